@@ -1,0 +1,57 @@
+/**
+ * What every witness answers: the reference interpreter, the engine and the running kernel all give these shapes,
+ * so that they can be compared without knowing each other.
+ */
+
+/** The three ways of a packet through a host, named by the filter hook it meets. */
+export type HookName = 'INPUT' | 'OUTPUT' | 'FORWARD';
+
+/**
+ * What became of a packet that entered netfilter. STACK: the stack itself dropped it between two hooks (no route, TTL
+ * exceeded in forwarding, martian address...), `reason` says why.
+ */
+export type Verdict = 'ACCEPT' | 'DROP' | 'REJECT' | 'STACK';
+
+/** Connection states in the words of `--ctstate`. */
+export type CtState = 'INVALID' | 'NEW' | 'ESTABLISHED' | 'RELATED' | 'UNTRACKED';
+
+/** Packets and IP bytes (skb->len: the IP total length), as `iptables -nvxL` counts them. */
+export interface Counter {
+  packets: number;
+  bytes: number;
+}
+
+/** A chain's counters; `policy` is null for user chains, whose own packets and bytes stay 0. Rules are in rule order. */
+export interface ChainCounters extends Counter {
+  policy: 'ACCEPT' | 'DROP' | null;
+  rules: Counter[];
+}
+
+/** Counters by table name, then chain name. */
+export type TableCounters = Record<string, Record<string, ChainCounters>>;
+
+/** One packet's fate. */
+export interface PacketOutcome {
+  /** 1-based number in the capture (over all captures of a job). */
+  packet: number;
+  /** Nanoseconds since the epoch. */
+  time: bigint;
+  /** IP total length as counted; 0 for packets that never reached netfilter. */
+  bytes: number;
+  /** null: never reached netfilter, see `unseen`. */
+  hook: HookName | null;
+  verdict: Verdict | null;
+  /** Why the packet never reached netfilter, in the words of model/reasons.ts. */
+  unseen?: string;
+  /** The place that decided, in TRACE's words: `filter:FORWARD:rule:2` or `filter:FORWARD:policy:8`. */
+  rule?: string;
+  /** Connection state after conntrack saw the packet; absent where no conntrack ran. */
+  ctstate?: CtState;
+  /** For verdict STACK, and for ctstate INVALID: why, in the words of model/reasons.ts. */
+  reason?: string;
+  /**
+   * Every rule that matched, every return and policy, in order, in TRACE's words (`filter:web:return:3`). Only when asked for.
+   * The kernel prints a rule only when it matched.
+   */
+  path?: string[];
+}
