@@ -1,0 +1,57 @@
+/**
+ * The engine's packet slot: PACKET_SIZE bytes in linear memory. The first FIELD_COUNT * 4 bytes are the static fields (fields.ts), then
+ * what the rooms of the engine hand to each other. Offsets in bytes; little-endian as all of WASM. Import-free.
+ */
+export const PACKET_FIELDS = 0;
+/** u64: nanoseconds since the epoch. */
+export const PACKET_TIME = 128;
+/** u32: address of the first captured byte of the record, and how many bytes were captured. */
+export const PACKET_DATA = 136;
+export const PACKET_CAPTURED = 140;
+/** u32: the record's length on the wire. */
+export const PACKET_WIRE = 144;
+/** u32: link type of the record (LINKTYPE_*), FCS bytes already cut off CAPTURED. */
+export const PACKET_LINKTYPE = 148;
+/** u32: interface id of the record's capture interface (pcapng if_name), 0 if unnamed. */
+export const PACKET_INTERFACE = 152;
+/** u32: what the capture says about direction: 0 unknown, 1 inbound, 2 outbound. */
+export const PACKET_DIRECTION = 156;
+/** u32: address of the IP header; u32: bytes captured from there (padding behind the IP packet included until the decoder trims). */
+export const PACKET_IP = 160;
+export const PACKET_IP_CAPTURED = 164;
+/** u32: offset of the transport header from the IP header (0 when there is none). */
+export const PACKET_L4_OFFSET = 168;
+/** u32: IPv4 header length, IPv6: offset of the last header; equals L4_OFFSET when that is known. */
+export const PACKET_WAY = 172;
+/** u32: address of the conntrack entry, 0 without one; u32: 1 while it is not confirmed. */
+export const PACKET_CT_ENTRY = 176;
+export const PACKET_CT_UNCONFIRMED = 180;
+/** u32: an UNSEEN_* or STACK_* or INVALID_* reason (reasons.ts), 0 none. */
+export const PACKET_UNSEEN = 184;
+export const PACKET_STACK = 188;
+export const PACKET_INVALID = 192;
+/** u32: address of the destination and source MAC (6 bytes each, destination first), 0 without Ethernet. */
+export const PACKET_ETHERNET = 196;
+/** u32: 1-based number of the packet in the job, low and high word. */
+export const PACKET_NUMBER = 200;
+export const PACKET_NUMBER_HIGH = 204;
+/** u32: EtherType-like protocol that the link layer announced (0x0800, 0x86dd), 0 unknown. */
+export const PACKET_ETHERTYPE = 208;
+/** u32: address types, interface ids found by routing, for --limit-iface; see stack/. */
+export const PACKET_SOURCE_DEVICE = 212;
+export const PACKET_DESTINATION_DEVICE = 216;
+/** 220..223 and 232..255 are free for the rooms of later steps. */
+export const PACKET_SIZE = 256;
+
+/** Values of PACKET_WAY. */
+export const WAY_UNSEEN = 0;
+export const WAY_INPUT = 1;
+export const WAY_FORWARD = 2;
+export const WAY_OUTPUT = 3;
+/** Sent and received by this host over lo: OUTPUT, POSTROUTING, then PREROUTING and INPUT with the same connection. */
+export const WAY_LOOPBACK = 4;
+/** Entered PREROUTING, then dropped by routing (PACKET_STACK says why). */
+export const WAY_PREROUTING = 5;
+
+/** u64: jiffies at the packet's time, floor(t * HZ) counted from the epoch; filled by the record reader. */
+export const PACKET_JIFFIES = 224;

@@ -1,0 +1,39 @@
+/**
+ * Codes of the tests that are more than a comparison of fields. Shared by lower (extensions), the compiler and the engine. Import-free.
+ * A special test answers TEST_MISS, TEST_HIT or TEST_HOTDROP. Parameters are u32 each, in this order.
+ */
+export const TEST_MISS = 0;
+export const TEST_HIT = 1;
+export const TEST_HOTDROP = 2;
+
+/** tcp --tcp-option: kind, invert(0|1). Data offset < 5 hot-drops. */
+export const SPECIAL_TCP_OPTION = 1;
+/**
+ * conntrack with more than a state: match flags, invert flags, state mask (bits 1 << CT_*), status mask, direction, protocol, expire low, expire high (seconds),
+ * then for each of origsrc, origdst, replsrc, repldst: 4 address words, 4 mask words (32 words); then low, high of origsrcport, origdstport, replsrcport, repldstport (8 words).
+ * Flags are CONNTRACK_*.
+ */
+export const SPECIAL_CONNTRACK = 2;
+/** limit of the legacy backend: cost, cap (credits, u32); state: one slot of credits and jiffies, starts full. Credits per jiffy follow from HZ. */
+export const SPECIAL_LIMIT = 3;
+/** limit of the nft backend: cost low, cost high, bucket low, bucket high (ns). */
+export const SPECIAL_LIMIT_NFT = 4;
+/** addrtype with --limit-iface-in/out: bit mask of RTN_* for the source (0 none), for the destination, invert bits (1 source, 2 destination), 0 in | 1 out device. */
+export const SPECIAL_ADDRTYPE_DEVICE = 5;
+
+export const CONNTRACK_STATE = 1;
+export const CONNTRACK_PROTO = 2;
+export const CONNTRACK_ORIGSRC = 4;
+export const CONNTRACK_ORIGDST = 8;
+export const CONNTRACK_REPLSRC = 16;
+export const CONNTRACK_REPLDST = 32;
+export const CONNTRACK_STATUS = 64;
+export const CONNTRACK_EXPIRES = 128;
+export const CONNTRACK_ORIGSRC_PORT = 256;
+export const CONNTRACK_ORIGDST_PORT = 512;
+export const CONNTRACK_REPLSRC_PORT = 1024;
+export const CONNTRACK_REPLDST_PORT = 2048;
+export const CONNTRACK_DIRECTION = 4096;
+/** In the state mask, beside 1 << CT_*. */
+export const CONNTRACK_STATE_SNAT = 64;
+export const CONNTRACK_STATE_DNAT = 128;

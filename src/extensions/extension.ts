@@ -1,0 +1,119 @@
+/**
+ * What a match or target is: one module with everything about it. A room's `index.ts` is the registry.
+ */
+import type { Position, RuleError } from '../model/errors.ts';
+import type { Action, Test } from '../model/predicate.ts';
+import type { Profile } from '../model/profile.ts';
+import type { Builtin, Family, TableName } from '../model/ruleset.ts';
+import type { EvaluateContext, PacketView } from '../packet/view.ts';
+
+/** An option as getopt sees it: `names[0]` is the canonical long name without dashes; iptables accepts unambiguous abbreviations of long names. */
+export interface OptionSpec {
+  names: readonly string[];
+  /** `optional`: a value follows only if the next word does not start with a dash (or `!`), as getopt's optional arguments in iptables are read by the extension. */
+  argument: 'none' | 'one' | 'two' | 'optional';
+  /** `! --dport 80` (and the old `--dport ! 80`, repaired or refused as iptables does). */
+  invertible: boolean;
+  /** A one-letter short option, e.g. for none of ours; kept for later. */
+  short?: string;
+}
+
+/** One option as written in a rule. `name` is canonical. */
+export interface GivenOption {
+  name: string;
+  values: readonly string[];
+  invert: boolean;
+  position: Position;
+}
+
+export interface ParseContext {
+  family: Family;
+  table: TableName;
+  /** The chain the rule is in (targets that are legal in some chains only are checked by syntax/legality once all is read). */
+  chain: string;
+  builtin: Builtin;
+  /** Where `-m NAME` or `-j NAME` stands. */
+  position: Position;
+  /** An error to throw: at an option's place (or the extension's), with a hint. */
+  error(message: string, more?: { at?: Position; hint?: string; kind?: string }): RuleError;
+}
+
+/** Where a target or match may stand; undefined: anywhere. Hooks are base-chain names; user chains are judged by who calls them. */
+export interface Legality {
+  tables?: readonly TableName[];
+  hooks?: readonly string[];
+  /** Protocols the rule must name with -p (not inverted). */
+  protocols?: readonly number[];
+}
+
+/** A source of choices for the fuzzer: deterministic under its seed, shrinkable; neutral of any library. */
+export interface Draw {
+  /** A whole number from low to high, both included. */
+  integer(low: number, high: number): number;
+  pick<T>(choices: readonly T[]): T;
+  /** True with the given probability (default 1/2). */
+  chance(probability?: number): boolean;
+}
+
+/** Small pools, so that rules and packets collide. Text as iptables reads it. */
+export interface Pools {
+  addresses: readonly string[];
+  ports: readonly number[];
+  interfaces: readonly string[];
+  marks: readonly number[];
+  macs: readonly string[];
+}
+
+interface ExtensionBase<O> {
+  /** As -m or -j names it; one module may serve aliases (`state` is a module of its own that shares with conntrack). */
+  name: string;
+  families: readonly Family[];
+  options: readonly OptionSpec[];
+  /** One line for the support table in the README. */
+  about: string;
+  legality?: Legality;
+  /** Options in order of writing -> the model. Throws RuleError (context.error) for what iptables refuses, in its spirit: what was wanted, what was there. */
+  parse(given: readonly GivenOption[], context: ParseContext): O;
+  /** What iptables-save 1.8.9 prints behind `-m NAME` / `-j NAME`: a leading blank before each option, '' for none. */
+  print(options: O, context: { family: Family; builtin: Builtin }): string;
+  /** Words of a random, valid use of the extension: what stands behind `-m NAME` / `-j NAME`, biased to boundaries and to the pools. */
+  generate(draw: Draw, pools: Pools, context: { family: Family; protocol: number }): string[];
+}
+
+export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
+  kind: 'match';
+  /** True when a rule set holding this match makes the kernel register conntrack (kernel-semantics 4.2). */
+  needsConntrack?: boolean;
+  /** Protocol numbers for which `-p PROTO --option` loads this match without -m. */
+  implicitFor?: readonly number[];
+  /** The reference: what the kernel's match function answers (with the extension's own inversions). */
+  evaluate(options: O, packet: PacketView, context: EvaluateContext): boolean | 'hotdrop';
+  /** The engine: the same, in the predicate language, written from the kernel's behaviour and not from evaluate. */
+  lower(options: O, context: { family: Family; profile: Profile }): Test[];
+  /** For `trace`: what the packet has where this match looks (`dport 443, flags SYN`). */
+  show(options: O, packet: PacketView): string;
+}
+
+export interface TargetExtension<O = unknown> extends ExtensionBase<O> {
+  kind: 'target';
+  needsConntrack?: boolean;
+  /** The reference: the verdict, or 'continue' after having changed the packet through `effects`. */
+  evaluate(
+    options: O,
+    packet: PacketView,
+    effects: TargetEffects,
+    context: EvaluateContext,
+  ): 'ACCEPT' | 'DROP' | 'REJECT' | 'continue';
+  /** The engine. */
+  lower(options: O, context: { family: Family; profile: Profile }): Action;
+}
+
+/** What a target may change in the reference's packet. */
+export interface TargetEffects {
+  setMark(mark: number): void;
+  /** Untracked, unless a connection or an untracked mark is there already. */
+  notrack(): void;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the registry holds modules of every option type; each module is typed by itself.
+export type Extension = MatchExtension<any> | TargetExtension<any>;

@@ -1,0 +1,39 @@
+/** Positions and errors that can point at their place in a file. */
+
+/** 1-based line and column in `file`. */
+export interface Position {
+  file: string;
+  line: number;
+  column: number;
+}
+
+/** What is wrong in a rule file: `rules.v4:14:23: tcp: --sport wants LOW:HIGH, got 4:3`. */
+export class RuleError extends Error {
+  readonly position: Position;
+  /** The line it stands in, for the caret; undefined when the text is not at hand. */
+  readonly source: string | undefined;
+  /** What to write instead: `en dash; write --state`. */
+  readonly hint: string | undefined;
+  /** A machine-readable kind: `syntax`, `unsupported` (an extension we do not have yet), `illegal` (what iptables refuses)... */
+  readonly kind: string;
+
+  constructor(position: Position, message: string, more: { source?: string; hint?: string; kind?: string } = {}) {
+    super(message);
+    this.name = 'RuleError';
+    this.position = position;
+    this.source = more.source;
+    this.hint = more.hint;
+    this.kind = more.kind ?? 'syntax';
+  }
+
+  /** `file:line:column: message`, then the source line and a caret, then the hint. */
+  format(): string {
+    const { file, line, column } = this.position;
+    const out = [`${file}:${line}:${column}: ${this.message}`];
+    if (this.source !== undefined) {
+      out.push(`  ${this.source}`, `  ${' '.repeat(Math.max(0, column - 1))}^`);
+    }
+    if (this.hint !== undefined) out.push(`  hint: ${this.hint}`);
+    return out.join('\n');
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * The host model: which addresses, interfaces and routes the firewall host has. It decides which way a captured packet takes.
+ *
+ * Which way a captured packet takes (both witnesses implement this, each by itself):
+ * 1. `forward` true (--forward): every packet arrives at `in`; nothing is local but 127.0.0.0/8, ::1, broadcast and multicast as the
+ *    kernel has them; everything else is routed to `out`. Packets the kernel would not forward (martians, TTL 1, link-layer broadcast)
+ *    meet their usual fate. A packet to 255.255.255.255 goes to INPUT, as in the kernel.
+ * 2. otherwise, from what the capture says (SLL packet type 4, pcapng epb_flags, or a source MAC that is one of the host's own): outbound and
+ *    source local -> OUTPUT (or LOOPBACK); outbound and source not local -> unseen, "outgoing copy of a forwarded packet".
+ *    Inbound, or nothing known: source local and (direction unknown) -> OUTPUT, or LOOPBACK when the destination is local too;
+ *    else the packet arrives: destination local or broadcast -> INPUT; multicast -> INPUT if the group is joined (224.0.0.1, ff01::1, ff02::1, solicited-node
+ *    addresses of the host's addresses) else dropped by routing after PREROUTING; anything else -> FORWARD by the routes.
+ *    Inbound with a local source is a martian source (IPv4).
+ * Interface of an arriving packet: the record's own interface name (pcapng if_name), else `in`, else the first interface, else `eth0`. Of a leaving packet: the record's
+ * own, else `out`, else the route's device, else `in`, else the first interface, else `eth0`. Out of a forwarded packet: the route's device (longest prefix, then lowest metric),
+ * else `out`, else no route. LOOPBACK: `lo` both.
+ */
+import type { Family, Words } from './ruleset.ts';
+
+export interface HostAddress {
+  family: Family;
+  address: Words;
+  prefix: number;
+  /** IPv4 broadcast address of the network (as `ip -j addr` gives it, or derived when the prefix is < 31). */
+  broadcast?: Words;
+}
+
+export interface HostInterface {
+  name: string;
+  /** Six bytes, when known: frames to another unicast address are for another host. */
+  mac?: readonly number[];
+  mtu?: number;
+  addresses: HostAddress[];
+}
+
+export type RouteType =
+  | 'unicast'
+  | 'local'
+  | 'broadcast'
+  | 'multicast'
+  | 'anycast'
+  | 'blackhole'
+  | 'unreachable'
+  | 'prohibit'
+  | 'throw';
+
+export interface Route {
+  family: Family;
+  destination: Words;
+  prefix: number;
+  type: RouteType;
+  /** Interface name; undefined for blackhole and the like. */
+  device?: string;
+  metric: number;
+}
+
+export interface Host {
+  /** Always holds `lo` with 127.0.0.1/8 and ::1/128 (buildHost sees to it). */
+  interfaces: HostInterface[];
+  /** Everything a lookup needs: connected and given routes, local and broadcast routes of the addresses (buildHost adds them). */
+  routes: Route[];
+  forward: boolean;
+  in?: string;
+  out?: string;
+  /** How the model came about: `given`, or what was guessed, one line each; goes into the report's first lines. */
+  notes: string[];
+  /** True when nothing was given and addresses were guessed from the capture. */
+  guessed: boolean;
+}

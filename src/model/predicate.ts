@@ -1,0 +1,35 @@
+/**
+ * The small language that extensions lower to. A match becomes a list of tests, done in order; the first that fails decides: `miss` (the rule does not match) or
+ * `hotdrop` (the packet is dropped now, the rule is not counted). Tests of fields (abi/fields.ts) can be decided by the tree; special tests are residual.
+ */
+
+export type OnFail = 'miss' | 'hotdrop';
+
+export type Test =
+  /** low <= field <= high (u32, unsigned), inverted when `invert`. */
+  | { kind: 'range'; field: number; low: number; high: number; invert: boolean; onFail: OnFail }
+  /** (field & mask) === value. */
+  | { kind: 'mask'; field: number; mask: number; value: number; invert: boolean; onFail: OnFail }
+  /** Any of `fields` lies in any of `ranges` (multiport, sets of states: low === high). */
+  | { kind: 'ranges'; fields: readonly number[]; ranges: readonly (readonly [number, number])[]; invert: boolean; onFail: OnFail }
+  /** For all i: (field[i] & mask[i]) === value[i], over consecutive fields (addresses, MAC). */
+  | { kind: 'words'; field: number; mask: readonly number[]; value: readonly number[]; invert: boolean; onFail: OnFail }
+  /** low <= (field[0], field[1]...) <= high, compared as one big unsigned number (iprange). */
+  | { kind: 'wordRange'; field: number; low: readonly number[]; high: readonly number[]; invert: boolean; onFail: OnFail }
+  /** abi/special.ts. `stateful`: it changes state when reached, so it is never skipped, doubled or moved. */
+  | { kind: 'special'; code: number; parameters: readonly number[]; stateful: boolean }
+  /** Decided without a packet (assumed matches, `comment`). */
+  | { kind: 'constant'; value: boolean };
+
+/** What a target does besides being counted. */
+export type Action =
+  | { kind: 'verdict'; verdict: 'ACCEPT' | 'DROP' | 'REJECT' }
+  | { kind: 'return' }
+  | { kind: 'jump'; chain: string }
+  | { kind: 'goto'; chain: string }
+  /** No target, LOG, NFLOG...: go on with the next rule. */
+  | { kind: 'continue' }
+  /** mark = (mark & ~mask) ^ value. */
+  | { kind: 'mark'; mask: number; value: number }
+  /** CT --notrack and NOTRACK: untracked unless a connection or an untracked mark is already there. */
+  | { kind: 'notrack' };

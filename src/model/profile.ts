@@ -1,0 +1,53 @@
+/** The kernel a replay answers for; printed with every report. */
+export interface Profile {
+  backend: 'legacy' | 'nft';
+  kernel: string;
+  /** CONFIG_HZ: the granularity of jiffies, which decides limit and timeouts. */
+  hz: number;
+  /** kernel: drop what ip_rcv drops. lenient: accept unfilled TX checksums and GRO super-packets of offloading NICs, and packets cut by the snaplen. */
+  prestack: 'kernel' | 'lenient';
+  /** By sysctl name below net.netfilter (`nf_conntrack_tcp_loose`) or full (`net.ipv4.ip_forward`); only what differs from DEFAULT_SYSCTLS need be given. */
+  sysctls: Record<string, number>;
+}
+
+/** Values of the 6.18 kernel. Timeouts in seconds. */
+export const DEFAULT_SYSCTLS: Readonly<Record<string, number>> = {
+  nf_conntrack_checksum: 1,
+  nf_conntrack_tcp_loose: 1,
+  nf_conntrack_tcp_be_liberal: 0,
+  nf_conntrack_tcp_ignore_invalid_rst: 0,
+  nf_conntrack_tcp_max_retrans: 3,
+  nf_conntrack_tcp_timeout_syn_sent: 120,
+  nf_conntrack_tcp_timeout_syn_recv: 60,
+  nf_conntrack_tcp_timeout_established: 432000,
+  nf_conntrack_tcp_timeout_fin_wait: 120,
+  nf_conntrack_tcp_timeout_close_wait: 60,
+  nf_conntrack_tcp_timeout_last_ack: 30,
+  nf_conntrack_tcp_timeout_time_wait: 120,
+  nf_conntrack_tcp_timeout_close: 10,
+  nf_conntrack_tcp_timeout_max_retrans: 300,
+  nf_conntrack_tcp_timeout_unacknowledged: 300,
+  nf_conntrack_udp_timeout: 30,
+  nf_conntrack_udp_timeout_stream: 120,
+  nf_conntrack_icmp_timeout: 30,
+  nf_conntrack_icmpv6_timeout: 30,
+  nf_conntrack_generic_timeout: 600,
+  'net.ipv4.ip_forward': 1,
+  'net.ipv6.conf.all.forwarding': 1,
+  'net.ipv4.conf.all.rp_filter': 0,
+};
+
+export const DEFAULT_PROFILE: Profile = { backend: 'legacy', kernel: '6.18', hz: 250, prestack: 'kernel', sysctls: {} };
+
+/** The value in force of a sysctl (0 for names nobody knows). */
+export function sysctl(profile: Profile, name: string): number {
+  return profile.sysctls[name] ?? DEFAULT_SYSCTLS[name] ?? 0;
+}
+
+/**
+ * Jiffies at a capture time: floor(t * HZ), counted from the epoch. The phase of a real machine is unknown; a whole second is taken.
+ * Timestamps in nanoseconds.
+ */
+export function jiffiesAt(time: bigint, hz: number): bigint {
+  return (time * BigInt(hz)) / 1_000_000_000n;
+}

@@ -1,0 +1,57 @@
+/** The words for abi/reasons.ts, in the same order; reports, verdict lines and both witnesses use these strings. */
+
+export const UNSEEN_WORDS = [
+  '',
+  'not IP',
+  'link type not supported',
+  'link header truncated',
+  'for another host',
+  'shorter than an IP header',
+  'bad IP version',
+  'bad IP header length',
+  'bad IP header checksum',
+  'truncated by the capture',
+  'bad IP total length',
+  'bad IPv6 address',
+  'bad IPv6 hop-by-hop options',
+  'outgoing copy of a forwarded packet',
+  'no rules for this family',
+] as const;
+
+export const STACK_WORDS = [
+  '',
+  'martian source',
+  'martian destination',
+  'no route',
+  'TTL exceeded in forwarding',
+  'link-layer broadcast or multicast is not forwarded',
+  'larger than the MTU of the outgoing device',
+  'forwarding is off',
+  'unreachable route',
+  'multicast group not joined',
+  'source route refused',
+  'reverse path filter',
+  'source address may not be forwarded',
+  'bad IP options',
+] as const;
+
+export const INVALID_WORDS = [
+  '',
+  'fragment without defragmentation',
+  'IPv6 header chain',
+  'truncated packet',
+  'bad checksum',
+  'unpaired or unknown ICMP type',
+  'ICMP type cannot open a connection',
+  'ICMP error with an unparsable inner packet',
+  'ICMP error for no known connection',
+  'ICMP error from the wrong host',
+  'truncated/malformed packet',
+  'invalid tcp flag combination',
+  'invalid new',
+  'invalid state',
+  'invalid rst',
+  'SEQ is over the upper bound (over the window of the receiver)',
+  'ACK is over the upper bound (ACKed data not seen yet)',
+  'truncated/malformed packet',
+] as const;

@@ -1,0 +1,66 @@
+/** The common shape of a replay by the reference or by the engine: what goes in, what comes out. */
+import type { Host } from './host.ts';
+import type { CtState, HookName, PacketOutcome, TableCounters, Verdict } from './outcome.ts';
+import type { Profile } from './profile.ts';
+import type { Family, RuleSet } from './ruleset.ts';
+
+/** One captured frame, as the TypeScript readers give it (the engine reads files itself). */
+export interface Frame {
+  /** Nanoseconds since the epoch. */
+  time: bigint;
+  linktype: number;
+  /** Captured bytes, FCS already cut off. */
+  bytes: Uint8Array;
+  /** Length on the wire. */
+  wire: number;
+  /** pcapng if_name. */
+  interfaceName?: string;
+  /** What the capture says (SLL is found out by the link layer). */
+  direction?: 'in' | 'out';
+}
+
+export interface Job {
+  /** At most one rule set a family; packets of a family without one are unseen ("no rules for this family"). */
+  rules: Partial<Record<Family, RuleSet>>;
+  host: Host;
+  profile: Profile;
+  /** Ask for an outcome a packet (slower), with or without its path. */
+  packets?: { path: boolean };
+}
+
+/** What is known of one capture after it was read. */
+export interface CaptureInfo {
+  file: string;
+  packets: number;
+  /** Sum of the lengths on the wire. */
+  bytes: number;
+  linktypes: number[];
+  /** Set when the file is damaged: what was read before counts. */
+  damage?: { offset: number; reason: string };
+}
+
+export interface ReplayResult {
+  captures: CaptureInfo[];
+  /** All packets read; bytes are IP bytes (skb->len) of those that entered netfilter. */
+  packets: number;
+  bytes: number;
+  verdicts: Record<Verdict, number>;
+  hooks: Record<HookName, number>;
+  /** By the words of model/reasons.ts; only reasons that occurred. */
+  unseen: Record<string, number>;
+  stack: Record<string, number>;
+  invalid: Record<string, number>;
+  ctstates: Record<CtState, number>;
+  counters: Partial<Record<Family, TableCounters>>;
+  /**
+   * Rules the kernel would have evaluated: every rule whose matches were looked at, in all tables; policies and returns at the end of a chain are not rules.
+   */
+  evaluations: number;
+  /** Connections that were confirmed. */
+  connections: number;
+  /** Fallbacks, known limits met on the way (fragments without defragmentation...): one line each. */
+  notes: string[];
+}
+
+/** What a witness does with packets as they are judged. */
+export type OnPacket = (outcome: PacketOutcome) => void;

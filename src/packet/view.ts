@@ -1,0 +1,69 @@
+/** What an extension's `evaluate` may ask of a packet: the reference's view. Implemented by this room and by reference/. */
+import type { CtState } from '../model/outcome.ts';
+import type { Profile } from '../model/profile.ts';
+import type { Family, Words } from '../model/ruleset.ts';
+
+export interface TupleView {
+  source: Words;
+  destination: Words;
+  /** Port, or ICMP id for the source side. */
+  sourcePort: number;
+  /** Port, or ICMP type << 8 | code as the kernel's union reads it (big-endian u16 of type, code). */
+  destinationPort: number;
+  protocol: number;
+}
+
+export interface ConnectionView {
+  original: TupleView;
+  reply: TupleView;
+  /** IPS_* bits (abi/fields.ts STATUS_*). */
+  status: number;
+  mark: number;
+  /** Whole seconds until the entry expires at this packet's time (the kernel's nf_ct_expires / HZ); 0 when unconfirmed as the kernel has it. */
+  expires: number;
+}
+
+export interface PacketView {
+  family: Family;
+  /** The IP packet from its header on, trimmed to its total length. */
+  bytes: Uint8Array;
+  /** skb->len. */
+  length: number;
+  /** IPv4: the raw protocol byte. IPv6: behind the extension headers; -1 when the chain cannot be parsed. */
+  protocol: number;
+  /** IPv6 only: what a rule with -p does when protocol is -1. */
+  protocolFailure: 'none' | 'hotdrop' | 'miss';
+  /** As par->fragoff (abi FIELD_FRAGMENT). */
+  fragmentOffset: number;
+  /** From the transport header (wherever IP says it starts, fragments too) to the end of the packet; may be empty. */
+  transport: Uint8Array;
+  source: Words;
+  destination: Words;
+  /** As seen at the current hook. */
+  ttl: number;
+  tos: number;
+  /** '' where the hook has none. */
+  inInterface: string;
+  outInterface: string;
+  mark: number;
+  packetType: 'unicast' | 'broadcast' | 'multicast';
+  /** Six bytes; null when the in-device is not Ethernet or there is none. */
+  sourceMac: readonly number[] | null;
+  /** null: no connection; then `ctstate` is INVALID or UNTRACKED. */
+  connection: ConnectionView | null;
+  ctstate: CtState;
+  direction: 'ORIGINAL' | 'REPLY';
+  /** Nanoseconds since the epoch. */
+  time: bigint;
+}
+
+/** What evaluate may ask of its surroundings. */
+export interface EvaluateContext {
+  profile: Profile;
+  /** Current hook: which devices exist. */
+  hook: 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
+  /** RTN_* number (abi/fields.ts) of an address by the host's routes; with `device`, as the kernel's inet_dev_addr_type / addrtype's IPv6 lookup limited to that device. */
+  addressType(family: Family, address: Words, device?: string): number;
+  /** State that belongs to this match of this rule (limit's bucket); made by `make` at first use. */
+  state<T>(make: () => T): T;
+}
