@@ -13,7 +13,7 @@ export function parseBigUnsigned(text: string, max: bigint, min = 0n): bigint | 
   const found = NUMBER.exec(text);
   if (found === null || text.length > 80) return undefined;
   const digits = found[2] ?? '';
-  const octal = digits.length > 1 && !/^0[xX]/.test(digits);
+  const octal = /^0[0-7]/.test(digits);
   const value = BigInt(octal ? `0o${digits.slice(1)}` : digits);
   if (value > 0xffff_ffff_ffff_ffffn) return undefined;
   const signed = found[1] === '-' ? BigInt.asUintN(64, -value) : value;
