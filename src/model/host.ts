@@ -11,8 +11,9 @@
  *    else the packet arrives: destination local or broadcast -> INPUT; multicast -> INPUT if the group is joined (224.0.0.1, ff01::1, ff02::1, solicited-node
  *    addresses of the host's addresses) else dropped by routing after PREROUTING; anything else -> FORWARD by the routes.
  *    Inbound with a local source is a martian source (IPv4).
- * Interface of an arriving packet: the record's own interface name (pcapng if_name), else `in`, else the first interface, else `eth0`. Of a leaving packet: the record's
- * own, else `out`, else the route's device, else `in`, else the first interface, else `eth0`. Out of a forwarded packet: the route's device (longest prefix, then lowest metric),
+ * Interface of an arriving packet: the record's own interface name (pcapng if_name), else `in`, else the device of the unicast route back to its source (longest prefix, then
+ * lowest metric; never `lo`), else the first interface that is not `lo`, else `eth0`. Of a leaving packet: the record's
+ * own, else `out`, else the route's device, else `in`, else the first interface that is not `lo`, else `eth0`. Out of a forwarded packet: the route's device (longest prefix, then lowest metric),
  * else `out`, else no route. LOOPBACK: `lo` both.
  */
 import type { Family, Words } from './ruleset.ts';

@@ -43,7 +43,10 @@ export interface PacketOutcome {
   verdict: Verdict | null;
   /** Why the packet never reached netfilter, in the words of model/reasons.ts. */
   unseen?: string;
-  /** The place that decided, in TRACE's words: `filter:FORWARD:rule:2` or `filter:FORWARD:policy:8`. */
+  /**
+   * The place that decided, in TRACE's words: `filter:FORWARD:rule:2` or `filter:FORWARD:policy:8`. DROP, REJECT: where it was dropped. ACCEPT: what ended the
+   * last walk of the filter table; where no filter table was walked, what ended the last walk of all. STACK: absent.
+   */
   rule?: string;
   /** Connection state after conntrack saw the packet; absent where no conntrack ran. */
   ctstate?: CtState;
