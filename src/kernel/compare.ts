@@ -1,0 +1,124 @@
+/** Two witnesses' answers side by side: what differs, one line each. Knows no witness: kernel, reference and engine all fit. */
+import type { ChainCounters, Counter, HookName, PacketOutcome, TableCounters, Verdict } from '../model/outcome.ts';
+import type { KernelJob, KernelOutcome, KernelPacket } from './job.ts';
+
+/** One packet as a witness saw it. What is undefined was not asked or is not known, and is not compared. */
+export interface ComparedPacket {
+  path?: string[];
+  verdict?: Verdict;
+  hook?: HookName;
+  /** False: never reached netfilter. */
+  entered?: boolean;
+}
+
+export interface Compared {
+  /** What the lines call it: `legacy`, `reference`... */
+  name: string;
+  counters: TableCounters;
+  packets?: ComparedPacket[];
+  /**
+   * exact: the path is in the words of the legacy kernel's TRACE. numbers: `rule`, `policy` and `return` are not told apart as it does
+   * (it calls a rule without matches that ends the walk a policy or return; nf_tables calls it a rule); only table, chain and number count.
+   */
+  words?: 'exact' | 'numbers';
+}
+
+function kernelPacket(packet: KernelPacket): ComparedPacket {
+  const out: ComparedPacket = {};
+  if (packet.path !== undefined) out.path = packet.path;
+  if (packet.verdict !== undefined) out.verdict = packet.verdict;
+  if (packet.hook) out.hook = packet.hook;
+  if (packet.entered !== undefined) out.entered = packet.entered;
+  return out;
+}
+
+/** The kernel's answer; packets it could not be given (`unsent`) are left out of the comparison. */
+export function comparedKernel(backend: KernelJob['backend'], outcome: KernelOutcome): Compared {
+  const packets = outcome.packets.map((packet) => (packet.unsent === undefined ? kernelPacket(packet) : {}));
+  return { name: backend, counters: outcome.counters, packets, words: backend === 'nft' ? 'numbers' : 'exact' };
+}
+
+/** The answer of the reference or the engine. */
+export function comparedWitness(name: string, counters: TableCounters, packets: PacketOutcome[]): Compared {
+  const compared = packets.map((packet) => {
+    const out: ComparedPacket = { entered: packet.hook !== null };
+    if (packet.path !== undefined) out.path = packet.path;
+    if (packet.verdict !== null) out.verdict = packet.verdict;
+    if (packet.hook !== null) out.hook = packet.hook;
+    return out;
+  });
+  return { name, counters, packets: compared };
+}
+
+function amount(counter: Counter | undefined): string {
+  return counter === undefined ? 'none' : `${counter.packets} packets ${counter.bytes} bytes`;
+}
+
+function same(a: Counter | undefined, b: Counter | undefined): boolean {
+  return a !== undefined && b !== undefined && a.packets === b.packets && a.bytes === b.bytes;
+}
+
+function isEmpty(chain: ChainCounters): boolean {
+  return chain.policy === 'ACCEPT' && chain.rules.length === 0;
+}
+
+/** Lines about one chain. A built-in chain without rules that only one side has (iptables-nft makes no chain it was not told of) is no difference. */
+function compareChain(where: string, a: Compared, b: Compared, one?: ChainCounters, two?: ChainCounters): string[] {
+  const only = one ?? two;
+  if (only === undefined) return [];
+  if (one === undefined || two === undefined) {
+    return isEmpty(only) ? [] : [`${where}: ${(one === undefined ? a : b).name} does not have it`];
+  }
+  const lines: string[] = [];
+  const differ = (what: string, x: Counter | undefined, y: Counter | undefined) => {
+    if (!same(x, y)) lines.push(`${where} ${what}: ${a.name} ${amount(x)}, ${b.name} ${amount(y)}`);
+  };
+  if (one.policy !== two.policy) lines.push(`${where} policy: ${a.name} ${one.policy}, ${b.name} ${two.policy}`);
+  if (one.policy !== null) differ('policy', one, two);
+  for (let i = 0; i < Math.max(one.rules.length, two.rules.length); i++) differ(`rule ${i + 1}`, one.rules[i], two.rules[i]);
+  return lines;
+}
+
+function compareCounters(a: Compared, b: Compared): string[] {
+  const lines: string[] = [];
+  for (const table of new Set([...Object.keys(a.counters), ...Object.keys(b.counters)])) {
+    const [one, two] = [a.counters[table] ?? {}, b.counters[table] ?? {}];
+    for (const chain of new Set([...Object.keys(one), ...Object.keys(two)])) {
+      lines.push(...compareChain(`${table} ${chain}`, a, b, one[chain], two[chain]));
+    }
+  }
+  return lines;
+}
+
+function pathText(path: string[], words: Compared['words']): string {
+  const items = words === 'exact' ? path : path.map((entry) => entry.replace(/:(rule|policy|return):/, ':'));
+  return items.join(' ') || 'empty';
+}
+
+function comparePacket(number: number, a: Compared, b: Compared, one: ComparedPacket, two: ComparedPacket): string[] {
+  const lines: string[] = [];
+  const differ = (what: string, x: unknown, y: unknown) => {
+    if (x !== undefined && y !== undefined && x !== y) lines.push(`packet ${number} ${what}: ${a.name} ${x}, ${b.name} ${y}`);
+  };
+  const words = a.words === 'numbers' || b.words === 'numbers' ? 'numbers' : 'exact';
+  differ('reached netfilter', one.entered, two.entered);
+  differ('hook', one.hook, two.hook);
+  differ('verdict', one.verdict, two.verdict);
+  if (one.path !== undefined && two.path !== undefined) differ('path', pathText(one.path, words), pathText(two.path, words));
+  return lines;
+}
+
+/**
+ * Every difference, one readable line each; empty when they agree. Counters of every rule and policy; and, where both sides have packets, for each
+ * packet whether it reached netfilter, hook, verdict and path. `numbers`: capture numbers of the packets (1, 2, 3... when not given).
+ */
+export function compareOutcomes(a: Compared, b: Compared, numbers?: readonly number[]): string[] {
+  const lines = compareCounters(a, b);
+  if (a.packets === undefined || b.packets === undefined) return lines;
+  if (a.packets.length !== b.packets.length) lines.push(`packets: ${a.name} ${a.packets.length}, ${b.name} ${b.packets.length}`);
+  for (const [i, one] of a.packets.entries()) {
+    const two = b.packets[i];
+    if (two !== undefined) lines.push(...comparePacket(numbers?.[i] ?? i + 1, a, b, one, two));
+  }
+  return lines;
+}

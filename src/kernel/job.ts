@@ -1,0 +1,100 @@
+/** What the oracle is asked and what it answers. Plain data; nothing here touches the machine. */
+import type { HookName, TableCounters, Verdict } from '../model/outcome.ts';
+import type { Family } from '../model/ruleset.ts';
+
+/** One packet to put on the wire, or to send from the firewall host itself. */
+export interface KernelFrame {
+  /** Nanoseconds since the epoch; only differences count, and only with spacing `real`. */
+  time: bigint;
+  /** From the IP header on, as in the capture (Ethernet padding included, link header not). */
+  bytes: Uint8Array;
+  /** in: arrives at a device of the firewall. out: sent by the firewall host itself (a raw socket, so OUTPUT sees it). */
+  direction: 'in' | 'out';
+  /** Destination MAC of an incoming frame; default `host`, the device's own. `other` is somebody else's (the stack drops it). */
+  dstMacKind?: 'host' | 'broadcast' | 'multicast' | 'other';
+  /** Source MAC of an incoming frame (`02:00:00:00:00:99`). */
+  srcMac?: string;
+  /** Device an incoming frame arrives at; default the job's `inIface`. */
+  iface?: string;
+  /** Decides the EtherType. Default: the job's family, or the version nibble when the job has rules of both families. */
+  family?: Family;
+}
+
+export interface KernelJob {
+  backend: 'legacy' | 'nft';
+  family: Family;
+  /** iptables-save text; reaches iptables-*-restore by standard input. */
+  rules: string;
+  /** Rules of the other family, for a dual-stack host. */
+  rulesOther?: string;
+  /** forward: everything that arrives is routed to `outIface`. host: the firewall owns `local`. */
+  topology: 'forward' | 'host';
+  frames: KernelFrame[];
+  /** Addresses of the firewall host: `ADDR[/PREFIX][%DEVICE]`; prefix 32/128 and device `inIface` when not given. */
+  local?: string[];
+  /** Default eth0. */
+  inIface?: string;
+  /** Default: eth1 for `forward`, `inIface` for `host`. */
+  outIface?: string;
+  /** Words after `ip route add`, one route each: `10.0.0.0/8 dev eth0`. The default route goes to `outIface`. */
+  routes?: string[];
+  /** `net.` names with dots (or slashes, where a device name has dots). Set before the rules are loaded. */
+  sysctls?: Record<string, string>;
+  /** Ask for the path and verdict of every packet. */
+  trace: boolean;
+  /** topspeed: one packet after the other, each when the one before is through (default). real: at the distances of their times. */
+  spacing?: 'topspeed' | 'real';
+  /** Milliseconds the whole job may take; default 60,000 plus the capture's own length with spacing `real`. */
+  timeout?: number;
+}
+
+/** What became of one frame. */
+export interface KernelPacket {
+  /** Every matching rule, return and policy in TRACE's words, in order (`filter:FORWARD:rule:5`). Only with `trace`. */
+  path?: string[];
+  /** null: it never met INPUT, FORWARD or OUTPUT (dropped or kept before). Only with `trace`. */
+  hook?: HookName | null;
+  /** Only with `trace`; absent where the kernel does not say (fragments kept for reassembly, packets that never reached netfilter). */
+  verdict?: Verdict;
+  /** True when netfilter saw the packet (PREROUTING or OUTPUT). Only with `trace`. */
+  entered?: boolean;
+  /** The IP bytes of what left a device of the firewall because of this frame, in order. Usually none or one; more for fragments and TEE. */
+  left: Uint8Array[];
+  /** When it was sent, nanoseconds since the epoch. */
+  injected: bigint;
+  /** Why it could not be sent (the raw socket refuses truncated packets and broken headers). */
+  unsent?: string;
+}
+
+export interface KernelOutcome {
+  counters: TableCounters;
+  /** Of `rulesOther`. */
+  countersOther?: TableCounters;
+  /** What `iptables-*-save -c` printed after the run. */
+  saved: string;
+  savedOther?: string;
+  /** One for every frame, in order. */
+  packets: KernelPacket[];
+  /** What `conntrack -L -o extended` printed after the run. */
+  conntrack: string;
+  /** Set when iptables-*-restore refused the rules; nothing was injected then. */
+  refused?: { exit: number; stderr: string };
+  kernel: KernelIdentity;
+}
+
+export interface KernelIdentity {
+  /** `uname -r`. */
+  release: string;
+  /** CONFIG_HZ; 0 when it cannot be found out. */
+  hz: number;
+  /** What `iptables-* --version` prints. */
+  iptables: string;
+}
+
+/** The oracle itself failed (not the rules): a tool, a right, a time limit, lost records. */
+export class KernelError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'KernelError';
+  }
+}

@@ -1,0 +1,197 @@
+/** From a job to what has to be done, as plain data: devices, sysctls, `ip` commands, the oracle's own nft table, frames. */
+import type { Family } from '../model/ruleset.ts';
+import { KernelError, type KernelFrame, type KernelJob } from './job.ts';
+import { INJECT_PRIORITY } from './scripts.ts';
+
+/** The table the oracle adds for itself; its name is what tells its trace records from those of the rules. */
+export const OWN_TABLE = 'wasmtables_oracle';
+
+export interface Devices {
+  in: string;
+  out: string;
+  /** All of them, `in` first. Number i has the MAC 02:00:00:00:00:(i+1), its peer on the wire the name `wire<i>`. */
+  all: string[];
+}
+
+/** Interface names as the kernel allows them, without what `ip` would take for an option. */
+const DEVICE = /^[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,14}$/;
+const LOCAL = /^([0-9A-Fa-f:.]+)(?:\/(\d{1,3}))?(?:%(.+))?$/;
+const SYSCTL = /^net[./][A-Za-z0-9_./:@+-]+$/;
+
+/** Names the devices of a job. Throws KernelError on names that are none. */
+export function devicesOf(job: KernelJob): Devices {
+  const inName = job.inIface ?? 'eth0';
+  const outName = job.outIface ?? (job.topology === 'forward' ? 'eth1' : inName);
+  const names = new Set([inName, outName]);
+  for (const frame of job.frames) if (frame.iface !== undefined) names.add(frame.iface);
+  for (const local of job.local ?? []) {
+    const device = LOCAL.exec(local)?.[3];
+    if (device !== undefined) names.add(device);
+  }
+  names.delete('lo');
+  for (const name of names) if (!DEVICE.test(name)) throw new KernelError(`not a device name: ${name}`);
+  return { in: inName, out: outName, all: [...names] };
+}
+
+/** True when the job has rules, and so packets, of this family. */
+export function hasFamily(job: KernelJob, family: Family): boolean {
+  return job.family === family || job.rulesOther !== undefined;
+}
+
+/**
+ * Sysctl files and their values, set before any device exists, so that devices get the defaults: a router without any
+ * filter of its own; the job's own values come after these, once the devices exist.
+ */
+export function baseSysctls(job: KernelJob): [path: string, value: string][] {
+  const values: [string, string][] = [['net/ipv4/ip_forward', '1']];
+  const zero = [
+    'rp_filter',
+    'send_redirects',
+    'accept_redirects',
+    'accept_source_route',
+    'log_martians',
+    'accept_local',
+    'route_localnet',
+  ];
+  for (const where of ['all', 'default']) {
+    for (const name of zero) values.push([`net/ipv4/conf/${where}/${name}`, '0']);
+    values.push([`net/ipv6/conf/${where}/disable_ipv6`, hasFamily(job, 6) ? '0' : '1']);
+    if (!hasFamily(job, 6)) continue;
+    for (const name of ['accept_ra', 'accept_dad', 'autoconf', 'accept_redirects', 'router_solicitations']) {
+      values.push([`net/ipv6/conf/${where}/${name}`, '0']);
+    }
+    values.push([`net/ipv6/conf/${where}/forwarding`, '1']);
+  }
+  if (hasFamily(job, 6)) values.push(['net/ipv6/conf/default/addr_gen_mode', '1']);
+  if (job.trace && job.backend === 'legacy') {
+    values.push(['net/netfilter/nf_log/2', 'nfnetlink_log'], ['net/netfilter/nf_log/10', 'nfnetlink_log']);
+  }
+  return values.map(([name, value]) => [`/proc/sys/${name}`, value]);
+}
+
+/** The job's own sysctls as files. Only `net.`; throws KernelError on anything else. */
+export function jobSysctls(job: KernelJob): [path: string, value: string][] {
+  return Object.entries(job.sysctls ?? {}).map(([name, value]) => {
+    if (!SYSCTL.test(name) || name.includes('..')) throw new KernelError(`not a sysctl of the network: ${name}`);
+    return [`/proc/sys/${name.includes('/') ? name : name.replaceAll('.', '/')}`, value];
+  });
+}
+
+function addressLine(text: string, device: string): string {
+  const parts = LOCAL.exec(text);
+  const address = parts?.[1];
+  if (parts === null || address === undefined) throw new KernelError(`not an address: ${text}`);
+  const six = address.includes(':');
+  const prefix = Number(parts[2] ?? (six ? 128 : 32));
+  const extra = six ? ' nodad' : prefix < 31 ? ' brd +' : '';
+  return `addr add ${address}/${prefix}${extra} dev ${parts[3] ?? device}`;
+}
+
+/**
+ * `ip -batch` lines: devices whose other ends lie in the namespace `wire`, addresses, routes. The devices do no ARP, so that every
+ * neighbour is there without a packet; their MTU is the largest, so that captured super-packets pass.
+ */
+export function ipBatch(job: KernelJob, devices: Devices): string {
+  const lines = ['netns add wire', 'link set lo up'];
+  for (const [i, name] of devices.all.entries()) {
+    const end = (i + 1).toString(16).padStart(2, '0');
+    lines.push(`link add name ${name} address 02:00:00:00:00:${end} mtu 65535 type veth peer name wire${i} mtu 65535 netns wire`);
+    lines.push(`link set ${name} arp off up`);
+  }
+  for (const local of job.local ?? []) lines.push(addressLine(local, devices.in));
+  for (const route of job.routes ?? []) {
+    if (!/^[A-Za-z0-9_.:/@+ -]+$/.test(route)) throw new KernelError(`not a route: ${route}`);
+    lines.push(`route add ${route}`);
+  }
+  lines.push(`route append default dev ${devices.out}`);
+  if (hasFamily(job, 6)) lines.push(`-6 route append default dev ${devices.out}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** `ip -batch` lines for the wire's own namespace: the peers, silent. */
+export function wireBatch(devices: Devices): string {
+  return devices.all.map((_, i) => `link set wire${i} arp off up\n`).join('');
+}
+
+/** Names of the marker chains: `first_forward` sees what reaches the hook, `last_forward` what is left at its end. */
+export const HOOKS = ['prerouting', 'input', 'forward', 'output', 'postrouting'] as const;
+export type OwnHook = (typeof HOOKS)[number];
+
+/**
+ * The oracle's own table. In OUTPUT, before everything else (raw, defragmentation and conntrack), it drops what the injector did not
+ * send: the kernel's answers (RST, ICMP errors, echo replies, REJECT) are in the capture where they happened, and must not count twice
+ * or change connections. With `trace` it switches tracing on for every packet, and has an empty chain at the beginning and the end of
+ * every hook: their trace records say how far a packet came. No conntrack expression, so no conntrack is loaded by it.
+ */
+export function ownTable(trace: boolean): string {
+  const priority = `${(INJECT_PRIORITY >>> 16).toString(16)}:${(INJECT_PRIORITY & 0xffff).toString(16)}`;
+  const lines = [`table inet ${OWN_TABLE} {`];
+  for (const hook of HOOKS) {
+    const rules: string[] = [];
+    if (hook === 'output') rules.push(`    meta priority != ${priority} drop`);
+    if (trace && (hook === 'output' || hook === 'prerouting')) rules.push('    meta nftrace set 1');
+    if (rules.length === 0 && !trace) continue;
+    lines.push(`  chain first_${hook} {`, `    type filter hook ${hook} priority -500; policy accept;`, ...rules, '  }');
+    if (!trace) continue;
+    lines.push(`  chain last_${hook} {`, `    type filter hook ${hook} priority 2147483646; policy accept;`, '  }');
+  }
+  return `${lines.join('\n')}\n}\n`;
+}
+
+/** The family a frame is sent as. */
+export function frameFamily(job: KernelJob, frame: KernelFrame): Family {
+  if (frame.family !== undefined) return frame.family;
+  if (job.rulesOther === undefined) return job.family;
+  return (frame.bytes[0] ?? 0) >> 4 === 6 ? 6 : 4;
+}
+
+function mac(text: string): number[] {
+  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) throw new KernelError(`not a MAC address: ${text}`);
+  return text.split(':').map((part) => Number.parseInt(part, 16));
+}
+
+function destination(frame: KernelFrame, family: Family, device: number): number[] {
+  if (frame.dstMacKind === 'broadcast') return [255, 255, 255, 255, 255, 255];
+  if (frame.dstMacKind === 'other') return [2, 0, 0, 0, 255, 1];
+  if (frame.dstMacKind !== 'multicast') return [2, 0, 0, 0, 0, device + 1];
+  const b = frame.bytes;
+  if (family === 6) return [0x33, 0x33, b[36] ?? 0, b[37] ?? 0, b[38] ?? 0, b[39] ?? 0];
+  return [1, 0, 0x5e, (b[17] ?? 0) & 127, b[18] ?? 0, b[19] ?? 0];
+}
+
+/** IP bytes without what stands behind the packet (Ethernet padding): a raw socket would count it in. */
+export function withoutPadding(bytes: Uint8Array, family: Family): Uint8Array {
+  const length = family === 4 ? ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0) : 40 + (((bytes[4] ?? 0) << 8) | (bytes[5] ?? 0));
+  const jumbo = family === 6 ? length === 40 && bytes[6] === 0 : length === 0;
+  return jumbo || length >= bytes.length ? bytes : bytes.subarray(0, length);
+}
+
+/** Why the raw socket could not send this packet as it is; undefined when it can. */
+export function cannotSend(bytes: Uint8Array, family: Family): string | undefined {
+  if (bytes.length < (family === 4 ? 20 : 40)) return 'shorter than an IP header';
+  if (family === 6) return undefined;
+  const total = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
+  if (total !== 0 && total > bytes.length) return 'truncated: the raw socket would write another total length';
+  return undefined;
+}
+
+/** A frame as the injector reads it (see INJECTOR). `origin`: time of the first frame, nanoseconds. */
+export function encodeFrame(job: KernelJob, devices: Devices, frame: KernelFrame, origin: bigint): Uint8Array {
+  const family = frameFamily(job, frame);
+  const name = frame.direction === 'in' ? (frame.iface ?? devices.in) : devices.out;
+  const device = Math.max(0, devices.all.indexOf(name));
+  let bytes = frame.bytes;
+  if (frame.direction === 'out') {
+    bytes = cannotSend(bytes, family) === undefined ? withoutPadding(bytes, family) : new Uint8Array(0);
+  } else {
+    const type = family === 4 ? [8, 0] : [0x86, 0xdd];
+    const head = [...destination(frame, family, device), ...mac(frame.srcMac ?? '02:00:00:00:00:99'), ...type];
+    bytes = Buffer.concat([Uint8Array.from(head), frame.bytes]);
+  }
+  const head = Buffer.alloc(14);
+  head.writeUInt8(frame.direction === 'in' ? 0 : family === 4 ? 1 : 2, 0);
+  head.writeUInt8(device, 1);
+  head.writeBigUInt64LE(frame.time > origin ? frame.time - origin : 0n, 2);
+  head.writeUInt32LE(bytes.length, 10);
+  return Buffer.concat([head, bytes]);
+}
