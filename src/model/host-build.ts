@@ -1,0 +1,195 @@
+/** Builds a Host from what the user gives: flags, `ip -j addr` and `ip -j route`. Adds what the kernel adds by itself: lo, local, connected and broadcast routes. */
+import { formatAddress, maskAddress, parseAddress, prefixMask } from './address.ts';
+import type { Host, HostAddress, HostInterface, Route, RouteType } from './host.ts';
+import type { Family, Words } from './ruleset.ts';
+
+export interface HostGiven {
+  /** `--local`: addresses, each with an optional /prefix and an optional @interface. */
+  local?: readonly string[];
+  in?: string;
+  out?: string;
+  forward?: boolean;
+  /** Parsed JSON of `ip -j addr`. */
+  addresses?: unknown;
+  /** Parsed JSON of `ip -j route` and `ip -j -6 route`, any number of them. */
+  routes?: readonly unknown[];
+}
+
+/** What is wrong with a host flag or file: the message names it. */
+export class HostError extends Error {
+  override readonly name = 'HostError';
+}
+
+const DEFAULT_INTERFACE = 'eth0';
+const ROUTE_TYPES: readonly string[] = [
+  'unicast',
+  'local',
+  'broadcast',
+  'multicast',
+  'anycast',
+  'blackhole',
+  'unreachable',
+  'prohibit',
+  'throw',
+];
+
+const width = (family: Family): number => (family === 4 ? 32 : 128);
+
+/**
+ * The host model of what was given.
+ * @throws HostError naming the flag or the entry that cannot be read.
+ */
+export function buildHost(given: HostGiven): Host {
+  const interfaces: HostInterface[] = [loopback()];
+  const host: Host = { interfaces, routes: [], forward: given.forward === true, notes: [], guessed: false };
+  if (given.in !== undefined) host.in = given.in;
+  if (given.out !== undefined) host.out = given.out;
+  for (const name of [given.in, given.out]) if (name !== undefined && name !== '') interfaceNamed(host, name);
+  if (given.addresses !== undefined) readAddresses(host, given.addresses);
+  for (const text of given.local ?? []) addLocal(host, text, given.in ?? given.out ?? DEFAULT_INTERFACE);
+  for (const entry of interfaces) for (const address of entry.addresses) addAddressRoutes(host, entry.name, address);
+  for (const file of given.routes ?? []) readRoutes(host, file);
+  // Without routes everything that is not local leaves by one device, as on a host with a default route.
+  if (given.routes === undefined || given.routes.length === 0) addDefaultRoutes(host);
+  return host;
+}
+
+function loopback(): HostInterface {
+  return {
+    name: 'lo',
+    addresses: [
+      { family: 4, address: [0x7f000001], prefix: 8 },
+      { family: 6, address: [0, 0, 0, 1], prefix: 128 },
+    ],
+  };
+}
+
+/** The interface of that name, made when it is not there yet. */
+function interfaceNamed(host: Host, name: string): HostInterface {
+  const known = host.interfaces.find((entry) => entry.name === name);
+  if (known !== undefined) return known;
+  const made: HostInterface = { name, addresses: [] };
+  host.interfaces.push(made);
+  return made;
+}
+
+function addDefaultRoutes(host: Host): void {
+  const other = host.interfaces.find((entry) => entry.name !== 'lo')?.name;
+  const device = host.out ?? (host.forward ? undefined : (host.in ?? other ?? DEFAULT_INTERFACE));
+  if (device === undefined) return;
+  for (const family of [4, 6] as const) {
+    host.routes.push({ family, destination: zeros(family), prefix: 0, type: 'unicast', device, metric: 0 });
+  }
+}
+
+const zeros = (family: Family): Words => (family === 4 ? [0] : [0, 0, 0, 0]);
+
+function addLocal(host: Host, text: string, defaultDevice: string): void {
+  const [withPrefix = '', device = defaultDevice] = text.split('@');
+  const [bare = '', prefixText] = withPrefix.split('/');
+  const family: Family = bare.includes(':') ? 6 : 4;
+  const address = parseAddress(bare, family);
+  const prefix = prefixText === undefined ? width(family) : Number(prefixText);
+  if (address === undefined || !Number.isInteger(prefix) || prefix < 0 || prefix > width(family)) {
+    throw new HostError(`--local wants ADDRESS[/PREFIX][@INTERFACE], got "${text}"`);
+  }
+  interfaceNamed(host, device).addresses.push(withBroadcast({ family, address, prefix }));
+}
+
+/** The kernel derives the broadcast address of an IPv4 network with room for one. */
+function withBroadcast(address: HostAddress): HostAddress {
+  if (address.family === 6 || address.prefix > 30 || address.broadcast !== undefined) return address;
+  const mask = prefixMask(address.prefix, 4)[0]!;
+  return { ...address, broadcast: [(address.address[0]! | ~mask) >>> 0] };
+}
+
+/** Local, connected and broadcast routes that an address brings (net/ipv4/fib_frontend.c fib_add_ifaddr; net/ipv6/addrconf.c). */
+function addAddressRoutes(host: Host, device: string, given: HostAddress): void {
+  const { family, address, prefix } = device === 'lo' ? given : withBroadcast(given);
+  const add = (destination: Words, length: number, type: RouteType): void => {
+    host.routes.push({ family, destination, prefix: length, type, device, metric: 0 });
+  };
+  add(address, width(family), 'local');
+  const network = maskAddress(address, prefixMask(prefix, family));
+  if (family === 6) {
+    if (prefix < 128) add(network, prefix, 'unicast');
+    return;
+  }
+  if (prefix >= 32) return;
+  // 127.0.0.0/8 as a whole is local; other networks are connected.
+  add(network, prefix, address[0]! >>> 24 === 127 ? 'local' : 'unicast');
+  if (prefix < 31) add(given.broadcast ?? [(address[0]! | ~prefixMask(prefix, 4)[0]!) >>> 0], 32, 'broadcast');
+}
+
+type Entry = Record<string, unknown>;
+
+function entries(json: unknown, what: string): Entry[] {
+  if (!Array.isArray(json)) throw new HostError(`${what} wants the JSON list that "ip -j ${what.slice(2)}" prints`);
+  return json.filter((entry): entry is Entry => typeof entry === 'object' && entry !== null && !Array.isArray(entry));
+}
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+const number = (value: unknown): number | undefined => (typeof value === 'number' && Number.isFinite(value) ? value : undefined);
+
+function readAddresses(host: Host, json: unknown): void {
+  for (const entry of entries(json, '--addr')) {
+    const name = text(entry.ifname);
+    if (name === undefined) continue;
+    const device = interfaceNamed(host, name);
+    if (name === 'lo') device.addresses = [];
+    const mac = macOf(text(entry.address));
+    if (mac !== undefined && entry.link_type !== 'loopback' && name !== 'lo') device.mac = mac;
+    const mtu = number(entry.mtu);
+    if (mtu !== undefined) device.mtu = mtu;
+    const infos: unknown[] = Array.isArray(entry.addr_info) ? entry.addr_info : [];
+    for (const info of infos) readAddress(device, info);
+  }
+}
+
+function readAddress(device: HostInterface, info: unknown): void {
+  if (typeof info !== 'object' || info === null) return;
+  const entry = info as Entry;
+  if (entry.family !== 'inet' && entry.family !== 'inet6') return;
+  const family: Family = entry.family === 'inet' ? 4 : 6;
+  const local = text(entry.local);
+  const address = local === undefined ? undefined : parseAddress(local, family);
+  const prefix = number(entry.prefixlen);
+  if (address === undefined || prefix === undefined || prefix < 0 || prefix > width(family)) {
+    throw new HostError(`--addr: ${device.name}: cannot read the address ${JSON.stringify(entry.local)}/${entry.prefixlen}`);
+  }
+  const broadcast = family === 4 ? parseAddress(text(entry.broadcast) ?? '', 4) : undefined;
+  device.addresses.push({ family, address, prefix, ...(broadcast === undefined ? {} : { broadcast }) });
+}
+
+function macOf(value: string | undefined): number[] | undefined {
+  if (value === undefined || !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(value)) return undefined;
+  return value.split(':').map((byte) => Number.parseInt(byte, 16));
+}
+
+/** A list of routes is of one family: `default` alone does not tell, its neighbours or gateway do. */
+function readRoutes(host: Host, json: unknown): void {
+  const list = entries(json, '--route');
+  const isV6 = list.some((entry) => /:/.test(`${text(entry.dst) ?? ''}${text(entry.gateway) ?? ''}`));
+  const family: Family = isV6 ? 6 : 4;
+  for (const entry of list) {
+    const table = text(entry.table);
+    if (table !== undefined && table !== 'main' && table !== 'default' && table !== 'local') continue;
+    const destination = text(entry.dst) ?? '';
+    const [bare = '', prefixText] = destination === 'default' ? [formatAddress(zeros(family)), '0'] : destination.split('/');
+    const address = parseAddress(bare, family);
+    const prefix = prefixText === undefined ? width(family) : Number(prefixText);
+    if (address === undefined || !Number.isInteger(prefix) || prefix < 0 || prefix > width(family)) {
+      throw new HostError(`--route: cannot read the destination ${JSON.stringify(entry.dst)}`);
+    }
+    const type = text(entry.type) ?? 'unicast';
+    if (!ROUTE_TYPES.includes(type)) continue;
+    host.routes.push(routeOf(host, entry, family, address, prefix, type as RouteType));
+  }
+}
+
+function routeOf(host: Host, entry: Entry, family: Family, destination: Words, prefix: number, type: RouteType): Route {
+  const route: Route = { family, destination, prefix, type, metric: number(entry.metric) ?? 0 };
+  const device = text(entry.dev);
+  if (device !== undefined) route.device = interfaceNamed(host, device).name;
+  return route;
+}
