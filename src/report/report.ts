@@ -1,0 +1,132 @@
+/** The report as a document: what `--format json` prints (docs/schema/report-1.json) and what the text report reads. */
+import { formatAddress } from '../model/address.ts';
+import type { Host } from '../model/host.ts';
+import type { Counter, CtState, HookName, TableCounters } from '../model/outcome.ts';
+import { DEFAULT_SYSCTLS, type Profile } from '../model/profile.ts';
+import type { Family, RuleSet, Table } from '../model/ruleset.ts';
+import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
+
+export interface ReportChain extends Counter {
+  policy: 'ACCEPT' | 'DROP' | null;
+  rules: Counter[];
+}
+
+export type ReportTables = Record<string, Record<string, ReportChain>>;
+
+export interface ReportHost {
+  forward: boolean;
+  guessed: boolean;
+  in?: string;
+  out?: string;
+  local: string[];
+  interfaces: string[];
+  notes: string[];
+}
+
+export interface Report {
+  schema: 'wasmtables/report/1';
+  /** The rule files, IPv4 or the first one given, then the IPv6 half. */
+  rules: string[];
+  family: Family;
+  profile: Profile & { sysctls: Record<string, number> };
+  host: ReportHost;
+  captures: CaptureInfo[];
+  packets: number;
+  /** Bytes on the wire of all captures. */
+  bytes: number;
+  /** Packets that entered netfilter, and their IP bytes. */
+  netfilter: Counter;
+  verdicts: Record<string, number>;
+  hooks: Record<HookName, number>;
+  unseen: Record<string, number>;
+  stack: Record<string, number>;
+  invalid: Record<string, number>;
+  ctstates: Record<CtState, number>;
+  tables: ReportTables;
+  /** The IPv6 tables of a dual-stack host (--rules6). */
+  tables6?: ReportTables;
+  evaluations: number;
+  connections: number;
+  notes: string[];
+  /** Only what was measured; absent under --quiet timing. */
+  speed?: { seconds: number; packetsPerSecond: number };
+}
+
+export interface ReportInput {
+  rules: Partial<Record<Family, RuleSet>>;
+  host: Host;
+  profile: Profile;
+  result: ReplayResult;
+  /** Seconds spent reading and judging. */
+  seconds?: number;
+}
+
+const sum = (values: Record<string, number>): number => Object.values(values).reduce((total, value) => total + value, 0);
+
+/** The document of one replay. */
+export function buildReport({ rules, host, profile, result, seconds }: ReportInput): Report {
+  const family: Family = rules[4] !== undefined ? 4 : 6;
+  const primary = rules[family]!;
+  const second = family === 4 ? rules[6] : undefined;
+  const report: Report = {
+    schema: 'wasmtables/report/1',
+    rules: [primary.file, ...(second === undefined ? [] : [second.file])],
+    family,
+    profile: { ...profile, sysctls: { ...DEFAULT_SYSCTLS, ...profile.sysctls } },
+    host: describeHost(host),
+    captures: result.captures,
+    packets: result.packets,
+    bytes: result.captures.reduce((total, capture) => total + capture.bytes, 0),
+    netfilter: { packets: result.packets - sum(result.unseen), bytes: result.bytes },
+    verdicts: { ...result.verdicts },
+    hooks: result.hooks,
+    unseen: result.unseen,
+    stack: result.stack,
+    invalid: result.invalid,
+    ctstates: result.ctstates,
+    tables: reportTables(primary, result.counters[family]),
+    evaluations: result.evaluations,
+    connections: result.connections,
+    notes: [...noteLines(primary), ...(second === undefined ? [] : noteLines(second)), ...result.notes],
+  };
+  if (report.verdicts.STACK === 0) delete report.verdicts.STACK;
+  if (second !== undefined) report.tables6 = reportTables(second, result.counters[6]);
+  if (seconds !== undefined) {
+    report.speed = { seconds, packetsPerSecond: seconds > 0 ? Math.round(result.packets / seconds) : 0 };
+  }
+  return report;
+}
+
+const noteLines = (rules: RuleSet): string[] =>
+  rules.notes.map(({ position, message }) => `${position.file}:${position.line}:${position.column}: ${message}`);
+
+function describeHost(host: Host): ReportHost {
+  const local = host.interfaces
+    .filter((entry) => entry.name !== 'lo')
+    .flatMap((entry) => entry.addresses.map((address) => `${formatAddress(address.address)}/${address.prefix}`));
+  const described: ReportHost = {
+    forward: host.forward,
+    guessed: host.guessed,
+    local,
+    interfaces: host.interfaces.map((entry) => entry.name),
+    notes: host.notes,
+  };
+  if (host.in !== undefined) described.in = host.in;
+  if (host.out !== undefined) described.out = host.out;
+  return described;
+}
+
+/** Counters laid over the rule set, so that chains and rules no packet met are there with zeros. */
+export function reportTables(rules: RuleSet, counters: TableCounters | undefined): ReportTables {
+  return Object.fromEntries(rules.tables.map((table) => [table.name, reportTable(table, counters?.[table.name])]));
+}
+
+function reportTable(table: Table, counters: TableCounters[string] | undefined): Record<string, ReportChain> {
+  return Object.fromEntries(
+    table.chains.map((chain) => {
+      const seen = counters?.[chain.name];
+      const rules = chain.rules.map((_, index) => ({ packets: 0, bytes: 0, ...seen?.rules[index] }));
+      return [chain.name, { policy: chain.policy, packets: seen?.packets ?? 0, bytes: seen?.bytes ?? 0, rules }];
+    }),
+  );
+}
