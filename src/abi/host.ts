@@ -1,0 +1,64 @@
+/**
+ * The host block: the host model as the engine reads it, written by compile/host.ts, and the interface names, written by
+ * compile/interfaces.ts. Offsets in bytes, little-endian; positions inside a block count from its start, so that it can be copied
+ * anywhere (to a multiple of 8). Import-free.
+ */
+
+/** u32. */
+export const HOST_MAGIC = 0;
+/** 'WTHB' as a little-endian word. */
+export const HOST_MAGIC_VALUE = 0x42485457;
+/** u32: bytes of the block. */
+export const HOST_SIZE = 4;
+/** u32: bits of HOST_FLAG_*. */
+export const HOST_FLAGS = 8;
+/** u32 interface ids: `in` or 0; `out` or 0; the last choice (first interface that is not lo, else eth0); lo. */
+export const HOST_IN = 12;
+export const HOST_OUT = 16;
+export const HOST_FIRST = 20;
+export const HOST_LO = 24;
+/** u32: net.ipv4.conf.all.rp_filter, 0, 1 or 2. */
+export const HOST_RP_FILTER = 28;
+/** u32 position, u32 entries: devices by interface id, DEVICE_SIZE bytes each. */
+export const HOST_DEVICES = 32;
+export const HOST_DEVICE_COUNT = 36;
+/** u32 position, u32 entries: the host's own MACs, u64 each, sorted. */
+export const HOST_MACS = 40;
+export const HOST_MAC_COUNT = 44;
+/** u32 position: 257 u32 indices, [b] the last range that starts at or before b.0.0.0, [256] the last range. */
+export const HOST_V4_TOP = 48;
+/** u32 positions: range starts (u32 each) and values (u32 each); u32 count. The first range starts at 0. */
+export const HOST_V4_STARTS = 52;
+export const HOST_V4_VALUES = 56;
+export const HOST_V4_COUNT = 60;
+/** u32 positions: range starts (u64 high half, u64 low half) and values (u32 each); u32 count. */
+export const HOST_V6_STARTS = 64;
+export const HOST_V6_VALUES = 68;
+export const HOST_V6_COUNT = 72;
+/** u32 position, u32 entries: last 24 bits of the host's IPv6 addresses (solicited-node groups), u32 each, sorted. */
+export const HOST_SOLICITED = 76;
+export const HOST_SOLICITED_COUNT = 80;
+export const HOST_HEADER_SIZE = 88;
+
+/** --forward: every packet arrives. */
+export const HOST_FLAG_FORWARD = 1;
+export const HOST_FLAG_LENIENT = 2;
+/** The nft backend: an IPv6 header chain that cannot be parsed does not match -p (the legacy one hot-drops). */
+export const HOST_FLAG_NFT = 4;
+/** Rules ask for address types. */
+export const HOST_FLAG_ADDRESS_TYPES = 8;
+export const HOST_FLAG_IPV4_FORWARDING = 16;
+export const HOST_FLAG_IPV6_FORWARDING = 32;
+
+/** A device: u64 MAC as a number with DEVICE_MAC_KNOWN above it, or 0; u32 MTU, 0 unknown. */
+export const DEVICE_MAC = 0;
+export const DEVICE_MTU = 8;
+export const DEVICE_SIZE = 16;
+
+/** The value of a range: RTN_* in the low byte (0: no route), interface id above; LOCAL, BROADCAST, ANYCAST and MULTICAST come from the local table. */
+export const ROUTE_TYPE_MASK = 255;
+export const ROUTE_DEVICE_SHIFT = 8;
+
+/** Interface names: u32 count n, n + 1 u32 positions from the start of the block, then the UTF-8 bytes. Sorted bytewise; name k has the id 2k + 2, what lies behind it 2k + 3. */
+export const NAMES_COUNT = 0;
+export const NAMES_POSITIONS = 4;

@@ -1,0 +1,216 @@
+/** The host model and what the profile says about the stack, as the block that assembly/stack reads (layout: abi/host.ts). */
+import {
+  RTN_ANYCAST,
+  RTN_BLACKHOLE,
+  RTN_BROADCAST,
+  RTN_LOCAL,
+  RTN_MULTICAST,
+  RTN_PROHIBIT,
+  RTN_THROW,
+  RTN_UNICAST,
+  RTN_UNREACHABLE,
+} from '../abi/fields.ts';
+import * as abi from '../abi/host.ts';
+import type { Host, Route, RouteType } from '../model/host.ts';
+import { type Profile, sysctl } from '../model/profile.ts';
+import type { Family, Words } from '../model/ruleset.ts';
+import type { InterfaceTable } from './interfaces.ts';
+import { flatten, overlay, type Prefix, type Range } from './ranges.ts';
+
+const TYPES: Readonly<Record<RouteType, number>> = {
+  unicast: RTN_UNICAST,
+  local: RTN_LOCAL,
+  broadcast: RTN_BROADCAST,
+  multicast: RTN_MULTICAST,
+  anycast: RTN_ANYCAST,
+  blackhole: RTN_BLACKHOLE,
+  unreachable: RTN_UNREACHABLE,
+  prohibit: RTN_PROHIBIT,
+  throw: RTN_THROW,
+};
+/** What the kernel keeps in its local table, which is asked before the main one whatever the prefix length. */
+const LOCAL_TABLE: ReadonlySet<RouteType> = new Set<RouteType>(['local', 'broadcast', 'anycast', 'multicast']);
+const MAC_KNOWN = 1n << 48n;
+
+/** What the rules need of the stack. */
+export interface HostNeeds {
+  /** FIELD_SOURCE_TYPE and FIELD_DESTINATION_TYPE are read. */
+  addressTypes: boolean;
+}
+
+/**
+ * The host block, position-independent, to be copied to a multiple of 8. `interfaces` must know the names of the host's interfaces and
+ * routes, `in`, `out`, `lo` and `eth0`; a name it does not know gets the id of its gap, and MAC and MTU of such a device are not found.
+ */
+export function encodeHost(host: Host, profile: Profile, interfaces: InterfaceTable, needs: HostNeeds): Uint8Array {
+  const parts = new Parts(abi.HOST_HEADER_SIZE);
+  const routes = host.forward ? forwardRoutes(host) : host.routes;
+  const first = host.interfaces.find((each) => each.name !== 'lo')?.name ?? 'eth0';
+  parts.word(abi.HOST_MAGIC, abi.HOST_MAGIC_VALUE);
+  parts.word(abi.HOST_FLAGS, flags(host, profile, needs));
+  parts.word(abi.HOST_IN, host.in === undefined ? 0 : interfaces.idOf(host.in));
+  parts.word(abi.HOST_OUT, host.out === undefined ? 0 : interfaces.idOf(host.out));
+  parts.word(abi.HOST_FIRST, interfaces.idOf(first));
+  parts.word(abi.HOST_LO, interfaces.idOf('lo'));
+  parts.word(abi.HOST_RP_FILTER, sysctl(profile, 'net.ipv4.conf.all.rp_filter'));
+  putDevices(parts, host, interfaces);
+  putFour(parts, ranges(routes, 4, interfaces));
+  putSix(parts, ranges(routes, 6, interfaces));
+  putSolicited(parts, host);
+  return parts.bytes();
+}
+
+/** --forward: nothing is local but the loopback networks, and everything else goes out at `out`. */
+function forwardRoutes(host: Host): Route[] {
+  const out: Route[] = [
+    { family: 4, destination: [0x7f000000], prefix: 8, type: 'local', device: 'lo', metric: 0 },
+    { family: 6, destination: [0, 0, 0, 1], prefix: 128, type: 'local', device: 'lo', metric: 0 },
+  ];
+  if (host.out === undefined) return out;
+  out.push({ family: 4, destination: [0], prefix: 0, type: 'unicast', device: host.out, metric: 0 });
+  out.push({ family: 6, destination: [0, 0, 0, 0], prefix: 0, type: 'unicast', device: host.out, metric: 0 });
+  return out;
+}
+
+function flags(host: Host, profile: Profile, needs: HostNeeds): number {
+  return (
+    (host.forward ? abi.HOST_FLAG_FORWARD : 0) |
+    (profile.prestack === 'lenient' ? abi.HOST_FLAG_LENIENT : 0) |
+    (profile.backend === 'nft' ? abi.HOST_FLAG_NFT : 0) |
+    (needs.addressTypes ? abi.HOST_FLAG_ADDRESS_TYPES : 0) |
+    (sysctl(profile, 'net.ipv4.ip_forward') !== 0 ? abi.HOST_FLAG_IPV4_FORWARDING : 0) |
+    (sysctl(profile, 'net.ipv6.conf.all.forwarding') !== 0 ? abi.HOST_FLAG_IPV6_FORWARDING : 0)
+  );
+}
+
+function ranges(routes: readonly Route[], family: Family, interfaces: InterfaceTable): Range[] {
+  const bits = family === 4 ? 32 : 128;
+  const maximum = (1n << BigInt(bits)) - 1n;
+  const local: Prefix[] = [];
+  const main: Prefix[] = [];
+  for (const route of routes) {
+    if (route.family !== family) continue;
+    const size = (1n << BigInt(bits - route.prefix)) - 1n;
+    const start = number(route.destination) & ~size & maximum;
+    const device = route.device === undefined ? 0 : interfaces.idOf(route.device);
+    const value = TYPES[route.type] | (device << abi.ROUTE_DEVICE_SHIFT);
+    (LOCAL_TABLE.has(route.type) ? local : main).push({ start, end: start | size, metric: route.metric, value });
+  }
+  return overlay(flatten(local, maximum), flatten(main, maximum));
+}
+
+function putDevices(parts: Parts, host: Host, interfaces: InterfaceTable): void {
+  const count = interfaces.maximum + 1;
+  const at = parts.reserve(count * abi.DEVICE_SIZE);
+  const own = new Set<bigint>();
+  for (const { name, mac, mtu } of host.interfaces) {
+    const id = interfaces.idOf(name);
+    const known = mac?.length === 6 && mac.some((byte) => byte !== 0) ? mac : undefined;
+    const value = known?.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n) ?? 0n;
+    if (known !== undefined) own.add(value);
+    // Ids of gaps are shared by many names: nothing certain can be said of them.
+    if (id % 2 !== 0) continue;
+    parts.wide(at + id * abi.DEVICE_SIZE + abi.DEVICE_MAC, known === undefined ? 0n : value | MAC_KNOWN);
+    parts.word(at + id * abi.DEVICE_SIZE + abi.DEVICE_MTU, mtu ?? 0);
+  }
+  parts.word(abi.HOST_DEVICES, at);
+  parts.word(abi.HOST_DEVICE_COUNT, count);
+  const macs = host.forward ? [] : [...own].sort((a, b) => (a < b ? -1 : 1));
+  const start = parts.reserve(macs.length * 8);
+  macs.forEach((mac, index) => {
+    parts.wide(start + 8 * index, mac);
+  });
+  parts.word(abi.HOST_MACS, start);
+  parts.word(abi.HOST_MAC_COUNT, macs.length);
+}
+
+function putFour(parts: Parts, list: readonly Range[]): void {
+  const top = parts.reserve(257 * 4);
+  let index = 0;
+  for (let byte = 0; byte < 256; byte++) {
+    const address = BigInt(byte) << 24n;
+    while (index + 1 < list.length && list[index + 1]!.start <= address) index++;
+    parts.word(top + 4 * byte, index);
+  }
+  parts.word(top + 4 * 256, list.length - 1);
+  const starts = parts.reserve(list.length * 4);
+  const values = parts.reserve(list.length * 4);
+  list.forEach((range, i) => {
+    parts.word(starts + 4 * i, Number(range.start));
+    parts.word(values + 4 * i, range.value);
+  });
+  parts.word(abi.HOST_V4_TOP, top);
+  parts.word(abi.HOST_V4_STARTS, starts);
+  parts.word(abi.HOST_V4_VALUES, values);
+  parts.word(abi.HOST_V4_COUNT, list.length);
+}
+
+function putSix(parts: Parts, list: readonly Range[]): void {
+  const starts = parts.reserve(list.length * 16);
+  const values = parts.reserve(list.length * 4);
+  list.forEach((range, i) => {
+    parts.wide(starts + 16 * i, range.start >> 64n);
+    parts.wide(starts + 16 * i + 8, range.start & 0xffffffffffffffffn);
+    parts.word(values + 4 * i, range.value);
+  });
+  parts.word(abi.HOST_V6_STARTS, starts);
+  parts.word(abi.HOST_V6_VALUES, values);
+  parts.word(abi.HOST_V6_COUNT, list.length);
+}
+
+function putSolicited(parts: Parts, host: Host): void {
+  const low = new Set<number>();
+  for (const { addresses } of host.interfaces) {
+    for (const { family, address } of addresses) {
+      if (family === 6) low.add((address[3] ?? 0) & 0xffffff);
+    }
+  }
+  const sorted = [...low].sort((a, b) => a - b);
+  const at = parts.reserve(sorted.length * 4);
+  sorted.forEach((value, index) => {
+    parts.word(at + 4 * index, value);
+  });
+  parts.word(abi.HOST_SOLICITED, at);
+  parts.word(abi.HOST_SOLICITED_COUNT, sorted.length);
+}
+
+function number(words: Words): bigint {
+  return words.reduce((sum, word) => (sum << 32n) | BigInt(word >>> 0), 0n);
+}
+
+/** A growing block of little-endian words. */
+class Parts {
+  private view: DataView;
+  private size: number;
+
+  constructor(header: number) {
+    this.size = header;
+    this.view = new DataView(new ArrayBuffer(4096));
+  }
+
+  /** Zeroed room at a multiple of 8; its position. */
+  reserve(bytes: number): number {
+    const at = (this.size + 7) & ~7;
+    this.size = at + bytes;
+    if (this.size > this.view.byteLength) {
+      const grown = new Uint8Array(this.size * 2);
+      grown.set(new Uint8Array(this.view.buffer));
+      this.view = new DataView(grown.buffer);
+    }
+    return at;
+  }
+
+  word(at: number, value: number): void {
+    this.view.setUint32(at, value, true);
+  }
+
+  wide(at: number, value: bigint): void {
+    this.view.setBigUint64(at, value, true);
+  }
+
+  bytes(): Uint8Array {
+    const size = this.reserve(0);
+    this.word(abi.HOST_SIZE, size);
+    return new Uint8Array(this.view.buffer, 0, size);
+  }
+}
