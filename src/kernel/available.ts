@@ -25,6 +25,7 @@ const TOOLS = [
   'nsenter',
   'setpriv',
   'taskset',
+  'tee',
   'mount',
 ];
 

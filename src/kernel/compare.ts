@@ -1,6 +1,7 @@
 /** Two witnesses' answers side by side: what differs, one line each. Knows no witness: kernel, reference and engine all fit. */
 import type { ChainCounters, Counter, HookName, PacketOutcome, TableCounters, Verdict } from '../model/outcome.ts';
 import type { KernelJob, KernelOutcome, KernelPacket } from './job.ts';
+import { undeclaredChains } from './saved.ts';
 
 /** One packet as a witness saw it. What is undefined was not asked or is not known, and is not compared. */
 export interface ComparedPacket {
@@ -21,6 +22,8 @@ export interface Compared {
    * (it calls a rule without matches that ends the walk a policy or return; nf_tables calls it a rule); only table, chain and number count.
    */
   words?: 'exact' | 'numbers';
+  /** Built-in chains (`raw OUTPUT`) whose policy this witness does not count and whose empty walk it does not show; see undeclaredChains. */
+  uncounted?: ReadonlySet<string>;
 }
 
 function kernelPacket(packet: KernelPacket): ComparedPacket {
@@ -33,9 +36,11 @@ function kernelPacket(packet: KernelPacket): ComparedPacket {
 }
 
 /** The kernel's answer; packets it could not be given (`unsent`) are left out of the comparison. */
-export function comparedKernel(backend: KernelJob['backend'], outcome: KernelOutcome): Compared {
+export function comparedKernel(job: Pick<KernelJob, 'backend' | 'rules'>, outcome: KernelOutcome): Compared {
   const packets = outcome.packets.map((packet) => (packet.unsent === undefined ? kernelPacket(packet) : {}));
-  return { name: backend, counters: outcome.counters, packets, words: backend === 'nft' ? 'numbers' : 'exact' };
+  const compared: Compared = { name: job.backend, counters: outcome.counters, packets };
+  if (job.backend !== 'nft') return compared;
+  return { ...compared, words: 'numbers', uncounted: undeclaredChains(job.rules, outcome.counters) };
 }
 
 /** The answer of the reference or the engine. */
@@ -74,7 +79,8 @@ function compareChain(where: string, a: Compared, b: Compared, one?: ChainCounte
     if (!same(x, y)) lines.push(`${where} ${what}: ${a.name} ${amount(x)}, ${b.name} ${amount(y)}`);
   };
   if (one.policy !== two.policy) lines.push(`${where} policy: ${a.name} ${one.policy}, ${b.name} ${two.policy}`);
-  if (one.policy !== null) differ('policy', one, two);
+  const counted = !a.uncounted?.has(where) && !b.uncounted?.has(where);
+  if (one.policy !== null && counted) differ('policy', one, two);
   for (let i = 0; i < Math.max(one.rules.length, two.rules.length); i++) differ(`rule ${i + 1}`, one.rules[i], two.rules[i]);
   return lines;
 }
@@ -90,9 +96,12 @@ function compareCounters(a: Compared, b: Compared): string[] {
   return lines;
 }
 
-function pathText(path: string[], words: Compared['words']): string {
-  const items = words === 'exact' ? path : path.map((entry) => entry.replace(/:(rule|policy|return):/, ':'));
-  return items.join(' ') || 'empty';
+/** The path as both sides can say it: `numbers` without the kind, and without the policies of chains one side does not make. */
+function pathText(path: string[], a: Compared, b: Compared): string {
+  const unmade = [...(a.uncounted ?? []), ...(b.uncounted ?? [])].map((chain) => `${chain.replace(' ', ':')}:policy:1`);
+  const made = path.filter((entry) => !unmade.includes(entry));
+  const exact = a.words !== 'numbers' && b.words !== 'numbers';
+  return (exact ? made : made.map((entry) => entry.replace(/:(rule|policy|return):/, ':'))).join(' ') || 'empty';
 }
 
 function comparePacket(number: number, a: Compared, b: Compared, one: ComparedPacket, two: ComparedPacket): string[] {
@@ -100,11 +109,10 @@ function comparePacket(number: number, a: Compared, b: Compared, one: ComparedPa
   const differ = (what: string, x: unknown, y: unknown) => {
     if (x !== undefined && y !== undefined && x !== y) lines.push(`packet ${number} ${what}: ${a.name} ${x}, ${b.name} ${y}`);
   };
-  const words = a.words === 'numbers' || b.words === 'numbers' ? 'numbers' : 'exact';
   differ('reached netfilter', one.entered, two.entered);
   differ('hook', one.hook, two.hook);
   differ('verdict', one.verdict, two.verdict);
-  if (one.path !== undefined && two.path !== undefined) differ('path', pathText(one.path, words), pathText(two.path, words));
+  if (one.path !== undefined && two.path !== undefined) differ('path', pathText(one.path, a, b), pathText(two.path, a, b));
   return lines;
 }
 

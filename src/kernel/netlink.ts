@@ -27,6 +27,17 @@ function u16(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
 }
 
+/** The first attribute of a type. */
+function attribute(bytes: Uint8Array, type: number): Uint8Array | undefined {
+  for (let at = NLMSG_HEADER + NFGEN_HEADER; at + 4 <= bytes.length; ) {
+    const length = u16(bytes, at);
+    if (length < 4 || at + length > bytes.length) return undefined;
+    if ((u16(bytes, at + 2) & 0x3fff) === type) return bytes.subarray(at + 4, at + length);
+    at += (length + 3) & ~3;
+  }
+  return undefined;
+}
+
 /** Attributes by type; values are views. Broken lengths end the walk. */
 function attributes(bytes: Uint8Array): Map<number, Uint8Array> {
   const found = new Map<number, Uint8Array>();
@@ -43,7 +54,7 @@ function attributes(bytes: Uint8Array): Map<number, Uint8Array> {
 function text(value: Uint8Array | undefined): string {
   if (value === undefined) return '';
   const end = value.indexOf(0);
-  return Buffer.from(end < 0 ? value : value.subarray(0, end)).toString('utf8');
+  return Buffer.from(value.buffer, value.byteOffset, end < 0 ? value.length : end).toString('utf8');
 }
 
 /**
@@ -51,7 +62,7 @@ function text(value: Uint8Array | undefined): string {
  * rule set that use group 0 too).
  */
 export function logWords(message: Uint8Array): string | undefined {
-  const prefix = text(attributes(message).get(NFULA_PREFIX));
+  const prefix = text(attribute(message, NFULA_PREFIX));
   return prefix.startsWith('TRACE: ') ? prefix.slice(7).trimEnd() : undefined;
 }
 

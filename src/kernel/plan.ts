@@ -92,7 +92,7 @@ function addressLine(text: string, device: string): string {
  * neighbour is there without a packet; their MTU is the largest, so that captured super-packets pass.
  */
 export function ipBatch(job: KernelJob, devices: Devices): string {
-  const lines = ['netns add wire', 'link set lo up'];
+  const lines = ['link set lo up'];
   for (const [i, name] of devices.all.entries()) {
     const end = (i + 1).toString(16).padStart(2, '0');
     lines.push(`link add name ${name} address 02:00:00:00:00:${end} mtu 65535 type veth peer name wire${i} mtu 65535 netns wire`);
@@ -104,11 +104,14 @@ export function ipBatch(job: KernelJob, devices: Devices): string {
     lines.push(`route add ${route}`);
   }
   lines.push(`route append default dev ${devices.out}`);
-  if (hasFamily(job, 6)) lines.push(`-6 route append default dev ${devices.out}`);
+  if (hasFamily(job, 6)) lines.push(`route append ::/0 dev ${devices.out}`);
   return `${lines.join('\n')}\n`;
 }
 
-/** `ip -batch` lines for the wire's own namespace: the peers, silent. */
+/** Where IPv6 is switched off in the wire's namespace, before it has devices: or its neighbour and multicast chatter would be counted. */
+export const WIRE_SILENCE = ['all', 'default'].map((where) => `/proc/sys/net/ipv6/conf/${where}/disable_ipv6`);
+
+/** `ip -batch` lines for the wire's own namespace: the peers. */
 export function wireBatch(devices: Devices): string {
   return devices.all.map((_, i) => `link set wire${i} arp off up\n`).join('');
 }

@@ -44,6 +44,8 @@ async function prepare(session: Session, job: KernelJob, devices: plan.Devices):
   const own = plan.baseSysctls(job);
   await session.must(['nft', '-f', '-'], plan.ownTable(job.trace));
   await session.write(own);
+  await session.must(['ip', 'netns', 'add', 'wire']);
+  await session.must(['nsenter', '--net=/run/netns/wire', 'tee', ...plan.WIRE_SILENCE], '1');
   await session.must(['ip', '-batch', '-'], plan.ipBatch(job, devices));
   await session.must(['ip', '-n', 'wire', '-batch', '-'], plan.wireBatch(devices));
   await session.write([['/run/open.pl', OPENER], ['/run/inject.pl', INJECTOR], ...plan.jobSysctls(job)]);

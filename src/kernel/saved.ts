@@ -45,3 +45,27 @@ export function parseSaved(saved: string): Saved {
   }
   return { counters, targets };
 }
+
+const BUILTIN = new Set(['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING']);
+
+/**
+ * Built-in chains (`raw OUTPUT`) of the tables in a rule file that the file gives no `:CHAIN` line. iptables-nft keeps no policy counters for them, and
+ * makes them only when they have rules; x_tables has them always.
+ */
+export function undeclaredChains(rules: string, counters: TableCounters): Set<string> {
+  const declared = new Set<string>();
+  let table = '';
+  for (const line of rules.split('\n')) {
+    const words = line.trim().split(/\s+/);
+    const first = words[0] ?? '';
+    if (first.startsWith('*')) table = first.slice(1);
+    else if (first.startsWith(':')) declared.add(`${table} ${first.slice(1)}`);
+  }
+  const missing = new Set<string>();
+  for (const [name, chains] of Object.entries(counters)) {
+    for (const chain of Object.keys(chains)) {
+      if (BUILTIN.has(chain) && !declared.has(`${name} ${chain}`)) missing.add(`${name} ${chain}`);
+    }
+  }
+  return missing;
+}

@@ -102,7 +102,7 @@ sub attribute { my ($type, $value) = @_; my $n = 4 + length($value); return pack
 my ($nflog, $nftrace);
 if ($trace) {
   $nflog = netlink(0);
-  my $body = pack('C C n', 0, 0, 0) . attribute(1, pack('C', 1)) . attribute(2, pack('N C x', 0xffff, 2)) . attribute(6, pack('n', 1));
+  my $body = pack('C C n', 0, 0, 0) . attribute(1, pack('C', 1)) . attribute(2, pack('N C x', 0, 1)) . attribute(6, pack('n', 1));
   send($nflog, pack('L S S L L', 16 + length($body), (4 << 8) | 1, 5, 1, 0) . $body, 0, pack('S S L L', 16, 0, 0, 0)) or die "nflog: $!\n";
   recv($nflog, my $ack, 4096, 0); my $error = unpack('x16 l', $ack); if ($error) { $! = -$error; die "nfnetlink_log: $!\n"; }
   $nftrace = netlink(1 << 8);
