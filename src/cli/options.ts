@@ -1,0 +1,149 @@
+/** Options that several commands share, and how their words become the model. */
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import type { HostGiven } from '../model/host-build.ts';
+import { DEFAULT_PROFILE, DEFAULT_SYSCTLS, type Profile } from '../model/profile.ts';
+import type { Family } from '../model/ruleset.ts';
+import { UsageError } from './exit.ts';
+
+export interface RuleOptions {
+  rules: string[];
+  rules6?: string;
+  ipv4?: boolean;
+  ipv6?: boolean;
+  repair?: boolean;
+  unsupported: 'refuse' | 'assume-miss' | 'assume-hit';
+}
+
+export interface HostOptions {
+  local?: string;
+  in?: string;
+  out?: string;
+  forward?: boolean;
+  addr?: string;
+  route?: string[];
+}
+
+export interface ProfileOptions {
+  backend: 'legacy' | 'nft';
+  kernel: string;
+  hz: number;
+  prestack: 'kernel' | 'lenient';
+  sysctl: string[];
+}
+
+const many = (value: string, before: string[] = []): string[] => [...before, value];
+
+/** -R, --rules6, -4, -6, --repair, --unsupported. */
+export function addRuleOptions(command: Command): Command {
+  return command
+    .optionsGroup('Rules:')
+    .addOption(
+      new Option('-R, --rules <file>', 'iptables-save text or a script of iptables commands; several compare')
+        .argParser(many)
+        .makeOptionMandatory(),
+    )
+    .option('--rules6 <file>', 'the IPv6 half of a dual-stack host')
+    .option('-4, --ipv4', 'the rules are IPv4 (guessed otherwise)')
+    .option('-6, --ipv6', 'the rules are IPv6 (guessed otherwise)')
+    .option('--repair', 'accept what iptables refuses but people paste (en dashes, curly quotes, "-s ! x") and say so')
+    .addOption(
+      new Option('--unsupported <how>', 'what to do with an extension wasmtables does not know')
+        .choices(['refuse', 'assume-miss', 'assume-hit'])
+        .default('refuse'),
+    );
+}
+
+/** --local, --in, --out, --forward, --addr, --route. */
+export function addHostOptions(command: Command): Command {
+  return command
+    .optionsGroup('Host (guessed from the capture when nothing is given):')
+    .option('--local <address,...>', "the host's own addresses, each ADDRESS[/PREFIX][@INTERFACE]")
+    .option('--in <interface>', 'where packets arrive')
+    .option('--out <interface>', 'where packets leave')
+    .option('--forward', 'a router: every packet enters at --in and leaves at --out')
+    .option('--addr <file>', 'output of "ip -j addr"')
+    .addOption(new Option('--route <file>', 'output of "ip -j route" (give it twice for IPv4 and IPv6)').argParser(many));
+}
+
+/** --backend, --kernel, --hz, --sysctl, --prestack. */
+export function addProfileOptions(command: Command): Command {
+  return command
+    .optionsGroup('Kernel:')
+    .addOption(new Option('--backend <name>', 'which iptables').choices(['legacy', 'nft']).default(DEFAULT_PROFILE.backend))
+    .option('--kernel <version>', 'version the answers are for', DEFAULT_PROFILE.kernel)
+    .addOption(
+      new Option('--hz <n>', 'CONFIG_HZ of that kernel').argParser(wholeNumber('--hz', 1, 100_000)).default(DEFAULT_PROFILE.hz),
+    )
+    .addOption(new Option('--sysctl <name=value>', 'e.g. nf_conntrack_tcp_loose=0; several').argParser(many).default([], ''))
+    .addOption(
+      new Option('--prestack <how>', 'kernel: drop what ip_rcv drops; lenient: forgive offloading NICs and cut captures')
+        .choices(['kernel', 'lenient'])
+        .default(DEFAULT_PROFILE.prestack),
+    );
+}
+
+/** A parser for commander that takes a decimal number between two bounds. */
+export function wholeNumber(name: string, low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= low && value <= high))
+      throw new UsageError(`${name} wants a whole number from ${low} to ${high}, got "${text}"`);
+    return value;
+  };
+}
+
+/** The family forced by -4 or -6. */
+export function forcedFamily(options: RuleOptions): Family | undefined {
+  if (options.ipv4 === true && options.ipv6 === true) throw new UsageError('-4 and -6 exclude each other');
+  if (options.ipv4 === true) return 4;
+  return options.ipv6 === true ? 6 : undefined;
+}
+
+/** The profile; a sysctl nobody knows is a usage error, because it would do nothing. */
+export function profileOf(options: ProfileOptions): Profile {
+  const sysctls: Record<string, number> = {};
+  for (const text of options.sysctl) {
+    const match = /^\s*([\w.]+)\s*=\s*(\d+)\s*$/.exec(text);
+    const name = match?.[1]?.replace(/^net\.netfilter\./, '');
+    if (match === null || name === undefined || !(name in DEFAULT_SYSCTLS)) {
+      throw new UsageError(`--sysctl wants NAME=NUMBER with one of ${Object.keys(DEFAULT_SYSCTLS).join(', ')}; got "${text}"`);
+    }
+    sysctls[name] = Number(match[2]);
+  }
+  const { backend, kernel, hz, prestack } = options;
+  return { backend, kernel, hz, prestack, sysctls };
+}
+
+/** The host flags as the model wants them; undefined when none was given (then it is guessed). */
+export function hostGiven(options: HostOptions): HostGiven | undefined {
+  const given: HostGiven = {};
+  if (options.local !== undefined) given.local = options.local.split(',').filter((part) => part !== '');
+  if (options.in !== undefined) given.in = interfaceName('--in', options.in);
+  if (options.out !== undefined) given.out = interfaceName('--out', options.out);
+  if (options.forward === true) given.forward = true;
+  if (options.addr !== undefined) given.addresses = jsonFile('--addr', options.addr);
+  if (options.route !== undefined) given.routes = options.route.map((file) => jsonFile('--route', file));
+  return Object.keys(given).length === 0 ? undefined : given;
+}
+
+function interfaceName(flag: string, name: string): string {
+  if (name === '' || name.length > 15 || /[\s/]/.test(name)) {
+    throw new UsageError(`${flag} wants an interface name of 1 to 15 characters, got "${name}"`);
+  }
+  return name;
+}
+
+function jsonFile(flag: string, file: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${flag}: ${error instanceof Error ? error.message : error}`);
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new UsageError(`${flag}: ${file} is not JSON; make it with "ip -j ${flag.slice(2)} > ${file}"`);
+  }
+}

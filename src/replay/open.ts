@@ -1,0 +1,220 @@
+/** Opens captures: plain files, .gz, .zst, standard input; folders and simple patterns. Node only. */
+import { closeSync, createReadStream, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { createGunzip } from 'node:zlib';
+import { Decompress } from 'fzstd';
+import type { Damage } from '../capture/frames.ts';
+
+const CAPTURE_NAME = /\.(pcap|pcapng|cap|dmp)(\.gz|\.zst)?$/i;
+const GZIP = [0x1f, 0x8b];
+const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
+
+/** A capture cannot be opened or read at all. */
+export class CaptureOpenError extends Error {
+  override readonly name = 'CaptureOpenError';
+}
+
+/**
+ * The capture files meant by the arguments, in their order: `-` stays, a folder gives its captures sorted by name, `*` and `?` in the last part of a path match names.
+ * @throws CaptureOpenError when there is nothing of that name, or a folder without captures.
+ */
+export function expandCaptures(paths: readonly string[]): string[] {
+  return paths.flatMap((path) => {
+    if (path === '-') return [path];
+    const kind = statOf(path);
+    if (kind === 'file') return [path];
+    if (kind === 'folder') return listed(path, path, (name) => CAPTURE_NAME.test(name));
+    const pattern = basename(path);
+    if (!/[*?]/.test(pattern)) throw new CaptureOpenError(`${path}: no such file`);
+    const expression = new RegExp(
+      `^${pattern
+        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+        .replaceAll('*', '.*')
+        .replaceAll('?', '.')}$`,
+    );
+    return listed(path, dirname(path), (name) => expression.test(name));
+  });
+}
+
+function statOf(path: string): 'file' | 'folder' | undefined {
+  try {
+    return statSync(path).isDirectory() ? 'folder' : 'file';
+  } catch {
+    return undefined;
+  }
+}
+
+function listed(asked: string, folder: string, takes: (name: string) => boolean): string[] {
+  if (statOf(folder) !== 'folder') throw new CaptureOpenError(`${asked}: no such folder`);
+  const names = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory() && takes(entry.name))
+    .map((entry) => join(folder, entry.name))
+    .sort();
+  if (names.length === 0) throw new CaptureOpenError(`${asked}: no captures there`);
+  return names;
+}
+
+/** How the bytes of a file are packed, by its first bytes (never by its name). */
+export function packing(head: Uint8Array): 'plain' | 'gzip' | 'zstd' {
+  if (GZIP.every((byte, index) => head[index] === byte)) return 'gzip';
+  return ZSTD.every((byte, index) => head[index] === byte) ? 'zstd' : 'plain';
+}
+
+/** A plain regular file that can be read straight into somebody's memory. */
+export class PlainFile {
+  readonly size: number;
+  readonly #descriptor: number;
+
+  constructor(descriptor: number, size: number) {
+    this.#descriptor = descriptor;
+    this.size = size;
+  }
+
+  /** Fills the front of `into`; returns how many bytes there were, 0 at the end. */
+  read(into: Uint8Array): number {
+    return readSync(this.#descriptor, into, 0, into.length, null);
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+/**
+ * The file if it is a regular, unpacked one; undefined: use `readChunks`.
+ * @throws CaptureOpenError when it cannot be opened.
+ */
+export function openPlain(path: string): PlainFile | undefined {
+  if (path === '-') return undefined;
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch (error) {
+    throw new CaptureOpenError(`${path}: ${message(error)}`);
+  }
+  try {
+    const stat = statSync(path);
+    const head = new Uint8Array(4);
+    if (stat.isFile()) readSync(descriptor, head, 0, 4, 0);
+    if (stat.isFile() && packing(head) === 'plain') return new PlainFile(descriptor, stat.size);
+  } catch (error) {
+    closeSync(descriptor);
+    throw new CaptureOpenError(`${path}: ${message(error)}`);
+  }
+  closeSync(descriptor);
+  return undefined;
+}
+
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/**
+ * The uncompressed bytes of a capture, chunk by chunk; the return value tells damage of the packing itself (a cut or corrupt .gz), at an offset of the uncompressed bytes:
+ * what came before it was given.
+ * @throws CaptureOpenError when the file cannot be read.
+ */
+export async function* readChunks(path: string): AsyncGenerator<Uint8Array, Damage | undefined> {
+  const source: AsyncIterable<Uint8Array> = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+  const iterator = source[Symbol.asyncIterator]();
+  const head: Uint8Array[] = [];
+  let length = 0;
+  let ended = false;
+  const next = async (): Promise<Uint8Array | undefined> => {
+    try {
+      const { done, value } = await iterator.next();
+      return done === true ? undefined : value;
+    } catch (error) {
+      throw new CaptureOpenError(`${path}: ${message(error)}`);
+    }
+  };
+  while (length < 4 && !ended) {
+    const chunk = await next();
+    if (chunk === undefined) ended = true;
+    else {
+      head.push(chunk);
+      length += chunk.length;
+    }
+  }
+  const rest = restOf(head, ended ? undefined : next);
+  const kind = packing(joined(head));
+  if (kind === 'gzip') return yield* gunzip(rest);
+  if (kind === 'zstd') return yield* unzstd(rest);
+  yield* rest;
+  return undefined;
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    out.set(chunk, at);
+    at += chunk.length;
+  }
+  return out;
+}
+
+async function* restOf(head: readonly Uint8Array[], next?: () => Promise<Uint8Array | undefined>): AsyncGenerator<Uint8Array> {
+  yield* head;
+  while (next !== undefined) {
+    const chunk = await next();
+    if (chunk === undefined) return;
+    yield chunk;
+  }
+}
+
+async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, Damage | undefined> {
+  const stream = createGunzip();
+  let failure: unknown;
+  const pump = (async (): Promise<void> => {
+    for await (const chunk of chunks) {
+      if (stream.destroyed) return;
+      if (!stream.write(chunk)) await new Promise<void>((resolve) => stream.once('drain', resolve).once('close', resolve));
+    }
+    stream.end();
+  })().catch((error: unknown) => {
+    failure = error;
+    stream.destroy();
+  });
+  let offset = 0;
+  try {
+    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+      offset += chunk.length;
+      yield chunk;
+    }
+  } catch (error) {
+    if (failure === undefined) return { offset, reason: `damaged gzip stream: ${message(error)}` };
+  } finally {
+    stream.destroy();
+  }
+  await pump;
+  if (failure !== undefined) throw failure;
+  return undefined;
+}
+
+async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, Damage | undefined> {
+  const ready: Uint8Array[] = [];
+  const decoder = new Decompress((chunk) => ready.push(chunk.slice()));
+  let offset = 0;
+  let failure: string | undefined;
+  const push = (chunk: Uint8Array, last: boolean): void => {
+    try {
+      decoder.push(chunk, last);
+    } catch (error) {
+      failure = message(error);
+    }
+  };
+  for await (const chunk of chunks) {
+    // A copy: fzstd keeps views of what it was given.
+    push(chunk.slice(), false);
+    for (const piece of ready.splice(0)) {
+      offset += piece.length;
+      yield piece;
+    }
+    if (failure !== undefined) return { offset, reason: `damaged zstd stream: ${failure}` };
+  }
+  push(new Uint8Array(0), true);
+  for (const piece of ready.splice(0)) {
+    offset += piece.length;
+    yield piece;
+  }
+  return failure === undefined ? undefined : { offset, reason: `damaged zstd stream: ${failure}` };
+}

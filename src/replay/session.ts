@@ -1,0 +1,26 @@
+/** One witness at work: captures in, a result out. The engine and the reference are driven alike. */
+import type { Damage } from '../capture/frames.ts';
+import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
+
+/** How a capture ended, other than by its last byte. */
+export interface Ending {
+  /** What the packing met (a cut gzip stream), at an offset of the uncompressed bytes; damage of the capture itself, if any, comes first. */
+  damage?: Damage;
+  /** Reading was given up on purpose (-c, interrupted): a record that is cut here is no damage. */
+  stopped?: boolean;
+}
+
+export interface Session {
+  startCapture(file: string): void;
+  /** The next bytes of the current capture, uncompressed. */
+  feed(chunk: Uint8Array): void;
+  /**
+   * Where the witness wants file bytes read straight into its memory: a view of free room (never empty); `advance(n)` then tells that n bytes were put there. Absent: use feed.
+   */
+  inputBuffer?(): Uint8Array;
+  advance?(bytes: number): void;
+  /** True when `limit` packets were seen or the capture is damaged: nothing more need be read of this capture. */
+  done(): boolean;
+  endCapture(ending?: Ending): CaptureInfo;
+  result(): ReplayResult;
+}
