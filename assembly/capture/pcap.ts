@@ -1,0 +1,87 @@
+/** pcap files: draft-ietf-opsawg-pcap, and what libpcap reads beside it (versions before 2.4, the modified format of 0xa1b2cd34). */
+import {
+  CAPTURE_INTERFACES,
+  CAPTURE_MINOR,
+  CAPTURE_NANO,
+  CAPTURE_RECORD,
+  CAPTURE_RECORD_HEADER,
+  DAMAGE_RECORD_LENGTH,
+  DAMAGE_VERSION,
+  DIRECTION_UNKNOWN,
+  INTERFACE_FCS,
+  INTERFACE_ID,
+  INTERFACE_LINKTYPE,
+  INTERFACE_SNAPLEN,
+  RECORD_MAXIMUM,
+} from '../../src/abi/capture.ts';
+import { announceLinktype, interfaceAt, interfaceFcs, putRecord, putTime } from './interface.ts';
+import { advance, cursor, damage, drained, half, limit, setSwapped, short, state, word } from './state.ts';
+
+export const MAGIC_MICRO: u32 = 0xa1b2c3d4;
+export const MAGIC_NANO: u32 = 0xa1b23c4d;
+export const MAGIC_MODIFIED: u32 = 0xa1b2cd34;
+const FILE_HEADER: usize = 24;
+/** In the link type word: the FCS length in the top four bits (units of two bytes) is meant. */
+const FCS_KNOWN: u32 = 0x04000000;
+
+/** True for the magic of a pcap file in host order. */
+export function isPcapMagic(magic: u32): bool {
+  return magic === MAGIC_MICRO || magic === MAGIC_NANO || magic === MAGIC_MODIFIED;
+}
+
+/** Reads the file header at the cursor, whose magic was seen. CAPTURE_RECORD: go on with pcapNext. */
+export function pcapHeader(big: bool): i32 {
+  if (limit - cursor < FILE_HEADER) return short();
+  setSwapped(big);
+  const magic = word(cursor);
+  const major = half(cursor + 4);
+  const minor = half(cursor + 6);
+  if (!((major === 2 && minor <= 4) || (major === 543 && minor === 0))) return damage(DAMAGE_VERSION);
+  const network = word(cursor + 20);
+  const entry = interfaceAt(0);
+  store<u32>(entry, network & 0xffff, INTERFACE_LINKTYPE);
+  store<u32>(entry, word(cursor + 16), INTERFACE_SNAPLEN);
+  store<u32>(entry, (network & FCS_KNOWN) !== 0 ? (network >>> 28) * 2 : 0, INTERFACE_FCS);
+  store<u32>(entry, 0, INTERFACE_ID);
+  store<u32>(state, 1, CAPTURE_INTERFACES);
+  store<u32>(state, magic === MAGIC_MODIFIED ? 24 : 16, CAPTURE_RECORD_HEADER);
+  store<u32>(state, u32(magic === MAGIC_NANO), CAPTURE_NANO);
+  store<u32>(state, major === 2 ? minor : 2, CAPTURE_MINOR);
+  announceLinktype(network & 0xffff);
+  advance(FILE_HEADER);
+  return CAPTURE_RECORD;
+}
+
+/** The next record. */
+export function pcapNext(slot: usize): i32 {
+  const at = cursor;
+  const room = limit - at;
+  const header = load<u32>(state, CAPTURE_RECORD_HEADER);
+  if (room < <usize>header) return room === 0 ? drained() : short();
+  let captured = word(at + 8);
+  let wire = word(at + 12);
+  const minor = load<u32>(state, CAPTURE_MINOR);
+  // Before 2.3 the two lengths stood the other way round, in 2.3 sometimes.
+  if (minor < 4 && (minor < 3 || captured > wire)) {
+    const swap = captured;
+    captured = wire;
+    wire = swap;
+  }
+  if (captured > <u32>RECORD_MAXIMUM) return damage(DAMAGE_RECORD_LENGTH);
+  if (room < <usize>(header + captured)) return short();
+  stamp(slot, word(at), word(at + 4));
+  const entry = interfaceAt(0);
+  putRecord(slot, entry, at + header, captured, wire, DIRECTION_UNKNOWN, interfaceFcs(entry));
+  advance(header + captured);
+  return CAPTURE_RECORD;
+}
+
+function stamp(slot: usize, seconds: u32, fraction: u32): void {
+  if (load<u32>(state, CAPTURE_NANO) !== 0) {
+    if (fraction >= 1000000000) putTime(slot, u64(seconds) + fraction / 1000000000, fraction % 1000000000);
+    else putTime(slot, seconds, fraction);
+    return;
+  }
+  if (fraction >= 1000000) putTime(slot, u64(seconds) + fraction / 1000000, (fraction % 1000000) * 1000);
+  else putTime(slot, seconds, fraction * 1000);
+}

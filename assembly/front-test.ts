@@ -1,0 +1,33 @@
+/** Test-only entry of the front half: records, link layers, IP, stack. */
+import { captureConsumed, captureFeed, captureNext, captureReset } from './capture/index.ts';
+import { interfaceId } from './capture/names.ts';
+import { decodeIp, decodeLink } from './packet/index.ts';
+import { addressTypeOnDevice, routePacket, stackInit } from './stack/index.ts';
+import { route4, route6 } from './stack/routes.ts';
+
+export {
+  addressTypeOnDevice,
+  captureConsumed,
+  captureFeed,
+  captureNext,
+  captureReset,
+  decodeIp,
+  decodeLink,
+  interfaceId,
+  route4,
+  route6,
+  routePacket,
+  stackInit,
+};
+
+/** Every record of the chunk through the whole front half, into one slot; how many. */
+export function drain(slot: usize, deep: bool): u32 {
+  let count: u32 = 0;
+  while (captureNext(slot) === 0) {
+    decodeLink(slot);
+    decodeIp(slot);
+    if (deep) routePacket(slot);
+    count++;
+  }
+  return count;
+}

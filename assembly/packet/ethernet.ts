@@ -1,0 +1,36 @@
+/** Ethernet II. A type below 0x600 is a length: LLC, which the kernel does not hand to IP. */
+import {
+  FIELD_MAC_HIGH,
+  FIELD_MAC_LOW,
+  FIELD_PACKET_TYPE,
+  PACKET_BROADCAST,
+  PACKET_HOST,
+  PACKET_MULTICAST,
+} from '../../src/abi/fields.ts';
+import { PACKET_ETHERNET } from '../../src/abi/packet.ts';
+import { be16, payload } from './ethertype.ts';
+import { linkTruncated } from './link.ts';
+
+const HEADER: usize = 14;
+const GROUP_BIT: u64 = 1;
+const ALL_ONES: u64 = 0xffffffffffff;
+
+export function ethernet(slot: usize, at: usize, end: usize): void {
+  if (end - at < HEADER) {
+    linkTruncated(slot);
+    return;
+  }
+  store<u32>(slot, u32(at), PACKET_ETHERNET);
+  putSourceMac(slot, at + 6);
+  const destination = load<u64>(at) & ALL_ONES;
+  let type: u32 = PACKET_HOST;
+  if ((destination & GROUP_BIT) !== 0) type = destination === ALL_ONES ? PACKET_BROADCAST : PACKET_MULTICAST;
+  store<u32>(slot, type, FIELD_PACKET_TYPE * 4);
+  payload(slot, be16(at + 12), at + HEADER, end);
+}
+
+/** The six bytes at `at` are the source MAC. */
+export function putSourceMac(slot: usize, at: usize): void {
+  store<u32>(slot, 0x10000 | be16(at), FIELD_MAC_HIGH * 4);
+  store<u32>(slot, bswap<u32>(load<u32>(at + 2)), FIELD_MAC_LOW * 4);
+}

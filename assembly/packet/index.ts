@@ -1,0 +1,5 @@
+/** A record's bytes to the static fields of a packet slot: first the link layer, then IP. (asc takes no `.ts` in `export from`.) */
+import { decodeIp } from './ip.ts';
+import { decodeLink } from './link.ts';
+
+export { decodeIp, decodeLink };

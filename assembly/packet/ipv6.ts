@@ -1,0 +1,72 @@
+/** IPv6: the checks of ip6_rcv_core (net/ipv6/ip6_input.c) in its order, then the static fields. */
+import { FIELD_DESTINATION, FIELD_LENGTH, FIELD_SOURCE, FIELD_TOS, FIELD_TTL } from '../../src/abi/fields.ts';
+import {
+  UNSEEN_IP_SHORT,
+  UNSEEN_IP_TRUNCATED,
+  UNSEEN_IP_VERSION,
+  UNSEEN_IP6_ADDRESS,
+  UNSEEN_IP6_HOPOPTS,
+} from '../../src/abi/reasons.ts';
+import { lenient } from '../stack/host.ts';
+import { be16 } from './ethertype.ts';
+import { extensionHeaders, NEXT_HOP_BY_HOP } from './extension-headers.ts';
+import { hopByHop } from './hop-by-hop.ts';
+import { cutOff, putFamily, unseen } from './ip.ts';
+
+const HEADER: u32 = 40;
+const MULTICAST: u32 = 0xff;
+const TCP: u32 = 6;
+const UDP: u32 = 17;
+
+/** `captured` bytes lie at `ip`, padding of the frame included. */
+export function ipv6(slot: usize, ip: usize, captured: u32): void {
+  if (captured < HEADER) {
+    unseen(slot, UNSEEN_IP_SHORT);
+    return;
+  }
+  if (load<u8>(ip) >> 4 !== 6) {
+    unseen(slot, UNSEEN_IP_VERSION);
+    return;
+  }
+  // Scope 1 and ::1 depend on the device; stack/ looks at them.
+  if (load<u8>(ip, 24) === MULTICAST && (load<u8>(ip, 25) & 15) === 0) {
+    unseen(slot, UNSEEN_IP6_ADDRESS);
+    return;
+  }
+  if (load<u8>(ip, 8) === MULTICAST) {
+    unseen(slot, UNSEEN_IP6_ADDRESS);
+    return;
+  }
+  const payload = be16(ip + 4);
+  const next: u32 = load<u8>(ip, 6);
+  const unbounded = payload === 0 && (next === NEXT_HOP_BY_HOP || (lenient && (next === TCP || next === UDP)));
+  // A payload length of 0 before hop-by-hop options is left to the jumbo option: without one, padding stays.
+  let total = unbounded ? captured + (lenient ? cutOff(slot) : 0) : payload + HEADER;
+  if (total > captured && (!lenient || total > captured + cutOff(slot))) {
+    unseen(slot, UNSEEN_IP_TRUNCATED);
+    return;
+  }
+  if (next === NEXT_HOP_BY_HOP) {
+    total = hopByHop(ip, min<u32>(total, captured), total, payload);
+    if (total === 0) {
+      unseen(slot, UNSEEN_IP6_HOPOPTS);
+      return;
+    }
+  }
+  putHeader(slot, ip, total);
+  extensionHeaders(slot, ip, next, min<u32>(total, captured));
+}
+
+function putHeader(slot: usize, ip: usize, total: u32): void {
+  store<u32>(slot, total, FIELD_LENGTH * 4);
+  store<u32>(slot, load<u8>(ip, 7), FIELD_TTL * 4);
+  store<u32>(slot, (be16(ip) >> 4) & 0xff, FIELD_TOS * 4);
+  putAddress(slot + FIELD_SOURCE * 4, ip + 8);
+  putAddress(slot + FIELD_DESTINATION * 4, ip + 24);
+  putFamily(slot, 6);
+}
+
+function putAddress(to: usize, from: usize): void {
+  store<u64>(to, rotl<u64>(bswap<u64>(load<u64>(from)), 32));
+  store<u64>(to, rotl<u64>(bswap<u64>(load<u64>(from, 8)), 32), 8);
+}

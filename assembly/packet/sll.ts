@@ -1,0 +1,44 @@
+/** Linux cooked captures, version 1 (LINKTYPE 113) and 2 (276): what `tcpdump -i any` writes. All words are big-endian. */
+import { DIRECTION_INBOUND, DIRECTION_OUTBOUND, DIRECTION_UNKNOWN } from '../../src/abi/capture.ts';
+import { FIELD_PACKET_TYPE, PACKET_OUTGOING } from '../../src/abi/fields.ts';
+import { PACKET_DIRECTION } from '../../src/abi/packet.ts';
+import { putSourceMac } from './ethernet.ts';
+import { be16, payload } from './ethertype.ts';
+import { linkTruncated, notIp } from './link.ts';
+
+const HEADER: usize = 16;
+const HEADER_2: usize = 20;
+const ARPHRD_ETHER: u32 = 1;
+/** There the protocol is a netlink family. */
+const ARPHRD_NETLINK: u32 = 824;
+
+export function sll(slot: usize, at: usize, end: usize): void {
+  if (end - at < HEADER) {
+    linkTruncated(slot);
+    return;
+  }
+  cooked(slot, be16(at), be16(at + 2), be16(at + 4), at + 6);
+  if (be16(at + 2) === ARPHRD_NETLINK) notIp(slot);
+  else payload(slot, be16(at + 14), at + HEADER, end);
+}
+
+export function sll2(slot: usize, at: usize, end: usize): void {
+  if (end - at < HEADER_2) {
+    linkTruncated(slot);
+    return;
+  }
+  cooked(slot, load<u8>(at + 10), be16(at + 8), load<u8>(at + 11), at + 12);
+  if (be16(at + 8) === ARPHRD_NETLINK) notIp(slot);
+  else payload(slot, be16(at), at + HEADER_2, end);
+}
+
+function cooked(slot: usize, type: u32, hardware: u32, addressLength: u32, address: usize): void {
+  if (type <= <u32>PACKET_OUTGOING) {
+    store<u32>(slot, type, FIELD_PACKET_TYPE * 4);
+    // epb_flags, where there are any, were meant for this file.
+    if (load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_UNKNOWN) {
+      store<u32>(slot, type === <u32>PACKET_OUTGOING ? DIRECTION_OUTBOUND : DIRECTION_INBOUND, PACKET_DIRECTION);
+    }
+  }
+  if (hardware === ARPHRD_ETHER && addressLength === 6) putSourceMac(slot, address);
+}

@@ -1,0 +1,43 @@
+/** What the frame around a packet says of its way: whose MACs it bears. Runs before the IP header is looked at, as the kernel's drivers do. */
+import { DIRECTION_OUTBOUND, DIRECTION_UNKNOWN } from '../../src/abi/capture.ts';
+import { FIELD_PACKET_TYPE, PACKET_HOST, PACKET_OTHERHOST, PACKET_OUTGOING } from '../../src/abi/fields.ts';
+import { PACKET_DIRECTION, PACKET_ETHERNET, PACKET_INTERFACE, PACKET_UNSEEN } from '../../src/abi/packet.ts';
+import { UNSEEN_OTHERHOST } from '../../src/abi/reasons.ts';
+import { deviceMac, everythingArrives, isOwnMac, macCount } from './host.ts';
+
+const MAC_BITS: u64 = 0xffffffffffff;
+
+/** Corrects PACKET_TYPE and DIRECTION by the host's own MACs; frames for other hosts end here. */
+export function judgeFrame(slot: usize): void {
+  if (everythingArrives) {
+    if (load<u32>(slot, FIELD_PACKET_TYPE * 4) >= <u32>PACKET_OTHERHOST) store<u32>(slot, PACKET_HOST, FIELD_PACKET_TYPE * 4);
+    return;
+  }
+  if (macCount !== 0 && load<u32>(slot, PACKET_ETHERNET) !== 0) judgeMacs(slot);
+  const type = load<u32>(slot, FIELD_PACKET_TYPE * 4);
+  if (type === <u32>PACKET_OTHERHOST) store<u32>(slot, UNSEEN_OTHERHOST, PACKET_UNSEEN);
+  else if (type === <u32>PACKET_OUTGOING) store<u32>(slot, PACKET_HOST, FIELD_PACKET_TYPE * 4);
+}
+
+function judgeMacs(slot: usize): void {
+  const frame: usize = load<u32>(slot, PACKET_ETHERNET);
+  const direction = load<u32>(slot, PACKET_DIRECTION);
+  if (direction === <u32>DIRECTION_UNKNOWN && isOwnMac(mac(frame + 6))) {
+    store<u32>(slot, DIRECTION_OUTBOUND, PACKET_DIRECTION);
+    return;
+  }
+  if (direction === <u32>DIRECTION_OUTBOUND || load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST) return;
+  if (!isOurs(load<u32>(slot, PACKET_INTERFACE), mac(frame))) store<u32>(slot, PACKET_OTHERHOST, FIELD_PACKET_TYPE * 4);
+}
+
+/** A frame to this unicast MAC is taken by the device; without a name any device may have been meant. */
+function isOurs(device: u32, destination: u64): bool {
+  if (device === 0) return isOwnMac(destination);
+  const own = deviceMac(device);
+  return own === 0 || (own & MAC_BITS) === destination;
+}
+
+/** The six bytes at `at` as a number. */
+function mac(at: usize): u64 {
+  return (u64(bswap<u32>(load<u32>(at))) << 16) | u64(bswap<u16>(load<u16>(at, 4)));
+}

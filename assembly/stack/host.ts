@@ -1,0 +1,102 @@
+/** The host block (src/abi/host.ts) in the engine: what the stack's decisions look up. */
+import {
+  DEVICE_MAC,
+  DEVICE_MTU,
+  DEVICE_SIZE,
+  HOST_DEVICE_COUNT,
+  HOST_DEVICES,
+  HOST_FIRST,
+  HOST_FLAG_ADDRESS_TYPES,
+  HOST_FLAG_FORWARD,
+  HOST_FLAG_IPV4_FORWARDING,
+  HOST_FLAG_IPV6_FORWARDING,
+  HOST_FLAG_LENIENT,
+  HOST_FLAG_NFT,
+  HOST_FLAGS,
+  HOST_IN,
+  HOST_LO,
+  HOST_MAC_COUNT,
+  HOST_MACS,
+  HOST_MAGIC,
+  HOST_MAGIC_VALUE,
+  HOST_OUT,
+  HOST_RP_FILTER,
+  HOST_SOLICITED,
+  HOST_SOLICITED_COUNT,
+} from '../../src/abi/host.ts';
+import { initRoutes } from './routes.ts';
+
+export let lenient: bool = false;
+export let nft: bool = false;
+/** Every packet arrives (--forward). */
+export let everythingArrives: bool = false;
+export let addressTypes: bool = false;
+export let forwards4: bool = false;
+export let forwards6: bool = false;
+export let reversePathFilter: u32 = 0;
+/** Interface ids; 0 where the host model does not say. */
+export let hostIn: u32 = 0;
+export let hostOut: u32 = 0;
+export let hostFirst: u32 = 0;
+export let hostLo: u32 = 0;
+export let macCount: u32 = 0;
+let macs: usize = 0;
+let devices: usize = 0;
+let deviceCount: u32 = 0;
+let solicited: usize = 0;
+let solicitedCount: u32 = 0;
+
+/** Takes the host block at `block` (a multiple of 8), which stays there. False when it is not one. */
+export function stackInit(block: usize): bool {
+  if (load<u32>(block, HOST_MAGIC) !== <u32>HOST_MAGIC_VALUE) return false;
+  const flags = load<u32>(block, HOST_FLAGS);
+  lenient = (flags & HOST_FLAG_LENIENT) !== 0;
+  nft = (flags & HOST_FLAG_NFT) !== 0;
+  everythingArrives = (flags & HOST_FLAG_FORWARD) !== 0;
+  addressTypes = (flags & HOST_FLAG_ADDRESS_TYPES) !== 0;
+  forwards4 = (flags & HOST_FLAG_IPV4_FORWARDING) !== 0;
+  forwards6 = (flags & HOST_FLAG_IPV6_FORWARDING) !== 0;
+  reversePathFilter = load<u32>(block, HOST_RP_FILTER);
+  hostIn = load<u32>(block, HOST_IN);
+  hostOut = load<u32>(block, HOST_OUT);
+  hostFirst = load<u32>(block, HOST_FIRST);
+  hostLo = load<u32>(block, HOST_LO);
+  macs = block + load<u32>(block, HOST_MACS);
+  macCount = load<u32>(block, HOST_MAC_COUNT);
+  devices = block + load<u32>(block, HOST_DEVICES);
+  deviceCount = load<u32>(block, HOST_DEVICE_COUNT);
+  solicited = block + load<u32>(block, HOST_SOLICITED);
+  solicitedCount = load<u32>(block, HOST_SOLICITED_COUNT);
+  initRoutes(block);
+  return true;
+}
+
+/** The MAC of a device with DEVICE_MAC_KNOWN above it, or 0. */
+export function deviceMac(id: u32): u64 {
+  return id < deviceCount ? load<u64>(devices + id * DEVICE_SIZE, DEVICE_MAC) : 0;
+}
+
+/** 0 when unknown. */
+export function deviceMtu(id: u32): u32 {
+  return id < deviceCount ? load<u32>(devices + id * DEVICE_SIZE, DEVICE_MTU) : 0;
+}
+
+/** One of the host's own MACs. */
+export function isOwnMac(mac: u64): bool {
+  let low: u32 = 0;
+  let high = macCount;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (load<u64>(macs + (middle << 3)) < mac) low = middle + 1;
+    else high = middle;
+  }
+  return low < macCount && load<u64>(macs + (low << 3)) === mac;
+}
+
+/** An IPv6 address of the host ends in these 24 bits. */
+export function isSolicited(bits: u32): bool {
+  for (let i: u32 = 0; i < solicitedCount; i++) {
+    if (load<u32>(solicited + (i << 2)) === bits) return true;
+  }
+  return false;
+}

@@ -1,0 +1,6 @@
+/** The stack's decisions about a decoded packet. */
+import { addressTypeOnDevice } from './address-type.ts';
+import { stackInit } from './host.ts';
+import { routePacket } from './way.ts';
+
+export { addressTypeOnDevice, routePacket, stackInit };

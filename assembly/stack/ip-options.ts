@@ -1,0 +1,88 @@
+/** IPv4 options as the kernel checks them after routing (__ip_options_compile, net/ipv4/ip_options.c; source routes: ip_rcv_options). */
+
+export const OPTIONS_GOOD: u32 = 0;
+export const OPTIONS_BAD: u32 = 1;
+/** A source route, which no device accepts unless net.ipv4.conf.all.accept_source_route is set. */
+export const OPTIONS_SOURCE_ROUTE: u32 = 2;
+
+const END: u32 = 0;
+const NO_OPERATION: u32 = 1;
+const RECORD_ROUTE: u32 = 7;
+const TIMESTAMP: u32 = 68;
+const LOOSE_ROUTE: u32 = 131;
+const CIPSO: u32 = 134;
+const STRICT_ROUTE: u32 = 137;
+const ROUTER_ALERT: u32 = 148;
+const SEEN_RECORD: u32 = 1;
+const SEEN_TIMESTAMP: u32 = 2;
+const SEEN_ROUTE: u32 = 4;
+const SEEN_CIPSO: u32 = 8;
+
+/** `length` bytes of options at `at`. */
+export function checkOptions(at: usize, length: u32): u32 {
+  let seen: u32 = 0;
+  let left = length;
+  while (left > 0) {
+    const kind: u32 = load<u8>(at);
+    if (kind === END) break;
+    if (kind === NO_OPERATION) {
+      at++;
+      left--;
+      continue;
+    }
+    if (left < 2) return OPTIONS_BAD;
+    const size: u32 = load<u8>(at, 1);
+    if (size < 2 || size > left) return OPTIONS_BAD;
+    const bit = bitOf(kind);
+    if ((seen & bit) !== 0 || !isGood(kind, at, size)) return OPTIONS_BAD;
+    seen |= bit;
+    at += size;
+    left -= size;
+  }
+  return (seen & SEEN_ROUTE) !== 0 ? OPTIONS_SOURCE_ROUTE : OPTIONS_GOOD;
+}
+
+/** Options that may stand there once only. */
+function bitOf(kind: u32): u32 {
+  if (kind === LOOSE_ROUTE || kind === STRICT_ROUTE) return SEEN_ROUTE;
+  if (kind === RECORD_ROUTE) return SEEN_RECORD;
+  if (kind === TIMESTAMP) return SEEN_TIMESTAMP;
+  return kind === CIPSO ? SEEN_CIPSO : 0;
+}
+
+function isGood(kind: u32, at: usize, size: u32): bool {
+  if (kind === LOOSE_ROUTE || kind === STRICT_ROUTE) return size >= 3 && load<u8>(at, 2) >= 4;
+  if (kind === RECORD_ROUTE) return recordRoute(at, size);
+  if (kind === TIMESTAMP) return timestamp(at, size);
+  if (kind === ROUTER_ALERT) return size >= 4;
+  return kind === CIPSO ? cipso(at, size) : true;
+}
+
+function recordRoute(at: usize, size: u32): bool {
+  if (size < 3) return false;
+  const pointer: u32 = load<u8>(at, 2);
+  return pointer >= 4 && (pointer > size || pointer + 3 <= size);
+}
+
+function timestamp(at: usize, size: u32): bool {
+  if (size < 4) return false;
+  const pointer: u32 = load<u8>(at, 2);
+  const flag = u32(load<u8>(at, 3)) & 15;
+  if (pointer < 5) return false;
+  // No room left: the overflow counter in the upper half must not run over.
+  if (pointer > size) return flag === 3 || load<u8>(at, 3) >> 4 !== 15;
+  const need: u32 = flag === 1 || flag === 3 ? 7 : 3;
+  return pointer + need <= size;
+}
+
+/** Without NetLabel the kernel still wants a domain and whole tags. */
+function cipso(at: usize, size: u32): bool {
+  if (size < 8 || load<u32>(at, 2) === 0) return false;
+  for (let tag: u32 = 6; tag < size; ) {
+    if (tag + 1 >= size) return false;
+    const length: u32 = load<u8>(at + tag, 1);
+    if (length === 0 || length > size - tag) return false;
+    tag += length;
+  }
+  return true;
+}

@@ -1,0 +1,131 @@
+/** The fate of an arriving IPv4 packet after PREROUTING: ip_route_input (net/ipv4/route.c), then ip_forward. */
+import {
+  FIELD_DESTINATION,
+  FIELD_LENGTH,
+  FIELD_OUT_INTERFACE,
+  FIELD_PACKET_TYPE,
+  FIELD_SOURCE,
+  FIELD_TTL,
+  PACKET_HOST,
+  RTN_BROADCAST,
+  RTN_LOCAL,
+  RTN_THROW,
+  RTN_UNICAST,
+  RTN_UNSPEC,
+} from '../../src/abi/fields.ts';
+import { PACKET_IP, PACKET_WAY, WAY_FORWARD, WAY_INPUT } from '../../src/abi/packet.ts';
+import {
+  STACK_FORWARDING_OFF,
+  STACK_IP_OPTIONS,
+  STACK_MARTIAN_DESTINATION,
+  STACK_MARTIAN_SOURCE,
+  STACK_MTU,
+  STACK_MULTICAST,
+  STACK_NO_ROUTE,
+  STACK_NONE,
+  STACK_NOT_HOST,
+  STACK_RP_FILTER,
+  STACK_SOURCE_ROUTE,
+  STACK_TTL,
+  STACK_UNREACHABLE,
+} from '../../src/abi/reasons.ts';
+import { deviceMtu, forwards4, hostLo, hostOut, lenient, reversePathFilter } from './host.ts';
+import { checkOptions, OPTIONS_BAD, OPTIONS_SOURCE_ROUTE } from './ip-options.ts';
+import { routeDevice, routeType } from './routes.ts';
+import { dropped } from './way.ts';
+
+const EVERYBODY: u32 = 0xffffffff;
+const ALL_SYSTEMS: u32 = 0xe0000001;
+const LOOPBACK: u32 = 127;
+const DONT_FRAGMENT: u32 = 0x40;
+
+/** `source` and `destination` are the routes of the addresses. */
+export function arrive4(slot: usize, device: u32, source: u32, destination: u32): void {
+  const from = load<u32>(slot, FIELD_SOURCE * 4);
+  const to = load<u32>(slot, FIELD_DESTINATION * 4);
+  let reason: u32;
+  let forward = false;
+  let out: u32 = 0;
+  if (isMulticast(to)) {
+    reason = multicastInput(from, to, device, source);
+  } else {
+    reason = martian(from, to, device);
+    if (reason === STACK_NONE && !(to === EVERYBODY || (from === 0 && to === 0))) {
+      const type = routeType(destination);
+      forward = type !== <u32>RTN_LOCAL && type !== <u32>RTN_BROADCAST;
+      if (forward) {
+        out = routeDevice(destination);
+        if (type === <u32>RTN_UNSPEC || (type === <u32>RTN_UNICAST && out === 0)) out = hostOut;
+        reason = forwardable(type, out);
+      }
+    }
+    if (reason === STACK_NONE && from !== 0) reason = validateSource(source, device, out);
+  }
+  if (reason === STACK_NONE) reason = optionsReason(slot);
+  if (reason === STACK_NONE && forward) reason = forward4(slot, out);
+  if (reason !== STACK_NONE) {
+    dropped(slot, reason);
+    return;
+  }
+  store<u32>(slot, forward ? WAY_FORWARD : WAY_INPUT, PACKET_WAY);
+  store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
+}
+
+function isMulticast(address: u32): bool {
+  return address >>> 28 === 14;
+}
+
+/** The addresses no route is asked about, in the kernel's order. */
+function martian(from: u32, to: u32, device: u32): u32 {
+  if (isMulticast(from) || from === EVERYBODY) return STACK_MARTIAN_SOURCE;
+  if (to === EVERYBODY || (from === 0 && to === 0)) return STACK_NONE;
+  if (from === 0) return STACK_MARTIAN_SOURCE;
+  if (to === 0) return STACK_MARTIAN_DESTINATION;
+  if (device === hostLo) return STACK_NONE;
+  if (to >>> 24 === LOOPBACK) return STACK_MARTIAN_DESTINATION;
+  return from >>> 24 === LOOPBACK ? STACK_MARTIAN_SOURCE : STACK_NONE;
+}
+
+function multicastInput(from: u32, to: u32, device: u32, source: u32): u32 {
+  if (to !== ALL_SYSTEMS) return STACK_MULTICAST;
+  if (isMulticast(from) || from === EVERYBODY) return STACK_MARTIAN_SOURCE;
+  if (from >>> 24 === LOOPBACK && device !== hostLo) return STACK_MARTIAN_SOURCE;
+  return from === 0 ? STACK_NONE : validateSource(source, device, 0);
+}
+
+function forwardable(type: u32, out: u32): u32 {
+  if (type === <u32>RTN_THROW || (out === 0 && (type === <u32>RTN_UNSPEC || type === <u32>RTN_UNICAST))) return STACK_NO_ROUTE;
+  if (type > <u32>RTN_BROADCAST && type < <u32>RTN_THROW) return STACK_UNREACHABLE;
+  return forwards4 ? STACK_NONE : STACK_FORWARDING_OFF;
+}
+
+/** fib_validate_source; `out` is 0 for a packet that stays here. */
+function validateSource(source: u32, device: u32, out: u32): u32 {
+  const type = routeType(source);
+  if (type === <u32>RTN_LOCAL) return STACK_MARTIAN_SOURCE;
+  // Without a filter the kernel looks no further, unless the packet leaves where it came and might earn a redirect.
+  if (reversePathFilter === 0 && out !== device) return STACK_NONE;
+  if (type === <u32>RTN_UNICAST) {
+    return reversePathFilter === 1 && routeDevice(source) !== device ? STACK_RP_FILTER : STACK_NONE;
+  }
+  if (type === <u32>RTN_BROADCAST) return STACK_MARTIAN_SOURCE;
+  return reversePathFilter === 0 ? STACK_NONE : STACK_RP_FILTER;
+}
+
+function optionsReason(slot: usize): u32 {
+  const ip: usize = load<u32>(slot, PACKET_IP);
+  const header = (u32(load<u8>(ip)) & 15) << 2;
+  if (header === 20) return STACK_NONE;
+  const found = checkOptions(ip + 20, header - 20);
+  if (found === OPTIONS_BAD) return STACK_IP_OPTIONS;
+  return found === OPTIONS_SOURCE_ROUTE ? STACK_SOURCE_ROUTE : STACK_NONE;
+}
+
+/** ip_forward up to the FORWARD hook. */
+function forward4(slot: usize, out: u32): u32 {
+  if (load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST) return STACK_NOT_HOST;
+  if (load<u32>(slot, FIELD_TTL * 4) <= 1) return STACK_TTL;
+  const mtu = deviceMtu(out);
+  if (mtu === 0 || lenient || load<u32>(slot, FIELD_LENGTH * 4) <= mtu) return STACK_NONE;
+  return (load<u8>(load<u32>(slot, PACKET_IP), 6) & DONT_FRAGMENT) !== 0 ? STACK_MTU : STACK_NONE;
+}

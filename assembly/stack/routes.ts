@@ -1,0 +1,66 @@
+/** The routing tables: disjoint ranges, searched for the last one that starts at or before an address. */
+import {
+  HOST_V4_STARTS,
+  HOST_V4_TOP,
+  HOST_V4_VALUES,
+  HOST_V6_COUNT,
+  HOST_V6_STARTS,
+  HOST_V6_VALUES,
+  ROUTE_DEVICE_SHIFT,
+  ROUTE_TYPE_MASK,
+} from '../../src/abi/host.ts';
+
+let top: usize = 0;
+let starts4: usize = 0;
+let values4: usize = 0;
+let starts6: usize = 0;
+let values6: usize = 0;
+let count6: u32 = 0;
+
+export function initRoutes(block: usize): void {
+  top = block + load<u32>(block, HOST_V4_TOP);
+  starts4 = block + load<u32>(block, HOST_V4_STARTS);
+  values4 = block + load<u32>(block, HOST_V4_VALUES);
+  starts6 = block + load<u32>(block, HOST_V6_STARTS);
+  values6 = block + load<u32>(block, HOST_V6_VALUES);
+  count6 = load<u32>(block, HOST_V6_COUNT);
+}
+
+/** The route of an IPv4 address: routeType and routeDevice take it apart. */
+export function route4(address: u32): u32 {
+  const entry = top + ((address >>> 24) << 2);
+  let low = load<u32>(entry);
+  let high = load<u32>(entry, 4);
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (load<u32>(starts4 + (middle << 2)) <= address) low = middle;
+    else high = middle - 1;
+  }
+  return load<u32>(values4 + (low << 2));
+}
+
+/** The route of the IPv6 address in four words at `words`, most significant first. */
+export function route6(words: usize): u32 {
+  const upper = rotl<u64>(load<u64>(words), 32);
+  const lower = rotl<u64>(load<u64>(words, 8), 32);
+  let low: u32 = 0;
+  let high = count6 - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    const at = starts6 + (middle << 4);
+    const start = load<u64>(at);
+    if (start < upper || (start === upper && load<u64>(at, 8) <= lower)) low = middle;
+    else high = middle - 1;
+  }
+  return load<u32>(values6 + (low << 2));
+}
+
+/** RTN_*, RTN_UNSPEC without a route. */
+export function routeType(route: u32): u32 {
+  return route & ROUTE_TYPE_MASK;
+}
+
+/** Interface id, 0 without one. */
+export function routeDevice(route: u32): u32 {
+  return route >>> ROUTE_DEVICE_SHIFT;
+}

@@ -1,0 +1,107 @@
+/** Which way a packet takes through the host; the rules are those of src/model/host.ts. */
+import { DIRECTION_INBOUND, DIRECTION_OUTBOUND } from '../../src/abi/capture.ts';
+import {
+  FIELD_DESTINATION,
+  FIELD_FAMILY,
+  FIELD_IN_INTERFACE,
+  FIELD_MAC_HIGH,
+  FIELD_OUT_INTERFACE,
+  FIELD_PACKET_TYPE,
+  FIELD_SOURCE,
+  PACKET_HOST,
+  RTN_LOCAL,
+  RTN_UNICAST,
+} from '../../src/abi/fields.ts';
+import {
+  PACKET_DIRECTION,
+  PACKET_INTERFACE,
+  PACKET_STACK,
+  PACKET_UNSEEN,
+  PACKET_WAY,
+  WAY_LOOPBACK,
+  WAY_OUTPUT,
+  WAY_PREROUTING,
+  WAY_UNSEEN,
+} from '../../src/abi/packet.ts';
+import { UNSEEN_OUTGOING_COPY } from '../../src/abi/reasons.ts';
+import { putAddressTypes } from './address-type.ts';
+import { addressTypes, everythingArrives, hostFirst, hostIn, hostLo, hostOut } from './host.ts';
+import { arrive4 } from './ipv4.ts';
+import { arrive6 } from './ipv6.ts';
+import { route4, route6, routeDevice, routeType } from './routes.ts';
+
+/**
+ * Sets PACKET_WAY, the interfaces and, when rules ask for them, the address types; PACKET_STACK when routing or forwarding drops the
+ * packet (WAY_PREROUTING), PACKET_UNSEEN for what never reaches a hook. The TTL stays as captured.
+ */
+export function routePacket(slot: usize): void {
+  if (load<u32>(slot, PACKET_UNSEEN) !== 0) {
+    store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+    return;
+  }
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  const source = routeOf(slot, FIELD_SOURCE * 4, six);
+  const destination = routeOf(slot, FIELD_DESTINATION * 4, six);
+  if (everythingArrives) arrive(slot, hostIn !== 0 ? hostIn : hostFirst, source, destination, six);
+  else decide(slot, source, destination, six);
+  if (addressTypes) putAddressTypes(slot, source, destination, six);
+}
+
+function routeOf(slot: usize, field: usize, six: bool): u32 {
+  return six ? route6(slot + field) : route4(load<u32>(slot + field));
+}
+
+function decide(slot: usize, source: u32, destination: u32, six: bool): void {
+  const direction = load<u32>(slot, PACKET_DIRECTION);
+  if (routeType(source) === <u32>RTN_LOCAL && direction !== <u32>DIRECTION_INBOUND) {
+    leave(slot, destination);
+  } else if (direction === <u32>DIRECTION_OUTBOUND) {
+    store<u32>(slot, UNSEEN_OUTGOING_COPY, PACKET_UNSEEN);
+    store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+  } else {
+    arrive(slot, arrivalDevice(slot, source), source, destination, six);
+  }
+}
+
+/** The record's own, else `in`, else where a route leads back to the source, else the first. */
+function arrivalDevice(slot: usize, source: u32): u32 {
+  const named = load<u32>(slot, PACKET_INTERFACE);
+  if (named !== 0) return named;
+  if (hostIn !== 0) return hostIn;
+  const device = routeDevice(source);
+  if (routeType(source) === <u32>RTN_UNICAST && device !== 0 && device !== hostLo) return device;
+  return hostFirst;
+}
+
+function leave(slot: usize, destination: u32): void {
+  const loops = routeType(destination) === <u32>RTN_LOCAL;
+  store<u32>(slot, loops ? WAY_LOOPBACK : WAY_OUTPUT, PACKET_WAY);
+  store<u32>(slot, loops ? hostLo : 0, FIELD_IN_INTERFACE * 4);
+  store<u32>(slot, loops ? hostLo : departureDevice(slot, destination), FIELD_OUT_INTERFACE * 4);
+  // A packet of our own has no in-device, or lo, which is not Ethernet.
+  store<u32>(slot, PACKET_HOST, FIELD_PACKET_TYPE * 4);
+  store<u64>(slot, 0, FIELD_MAC_HIGH * 4);
+}
+
+/** The record's own, else `out`, else the route's, else `in`, else the first. */
+function departureDevice(slot: usize, destination: u32): u32 {
+  const named = load<u32>(slot, PACKET_INTERFACE);
+  if (named !== 0) return named;
+  if (hostOut !== 0) return hostOut;
+  const device = routeDevice(destination);
+  if (device !== 0) return device;
+  return hostIn !== 0 ? hostIn : hostFirst;
+}
+
+function arrive(slot: usize, device: u32, source: u32, destination: u32, six: bool): void {
+  store<u32>(slot, device, FIELD_IN_INTERFACE * 4);
+  store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
+  if (six) arrive6(slot, device, destination);
+  else arrive4(slot, device, source, destination);
+}
+
+/** PREROUTING ran, then the stack dropped the packet. */
+export function dropped(slot: usize, reason: u32): void {
+  store<u32>(slot, WAY_PREROUTING, PACKET_WAY);
+  store<u32>(slot, reason, PACKET_STACK);
+}
