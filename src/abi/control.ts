@@ -1,0 +1,29 @@
+/** The control block: counters and settings the engine and its host share, at the address `control()` gives. u64 each. Import-free. */
+export const CONTROL_PACKETS = 0;
+/** IP bytes of the packets that entered netfilter. */
+export const CONTROL_BYTES = 8;
+/** Four verdicts: ACCEPT, DROP, REJECT, STACK. */
+export const CONTROL_VERDICTS = 16;
+/** By filter hook: INPUT, OUTPUT, FORWARD. */
+export const CONTROL_HOOKS = 48;
+/** Five states: CT_* order. */
+export const CONTROL_STATES = 80;
+/** 32 each. */
+export const CONTROL_UNSEEN = 128;
+export const CONTROL_STACK = 384;
+export const CONTROL_INVALID = 640;
+export const CONTROL_SIZE = 1024;
+
+/** Order of CONTROL_VERDICTS and of a record's verdict. */
+export const VERDICT_ACCEPT = 0;
+export const VERDICT_DROP = 1;
+export const VERDICT_REJECT = 2;
+export const VERDICT_STACK = 3;
+
+/** What `run` answers: wants more input, records to be drained, the capture ended, the capture is damaged. */
+export const RUN_MORE = 0;
+export const RUN_DRAIN = 1;
+export const RUN_END = 2;
+export const RUN_DAMAGED = 3;
+/** Memory could not grow. */
+export const RUN_MEMORY = 4;

@@ -1,0 +1,64 @@
+/**
+ * The engine's program: tree nodes, edges, steps and tests, as u32 words in the code section of an image (see image.ts).
+ * All references are byte offsets from the start of the code section; every one points to a lower address for steps (so programs end)
+ * and to a higher one for tree nodes. Import-free, so that tsc and asc both take this file.
+ *
+ * A reference in the tree is a node's offset, or an edge's offset | REF_EDGE.
+ * Node, binary: [field * 4][threshold][reference when value <= threshold][reference when value > threshold].
+ * Node, table: [field * 4 | NODE_TABLE][number of classes][256 bytes: class of each value][one reference a class].
+ * Edge: [segment][next]; next < NEXT_STEP is a verdict, else the offset of a step.
+ */
+export const REF_EDGE = 1;
+export const NODE_TABLE = 1;
+export const NODE_BINARY_SIZE = 16;
+export const NODE_TABLE_CLASSES = 8;
+export const NODE_TABLE_CHILDREN = 264;
+export const EDGE_SIZE = 8;
+
+export const NEXT_ACCEPT = 0;
+export const NEXT_DROP = 1;
+export const NEXT_REJECT = 2;
+/** A match dropped the packet: no rule counted. */
+export const NEXT_HOTDROP = 3;
+/** Smallest step offset. */
+export const NEXT_STEP = 16;
+
+/** Step: [kind | number of tests << 8 | end << 24][offset of the list of tests][hit segment][hit next][miss segment][miss next][hotdrop segment][0]. */
+export const STEP_TESTS = 0;
+/** mark = (mark & ~mask) ^ value: word 1 is the mask, words 2 and 3 the edge, word 4 the value. */
+export const STEP_MARK = 1;
+/** Words 2 and 3 are the edge. */
+export const STEP_NOTRACK = 2;
+/** Pushes word 5 (a step or verdict to go on with) with segment word 4, then takes the edge in words 2 and 3. */
+export const STEP_CALL = 3;
+/** Pops; with an empty stack takes the walk's policy edge. */
+export const STEP_RETURN = 4;
+export const STEP_SIZE = 32;
+export const STEP_LIST = 4;
+export const STEP_HIT_SEGMENT = 8;
+export const STEP_HIT_NEXT = 12;
+export const STEP_MISS_SEGMENT = 16;
+export const STEP_MISS_NEXT = 20;
+export const STEP_DROP_SEGMENT = 24;
+
+/** What follows when all tests of a step passed. */
+export const END_HIT = 0;
+export const END_MISS = 1;
+export const END_HOTDROP = 2;
+
+/** First word of a test: opcode | TEST_INVERT | TEST_DROPS (a failure is a hotdrop, not a miss). */
+export const TEST_RANGE = 0;
+export const TEST_MASK = 1;
+export const TEST_RANGES = 2;
+export const TEST_WORDS = 3;
+export const TEST_WORD_RANGE = 4;
+export const TEST_SPECIAL = 5;
+export const TEST_OPCODE = 255;
+export const TEST_INVERT = 256;
+export const TEST_DROPS = 512;
+/**
+ * RANGE: [head][field * 4][low][high - low].  MASK: [head][field * 4][mask][value].
+ * RANGES: [head][fields][ranges][field * 4]...[low, high - low]...  WORDS: [head][field * 4][n][mask, value]...
+ * WORD_RANGE: [head][field * 4][n][low]...[high]...  SPECIAL: [head][code][state slot][n][parameter]...
+ */
+export const TEST_HEAD = 4;

@@ -1,0 +1,25 @@
+/** One packet's record in the output ring: RECORD_SIZE bytes, then the segments of its path, u32 each. Import-free. */
+export const RECORD_NUMBER = 0;
+export const RECORD_NUMBER_HIGH = 4;
+/** u64 nanoseconds. */
+export const RECORD_TIME = 8;
+/** WAY_*. */
+export const RECORD_WAY = 16;
+/** VERDICT_*, or RECORD_NO_VERDICT. */
+export const RECORD_VERDICT = 20;
+export const RECORD_UNSEEN = 24;
+export const RECORD_STACK = 28;
+export const RECORD_INVALID = 32;
+/** CT_*, or RECORD_NO_STATE where no conntrack ran. */
+export const RECORD_STATE = 36;
+export const RECORD_BYTES = 40;
+/** Number of segments behind the record. */
+export const RECORD_SEGMENTS = 44;
+/** RECORD_FLAG_*. */
+export const RECORD_FLAGS = 48;
+export const RECORD_SIZE = 56;
+export const RECORD_NO_VERDICT = 255;
+export const RECORD_NO_STATE = 255;
+export const RECORD_FLAG_HOTDROP = 1;
+/** The path had more segments than the ring holds. */
+export const RECORD_FLAG_CUT = 2;

@@ -1,0 +1,196 @@
+/** Writes the code section: tests, lists of tests, steps, edges and nodes, equal ones once. Layout: abi/program.ts. */
+import { WALKS_SIZE } from '../abi/image.ts';
+import {
+  NODE_TABLE,
+  STEP_CALL,
+  STEP_MARK,
+  STEP_NOTRACK,
+  STEP_RETURN,
+  STEP_TESTS,
+  TEST_DROPS,
+  TEST_INVERT,
+  TEST_MASK,
+  TEST_RANGE,
+  TEST_RANGES,
+  TEST_SPECIAL,
+  TEST_WORD_RANGE,
+  TEST_WORDS,
+} from '../abi/program.ts';
+import type { Test } from '../model/predicate.ts';
+import type { Segments } from './segments.ts';
+import type { CompiledTest } from './tests.ts';
+
+/** A step as it is written: segments are (rope, evaluations), nexts are verdicts or offsets of steps. */
+export interface CodeEdge {
+  rope: number;
+  evaluations: number;
+  next: number;
+}
+
+export class Code {
+  readonly segments: Segments;
+  private words = new Uint32Array(1 << 12);
+  private length = WALKS_SIZE / 4;
+  /** Indices of words that hold a segment number. */
+  private readonly segmentWords: number[] = [];
+  private readonly known = new Map<string, number>();
+  private readonly testOffsets = new Map<number, number>();
+  steps = 0;
+  nodes = 0;
+
+  constructor(segments: Segments) {
+    this.segments = segments;
+  }
+
+  get size(): number {
+    return this.length * 4;
+  }
+
+  setWalk(word: number, root: number, policy: number): void {
+    this.words[word] = root;
+    this.words[word + 1] = policy;
+  }
+
+  edge(edge: CodeEdge): number {
+    const segment = this.segments.number(edge.rope, edge.evaluations);
+    return this.once(`e${segment}:${edge.next}`, [segment, edge.next], [0]);
+  }
+
+  testStep(tests: readonly CompiledTest[], end: number, hit: CodeEdge, miss: CodeEdge): number {
+    if (tests.length > 0xffff) throw new RangeError('more than 65535 matches in a rule');
+    const list = this.list(tests);
+    const head = (STEP_TESTS | (tests.length << 8) | (end << 24)) >>> 0;
+    const hitSegment = this.segments.number(hit.rope, hit.evaluations);
+    const missSegment = this.segments.number(miss.rope, miss.evaluations);
+    const dropSegment = this.segments.number(0, 1);
+    return this.step([head, list, hitSegment, hit.next, missSegment, miss.next, dropSegment, 0], [2, 4, 6]);
+  }
+
+  markStep(mask: number, value: number, edge: CodeEdge): number {
+    const segment = this.segments.number(edge.rope, edge.evaluations);
+    return this.step([STEP_MARK, mask, segment, edge.next, value, 0, 0, 0], [2]);
+  }
+
+  notrackStep(edge: CodeEdge): number {
+    const segment = this.segments.number(edge.rope, edge.evaluations);
+    return this.step([STEP_NOTRACK, 0, segment, edge.next, 0, 0, 0, 0], [2]);
+  }
+
+  callStep(target: number, after: number): number {
+    return this.step([STEP_CALL, 0, 0, target, 0, after, 0, 0], []);
+  }
+
+  returnStep(): number {
+    return this.step([STEP_RETURN, 0, 0, 0, 0, 0, 0, 0], []);
+  }
+
+  /** Room for a node of so many words; nodes are filled when their children have their places. */
+  reserve(words: number): number {
+    const at = this.length;
+    this.grow(words);
+    this.length += words;
+    this.nodes++;
+    return at * 4;
+  }
+
+  binaryNode(offset: number, field: number, at: number, left: number, right: number): void {
+    this.words.set([field * 4, at, left, right], offset / 4);
+  }
+
+  tableNode(offset: number, field: number, classes: Uint8Array, children: readonly number[]): void {
+    const word = offset / 4;
+    this.words[word] = (field * 4) | NODE_TABLE;
+    this.words[word + 1] = children.length;
+    new Uint8Array(this.words.buffer, offset + 8, 256).set(classes);
+    this.words.set(children, word + 66);
+  }
+
+  /** The section with final segment numbers. */
+  finish(final: Uint32Array): Uint8Array {
+    for (const index of this.segmentWords) this.words[index] = final[this.words[index]!]!;
+    return new Uint8Array(this.words.buffer, 0, this.length * 4).slice();
+  }
+
+  private step(words: readonly number[], segments: readonly number[]): number {
+    const before = this.length;
+    const offset = this.once(`s${words.join(':')}`, words, segments);
+    if (this.length !== before) this.steps++;
+    return offset;
+  }
+
+  private list(tests: readonly CompiledTest[]): number {
+    const offsets = tests.map((test) => this.test(test));
+    return this.once(`l${offsets.join(':')}`, offsets, []);
+  }
+
+  private test(test: CompiledTest): number {
+    const known = this.testOffsets.get(test.id);
+    if (known !== undefined) return known;
+    const offset = this.put(testWords(test));
+    this.testOffsets.set(test.id, offset);
+    return offset;
+  }
+
+  private once(key: string, words: readonly number[], segments: readonly number[]): number {
+    const known = this.known.get(key);
+    if (known !== undefined) return known;
+    const offset = this.put(words);
+    for (const index of segments) this.segmentWords.push(offset / 4 + index);
+    this.known.set(key, offset);
+    return offset;
+  }
+
+  private put(words: readonly number[]): number {
+    this.grow(words.length);
+    this.words.set(words, this.length);
+    const offset = this.length * 4;
+    this.length += words.length;
+    return offset;
+  }
+
+  private grow(words: number): void {
+    if (this.length + words <= this.words.length) return;
+    const larger = new Uint32Array(Math.max(this.words.length * 2, this.length + words));
+    larger.set(this.words);
+    this.words = larger;
+  }
+}
+
+function testWords({ test, invert, drops, state }: CompiledTest): number[] {
+  const flags = (invert ? TEST_INVERT : 0) | (drops ? TEST_DROPS : 0);
+  return [...bodyWords(test, flags, state)].map((word) => word >>> 0);
+}
+
+function bodyWords(test: Test, flags: number, state: number): number[] {
+  switch (test.kind) {
+    case 'range':
+      if (test.low >>> 0 > test.high >>> 0) return [TEST_MASK | flags, test.field * 4, 0, 1];
+      return [TEST_RANGE | flags, test.field * 4, test.low, test.high - test.low];
+    case 'mask':
+      return [TEST_MASK | flags, test.field * 4, test.mask, test.value];
+    case 'ranges': {
+      const ranges = test.ranges.filter(([low, high]) => low >>> 0 <= high >>> 0);
+      return [
+        TEST_RANGES | flags,
+        test.fields.length,
+        ranges.length,
+        ...test.fields.map((field) => field * 4),
+        ...ranges.flatMap(([low, high]) => [low, high - low]),
+      ];
+    }
+    case 'words':
+      return [
+        TEST_WORDS | flags,
+        test.field * 4,
+        test.mask.length,
+        ...test.mask.flatMap((mask, at) => [mask, test.value[at] ?? 0]),
+      ];
+    case 'wordRange':
+      return [TEST_WORD_RANGE | flags, test.field * 4, test.low.length, ...test.low, ...test.high];
+    case 'special':
+      return [TEST_SPECIAL, test.code, Math.max(state, 0), test.parameters.length, ...test.parameters];
+    case 'constant':
+      // Constants are decided in every box; a mask of nothing is one.
+      return [TEST_MASK, 0, 0, test.value ? 0 : 1];
+  }
+}

@@ -1,0 +1,183 @@
+/** Pass: follows a walk symbolically from its start, with jumps, gotos and returns dissolved, into one residual program for a box. */
+import { NEXT_ACCEPT, NEXT_DROP, NEXT_HOTDROP, NEXT_REJECT } from '../abi/program.ts';
+import type { Box } from './box.ts';
+import { Decider, END_HIT, END_HOTDROP } from './partial.ts';
+import type { Ropes } from './segments.ts';
+import type { ActionStep, Edge, Next, Program, Step, TestStep, Work } from './steps.ts';
+import type { Walk, WalkChain, WalkRule } from './walk.ts';
+
+/** Where to go on after a return; equal stacks are one object. */
+interface Frame {
+  id: number;
+  chain: WalkChain;
+  rule: number;
+  up: Frame | null;
+}
+
+interface Place {
+  chain: WalkChain;
+  rule: number;
+  stack: Frame | null;
+}
+
+const NOWHERE: Edge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
+
+/**
+ * Size proportional to the rules times the different stacks they are reached with, which can be exponential: `work` bounds it.
+ * Throws OverBudget.
+ */
+export function flatten(walk: Walk, box: Box, tests: number, ropes: Ropes, work: Work): Program {
+  return new Flattener(walk, new Decider(box, tests), ropes, work).run();
+}
+
+class Flattener {
+  private readonly walk: Walk;
+  private readonly decider: Decider;
+  private readonly ropes: Ropes;
+  private readonly work: Work;
+  private readonly frames = new Map<string, Frame>();
+  private readonly known = new Map<string, Step>();
+  private readonly steps: Step[] = [];
+  /** Edges of steps that are still to be followed. */
+  private readonly pending: (() => void)[] = [];
+
+  constructor(walk: Walk, decider: Decider, ropes: Ropes, work: Work) {
+    this.walk = walk;
+    this.decider = decider;
+    this.ropes = ropes;
+    this.work = work;
+  }
+
+  run(): Program {
+    const start = this.follow({ chain: this.walk.base, rule: 0, stack: null }, 0, 0);
+    for (let work = this.pending.pop(); work !== undefined; work = this.pending.pop()) work();
+    return { start, steps: this.steps };
+  }
+
+  /** Walks from a place to the next step that is not decided, or to a verdict. */
+  private follow(from: Place, rope: number, evaluations: number): Edge {
+    let place = from;
+    const edge: Edge = { rope, evaluations, next: NEXT_ACCEPT };
+    for (;;) {
+      this.work.spend(1);
+      const rule = place.chain.rules[place.rule];
+      if (rule === undefined) {
+        edge.rope = this.ropes.join(edge.rope, place.chain.endRope);
+        if (place.chain.policy !== null) {
+          edge.next = place.chain.policy;
+          return edge;
+        }
+        place = this.pop(place.stack);
+        continue;
+      }
+      const rest = this.decider.rest(rule.tests, END_HIT);
+      if (rest.tests.length > 0) {
+        edge.next = this.testStep(place, rule, rest.tests, rest.end);
+        return edge;
+      }
+      edge.evaluations++;
+      if (rest.end === END_HOTDROP) {
+        edge.next = NEXT_HOTDROP;
+        return edge;
+      }
+      if (rest.end !== END_HIT) {
+        place = { chain: place.chain, rule: place.rule + 1, stack: place.stack };
+        continue;
+      }
+      edge.rope = this.ropes.join(edge.rope, rule.rope);
+      const after = this.act(place, rule);
+      if (typeof after === 'number' || 'kind' in after) {
+        edge.next = after;
+        return edge;
+      }
+      place = after;
+    }
+  }
+
+  /** What a matched rule does: a verdict, a step that changes the packet, or the next place. */
+  private act(place: Place, rule: WalkRule): Next | Place {
+    const { chain, stack } = place;
+    const next = { chain, rule: place.rule + 1, stack };
+    const { action } = rule;
+    switch (action.kind) {
+      case 'verdict':
+        return verdictNumber(action.verdict);
+      case 'continue':
+        return next;
+      case 'return':
+        return chain.policy === null ? this.pop(stack) : { chain, rule: chain.rules.length, stack: null };
+      case 'jump':
+        return { chain: rule.target!, rule: 0, stack: this.push(next) };
+      case 'goto':
+        return { chain: rule.target!, rule: 0, stack };
+      case 'mark':
+        return this.actionStep('mark', place, next, action.mask, action.value);
+      case 'notrack':
+        return this.actionStep('notrack', place, next, 0, 0);
+    }
+  }
+
+  /** With nothing to return to, the walk goes to the policy of its base chain (ip_tables.c: the hook's underflow). */
+  private pop(stack: Frame | null): Place {
+    if (stack === null) return { chain: this.walk.base, rule: this.walk.base.rules.length, stack: null };
+    return { chain: stack.chain, rule: stack.rule, stack: stack.up };
+  }
+
+  private push(place: Place): Frame {
+    const key = `${place.chain.index}:${place.rule}:${place.stack?.id ?? -1}`;
+    let frame = this.frames.get(key);
+    if (frame === undefined) {
+      frame = { id: this.frames.size, chain: place.chain, rule: place.rule, up: place.stack };
+      this.frames.set(key, frame);
+    }
+    return frame;
+  }
+
+  private testStep(place: Place, rule: WalkRule, tests: TestStep['tests'], end: number): Step {
+    const key = `${place.chain.index}:${place.rule}:${place.stack?.id ?? -1}`;
+    const known = this.known.get(key);
+    if (known !== undefined) {
+      known.shared = true;
+      return known;
+    }
+    const step: TestStep = { kind: 'tests', index: this.steps.length, tests, end, hit: NOWHERE, miss: NOWHERE, shared: false };
+    this.add(key, step);
+    this.pending.push(() => {
+      const after = { chain: place.chain, rule: place.rule + 1, stack: place.stack };
+      step.miss = this.follow(after, 0, 1);
+      if (end === END_HIT) step.hit = this.hitEdge(place, rule);
+    });
+    return step;
+  }
+
+  private hitEdge(place: Place, rule: WalkRule): Edge {
+    const after = this.act(place, rule);
+    if (typeof after === 'number' || 'kind' in after) return { rope: rule.rope, evaluations: 1, next: after };
+    return this.follow(after, rule.rope, 1);
+  }
+
+  private actionStep(kind: ActionStep['kind'], place: Place, next: Place, mask: number, value: number): Step {
+    const key = `a${place.chain.index}:${place.rule}:${place.stack?.id ?? -1}`;
+    const known = this.known.get(key);
+    if (known !== undefined) {
+      known.shared = true;
+      return known;
+    }
+    const step: ActionStep = { kind, index: this.steps.length, mask, value, hit: NOWHERE, shared: false };
+    this.add(key, step);
+    this.pending.push(() => {
+      step.hit = this.follow(next, 0, 0);
+    });
+    return step;
+  }
+
+  private add(key: string, step: Step): void {
+    this.known.set(key, step);
+    this.steps.push(step);
+  }
+}
+
+export function verdictNumber(verdict: 'ACCEPT' | 'DROP' | 'REJECT'): number {
+  if (verdict === 'ACCEPT') return NEXT_ACCEPT;
+  return verdict === 'DROP' ? NEXT_DROP : NEXT_REJECT;
+}

@@ -1,0 +1,163 @@
+/** From rule sets to an image: the list of passes. */
+import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
+import * as abi from '../abi/image.ts';
+import type { Host } from '../model/host.ts';
+import type { Test } from '../model/predicate.ts';
+import type { Profile } from '../model/profile.ts';
+import type { Family, RuleSet } from '../model/ruleset.ts';
+import { encodeConntrack } from './conntrack.ts';
+import { encodeHost } from './host.ts';
+import { assembleImage } from './image.ts';
+import { buildInterfaces, type InterfaceTable } from './interfaces.ts';
+import { needsConntrack, normalise } from './normalise.ts';
+import type { PlainTable } from './plain.ts';
+import { compileWalks } from './walks.ts';
+
+export interface CompileInput {
+  rules: Partial<Record<Family, RuleSet>>;
+  host: Host;
+  profile: Profile;
+}
+
+export interface CompileOptions {
+  /** false: no tree, rules one by one. */
+  tree?: boolean;
+  /** Scales the budget of the tree; 1 is the usual one. */
+  effort?: number;
+}
+
+export interface CompileStatistics {
+  nodes: number;
+  leaves: number;
+  /** Most undecided steps in a leaf. */
+  worstLeaf: number;
+  imageBytes: number;
+  segments: number;
+  steps: number;
+  fallbacks: number;
+  /** Units of the compiler's work, the same on every machine. */
+  work: number;
+  compileMs: number;
+}
+
+export interface Image {
+  bytes: Uint8Array;
+  notes: string[];
+  statistics: CompileStatistics;
+}
+
+/**
+ * Compiles the rule sets of a host for the engine. Throws RuleError for extensions that are not known, WalkError for chains that are not there.
+ */
+export function compile(input: CompileInput, options: CompileOptions = {}): Image {
+  const started = performance.now();
+  const rulesets = ([4, 6] as const).flatMap((family) => input.rules[family] ?? []);
+  const interfaces = buildInterfaces(interfacePatterns(rulesets), interfaceNames(input.host));
+  const tables = rulesets.flatMap((rules) => normalise(rules, input.profile, interfaces));
+  return compileTables(tables, rulesets, interfaces, input, options, started);
+}
+
+function compileTables(
+  tables: readonly PlainTable[],
+  rulesets: readonly RuleSet[],
+  interfaces: InterfaceTable,
+  { host, profile }: CompileInput,
+  options: CompileOptions,
+  started: number,
+): Image {
+  const walks = compileWalks(tables, { tree: options.tree ?? true, effort: options.effort ?? 1 });
+  const { final, visible } = walks.segments.order();
+  const bytes = assembleImage({
+    code: walks.code.finish(final),
+    segments: walks.segments,
+    final,
+    visible,
+    ropes: walks.ropes,
+    names: { tables: tableNames(tables), notes: walks.notes },
+    host: encodeHost(host, profile, interfaces, { addressTypes: readsAddressTypes(tables) }),
+    conntrack: encodeConntrack(profile, { nat: tables.some((table) => table.name === 'nat') }),
+    interfaces: interfaces.encode(),
+    states: walks.states,
+    stack: walks.stack,
+    flags: flagsOf(rulesets),
+    hz: profile.hz,
+  });
+  return {
+    bytes,
+    notes: walks.notes,
+    statistics: {
+      nodes: walks.code.nodes,
+      leaves: walks.leaves,
+      worstLeaf: walks.worstLeaf,
+      imageBytes: bytes.length,
+      segments: final.length,
+      steps: walks.code.steps,
+      fallbacks: walks.fallbacks,
+      work: walks.work,
+      compileMs: performance.now() - started,
+    },
+  };
+}
+
+function flagsOf(rulesets: readonly RuleSet[]): number {
+  let flags = 0;
+  for (const rules of rulesets) {
+    flags |= rules.family === 4 ? abi.IMAGE_FLAG_FAMILY4 : abi.IMAGE_FLAG_FAMILY6;
+    if (needsConntrack(rules)) flags |= rules.family === 4 ? abi.IMAGE_FLAG_CONNTRACK4 : abi.IMAGE_FLAG_CONNTRACK6;
+  }
+  return flags;
+}
+
+function tableNames(tables: readonly PlainTable[]): {
+  family: Family;
+  name: string;
+  first: number;
+  chains: { name: string; policy: 'ACCEPT' | 'DROP' | null; rules: number }[];
+}[] {
+  let first = 0;
+  return tables.map((table) => {
+    const named = {
+      family: table.family,
+      name: table.name,
+      first,
+      chains: table.chains.map((chain) => ({ name: chain.name, policy: chain.policy, rules: chain.rules.length })),
+    };
+    first += table.chains.length;
+    return named;
+  });
+}
+
+function interfacePatterns(rulesets: readonly RuleSet[]): string[] {
+  const patterns = new Set<string>();
+  for (const { tables } of rulesets) {
+    for (const { chains } of tables) {
+      for (const { rules } of chains) {
+        for (const { builtin } of rules) {
+          if (builtin.inInterface !== undefined) patterns.add(builtin.inInterface.pattern);
+          if (builtin.outInterface !== undefined) patterns.add(builtin.outInterface.pattern);
+        }
+      }
+    }
+  }
+  return [...patterns];
+}
+
+function interfaceNames(host: Host): string[] {
+  const names = new Set(['lo', 'eth0']);
+  for (const each of host.interfaces) names.add(each.name);
+  for (const route of host.routes) if (route.device !== undefined) names.add(route.device);
+  if (host.in !== undefined) names.add(host.in);
+  if (host.out !== undefined) names.add(host.out);
+  return [...names];
+}
+
+function readsAddressTypes(tables: readonly PlainTable[]): boolean {
+  return tables.some((table) => table.chains.some((chain) => chain.rules.some((rule) => rule.tests.some(readsType))));
+}
+
+function readsType(test: Test): boolean {
+  const isType = (field: number): boolean => field === FIELD_SOURCE_TYPE || field === FIELD_DESTINATION_TYPE;
+  if (test.kind === 'ranges') return test.fields.some(isType);
+  if (test.kind === 'words' || test.kind === 'wordRange') return false;
+  return 'field' in test && isType(test.field);
+}

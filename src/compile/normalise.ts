@@ -1,0 +1,99 @@
+/** Pass 1: every rule becomes a list of tests and one action, through the extensions' own `lower`. */
+import { lowerBuiltin } from '../extensions/builtin.ts';
+import { findMatch, findTarget } from '../extensions/index.ts';
+import { RuleError } from '../model/errors.ts';
+import type { Action, Test } from '../model/predicate.ts';
+import type { Profile } from '../model/profile.ts';
+import type { Builtin, Family, Match, Rule, RuleSet, Target } from '../model/ruleset.ts';
+import type { InterfaceTable } from './interfaces.ts';
+import type { PlainRule, PlainTable } from './plain.ts';
+
+export interface NormaliseContext {
+  family: Family;
+  profile: Profile;
+  interfaces: Pick<InterfaceTable, 'range'>;
+}
+
+/**
+ * The tables of a rule set in plain form. Throws RuleError for an extension that is not in the registry and was not assumed.
+ */
+export function normalise(rules: RuleSet, profile: Profile, interfaces: Pick<InterfaceTable, 'range'>): PlainTable[] {
+  const context = { family: rules.family, profile, interfaces };
+  return rules.tables.map((table) => ({
+    family: rules.family,
+    name: table.name,
+    chains: table.chains.map((chain) => ({
+      name: chain.name,
+      policy: chain.policy,
+      rules: chain.rules.map((rule) => normaliseRule(rule, context)),
+    })),
+  }));
+}
+
+function normaliseRule(rule: Rule, context: NormaliseContext): PlainRule {
+  const tests = lowerBuiltin(rule.builtin, {
+    family: context.family,
+    interfaceRange: (pattern: string) => context.interfaces.range(pattern),
+  });
+  const all = [...tests];
+  for (const match of rule.matches) all.push(...lowerMatch(match, context));
+  return { tests: all, action: lowerTarget(rule.target, context), bare: isBare(rule) };
+}
+
+function lowerMatch(match: Match, { family, profile }: NormaliseContext): Test[] {
+  if (match.assumed !== undefined) return [{ kind: 'constant', value: match.assumed.as === 'hit' }];
+  const extension = findMatch(match.name, family);
+  if (extension === undefined) throw new RuleError(match.position, `${match.name}: no such match`, { kind: 'unsupported' });
+  return extension.lower(match.options, { family, profile });
+}
+
+function lowerTarget(target: Target | null, { family, profile }: NormaliseContext): Action {
+  if (target === null) return { kind: 'continue' };
+  switch (target.kind) {
+    case 'verdict':
+      if (target.verdict === 'RETURN') return { kind: 'return' };
+      // Nobody listens to the queue, so the kernel drops what is sent there.
+      return { kind: 'verdict', verdict: target.verdict === 'ACCEPT' ? 'ACCEPT' : 'DROP' };
+    case 'chain':
+      return { kind: target.goto ? 'goto' : 'jump', chain: target.chain };
+    case 'extension': {
+      if (target.assumed !== undefined) return { kind: 'continue' };
+      const extension = findTarget(target.name, family);
+      if (extension === undefined)
+        throw new RuleError(target.position, `${target.name}: no such target`, { kind: 'unsupported' });
+      return extension.lower(target.options, { family, profile });
+    }
+  }
+}
+
+/** ip_tables.c `unconditional` and a standard target with a negative verdict. */
+function isBare(rule: Rule): boolean {
+  return rule.target?.kind === 'verdict' && rule.matches.length === 0 && emptyBuiltin(rule.builtin);
+}
+
+function emptyBuiltin(builtin: Builtin): boolean {
+  const anyAddress = (match: Builtin['source']): boolean =>
+    match === undefined || (!match.invert && match.mask.every((word) => word === 0) && match.address.every((word) => word === 0));
+  const anyProtocol = builtin.protocol === undefined || (builtin.protocol.number === 0 && !builtin.protocol.invert);
+  return (
+    anyAddress(builtin.source) &&
+    anyAddress(builtin.destination) &&
+    anyProtocol &&
+    builtin.inInterface === undefined &&
+    builtin.outInterface === undefined &&
+    builtin.fragment === undefined
+  );
+}
+
+/** True when some rule makes the kernel register conntrack for the family (kernel-semantics 4.2); the nat table does so by itself only with rules of its modules. */
+export function needsConntrack(rules: RuleSet): boolean {
+  for (const table of rules.tables) {
+    for (const chain of table.chains) {
+      for (const rule of chain.rules) {
+        for (const match of rule.matches) if (findMatch(match.name, rules.family)?.needsConntrack === true) return true;
+        if (rule.target?.kind === 'extension' && findTarget(rule.target.name, rules.family)?.needsConntrack === true) return true;
+      }
+    }
+  }
+  return false;
+}

@@ -1,0 +1,22 @@
+/** What normalising gives: tables of chains of rules whose matches are lists of tests, ready to be walked symbolically. */
+import type { Action, Test } from '../model/predicate.ts';
+import type { Family, TableName } from '../model/ruleset.ts';
+
+export interface PlainRule {
+  tests: readonly Test[];
+  action: Action;
+  /** No match at all and a standard verdict: TRACE calls such a rule `policy` in a base chain and `return` in a user chain (get_chainname_rulenum). */
+  bare: boolean;
+}
+
+export interface PlainChain {
+  name: string;
+  policy: 'ACCEPT' | 'DROP' | null;
+  rules: readonly PlainRule[];
+}
+
+export interface PlainTable {
+  family: Family;
+  name: TableName;
+  chains: readonly PlainChain[];
+}

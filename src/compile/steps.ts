@@ -1,0 +1,62 @@
+/**
+ * Residual programs: what is left of a walk when a box has decided what it can. A graph without cycles of steps; each edge says what happened on it
+ * (a rope of events, rules evaluated) and where it leads.
+ */
+import type { CompiledTest } from './tests.ts';
+
+/** NEXT_* verdicts, or a step. */
+export type Next = number | Step;
+
+export interface Edge {
+  rope: number;
+  evaluations: number;
+  next: Next;
+}
+
+export interface TestStep {
+  kind: 'tests';
+  /** Dense number within its program. */
+  index: number;
+  tests: readonly CompiledTest[];
+  /** END_*: what follows when all tests passed. */
+  end: number;
+  hit: Edge;
+  miss: Edge;
+  /** More than one edge leads here. */
+  shared: boolean;
+}
+
+/** An action that changes the packet, then one edge. */
+export interface ActionStep {
+  kind: 'mark' | 'notrack';
+  index: number;
+  mask: number;
+  value: number;
+  hit: Edge;
+  shared: boolean;
+}
+
+export type Step = TestStep | ActionStep;
+
+export interface Program {
+  start: Edge;
+  /** In the order they were met from the start. */
+  steps: readonly Step[];
+}
+
+/** Work done by the compiler, counted so that budgets do not depend on the machine's speed. */
+export class Work {
+  units = 0;
+  readonly limit: number;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  spend(units: number): void {
+    this.units += units;
+    if (this.units > this.limit) throw new OverBudget();
+  }
+}
+
+export class OverBudget extends Error {}

@@ -1,0 +1,178 @@
+/**
+ * Tests as the compiler handles them: equal ones are one object, and each knows which values of which field make it true, so that
+ * a box of field values can decide it.
+ */
+import {
+  FIELD_CT_DIRECTION,
+  FIELD_CT_STATE,
+  FIELD_DESTINATION_TYPE,
+  FIELD_HEADER_ERROR,
+  FIELD_ICMP_CODE,
+  FIELD_ICMP_TYPE,
+  FIELD_PACKET_TYPE,
+  FIELD_PROTOCOL,
+  FIELD_SOURCE_TYPE,
+  FIELD_TCP_FLAGS,
+  FIELD_TOS,
+  FIELD_TTL,
+} from '../abi/fields.ts';
+import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNTRACK, SPECIAL_LIMIT, SPECIAL_LIMIT_NFT } from '../abi/special.ts';
+import type { Test } from '../model/predicate.ts';
+
+/** Number of values of the fields that are cut by tables of classes; all others are cut by comparing. */
+export const SMALL_FIELDS: ReadonlyMap<number, number> = new Map([
+  [FIELD_PROTOCOL, 256],
+  [FIELD_TCP_FLAGS, 64],
+  [FIELD_ICMP_TYPE, 256],
+  [FIELD_ICMP_CODE, 256],
+  [FIELD_TTL, 256],
+  [FIELD_TOS, 256],
+  [FIELD_CT_STATE, 8],
+  [FIELD_CT_DIRECTION, 2],
+  [FIELD_PACKET_TYPE, 8],
+  [FIELD_SOURCE_TYPE, 16],
+  [FIELD_DESTINATION_TYPE, 16],
+  [FIELD_HEADER_ERROR, 4],
+]);
+
+export type Range = readonly [number, number];
+
+/** A condition on one field: true for the values in `ranges` (sorted, disjoint, unsigned). `bits`: the same as 256 bits, for small fields. */
+export interface Condition {
+  field: number;
+  ranges: readonly Range[];
+  bits: Uint32Array | null;
+}
+
+/**
+ * How a test follows from conditions: `all` or `any` of them, inverted or not; `opaque`: only at run time; `lexical`: a range over several words.
+ */
+export type Shape =
+  | { kind: 'all'; conditions: readonly Condition[] }
+  | { kind: 'any'; conditions: readonly Condition[] }
+  | { kind: 'lexical'; field: number; low: readonly number[]; high: readonly number[] }
+  | { kind: 'constant'; value: boolean }
+  | { kind: 'opaque' };
+
+export interface CompiledTest {
+  /** Dense number within its pool. */
+  id: number;
+  test: Test;
+  shape: Shape;
+  invert: boolean;
+  /** A failure drops the packet. */
+  drops: boolean;
+  /** Its evaluation can be seen from outside, so it is never left out: stateful, or may drop the packet. */
+  effective: boolean;
+  /** Slot of match state, -1 without; every rule's own. */
+  state: number;
+}
+
+/** All tests of one image. Stateful ones are never shared between rules. */
+export class TestPool {
+  readonly tests: CompiledTest[] = [];
+  states = 0;
+  private readonly known = new Map<string, CompiledTest>();
+
+  add(test: Test): CompiledTest {
+    const stateful = test.kind === 'special' && test.stateful;
+    const key = stateful ? '' : JSON.stringify(test);
+    const known = stateful ? undefined : this.known.get(key);
+    if (known !== undefined) return known;
+    const drops = 'onFail' in test && test.onFail === 'hotdrop';
+    const compiled: CompiledTest = {
+      id: this.tests.length,
+      test,
+      shape: shapeOf(test),
+      invert: 'invert' in test && test.invert,
+      drops,
+      effective: drops || stateful || (test.kind === 'special' && !HARMLESS.has(test.code)),
+      state: stateful ? this.states++ : -1,
+    };
+    this.tests.push(compiled);
+    if (!stateful) this.known.set(key, compiled);
+    return compiled;
+  }
+}
+
+/** Special tests that never hot-drop. */
+const HARMLESS = new Set([SPECIAL_CONNTRACK, SPECIAL_LIMIT, SPECIAL_LIMIT_NFT, SPECIAL_ADDRTYPE_DEVICE]);
+
+function shapeOf(test: Test): Shape {
+  switch (test.kind) {
+    case 'constant':
+      return { kind: 'constant', value: test.value };
+    case 'special':
+      return { kind: 'opaque' };
+    case 'range':
+      return { kind: 'all', conditions: [condition(test.field, [[test.low >>> 0, test.high >>> 0]])] };
+    case 'ranges':
+      return { kind: 'any', conditions: test.fields.map((field) => condition(field, test.ranges)) };
+    case 'mask':
+      return maskShape([{ field: test.field, mask: test.mask >>> 0, value: test.value >>> 0 }]);
+    case 'words':
+      return maskShape(
+        test.mask.map((mask, index) => ({ field: test.field + index, mask: mask >>> 0, value: (test.value[index] ?? 0) >>> 0 })),
+      );
+    case 'wordRange': {
+      const low = test.low.map((word) => word >>> 0);
+      const high = test.high.map((word) => word >>> 0);
+      if (low.length === 1) return { kind: 'all', conditions: [condition(test.field, [[low[0]!, high[0]!]])] };
+      return { kind: 'lexical', field: test.field, low, high };
+    }
+  }
+}
+
+function maskShape(parts: { field: number; mask: number; value: number }[]): Shape {
+  const conditions: Condition[] = [];
+  for (const { field, mask, value } of parts) {
+    if ((value & ~mask) !== 0) return { kind: 'constant', value: false };
+    if (mask === 0) continue;
+    const made = maskCondition(field, mask, value);
+    if (made === null) return { kind: 'opaque' };
+    conditions.push(made);
+  }
+  return conditions.length === 0 ? { kind: 'constant', value: true } : { kind: 'all', conditions };
+}
+
+/** null for a mask on a wide field that is no prefix: such a test is left to run time. */
+function maskCondition(field: number, mask: number, value: number): Condition | null {
+  const size = SMALL_FIELDS.get(field);
+  if (size !== undefined) {
+    const ranges: Range[] = [];
+    for (let candidate = 0; candidate < size; candidate++) {
+      if ((candidate & mask) >>> 0 === value) ranges.push([candidate, candidate]);
+    }
+    return condition(field, ranges);
+  }
+  const rest = ~mask >>> 0;
+  if ((rest & (rest + 1)) !== 0) return null;
+  return condition(field, [[value, (value | rest) >>> 0]]);
+}
+
+function condition(field: number, ranges: readonly Range[]): Condition {
+  const merged = mergeRanges(ranges);
+  return { field, ranges: merged, bits: SMALL_FIELDS.has(field) ? rangeBits(merged) : null };
+}
+
+function mergeRanges(ranges: readonly Range[]): Range[] {
+  const sorted = ranges
+    .map(([low, high]): [number, number] => [low >>> 0, high >>> 0])
+    .filter(([low, high]) => low <= high)
+    .sort((left, right) => left[0] - right[0]);
+  const merged: [number, number][] = [];
+  for (const range of sorted) {
+    const last = merged[merged.length - 1];
+    if (last !== undefined && range[0] <= last[1] + 1) last[1] = Math.max(last[1], range[1]);
+    else merged.push(range);
+  }
+  return merged;
+}
+
+function rangeBits(ranges: readonly Range[]): Uint32Array {
+  const bits = new Uint32Array(8);
+  for (const [low, high] of ranges) {
+    for (let value = low; value <= Math.min(high, 255); value++) bits[value >>> 5]! |= 1 << (value & 31);
+  }
+  return bits;
+}

@@ -1,0 +1,180 @@
+/** Pass: grows the decision tree of a walk, largest residual program first, until little is undecided or the budget is spent. */
+import type { Box } from './box.ts';
+import { type Cut, candidateCuts } from './cut.ts';
+import type { Ropes } from './segments.ts';
+import { specialise } from './specialise.ts';
+import { OverBudget, type Program, type Work } from './steps.ts';
+
+export interface Leaf {
+  kind: 'leaf';
+  program: Program;
+}
+
+export interface Branch {
+  kind: 'branch';
+  field: number;
+  at: number | null;
+  children: { node: TreeNode; bits: Uint32Array | null }[];
+}
+
+export type TreeNode = Leaf | Branch;
+
+export interface Budget {
+  /** Leaves of one walk. */
+  leaves: number;
+  /** Steps of all leaves together (before equal ones are merged). */
+  steps: number;
+  /** Up to this number of leaves everything is decided; beyond, leaves of at most `small` steps stay. */
+  fine: number;
+  small: number;
+  /** Programs up to this size have all their candidate cuts tried out; larger ones are estimated. */
+  tried: number;
+}
+
+export interface Grown {
+  root: TreeNode;
+  leaves: number;
+  /** The budget stopped it. */
+  exhausted: boolean;
+}
+
+interface Open {
+  slot: { node: TreeNode };
+  box: Box;
+  program: Program;
+}
+
+/** Grows a tree over `program`, the residual program of `box`. Never fails: what the budget does not allow stays a leaf. */
+export function growTree(program: Program, box: Box, tests: number, ropes: Ropes, work: Work, budget: Budget): Grown {
+  const root = { node: { kind: 'leaf', program } as TreeNode };
+  const queue = new Queue();
+  queue.push({ slot: root, box, program });
+  let leaves = 1;
+  let steps = program.steps.length;
+  let exhausted = false;
+  for (let open = queue.pop(); open !== undefined; open = queue.pop()) {
+    const size = open.program.steps.length;
+    if (leaves > budget.fine && size <= budget.small) break;
+    let split: Split | null;
+    try {
+      split = bestSplit(open, tests, ropes, work, budget);
+    } catch (error) {
+      if (!(error instanceof OverBudget)) throw error;
+      exhausted = true;
+      break;
+    }
+    if (split === null) continue;
+    const after = split.programs.reduce((sum, part) => sum + part.steps.length, 0);
+    if (leaves + split.programs.length > budget.leaves || steps - size + after > budget.steps) {
+      exhausted = true;
+      continue;
+    }
+    leaves += split.programs.length - 1;
+    steps += after - size;
+    const slots = split.programs.map((part) => ({ node: { kind: 'leaf', program: part } as TreeNode }));
+    const { cut } = split;
+    open.slot.node = {
+      kind: 'branch',
+      field: cut.field,
+      at: cut.at,
+      children: slots.map((slot, index) => new Child(slot, cut.parts[index]!.bits)),
+    };
+    for (const [index, part] of split.programs.entries()) {
+      if (part.steps.length > 0) queue.push({ slot: slots[index]!, box: cut.parts[index]!.box, program: part });
+    }
+  }
+  return { root: root.node, leaves, exhausted };
+}
+
+/** Reads its node from the slot that growing fills. */
+class Child {
+  private readonly slot: { node: TreeNode };
+  readonly bits: Uint32Array | null;
+
+  constructor(slot: { node: TreeNode }, bits: Uint32Array | null) {
+    this.slot = slot;
+    this.bits = bits;
+  }
+
+  get node(): TreeNode {
+    return this.slot.node;
+  }
+}
+
+interface Split {
+  cut: Cut;
+  programs: Program[];
+  score: number;
+}
+
+const TRIED_CUTS = 6;
+
+/** null when no cut leaves less than there was. */
+function bestSplit({ program, box }: Open, tests: number, ropes: Ropes, work: Work, budget: Budget): Split | null {
+  const size = program.steps.length;
+  work.spend(size);
+  const cuts = candidateCuts(program, box);
+  const tried = size <= budget.tried ? cuts.slice(0, TRIED_CUTS) : cuts.slice(0, 1);
+  let best: Split | null = null;
+  for (const cut of tried) {
+    if (cut.parts.length < 2) continue;
+    const programs = cut.parts.map((part) => specialise(program, part.box, tests, ropes, work));
+    let mean = 0;
+    let worst = 0;
+    for (const [index, part] of programs.entries()) {
+      mean += cut.parts[index]!.weight * weigh(part);
+      worst = Math.max(worst, weigh(part));
+    }
+    const score = 0.7 * mean + 0.3 * worst;
+    if (best === null || score < best.score) best = { cut, programs, score };
+  }
+  const before = weigh(program);
+  // Cuts that hardly help are replication: a large program must shrink by a fiftieth.
+  return best !== null && best.score < before - (size > 64 ? before / 50 : 0.01) ? best : null;
+}
+
+/** Steps left, and a little for each test. */
+function weigh(program: Program): number {
+  let sum = 0;
+  for (const step of program.steps) sum += step.kind === 'tests' ? 1 + step.tests.length / 16 : 1;
+  return sum;
+}
+
+/** Largest program first: a binary heap. */
+class Queue {
+  private readonly heap: Open[] = [];
+
+  push(open: Open): void {
+    const { heap } = this;
+    let index = heap.push(open) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >>> 1;
+      if (size(heap[parent]!) >= size(open)) break;
+      heap[index] = heap[parent]!;
+      index = parent;
+    }
+    heap[index] = open;
+  }
+
+  pop(): Open | undefined {
+    const { heap } = this;
+    const top = heap[0];
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return top;
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && size(heap[child + 1]!) > size(heap[child]!)) child++;
+      if (size(heap[child]!) <= size(last)) break;
+      heap[index] = heap[child]!;
+      index = child;
+    }
+    heap[index] = last;
+    return top;
+  }
+}
+
+function size(open: Open): number {
+  return open.program.steps.length;
+}

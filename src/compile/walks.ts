@@ -1,0 +1,168 @@
+/** Pass: the walks of all tables, each compiled to a tree, or to a linear program where that is asked for or forced by the budget. */
+import { FIELD_FAMILY, FIELD_HEADER_ERROR, FIELD_IN_INTERFACE, FIELD_MARK, FIELD_OUT_INTERFACE } from '../abi/fields.ts';
+import { HOOK_INPUT, HOOK_OUTPUT, HOOK_PREROUTING } from '../abi/image.ts';
+import { REF_EDGE } from '../abi/program.ts';
+import { Box } from './box.ts';
+import { Code } from './code.ts';
+import { emitTree } from './emit.ts';
+import { flatten } from './flatten.ts';
+import { emitLinear, emitPolicy } from './linear.ts';
+import type { PlainTable } from './plain.ts';
+import { Ropes, Segments } from './segments.ts';
+import { OverBudget, type Program, Work } from './steps.ts';
+import { TestPool } from './tests.ts';
+import { type Budget, growTree, type TreeNode } from './tree.ts';
+import { type Walk, WalkBuilder } from './walk.ts';
+
+export const HOOK_NAMES = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'] as const;
+export const TABLE_NAMES = ['raw', 'mangle', 'nat', 'filter', 'security'] as const;
+
+export interface WalksOptions {
+  /** false: linear programs only. */
+  tree: boolean;
+  /** Scales the budget; 1 is the usual one. */
+  effort: number;
+}
+
+export interface CompiledWalks {
+  code: Code;
+  ropes: Ropes;
+  segments: Segments;
+  states: number;
+  /** Most chains a walk can nest. */
+  stack: number;
+  notes: string[];
+  leaves: number;
+  worstLeaf: number;
+  fallbacks: number;
+  /** Units of work spent. */
+  work: number;
+}
+
+/** Compiles all base chains. Throws WalkError for chains that are not there and loops. */
+export function compileWalks(tables: readonly PlainTable[], options: WalksOptions): CompiledWalks {
+  const ropes = new Ropes();
+  const segments = new Segments();
+  const out: CompiledWalks = {
+    code: new Code(segments),
+    ropes,
+    segments,
+    states: 0,
+    stack: 1,
+    notes: [],
+    leaves: 0,
+    worstLeaf: 0,
+    fallbacks: 0,
+    work: 0,
+  };
+  const pool = new TestPool();
+  const marked = tables.some((table) => table.chains.some((chain) => chain.rules.some((rule) => rule.action.kind === 'mark')));
+  let firstChain = 0;
+  const all: { walk: Walk; box: Box; word: number; name: string }[] = [];
+  for (const table of tables) {
+    const builder = new WalkBuilder(table, firstChain, pool, ropes);
+    firstChain = builder.nextChain;
+    out.stack = Math.max(out.stack, table.chains.length + 1);
+    for (const [hook, name] of HOOK_NAMES.entries()) {
+      const walk = builder.walk(name);
+      if (walk === null) continue;
+      const word = 2 * (((table.family === 4 ? 0 : 1) * 5 + hook) * 5 + TABLE_NAMES.indexOf(table.name));
+      all.push({ walk, box: startBox(walk, table.family, hook, marked), word, name: `${table.name} ${name}` });
+    }
+  }
+  const compiler = new WalkCompiler(out, pool, options);
+  for (const { walk, box, word, name } of all) {
+    const policy = emitPolicy(walk, out.code);
+    out.code.setWalk(word, compiler.compile(walk, box, name), policy);
+  }
+  out.states = pool.states;
+  return out;
+}
+
+/** What is known of every packet at a hook. */
+function startBox(walk: Walk, family: 4 | 6, hook: number, marked: boolean): Box {
+  let box = Box.whole(walk.open).withRange(FIELD_FAMILY, family, family);
+  if (family === 4) box = box.withBits(FIELD_HEADER_ERROR, Uint32Array.of(1, 0, 0, 0, 0, 0, 0, 0));
+  if (hook === HOOK_PREROUTING || hook === HOOK_INPUT) box = box.withRange(FIELD_OUT_INTERFACE, 0, 0);
+  if (hook === HOOK_OUTPUT) box = box.withRange(FIELD_IN_INTERFACE, 0, 0);
+  if (!marked) box = box.withRange(FIELD_MARK, 0, 0);
+  return box;
+}
+
+class WalkCompiler {
+  private readonly out: CompiledWalks;
+  private readonly pool: TestPool;
+  private readonly options: WalksOptions;
+
+  constructor(out: CompiledWalks, pool: TestPool, options: WalksOptions) {
+    this.out = out;
+    this.pool = pool;
+    this.options = options;
+  }
+
+  /** The walk's root reference. */
+  compile(walk: Walk, box: Box, name: string): number {
+    if (!this.options.tree) return this.linear(walk, box);
+    const flat = new Work(FLATTEN_BASE + FLATTEN_RULE * walk.rules);
+    let program: Program;
+    try {
+      program = flatten(walk, box, this.pool.tests.length, this.out.ropes, flat);
+    } catch (error) {
+      if (!(error instanceof OverBudget)) throw error;
+      this.out.fallbacks++;
+      this.out.notes.push(`${name}: too many ways through its chains for a tree; its rules are walked one by one`);
+      return this.linear(walk, box);
+    } finally {
+      this.out.work += flat.units;
+    }
+    const work = new Work(this.options.effort * (WORK_BASE + WORK_RULE * walk.rules));
+    const grown = growTree(
+      program,
+      box,
+      this.pool.tests.length,
+      this.out.ropes,
+      work,
+      budgetFor(walk.rules, this.options.effort),
+    );
+    this.out.work += work.units;
+    this.out.leaves += grown.leaves;
+    const worst = worstLeaf(grown.root);
+    this.out.worstLeaf = Math.max(this.out.worstLeaf, worst);
+    if (grown.exhausted) {
+      this.out.fallbacks++;
+      this.out.notes.push(
+        `${name}: the tree stopped at its budget of ${grown.leaves} leaves; a leaf has up to ${worst} rules left`,
+      );
+    }
+    return emitTree(grown.root, this.out.code);
+  }
+
+  private linear(walk: Walk, box: Box): number {
+    return emitLinear(walk, box, this.pool.tests.length, this.out.code) | REF_EDGE;
+  }
+}
+
+const FLATTEN_BASE = 50_000;
+const FLATTEN_RULE = 40;
+const WORK_BASE = 1_000_000;
+const WORK_RULE = 800;
+
+function budgetFor(rules: number, effort: number): Budget {
+  return {
+    leaves: effort * (4096 + 8 * rules),
+    steps: effort * (100_000 + 60 * rules),
+    fine: 1024,
+    small: 3,
+    tried: 400,
+  };
+}
+
+function worstLeaf(root: TreeNode): number {
+  let worst = 0;
+  const stack = [root];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (node.kind === 'leaf') worst = Math.max(worst, node.program.steps.length);
+    else for (const child of node.children) stack.push(child.node);
+  }
+  return worst;
+}
