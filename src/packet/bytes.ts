@@ -1,0 +1,26 @@
+/** Reading numbers out of bytes. All big-endian; callers have checked the length. */
+import type { Words } from '../model/ruleset.ts';
+
+export function u8(bytes: Uint8Array, at: number): number {
+  return bytes[at]!;
+}
+
+export function u16(bytes: Uint8Array, at: number): number {
+  return bytes[at]! * 256 + bytes[at + 1]!;
+}
+
+/** Unsigned. */
+export function u32(bytes: Uint8Array, at: number): number {
+  return u16(bytes, at) * 65536 + u16(bytes, at + 2);
+}
+
+/** `count` words, most significant first. */
+export function words(bytes: Uint8Array, at: number, count: number): Words {
+  const out: number[] = [];
+  for (let i = 0; i < count; i++) out.push(u32(bytes, at + 4 * i));
+  return out;
+}
+
+export function sameWords(a: Words, b: Words): boolean {
+  return a.length === b.length && a.every((word, i) => word === b[i]);
+}

@@ -1,0 +1,72 @@
+/** IPv4 options as the receiving stack judges them (net/ipv4/ip_options.c ip_options_compile). */
+import { u8 } from './bytes.ts';
+
+const END = 0;
+const NOP = 1;
+const RECORD_ROUTE = 7;
+const TIMESTAMP = 68;
+const LOOSE_SOURCE_ROUTE = 131;
+const STRICT_SOURCE_ROUTE = 137;
+const ROUTER_ALERT = 148;
+
+export type OptionsResult = 'fine' | 'malformed' | 'source-route';
+
+interface Seen {
+  sourceRoute: boolean;
+  recordRoute: boolean;
+  timestamp: boolean;
+}
+
+/** `options`: the bytes behind the fixed header. `malformed` drops the packet; `source-route`: well formed and carrying one. */
+export function checkOptions(options: Uint8Array): OptionsResult {
+  const seen: Seen = { sourceRoute: false, recordRoute: false, timestamp: false };
+  let at = 0;
+  while (at < options.length) {
+    const kind = u8(options, at);
+    if (kind === END) break;
+    if (kind === NOP) {
+      at++;
+      continue;
+    }
+    if (options.length < at + 2) return 'malformed';
+    const length = u8(options, at + 1);
+    if (length < 2 || at + length > options.length) return 'malformed';
+    if (!optionRight(options.subarray(at, at + length), seen)) return 'malformed';
+    at += length;
+  }
+  return seen.sourceRoute ? 'source-route' : 'fine';
+}
+
+function optionRight(option: Uint8Array, seen: Seen): boolean {
+  const length = option.length;
+  switch (option[0]) {
+    case LOOSE_SOURCE_ROUTE:
+    case STRICT_SOURCE_ROUTE:
+      if (length < 3 || option[2]! < 4 || seen.sourceRoute) return false;
+      seen.sourceRoute = true;
+      return true;
+    case RECORD_ROUTE:
+      if (seen.recordRoute || length < 3 || option[2]! < 4) return false;
+      seen.recordRoute = true;
+      return option[2]! > length || option[2]! + 3 <= length;
+    case TIMESTAMP:
+      if (seen.timestamp) return false;
+      seen.timestamp = true;
+      return timestampRight(option);
+    case ROUTER_ALERT:
+      return length >= 4;
+    default:
+      return true;
+  }
+}
+
+/** Pointer in byte 2 (from 1), overflow counter and kind in byte 3: 0 times only, 1 with addresses, 3 addresses given beforehand. */
+function timestampRight(option: Uint8Array): boolean {
+  if (option.length < 4) return false;
+  const pointer = option[2]!;
+  const kind = option[3]! & 15;
+  if (pointer < 5) return false;
+  if (pointer > option.length) return kind === 3 || option[3]! >> 4 !== 15;
+  if (pointer + 3 > option.length) return false;
+  return kind === 1 || kind === 3 ? pointer + 7 <= option.length : true;
+}

@@ -1,0 +1,97 @@
+/** IPv6 (RFC 8200): the fixed header, and the walks over extension headers that the kernel does. */
+import type { Words } from '../model/ruleset.ts';
+import { u8, u16, words } from './bytes.ts';
+
+export const HEADER_LENGTH = 40;
+export const HOP_BY_HOP = 0;
+const ROUTING = 43;
+const FRAGMENT = 44;
+const AUTHENTICATION = 51;
+export const NO_NEXT_HEADER = 59;
+const DESTINATION_OPTIONS = 60;
+const EXTENSIONS: readonly number[] = [HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, NO_NEXT_HEADER, DESTINATION_OPTIONS];
+
+/** The accessors may be used when there are HEADER_LENGTH bytes. */
+export const version = (bytes: Uint8Array): number => u8(bytes, 0) >> 4;
+export const trafficClass = (bytes: Uint8Array): number => (u16(bytes, 0) >> 4) & 0xff;
+export const payloadLength = (bytes: Uint8Array): number => u16(bytes, 4);
+export const nextHeader = (bytes: Uint8Array): number => u8(bytes, 6);
+export const hopLimit = (bytes: Uint8Array): number => u8(bytes, 7);
+export const source = (bytes: Uint8Array): Words => words(bytes, 8, 4);
+export const destination = (bytes: Uint8Array): Words => words(bytes, 24, 4);
+
+export const isMulticast = (address: Words): boolean => address[0]! >>> 24 === 0xff;
+export const multicastScope = (address: Words): number => (address[0]! >>> 16) & 15;
+export const isLoopback = (address: Words): boolean =>
+  address[0] === 0 && address[1] === 0 && address[2] === 0 && address[3] === 1;
+export const isUnspecified = (address: Words): boolean => address.every((word) => word === 0);
+export const isLinkLocal = (address: Words): boolean => address[0]! >>> 22 === 0xfe80 >>> 6;
+
+export interface Upper {
+  protocol: number;
+  /** From the IPv6 header. May lie at or behind the end of the packet. Of a non-first fragment: behind its fragment header. */
+  offset: number;
+  /** In bytes, 0 for whole packets and first fragments. */
+  fragmentOffset: number;
+  /** A fragment header was met (first fragments too). */
+  fragment: boolean;
+}
+
+interface Step {
+  next: number;
+  length: number;
+  fragmentOffset: number;
+}
+
+/** One extension header of type `kind` at `at`; null when its first bytes are not there. */
+function stepOver(bytes: Uint8Array, kind: number, at: number): Step | null {
+  if (bytes.length < at + 2) return null;
+  const next = u8(bytes, at);
+  if (kind === FRAGMENT) {
+    if (bytes.length < at + 4) return null;
+    return { next, length: 8, fragmentOffset: u16(bytes, at + 2) & 0xfff8 };
+  }
+  const length = kind === AUTHENTICATION ? (u8(bytes, at + 1) + 2) * 4 : (u8(bytes, at + 1) + 1) * 8;
+  return { next, length, fragmentOffset: 0 };
+}
+
+/**
+ * The last header, as ip6_tables looks for it (ipv6_find_hdr with no target): `no next header` is one; a non-first fragment has the protocol its
+ * fragment header names, unless that is another extension header. null: the chain cannot be parsed.
+ */
+export function findUpper(bytes: Uint8Array): Upper | null {
+  let kind = nextHeader(bytes);
+  let at = HEADER_LENGTH;
+  let fragment = false;
+  while (EXTENSIONS.includes(kind) && kind !== NO_NEXT_HEADER) {
+    // A routing header is looked at with its first four bytes.
+    if (kind === ROUTING && bytes.length < at + 4) return null;
+    const step = stepOver(bytes, kind, at);
+    if (step === null) return null;
+    if (kind === FRAGMENT) fragment = true;
+    if (step.fragmentOffset !== 0) {
+      if (EXTENSIONS.includes(step.next) && step.next !== NO_NEXT_HEADER) return null;
+      return { protocol: step.next, offset: at + step.length, fragmentOffset: step.fragmentOffset, fragment: true };
+    }
+    kind = step.next;
+    at += step.length;
+  }
+  return { protocol: kind, offset: at, fragmentOffset: 0, fragment };
+}
+
+/** As conntrack looks for it (ipv6_skip_exthdr): `no next header` cannot be tracked. `at`: where the IPv6 header begins; an error's inner packet has its own. */
+export function skipExtensions(bytes: Uint8Array, at = 0): Upper | 'unparsable' {
+  let kind = u8(bytes, at + 6);
+  let offset = at + HEADER_LENGTH;
+  let fragment = false;
+  while (EXTENSIONS.includes(kind)) {
+    if (kind === NO_NEXT_HEADER) return 'unparsable';
+    const step = stepOver(bytes, kind, offset);
+    if (step === null) return 'unparsable';
+    if (kind === FRAGMENT) fragment = true;
+    if (step.fragmentOffset !== 0) return { protocol: kind, offset, fragmentOffset: step.fragmentOffset, fragment };
+    kind = step.next;
+    offset += step.length;
+  }
+  return { protocol: kind, offset, fragmentOffset: 0, fragment };
+}

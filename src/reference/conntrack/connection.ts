@@ -1,0 +1,69 @@
+/** One conntrack entry: struct nf_conn, as far as rules and trackers look at it. */
+import { STATUS_CONFIRMED, STATUS_EXPECTED, STATUS_SEEN_REPLY } from '../../abi/fields.ts';
+import type { Family } from '../../model/ruleset.ts';
+import type { ConnectionView } from '../../packet/view.ts';
+import type { TcpState } from './tcp-state.ts';
+import type { Tuple } from './tuple.ts';
+
+/** 0 original, 1 reply. */
+export type Direction = 0 | 1;
+export const ORIGINAL = 0;
+export const REPLY = 1;
+
+export const opposite = (direction: Direction): Direction => (direction === ORIGINAL ? REPLY : ORIGINAL);
+
+export class Connection {
+  readonly family: Family;
+  readonly original: Tuple;
+  readonly reply: Tuple;
+  /** IPS_* bits (abi/fields.ts). */
+  status = 0;
+  mark = 0;
+  /** Jiffies: until confirmed how long it will live from then on, afterwards the moment it expires. */
+  timeout = 0;
+  /** Taken out of the table before its time (reopened TCP, RST before any reply). */
+  dead = false;
+  tcp: TcpState | undefined;
+  /** UDP: from this jiffy on it is a stream. */
+  streamFrom = 0;
+  /** IPS_SRC_NAT_DONE and IPS_DST_NAT_DONE: the nat table was consulted for this kind of rewriting. */
+  sourceNatDone = false;
+  destinationNatDone = false;
+
+  constructor(family: Family, original: Tuple, reply: Tuple) {
+    this.family = family;
+    this.original = original;
+    this.reply = reply;
+  }
+
+  has(bit: number): boolean {
+    return (this.status & bit) !== 0;
+  }
+
+  get confirmed(): boolean {
+    return this.has(STATUS_CONFIRMED);
+  }
+
+  get seenReply(): boolean {
+    return this.has(STATUS_SEEN_REPLY);
+  }
+
+  get expected(): boolean {
+    return this.has(STATUS_EXPECTED);
+  }
+
+  /** Lives `jiffies` from now on; an entry not confirmed yet from its confirmation on (__nf_ct_refresh_acct). */
+  refresh(jiffies: number, now: number): void {
+    this.timeout = this.confirmed ? now + jiffies : jiffies;
+  }
+
+  /** Jiffies left, never negative. */
+  left(now: number): number {
+    return this.confirmed ? Math.max(0, this.timeout - now) : 0;
+  }
+
+  view(now: number, hz: number): ConnectionView {
+    const { original, reply, status, mark } = this;
+    return { original, reply, status, mark, expires: Math.floor(this.left(now) / hz) };
+  }
+}

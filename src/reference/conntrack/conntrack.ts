@@ -1,0 +1,121 @@
+/** The conntrack hooks: nf_conntrack_in at PREROUTING and OUTPUT, confirmation at the end of INPUT and POSTROUTING (net/netfilter/nf_conntrack_core.c of 6.18). */
+import { STATUS_SEEN_REPLY } from '../../abi/fields.ts';
+import { INVALID_FRAGMENT, INVALID_HEADER_CHAIN, INVALID_ICMP_TYPE, INVALID_NONE, INVALID_SHORT } from '../../abi/reasons.ts';
+import type { CtState } from '../../model/outcome.ts';
+import type { Profile } from '../../model/profile.ts';
+import { INVALID_WORDS } from '../../model/reasons.ts';
+import * as ipv6 from '../../packet/ipv6.ts';
+import type { Packet } from '../packet.ts';
+import { Connection, ORIGINAL, REPLY } from './connection.ts';
+import { trackGeneric } from './generic.ts';
+import { inspectIcmp, trackIcmp } from './icmp.ts';
+import { ConnectionTable, type Found } from './table.ts';
+import { trackTcp } from './tcp.ts';
+import type { Tracked, TrackerContext, TrackerResult } from './tracker.ts';
+import { GRE, ICMP, ICMPV6, invert, SCTP, TCP, tupleOf, UDP, UDPLITE } from './tuple.ts';
+import { trackUdp } from './udp.ts';
+
+/** Protocols whose own trackers are not modelled yet. */
+const APPROXIMATED: Readonly<Record<number, string>> = { [GRE]: 'GRE', [SCTP]: 'SCTP', [UDPLITE]: 'UDPLITE' };
+
+export class Conntrack {
+  readonly table = new ConnectionTable();
+  /** Limits met on the way, for the report. */
+  readonly notes = new Set<string>();
+  readonly #profile: Profile;
+
+  constructor(profile: Profile) {
+    this.#profile = profile;
+  }
+
+  /** Gives the packet its connection and state. `verify`: it came off the wire, so checksums count. A packet that has a connection already keeps it. */
+  look(packet: Packet, verify: boolean): void {
+    if (packet.tracking.kind !== 'none') return;
+    packet.invalidReason = '';
+    const reason = this.#look(packet, { profile: this.#profile, table: this.table, verify });
+    if (reason !== INVALID_NONE) packet.invalidReason = INVALID_WORDS[reason]!;
+  }
+
+  #look(packet: Packet, context: TrackerContext): number {
+    if (packet.isFragment) {
+      this.notes.add('fragments met conntrack: the kernel reassembles them first, this replay does not yet');
+    }
+    const protocol = protocolOf(packet);
+    if (typeof protocol === 'object') return protocol.invalid;
+    const own = packet.family === 4 ? ICMP : ICMPV6;
+    if (protocol === own) {
+      const seen = inspectIcmp(packet, context);
+      if (typeof seen === 'number') return seen;
+      if (seen === 'untracked') {
+        packet.tracking = { kind: 'untracked' };
+        return INVALID_NONE;
+      }
+      if (seen !== 'ordinary') {
+        packet.tracking = { kind: 'entry', connection: seen.connection, direction: seen.direction, state: 'RELATED' };
+        return INVALID_NONE;
+      }
+    }
+    const approximated = APPROXIMATED[protocol];
+    if (approximated !== undefined) this.notes.add(`${approximated} was tracked by addresses and ports only`);
+    return this.#resolve(packet, protocol, context);
+  }
+
+  #resolve(packet: Packet, protocol: number, context: TrackerContext): number {
+    const tuple = tupleOf(packet.source, packet.destination, protocol, packet.transport);
+    if (tuple === null) return INVALID_SHORT;
+    for (;;) {
+      let found: Found | undefined = this.table.find(packet.family, tuple, packet.now);
+      if (found === undefined) {
+        const reply = invert(tuple);
+        if (reply === null) return INVALID_ICMP_TYPE;
+        found = { connection: new Connection(packet.family, tuple, reply), direction: ORIGINAL };
+      }
+      const { connection, direction } = found;
+      // Taken before the tracker runs: the first answer still finds a connection without reply.
+      const state = stateOf(found);
+      const result = track({ packet, connection, direction }, context, protocol);
+      if (result === 'repeat') continue;
+      if (result !== 'accept') return result;
+      packet.tracking = { kind: 'entry', connection, direction, state };
+      if (direction === REPLY) connection.status |= STATUS_SEEN_REPLY;
+      return INVALID_NONE;
+    }
+  }
+
+  /** The packet made it through: a connection it opened becomes known. */
+  confirm(packet: Packet): void {
+    if (packet.tracking.kind !== 'entry') return;
+    const { connection, direction } = packet.tracking;
+    if (!connection.confirmed && direction === ORIGINAL) this.table.confirm(connection, packet.now);
+  }
+}
+
+function stateOf({ connection, direction }: Found): CtState {
+  if (direction === REPLY || connection.seenReply) return 'ESTABLISHED';
+  return connection.expected ? 'RELATED' : 'NEW';
+}
+
+function track(tracked: Tracked, context: TrackerContext, protocol: number): TrackerResult {
+  switch (protocol) {
+    case TCP:
+      return trackTcp(tracked, context);
+    case UDP:
+      return trackUdp(tracked, context);
+    case ICMP:
+    case ICMPV6:
+      return trackIcmp(tracked, context);
+    default:
+      return trackGeneric(tracked, context);
+  }
+}
+
+/** The transport protocol, or why there is none to track (get_l4proto). */
+function protocolOf(packet: Packet): number | { invalid: number } {
+  if (packet.family === 4) {
+    if (packet.fragmentOffset !== 0) return { invalid: INVALID_FRAGMENT };
+    return packet.transportOffset > packet.length ? { invalid: INVALID_SHORT } : packet.protocol;
+  }
+  const upper = ipv6.skipExtensions(packet.bytes);
+  if (upper === 'unparsable') return { invalid: INVALID_HEADER_CHAIN };
+  return upper.fragmentOffset !== 0 ? { invalid: INVALID_FRAGMENT } : upper.protocol;
+}

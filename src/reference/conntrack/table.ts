@@ -1,0 +1,51 @@
+/** The table of confirmed connections. Expiry is looked at when an entry is found, so nothing needs to collect them in time. */
+import { STATUS_CONFIRMED } from '../../abi/fields.ts';
+import type { Family } from '../../model/ruleset.ts';
+import { type Connection, type Direction, ORIGINAL, REPLY } from './connection.ts';
+import { keyOf, type Tuple } from './tuple.ts';
+
+export interface Found {
+  connection: Connection;
+  direction: Direction;
+}
+
+/** Entries that expired are swept out whenever this many were added, so that a long capture does not keep them all. */
+const SWEEP_EVERY = 4096;
+
+export class ConnectionTable {
+  readonly #entries = new Map<string, Found>();
+  #added = 0;
+  /** How many were ever confirmed. */
+  confirmed = 0;
+
+  /** The live entry of a tuple. */
+  find(family: Family, tuple: Tuple, now: number): Found | undefined {
+    const found = this.#entries.get(keyOf(family, tuple));
+    if (found === undefined) return undefined;
+    if (found.connection.timeout - now > 0) return found;
+    this.remove(found.connection);
+    return undefined;
+  }
+
+  /** __nf_conntrack_confirm: its time begins to run now. */
+  confirm(connection: Connection, now: number): void {
+    connection.timeout += now;
+    connection.status |= STATUS_CONFIRMED;
+    this.confirmed++;
+    this.#entries.set(keyOf(connection.family, connection.original), { connection, direction: ORIGINAL });
+    this.#entries.set(keyOf(connection.family, connection.reply), { connection, direction: REPLY });
+    if (++this.#added % SWEEP_EVERY === 0) this.#sweep(now);
+  }
+
+  remove(connection: Connection): void {
+    connection.dead = true;
+    for (const tuple of [connection.original, connection.reply]) {
+      const key = keyOf(connection.family, tuple);
+      if (this.#entries.get(key)?.connection === connection) this.#entries.delete(key);
+    }
+  }
+
+  #sweep(now: number): void {
+    for (const { connection } of [...this.#entries.values()]) if (connection.timeout - now <= 0) this.remove(connection);
+  }
+}

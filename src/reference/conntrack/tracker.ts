@@ -1,0 +1,37 @@
+/** What the trackers of single protocols share. */
+import type { Profile } from '../../model/profile.ts';
+import { sysctl } from '../../model/profile.ts';
+import { checksumRight, pseudoHeaderSum } from '../../packet/checksum.ts';
+import type { Packet } from '../packet.ts';
+import type { Connection, Direction } from './connection.ts';
+import type { ConnectionTable } from './table.ts';
+
+export interface TrackerContext {
+  profile: Profile;
+  table: ConnectionTable;
+  /** The packet is at PREROUTING and came off the wire: checksums are verified there only. */
+  verify: boolean;
+}
+
+/** A packet of a connection: already in the table, or just made and not confirmed. */
+export interface Tracked {
+  packet: Packet;
+  connection: Connection;
+  direction: Direction;
+}
+
+/** `accept`: the packet belongs to the connection. A number: INVALID, an INVALID_* reason. `repeat`: the entry is gone, look again. */
+export type TrackerResult = 'accept' | 'repeat' | number;
+
+/** A timeout sysctl in jiffies. */
+export function timeoutOf(context: TrackerContext, name: string): number {
+  return sysctl(context.profile, name) * context.profile.hz;
+}
+
+/** nf_checksum over everything behind the IP header. `pseudo`: with the pseudo header of that protocol number. Packets the capture cut cannot be summed up. */
+export function checksumFails(packet: Packet, context: TrackerContext, pseudo: number | null): boolean {
+  const { profile } = context;
+  if (!context.verify || sysctl(profile, 'nf_conntrack_checksum') === 0 || profile.prestack === 'lenient') return false;
+  const { source, destination, transport } = packet;
+  return !checksumRight(transport, pseudo === null ? 0 : pseudoHeaderSum(source, destination, pseudo, transport.length));
+}

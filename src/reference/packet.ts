@@ -1,0 +1,125 @@
+/** The packet on its way through the host: what the kernel keeps in an skb, as far as rules can see it. */
+import type { CtState } from '../model/outcome.ts';
+import type { Profile } from '../model/profile.ts';
+import { jiffiesAt } from '../model/profile.ts';
+import type { Family, Words } from '../model/ruleset.ts';
+import * as ipv4 from '../packet/ipv4.ts';
+import * as ipv6 from '../packet/ipv6.ts';
+import type { ConnectionView, PacketView } from '../packet/view.ts';
+import type { Connection, Direction } from './conntrack/connection.ts';
+
+/** What the stack took off the wire: the IP packet without padding. */
+export interface Received {
+  family: Family;
+  /** From the IP header on; shorter than `length` only for packets the capture cut (prestack `lenient`). */
+  bytes: Uint8Array;
+  /** skb->len. */
+  length: number;
+  packetType: 'unicast' | 'broadcast' | 'multicast';
+  sourceMac: readonly number[] | null;
+  time: bigint;
+}
+
+/** Where conntrack stands with a packet. `none`: it has not seen it (ctinfo of a packet without entry). */
+type Tracking =
+  | { kind: 'none' }
+  | { kind: 'untracked' }
+  | { kind: 'entry'; connection: Connection; state: CtState; direction: Direction };
+
+export class Packet implements PacketView {
+  readonly family: Family;
+  bytes: Uint8Array;
+  readonly length: number;
+  readonly protocol: number;
+  readonly protocolFailure: 'none' | 'hotdrop' | 'miss';
+  readonly fragmentOffset: number;
+  /** IPv4: more fragments follow or this one is not the first. IPv6: there is a fragment header. */
+  readonly isFragment: boolean;
+  /** Offset of `transport` from the IP header. */
+  readonly transportOffset: number;
+  readonly transport: Uint8Array;
+  readonly source: Words;
+  readonly destination: Words;
+  ttl: number;
+  readonly tos: number;
+  inInterface = '';
+  outInterface = '';
+  mark = 0;
+  packetType: 'unicast' | 'broadcast' | 'multicast';
+  sourceMac: readonly number[] | null;
+  readonly time: bigint;
+  /** Jiffies of the profile's HZ since the epoch. */
+  readonly now: number;
+  readonly hz: number;
+  /** The capture does not hold the packet's end. */
+  readonly cut: boolean;
+  tracking: Tracking = { kind: 'none' };
+  /** Why conntrack called it INVALID: a word of INVALID_WORDS; '' otherwise. */
+  invalidReason = '';
+
+  constructor(received: Received, profile: Profile) {
+    const { family, bytes } = received;
+    this.family = family;
+    this.bytes = bytes;
+    this.length = received.length;
+    this.packetType = received.packetType;
+    this.sourceMac = received.sourceMac;
+    this.time = received.time;
+    this.hz = profile.hz;
+    this.now = Number(jiffiesAt(received.time, profile.hz));
+    this.cut = bytes.length < received.length;
+    if (family === 4) {
+      this.protocol = ipv4.protocol(bytes);
+      this.protocolFailure = 'none';
+      this.fragmentOffset = ipv4.fragmentOffset(bytes);
+      this.isFragment = this.fragmentOffset !== 0 || ipv4.moreFragments(bytes);
+      this.transportOffset = ipv4.headerLength(bytes);
+      this.source = ipv4.source(bytes);
+      this.destination = ipv4.destination(bytes);
+      this.ttl = ipv4.ttl(bytes);
+      this.tos = ipv4.tos(bytes);
+    } else {
+      const upper = ipv6.findUpper(bytes);
+      this.protocol = upper?.protocol ?? -1;
+      // nf_tables leaves such a packet without a transport header; ip6_tables drops it at the first rule with -p.
+      this.protocolFailure = upper !== null ? 'none' : profile.backend === 'nft' ? 'miss' : 'hotdrop';
+      this.fragmentOffset = upper?.fragmentOffset ?? 0;
+      this.isFragment = upper?.fragment ?? false;
+      this.transportOffset = upper?.offset ?? bytes.length;
+      this.source = ipv6.source(bytes);
+      this.destination = ipv6.destination(bytes);
+      this.ttl = ipv6.hopLimit(bytes);
+      this.tos = ipv6.trafficClass(bytes);
+    }
+    this.transport = bytes.subarray(Math.min(this.transportOffset, bytes.length));
+  }
+
+  get connection(): ConnectionView | null {
+    return this.tracking.kind === 'entry' ? this.tracking.connection.view(this.now, this.hz) : null;
+  }
+
+  get ctstate(): CtState {
+    if (this.tracking.kind === 'entry') return this.tracking.state;
+    return this.tracking.kind === 'untracked' ? 'UNTRACKED' : 'INVALID';
+  }
+
+  get direction(): 'ORIGINAL' | 'REPLY' {
+    return this.tracking.kind === 'entry' && this.tracking.direction === 1 ? 'REPLY' : 'ORIGINAL';
+  }
+
+  /** Forwarding takes one from TTL or hop limit before the FORWARD hook (ip_forward, ip6_forward); IPv4's header checksum follows (RFC 1141). */
+  decrementTtl(): void {
+    this.ttl -= 1;
+    const bytes = this.bytes.slice();
+    if (this.family === 6) {
+      bytes[7] = this.ttl;
+    } else {
+      bytes[8] = this.ttl;
+      let sum = bytes[10]! * 256 + bytes[11]! + 0x100;
+      sum += sum > 0xffff ? 1 - 0x10000 : 0;
+      bytes[10] = sum >> 8;
+      bytes[11] = sum & 0xff;
+    }
+    this.bytes = bytes;
+  }
+}

@@ -1,0 +1,113 @@
+/** Looking addresses up in the host model: the local table first, then the others, as the kernel's policy rules 0 and 32766 do. */
+import { RTN_ANYCAST, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST, RTN_UNREACHABLE, RTN_UNSPEC } from '../abi/fields.ts';
+import { prefixMask } from '../model/address.ts';
+import type { Host, HostInterface, Route } from '../model/host.ts';
+import type { Family, Words } from '../model/ruleset.ts';
+import { sameWords } from '../packet/bytes.ts';
+import * as ipv6 from '../packet/ipv6.ts';
+
+const LOCAL_TABLE: readonly Route['type'][] = ['local', 'broadcast', 'anycast', 'multicast'];
+
+function covers(route: Route, address: Words): boolean {
+  const mask = prefixMask(route.prefix, route.family);
+  return route.destination.every((word, i) => (((word ^ address[i]!) & mask[i]!) | 0) === 0);
+}
+
+export class Routes {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** Longest prefix, then lowest metric, among the routes that `admit` lets in. */
+  #best(family: Family, address: Words, admit: (route: Route) => boolean): Route | undefined {
+    let best: Route | undefined;
+    for (const route of this.#host.routes) {
+      if (route.family !== family || !admit(route) || !covers(route, address)) continue;
+      const better =
+        best === undefined || route.prefix > best.prefix || (route.prefix === best.prefix && route.metric < best.metric);
+      if (better) best = route;
+    }
+    return best;
+  }
+
+  /** The route of the local table: local, broadcast, anycast. With --forward only lo's own. */
+  localTable(family: Family, address: Words): Route | undefined {
+    const loopbackOnly = this.#host.forward;
+    return this.#best(
+      family,
+      address,
+      (route) => LOCAL_TABLE.includes(route.type) && (!loopbackOnly || isLoopbackNet(family, route.destination)),
+    );
+  }
+
+  isLocal(family: Family, address: Words): boolean {
+    return this.localTable(family, address)?.type === 'local';
+  }
+
+  /** A route out of the host: unicast, or one that refuses (blackhole, unreachable, prohibit). `throw` is as good as none. */
+  outward(family: Family, address: Words, device?: string): Route | undefined {
+    const route = this.#best(
+      family,
+      address,
+      (one) => !LOCAL_TABLE.includes(one.type) && (device === undefined || one.device === undefined || one.device === device),
+    );
+    return route?.type === 'throw' ? undefined : route;
+  }
+
+  interfaceNamed(name: string): HostInterface | undefined {
+    return this.#host.interfaces.find((entry) => entry.name === name);
+  }
+
+  /** The group is joined: all nodes; the solicited-node groups of the host's addresses; on a router, all routers (RFC 4291 2.8). */
+  joined(family: Family, group: Words, forwarding: boolean): boolean {
+    if (family === 4) return group[0] === 0xe0000001;
+    const low = group[3]!;
+    const scope = ipv6.multicastScope(group);
+    const plain = group[0] === (0xff000000 | (scope << 16)) >>> 0 && group[1] === 0 && group[2] === 0;
+    if (plain && low === 1 && (scope === 1 || scope === 2)) return true;
+    if (plain && low === 2 && (scope === 1 || scope === 2 || scope === 5)) return forwarding;
+    if (group[0] !== 0xff020000 || group[1] !== 0 || group[2] !== 1 || low >>> 24 !== 0xff || this.#host.forward) return false;
+    return this.#host.interfaces.some((entry) =>
+      entry.addresses.some(({ family: kind, address }) => kind === 6 && (address[3]! & 0xffffff) === (low & 0xffffff)),
+    );
+  }
+
+  /** RTN_* of an address as `-m addrtype` asks for it; with `device` only what belongs to that device counts. */
+  addressType(family: Family, address: Words, device?: string): number {
+    return family === 4 ? this.#type4(address, device) : this.#type6(address, device);
+  }
+
+  /** __inet_dev_addr_type (net/ipv4/fib_frontend.c): the local table alone. */
+  #type4(address: Words, device?: string): number {
+    const value = address[0]!;
+    if (value >>> 24 === 0 || value === 0xffffffff) return RTN_BROADCAST;
+    if (value >>> 28 === 14) return RTN_MULTICAST;
+    const route = this.localTable(4, address);
+    if (route === undefined || (device !== undefined && route.device !== device)) return RTN_UNICAST;
+    if (route.type === 'local') return RTN_LOCAL;
+    return route.type === 'broadcast' ? RTN_BROADCAST : RTN_ANYCAST;
+  }
+
+  /** match_type6 of net/netfilter/xt_addrtype.c: kinds of addresses, and whether a route leads there. */
+  #type6(address: Words, device?: string): number {
+    if (ipv6.isMulticast(address)) return RTN_MULTICAST;
+    if (ipv6.isUnspecified(address)) return RTN_UNSPEC;
+    const local = this.localTable(6, address);
+    if (local?.type === 'local' && (device === undefined || this.#hasAddress(device, address))) return RTN_LOCAL;
+    if (local?.type === 'anycast' && device === undefined) return RTN_ANYCAST;
+    if (this.#host.forward && device === undefined) return RTN_UNICAST;
+    const route = this.outward(6, address, device);
+    if (route === undefined) return this.#host.out === undefined || device !== undefined ? RTN_UNREACHABLE : RTN_UNICAST;
+    return route.type === 'unicast' ? RTN_UNICAST : RTN_UNREACHABLE;
+  }
+
+  #hasAddress(device: string, address: Words): boolean {
+    return this.interfaceNamed(device)?.addresses.some((one) => sameWords(one.address, address)) ?? false;
+  }
+}
+
+function isLoopbackNet(family: Family, address: Words): boolean {
+  return family === 4 ? address[0]! >>> 24 === 127 : ipv6.isLoopback(address);
+}

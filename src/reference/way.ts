@@ -1,0 +1,64 @@
+/** Which way a packet takes through the host (model/host.ts), and at which devices. */
+import type { Host } from '../model/host.ts';
+import type { Family, Words } from '../model/ruleset.ts';
+import type { Frame } from '../model/witness.ts';
+import type { Link } from '../packet/link.ts';
+import type { Routes } from './routes.ts';
+
+export type Way =
+  /** Comes in from outside; routing decides about INPUT or FORWARD after PREROUTING. */
+  | 'arrives'
+  | 'output'
+  /** Sent and received by this host: OUTPUT, POSTROUTING, PREROUTING, INPUT. */
+  | 'loopback'
+  /** The copy of a forwarded packet that leaves. */
+  | 'outgoing-copy';
+
+const DEFAULT_INTERFACE = 'eth0';
+const LOOPBACK = 'lo';
+
+/** What the capture says about the direction of a frame. On lo it says nothing: every packet is sent and received there. */
+function directionOf(frame: Frame, link: Link, host: Host): 'in' | 'out' | 'unknown' {
+  if (link.loopback || frame.interfaceName === LOOPBACK) return 'unknown';
+  if (link.recordedType !== undefined) return link.recordedType === 'outgoing' ? 'out' : 'in';
+  if (frame.direction !== undefined) return frame.direction;
+  const own = (mac: readonly number[] | undefined): boolean =>
+    mac !== undefined && link.sourceMac !== null && mac.every((byte, i) => byte === link.sourceMac![i]);
+  return host.interfaces.some((entry) => own(entry.mac)) ? 'out' : 'unknown';
+}
+
+/** Addresses are the packet's; `frame` and `link` say what the capture knows. */
+export function chooseWay(
+  frame: Frame,
+  link: Link,
+  host: Host,
+  routes: Routes,
+  family: Family,
+  source: Words,
+  destination: Words,
+): Way {
+  if (host.forward) return 'arrives';
+  const direction = directionOf(frame, link, host);
+  const fromHere = routes.isLocal(family, source);
+  const loops = fromHere && routes.isLocal(family, destination);
+  if (direction === 'out') return fromHere ? (loops ? 'loopback' : 'output') : 'outgoing-copy';
+  if (direction === 'unknown' && fromHere) return loops ? 'loopback' : 'output';
+  return 'arrives';
+}
+
+const firstInterface = (host: Host): string | undefined => host.interfaces.find((entry) => entry.name !== LOOPBACK)?.name;
+
+/** The device a packet arrives at. */
+export function arrivalDevice(frame: Frame, host: Host, routes: Routes, family: Family, source: Words): string {
+  if (host.forward && host.in !== undefined) return host.in;
+  const back = routes.outward(family, source);
+  const returnDevice = back?.type === 'unicast' && back.device !== LOOPBACK ? back.device : undefined;
+  return frame.interfaceName ?? host.in ?? returnDevice ?? firstInterface(host) ?? DEFAULT_INTERFACE;
+}
+
+/** The device a packet of this host leaves by. */
+export function departureDevice(frame: Frame, host: Host, routes: Routes, family: Family, destination: Words): string {
+  const route = routes.outward(family, destination);
+  const routed = route?.type === 'unicast' ? route.device : undefined;
+  return frame.interfaceName ?? host.out ?? routed ?? host.in ?? firstInterface(host) ?? DEFAULT_INTERFACE;
+}
