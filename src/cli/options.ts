@@ -32,7 +32,7 @@ export interface ProfileOptions {
   sysctl: string[];
 }
 
-const many = (value: string, before: string[] = []): string[] => [...before, value];
+export const many = (value: string, before: string[] = []): string[] => [...before, value];
 
 /** -R, --rules6, -4, -6, --repair, --unsupported. */
 export function addRuleOptions(command: Command): Command {

@@ -1,0 +1,77 @@
+/** The command line: one file a command, this one only knows their names and what an error means. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { RuleError } from '../model/errors.ts';
+import { HostError } from '../model/host-build.ts';
+import { CaptureOpenError } from '../replay/open.ts';
+import { EXIT, UsageError } from './exit.ts';
+import { replayCommand } from './replay.ts';
+import { say } from './terminal.ts';
+import { traceCommand } from './trace.ts';
+
+const EXAMPLES = `
+Examples:
+  wasmtables replay -R rules.v4 -r capture.pcap             counters of every rule, verdicts, evaluations
+  wasmtables replay -R old.v4 -R new.v4 -r capture.pcap     two rule sets side by side
+  wasmtables replay -R rules.v4 -r big.pcap.gz --format json
+  wasmtables trace -R rules.v4 -r capture.pcap --packet 7   why packet 7 was dropped, rule by rule
+
+Exit: 0 ok, 1 verdicts differ, 2 usage or rule error, 3 damaged capture (what was read is reported), 4 environment, 70 internal, 130 interrupted.`;
+
+const version = (): string =>
+  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
+function program(done: (code: number) => void): Command {
+  const root = new Command('wasmtables');
+  root
+    .description(
+      'Replays packet captures against iptables rule sets and says, packet by packet, what a named Linux kernel would have done.',
+    )
+    .version(version(), '-V, --version')
+    .addHelpText('after', EXAMPLES)
+    .showHelpAfterError('(wasmtables --help tells more)')
+    .configureHelp({ sortSubcommands: false });
+  for (const command of [replayCommand(done), traceCommand(done)]) root.addCommand(command);
+  for (const command of [root, ...root.commands]) command.exitOverride();
+  return root;
+}
+
+/** Runs the command line `argv` (as process.argv); resolves to the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  let code: number = EXIT.ok;
+  try {
+    await program((value) => {
+      code = value;
+    }).parseAsync(argv);
+    return code;
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+/** Says what went wrong, in one way for all commands; returns the exit code. */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof RuleError) {
+    say(error.format());
+    return EXIT.usage;
+  }
+  if (error instanceof UsageError || error instanceof HostError) {
+    say(`wasmtables: ${error.message}`);
+    return EXIT.usage;
+  }
+  if (error instanceof CaptureOpenError || isSystemError(error)) {
+    say(`wasmtables: ${error.message}`);
+    return EXIT.environment;
+  }
+  say(`wasmtables: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  say('This is a bug of wasmtables. Please report it with the rules and the capture.');
+  return EXIT.internal;
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
+}

@@ -1,0 +1,71 @@
+/** What depends on the terminal: colours, the progress bar, interrupts. */
+import pc from 'picocolors';
+import { count, PLAIN, type Style } from '../report/style.ts';
+
+/** Colours when standard output is a terminal that wants them (NO_COLOR and FORCE_COLOR are picocolors' business). */
+export function outputStyle(): Style {
+  if (process.stdout.isTTY !== true && process.env.FORCE_COLOR === undefined) return PLAIN;
+  if (!pc.isColorSupported) return PLAIN;
+  return { bold: pc.bold, dim: pc.dim, good: pc.green, bad: pc.red, warn: pc.yellow };
+}
+
+/** A message to people, on standard error. */
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+const WIDTH = 30;
+const EVERY = 100;
+
+/** A progress bar on standard error; draws nothing unless that is a terminal. `clear` takes it away. */
+export class ProgressBar {
+  readonly #on = process.stderr.isTTY === true;
+  #last = 0;
+  #drawn = false;
+
+  draw(read: number, size: number | undefined, file: string): void {
+    const now = Date.now();
+    if (!this.#on || now - this.#last < EVERY) return;
+    this.#last = now;
+    this.#drawn = true;
+    const megabytes = `${count(Math.round(read / 1e6))} MB`;
+    const part = size === undefined || size === 0 ? undefined : Math.min(1, read / size);
+    const filled = part === undefined ? 0 : Math.round(part * WIDTH);
+    const bar = part === undefined ? '' : `[${'#'.repeat(filled)}${'-'.repeat(WIDTH - filled)}] ${Math.floor(part * 100)}% `;
+    process.stderr.write(`\r\x1b[K${bar}${megabytes} ${file}`);
+  }
+
+  clear(): void {
+    if (this.#drawn) process.stderr.write('\r\x1b[K');
+    this.#drawn = false;
+  }
+}
+
+/** Runs `work` with a question it can ask: was Ctrl-C (or SIGTERM) pressed? A second Ctrl-C ends the process at once. */
+export async function interruptible<T>(
+  work: (interrupted: () => boolean) => Promise<T>,
+): Promise<{ value: T; interrupted: boolean }> {
+  let interrupted = false;
+  const onSignal = (): void => {
+    if (interrupted) process.exit(130);
+    interrupted = true;
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    return { value: await work(() => interrupted), interrupted };
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}
+
+/** Writes all of a text to standard output; resolves when it is out. A reader that went away (`| head`) is no error. */
+export function writeOut(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (error === null || error === undefined || (error as NodeJS.ErrnoException).code === 'EPIPE') resolve();
+      else reject(error);
+    });
+  });
+}

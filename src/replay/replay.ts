@@ -1,0 +1,108 @@
+/** A whole replay: the host model (given or guessed), one witness, the captures. Node only. */
+import { CaptureReader } from '../capture/frames.ts';
+import type { Host } from '../model/host.ts';
+import { buildHost, type HostGiven } from '../model/host-build.ts';
+import type { Family, RuleSet } from '../model/ruleset.ts';
+import type { Frame, Job, OnPacket } from '../model/witness.ts';
+import { engineSession } from './engine-session.ts';
+import { flowKey } from './flow.ts';
+import { GUESS_FRAMES, guessHost } from './guess.ts';
+import { readChunks } from './open.ts';
+import { referenceSession } from './reference-session.ts';
+import { type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
+import type { Session } from './session.ts';
+
+/** Captures with the host model they are judged under. */
+export interface Prepared {
+  captures: readonly string[];
+  host: Host;
+  ahead?: ReadAhead;
+}
+
+/** Bytes of a capture looked at to guess the host. */
+const GUESS_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Settles the host model: from the flags when they say who is local, else guessed from the first packets of the first capture.
+ * @throws HostError, CaptureOpenError.
+ */
+export async function prepare(
+  captures: readonly string[],
+  rules: readonly Partial<Record<Family, RuleSet>>[],
+  given: HostGiven | undefined,
+): Promise<Prepared> {
+  const saysWho =
+    given !== undefined &&
+    (given.forward === true || given.local !== undefined || given.addresses !== undefined || given.routes !== undefined);
+  if (saysWho) return { captures, host: buildHost(given) };
+  const first = captures[0]!;
+  const frames: Frame[] = [];
+  const reader = new CaptureReader((frame) => {
+    if (frames.length < GUESS_FRAMES) frames.push({ ...frame, bytes: frame.bytes.slice(0, 128) });
+  });
+  const chunks: Uint8Array[] = [];
+  const rest = readChunks(first);
+  let read = 0;
+  while (read < GUESS_BYTES && frames.length < GUESS_FRAMES) {
+    const next = await rest.next();
+    if (next.done === true) break;
+    chunks.push(next.value);
+    read += next.value.length;
+    reader.push(next.value);
+  }
+  if (first !== '-') await rest.return(undefined);
+  const sets = rules.flatMap((dual) => [dual[4], dual[6]]).filter((ruleset) => ruleset !== undefined);
+  const host = guessHost(frames, sets, given ?? {});
+  return first === '-' ? { captures, host, ahead: { chunks, rest } } : { captures, host };
+}
+
+export interface ReplayOptions extends RunOptions {
+  engine: 'wasm' | 'reference';
+  /** Off: the engine evaluates rule by rule. */
+  tree: boolean;
+  limit?: number;
+  onPacket?: OnPacket;
+}
+
+/** Replays prepared captures by one job. */
+export async function replayOne(prepared: Prepared, job: Job, options: ReplayOptions): Promise<RunOutcome> {
+  const asked = {
+    ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
+    ...(options.limit === undefined ? {} : { limit: options.limit }),
+  };
+  const session: Session =
+    options.engine === 'reference' ? referenceSession(job, asked) : await engineSession(job, { ...asked, tree: options.tree });
+  return run(prepared.captures, session, prepared.ahead === undefined ? options : { ...options, ahead: prepared.ahead });
+}
+
+/** Every frame of the captures, decompressed and read by the plain readers, until `take` answers false. Damage ends a capture silently: a replay has told it. */
+export async function forEachFrame(captures: readonly string[], take: (frame: Frame, index: number) => boolean): Promise<void> {
+  let index = 0;
+  let going = true;
+  for (const path of captures) {
+    const reader = new CaptureReader((frame) => {
+      if (going) going = take(frame, index++);
+    });
+    const chunks = readChunks(path);
+    while (going) {
+      const next = await chunks.next();
+      if (next.done === true) break;
+      reader.push(next.value);
+    }
+    await chunks.return(undefined);
+    if (!going) return;
+  }
+}
+
+/** How many flows (either direction is the same flow) the packets of these 0-based numbers belong to. */
+export async function countFlows(captures: readonly string[], packets: readonly number[]): Promise<number> {
+  if (packets.length === 0) return 0;
+  const wanted = new Set(packets);
+  const last = packets[packets.length - 1]!;
+  const flows = new Set<string>();
+  await forEachFrame(captures, (frame, index) => {
+    if (wanted.has(index)) flows.add(flowKey(frame));
+    return index < last;
+  });
+  return flows.size;
+}
