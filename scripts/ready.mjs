@@ -1,0 +1,65 @@
+// What the scripts share: run a command, install what package-lock.json says, build. No dependencies: it runs in a fresh clone.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Runs a command in the project; its output is the user's. Returns its exit code. */
+export function runCommand(command, args, options = {}) {
+  const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
+  if (error) throw error;
+  if (signal) process.kill(process.pid, signal);
+  return status ?? 1;
+}
+
+function must(command, args, what) {
+  const quiet = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
+  if (quiet.status === 0) return;
+  process.stderr.write(`${quiet.stdout ?? ''}${quiet.stderr ?? ''}`);
+  console.error(`${what} failed (${command} ${args.join(' ')})`);
+  process.exit(quiet.status || 1);
+}
+
+/** npm ci, when node_modules is not what package-lock.json says. */
+export function install() {
+  const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
+  const stamp = join(root, 'node_modules', '.wasmtables-lock');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  console.error('installing packages (npm ci)...');
+  must('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], 'npm ci');
+  writeFileSync(stamp, lock);
+}
+
+function newest(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return readdirSync(path).reduce((latest, name) => Math.max(latest, newest(join(path, name))), 0);
+}
+
+const older = (output, inputs) => {
+  const file = join(root, output);
+  if (!existsSync(file)) return true;
+  const built = statSync(file).mtimeMs;
+  return inputs.some((input) => newest(join(root, input)) > built);
+};
+
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+
+/** Engine (debug and release) and host code, whichever is older than its sources. */
+export function build() {
+  for (const [target, output] of [
+    ['release', 'build/engine.wasm'],
+    ['debug', 'build/engine.debug.wasm'],
+  ]) {
+    if (!older(output, ['assembly', 'src/abi', 'asconfig.json'])) continue;
+    console.error(`building the engine (${target})...`);
+    must(bin('asc'), ['--config', 'asconfig.json', '--target', target], 'building the engine');
+  }
+  if (older('dist/.built', ['src', 'tsconfig.json'])) {
+    console.error('building the host code...');
+    must(bin('tsc'), ['-p', 'tsconfig.json'], 'building the host code');
+    writeFileSync(join(root, 'dist/.built'), '');
+  }
+}
