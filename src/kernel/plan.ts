@@ -63,9 +63,6 @@ export function baseSysctls(job: KernelJob): [path: string, value: string][] {
     values.push([`net/ipv6/conf/${where}/forwarding`, '1']);
   }
   if (hasFamily(job, 6)) values.push(['net/ipv6/conf/default/addr_gen_mode', '1']);
-  if (job.trace && job.backend === 'legacy') {
-    values.push(['net/netfilter/nf_log/2', 'nfnetlink_log'], ['net/netfilter/nf_log/10', 'nfnetlink_log']);
-  }
   return values.map(([name, value]) => [`/proc/sys/${name}`, value]);
 }
 

@@ -41,13 +41,14 @@ function processor(): string {
 }
 
 async function prepare(session: Session, job: KernelJob, devices: plan.Devices): Promise<void> {
-  const own = plan.baseSysctls(job);
   await session.must(['nft', '-f', '-'], plan.ownTable(job.trace));
-  await session.write(own);
+  await session.write(plan.baseSysctls(job));
   await session.must(['ip', 'netns', 'add', 'wire']);
   await session.must(['nsenter', '--net=/run/netns/wire', 'tee', ...plan.WIRE_SILENCE], '1');
   await session.must(['ip', '-batch', '-'], plan.ipBatch(job, devices));
   await session.must(['ip', '-n', 'wire', '-batch', '-'], plan.wireBatch(devices));
+  // Asking for the (empty) table loads conntrack's sysctls where they are a module.
+  if (Object.keys(job.sysctls ?? {}).some((name) => name.includes('nf_conntrack'))) await session.must(['conntrack', '-L']);
   await session.write([['/run/open.pl', OPENER], ['/run/inject.pl', INJECTOR], ...plan.jobSysctls(job)]);
 }
 

@@ -105,6 +105,8 @@ if ($trace) {
   my $body = pack('C C n', 0, 0, 0) . attribute(1, pack('C', 1)) . attribute(2, pack('N C x', 0, 1)) . attribute(6, pack('n', 1));
   send($nflog, pack('L S S L L', 16 + length($body), (4 << 8) | 1, 5, 1, 0) . $body, 0, pack('S S L L', 16, 0, 0, 0)) or die "nflog: $!\n";
   recv($nflog, my $ack, 4096, 0); my $error = unpack('x16 l', $ack); if ($error) { $! = -$error; die "nfnetlink_log: $!\n"; }
+  for my $family (2, 10) { my $path = "/proc/sys/net/netfilter/nf_log/$family";
+    open(my $f, '>', $path) or die "$path: $!\n"; syswrite($f, 'nfnetlink_log') or die "$path: $!\n"; }
   $nftrace = netlink(1 << 8);
 }
 my ($raw4, $raw6);

@@ -39,18 +39,10 @@ function link(path: string): string {
 
 /** The command line of the child: it gets SIGKILL when this process ends, and takes everything inside with it. */
 export function namespaceArgv(): string[] {
-  const root = process.getuid?.() === 0;
-  const unshare = [
-    'unshare',
-    ...(root ? [] : ['--user', '--map-root-user']),
-    '--net',
-    '--mount',
-    '--pid',
-    '--fork',
-    '--kill-child',
-    '--mount-proc',
-  ];
-  return ['setpriv', '--pdeathsig', 'KILL', ...unshare];
+  // Two steps without root: a network namespace made before its user namespace has a uid map keeps files of /proc/net from us.
+  const user = process.getuid?.() === 0 ? [] : ['unshare', '--user', '--map-root-user'];
+  const unshare = ['unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  return [...user, 'setpriv', '--pdeathsig', 'KILL', ...unshare];
 }
 
 function pack(items: readonly (string | Uint8Array)[]): Buffer {

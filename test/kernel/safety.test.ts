@@ -1,12 +1,12 @@
 /** The oracle and the machine it runs on: nothing stays, nothing is touched, bad input is refused. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { readlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { available, KernelError, type KernelJob, runKernel } from '../../src/kernel/index.ts';
 import { AGENT } from '../../src/kernel/scripts.ts';
 import { openSession, PATH } from '../../src/kernel/session.ts';
+import type { TableCounters } from '../../src/model/outcome.ts';
+import { buildOracle } from './built.ts';
 import { descendants, describeKernel, hostState, networkOf, until } from './machine.ts';
 import { ping, SYN, tcp } from './packets.ts';
 
@@ -60,24 +60,11 @@ describeKernel('kernel oracle: safety', () => {
   });
 
   test('everything dies with this process, also by SIGKILL in the middle', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'wasmtables-oracle-'));
+    const built = buildOracle();
     try {
-      const compile = ['--ignoreConfig', 'src/kernel/index.ts', '--outDir', join(folder, 'built'), '--rootDir', 'src'];
-      compile.push('--module', 'nodenext', '--target', 'es2022', '--types', 'node', '--skipLibCheck', '--strict');
-      compile.push('--allowImportingTsExtensions', '--rewriteRelativeImportExtensions');
-      execFileSync(resolve('node_modules/.bin/tsc'), compile, { timeout: 60_000 });
-      writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-      symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
-      const frames = longJob().frames.map(
-        (frame) => `{time:${frame.time}n,direction:'in',bytes:Buffer.from('${Buffer.from(frame.bytes).toString('hex')}','hex')}`,
-      );
-      const text = JSON.stringify({ ...longJob(), frames: [] });
-      writeFileSync(
-        join(folder, 'child.mjs'),
-        `import { runKernel } from './built/kernel/index.js';\nawait runKernel({ ...${text}, frames: [${frames.join(',')}] });\n`,
-      );
+      const path = built.script(longJob());
       await expectUntouched(async () => {
-        const child = spawn(process.execPath, [join(folder, 'child.mjs')], { stdio: 'ignore' });
+        const child = spawn(process.execPath, [path], { stdio: 'ignore' });
         const inside = await until(() => {
           const below = descendants(child.pid ?? 0);
           return below.length >= 3 ? below : undefined;
@@ -90,7 +77,24 @@ describeKernel('kernel oracle: safety', () => {
         expect(ended).toBe(true);
       });
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      built.remove();
+    }
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('it works without root, in a user namespace', () => {
+    const built = buildOracle();
+    try {
+      for (const backend of ['legacy', 'nft'] as const) {
+        const script = built.script(job({ backend }));
+        const argv = ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, script];
+        const ran = spawnSync('setpriv', argv, { encoding: 'utf8', timeout: 30_000 });
+        expect(ran.stderr).toBe('');
+        const told = JSON.parse(ran.stdout) as { counters: TableCounters; paths: string[][] };
+        expect(told.counters.filter?.FORWARD?.rules).toEqual([{ packets: 1, bytes: 28 }]);
+        expect(told.paths).toEqual([['filter:FORWARD:rule:1', 'filter:FORWARD:policy:2']]);
+      }
+    } finally {
+      built.remove();
     }
   });
 
