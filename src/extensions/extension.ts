@@ -72,6 +72,8 @@ interface ExtensionBase<O> {
   /** One line for the support table in the README. */
   about: string;
   legality?: Legality;
+  /** What these options demand beyond `legality` (addrtype --limit-iface-out, REJECT --reject-with tcp-reset); undefined: nothing more. */
+  legalityOf?(options: O): Legality | undefined;
   /** Options in order of writing -> the model. Throws RuleError (context.error) for what iptables refuses, in its spirit: what was wanted, what was there. */
   parse(given: readonly GivenOption[], context: ParseContext): O;
   /** What iptables-save 1.8.9 prints behind `-m NAME` / `-j NAME`: a leading blank before each option, '' for none. */

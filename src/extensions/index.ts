@@ -1,0 +1,66 @@
+/** The registry: every match and target wasmtables knows, apart from the built-in options and verdicts. */
+import type { Family } from '../model/ruleset.ts';
+import { addrtype } from './addrtype.ts';
+import { comment } from './comment.ts';
+import { conntrack } from './conntrack.ts';
+import { dscp } from './dscp.ts';
+import type { Extension, MatchExtension, TargetExtension } from './extension.ts';
+import { hl } from './hl.ts';
+import { icmp } from './icmp.ts';
+import { icmp6 } from './icmp6.ts';
+import { iprange } from './iprange.ts';
+import { length } from './length.ts';
+import { limit } from './limit.ts';
+import { LOG } from './log.ts';
+import { mac } from './mac.ts';
+import { mark } from './mark.ts';
+import { MARK } from './mark-target.ts';
+import { multiport } from './multiport.ts';
+import { NFLOG } from './nflog.ts';
+import { CT, NOTRACK } from './notrack.ts';
+import { pkttype } from './pkttype.ts';
+import { REJECT } from './reject.ts';
+import { state } from './state.ts';
+import { tcp } from './tcp.ts';
+import { tos } from './tos.ts';
+import { ttl } from './ttl.ts';
+import { udp } from './udp.ts';
+
+const matches = [
+  tcp,
+  udp,
+  icmp,
+  icmp6,
+  multiport,
+  conntrack,
+  state,
+  comment,
+  mark,
+  limit,
+  mac,
+  length,
+  addrtype,
+  pkttype,
+  iprange,
+  ttl,
+  hl,
+  tos,
+  dscp,
+];
+const targets = [REJECT, LOG, NFLOG, MARK, CT, NOTRACK];
+
+export const extensions: readonly Extension[] = [...matches, ...targets];
+
+/** Other names that iptables takes for a match. */
+const ALIASES: Readonly<Record<string, string>> = { icmpv6: 'icmp6', 'ipv6-icmp': 'icmp6' };
+
+// biome-ignore lint/suspicious/noExplicitAny: the registry holds modules of every option type.
+export function findMatch(name: string, family: Family): MatchExtension<any> | undefined {
+  const wanted = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
+  return matches.find((each) => each.name === wanted && each.families.includes(family));
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as above.
+export function findTarget(name: string, family: Family): TargetExtension<any> | undefined {
+  return targets.find((each) => each.name === name && each.families.includes(family));
+}

@@ -1,0 +1,39 @@
+/**
+ * Ports as iptables-nft 1.8.9 compiles them (add_nft_tcpudp): payload loads at the transport header, whatever the fragment offset, and a
+ * load beyond the end of the packet is a miss. Two single ports with the same inversion become one four-byte comparison, so that two
+ * inverted ports mean "not both" instead of "neither". An inverted whole range is no test at all.
+ */
+import { FIELD_DPORT, FIELD_SPORT } from '../abi/fields.ts';
+import type { Test } from '../model/predicate.ts';
+import { type PortRange, portAt, portMatches } from './ports.ts';
+import { range, transportHas, words } from './tests.ts';
+
+/** Both single, neither zero, inverted alike. */
+function combined(source: PortRange | undefined, destination: PortRange | undefined): boolean {
+  if (source === undefined || destination === undefined || source.invert !== destination.invert) return false;
+  return [source, destination].every(({ low, high }) => low !== 0 && low === high);
+}
+
+function isTested(ports: PortRange | undefined): ports is PortRange {
+  return ports !== undefined && (ports.low !== 0 || ports.high !== 0xffff);
+}
+
+export function nativePorts(source: PortRange | undefined, destination: PortRange | undefined, transport: Uint8Array): boolean {
+  if (!isTested(source) && !isTested(destination)) return true;
+  // A source port alone needs two bytes; the engine's field has it from four bytes on, and both witnesses keep to that.
+  if (transport.length < 4) return false;
+  const [sport, dport] = [portAt(transport, 0), portAt(transport, 2)];
+  if (combined(source, destination)) return (sport === source?.low && dport === destination?.low) !== source?.invert;
+  return (!isTested(source) || portMatches(source, sport)) && (!isTested(destination) || portMatches(destination, dport));
+}
+
+export function nativePortTests(source: PortRange | undefined, destination: PortRange | undefined): Test[] {
+  if (!isTested(source) && !isTested(destination)) return [];
+  const tests = [transportHas(4, 'miss')];
+  if (source !== undefined && destination !== undefined && combined(source, destination)) {
+    return [...tests, words(FIELD_SPORT, [0xffff, 0xffff], [source.low, destination.low], source.invert)];
+  }
+  if (isTested(source)) tests.push(range(FIELD_SPORT, source.low, source.high, source.invert));
+  if (isTested(destination)) tests.push(range(FIELD_DPORT, destination.low, destination.high, destination.invert));
+  return tests;
+}

@@ -1,0 +1,66 @@
+/** The usual tests that matches lower to. */
+import { FIELD_FRAGMENT, FIELD_L4_LENGTH } from '../abi/fields.ts';
+import type { OnFail, Test } from '../model/predicate.ts';
+
+const MAX = 0xffffffff;
+
+/** A test that needs no packet. */
+export function constant(value: boolean): Test {
+  return { kind: 'constant', value };
+}
+
+/** low <= field <= high; an empty range is a constant. */
+export function range(field: number, low: number, high: number, invert = false, onFail: OnFail = 'miss'): Test {
+  return low > high ? constant(invert) : { kind: 'range', field, low, high, invert, onFail };
+}
+
+/** (field & mask) === value; a value outside the mask can never be met. */
+export function masked(field: number, mask: number, value: number, invert = false): Test {
+  if ((value & ~mask) !== 0) return constant(invert);
+  if (mask === 0) return constant(!invert);
+  return { kind: 'mask', field, mask: mask >>> 0, value: value >>> 0, invert, onFail: 'miss' };
+}
+
+/** Consecutive fields masked and compared; a value outside the mask can never be met. */
+export function words(field: number, mask: readonly number[], value: readonly number[], invert: boolean): Test {
+  if (value.some((word, i) => (word & ~(mask[i] ?? 0)) !== 0)) return constant(invert);
+  if (mask.every((word) => word === 0)) return constant(!invert);
+  return {
+    kind: 'words',
+    field,
+    mask: mask.map((word) => word >>> 0),
+    value: value.map((word) => word >>> 0),
+    invert,
+    onFail: 'miss',
+  };
+}
+
+/** Consecutive fields as one big number between low and high; an empty range is a constant. */
+export function wordRange(field: number, low: readonly number[], high: readonly number[], invert: boolean): Test {
+  const differing = low.findIndex((word, i) => word >>> 0 !== (high[i] ?? 0) >>> 0);
+  if (differing >= 0 && (low[differing] ?? 0) >>> 0 > (high[differing] ?? 0) >>> 0) return constant(invert);
+  return {
+    kind: 'wordRange',
+    field,
+    low: low.map((word) => word >>> 0),
+    high: high.map((word) => word >>> 0),
+    invert,
+    onFail: 'miss',
+  };
+}
+
+/** The field is one of `values`. */
+export function oneOf(field: number, values: readonly number[], invert: boolean): Test {
+  if (values.length === 0) return constant(invert);
+  return { kind: 'ranges', fields: [field], ranges: values.map((value) => [value, value] as const), invert, onFail: 'miss' };
+}
+
+/** Not a fragment other than the first. */
+export function notFragment(): Test {
+  return range(FIELD_FRAGMENT, 0, 0);
+}
+
+/** At least `bytes` bytes of transport header. */
+export function transportHas(bytes: number, onFail: OnFail): Test {
+  return range(FIELD_L4_LENGTH, bytes, MAX, false, onFail);
+}
