@@ -127,7 +127,7 @@ export function framesFromCapture(
       out.skipped.push({ packet, reason: inner === undefined ? 'not IP' : 'no rules for this family' });
       continue;
     }
-    const known = frame.direction ?? (inner.direction === 'out' ? 'out' : undefined);
+    const known = frame.direction ?? inner.direction;
     const direction = job.topology === 'forward' ? 'in' : (known ?? (local.has(sourceKey(inner)) ? 'out' : 'in'));
     const link = {
       ...(inner.kind === undefined ? {} : { dstMacKind: inner.kind }),
