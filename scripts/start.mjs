@@ -9,5 +9,13 @@ process.exitCode = runCommand(process.execPath, [
   `${root}/bin/wasmtables.js`,
   ...(args.length > 0
     ? args
-    : ['replay', '-R', `${seed}/server-mail-web-dns.rules.v4`, '-R', `${seed}/server-dns-web-mail.rules.v4`, '-r', `${seed}/traffic.pcap`]),
+    : [
+        'replay',
+        '-R',
+        `${seed}/server-mail-web-dns.rules.v4`,
+        '-R',
+        `${seed}/server-dns-web-mail.rules.v4`,
+        '-r',
+        `${seed}/traffic.pcap`,
+      ]),
 ]);
