@@ -1,0 +1,29 @@
+/** Options of the readers. */
+import type { Family, TableName } from '../model/ruleset.ts';
+import type { Context, Registry } from './context.ts';
+import type { Source } from './source.ts';
+
+export interface ParseOptions {
+  /** For messages. */
+  file: string;
+  /** Guessed from the text when absent. */
+  family?: Family;
+  /** Put right what people have but iptables refuses; every repair becomes a note. */
+  repair?: boolean;
+  /** What to do with extensions that are not there yet. Default: refuse. */
+  unsupported?: 'refuse' | 'assume-miss' | 'assume-hit';
+  /** Extensions to know; default: all of src/extensions. */
+  registry?: Registry;
+}
+
+/** A context for reading `source`; chains are looked up by the reader's own function. */
+export function newContext(
+  source: Source,
+  family: Family,
+  registry: Registry,
+  options: ParseOptions,
+  dump: boolean,
+  isChain: (table: TableName, name: string) => boolean,
+): Context {
+  return { source, family, registry, unsupported: options.unsupported ?? 'refuse', dump, table: 'filter', isChain };
+}
