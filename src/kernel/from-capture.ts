@@ -20,12 +20,13 @@ export interface CaptureFrames {
 }
 
 /** The IP packet inside a frame, and what the link layer said of it. */
-interface Inner {
+export interface Inner {
   family: Family;
   bytes: Uint8Array;
   direction?: 'in' | 'out';
   kind?: NonNullable<KernelFrame['dstMacKind']>;
   source?: string;
+  destination?: string;
 }
 
 const IPV4 = 0x0800;
@@ -66,7 +67,7 @@ function ethernet(bytes: Uint8Array): Inner | undefined {
   if (inner === undefined) return undefined;
   const broadcast = bytes.subarray(0, 6).every((b) => b === 255);
   const kind = broadcast ? 'broadcast' : ((bytes[0] ?? 0) & 1) === 1 ? 'multicast' : 'host';
-  return { ...inner, kind, source: macText(bytes, 6) };
+  return { ...inner, kind, source: macText(bytes, 6), destination: macText(bytes, 0) };
 }
 
 function cooked(inner: Inner | undefined, type: number, bytes: Uint8Array, addressAt: number, length: number): Inner | undefined {
@@ -77,7 +78,7 @@ function cooked(inner: Inner | undefined, type: number, bytes: Uint8Array, addre
 }
 
 /** The IP packet in a frame of this link type; undefined when there is none. */
-function innerOf(frame: CapturedFrame): Inner | undefined {
+export function innerOf(frame: CapturedFrame): Inner | undefined {
   const { bytes, linktype } = frame;
   if (linktype === ETHERNET) return ethernet(bytes);
   if (RAW.has(linktype)) return byNibble(bytes);

@@ -12,9 +12,11 @@ export interface KernelFrame {
   direction: 'in' | 'out';
   /** Destination MAC of an incoming frame; default `host`, the device's own. `other` is somebody else's (the stack drops it). */
   dstMacKind?: 'host' | 'broadcast' | 'multicast' | 'other';
+  /** The very destination MAC; goes before `dstMacKind`. */
+  dstMac?: string;
   /** Source MAC of an incoming frame (`02:00:00:00:00:99`). */
   srcMac?: string;
-  /** Device an incoming frame arrives at; default the job's `inIface`. */
+  /** Device an incoming frame arrives at (default the job's `inIface`), or that an outgoing one is bound to (default: as routed). */
   iface?: string;
   /** Decides the EtherType. Default: the job's family, or the version nibble when the job has rules of both families. */
   family?: Family;
@@ -38,6 +40,10 @@ export interface KernelJob {
   outIface?: string;
   /** Words after `ip route add`, one route each: `10.0.0.0/8 dev eth0`. The default route goes to `outIface`. */
   routes?: string[];
+  /** False: no default route but what `routes` says. */
+  defaultRoute?: boolean;
+  /** Hardware address and MTU by device; 02:00:00:00:00:01, 02... and 65535 when not given. */
+  links?: Record<string, { mac?: string; mtu?: number }>;
   /** `net.` names with dots (or slashes, where a device name has dots). Set before the rules are loaded. */
   sysctls?: Record<string, string>;
   /** Ask for the path and verdict of every packet. */

@@ -9,7 +9,7 @@ export const OWN_TABLE = 'wasmtables_oracle';
 export interface Devices {
   in: string;
   out: string;
-  /** All of them, `in` first. Number i has the MAC 02:00:00:00:00:(i+1), its peer on the wire the name `wire<i>`. */
+  /** All of them, `in` first. Number i has the MAC 02:00:00:00:00:(i+1) unless told, its peer on the wire the name `wire<i>`. */
   all: string[];
 }
 
@@ -22,7 +22,7 @@ const SYSCTL = /^net[./][A-Za-z0-9_./:@+-]+$/;
 export function devicesOf(job: KernelJob): Devices {
   const inName = job.inIface ?? 'eth0';
   const outName = job.outIface ?? (job.topology === 'forward' ? 'eth1' : inName);
-  const names = new Set([inName, outName]);
+  const names = new Set([inName, outName, ...Object.keys(job.links ?? {})]);
   for (const frame of job.frames) if (frame.iface !== undefined) names.add(frame.iface);
   for (const local of job.local ?? []) {
     const device = LOCAL.exec(local)?.[3];
@@ -92,16 +92,19 @@ export function ipBatch(job: KernelJob, devices: Devices): string {
   const lines = ['link set lo up'];
   for (const [i, name] of devices.all.entries()) {
     const end = (i + 1).toString(16).padStart(2, '0');
-    lines.push(`link add name ${name} address 02:00:00:00:00:${end} mtu 65535 type veth peer name wire${i} mtu 65535 netns wire`);
+    const { mac: address = `02:00:00:00:00:${end}`, mtu = 65535 } = job.links?.[name] ?? {};
+    lines.push(
+      `link add name ${name} address ${macText(address)} mtu ${Math.trunc(mtu)} type veth peer name wire${i} mtu 65535 netns wire`,
+    );
     lines.push(`link set ${name} arp off up`);
   }
   for (const local of job.local ?? []) lines.push(addressLine(local, devices.in));
   for (const route of job.routes ?? []) {
     if (!/^[A-Za-z0-9_.:/@+ -]+$/.test(route)) throw new KernelError(`not a route: ${route}`);
-    lines.push(`route add ${route}`);
+    lines.push(`route append ${route}`);
   }
-  lines.push(`route append default dev ${devices.out}`);
-  if (hasFamily(job, 6)) lines.push(`route append ::/0 dev ${devices.out}`);
+  if (job.defaultRoute !== false) lines.push(`route append default dev ${devices.out}`);
+  if (job.defaultRoute !== false && hasFamily(job, 6)) lines.push(`route append ::/0 dev ${devices.out}`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -150,10 +153,16 @@ function mac(text: string): number[] {
   return text.split(':').map((part) => Number.parseInt(part, 16));
 }
 
-function destination(frame: KernelFrame, family: Family, device: number): number[] {
+function macText(text: string): string {
+  mac(text);
+  return text;
+}
+
+function destination(frame: KernelFrame, family: Family, device: number, own: string | undefined): number[] {
+  if (frame.dstMac !== undefined) return mac(frame.dstMac);
   if (frame.dstMacKind === 'broadcast') return [255, 255, 255, 255, 255, 255];
   if (frame.dstMacKind === 'other') return [2, 0, 0, 0, 255, 1];
-  if (frame.dstMacKind !== 'multicast') return [2, 0, 0, 0, 0, device + 1];
+  if (frame.dstMacKind !== 'multicast') return own === undefined ? [2, 0, 0, 0, 0, device + 1] : mac(own);
   const b = frame.bytes;
   if (family === 6) return [0x33, 0x33, b[36] ?? 0, b[37] ?? 0, b[38] ?? 0, b[39] ?? 0];
   return [1, 0, 0x5e, (b[17] ?? 0) & 127, b[18] ?? 0, b[19] ?? 0];
@@ -178,18 +187,23 @@ export function cannotSend(bytes: Uint8Array, family: Family): string | undefine
 /** A frame as the injector reads it (see INJECTOR). `origin`: time of the first frame, nanoseconds. */
 export function encodeFrame(job: KernelJob, devices: Devices, frame: KernelFrame, origin: bigint): Uint8Array {
   const family = frameFamily(job, frame);
-  const name = frame.direction === 'in' ? (frame.iface ?? devices.in) : devices.out;
+  const name = frame.iface ?? (frame.direction === 'in' ? devices.in : devices.out);
   const device = Math.max(0, devices.all.indexOf(name));
+  const bound = frame.direction === 'out' && frame.iface !== undefined && frame.iface !== 'lo';
   let bytes = frame.bytes;
   if (frame.direction === 'out') {
     bytes = cannotSend(bytes, family) === undefined ? withoutPadding(bytes, family) : new Uint8Array(0);
   } else {
     const type = family === 4 ? [8, 0] : [0x86, 0xdd];
-    const head = [...destination(frame, family, device), ...mac(frame.srcMac ?? '02:00:00:00:00:99'), ...type];
+    const head = [
+      ...destination(frame, family, device, job.links?.[name]?.mac),
+      ...mac(frame.srcMac ?? '02:00:00:00:00:99'),
+      ...type,
+    ];
     bytes = Buffer.concat([Uint8Array.from(head), frame.bytes]);
   }
   const head = Buffer.alloc(14);
-  head.writeUInt8(frame.direction === 'in' ? 0 : family === 4 ? 1 : 2, 0);
+  head.writeUInt8(frame.direction === 'in' ? 0 : (family === 4 ? 1 : 2) | (bound ? 4 : 0), 0);
   head.writeUInt8(device, 1);
   head.writeBigUInt64LE(frame.time > origin ? frame.time - origin : 0n, 2);
   head.writeUInt32LE(bytes.length, 10);

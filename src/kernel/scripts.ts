@@ -74,7 +74,7 @@ exec 'nsenter', '--net=/proc/1/ns/net', 'perl', '/run/inject.pl', join(',', @fds
 
 /**
  * The injector. Arguments: inherited wire sockets, device names, priority of its own packets, trace (0, 1), real spacing (0, 1).
- * Standard input: frames as (u8 kind: 0 in, 1 out IPv4, 2 out IPv6; u8 device; u64 nanoseconds since the first; u32 length; bytes).
+ * Standard input: frames as (u8 kind: 0 in, 1 out IPv4, 2 out IPv6, plus 4: bound to the device; u8 device; u64 nanoseconds since the first; u32 length; bytes).
  * Standard output: records (u8 kind, u32 frame, u32 length, bytes), little endian:
  * 1 nfnetlink_log message, 2 nf_tables trace message, 3 packet that left (link header cut off), 4 time sent (u64 ns), 5 not sent: why,
  * 6 records lost: where, 7 the frame was not seen to arrive.
@@ -109,16 +109,16 @@ if ($trace) {
     open(my $f, '>', $path) or die "$path: $!\n"; syswrite($f, 'nfnetlink_log') or die "$path: $!\n"; }
   $nftrace = netlink(1 << 8);
 }
-my ($raw4, $raw6);
-sub raw4 { return $raw4 if $raw4;
-  socket($raw4, AF_INET, SOCK_RAW, 255) or die "raw socket: $!\n";
-  setsockopt($raw4, SOL_SOCKET, 12, pack('i', $priority)) or die "SO_PRIORITY: $!\n";
-  setsockopt($raw4, SOL_SOCKET, SO_BROADCAST, pack('i', 1)); setsockopt($raw4, 0, 34, pack('i', 0)); return $raw4; }
-sub raw6 { return $raw6 if $raw6;
-  socket($raw6, AF_INET6, SOCK_RAW, 255) or die "raw IPv6 socket: $!\n";
-  setsockopt($raw6, 41, 36, pack('i', 1)) or die "IPV6_HDRINCL: $!\n";
-  setsockopt($raw6, SOL_SOCKET, 12, pack('i', $priority)) or die "SO_PRIORITY: $!\n";
-  setsockopt($raw6, 41, 19, pack('i', 0)); return $raw6; }
+my %raw;
+sub raw { my ($kind, $device) = @_; my $key = $kind & 4 ? "$kind $device" : $kind;
+  return $raw{$key} if $raw{$key};
+  my $six = ($kind & 3) == 2;
+  socket(my $s, $six ? AF_INET6 : AF_INET, SOCK_RAW, 255) or die "raw socket: $!\n";
+  setsockopt($s, SOL_SOCKET, 12, pack('i', $priority)) or die "SO_PRIORITY: $!\n";
+  if ($six) { setsockopt($s, 41, 36, pack('i', 1)) or die "IPV6_HDRINCL: $!\n"; setsockopt($s, 41, 19, pack('i', 0)); }
+  else { setsockopt($s, SOL_SOCKET, SO_BROADCAST, pack('i', 1)); setsockopt($s, 0, 34, pack('i', 0)); }
+  if ($kind & 4) { setsockopt($s, SOL_SOCKET, 25, "$devices[$device]\0") or die "SO_BINDTODEVICE: $!\n"; }
+  return $raw{$key} = $s; }
 my ($frame, $out) = (0, '');
 binmode STDIN; binmode STDOUT;
 sub emit { my ($kind, $bytes) = @_; $out .= pack('C V V/a*', $kind, $frame, $bytes);
@@ -142,12 +142,12 @@ sub settle { my $await = shift; my $looped = 0; my $until = 0;
     $await = 0 if $device == $await; } }
 sub transmit { my ($kind, $device, $bytes) = @_;
   if ($kind == 0) { return send($wire[$device], $bytes, 0); }
-  if ($kind == 1) { return undef if length($bytes) < 20;
-    my $to = substr($bytes, 16, 4); return send(raw4(), $bytes, 0, pack_sockaddr_in(0, $to)); }
+  if (($kind & 3) == 1) { return undef if length($bytes) < 20;
+    my $to = substr($bytes, 16, 4); return send(raw($kind, $device), $bytes, 0, pack_sockaddr_in(0, $to)); }
   return undef if length($bytes) < 40;
   my $to = substr($bytes, 24, 16); my ($a, $b) = unpack('C C', $to);
   my $scope = (($a == 255 && ($b & 15) <= 2) || ($a == 254 && ($b & 192) == 128)) ? $index[$device] : 0;
-  return send(raw6(), $bytes, 0, pack_sockaddr_in6(0, $to, $scope)); }
+  return send(raw($kind, $device), $bytes, 0, pack_sockaddr_in6(0, $to, $scope)); }
 my $begin = now();
 while (read(STDIN, my $head, 14) == 14) {
   my ($kind, $device, $after, $length) = unpack('C C Q< V', $head);

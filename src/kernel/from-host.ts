@@ -1,0 +1,188 @@
+/**
+ * From the host model and captured frames to a job. Follows the words of model/host.ts on which way a captured packet takes, by itself:
+ * the kernel then does the routing, so that a host model that is wrong shows as a difference.
+ */
+import { formatAddress, maskAddress, prefixMask } from '../model/address.ts';
+import type { Host, Route } from '../model/host.ts';
+import type { Family, Words } from '../model/ruleset.ts';
+import type { Frame } from '../model/witness.ts';
+import { type CaptureFrames, type Inner, innerOf } from './from-capture.ts';
+import type { KernelFrame, KernelJob } from './job.ts';
+
+/** The parts of a job that the host and the capture decide. */
+export type HostedJob = Pick<
+  KernelJob,
+  'topology' | 'local' | 'routes' | 'defaultRoute' | 'links' | 'inIface' | 'outIface' | 'frames'
+> &
+  Pick<CaptureFrames, 'numbers' | 'skipped'>;
+
+const UNREACHABLE = new Set<Route['type']>(['blackhole', 'unreachable', 'prohibit', 'throw']);
+
+function firstDevice(host: Host): string {
+  return host.interfaces.find((device) => device.name !== 'lo')?.name ?? 'eth0';
+}
+
+function sameAddress(a: Words, b: Words): boolean {
+  return a.length === b.length && a.every((word, i) => word === b[i]);
+}
+
+function inNetwork(address: Words, family: Family, route: Route): boolean {
+  return route.family === family && sameAddress(maskAddress(address, prefixMask(route.prefix, family)), route.destination);
+}
+
+/** Device of the unicast route to an address: longest prefix, then lowest metric. */
+function routedDevice(host: Host, family: Family, address: Words): string | undefined {
+  const usable = host.routes.filter(
+    (route) =>
+      route.type === 'unicast' && route.device !== undefined && route.device !== 'lo' && inNetwork(address, family, route),
+  );
+  usable.sort((a, b) => b.prefix - a.prefix || a.metric - b.metric);
+  return usable[0]?.device;
+}
+
+function isLocal(host: Host, family: Family, address: Words): boolean {
+  if (family === 4 && (address[0] ?? 0) >>> 24 === 127) return true;
+  return (
+    host.interfaces.some((device) =>
+      device.addresses.some((own) => own.family === family && sameAddress(own.address, address)),
+    ) || host.routes.some((route) => route.type === 'local' && inNetwork(address, family, route))
+  );
+}
+
+function wordsAt(bytes: Uint8Array, at: number, count: number): Words {
+  return Array.from({ length: count }, (_, i) => {
+    const p = at + 4 * i;
+    return (((bytes[p] ?? 0) << 24) | ((bytes[p + 1] ?? 0) << 16) | ((bytes[p + 2] ?? 0) << 8) | (bytes[p + 3] ?? 0)) >>> 0;
+  });
+}
+
+function source(inner: Inner): Words {
+  return inner.family === 4 ? wordsAt(inner.bytes, 12, 1) : wordsAt(inner.bytes, 8, 4);
+}
+
+function destination(inner: Inner): Words {
+  return inner.family === 4 ? wordsAt(inner.bytes, 16, 1) : wordsAt(inner.bytes, 24, 4);
+}
+
+function macOf(mac: readonly number[]): string {
+  return mac.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+/** What the capture says of the direction: the record itself, SLL, or a source MAC that is the host's own. */
+function knownDirection(host: Host, frame: Frame, inner: Inner): 'in' | 'out' | undefined {
+  if (frame.direction !== undefined) return frame.direction;
+  if (inner.direction !== undefined) return inner.direction;
+  const own = host.interfaces.some((device) => device.mac !== undefined && macOf(device.mac) === inner.source);
+  return own ? 'out' : undefined;
+}
+
+/** The frame as the job wants it; a reason when it is not to be injected. */
+function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
+  const link = {
+    ...(inner.kind === undefined ? {} : { dstMacKind: inner.kind }),
+    ...(inner.source === undefined ? {} : { srcMac: inner.source }),
+  };
+  const arriving = { time: frame.time, bytes: inner.bytes, family: inner.family, ...link };
+  if (host.forward) return { ...arriving, direction: 'in' };
+  const known = knownDirection(host, frame, inner);
+  const own = isLocal(host, inner.family, source(inner));
+  if (known === 'out' && !own) return 'outgoing copy of a forwarded packet';
+  if (known === 'in' || !own) {
+    const iface = frame.interfaceName ?? host.in ?? routedDevice(host, inner.family, source(inner)) ?? firstDevice(host);
+    const knowsMac = host.interfaces.some((device) => device.name === iface && device.mac !== undefined);
+    const dstMac = knowsMac && inner.destination !== undefined ? { dstMac: inner.destination } : {};
+    return { ...arriving, ...dstMac, direction: 'in', iface };
+  }
+  const leaving: KernelFrame = { time: frame.time, bytes: inner.bytes, family: inner.family, direction: 'out' };
+  const to = destination(inner);
+  if (isLocal(host, inner.family, to)) return leaving;
+  const iface = frame.interfaceName ?? host.out ?? routedDevice(host, inner.family, to) ?? host.in ?? firstDevice(host);
+  return { ...leaving, iface };
+}
+
+/** Routes the kernel makes by itself when the addresses are set. */
+function isConnected(host: Host, route: Route): boolean {
+  if (route.destination.length === 1 && (route.destination[0] ?? 0) >>> 24 === 127) return true;
+  return host.interfaces.some((device) =>
+    device.addresses.some(
+      (own) =>
+        own.family === route.family &&
+        (route.type === 'local'
+          ? sameAddress(own.address, route.destination)
+          : device.name === route.device &&
+            own.prefix === route.prefix &&
+            sameAddress(maskAddress(own.address, prefixMask(own.prefix, own.family)), route.destination)),
+    ),
+  );
+}
+
+function routeLines(host: Host, families: readonly Family[]): string[] {
+  const lines = new Set<string>();
+  for (const route of host.routes) {
+    if (!families.includes(route.family) || isConnected(host, route)) continue;
+    const network = `${formatAddress(route.destination)}/${route.prefix}`;
+    const metric = route.metric > 0 ? ` metric ${route.metric}` : '';
+    if (UNREACHABLE.has(route.type)) lines.add(`${route.type} ${network}${metric}`);
+    else if (route.type === 'local') lines.add(`local ${network} dev lo table local`);
+    else if (route.type === 'unicast' && route.device !== undefined) lines.add(`${network} dev ${route.device}${metric}`);
+  }
+  if (host.out !== undefined) {
+    // Behind every other route: what no route takes leaves by --out.
+    for (const family of families) lines.add(`${family === 4 ? '0.0.0.0' : '::'}/0 dev ${host.out} metric 4000000`);
+  }
+  return [...lines];
+}
+
+function localLines(host: Host, families: readonly Family[]): string[] {
+  return host.interfaces.flatMap((device) =>
+    device.addresses
+      .filter((own) => families.includes(own.family) && !(device.name === 'lo' && isLoopback(own.address)))
+      .map((own) => `${formatAddress(own.address)}/${own.prefix}%${device.name}`),
+  );
+}
+
+function isLoopback(address: Words): boolean {
+  return address.length === 1 ? (address[0] ?? 0) >>> 24 === 127 : sameAddress(address, [0, 0, 0, 1]);
+}
+
+/** MACs as the model has them; an MTU only where every frame that arrives fits it (a veth would drop the others before the kernel sees them). */
+function links(host: Host, frames: KernelFrame[]): NonNullable<KernelJob['links']> {
+  const out: NonNullable<KernelJob['links']> = {};
+  for (const { name, mac, mtu } of host.interfaces) {
+    if (name === 'lo') continue;
+    const fits =
+      mtu !== undefined &&
+      frames.every((frame) => frame.direction === 'out' || frame.iface !== name || frame.bytes.length <= mtu);
+    out[name] = { ...(mac === undefined ? {} : { mac: macOf(mac) }), ...(fits ? { mtu } : {}) };
+  }
+  return out;
+}
+
+/** The job of replaying these frames against this host, for the families there are rules for. */
+export function jobFromHost(host: Host, captured: Iterable<Frame>, families: readonly Family[]): HostedJob {
+  const frames: KernelFrame[] = [];
+  const numbers: number[] = [];
+  const skipped: HostedJob['skipped'] = [];
+  let packet = 0;
+  for (const frame of captured) {
+    packet++;
+    const inner = innerOf(frame);
+    const result =
+      inner === undefined ? 'not IP' : families.includes(inner.family) ? placed(host, frame, inner) : 'no rules for this family';
+    if (typeof result === 'string') {
+      skipped.push({ packet, reason: result });
+      continue;
+    }
+    frames.push(result);
+    numbers.push(packet);
+  }
+  const inIface = host.in ?? firstDevice(host);
+  const devices = { inIface, outIface: host.out ?? (host.forward ? 'eth1' : inIface) };
+  const common = { frames, numbers, skipped, ...devices, defaultRoute: false, routes: routeLines(host, families) };
+  return {
+    ...common,
+    topology: host.forward ? 'forward' : 'host',
+    local: host.forward ? [] : localLines(host, families),
+    links: links(host, frames),
+  };
+}
