@@ -24,6 +24,7 @@ import { state } from './state.ts';
 
 /** Seconds beyond which nanoseconds do not fit u64; such a time stands still there. */
 const SECONDS_MAXIMUM: u64 = 18446744073;
+const NANOSECONDS_MAXIMUM: u32 = 709551615;
 
 /** The table's entry at `index`; the caller knows that it exists. */
 export function interfaceAt(index: u32): usize {
@@ -44,8 +45,8 @@ export function announceLinktype(linktype: u32): void {
 export function putTime(slot: usize, seconds: u64, nanoseconds: u32): void {
   const hz = load<u32>(state, CAPTURE_HZ);
   if (seconds >= SECONDS_MAXIMUM) {
+    nanoseconds = seconds > SECONDS_MAXIMUM ? NANOSECONDS_MAXIMUM : min<u32>(nanoseconds, NANOSECONDS_MAXIMUM);
     seconds = SECONDS_MAXIMUM;
-    nanoseconds = min<u32>(nanoseconds, 709551615);
   }
   store<u64>(slot, seconds * 1000000000 + nanoseconds, PACKET_TIME);
   store<u64>(slot, seconds * hz + (u64(nanoseconds) * hz) / 1000000000, PACKET_JIFFIES);
