@@ -1,0 +1,25 @@
+/** Entry of the tests of conntrack/ alone. */
+import { conntrackConfirm, conntrackForget, conntrackIn } from './conntrack/index';
+
+export { ENTRY_SIZE } from './conntrack/entry';
+export * from './conntrack/index';
+export { transition } from './conntrack/tcp-matrix';
+
+/** First byte that the test may use. */
+export function heapBase(): usize {
+  return __heap_base;
+}
+
+/** For measuring: `count` packets of slots `stride` apart, in order, `rounds` times. Slots lose their entry before each look. */
+export function run(slots: usize, count: u32, stride: usize, rounds: u32, jiffies: i64): void {
+  for (let round: u32 = 0; round < rounds; round++) {
+    let slot = slots;
+    for (let packet: u32 = 0; packet < count; packet++) {
+      store<u64>(slot, 0, 176);
+      store<i64>(slot, jiffies, 224);
+      if (conntrackIn(slot, true)) conntrackConfirm(slot);
+      else conntrackForget(slot);
+      slot += stride;
+    }
+  }
+}

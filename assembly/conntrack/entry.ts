@@ -1,0 +1,71 @@
+/**
+ * A connection tracking entry: ENTRY_SIZE bytes, aligned to it. The first 64 bytes are all that an IPv4 packet without TCP windows touches.
+ *
+ * The key is symmetric: both directions of a connection have the same one. An endpoint is 48 bits, (last word of the address << 16) | port;
+ * the smaller endpoint is the low one. ENTRY_SWAPPED says whether the original direction goes from the high to the low one.
+ * ICMP has no ports: there the asking endpoint's port is the identifier, the answering one's (type of the question << 8 | code).
+ * NAT will give an entry a second key: the references in the table leave low bits free to mark such an alias.
+ */
+
+/** u64: low endpoint | protocol << 48 | family << 56. */
+export const ENTRY_LOW: usize = 0;
+/** u64: high endpoint (bits 48.. are for the zone). */
+export const ENTRY_HIGH: usize = 8;
+/** i64: jiffies when the entry expires; while it is unconfirmed: how many jiffies it will live from confirmation. */
+export const ENTRY_TIMEOUT: usize = 16;
+/** u32: IPS_* of the kernel. */
+export const ENTRY_STATUS: usize = 24;
+/** u32: hash of the key | 1. */
+export const ENTRY_HASH: usize = 28;
+export const ENTRY_TCP_STATE: usize = 32;
+export const ENTRY_SWAPPED: usize = 33;
+/** u8 each: IP_CT_TCP_FLAG_* of the two sides. */
+export const ENTRY_TCP_FLAGS: usize = 34;
+/** What the kernel calls last_*: memory of the last packet that counted. */
+export const ENTRY_LAST_DIRECTION: usize = 36;
+export const ENTRY_LAST_INDEX: usize = 37;
+export const ENTRY_LAST_FLAGS: usize = 38;
+export const ENTRY_LAST_SCALE: usize = 39;
+export const ENTRY_LAST_SEQ: usize = 40;
+export const ENTRY_LAST_ACK: usize = 44;
+export const ENTRY_LAST_END: usize = 48;
+/** u16. */
+export const ENTRY_LAST_WINDOW: usize = 52;
+/** u8, wraps as the kernel's. */
+export const ENTRY_RETRANS: usize = 54;
+/** u8 each: window scales of the two sides. */
+export const ENTRY_TCP_SCALE: usize = 56;
+/** u32: next entry of the free list or of the limbo list. */
+export const ENTRY_NEXT: usize = 60;
+/** Two sides of SIDE_SIZE bytes. */
+export const ENTRY_SIDES: usize = 64;
+export const SIDE_SIZE: usize = 16;
+export const SIDE_END: usize = 0;
+export const SIDE_MAXEND: usize = 4;
+export const SIDE_MAXWIN: usize = 8;
+export const SIDE_MAXACK: usize = 12;
+/** Words 0, 1, 2 of the low and of the high IPv6 address. */
+export const ENTRY_UPPER: usize = 96;
+export const UPPER_SIZE: usize = 24;
+/** 120..127 are for mark and zone. */
+export const ENTRY_SIZE: usize = 128;
+
+/** UDP: i64 jiffies from which the flow is a stream. */
+export const ENTRY_STREAM: usize = 40;
+
+/** IPS_* that only this room sees. */
+export const STATUS_SRC_NAT_DONE: u32 = 128;
+export const STATUS_DST_NAT_DONE: u32 = 256;
+export const STATUS_DYING: u32 = 512;
+/** Those that rules can see (abi/fields.ts). */
+export const STATUS_VISIBLE: u32 = 63;
+
+export const ENDPOINT_MASK: u64 = 0x0000ffffffffffff;
+export const PROTOCOL_TCP: u32 = 6;
+export const PROTOCOL_UDP: u32 = 17;
+export const PROTOCOL_ICMP: u32 = 1;
+export const PROTOCOL_ICMPV6: u32 = 58;
+export const PROTOCOL_GRE: u32 = 47;
+export const PROTOCOL_SCTP: u32 = 132;
+export const PROTOCOL_UDPLITE: u32 = 136;
+export const PROTOCOL_NO_NEXT: u32 = 59;

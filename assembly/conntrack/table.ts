@@ -1,0 +1,309 @@
+/**
+ * The table of confirmed connections and the pool of entries, in the last region of memory.
+ *
+ * A bucket is one cache line: seven tags (hash | 1, 0 when free), a count of those that found their bucket full and live further on, seven
+ * references. So a lookup reads one line, then the entry whose tag fits; removal leaves no tombstones. Doubling moves whole tags: the
+ * bucket is the upper bits of the hash, no entry is read.
+ * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches.
+ */
+import {
+  ENTRY_HASH,
+  ENTRY_HIGH,
+  ENTRY_LOW,
+  ENTRY_NEXT,
+  ENTRY_SIZE,
+  ENTRY_STATUS,
+  ENTRY_SWAPPED,
+  ENTRY_TIMEOUT,
+  ENTRY_UPPER,
+  UPPER_SIZE,
+} from './entry';
+import { hz } from './parameters';
+import { KEY_UPPER, keyHash, keyHigh, keyIs6, keyLow, keySwapped, upperMatches } from './tuple';
+
+const BUCKET_SIZE: usize = 64;
+const BUCKET_SHIFT: usize = 6;
+const BUCKET_SLOTS: u32 = 7;
+const BUCKET_OVERFLOW: usize = 28;
+const BUCKET_REFERENCES: usize = 32;
+/** Entries per bucket above which the table doubles: 4 / 7. */
+const BUCKET_LOAD: u32 = 4;
+const FIRST_BITS: u32 = 8;
+const MOST_BITS: u32 = 26;
+/** Expired entries stay this long, so that packets a little out of order find what they would have found. */
+const GRACE_SECONDS: u32 = 60;
+
+let buckets: usize = 0;
+let bits: u32 = 0;
+let free: usize = 0;
+let freeCount: u32 = 0;
+let limbo: usize = 0;
+/** Untouched memory, up to the end of memory. */
+let untouched: usize = 0;
+/** Entries that exist, free or not. */
+let total: u32 = 0;
+/** Confirmed entries in the table, expired ones included. */
+let count: u32 = 0;
+let insertedSinceSweep: u32 = 0;
+/** Jiffies of the last lookup. */
+let clock: i64 = 0;
+
+/** Starts with an empty table; everything from `heap` to the end of memory belongs to it. */
+export function tableInit(heap: usize): void {
+  buckets = (heap + (ENTRY_SIZE - 1)) & ~(ENTRY_SIZE - 1);
+  bits = FIRST_BITS;
+  free = 0;
+  freeCount = 0;
+  limbo = 0;
+  total = 0;
+  count = 0;
+  insertedSinceSweep = 0;
+  clock = 0;
+  const size = BUCKET_SIZE << FIRST_BITS;
+  untouched = buckets + size;
+  if (ensureMemory(untouched)) memory.fill(buckets, 0, size);
+  else buckets = 0;
+}
+
+/** Confirmed connections whose time is not over at the last packet seen. Reads the whole table. */
+export function tableLive(): u32 {
+  let live: u32 = 0;
+  const end = buckets + (BUCKET_SIZE << bits);
+  for (let bucket = buckets; bucket < end; bucket += BUCKET_SIZE) {
+    for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
+      const entry = load<u32>(bucket + (slot << 2), BUCKET_REFERENCES) as usize;
+      if (entry !== 0 && load<i64>(entry, ENTRY_TIMEOUT) > clock) live++;
+    }
+  }
+  return live;
+}
+
+/** The bits (one a slot) of a bucket where the tag stands. */
+function probe(bucket: usize, tag: u32): u32 {
+  if (ASC_FEATURE_SIMD) {
+    const wanted = i32x4.splat(tag as i32);
+    const first = i32x4.bitmask(i32x4.eq(v128.load(bucket), wanted));
+    const second = i32x4.bitmask(i32x4.eq(v128.load(bucket, 16), wanted));
+    return (first | (second << 4)) & 0x7f;
+  }
+  let hits: u32 = 0;
+  for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
+    hits |= (load<u32>(bucket + (slot << 2)) === tag ? 1 : 0) << (slot as u32);
+  }
+  return hits;
+}
+
+function bucketOf(hash: u32): usize {
+  return buckets + (((hash >>> (32 - bits)) as usize) << BUCKET_SHIFT);
+}
+
+function bucketAfter(bucket: usize): usize {
+  const next = bucket + BUCKET_SIZE;
+  return next === buckets + (BUCKET_SIZE << bits) ? buckets : next;
+}
+
+/**
+ * The entry with the key in hand, 0 if there is none. One whose time is over at `now` is as good as absent and is thrown away
+ * (nf_conntrack_core.c, ____nf_conntrack_find).
+ */
+export function find(now: i64): usize {
+  clock = now;
+  let bucket = bucketOf(keyHash);
+  while (true) {
+    let hits = probe(bucket, keyHash);
+    while (hits !== 0) {
+      const entry = load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) as usize;
+      hits &= hits - 1;
+      if (load<u64>(entry, ENTRY_LOW) !== keyLow || load<u64>(entry, ENTRY_HIGH) !== keyHigh) continue;
+      if (keyIs6 && !upperMatches(entry)) continue;
+      if (load<i64>(entry, ENTRY_TIMEOUT) > now) return entry;
+      remove(entry);
+      release(entry);
+      return 0;
+    }
+    if (load<u32>(bucket, BUCKET_OVERFLOW) === 0) return 0;
+    bucket = bucketAfter(bucket);
+  }
+}
+
+/** An unconfirmed entry for the key in hand, its original direction that of the packet, all else zero. 0 when memory is out. */
+export function create(): usize {
+  let entry = free;
+  if (entry !== 0) {
+    free = load<u32>(entry, ENTRY_NEXT);
+    freeCount--;
+  } else {
+    if (untouched + ENTRY_SIZE > memorySize()) return 0;
+    entry = untouched;
+    untouched += ENTRY_SIZE;
+    total++;
+  }
+  memory.fill(entry, 0, ENTRY_SIZE);
+  store<u64>(entry, keyLow, ENTRY_LOW);
+  store<u64>(entry, keyHigh, ENTRY_HIGH);
+  store<u32>(entry, keyHash, ENTRY_HASH);
+  store<u8>(entry, keySwapped ? 1 : 0, ENTRY_SWAPPED);
+  if (keyIs6) memory.copy(entry + ENTRY_UPPER, KEY_UPPER, UPPER_SIZE);
+  return entry;
+}
+
+/** Gives an entry that is not in the table back. */
+export function release(entry: usize): void {
+  store<u32>(entry, free as u32, ENTRY_NEXT);
+  free = entry;
+  freeCount++;
+}
+
+/** As `release`, for an entry that the packet in hand still refers to: it is used again only after the next `reserve`. */
+export function releaseLater(entry: usize): void {
+  store<u32>(entry, limbo as u32, ENTRY_NEXT);
+  limbo = entry;
+}
+
+/** Puts an entry into the table. `reserve` has made sure of a free slot. */
+export function insert(entry: usize): void {
+  const hash = load<u32>(entry, ENTRY_HASH);
+  place(hash, entry);
+  count++;
+  insertedSinceSweep++;
+}
+
+function place(hash: u32, entry: usize): void {
+  let bucket = bucketOf(hash);
+  let open = probe(bucket, 0);
+  while (open === 0) {
+    store<u32>(bucket, load<u32>(bucket, BUCKET_OVERFLOW) + 1, BUCKET_OVERFLOW);
+    bucket = bucketAfter(bucket);
+    open = probe(bucket, 0);
+  }
+  const slot = bucket + ((ctz(open) as usize) << 2);
+  store<u32>(slot, hash);
+  store<u32>(slot, entry as u32, BUCKET_REFERENCES);
+}
+
+/** Takes an entry out of the table; the entry itself stays as it is. */
+export function remove(entry: usize): void {
+  const hash = load<u32>(entry, ENTRY_HASH);
+  let bucket = bucketOf(hash);
+  while (true) {
+    let hits = probe(bucket, hash);
+    while (hits !== 0) {
+      const slot = bucket + ((ctz(hits) as usize) << 2);
+      hits &= hits - 1;
+      if ((load<u32>(slot, BUCKET_REFERENCES) as usize) !== entry) continue;
+      store<u32>(slot, 0);
+      store<u32>(slot, 0, BUCKET_REFERENCES);
+      count--;
+      return;
+    }
+    const overflow = load<u32>(bucket, BUCKET_OVERFLOW);
+    assert(overflow !== 0);
+    store<u32>(bucket, overflow - 1, BUCKET_OVERFLOW);
+    bucket = bucketAfter(bucket);
+  }
+}
+
+/**
+ * Makes room for `packets` more connections; between batches only, for memory may grow. Reclaims what expired first.
+ * False when there is no more memory.
+ */
+export function reserve(packets: u32): bool {
+  if (buckets === 0) return false;
+  while (limbo !== 0) {
+    const entry = limbo;
+    limbo = load<u32>(entry, ENTRY_NEXT);
+    release(entry);
+  }
+  if (available() < packets || crowded(packets)) {
+    if (insertedSinceSweep >= count >>> 1) sweep();
+    while (crowded(packets)) {
+      if (!double()) return false;
+    }
+    if (available() < packets || freeCount < total >>> 2) return grow(packets);
+  }
+  return true;
+}
+
+/** Entries that can be created without more memory. */
+function available(): u32 {
+  return freeCount + (((memorySize() - untouched) / ENTRY_SIZE) as u32);
+}
+
+function crowded(packets: u32): bool {
+  const size = (1 as u32) << bits;
+  return count > size * BUCKET_LOAD || count + packets >= size * BUCKET_SLOTS;
+}
+
+/** More memory: what is asked for, and half of what there is, so that the next time is far. */
+function grow(packets: u32): bool {
+  const wanted = max(packets, total >>> 1);
+  const have = available();
+  if (have >= wanted) return true;
+  const end = memorySize() + ((wanted - have) as usize) * ENTRY_SIZE;
+  if (ensureMemory(end)) return true;
+  return have >= packets || ensureMemory(memorySize() + ((packets - have) as usize) * ENTRY_SIZE);
+}
+
+/** Throws away what expired a while ago. */
+function sweep(): void {
+  insertedSinceSweep = 0;
+  const limit = clock - (hz() as i64) * (GRACE_SECONDS as i64);
+  const end = buckets + (BUCKET_SIZE << bits);
+  for (let bucket = buckets; bucket < end; bucket += BUCKET_SIZE) {
+    for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
+      const entry = load<u32>(bucket + (slot << 2), BUCKET_REFERENCES) as usize;
+      if (entry !== 0 && load<i64>(entry, ENTRY_TIMEOUT) <= limit) {
+        remove(entry);
+        release(entry);
+      }
+    }
+  }
+}
+
+/** Twice as many buckets, in fresh memory; the old ones become entries. */
+function double(): bool {
+  if (bits === MOST_BITS) return false;
+  const old = buckets;
+  const oldSize = BUCKET_SIZE << bits;
+  const fresh = untouched;
+  if (!ensureMemory(fresh + (oldSize << 1))) return false;
+  untouched = fresh + (oldSize << 1);
+  memory.fill(fresh, 0, oldSize << 1);
+  buckets = fresh;
+  bits++;
+  for (let bucket = old; bucket < old + oldSize; bucket += BUCKET_SIZE) {
+    for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
+      const at = bucket + (slot << 2);
+      const entry = load<u32>(at, BUCKET_REFERENCES) as usize;
+      if (entry !== 0) place(load<u32>(at), entry);
+    }
+  }
+  for (let entry = old; entry < old + oldSize; entry += ENTRY_SIZE) {
+    release(entry);
+    total++;
+  }
+  return true;
+}
+
+function memorySize(): usize {
+  // 65536 pages wrap to 0 in 32 bits: the last page is left unused.
+  return (min(memory.size(), 65535) as usize) << 16;
+}
+
+function ensureMemory(end: usize): bool {
+  const have = memorySize();
+  if (end < untouched) return false;
+  if (end <= have) return true;
+  const pages = ((end - have + 0xffff) >>> 16) as i32;
+  return memory.grow(pages) >= 0 && end <= memorySize();
+}
+
+/** Bytes from the table's start to the end of what it touched, for statistics. */
+export function tableBytes(): usize {
+  return untouched;
+}
+
+/** Marks in the status word. */
+export function addStatus(entry: usize, status: u32): void {
+  store<u32>(entry, load<u32>(entry, ENTRY_STATUS) | status, ENTRY_STATUS);
+}

@@ -1,0 +1,358 @@
+/**
+ * The way of a packet through connection tracking (nf_conntrack_core.c, nf_conntrack_in; nf_conntrack_proto.c, nf_confirm):
+ * its entry, the tracker's opinion, the state that rules see.
+ */
+import { TRACKING_FLAG_CHECKSUM, TRACKING_FLAG_NAT } from '../../src/abi/conntrack';
+import {
+  CT_ESTABLISHED,
+  CT_INVALID,
+  CT_NEW,
+  CT_RELATED,
+  CT_UNTRACKED,
+  FIELD_CT_DIRECTION,
+  FIELD_CT_STATE,
+  FIELD_CT_STATUS,
+  FIELD_DESTINATION,
+  FIELD_DPORT,
+  FIELD_FAMILY,
+  FIELD_FRAGMENT,
+  FIELD_HEADER_ERROR,
+  FIELD_ICMP_CODE,
+  FIELD_ICMP_TYPE,
+  FIELD_L4_LENGTH,
+  FIELD_PROTOCOL,
+  FIELD_SOURCE,
+  FIELD_SPORT,
+  STATUS_CONFIRMED,
+  STATUS_ENTRY,
+  STATUS_EXPECTED,
+  STATUS_SEEN_REPLY,
+} from '../../src/abi/fields';
+import {
+  PACKET_CT_ENTRY,
+  PACKET_CT_UNCONFIRMED,
+  PACKET_INVALID,
+  PACKET_IP,
+  PACKET_JIFFIES,
+  PACKET_L4_OFFSET,
+} from '../../src/abi/packet';
+import {
+  INVALID_FRAGMENT,
+  INVALID_HEADER_CHAIN,
+  INVALID_ICMP_NEW,
+  INVALID_ICMP_TYPE,
+  INVALID_NONE,
+  INVALID_SHORT,
+} from '../../src/abi/reasons';
+import {
+  ENTRY_STATUS,
+  ENTRY_TIMEOUT,
+  PROTOCOL_GRE,
+  PROTOCOL_ICMP,
+  PROTOCOL_ICMPV6,
+  PROTOCOL_NO_NEXT,
+  PROTOCOL_SCTP,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  PROTOCOL_UDPLITE,
+  STATUS_DST_NAT_DONE,
+  STATUS_DYING,
+  STATUS_SRC_NAT_DONE,
+  STATUS_VISIBLE,
+} from './entry';
+import { genericPacket } from './generic';
+import { GRE_NONE, greKey, grePacket } from './gre';
+import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpCheck, icmpIsError, icmpPacket, icmpQuestion } from './icmp';
+import {
+  ICMPV6_REDIRECT,
+  icmpv6Check,
+  icmpv6IsError,
+  icmpv6IsUntracked,
+  icmpv6Packet,
+  icmpv6Question,
+  REDIRECT_INNER,
+  redirectInner,
+} from './icmpv6';
+import { flag, takeParameters } from './parameters';
+import { findRelated, relatedDirection, relatedEntry } from './related';
+import { addStatus, create, find, insert, release, releaseLater, remove, tableInit, tableLive } from './table';
+import { TCP_KILL, TCP_REPEAT, tcpCheck, tcpPacket } from './tcp';
+import { directionOf, keyIPv4, keyIPv6 } from './tuple';
+import { udpCheck, udpliteCheck, udplitePacket, udpPacket } from './udp';
+
+/** Beside INVALID_*: no memory for an entry, which the kernel answers by dropping the packet. */
+const NO_ENTRY: u32 = 0x10000;
+
+let confirmed: u32 = 0;
+
+/** Starts with no connections. `parameters`: the block of abi/conntrack.ts (copied). `heap`: begin of the last region of memory. */
+export function conntrackInit(parameters: usize, heap: usize): void {
+  takeParameters(parameters);
+  tableInit(heap);
+  confirmed = 0;
+}
+
+/** Connections confirmed so far. */
+export function conntrackConfirmed(): u32 {
+  return confirmed;
+}
+
+/** Connections that are alive at the last packet. Reads the whole table: for the end of a job. */
+export function conntrackLive(): u32 {
+  return tableLive();
+}
+
+/**
+ * A packet enters PREROUTING or OUTPUT. Reads fields, PACKET_IP, PACKET_L4_OFFSET and PACKET_JIFFIES of the slot; sets FIELD_CT_*,
+ * PACKET_CT_* and PACKET_INVALID. A packet that has an entry (it came over lo) or is UNTRACKED is left alone.
+ * `prerouting`: checksums are verified there only, and not for packets of this host.
+ * Out: false when the packet is dropped.
+ */
+export function conntrackIn(slot: usize, prerouting: bool): bool {
+  if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_UNTRACKED || load<u32>(slot, PACKET_CT_ENTRY) !== 0) return true;
+  const reason = judge(slot, prerouting && flag(TRACKING_FLAG_CHECKSUM));
+  if (reason === INVALID_NONE) return true;
+  attach(slot, CT_INVALID, 0, 0);
+  if (reason === NO_ENTRY) return false;
+  store<u32>(slot, reason, PACKET_INVALID);
+  return true;
+}
+
+/** Finds the protocol's tracker; INVALID_* when the packet has no transport header, its header is wrong, or the tracker refuses it. */
+function judge(slot: usize, verify: bool): u32 {
+  const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
+  const family = load<u32>(slot, FIELD_FAMILY * 4);
+  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return INVALID_FRAGMENT;
+  if (family === 6) {
+    if (load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0 || protocol === PROTOCOL_NO_NEXT) return INVALID_HEADER_CHAIN;
+    if (load<u32>(slot, PACKET_L4_OFFSET) === 0) return INVALID_HEADER_CHAIN;
+  }
+  if (protocol === PROTOCOL_TCP) {
+    const reason = tcpCheck(slot, verify);
+    return reason !== INVALID_NONE ? reason : trackPorts(slot, protocol);
+  }
+  if (protocol === PROTOCOL_UDP) {
+    const reason = udpCheck(slot, verify);
+    return reason !== INVALID_NONE ? reason : trackPorts(slot, protocol);
+  }
+  if (protocol === PROTOCOL_ICMP) return family === 4 ? judgeIcmp(slot, verify) : foreignIcmp(slot);
+  if (protocol === PROTOCOL_ICMPV6) return family === 6 ? judgeIcmpv6(slot, verify) : foreignIcmp(slot);
+  return judgeOther(slot, protocol, verify);
+}
+
+function judgeOther(slot: usize, protocol: u32, verify: bool): u32 {
+  if (protocol === PROTOCOL_UDPLITE) {
+    const reason = udpliteCheck(slot, verify);
+    return reason !== INVALID_NONE ? reason : trackPorts(slot, protocol);
+  }
+  if (protocol === PROTOCOL_SCTP) {
+    return load<u32>(slot, FIELD_L4_LENGTH * 4) < 4 ? INVALID_SHORT : trackPorts(slot, protocol);
+  }
+  if (protocol === PROTOCOL_GRE) {
+    const key = greKey(transport(slot), load<u32>(slot, FIELD_L4_LENGTH * 4));
+    return key === GRE_NONE ? INVALID_SHORT : track(slot, protocol, 0, key);
+  }
+  return track(slot, protocol, 0, 0);
+}
+
+/** ICMP in IPv6 and ICMPv6 in IPv4: the tracker knows its own family only. */
+function foreignIcmp(slot: usize): u32 {
+  return load<u32>(slot, FIELD_L4_LENGTH * 4) < ICMP_HEADER_SIZE ? INVALID_SHORT : INVALID_ICMP_TYPE;
+}
+
+function transport(slot: usize): usize {
+  return (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize;
+}
+
+function judgeIcmp(slot: usize, verify: bool): u32 {
+  const reason = icmpCheck(slot, verify);
+  if (reason !== INVALID_NONE) return reason;
+  const type = load<u32>(slot, FIELD_ICMP_TYPE * 4);
+  if (icmpIsError(type)) return relate(slot, ICMP_HEADER_SIZE, 4);
+  return trackQuestion(slot, PROTOCOL_ICMP, type, icmpQuestion(type));
+}
+
+function judgeIcmpv6(slot: usize, verify: bool): u32 {
+  const reason = icmpv6Check(slot, verify);
+  if (reason !== INVALID_NONE) return reason;
+  const type = load<u32>(slot, FIELD_ICMP_TYPE * 4);
+  if (icmpv6IsUntracked(type)) {
+    attach(slot, CT_UNTRACKED, 0, 0);
+    return INVALID_NONE;
+  }
+  if (type === ICMPV6_REDIRECT) {
+    const inner = redirectInner(slot, transport(slot));
+    return inner === REDIRECT_INNER ? relate(slot, inner, 6) : inner;
+  }
+  if (icmpv6IsError(type)) return relate(slot, ICMP_HEADER_SIZE, 6);
+  return trackQuestion(slot, PROTOCOL_ICMPV6, type, icmpv6Question(type));
+}
+
+/** An error about the packet `skip` bytes behind the transport header. The entry's time goes on. */
+function relate(slot: usize, skip: u32, family: u32): u32 {
+  const present = load<u32>(slot, FIELD_L4_LENGTH * 4);
+  const reason = findRelated(slot, transport(slot) + skip, present < skip ? 0 : present - skip, family, jiffies(slot));
+  if (reason === INVALID_NONE) attach(slot, CT_RELATED, relatedDirection, relatedEntry);
+  return reason;
+}
+
+function trackQuestion(slot: usize, protocol: u32, type: u32, question: u32): u32 {
+  if (question === ICMP_UNPAIRED) return INVALID_ICMP_TYPE;
+  const identifier = bswap(load<u16>(transport(slot), 4)) as u32;
+  const kind = (question << 8) | load<u32>(slot, FIELD_ICMP_CODE * 4);
+  return type === question ? track(slot, protocol, identifier, kind) : answer(slot, protocol, kind, identifier);
+}
+
+/** An answer to a question: it never opens a connection, and its direction is plain. */
+function answer(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
+  const now = jiffies(slot);
+  key(slot, protocol, sport, dport);
+  const entry = find(now);
+  if (entry === 0) return INVALID_ICMP_NEW;
+  tracker(entry, protocol, 1, now);
+  addStatus(entry, STATUS_SEEN_REPLY);
+  attach(slot, CT_ESTABLISHED, 1, entry);
+  return INVALID_NONE;
+}
+
+function trackPorts(slot: usize, protocol: u32): u32 {
+  return track(slot, protocol, load<u32>(slot, FIELD_SPORT * 4), load<u32>(slot, FIELD_DPORT * 4));
+}
+
+function jiffies(slot: usize): i64 {
+  return load<i64>(slot, PACKET_JIFFIES);
+}
+
+function key(slot: usize, protocol: u32, sport: u32, dport: u32): void {
+  if (load<u32>(slot, FIELD_FAMILY * 4) === 4) {
+    keyIPv4(load<u32>(slot, FIELD_SOURCE * 4), load<u32>(slot, FIELD_DESTINATION * 4), sport, dport, protocol);
+  } else {
+    keyIPv6(slot + FIELD_SOURCE * 4, slot + FIELD_DESTINATION * 4, sport, dport, protocol);
+  }
+}
+
+/** Looks the connection up or opens one, asks the tracker, and tells the slot. */
+function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
+  const now = jiffies(slot);
+  key(slot, protocol, sport, dport);
+  let entry = find(now);
+  let direction: u32 = 0;
+  let result: u32 = TCP_REPEAT;
+  if (entry !== 0) {
+    direction = isQuestion(protocol) ? 0 : directionOf(entry);
+    result = tracker(entry, protocol, direction, now);
+    // The connection starts anew: this packet is the first of the next one.
+    if (result === TCP_REPEAT) {
+      remove(entry);
+      release(entry);
+    }
+  }
+  if (result === TCP_REPEAT) {
+    entry = create();
+    if (entry === 0) return NO_ENTRY;
+    direction = 0;
+    result = tracker(entry, protocol, 0, now);
+    if (result !== INVALID_NONE) {
+      release(entry);
+      return result;
+    }
+    attach(slot, CT_NEW, 0, entry);
+    return INVALID_NONE;
+  }
+  if (result === TCP_KILL) kill(entry);
+  else if (result !== INVALID_NONE) return result;
+  const status = load<u32>(entry, ENTRY_STATUS);
+  if (direction === 1) {
+    if (!(status & STATUS_SEEN_REPLY)) addStatus(entry, STATUS_SEEN_REPLY);
+    attach(slot, CT_ESTABLISHED, 1, entry);
+  } else {
+    const known = (status & STATUS_SEEN_REPLY) !== 0;
+    attach(slot, known ? CT_ESTABLISHED : status & STATUS_EXPECTED ? CT_RELATED : CT_NEW, 0, entry);
+  }
+  return INVALID_NONE;
+}
+
+function isQuestion(protocol: u32): bool {
+  return protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6;
+}
+
+/** The tracker of a protocol. Out: INVALID_NONE, INVALID_*, TCP_REPEAT or TCP_KILL. */
+function tracker(entry: usize, protocol: u32, direction: u32, now: i64): u32 {
+  if (protocol === PROTOCOL_TCP) return tcpPacket(entry, direction, now);
+  if (protocol === PROTOCOL_UDP) udpPacket(entry, now);
+  else if (protocol === PROTOCOL_ICMP) icmpPacket(entry, now);
+  else if (protocol === PROTOCOL_ICMPV6) icmpv6Packet(entry, now);
+  else if (protocol === PROTOCOL_UDPLITE) udplitePacket(entry, now);
+  else if (protocol === PROTOCOL_GRE) grePacket(entry, now);
+  else genericPacket(entry, now);
+  return INVALID_NONE;
+}
+
+/** The entry leaves the table at once; the packet in hand still refers to it. */
+function kill(entry: usize): void {
+  remove(entry);
+  addStatus(entry, STATUS_DYING);
+  releaseLater(entry);
+}
+
+/** Tells the slot. */
+function attach(slot: usize, state: u32, direction: u32, entry: usize): void {
+  store<u32>(slot, state, FIELD_CT_STATE * 4);
+  store<u32>(slot, direction, FIELD_CT_DIRECTION * 4);
+  store<u32>(slot, entry as u32, PACKET_CT_ENTRY);
+  if (entry === 0) {
+    store<u32>(slot, 0, FIELD_CT_STATUS * 4);
+    store<u32>(slot, 0, PACKET_CT_UNCONFIRMED);
+    return;
+  }
+  const status = load<u32>(entry, ENTRY_STATUS);
+  store<u32>(slot, (status & STATUS_VISIBLE) | STATUS_ENTRY, FIELD_CT_STATUS * 4);
+  store<u32>(slot, (status & STATUS_CONFIRMED) === 0 ? 1 : 0, PACKET_CT_UNCONFIRMED);
+}
+
+/** The packet leaves INPUT or POSTROUTING: a connection it opened is entered into the table, and its time begins. */
+export function conntrackConfirm(slot: usize): void {
+  if (load<u32>(slot, PACKET_CT_UNCONFIRMED) === 0) return;
+  const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
+  store<i64>(entry, load<i64>(entry, ENTRY_TIMEOUT) + jiffies(slot), ENTRY_TIMEOUT);
+  addStatus(entry, STATUS_CONFIRMED);
+  insert(entry);
+  confirmed++;
+  store<u32>(slot, 0, PACKET_CT_UNCONFIRMED);
+  store<u32>(slot, load<u32>(slot, FIELD_CT_STATUS * 4) | STATUS_CONFIRMED, FIELD_CT_STATUS * 4);
+}
+
+/** The packet was dropped: a connection it would have opened vanishes. The state that rules saw stays in the slot. */
+export function conntrackForget(slot: usize): void {
+  if (load<u32>(slot, PACKET_CT_UNCONFIRMED) === 0) return;
+  release(load<u32>(slot, PACKET_CT_ENTRY) as usize);
+  store<u32>(slot, 0, PACKET_CT_ENTRY);
+  store<u32>(slot, 0, PACKET_CT_UNCONFIRMED);
+}
+
+/** NOTRACK and CT --notrack (xt_CT.c): a packet that already has an entry (it came over lo) keeps it. */
+export function conntrackUntrack(slot: usize): void {
+  if (load<u32>(slot, PACKET_CT_ENTRY) === 0) attach(slot, CT_UNTRACKED, 0, 0);
+}
+
+function natBit(source: bool): u32 {
+  return source ? STATUS_SRC_NAT_DONE : STATUS_DST_NAT_DONE;
+}
+
+/**
+ * Whether the nat tables are consulted for this packet (nf_nat_core.c, nf_nat_inet_fn): a nat table exists, the packet is NEW or RELATED,
+ * and its connection has no binding of this kind yet. `source`: INPUT and POSTROUTING (SNAT); else PREROUTING and OUTPUT (DNAT).
+ */
+export function natPending(slot: usize, source: bool): bool {
+  const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
+  if (entry === 0 || !flag(TRACKING_FLAG_NAT)) return false;
+  const state = load<u32>(slot, FIELD_CT_STATE * 4);
+  if (state !== CT_NEW && state !== CT_RELATED) return false;
+  return (load<u32>(entry, ENTRY_STATUS) & natBit(source)) === 0;
+}
+
+/** The nat tables had their say and accepted: the binding is made. A connection that is confirmed can get none any more. */
+export function natDone(slot: usize, source: bool): void {
+  const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
+  if (entry !== 0 && !(load<u32>(entry, ENTRY_STATUS) & STATUS_CONFIRMED)) addStatus(entry, natBit(source));
+}

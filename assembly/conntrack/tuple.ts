@@ -1,0 +1,101 @@
+/**
+ * The tuple of a packet as a symmetric key (see entry.ts) with its hash. Building one leaves it in the globals of this file: one key is in
+ * hand at a time, and nothing is allocated.
+ */
+import { TRACKING_SEED } from '../../src/abi/conntrack';
+import { ENTRY_SWAPPED, ENTRY_UPPER, UPPER_SIZE } from './entry';
+import { PARAMETERS } from './parameters';
+
+/** The key in hand, as ENTRY_LOW and ENTRY_HIGH. */
+export let keyLow: u64 = 0;
+export let keyHigh: u64 = 0;
+/** Its hash, lowest bit set. */
+export let keyHash: u32 = 0;
+/** The packet goes from the high to the low endpoint. */
+export let keySwapped: bool = false;
+/** Both endpoints are the same: the packet equals its own answer. */
+export let keySelf: bool = false;
+export let keyIs6: bool = false;
+/** Words 0, 1, 2 of the low and the high IPv6 address. */
+export const KEY_UPPER: usize = memory.data(UPPER_SIZE as i32, 16);
+
+/** Odd constants without pattern; in halves, for editors read them as doubles. */
+const FIRST_FACTOR: u64 = ((0x9e3779b9 as u64) << 32) | 0x7f4a7c15;
+const SECOND_FACTOR: u64 = ((0xd6e8feb8 as u64) << 32) | 0x6659fd93;
+
+/** Keyed mixing; bits from all of the input reach all of the upper half, which is the hash. */
+function mix(hash: u64, value: u64): u64 {
+  const product = (hash ^ value) * FIRST_FACTOR;
+  return product ^ (product >> 32);
+}
+
+function finish(hash: u64): u32 {
+  const product = hash * SECOND_FACTOR;
+  return ((product >> 32) as u32) | 1;
+}
+
+/** IPv4. Addresses and ports in host order; `protocol` as on the wire. */
+export function keyIPv4(source: u32, destination: u32, sport: u32, dport: u32, protocol: u32): void {
+  const from = ((source as u64) << 16) | (sport as u64);
+  const to = ((destination as u64) << 16) | (dport as u64);
+  const swapped = from > to;
+  const low = select(to, from, swapped) | ((protocol as u64) << 48) | (4 << 56);
+  const high = select(from, to, swapped);
+  keyLow = low;
+  keyHigh = high;
+  keySwapped = swapped;
+  keySelf = from === to;
+  keyIs6 = false;
+  keyHash = finish(mix(mix(load<u64>(PARAMETERS, TRACKING_SEED), low), high));
+}
+
+/** IPv6. `source` and `destination` point to four words in host order, most significant first; ports in host order. */
+export function keyIPv6(source: usize, destination: usize, sport: u32, dport: u32, protocol: u32): void {
+  const from = ((load<u32>(source, 12) as u64) << 16) | (sport as u64);
+  const to = ((load<u32>(destination, 12) as u64) << 16) | (dport as u64);
+  const order = compareUpper(source, destination);
+  const swapped = from > to || (from === to && order > 0);
+  const lower = swapped ? destination : source;
+  const higher = swapped ? source : destination;
+  store<u64>(KEY_UPPER, load<u64>(lower));
+  store<u32>(KEY_UPPER, load<u32>(lower, 8), 8);
+  store<u32>(KEY_UPPER, load<u32>(higher), 12);
+  store<u64>(KEY_UPPER, load<u64>(higher, 4), 16);
+  const low = (swapped ? to : from) | ((protocol as u64) << 48) | (6 << 56);
+  const high = swapped ? from : to;
+  keyLow = low;
+  keyHigh = high;
+  keySwapped = swapped;
+  keySelf = from === to && order === 0;
+  keyIs6 = true;
+  let hash = mix(mix(load<u64>(PARAMETERS, TRACKING_SEED), low), high);
+  hash = mix(hash, load<u64>(KEY_UPPER));
+  hash = mix(hash, load<u64>(KEY_UPPER, 8));
+  keyHash = finish(mix(hash, load<u64>(KEY_UPPER, 16)));
+}
+
+/** Any total order of the first three words will do; 0 when they are equal. */
+function compareUpper(a: usize, b: usize): i32 {
+  for (let offset: usize = 0; offset < 12; offset += 4) {
+    const left = load<u32>(a + offset);
+    const right = load<u32>(b + offset);
+    if (left !== right) return left < right ? -1 : 1;
+  }
+  return 0;
+}
+
+/** Whether the IPv6 entry has the upper words of the key in hand. */
+export function upperMatches(entry: usize): bool {
+  return (
+    load<u64>(entry, ENTRY_UPPER) === load<u64>(KEY_UPPER) &&
+    load<u64>(entry, ENTRY_UPPER + 8) === load<u64>(KEY_UPPER, 8) &&
+    load<u64>(entry, ENTRY_UPPER + 16) === load<u64>(KEY_UPPER, 16)
+  );
+}
+
+/** The direction in which the key in hand goes through the entry it found: 0 original, 1 reply. */
+export function directionOf(entry: usize): u32 {
+  // Both tuples of a connection to itself are the same; the kernel's hash chain has that of the reply first.
+  if (keySelf) return 1;
+  return (keySwapped ? 1 : 0) ^ (load<u8>(entry, ENTRY_SWAPPED) as u32);
+}

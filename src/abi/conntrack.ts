@@ -1,0 +1,48 @@
+/**
+ * The parameter block of connection tracking: TRACKING_SIZE bytes, little-endian, written by compile/conntrack.ts and copied by
+ * assembly/conntrack at its start. Offsets in bytes; timeouts are u32 jiffies. Import-free.
+ */
+
+/** u32: jiffies per second (CONFIG_HZ). */
+export const TRACKING_HZ = 0;
+/** u32: TRACKING_FLAG_* bits. */
+export const TRACKING_FLAGS = 4;
+/** u64: the key of the hash. */
+export const TRACKING_SEED = 8;
+/** u32: nf_conntrack_tcp_max_retrans. */
+export const TRACKING_MAX_RETRANS = 16;
+/** Ten u32: timeouts by TCP state (that of TCP_NONE is 0); then the two special ones. */
+export const TRACKING_TCP = 20;
+export const TRACKING_TCP_RETRANS = 60;
+export const TRACKING_TCP_UNACK = 64;
+export const TRACKING_UDP = 68;
+export const TRACKING_UDP_STREAM = 72;
+export const TRACKING_ICMP = 76;
+export const TRACKING_ICMPV6 = 80;
+export const TRACKING_GENERIC = 84;
+export const TRACKING_GRE = 88;
+export const TRACKING_GRE_STREAM = 92;
+export const TRACKING_SIZE = 96;
+
+/** Verify transport checksums in PREROUTING (nf_conntrack_checksum, and a prestack that is not lenient). */
+export const TRACKING_FLAG_CHECKSUM = 1;
+/** nf_conntrack_tcp_loose. */
+export const TRACKING_FLAG_LOOSE = 2;
+/** nf_conntrack_tcp_be_liberal. */
+export const TRACKING_FLAG_LIBERAL = 4;
+/** nf_conntrack_tcp_ignore_invalid_rst. */
+export const TRACKING_FLAG_IGNORE_INVALID_RST = 8;
+/** A nat table is registered: first packets of a connection consult it. */
+export const TRACKING_FLAG_NAT = 16;
+
+/** TCP states in the kernel's order (enum tcp_conntrack); timeouts lie at TRACKING_TCP + 4 * state. */
+export const TCP_NONE = 0;
+export const TCP_SYN_SENT = 1;
+export const TCP_SYN_RECV = 2;
+export const TCP_ESTABLISHED = 3;
+export const TCP_FIN_WAIT = 4;
+export const TCP_CLOSE_WAIT = 5;
+export const TCP_LAST_ACK = 6;
+export const TCP_TIME_WAIT = 7;
+export const TCP_CLOSE = 8;
+export const TCP_SYN_SENT2 = 9;

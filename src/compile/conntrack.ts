@@ -1,0 +1,90 @@
+/** The profile's sysctls as the parameter block of the engine's connection tracking (abi/conntrack.ts). */
+import {
+  TRACKING_FLAG_CHECKSUM,
+  TRACKING_FLAG_IGNORE_INVALID_RST,
+  TRACKING_FLAG_LIBERAL,
+  TRACKING_FLAG_LOOSE,
+  TRACKING_FLAG_NAT,
+  TRACKING_FLAGS,
+  TRACKING_GENERIC,
+  TRACKING_GRE,
+  TRACKING_GRE_STREAM,
+  TRACKING_HZ,
+  TRACKING_ICMP,
+  TRACKING_ICMPV6,
+  TRACKING_MAX_RETRANS,
+  TRACKING_SEED,
+  TRACKING_SIZE,
+  TRACKING_TCP,
+  TRACKING_TCP_RETRANS,
+  TRACKING_TCP_UNACK,
+  TRACKING_UDP,
+  TRACKING_UDP_STREAM,
+} from '../abi/conntrack.ts';
+import { type Profile, sysctl } from '../model/profile.ts';
+
+export interface ConntrackOptions {
+  /** A nat table exists in the rule set. */
+  nat: boolean;
+  /** The key of the hash; a fixed one unless given. Results do not depend on it. */
+  seed?: bigint;
+}
+
+/** Sysctl suffixes of the TCP timeouts, from TCP_SYN_SENT on in the order of the states; SYN_SENT2 shares that of SYN_SENT. */
+const TCP_TIMEOUTS = [
+  'syn_sent',
+  'syn_recv',
+  'established',
+  'fin_wait',
+  'close_wait',
+  'last_ack',
+  'time_wait',
+  'close',
+  'syn_sent',
+] as const;
+/** net/netfilter/nf_conntrack_proto_gre.c; not among the model's defaults. */
+const GRE_SECONDS = 30;
+const GRE_STREAM_SECONDS = 180;
+/** "nf_ct" "wasm": any value will do. */
+const DEFAULT_SEED = 0x6e665f6374776173n;
+/** The kernel keeps timeouts in a signed 32-bit number of jiffies. */
+const LONGEST = 0x7fffffff;
+
+/**
+ * Encodes what connection tracking must know.
+ * In: the profile (seconds, sysctls by name) and whether nat tables take part. Out: TRACKING_SIZE bytes, little-endian.
+ */
+export function encodeConntrack(profile: Profile, options: ConntrackOptions): Uint8Array {
+  const view = new DataView(new ArrayBuffer(TRACKING_SIZE));
+  const jiffies = (seconds: number): number => Math.max(0, Math.min(Math.trunc(seconds * profile.hz), LONGEST));
+  const timeout = (offset: number, name: string): void =>
+    view.setUint32(offset, jiffies(sysctl(profile, `nf_conntrack_${name}`)), true);
+  view.setUint32(TRACKING_HZ, profile.hz, true);
+  view.setUint32(TRACKING_FLAGS, flagsOf(profile, options), true);
+  view.setBigUint64(TRACKING_SEED, BigInt.asUintN(64, options.seed ?? DEFAULT_SEED), true);
+  view.setUint32(TRACKING_MAX_RETRANS, sysctl(profile, 'nf_conntrack_tcp_max_retrans') & 0xff, true);
+  TCP_TIMEOUTS.forEach((name, index) => {
+    timeout(TRACKING_TCP + 4 * (index + 1), `tcp_timeout_${name}`);
+  });
+  timeout(TRACKING_TCP_RETRANS, 'tcp_timeout_max_retrans');
+  timeout(TRACKING_TCP_UNACK, 'tcp_timeout_unacknowledged');
+  timeout(TRACKING_UDP, 'udp_timeout');
+  timeout(TRACKING_UDP_STREAM, 'udp_timeout_stream');
+  timeout(TRACKING_ICMP, 'icmp_timeout');
+  timeout(TRACKING_ICMPV6, 'icmpv6_timeout');
+  timeout(TRACKING_GENERIC, 'generic_timeout');
+  view.setUint32(TRACKING_GRE, jiffies(profile.sysctls.nf_conntrack_gre_timeout ?? GRE_SECONDS), true);
+  view.setUint32(TRACKING_GRE_STREAM, jiffies(profile.sysctls.nf_conntrack_gre_timeout_stream ?? GRE_STREAM_SECONDS), true);
+  return new Uint8Array(view.buffer);
+}
+
+function flagsOf(profile: Profile, options: ConntrackOptions): number {
+  const set = (name: string, flag: number): number => (sysctl(profile, `nf_conntrack_${name}`) === 0 ? 0 : flag);
+  return (
+    (profile.prestack === 'lenient' ? 0 : set('checksum', TRACKING_FLAG_CHECKSUM)) |
+    set('tcp_loose', TRACKING_FLAG_LOOSE) |
+    set('tcp_be_liberal', TRACKING_FLAG_LIBERAL) |
+    set('tcp_ignore_invalid_rst', TRACKING_FLAG_IGNORE_INVALID_RST) |
+    (options.nat ? TRACKING_FLAG_NAT : 0)
+  );
+}
