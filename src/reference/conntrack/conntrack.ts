@@ -20,12 +20,13 @@ const APPROXIMATED: Readonly<Record<number, string>> = { [GRE]: 'GRE', [SCTP]: '
 
 export class Conntrack {
   readonly table = new ConnectionTable();
-  /** Limits met on the way, for the report. */
-  readonly notes = new Set<string>();
   readonly #profile: Profile;
+  readonly #notes: Set<string>;
 
-  constructor(profile: Profile) {
+  /** `notes`: where limits met on the way are noted. */
+  constructor(profile: Profile, notes: Set<string>) {
     this.#profile = profile;
+    this.#notes = notes;
   }
 
   /** Gives the packet its connection and state. `verify`: it came off the wire, so checksums count. A packet that has a connection already keeps it. */
@@ -38,7 +39,7 @@ export class Conntrack {
 
   #look(packet: Packet, context: TrackerContext): number {
     if (packet.isFragment) {
-      this.notes.add('fragments met conntrack: the kernel reassembles them first, this replay does not yet');
+      this.#notes.add('fragments met conntrack: the kernel reassembles them first, this replay does not yet');
     }
     const protocol = protocolOf(packet);
     if (typeof protocol === 'object') return protocol.invalid;
@@ -56,7 +57,7 @@ export class Conntrack {
       }
     }
     const approximated = APPROXIMATED[protocol];
-    if (approximated !== undefined) this.notes.add(`${approximated} was tracked by addresses and ports only`);
+    if (approximated !== undefined) this.#notes.add(`${approximated} was tracked by addresses and ports only`);
     return this.#resolve(packet, protocol, context);
   }
 

@@ -69,7 +69,7 @@ function relatedTo(packet: Packet, inner: Uint8Array, context: TrackerContext): 
 function innerTuple4(inner: Uint8Array): Tuple | null {
   if (inner.length < 20 || ipv4.fragmentOffset(inner) !== 0) return null;
   const at = ipv4.headerLength(inner);
-  if (at > inner.length || at === 0) return null;
+  if (at > inner.length) return null;
   return tupleOf(ipv4.source(inner), ipv4.destination(inner), ipv4.protocol(inner), inner.subarray(at));
 }
 

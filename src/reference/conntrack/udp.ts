@@ -21,7 +21,7 @@ export function trackUdp({ packet, connection }: Tracked, context: TrackerContex
   }
   const stream = now > connection.streamFrom;
   connection.refresh(stream ? timeoutOf(context, 'nf_conntrack_udp_timeout_stream') : single, now);
-  connection.status |= STATUS_ASSURED;
+  if (stream) connection.status |= STATUS_ASSURED;
   return 'accept';
 }
 

@@ -1,0 +1,23 @@
+/** What REJECT --reject-with tcp-reset does to the connection it resets (net/ipv4/netfilter/nf_reject_ipv4.c nf_send_reset, and its IPv6 twin). */
+import type { Profile } from '../../model/profile.ts';
+import * as tcp from '../../packet/tcp.ts';
+import type { Packet } from '../packet.ts';
+import { ConnectionTable } from './table.ts';
+import { setClosing } from './tcp-timeout.ts';
+import { checksumFails, type TrackerContext } from './tracker.ts';
+import { TCP } from './tuple.ts';
+
+/** Only what can be answered is reset: TCP, no fragment, no RST itself, and with a right checksum. */
+export function answerWithReset(packet: Packet, profile: Profile, offTheWire: boolean): void {
+  const header = packet.transport;
+  if (packet.protocol !== TCP || packet.fragmentOffset !== 0 || !tcp.hasHeader(header)) return;
+  if ((tcp.flags(header) & tcp.RST) !== 0 || packet.tracking.kind !== 'entry') return;
+  // Here the checksum is verified whatever nf_conntrack_checksum says.
+  const context: TrackerContext = {
+    profile: { ...profile, sysctls: { ...profile.sysctls, nf_conntrack_checksum: 1 } },
+    table: new ConnectionTable(),
+    verify: offTheWire,
+  };
+  if (checksumFails(packet, context, TCP)) return;
+  setClosing(packet.tracking.connection, packet.now, context);
+}

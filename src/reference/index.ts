@@ -1,0 +1,2 @@
+/** The reference interpreter: what the engine is held against. */
+export { createReference, type ReferenceSession } from './session.ts';

@@ -1,0 +1,208 @@
+/** One packet's whole way: link layer, stack checks, hooks, routing. Knows the host and the rules; counts nothing but what rules count. */
+import {
+  STACK_NONE,
+  UNSEEN_FAMILY,
+  UNSEEN_LINK_TRUNCATED,
+  UNSEEN_LINKTYPE,
+  UNSEEN_NOT_IP,
+  UNSEEN_OTHERHOST,
+  UNSEEN_OUTGOING_COPY,
+} from '../abi/reasons.ts';
+import type { HookName, Verdict } from '../model/outcome.ts';
+import type { Family, Words } from '../model/ruleset.ts';
+import type { Frame, Job } from '../model/witness.ts';
+import * as ipv4 from '../packet/ipv4.ts';
+import * as ipv6 from '../packet/ipv6.ts';
+import { type Link, type LinkReason, readLink } from '../packet/link.ts';
+import type { EvaluateContext } from '../packet/view.ts';
+import { Conntrack } from './conntrack/conntrack.ts';
+import { answerWithReset } from './conntrack/reset.ts';
+import { type FamilyRules, type HookListener, type HookPoint, type Passage, runHook } from './hooks.ts';
+import { Packet } from './packet.ts';
+import { checkPrestack } from './prestack.ts';
+import { Routes } from './routes.ts';
+import { type Routed, route } from './routing.ts';
+import { needsConntrack, prepareTables } from './tables.ts';
+import type { WalkResult } from './walk.ts';
+import { arrivalDevice, chooseWay, departureDevice } from './way.ts';
+
+/** UNSEEN_* number, or the packet and what became of it. */
+export type Processed = { unseen: number } | Judged;
+
+export interface Judged {
+  packet: Packet;
+  hook: HookName;
+  verdict: Verdict;
+  /** STACK_* number with verdict STACK. */
+  stack: number;
+  rule: string | null;
+  passage: Passage;
+}
+
+/** Told of everything, for `trace`. */
+export interface Listener extends HookListener {
+  way(way: string, device: string): void;
+  routed(routed: Routed): void;
+}
+
+const LINK_REASONS: Readonly<Record<LinkReason, number>> = {
+  'not-ip': UNSEEN_NOT_IP,
+  'link-type': UNSEEN_LINKTYPE,
+  truncated: UNSEEN_LINK_TRUNCATED,
+};
+
+const LOCAL_FRAGMENTS =
+  'fragments for this host met INPUT one by one: the kernel reassembles them before INPUT, this replay does not yet';
+
+export class Interpreter {
+  readonly conntrack: Conntrack;
+  readonly families = new Map<Family, FamilyRules>();
+  /** Limits met on the way, for the report. */
+  readonly notes = new Set<string>();
+  readonly #job: Job;
+  readonly #routes: Routes;
+  readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
+
+  /** Throws RuleError when the rules hold what the registry does not know. */
+  constructor(job: Job) {
+    this.#job = job;
+    this.#routes = new Routes(job.host);
+    this.conntrack = new Conntrack(job.profile, this.notes);
+    this.#plain = {
+      profile: job.profile,
+      addressType: (family, address, device) => this.#routes.addressType(family, address, device),
+    };
+    for (const rules of Object.values(job.rules)) {
+      const conntrack = needsConntrack(rules) ? this.conntrack : null;
+      this.families.set(rules.family, { tables: prepareTables(rules), conntrack });
+    }
+  }
+
+  process(frame: Frame, listener: Listener | null = null): Processed {
+    const link = readLink(frame);
+    if (link.kind === 'unseen') return { unseen: LINK_REASONS[link.reason] };
+    const bytes = frame.bytes.subarray(link.offset);
+    const { host, profile } = this.#job;
+    const ends = addressesOf(bytes, link);
+    const way =
+      ends === null ? 'arrives' : chooseWay(frame, link, host, this.#routes, ends.family, ends.source, ends.destination);
+    if (way === 'outgoing-copy') return { unseen: UNSEEN_OUTGOING_COPY };
+    const device = ends === null ? '' : this.#deviceOf(way, frame, ends);
+    const type = way === 'arrives' ? this.#packetType(link, device) : 'unicast';
+    if (type === 'otherhost') return { unseen: UNSEEN_OTHERHOST };
+    const checked = checkPrestack(bytes, link.family, profile, { arrives: way === 'arrives' });
+    if ('unseen' in checked) return checked;
+    const rules = this.families.get(checked.family);
+    if (rules === undefined) return { unseen: UNSEEN_FAMILY };
+    const sourceMac = way === 'arrives' ? link.sourceMac : null;
+    const packet = new Packet({ ...checked, packetType: type, sourceMac, time: frame.time }, profile);
+    listener?.way(way, device);
+    return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener)).go(way, device, (one) => {
+      const routed = route(one, { host, routes: this.#routes, profile });
+      listener?.routed(routed);
+      if (routed.hook === 'INPUT' && one.family === 4 && one.isFragment) this.notes.add(LOCAL_FRAGMENTS);
+      return routed;
+    });
+  }
+
+  #journeyPassage(listener: Listener | null): Passage {
+    const path = this.#job.packets?.path ? [] : null;
+    return { path, evaluations: 0, lastFilter: null, last: null, looked: false, listener };
+  }
+
+  #deviceOf(way: string, frame: Frame, { family, source, destination }: Ends): string {
+    if (way === 'loopback') return 'lo';
+    return way === 'output'
+      ? departureDevice(frame, this.#job.host, this.#routes, family, destination)
+      : arrivalDevice(frame, this.#job.host, this.#routes, family, source);
+  }
+
+  /** eth_type_trans, or what the capture recorded. Frames to another unicast address than the device's are for another host. */
+  #packetType(link: Link, device: string): 'unicast' | 'broadcast' | 'multicast' | 'otherhost' {
+    switch (link.recordedType) {
+      case 'broadcast':
+      case 'multicast':
+      case 'otherhost':
+        return link.recordedType;
+    }
+    const mac = link.destinationMac;
+    if (mac === null) return 'unicast';
+    if (mac.every((byte) => byte === 0xff)) return 'broadcast';
+    if ((mac[0]! & 1) === 1) return 'multicast';
+    const own = this.#routes.interfaceNamed(device)?.mac;
+    return own === undefined || own.every((byte, i) => byte === mac[i]) ? 'unicast' : 'otherhost';
+  }
+}
+
+interface Ends {
+  family: Family;
+  source: Words;
+  destination: Words;
+}
+
+/** Source and destination, when there is a header of the right version to read them from. */
+function addressesOf(bytes: Uint8Array, link: Link): Ends | null {
+  const version = bytes.length === 0 ? 0 : bytes[0]! >> 4;
+  if (link.family !== 'nibble' && link.family !== version) return null;
+  if (version === 4 && bytes.length >= 20) return { family: 4, source: ipv4.source(bytes), destination: ipv4.destination(bytes) };
+  if (version === 6 && bytes.length >= ipv6.HEADER_LENGTH) {
+    return { family: 6, source: ipv6.source(bytes), destination: ipv6.destination(bytes) };
+  }
+  return null;
+}
+
+/** A packet at its hooks, one after the other. */
+class Journey {
+  readonly #packet: Packet;
+  readonly #rules: FamilyRules;
+  readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
+  readonly #passage: Passage;
+
+  constructor(packet: Packet, rules: FamilyRules, plain: Omit<EvaluateContext, 'hook' | 'state'>, passage: Passage) {
+    this.#packet = packet;
+    this.#rules = rules;
+    this.#plain = plain;
+    this.#passage = passage;
+  }
+
+  go(way: 'arrives' | 'output' | 'loopback', device: string, decide: (packet: Packet) => Routed): Judged {
+    if (way === 'arrives') return this.#arrive(device, decide);
+    const sent = this.#hook('OUTPUT', '', device) ?? this.#hook('POSTROUTING', '', device);
+    if (sent !== null) return this.#end('OUTPUT', sent);
+    if (way === 'output') return this.#end('OUTPUT', null);
+    return this.#end('INPUT', this.#hook('PREROUTING', device, '') ?? this.#hook('INPUT', device, ''));
+  }
+
+  #arrive(device: string, decide: (packet: Packet) => Routed): Judged {
+    const before = this.#hook('PREROUTING', device, '', true);
+    const { hook, drop, out } = decide(this.#packet);
+    if (before !== null) return this.#end(hook, before);
+    if (drop !== STACK_NONE) return { ...this.#end(hook, null), verdict: 'STACK', stack: drop, rule: null };
+    if (hook === 'INPUT') return this.#end('INPUT', this.#hook('INPUT', device, '', true));
+    this.#packet.decrementTtl();
+    const result = this.#hook('FORWARD', device, out, true) ?? this.#hook('POSTROUTING', device, out, true);
+    return this.#end('FORWARD', result);
+  }
+
+  /** POSTROUTING knows the device a forwarded packet came from, too. */
+  #hook(hook: HookPoint, inInterface: string, outInterface: string, offTheWire = false): WalkResult | null {
+    const packet = this.#packet;
+    packet.inInterface = inInterface;
+    packet.outInterface = outInterface;
+    const result = runHook(hook, packet, this.#rules, this.#passage, this.#plain, offTheWire);
+    if (result?.tcpReset) answerWithReset(packet, this.#plain.profile, offTheWire);
+    return result;
+  }
+
+  #end(hook: HookName, stopped: WalkResult | null): Judged {
+    const { lastFilter, last } = this.#passage;
+    return {
+      packet: this.#packet,
+      hook,
+      verdict: stopped?.verdict ?? 'ACCEPT',
+      stack: STACK_NONE,
+      rule: stopped === null ? (lastFilter ?? last) : stopped.rule,
+      passage: this.#passage,
+    };
+  }
+}

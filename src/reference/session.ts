@@ -1,0 +1,126 @@
+/** The reference as a witness: frames in, counters and outcomes out. */
+
+import type { PacketOutcome } from '../model/outcome.ts';
+import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
+import type { CaptureInfo, Frame, Job, OnPacket, ReplayResult } from '../model/witness.ts';
+import { Interpreter, type Judged, type Processed } from './interpreter.ts';
+import { countersOf } from './tables.ts';
+
+export interface ReferenceSession {
+  startCapture(file: string): void;
+  /** Frames in the order of the capture, between startCapture and endCapture. */
+  frame(frame: Frame): void;
+  /** `damage`: the file is broken from there on; what came before counts. */
+  endCapture(damage?: { offset: number; reason: string }): void;
+  /** All so far; may be asked at any time. */
+  result(): ReplayResult;
+}
+
+/** A replay by the interpreter. `onPacket` is told every outcome when `job.packets` asks for them. Throws RuleError for rules it cannot know. */
+export function createReference(job: Job, onPacket?: OnPacket): ReferenceSession {
+  return new Session(job, onPacket);
+}
+
+class Session implements ReferenceSession {
+  readonly #job: Job;
+  readonly #onPacket: OnPacket | undefined;
+  readonly #interpreter: Interpreter;
+  readonly #captures: CaptureInfo[] = [];
+  #capture: CaptureInfo | undefined;
+  readonly #totals: Omit<ReplayResult, 'captures' | 'counters' | 'connections' | 'notes'> = {
+    packets: 0,
+    bytes: 0,
+    verdicts: { ACCEPT: 0, DROP: 0, REJECT: 0, STACK: 0 },
+    hooks: { INPUT: 0, OUTPUT: 0, FORWARD: 0 },
+    unseen: {},
+    stack: {},
+    invalid: {},
+    ctstates: { INVALID: 0, NEW: 0, ESTABLISHED: 0, RELATED: 0, UNTRACKED: 0 },
+    evaluations: 0,
+  };
+
+  constructor(job: Job, onPacket: OnPacket | undefined) {
+    this.#job = job;
+    this.#onPacket = onPacket;
+    this.#interpreter = new Interpreter(job);
+  }
+
+  startCapture(file: string): void {
+    this.#capture = { file, packets: 0, bytes: 0, linktypes: [] };
+    this.#captures.push(this.#capture);
+  }
+
+  endCapture(damage?: { offset: number; reason: string }): void {
+    if (damage !== undefined && this.#capture !== undefined) this.#capture.damage = damage;
+    this.#capture = undefined;
+  }
+
+  frame(frame: Frame): void {
+    const totals = this.#totals;
+    totals.packets++;
+    if (this.#capture !== undefined) countFrame(this.#capture, frame);
+    const processed = this.#interpreter.process(frame);
+    this.#count(processed);
+    if (this.#job.packets !== undefined) this.#onPacket?.(outcomeOf(processed, frame, totals.packets));
+  }
+
+  #count(processed: Processed): void {
+    const totals = this.#totals;
+    if ('unseen' in processed) {
+      increment(totals.unseen, UNSEEN_WORDS[processed.unseen]!);
+      return;
+    }
+    const { packet, hook, verdict, stack, passage } = processed;
+    totals.bytes += packet.length;
+    totals.verdicts[verdict]++;
+    totals.hooks[hook]++;
+    totals.evaluations += passage.evaluations;
+    if (verdict === 'STACK') increment(totals.stack, STACK_WORDS[stack]!);
+    if (!passage.looked) return;
+    totals.ctstates[packet.ctstate]++;
+    if (packet.invalidReason !== INVALID_WORDS[0]) increment(totals.invalid, packet.invalidReason);
+  }
+
+  result(): ReplayResult {
+    const counters: ReplayResult['counters'] = {};
+    for (const [family, { tables }] of this.#interpreter.families) counters[family] = countersOf(tables);
+    const { conntrack, notes } = this.#interpreter;
+    return structuredClone({
+      captures: this.#captures,
+      ...this.#totals,
+      counters,
+      connections: conntrack.table.confirmed,
+      notes: [...notes],
+    });
+  }
+}
+
+function increment(counts: Record<string, number>, word: string): void {
+  counts[word] = (counts[word] ?? 0) + 1;
+}
+
+function countFrame(capture: CaptureInfo, frame: Frame): void {
+  capture.packets++;
+  capture.bytes += frame.wire;
+  if (!capture.linktypes.includes(frame.linktype)) capture.linktypes.push(frame.linktype);
+}
+
+/** `number`: 1-based over all captures. */
+export function outcomeOf(processed: Processed, frame: Frame, number: number): PacketOutcome {
+  if ('unseen' in processed) {
+    const unseen = UNSEEN_WORDS[processed.unseen]!;
+    return { packet: number, time: frame.time, bytes: 0, hook: null, verdict: null, unseen };
+  }
+  const { packet, hook, verdict, rule, passage } = processed;
+  const out: PacketOutcome = { packet: number, time: frame.time, bytes: packet.length, hook, verdict };
+  if (rule !== null && verdict !== 'STACK') out.rule = rule;
+  if (passage.looked) out.ctstate = packet.ctstate;
+  const reason = reasonOf(processed);
+  if (reason !== '') out.reason = reason;
+  if (passage.path !== null) out.path = passage.path;
+  return out;
+}
+
+function reasonOf({ packet, verdict, stack }: Judged): string {
+  return verdict === 'STACK' ? STACK_WORDS[stack]! : packet.invalidReason;
+}

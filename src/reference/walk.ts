@@ -1,0 +1,130 @@
+/** One walk through a table's chain: ipt_do_table and ip6t_do_table (net/ipv4/netfilter/ip_tables.c, net/ipv6/netfilter/ip6_tables.c). */
+import { evaluateBuiltin } from '../extensions/builtin.ts';
+import type { TargetEffects } from '../extensions/extension.ts';
+import type { EvaluateContext } from '../packet/view.ts';
+import type { Packet } from './packet.ts';
+import type { ReadyChain, ReadyMatch, ReadyRule } from './tables.ts';
+
+export interface WalkContext {
+  /** What matches may ask; `state` is bound to the match in hand. */
+  evaluate(match: ReadyMatch): EvaluateContext;
+  /** For targets. */
+  plain: EvaluateContext;
+  /** Rules looked at are counted here. */
+  evaluations: number;
+  /** TRACE words, when asked for. */
+  path: string[] | null;
+  listener: WalkListener | null;
+}
+
+export type RuleResult = 'match' | 'miss' | 'hotdrop';
+
+/** Told of every step, for `trace`. `at`: the match that decided, or the built-in options. */
+export interface WalkListener {
+  rule(chain: ReadyChain, rule: ReadyRule, result: RuleResult, at: ReadyMatch | 'builtin' | null): void;
+  end(chain: ReadyChain, word: 'policy' | 'return', number: number): void;
+}
+
+export interface WalkResult {
+  verdict: 'ACCEPT' | 'DROP' | 'REJECT';
+  /** What ended the walk, in TRACE's words; null for a hotdrop, which TRACE does not show. */
+  rule: string | null;
+  /** REJECT answered with a TCP reset. */
+  tcpReset: boolean;
+}
+
+const HOTDROP: WalkResult = { verdict: 'DROP', rule: null, tcpReset: false };
+
+/** `base`: the built-in chain of the hook. */
+export function walk(base: ReadyChain, packet: Packet, context: WalkContext): WalkResult {
+  const callers: { chain: ReadyChain; next: number }[] = [];
+  let chain = base;
+  let next = 0;
+  for (;;) {
+    const rule = chain.rules[next];
+    if (rule === undefined) {
+      const word = endOf(chain, packet, context);
+      if (chain.policy !== null) return { verdict: chain.policy, rule: word, tcpReset: false };
+      ({ chain, next } = callers.pop() ?? policyOf(base));
+      continue;
+    }
+    context.evaluations++;
+    const result = matches(chain, rule, packet, context);
+    if (result === 'hotdrop') return HOTDROP;
+    next++;
+    if (result === 'miss') continue;
+    rule.counter.packets++;
+    rule.counter.bytes += packet.length;
+    const word = `${chain.table}:${chain.name}:${kindOf(chain, rule)}:${rule.number}`;
+    context.path?.push(word);
+    const { target } = rule;
+    if (target.kind === 'none') continue;
+    if (target.kind === 'chain') {
+      if (!target.goto) callers.push({ chain, next });
+      chain = target.chain;
+      next = 0;
+      continue;
+    }
+    if (target.kind === 'verdict') {
+      if (target.verdict === 'RETURN') {
+        ({ chain, next } = callers.pop() ?? policyOf(base));
+        continue;
+      }
+      // Nobody reads the queue, so what goes there is dropped.
+      return { verdict: target.verdict === 'ACCEPT' ? 'ACCEPT' : 'DROP', rule: word, tcpReset: false };
+    }
+    const verdict = target.extension.evaluate(target.options, packet, effectsOn(packet), context.plain);
+    if (verdict !== 'continue') return { verdict, rule: word, tcpReset: target.tcpReset };
+  }
+}
+
+/** RETURN without a caller goes to the policy (the "underflow" rule). */
+const policyOf = (base: ReadyChain): { chain: ReadyChain; next: number } => ({ chain: base, next: base.rules.length });
+
+/** get_chainname_rulenum: a rule that asks nothing and gives a verdict looks like the end of a chain. */
+function kindOf(chain: ReadyChain, rule: ReadyRule): string {
+  if (!rule.unconditional) return 'rule';
+  return chain.policy === null ? 'return' : 'policy';
+}
+
+/** The invisible last rule of a chain: the policy, counted, or the return of a user chain. */
+function endOf(chain: ReadyChain, packet: Packet, context: WalkContext): string {
+  const kind = chain.policy === null ? 'return' : 'policy';
+  const number = chain.rules.length + 1;
+  if (chain.policy !== null) {
+    chain.counter.packets++;
+    chain.counter.bytes += packet.length;
+  }
+  const word = `${chain.table}:${chain.name}:${kind}:${number}`;
+  context.path?.push(word);
+  context.listener?.end(chain, kind, number);
+  return word;
+}
+
+/** The built-in options, then the matches from left to right; the first that fails decides. */
+function matches(chain: ReadyChain, rule: ReadyRule, packet: Packet, context: WalkContext): RuleResult {
+  const told = (result: RuleResult, at: ReadyMatch | 'builtin' | null): RuleResult => {
+    context.listener?.rule(chain, rule, result, at);
+    return result;
+  };
+  const builtin = evaluateBuiltin(rule.rule.builtin, packet);
+  if (builtin !== true) return told(builtin === 'hotdrop' ? 'hotdrop' : 'miss', 'builtin');
+  for (const one of rule.matches) {
+    const { match, extension } = one;
+    const result =
+      extension === undefined ? match.assumed?.as === 'hit' : extension.evaluate(match.options, packet, context.evaluate(one));
+    if (result !== true) return told(result === 'hotdrop' ? 'hotdrop' : 'miss', one);
+  }
+  return told('match', null);
+}
+
+function effectsOn(packet: Packet): TargetEffects {
+  return {
+    setMark(mark) {
+      packet.mark = mark >>> 0;
+    },
+    notrack() {
+      if (packet.tracking.kind === 'none') packet.tracking = { kind: 'untracked' };
+    },
+  };
+}
