@@ -62,10 +62,12 @@ function readBuiltin(reading: Reading, item: BuiltinItem, invert: Word | undefin
   if (letter === 'V' || letter === 'h') return 'done';
   if (COMMANDS.has(letter)) readCommandLetter(reading, item, letter as CommandLetter);
   else if (letter === 't') readTable(reading, item);
-  else if ((letter === 'w' || letter === 'W' || letter === 'M') && context.dump) {
+  else if ((letter === 'w' || letter === 'W') && context.dump) {
     throw fail(context, item.word, `${item.word.text} cannot be used in a dump`);
   } else if (letter === 'w' || letter === 'W') {
     if (item.value === undefined) reading.getopt.argument();
+  } else if (letter === 'M') {
+    // Where modprobe is: nothing to us.
   } else if (letter === 'm') {
     loadMatch(reading, wordOf(item));
   } else {
@@ -143,7 +145,7 @@ function readRuleOption(reading: Reading, item: BuiltinItem, invert: boolean): v
       draft.destinationInverted = invert;
       break;
     case 'p':
-      readProtocol(reading, value, invert);
+      readProtocol(reading, wholeWord(item), invert);
       break;
     case 'i':
       draft.builtin.inInterface = { pattern: interfaceName(reading, value), invert };
@@ -159,13 +161,17 @@ function readRuleOption(reading: Reading, item: BuiltinItem, invert: boolean): v
       readCounters(reading, item, value);
       break;
     case 'j':
-      // iptables takes the whole last word here, so that an attached value (-jDROP) is no target.
-      loadTarget(reading, item.attached ? { ...value, text: attachedText(item) } : value, false);
+      loadTarget(reading, wholeWord(item), false);
       break;
     case 'g':
       loadTarget(reading, value, true);
       break;
   }
+}
+
+/** For -p and -j iptables takes the whole last word, so that an attached value (-ptcp, -jDROP) is no protocol and no target. */
+function wholeWord(item: BuiltinItem): Word {
+  return item.attached ? { ...wordOf(item), text: attachedText(item) } : wordOf(item);
 }
 
 function attachedText(item: BuiltinItem): string {
@@ -184,6 +190,7 @@ function readProtocol(reading: Reading, value: Word, invert: boolean): void {
 
 function protocolHint(text: string): string | undefined {
   if (text === '!') return 'write the ! before the option: ! -p tcp';
+  if (/^-(p|-prot)/.test(text)) return 'a blank must stand between -p and the protocol';
   if (text.toLowerCase() === 'icmp6') return 'the protocol is called icmpv6 or ipv6-icmp';
   return text.includes(',') ? 'one protocol a rule' : undefined;
 }

@@ -102,6 +102,7 @@ function unknownExtension(reading: Reading, kind: 'match' | 'target', name: stri
 }
 
 function targetHint(reading: Reading, name: string): string {
+  if (/^-(j|-ju)/.test(name)) return 'a blank must stand between -j and the target';
   if (isVerdict(name.toUpperCase())) return `write ${name.toUpperCase()}`;
   const dump = `a chain must be declared above the rule: ":${name} - [0:0]"`;
   return reading.context.dump ? dump : `a chain must be made before the rule: -N ${name}`;

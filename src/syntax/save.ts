@@ -53,7 +53,7 @@ class SaveReader {
       if (this.errors.length >= ERRORS_MAX) break;
       this.guarded(() => this.readLine(this.repairLine(line)));
     }
-    if (this.current !== undefined || this.lost) this.guarded(() => this.missingCommit());
+    if (this.errors.length < ERRORS_MAX && (this.current !== undefined || this.lost)) this.guarded(() => this.missingCommit());
     return this.result();
   }
 
@@ -183,7 +183,12 @@ class SaveReader {
       return;
     }
     if (this.errors.some((error) => error.position.line === last.number)) return;
-    throw this.error(last, last.text.length + 1, 'COMMIT expected', hint);
+    throw this.error(
+      { number: last.number + 1, text: '', terminated: false },
+      1,
+      'COMMIT expected before the end of the file',
+      hint,
+    );
   }
 
   private readChain(line: Line, table: TableState): void {
