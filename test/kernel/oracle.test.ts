@@ -1,6 +1,6 @@
 /** The oracle judged by hand-computed expectations: two backends, two families, both topologies. */
 import { expect, test } from 'vitest';
-import { type KernelFrame, type KernelJob, runKernel } from '../../src/kernel/index.ts';
+import { comparedKernel, compareOutcomes, type KernelFrame, type KernelJob, runKernel } from '../../src/kernel/index.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import { describeKernel } from './machine.ts';
 import { ACK, ip, ping, SYN, tcp, udp } from './packets.ts';
@@ -308,6 +308,66 @@ COMMIT
       'filter:INPUT:policy:2',
     ]);
     expect(outcome.packets.map((packet) => packet.verdict)).toEqual(['ACCEPT', 'ACCEPT', 'ACCEPT']);
+  });
+
+  test.each(BACKENDS)('%s: NAT: rewritten bytes leave, nat rules see the first packet only', async (backend) => {
+    const rules = `*nat
+:PREROUTING ACCEPT [0:0]
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+-A PREROUTING -p udp -m udp --dport 53 -j DNAT --to-destination 10.9.8.7:5353
+-A POSTROUTING -o eth1 -j SNAT --to-source 203.0.113.5
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+-A FORWARD -d 10.9.8.7/32 -p udp -m udp --dport 5353
+COMMIT
+`;
+    const query = udp(`${A[4]} 4000`, `${B[4]} 53`);
+    const outcome = await runKernel(job(backend, 4, rules, [arriving(query), arriving(query)]));
+    expect(outcome.counters.nat?.PREROUTING?.rules).toEqual([{ packets: 1, bytes: 32 }]);
+    expect(outcome.counters.nat?.POSTROUTING?.rules).toEqual([{ packets: 1, bytes: 32 }]);
+    expect(outcome.packets.map((packet) => packet.path)).toEqual([
+      ['nat:PREROUTING:rule:1', 'filter:FORWARD:rule:1', 'filter:FORWARD:policy:2', 'nat:POSTROUTING:rule:1'],
+      ['filter:FORWARD:rule:1', 'filter:FORWARD:policy:2'],
+    ]);
+    for (const { left } of outcome.packets) {
+      const bytes = Buffer.from(left[0] ?? []);
+      expect(bytes.subarray(12, 20).toString('hex')).toBe('cb0071050a090807');
+      expect([bytes.readUInt16BE(20), bytes.readUInt16BE(22)]).toEqual([4000, 5353]);
+    }
+  });
+
+  test('the words of the legacy kernel: a verdict without conditions is called policy or return', async () => {
+    const rules = `*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:one - [0:0]
+:two - [0:0]
+-A FORWARD -j one
+-A FORWARD -g two
+-A FORWARD
+-A one -j RETURN
+-A one
+-A two -p udp -m udp --dport 1 -j RETURN
+-A two -j DROP
+COMMIT
+`;
+    const frames = [1, 2].map((port) => arriving(udp(`${A[4]} 9`, `${B[4]} ${port}`)));
+    const legacy = await runKernel(job('legacy', 4, rules, frames));
+    const nft = await runKernel(job('nft', 4, rules, frames));
+    expect(legacy.packets.map((packet) => packet.path?.join(' '))).toEqual([
+      'filter:FORWARD:rule:1 filter:one:return:1 filter:FORWARD:rule:2 filter:two:rule:1 filter:FORWARD:policy:4',
+      'filter:FORWARD:rule:1 filter:one:return:1 filter:FORWARD:rule:2 filter:two:return:2',
+    ]);
+    expect(
+      compareOutcomes(comparedKernel({ backend: 'legacy', rules }, legacy), comparedKernel({ backend: 'nft', rules }, nft)),
+    ).toEqual([]);
+    expect(legacy.packets.map((packet) => packet.verdict)).toEqual(['ACCEPT', 'DROP']);
   });
 
   test.each(BACKENDS)('%s: spacing real keeps the times of the capture, topspeed does not', async (backend) => {
