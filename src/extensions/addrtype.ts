@@ -29,7 +29,10 @@ const specs = [
 const TYPES = 'UNSPEC UNICAST LOCAL BROADCAST ANYCAST MULTICAST BLACKHOLE UNREACHABLE PROHIBIT THROW NAT XRESOLVE'.split(' ');
 /** UNSPEC, UNICAST, LOCAL, ANYCAST, MULTICAST, UNREACHABLE. */
 const IN_IPV6 = [0, 1, 2, 4, 5, 7];
-const HOOKS = { in: ['PREROUTING', 'INPUT', 'FORWARD'], out: ['FORWARD', 'OUTPUT', 'POSTROUTING'] } as const;
+const HOOKS: Readonly<Record<'in' | 'out', readonly string[]>> = {
+  in: ['PREROUTING', 'INPUT', 'FORWARD'],
+  out: ['FORWARD', 'OUTPUT', 'POSTROUTING'],
+};
 
 export const addrtype: MatchExtension<AddrtypeOptions> = {
   name: 'addrtype',
@@ -45,6 +48,7 @@ export const addrtype: MatchExtension<AddrtypeOptions> = {
     const source = all.get('src-type');
     const destination = all.get('dst-type');
     const device = all.has('limit-iface-in') ? 'in' : all.has('limit-iface-out') ? 'out' : undefined;
+    if (device !== undefined) checkChain(all, device, context.chain);
     return {
       ...(source === undefined ? {} : { source: readTypes(all, source, context.family) }),
       ...(destination === undefined ? {} : { destination: readTypes(all, destination, context.family) }),
@@ -76,6 +80,18 @@ export const addrtype: MatchExtension<AddrtypeOptions> = {
 
   show: (_, packet) => `src ${formatAddress(packet.source)}, dst ${formatAddress(packet.destination)}`,
 };
+
+/** Built-in chains are judged here; user chains by who calls them (legalityOf). */
+function checkChain(all: Given, device: 'in' | 'out', chain: string): void {
+  const one = all.get(`limit-iface-${device}`);
+  const other = HOOKS[device === 'in' ? 'out' : 'in'];
+  if (one === undefined || !other.includes(chain) || HOOKS[device].includes(chain)) return;
+  throw all.complain(
+    one,
+    `--limit-iface-${device} has no device to look at in ${chain}`,
+    `it works in ${HOOKS[device].join(', ')}`,
+  );
+}
 
 /** Names may be abbreviated: the first in order of numbers counts (`U` is UNSPEC). */
 function readTypes(all: Given, one: GivenOption, family: Family): TypeSet {

@@ -13,7 +13,7 @@ import {
   STATUS_SRC_NAT,
 } from '../abi/fields.ts';
 import { CONNTRACK_STATE_DNAT, CONNTRACK_STATE_SNAT } from '../abi/special.ts';
-import { formatAddress, parseAddress, parseMask, prefixMask, prefixOf } from '../model/address.ts';
+import { formatAddress, parseAddress, prefixMask, prefixOf } from '../model/address.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { ConnectionView, PacketView, TupleView } from '../packet/view.ts';
@@ -85,20 +85,24 @@ export function printStates(mask: number): string {
     .join(',');
 }
 
-/** ADDRESS, ADDRESS/PREFIX or ADDRESS/MASK. A mask with holes becomes a host mask, as libxtables 1.8.9 makes it. */
+/** ADDRESS, ADDRESS/PREFIX or ADDRESS/MASK. */
 export function readHost(all: Given, one: GivenOption, family: Family): AddressCondition {
-  const text = textOf(one);
-  const slash = text.indexOf('/');
-  const address = hostAddress(slash < 0 ? text : text.slice(0, slash), family);
-  const mask = slash < 0 ? prefixMask(family === 4 ? 32 : 128, family) : parseMask(text.slice(slash + 1), family);
-  if (address === undefined || mask === undefined) {
-    throw all.wants(
-      one,
-      `an IPv${family} address, ADDRESS/PREFIX or ADDRESS/MASK`,
-      'host names are not resolved: write the address',
-    );
+  const [host = '', ...rest] = textOf(one).split('/');
+  const address = hostAddress(host, family);
+  const prefix = rest.length === 0 ? 32 * (address?.length ?? 0) : prefixLength(rest.join('/'), family);
+  if (address === undefined || prefix === undefined) {
+    throw all.wants(one, `an IPv${family} address, ADDRESS/PREFIX or ADDRESS/MASK`, 'host names are not resolved: write the address');
   }
-  return { address, mask: prefixOf(mask) === undefined ? prefixMask(family === 4 ? 32 : 128, family) : mask, invert: one.invert };
+  return { address, mask: prefixMask(prefix, family), invert: one.invert };
+}
+
+/** A number of bits, or a mask written as an address; one with holes counts as a host mask, as libxtables 1.8.9 has it. */
+function prefixLength(text: string, family: Family): number | undefined {
+  const bits = family === 4 ? 32 : 128;
+  const number = parseUnsigned(text, bits);
+  if (number !== undefined) return number;
+  const mask = hostAddress(text, family);
+  return mask === undefined ? undefined : (prefixOf(mask) ?? bits);
 }
 
 /** Here libxtables asks getaddrinfo: the last of fewer than four IPv4 parts fills what is left (`10` is 0.0.0.10). */

@@ -59,5 +59,5 @@ function readMac(all: Given, one: GivenOption): number[] {
 }
 
 function printMac(bytes: readonly number[]): string {
-  return bytes.map((byte) => byte.toString(16).padStart(2, '0').toUpperCase()).join(':');
+  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

@@ -1,0 +1,67 @@
+/** Every case on our parser, and the same cases on the real iptables of this machine, in a network namespace of their own. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { extensions } from '../../src/extensions/index.ts';
+import { RuleError } from '../../src/model/errors.ts';
+import { type Case, readCases } from './case-files.ts';
+import { readRule, split } from './reader.ts';
+
+const cases = readCases();
+
+describe('cases, our parser', () => {
+  it('has a file for every extension', () => {
+    const names = extensions.map(({ name }) => `${name}.txt`);
+    expect([...new Set(cases.map(({ file }) => file))].sort()).toEqual(names.sort());
+  });
+
+  for (const one of cases) {
+    it(`${one.file}:${one.line} IPv${one.family} ${one.words}`, () => {
+      const read = () => readRule(split(one.words), one.family, one.table, one.chain);
+      if (one.saved === undefined) {
+        expect(read).toThrow(RuleError);
+        return;
+      }
+      expect(read().saved).toBe(one.saved);
+      // What is saved reads back to what is saved.
+      expect(readRule(split(one.saved), one.family, one.table, one.chain).saved).toBe(one.saved);
+    });
+  }
+});
+
+/** A shell script that adds each rule to an empty chain and prints what the kernel gives back, or FAIL. */
+function script(all: readonly Case[], variant: 'legacy' | 'nft'): string {
+  const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+  const lines = all.map(({ family, table, chain, words }) => {
+    const command = `${family === 4 ? 'iptables' : 'ip6tables'}-${variant}`;
+    const rule = split(words).map(quote).join(' ');
+    const add = `${command} -t ${table} -A ${chain} ${rule} >/dev/null 2>&1`;
+    return `${command} -t ${table} -F; if ${add}; then ${command} -t ${table} -S ${chain} | tail -n +2; else echo FAIL; fi; echo ----`;
+  });
+  return lines.join('\n');
+}
+
+function isThere(variant: 'legacy' | 'nft'): boolean {
+  const probe = `iptables-${variant} -A INPUT -p tcp --dport 1 && ip6tables-${variant} -A INPUT -p tcp --dport 1`;
+  return spawnSync('unshare', ['-n', 'sh', '-c', probe], { stdio: 'ignore' }).status === 0;
+}
+
+for (const variant of ['legacy', 'nft'] as const) {
+  describe.skipIf(!isThere(variant))(`cases, iptables-${variant}`, () => {
+    it('answers what the case files say', { timeout: 120_000 }, () => {
+      const asked = cases.filter(({ legacyOnly }) => variant === 'legacy' || !legacyOnly);
+      const output = execFileSync('unshare', ['-n', 'bash'], {
+        input: script(asked, variant),
+        encoding: 'utf8',
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      const answers = output.split('----\n').slice(0, -1);
+      expect(answers.length).toBe(asked.length);
+      const wrong = asked.flatMap((one, i) => {
+        const answer = (answers[i] ?? '').trim();
+        const wanted = one.saved === undefined ? 'FAIL' : `-A ${one.chain} ${one.saved}`.trim();
+        return answer === wanted ? [] : [`${one.file}:${one.line} IPv${one.family} ${one.words}: ${answer}, not ${wanted}`];
+      });
+      expect(wrong).toEqual([]);
+    });
+  });
+}
