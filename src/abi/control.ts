@@ -12,6 +12,8 @@ export const CONTROL_STATES = 80;
 export const CONTROL_UNSEEN = 128;
 export const CONTROL_STACK = 384;
 export const CONTROL_INVALID = 640;
+/** Sum of lengths on the wire. */
+export const CONTROL_WIRE = 896;
 export const CONTROL_SIZE = 1024;
 
 /** Order of CONTROL_VERDICTS and of a record's verdict. */
@@ -25,5 +27,5 @@ export const RUN_MORE = 0;
 export const RUN_DRAIN = 1;
 export const RUN_END = 2;
 export const RUN_DAMAGED = 3;
-/** Memory could not grow. */
-export const RUN_MEMORY = 4;
+/** A call does not go on for ever; call again. */
+export const RUN_AGAIN = 4;

@@ -17,6 +17,8 @@ export const RECORD_BYTES = 40;
 export const RECORD_SEGMENTS = 44;
 /** RECORD_FLAG_*. */
 export const RECORD_FLAGS = 48;
+/** INPUT, OUTPUT, FORWARD: 0, 1, 2. */
+export const RECORD_HOOK = 52;
 export const RECORD_SIZE = 56;
 export const RECORD_NO_VERDICT = 255;
 export const RECORD_NO_STATE = 255;

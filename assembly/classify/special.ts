@@ -1,0 +1,41 @@
+/** Tests that are more than a comparison of fields; parameters as abi/special.ts lists them. */
+import { STATE_SIZE } from '../../src/abi/image.ts';
+import {
+  SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CONNTRACK,
+  SPECIAL_LIMIT,
+  SPECIAL_LIMIT_NFT,
+  SPECIAL_TCP_OPTION,
+  TEST_HIT,
+  TEST_MISS,
+} from '../../src/abi/special.ts';
+import { addressTypes } from './addrtype.ts';
+import { connection } from './conntrack.ts';
+import { limitLegacy, limitNft } from './limit.ts';
+import { states } from './program.ts';
+import { tcpOption } from './tcp.ts';
+
+/** `test` is a SPECIAL test. An unknown code never matches; the loader refuses images that hold one. */
+export function runSpecial(test: usize, slot: usize): u32 {
+  const code = load<u32>(test, 4);
+  const parameters = test + 16;
+  const state = states + (load<u32>(test, 8) as usize) * STATE_SIZE;
+  switch (code) {
+    case SPECIAL_TCP_OPTION:
+      return tcpOption(parameters, slot);
+    case SPECIAL_CONNTRACK:
+      return answer(connection(parameters, slot));
+    case SPECIAL_LIMIT:
+      return answer(limitLegacy(parameters, state, slot));
+    case SPECIAL_LIMIT_NFT:
+      return answer(limitNft(parameters, state, slot));
+    case SPECIAL_ADDRTYPE_DEVICE:
+      return answer(addressTypes(parameters, slot));
+    default:
+      return TEST_MISS;
+  }
+}
+
+function answer(holds: bool): u32 {
+  return holds ? TEST_HIT : TEST_MISS;
+}

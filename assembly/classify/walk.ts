@@ -1,0 +1,126 @@
+/** One walk of a table at a hook: down the tree, then through what is left of the rules. */
+import { CT_UNTRACKED, FIELD_CT_STATE, FIELD_CT_STATUS, FIELD_MARK } from '../../src/abi/fields.ts';
+import {
+  END_HIT,
+  END_MISS,
+  NEXT_ACCEPT,
+  NEXT_DROP,
+  NEXT_HOTDROP,
+  NEXT_STEP,
+  NODE_BINARY_SIZE,
+  NODE_TABLE,
+  NODE_TABLE_CHILDREN,
+  NODE_TABLE_CLASSES,
+  REF_EDGE,
+  STEP_CALL,
+  STEP_DROP_SEGMENT,
+  STEP_HIT_NEXT,
+  STEP_HIT_SEGMENT,
+  STEP_LIST,
+  STEP_MARK,
+  STEP_MISS_NEXT,
+  STEP_MISS_SEGMENT,
+  STEP_NOTRACK,
+  STEP_TESTS,
+} from '../../src/abi/program.ts';
+import { TEST_HIT, TEST_MISS } from '../../src/abi/special.ts';
+import { conntrackUntrack } from '../conntrack/index';
+import { code, count, stackBase, stackEnd } from './program.ts';
+import { runTest } from './tests.ts';
+
+/** The verdict (NEXT_*) of walk number `walk`; an absent table accepts without a trace. `bytes`: what rules count for the packet. */
+export function runWalk(walk: u32, slot: usize, bytes: u64): u32 {
+  const at = code + ((walk as usize) << 3);
+  const root = load<u32>(at);
+  if (root === 0) return NEXT_ACCEPT;
+  const edge = code + (descend(root, slot) as usize);
+  count(load<u32>(edge), bytes);
+  const next = load<u32>(edge, 4);
+  return next < <u32>NEXT_STEP ? next : runSteps(next, load<u32>(at, 4), slot, bytes);
+}
+
+/** The edge that the static fields lead to. */
+function descend(root: u32, slot: usize): u32 {
+  let reference = root;
+  while ((reference & REF_EDGE) === 0) {
+    const node = code + (reference as usize);
+    const head = load<u32>(node);
+    if ((head & NODE_TABLE) !== 0) {
+      const kind = load<u8>(node + (load<u8>(slot + ((head ^ NODE_TABLE) as usize)) as usize), NODE_TABLE_CLASSES) as usize;
+      reference = load<u32>(node + (kind << 2), NODE_TABLE_CHILDREN);
+    } else {
+      const above = (load<u32>(slot + (head as usize)) > load<u32>(node, 4)) as usize;
+      reference = load<u32>(node + (above << 2), NODE_BINARY_SIZE - 8);
+    }
+  }
+  return reference ^ REF_EDGE;
+}
+
+/** Residual steps, until one ends with a verdict. */
+function runSteps(first: u32, policy: u32, slot: usize, bytes: u64): u32 {
+  let next = first;
+  let top = stackBase;
+  while (next >= <u32>NEXT_STEP) {
+    const step = code + (next as usize);
+    const head = load<u32>(step);
+    const kind = head & 255;
+    if (kind === STEP_TESTS) {
+      next = testStep(step, head, slot, bytes);
+    } else if (kind === STEP_CALL) {
+      // As in the kernel, a jump that finds the stack full drops the packet.
+      if (top >= stackEnd) return NEXT_DROP;
+      store<u32>(top, load<u32>(step, STEP_MISS_NEXT));
+      top += 4;
+      next = load<u32>(step, STEP_HIT_NEXT);
+    } else if (kind === STEP_MARK || kind === STEP_NOTRACK) {
+      if (kind === STEP_MARK) setMark(step, slot);
+      else untrack(slot);
+      count(load<u32>(step, STEP_HIT_SEGMENT), bytes);
+      next = load<u32>(step, STEP_HIT_NEXT);
+    } else if (top !== stackBase) {
+      top -= 4;
+      next = load<u32>(top);
+    } else {
+      const edge = code + (policy as usize);
+      count(load<u32>(edge), bytes);
+      return load<u32>(edge, 4);
+    }
+  }
+  return next;
+}
+
+/** The tests of one rule, in order; the first that fails decides. */
+function testStep(step: usize, head: u32, slot: usize, bytes: u64): u32 {
+  const number = (head >>> 8) & 0xffff;
+  const list = code + (load<u32>(step, STEP_LIST) as usize);
+  let end = head >>> 24;
+  for (let index: u32 = 0; index < number; index++) {
+    const answer = runTest(code + (load<u32>(list + ((index as usize) << 2)) as usize), slot);
+    if (answer !== TEST_HIT) {
+      // Miss and hotdrop follow hit in the same order in both lists of numbers.
+      end = answer === TEST_MISS ? END_MISS : END_MISS + 1;
+      break;
+    }
+  }
+  if (end === END_HIT) {
+    count(load<u32>(step, STEP_HIT_SEGMENT), bytes);
+    return load<u32>(step, STEP_HIT_NEXT);
+  }
+  if (end === END_MISS) {
+    count(load<u32>(step, STEP_MISS_SEGMENT), bytes);
+    return load<u32>(step, STEP_MISS_NEXT);
+  }
+  count(load<u32>(step, STEP_DROP_SEGMENT), bytes);
+  return NEXT_HOTDROP;
+}
+
+function setMark(step: usize, slot: usize): void {
+  const mark = load<u32>(slot, FIELD_MARK * 4);
+  store<u32>(slot, (mark & ~load<u32>(step, 4)) ^ load<u32>(step, STEP_MISS_SEGMENT), FIELD_MARK * 4);
+}
+
+/** CT --notrack leaves alone what has a connection or is untracked already (xt_CT.c). */
+function untrack(slot: usize): void {
+  if (load<i32>(slot, FIELD_CT_STATUS * 4) < 0 || load<u32>(slot, FIELD_CT_STATE * 4) === <u32>CT_UNTRACKED) return;
+  conntrackUntrack(slot);
+}

@@ -1,0 +1,82 @@
+/**
+ * What the host calls, in this order: allocate every region, `setup`, `start`; a capture at a time `startCapture`, then `feed` and `run` until RUN_END or
+ * RUN_DAMAGED. The host writes only into regions it allocated and reads counters between calls.
+ */
+import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
+import { PACKET_SIZE } from '../src/abi/packet.ts';
+import { captureConsumed, captureFeed, captureReset } from './capture/index.ts';
+import { setProgram } from './classify/program.ts';
+import { runWalk } from './classify/walk.ts';
+import { conntrackConfirmed, conntrackInit, conntrackLive, conntrackReserve } from './conntrack/index';
+import { setFlags } from './hooks.ts';
+import { allocate, heapStart } from './memory.ts';
+import { drainRing, setRing } from './records.ts';
+import { BATCH, replay, setSlots, startInput } from './replay.ts';
+import { stackInit } from './stack/index.ts';
+import { setControl } from './tally.ts';
+
+export { allocate, captureConsumed as consumed, conntrackConfirmed as connections, conntrackLive as live, drainRing as drain };
+
+let capture: usize = 0;
+
+/** How many bytes of packet slots `setup` wants. */
+export function slotBytes(): u32 {
+  return BATCH * PACKET_SIZE;
+}
+
+/** Code section, segment counters, match state, call stack of `depth` entries; credits per jiffy, last visible segment. */
+export function setupProgram(
+  code: usize,
+  segments: usize,
+  states: usize,
+  stack: usize,
+  depth: u32,
+  credits: u32,
+  visible: u32,
+): void {
+  setProgram(code, segments, states, stack, depth, credits, visible);
+}
+
+/** The blocks of the host model and of the record reader; `flags` are IMAGE_FLAG_*. */
+export function setupHost(host: usize, state: usize, names: usize, hz: u32, flags: u32): void {
+  stackInit(host);
+  capture = state;
+  store<u32>(capture, hz, CAPTURE_HZ);
+  store<u32>(capture, names as u32, CAPTURE_NAMES);
+  setFlags(flags);
+}
+
+/** Where results go: control block, packet slots, output ring (size 0: no records). */
+export function setupResults(control: usize, slots: usize, ring: usize, ringSize: u32): void {
+  setControl(control);
+  setSlots(slots);
+  setRing(ring, ringSize);
+}
+
+/** All regions are there: conntrack takes the rest of the memory. */
+export function start(conntrack: usize): void {
+  conntrackInit(conntrack, heapStart());
+}
+
+export function startCapture(): void {
+  captureReset(capture);
+  startInput();
+}
+
+/** Bytes not yet consumed; `last`: nothing follows in this file. False when there is no memory for the connections they can bring. */
+export function feed(at: usize, length: u32, last: bool): bool {
+  captureFeed(at, length, last);
+  startInput();
+  // No packet that reaches netfilter takes less than an IP header and its record's.
+  return conntrackReserve(length / 36 + BATCH);
+}
+
+/** RUN_*. */
+export function run(): i32 {
+  return replay();
+}
+
+/** One walk on a slot that the host filled: for tests and benchmarks of classification alone. NEXT_*. */
+export function classify(walk: u32, slot: usize, bytes: u32): u32 {
+  return runWalk(walk, slot, bytes as u64);
+}

@@ -1,0 +1,33 @@
+/**
+ * The engine's memory, in order of address:
+ *
+ *     static data of the module
+ *     regions the host asks for once, before `start`: the image's header and code, the host block, the conntrack parameters, interface names,
+ *       segment counters, match state, call stack, packet slots, capture state, control block, output ring, input buffer
+ *     conntrack's region, the last: it alone grows later, between batches
+ *
+ * Nothing is freed: an engine is made for one job.
+ */
+const PAGE_SHIFT: u32 = 16;
+const ALIGNMENT: usize = 63;
+
+let top: usize = 0;
+
+/** A zeroed region, aligned to a cache line; 0 when memory cannot grow. */
+export function allocate(bytes: u32): usize {
+  if (top === 0) top = __heap_base;
+  const at = (top + ALIGNMENT) & ~ALIGNMENT;
+  const end = (at as u64) + (bytes as u64);
+  const have = (memory.size() as u64) << PAGE_SHIFT;
+  if (end > have) {
+    const pages = ((end - have + 0xffff) >> PAGE_SHIFT) as i32;
+    if (memory.grow(pages) < 0) return 0;
+  }
+  top = end as usize;
+  return at;
+}
+
+/** Where the last region starts. */
+export function heapStart(): usize {
+  return (top + ALIGNMENT) & ~ALIGNMENT;
+}

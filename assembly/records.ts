@@ -1,0 +1,72 @@
+/** The output ring: one record a packet with its path, only when asked for. Layout: src/abi/records.ts. */
+import { FIELD_CT_STATE, FIELD_LENGTH } from '../src/abi/fields.ts';
+import { PACKET_INVALID, PACKET_NUMBER, PACKET_STACK, PACKET_TIME, PACKET_UNSEEN, PACKET_WAY } from '../src/abi/packet.ts';
+import {
+  RECORD_BYTES,
+  RECORD_FLAG_CUT,
+  RECORD_FLAG_HOTDROP,
+  RECORD_FLAGS,
+  RECORD_HOOK,
+  RECORD_INVALID,
+  RECORD_NO_STATE,
+  RECORD_NUMBER,
+  RECORD_SEGMENTS,
+  RECORD_SIZE,
+  RECORD_STACK,
+  RECORD_STATE,
+  RECORD_TIME,
+  RECORD_UNSEEN,
+  RECORD_VERDICT,
+  RECORD_WAY,
+} from '../src/abi/records.ts';
+import { endPath, pathWasCut, startPath } from './classify/program.ts';
+
+let ring: usize = 0;
+let ringEnd: usize = 0;
+let at: usize = 0;
+
+/** A size of 0: no records. */
+export function setRing(start: usize, size: u32): void {
+  ring = start;
+  ringEnd = start + (size as usize);
+  at = start;
+  startPath(0, 0);
+}
+
+export function recording(): bool {
+  return ringEnd !== ring;
+}
+
+/** Less than a quarter of the ring is left: the host takes the records before the next packet. */
+export function ringIsFull(): bool {
+  return recording() && at !== ring && ringEnd - at < (ringEnd - ring) >> 2;
+}
+
+/** Bytes of records, from the start of the ring; they are gone afterwards. */
+export function drainRing(): u32 {
+  const bytes = (at - ring) as u32;
+  at = ring;
+  return bytes;
+}
+
+export function openRecord(): void {
+  startPath(at + RECORD_SIZE, ringEnd);
+}
+
+/** `state`: CT_* or RECORD_NO_STATE. */
+export function closeRecord(slot: usize, verdict: u32, hook: u32, looked: bool, hotdrop: bool): void {
+  const end = endPath();
+  store<u64>(at, load<u64>(slot, PACKET_NUMBER), RECORD_NUMBER);
+  store<u64>(at, load<u64>(slot, PACKET_TIME), RECORD_TIME);
+  store<u32>(at, load<u32>(slot, PACKET_WAY), RECORD_WAY);
+  store<u32>(at, verdict, RECORD_VERDICT);
+  store<u32>(at, load<u32>(slot, PACKET_UNSEEN), RECORD_UNSEEN);
+  store<u32>(at, load<u32>(slot, PACKET_STACK), RECORD_STACK);
+  store<u32>(at, load<u32>(slot, PACKET_INVALID), RECORD_INVALID);
+  store<u32>(at, looked ? load<u32>(slot, FIELD_CT_STATE * 4) : RECORD_NO_STATE, RECORD_STATE);
+  store<u32>(at, load<u32>(slot, PACKET_UNSEEN) !== 0 ? 0 : load<u32>(slot, FIELD_LENGTH * 4), RECORD_BYTES);
+  store<u32>(at, ((end - at - RECORD_SIZE) >> 2) as u32, RECORD_SEGMENTS);
+  store<u32>(at, (hotdrop ? RECORD_FLAG_HOTDROP : 0) | (pathWasCut() ? RECORD_FLAG_CUT : 0), RECORD_FLAGS);
+  store<u32>(at, hook, RECORD_HOOK);
+  at = (end + 7) & ~7;
+}

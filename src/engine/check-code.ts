@@ -1,0 +1,173 @@
+/** Checks the code section of an image: every reference the engine can follow stays inside, and everything ends. */
+import { FIELD_COUNT } from '../abi/fields.ts';
+import * as image from '../abi/image.ts';
+import * as program from '../abi/program.ts';
+import * as special from '../abi/special.ts';
+import { ImageError } from './image-error.ts';
+
+/** How many parameters each special test reads. */
+const PARAMETERS: ReadonlyMap<number, number> = new Map([
+  [special.SPECIAL_TCP_OPTION, 2],
+  [special.SPECIAL_CONNTRACK, 48],
+  [special.SPECIAL_LIMIT, 2],
+  [special.SPECIAL_LIMIT_NFT, 4],
+  [special.SPECIAL_ADDRTYPE_DEVICE, 4],
+]);
+
+/** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. */
+export function checkCode(code: Uint8Array, header: Uint32Array): void {
+  new CodeChecker(code, header).run();
+}
+
+class CodeChecker {
+  private readonly words: Uint32Array;
+  private readonly segments: number;
+  private readonly states: number;
+  private readonly seen = new Set<number>();
+  private readonly seenTests = new Set<number>();
+  /** Steps and nodes (as references) still to be looked at. */
+  private readonly pending: { kind: 'node' | 'step'; at: number }[] = [];
+
+  constructor(code: Uint8Array, header: Uint32Array) {
+    this.words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
+    this.segments = header[image.IMAGE_WORD_SEGMENT_COUNT]!;
+    this.states = header[image.IMAGE_WORD_STATES]!;
+  }
+
+  run(): void {
+    this.demand(this.words.length * 4 >= image.WALKS_SIZE, 'no room for the walks');
+    for (let walk = 0; walk < image.WALKS; walk++) {
+      const root = this.words[walk * 2]!;
+      if (root === 0) continue;
+      this.reference(root, 0);
+      this.edge(this.words[walk * 2 + 1]!);
+    }
+    for (let next = this.pending.pop(); next !== undefined; next = this.pending.pop()) {
+      if (next.kind === 'node') this.node(next.at);
+      else this.step(next.at);
+    }
+  }
+
+  private demand(holds: boolean, what: string): asserts holds {
+    if (!holds) throw new ImageError('code', `code: ${what}`);
+  }
+
+  /** `size` bytes of whole words at `at`, behind the walks. */
+  private inside(at: number, size: number, what: string): void {
+    this.demand(at % 4 === 0 && at >= image.WALKS_SIZE && at + size <= this.words.length * 4, `${what} outside`);
+  }
+
+  /** A node's children lie behind it. */
+  private reference(reference: number, parent: number): void {
+    if ((reference & program.REF_EDGE) !== 0) {
+      this.edge(reference - program.REF_EDGE);
+      return;
+    }
+    this.demand(reference > parent, 'a node leads backwards');
+    this.visit('node', reference);
+  }
+
+  private visit(kind: 'node' | 'step', at: number): void {
+    const key = at * 2 + (kind === 'node' ? 1 : 0);
+    if (this.seen.has(key)) return;
+    this.seen.add(key);
+    this.pending.push({ kind, at });
+  }
+
+  private edge(at: number): void {
+    this.inside(at, program.EDGE_SIZE, 'an edge');
+    this.segment(this.words[at / 4]!);
+    this.next(this.words[at / 4 + 1]!, Number.POSITIVE_INFINITY);
+  }
+
+  private segment(segment: number): void {
+    this.demand(segment < this.segments, 'a segment that does not exist');
+  }
+
+  /** Steps lead to steps before them. */
+  private next(next: number, from: number): void {
+    if (next < program.NEXT_STEP) {
+      this.demand(next <= program.NEXT_HOTDROP, 'an unknown verdict');
+      return;
+    }
+    this.demand(next < from, 'a step leads forwards');
+    this.visit('step', next);
+  }
+
+  private node(at: number): void {
+    this.inside(at, program.NODE_BINARY_SIZE, 'a node');
+    const head = this.words[at / 4]!;
+    this.field(head & ~program.NODE_TABLE, 1);
+    if ((head & program.NODE_TABLE) === 0) {
+      this.reference(this.words[at / 4 + 2]!, at);
+      this.reference(this.words[at / 4 + 3]!, at);
+      return;
+    }
+    const classes = this.words[at / 4 + 1]!;
+    this.demand(classes >= 1 && classes <= 256, 'a table without classes');
+    this.inside(at, program.NODE_TABLE_CHILDREN + classes * 4, 'a table');
+    const kinds = new Uint8Array(this.words.buffer, this.words.byteOffset + at + program.NODE_TABLE_CLASSES, 256);
+    this.demand(
+      kinds.every((kind) => kind < classes),
+      'a value without a class',
+    );
+    for (let index = 0; index < classes; index++) this.reference(this.words[(at + program.NODE_TABLE_CHILDREN) / 4 + index]!, at);
+  }
+
+  /** `count` fields from byte offset `offset` of the slot. */
+  private field(offset: number, count: number): void {
+    this.demand(offset % 4 === 0 && offset / 4 + count <= FIELD_COUNT, 'a field that does not exist');
+  }
+
+  private step(at: number): void {
+    this.inside(at, program.STEP_SIZE, 'a step');
+    const word = at / 4;
+    const head = this.words[word]!;
+    const kind = head & 255;
+    this.demand(kind <= program.STEP_RETURN, 'an unknown step');
+    if (kind === program.STEP_RETURN) return;
+    this.segment(this.words[word + 2]!);
+    this.next(this.words[word + 3]!, at);
+    if (kind === program.STEP_CALL) this.next(this.words[word + 5]!, at);
+    if (kind !== program.STEP_TESTS) return;
+    this.demand(head >>> 24 <= program.END_HOTDROP, 'an unknown end');
+    this.segment(this.words[word + 4]!);
+    this.next(this.words[word + 5]!, at);
+    this.segment(this.words[word + 6]!);
+    const number = (head >>> 8) & 0xffff;
+    const list = this.words[word + 1]!;
+    this.inside(list, number * 4, 'a list of tests');
+    for (let index = 0; index < number; index++) this.test(this.words[list / 4 + index]!);
+  }
+
+  private test(at: number): void {
+    if (this.seenTests.has(at)) return;
+    this.seenTests.add(at);
+    this.inside(at, 16, 'a test');
+    const [head, one, two, three] = this.words.subarray(at / 4, at / 4 + 4) as unknown as [number, number, number, number];
+    switch (head & program.TEST_OPCODE) {
+      case program.TEST_RANGE:
+      case program.TEST_MASK:
+        this.field(one, 1);
+        return;
+      case program.TEST_RANGES:
+        this.demand(one <= FIELD_COUNT, 'too many fields');
+        this.inside(at, 12 + one * 4 + two * 8, 'ranges');
+        for (let index = 0; index < one; index++) this.field(this.words[at / 4 + 3 + index]!, 1);
+        return;
+      case program.TEST_WORDS:
+      case program.TEST_WORD_RANGE:
+        this.demand(two <= FIELD_COUNT, 'too many words');
+        this.field(one, two);
+        this.inside(at, 12 + two * 8, 'words');
+        return;
+      case program.TEST_SPECIAL:
+        this.demand(PARAMETERS.get(one) === three, 'an unknown special test');
+        this.demand(two === 0 || two < this.states, 'state that does not exist');
+        this.inside(at, 16 + three * 4, 'parameters');
+        return;
+      default:
+        this.demand(false, 'an unknown test');
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/** From counted segments to the counters of rules and policies, and from segments to paths in TRACE's words. */
+import * as abi from '../abi/image.ts';
+import type { TableCounters } from '../model/outcome.ts';
+import type { Family } from '../model/ruleset.ts';
+import type { ImageView } from './image-view.ts';
+
+export interface Counted {
+  counters: Partial<Record<Family, TableCounters>>;
+  evaluations: number;
+}
+
+/** `counts`: packets and bytes of each segment. A rope's count is that of both its halves, so one pass from the last rope to the first is enough. */
+export function countRules(image: ImageView, counts: BigUint64Array): Counted {
+  const { segments, ropes, events } = image;
+  const packets = new Float64Array(ropes.length / 2);
+  const bytes = new Float64Array(ropes.length / 2);
+  let evaluations = 0;
+  for (let segment = 1; segment < segments.length / 2; segment++) {
+    const number = Number(counts[segment * 2]!);
+    const rope = segments[segment * 2]!;
+    packets[rope]! += number;
+    bytes[rope]! += Number(counts[segment * 2 + 1]!);
+    evaluations += number * segments[segment * 2 + 1]!;
+  }
+  const chains = emptyCounters(image);
+  for (let rope = ropes.length / 2 - 1; rope > 0; rope--) {
+    const left = ropes[rope * 2]!;
+    const right = ropes[rope * 2 + 1]!;
+    if (left < abi.ROPE_EVENT) {
+      for (const half of [left, right]) {
+        packets[half]! += packets[rope]!;
+        bytes[half]! += bytes[rope]!;
+      }
+      continue;
+    }
+    const event = (left - abi.ROPE_EVENT) * 3;
+    const chain = chains.byNumber.get(events[event]!)!;
+    const counts = events[event + 2]! >>> 8;
+    const counter =
+      counts === abi.COUNTS_POLICY ? chain : counts === abi.COUNTS_RULE ? chain.rules[events[event + 1]! - 1] : undefined;
+    if (counter === undefined) continue;
+    counter.packets += packets[rope]!;
+    counter.bytes += bytes[rope]!;
+  }
+  return { counters: chains.counters, evaluations };
+}
+
+function emptyCounters({ names }: ImageView): {
+  counters: Partial<Record<Family, TableCounters>>;
+  byNumber: Map<number, TableCounters[string][string]>;
+} {
+  const counters: Partial<Record<Family, TableCounters>> = {};
+  const byNumber = new Map<number, TableCounters[string][string]>();
+  for (const table of names.tables) {
+    const family = counters[table.family] ?? {};
+    counters[table.family] = family;
+    const chains: TableCounters[string] = {};
+    family[table.name] = chains;
+    for (const [index, chain] of table.chains.entries()) {
+      const rules = Array.from({ length: chain.rules }, () => ({ packets: 0, bytes: 0 }));
+      const made = { policy: chain.policy, packets: 0, bytes: 0, rules };
+      chains[chain.name] = made;
+      byNumber.set(table.first + index, made);
+    }
+  }
+  return { counters, byNumber };
+}
+
+const WORDS = ['rule', 'return', 'policy'];
+
+/** Segments as lists of `table:chain:word:number`, each worked out once. */
+export class PathWords {
+  private readonly image: ImageView;
+  private readonly chains = new Map<number, { table: string; chain: string }>();
+  private readonly known = new Map<number, readonly PathWord[]>();
+
+  constructor(image: ImageView) {
+    this.image = image;
+    for (const table of image.names.tables) {
+      for (const [index, chain] of table.chains.entries())
+        this.chains.set(table.first + index, { table: table.name, chain: chain.name });
+    }
+  }
+
+  of(segment: number): readonly PathWord[] {
+    let words = this.known.get(segment);
+    if (words === undefined) {
+      words = this.read(this.image.segments[segment * 2]!);
+      this.known.set(segment, words);
+    }
+    return words;
+  }
+
+  private read(from: number): PathWord[] {
+    const { ropes, events } = this.image;
+    const words: PathWord[] = [];
+    const stack = [from];
+    for (let rope = stack.pop(); rope !== undefined; rope = stack.pop()) {
+      if (rope === 0) continue;
+      const left = ropes[rope * 2]!;
+      if (left < abi.ROPE_EVENT) {
+        stack.push(ropes[rope * 2 + 1]!, left);
+        continue;
+      }
+      const event = (left - abi.ROPE_EVENT) * 3;
+      const { table, chain } = this.chains.get(events[event]!)!;
+      words.push({ table, text: `${table}:${chain}:${WORDS[events[event + 2]! & 255]}:${events[event + 1]}` });
+    }
+    return words;
+  }
+}
+
+export interface PathWord {
+  table: string;
+  text: string;
+}

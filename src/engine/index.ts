@@ -1,0 +1,31 @@
+/** The engine as a witness: a job in, a session that eats captures and answers with the common result. */
+import { type CompileOptions, compile, type Image } from '../compile/index.ts';
+import type { Job, OnPacket } from '../model/witness.ts';
+import { loadEngine, type WasmSource } from './loader.ts';
+import { EngineSession } from './session.ts';
+
+export { ImageError, type ImageFault } from './image-error.ts';
+export { readImage } from './image-view.ts';
+export { EngineError, type EngineSession } from './session.ts';
+
+export interface EngineOptions extends CompileOptions {
+  /** build/engine.wasm, or a module compiled from it. */
+  wasm: WasmSource;
+  /** Called for every packet in order; slower. The paths come with job.packets.path. */
+  onPacket?: OnPacket;
+}
+
+/** Compiles the job's rules and starts an engine of its own for them. Throws RuleError, WalkError, ImageError. */
+export async function createEngine(job: Job, options: EngineOptions): Promise<EngineSession> {
+  return openImage(compile(job, options), options, job.packets?.path ?? false);
+}
+
+/** Starts an engine for an image that was compiled before. */
+export async function openImage(
+  image: Image,
+  options: Pick<EngineOptions, 'wasm' | 'onPacket'>,
+  path: boolean,
+): Promise<EngineSession> {
+  const engine = await loadEngine(options.wasm);
+  return new EngineSession(engine, image, options.onPacket === undefined ? { path } : { path, onPacket: options.onPacket });
+}

@@ -1,0 +1,38 @@
+/** The only place that knows @assemblyscript/loader. */
+import { instantiate } from '@assemblyscript/loader';
+
+/** What assembly/index.ts exports. Addresses and counts are unsigned: `>>> 0` what comes back. */
+export interface EngineExports {
+  memory: { readonly buffer: ArrayBuffer };
+  allocate(bytes: number): number;
+  slotBytes(): number;
+  setupProgram(
+    code: number,
+    segments: number,
+    states: number,
+    stack: number,
+    depth: number,
+    credits: number,
+    visible: number,
+  ): void;
+  setupHost(host: number, state: number, names: number, hz: number, flags: number): void;
+  setupResults(control: number, slots: number, ring: number, ringSize: number): void;
+  start(conntrack: number): void;
+  startCapture(): void;
+  feed(at: number, length: number, last: number): number;
+  run(): number;
+  consumed(): number;
+  drain(): number;
+  connections(): number;
+  live(): number;
+  classify(walk: number, slot: number, bytes: number): number;
+}
+
+/** The bytes of build/engine.wasm, or a WebAssembly.Module made from them (its type is not in every TypeScript library). */
+export type WasmSource = ArrayBuffer | Uint8Array | object;
+
+/** A fresh instance with a memory of its own. The module has no imports. */
+export async function loadEngine(wasm: WasmSource): Promise<EngineExports> {
+  const { exports } = await instantiate(wasm as Parameters<typeof instantiate>[0]);
+  return exports as unknown as EngineExports;
+}

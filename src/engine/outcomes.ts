@@ -1,0 +1,70 @@
+/** The output ring's records as packet outcomes. */
+import * as abi from '../abi/records.ts';
+import type { CtState, HookName, PacketOutcome, Verdict } from '../model/outcome.ts';
+import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
+import type { PathWords } from './counters.ts';
+
+export const VERDICTS: readonly Verdict[] = ['ACCEPT', 'DROP', 'REJECT', 'STACK'];
+export const HOOKS: readonly HookName[] = ['INPUT', 'OUTPUT', 'FORWARD'];
+export const STATES: readonly CtState[] = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED'];
+
+/** Calls back for every record in `bytes` of the ring at `at`. */
+export function readRecords(
+  memory: ArrayBuffer,
+  at: number,
+  bytes: number,
+  words: PathWords,
+  withPath: boolean,
+  each: (outcome: PacketOutcome) => void,
+): void {
+  const view = new DataView(memory, at, bytes);
+  for (let offset = 0; offset < bytes; ) {
+    const segments = view.getUint32(offset + abi.RECORD_SEGMENTS, true);
+    each(readRecord(view, offset, segments, words, withPath));
+    offset += (abi.RECORD_SIZE + segments * 4 + 7) & ~7;
+  }
+}
+
+function readRecord(view: DataView, offset: number, segments: number, words: PathWords, withPath: boolean): PacketOutcome {
+  const word = (field: number): number => view.getUint32(offset + field, true);
+  const outcome: PacketOutcome = {
+    packet: Number(view.getBigUint64(offset + abi.RECORD_NUMBER, true)),
+    time: view.getBigUint64(offset + abi.RECORD_TIME, true),
+    bytes: word(abi.RECORD_BYTES),
+    hook: null,
+    verdict: null,
+  };
+  const unseen = word(abi.RECORD_UNSEEN);
+  if (unseen !== 0) {
+    outcome.unseen = UNSEEN_WORDS[unseen] ?? '';
+    return outcome;
+  }
+  outcome.hook = HOOKS[word(abi.RECORD_HOOK)]!;
+  outcome.verdict = VERDICTS[word(abi.RECORD_VERDICT)]!;
+  const state = word(abi.RECORD_STATE);
+  if (state !== abi.RECORD_NO_STATE) outcome.ctstate = STATES[state]!;
+  const reason = outcome.verdict === 'STACK' ? STACK_WORDS[word(abi.RECORD_STACK)] : INVALID_WORDS[word(abi.RECORD_INVALID)];
+  if (reason !== undefined && reason !== '') outcome.reason = reason;
+  const path = readPath(view, offset + abi.RECORD_SIZE, segments, words);
+  const rule = decidingRule(path, outcome.verdict, (word(abi.RECORD_FLAGS) & abi.RECORD_FLAG_HOTDROP) !== 0);
+  if (rule !== undefined) outcome.rule = rule;
+  if (withPath) {
+    outcome.path = path.map(({ text }) => text);
+    if ((word(abi.RECORD_FLAGS) & abi.RECORD_FLAG_CUT) !== 0) outcome.path.push('...');
+  }
+  return outcome;
+}
+
+function readPath(view: DataView, at: number, segments: number, words: PathWords): { table: string; text: string }[] {
+  const path: { table: string; text: string }[] = [];
+  for (let index = 0; index < segments; index++) path.push(...words.of(view.getUint32(at + index * 4, true)));
+  return path;
+}
+
+/** DROP, REJECT: the last line; a packet that a match dropped has none. ACCEPT: the last of the filter table, where it has one. STACK: none. */
+function decidingRule(path: readonly { table: string; text: string }[], verdict: Verdict, hotdrop: boolean): string | undefined {
+  if (verdict === 'STACK' || hotdrop) return undefined;
+  if (verdict !== 'ACCEPT') return path.at(-1)?.text;
+  for (let index = path.length - 1; index >= 0; index--) if (path[index]!.table === 'filter') return path[index]!.text;
+  return path.at(-1)?.text;
+}

@@ -1,0 +1,246 @@
+/** One job on one engine: memory regions, captures in, results out. */
+import {
+  CAPTURE_DAMAGE_OFFSET,
+  CAPTURE_LINKTYPE_COUNT,
+  CAPTURE_LINKTYPES,
+  CAPTURE_REASON,
+  CAPTURE_STATE_SIZE,
+  LINKTYPES_MAXIMUM,
+} from '../abi/capture.ts';
+import * as control from '../abi/control.ts';
+import * as abi from '../abi/image.ts';
+import type { CompileStatistics, Image } from '../compile/index.ts';
+import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
+import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
+import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
+import { countRules, PathWords } from './counters.ts';
+import { type ImageView, readImage } from './image-view.ts';
+import type { EngineExports } from './loader.ts';
+import { HOOKS, readRecords, STATES, VERDICTS } from './outcomes.ts';
+
+/** The most a call takes in: longer calls stay in the baseline compiler (no on-stack replacement). */
+const CHUNK = 1 << 20;
+/** What a call leaves unread is at most one block or record of a mebibyte. */
+const INPUT_SIZE = 2 * CHUNK + 4096;
+const RING_SIZE = 1 << 20;
+
+/** The engine ran out of memory, or was used out of order. */
+export class EngineError extends Error {}
+
+export interface SessionOptions {
+  onPacket?: OnPacket;
+  /** Outcomes with their paths. */
+  path: boolean;
+}
+
+export class EngineSession {
+  private readonly engine: EngineExports;
+  private readonly image: ImageView;
+  private readonly statisticsOf: CompileStatistics;
+  private readonly options: SessionOptions;
+  private readonly words: PathWords;
+  private readonly at: Regions;
+  private readonly captures: CaptureInfo[] = [];
+  private current: { file: string; packets: number; bytes: number; over: boolean; damaged: boolean } | null = null;
+  /** Bytes in the input region that are not consumed. */
+  private held = 0;
+
+  constructor(engine: EngineExports, image: Image, options: SessionOptions) {
+    this.engine = engine;
+    this.image = readImage(image.bytes);
+    this.statisticsOf = image.statistics;
+    this.options = options;
+    this.words = new PathWords(this.image);
+    this.at = allocateRegions(engine, this.image, options.onPacket === undefined ? 0 : RING_SIZE);
+  }
+
+  startCapture(file: string): void {
+    if (this.current !== null) throw new EngineError('startCapture: the capture before was not ended');
+    this.engine.startCapture();
+    this.held = 0;
+    this.current = {
+      file,
+      packets: this.control(control.CONTROL_PACKETS),
+      bytes: this.control(control.CONTROL_WIRE),
+      over: false,
+      damaged: false,
+    };
+  }
+
+  /**
+   * Where the next bytes of the capture go: read straight into it, then `advance`. The view is good until then (memory may grow).
+   */
+  inputBuffer(): Uint8Array {
+    return new Uint8Array(this.engine.memory.buffer, this.at.input + this.held, CHUNK);
+  }
+
+  /** `length` more bytes are in the input buffer. False when nothing further is wanted (the capture is damaged). */
+  advance(length: number): boolean {
+    const capture = this.open('advance');
+    if (capture.over) return false;
+    this.held += length;
+    this.consume(false);
+    return !capture.over;
+  }
+
+  /** Bytes of the capture, however many. */
+  feed(chunk: Uint8Array): boolean {
+    for (let from = 0; from < chunk.length; from += CHUNK) {
+      const part = chunk.subarray(from, from + CHUNK);
+      this.inputBuffer().set(part);
+      if (!this.advance(part.length)) return false;
+    }
+    return true;
+  }
+
+  /** The capture has no more bytes. */
+  endCapture(): CaptureInfo {
+    const capture = this.open('endCapture');
+    if (!capture.over) this.consume(true);
+    const info: CaptureInfo = {
+      file: capture.file,
+      packets: this.control(control.CONTROL_PACKETS) - capture.packets,
+      bytes: this.control(control.CONTROL_WIRE) - capture.bytes,
+      linktypes: this.linktypes(),
+    };
+    if (capture.damaged) info.damage = this.damage();
+    this.current = null;
+    this.captures.push(info);
+    return info;
+  }
+
+  result(): ReplayResult {
+    const counts = new BigUint64Array(this.engine.memory.buffer, this.at.segments, this.image.segments.length);
+    const { counters, evaluations } = countRules(this.image, counts);
+    return {
+      captures: [...this.captures],
+      packets: this.control(control.CONTROL_PACKETS),
+      bytes: this.control(control.CONTROL_BYTES),
+      verdicts: this.row(control.CONTROL_VERDICTS, VERDICTS),
+      hooks: this.row(control.CONTROL_HOOKS, HOOKS),
+      unseen: this.occurred(control.CONTROL_UNSEEN, UNSEEN_WORDS),
+      stack: this.occurred(control.CONTROL_STACK, STACK_WORDS),
+      invalid: this.occurred(control.CONTROL_INVALID, INVALID_WORDS),
+      ctstates: this.row(control.CONTROL_STATES, STATES),
+      counters,
+      evaluations,
+      connections: this.engine.connections() >>> 0,
+      notes: [...this.image.names.notes],
+    };
+  }
+
+  statistics(): CompileStatistics {
+    return this.statisticsOf;
+  }
+
+  private open(what: string): NonNullable<EngineSession['current']> {
+    if (this.current === null) throw new EngineError(`${what}: no capture was started`);
+    return this.current;
+  }
+
+  /** Lets the engine work on what is held, and moves what it left to the front. */
+  private consume(last: boolean): void {
+    const capture = this.open('consume');
+    if (this.engine.feed(this.at.input, this.held, last ? 1 : 0) === 0) throw new EngineError('out of memory for connections');
+    let answer = this.engine.run();
+    while (answer === control.RUN_AGAIN || answer === control.RUN_DRAIN) {
+      if (answer === control.RUN_DRAIN) this.drain();
+      answer = this.engine.run();
+    }
+    this.drain();
+    if (answer !== control.RUN_MORE) {
+      capture.over = true;
+      capture.damaged = answer === control.RUN_DAMAGED;
+      return;
+    }
+    const used = this.engine.consumed() >>> 0;
+    new Uint8Array(this.engine.memory.buffer).copyWithin(this.at.input, this.at.input + used, this.at.input + this.held);
+    this.held -= used;
+    if (this.held + CHUNK > INPUT_SIZE) throw new EngineError('a record does not fit the input buffer');
+  }
+
+  private drain(): void {
+    const { onPacket, path } = this.options;
+    if (onPacket === undefined) return;
+    const bytes = this.engine.drain() >>> 0;
+    if (bytes > 0) readRecords(this.engine.memory.buffer, this.at.ring, bytes, this.words, path, onPacket);
+  }
+
+  private view(): DataView {
+    return new DataView(this.engine.memory.buffer);
+  }
+
+  private control(offset: number): number {
+    return Number(this.view().getBigUint64(this.at.control + offset, true));
+  }
+
+  private row<T extends string>(offset: number, names: readonly T[]): Record<T, number> {
+    return Object.fromEntries(names.map((name, index) => [name, this.control(offset + index * 8)])) as Record<T, number>;
+  }
+
+  /** Reasons share words, so their numbers are added up. */
+  private occurred(offset: number, names: readonly string[]): Record<string, number> {
+    const out: Record<string, number> = {};
+    for (const [index, name] of names.entries()) {
+      const number = this.control(offset + index * 8);
+      if (index > 0 && number > 0) out[name] = (out[name] ?? 0) + number;
+    }
+    return out;
+  }
+
+  private linktypes(): number[] {
+    const view = this.view();
+    const count = Math.min(view.getUint32(this.at.capture + CAPTURE_LINKTYPE_COUNT, true), LINKTYPES_MAXIMUM);
+    return Array.from({ length: count }, (_, index) => view.getUint32(this.at.capture + CAPTURE_LINKTYPES + index * 4, true));
+  }
+
+  private damage(): { offset: number; reason: string } {
+    const view = this.view();
+    return {
+      offset: Number(view.getBigUint64(this.at.capture + CAPTURE_DAMAGE_OFFSET, true)),
+      reason: DAMAGE_WORDS[view.getUint32(this.at.capture + CAPTURE_REASON, true)] ?? '',
+    };
+  }
+}
+
+/** Addresses of what the host allocated. */
+interface Regions {
+  segments: number;
+  control: number;
+  capture: number;
+  ring: number;
+  input: number;
+}
+
+/** Asks for all regions, copies the image's parts and starts the engine. Throws EngineError without memory. */
+function allocateRegions(engine: EngineExports, image: ImageView, ringSize: number): Regions {
+  const { header } = image;
+  const room = (bytes: number): number => {
+    const at = engine.allocate(Math.max(bytes, 8)) >>> 0;
+    if (at === 0) throw new EngineError('out of memory for the image');
+    return at;
+  };
+  const copy = (bytes: Uint8Array): number => {
+    const at = room(bytes.length);
+    new Uint8Array(engine.memory.buffer).set(bytes, at);
+    return at;
+  };
+  const depth = header[abi.IMAGE_WORD_STACK]!;
+  const code = copy(image.code);
+  const segments = room((image.segments.length / 2) * abi.SEGMENT_SIZE);
+  const states = room(header[abi.IMAGE_WORD_STATES]! * abi.STATE_SIZE);
+  const stack = room(depth * 4);
+  engine.setupProgram(code, segments, states, stack, depth, header[abi.IMAGE_WORD_CREDITS]!, header[abi.IMAGE_WORD_VISIBLE]!);
+  const host = copy(image.host);
+  const conntrack = copy(image.conntrack);
+  const names = copy(image.interfaces);
+  const capture = room(CAPTURE_STATE_SIZE);
+  engine.setupHost(host, capture, names, header[abi.IMAGE_WORD_HZ]!, header[abi.IMAGE_WORD_FLAGS]!);
+  const controlAt = room(control.CONTROL_SIZE);
+  const slots = room(engine.slotBytes());
+  const ring = room(ringSize);
+  engine.setupResults(controlAt, slots, ring, ringSize);
+  const input = room(INPUT_SIZE);
+  engine.start(conntrack);
+  return { segments, control: controlAt, capture, ring, input };
+}
