@@ -91,7 +91,11 @@ export function readHost(all: Given, one: GivenOption, family: Family): AddressC
   const address = hostAddress(host, family);
   const prefix = rest.length === 0 ? 32 * (address?.length ?? 0) : prefixLength(rest.join('/'), family);
   if (address === undefined || prefix === undefined) {
-    throw all.wants(one, `an IPv${family} address, ADDRESS/PREFIX or ADDRESS/MASK`, 'host names are not resolved: write the address');
+    throw all.wants(
+      one,
+      `an IPv${family} address, ADDRESS/PREFIX or ADDRESS/MASK`,
+      'host names are not resolved: write the address',
+    );
   }
   return { address, mask: prefixMask(prefix, family), invert: one.invert };
 }

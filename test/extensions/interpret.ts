@@ -1,0 +1,150 @@
+/** A tiny evaluator of the predicate language, written from model/predicate.ts and abi/special.ts. */
+
+import { FIELD_CT_STATE, STATUS_DST_NAT, STATUS_SRC_NAT } from '../../src/abi/fields.ts';
+import {
+  CONNTRACK_STATE_DNAT,
+  CONNTRACK_STATE_SNAT,
+  SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CONNTRACK,
+  SPECIAL_LIMIT,
+  SPECIAL_LIMIT_NFT,
+  SPECIAL_TCP_OPTION,
+} from '../../src/abi/special.ts';
+import type { Test } from '../../src/model/predicate.ts';
+import type { Family, Words } from '../../src/model/ruleset.ts';
+import type { PacketView } from '../../src/packet/view.ts';
+
+export type Answer = boolean | 'hotdrop';
+
+/** What special tests need besides the fields. */
+export interface Surroundings {
+  packet: PacketView;
+  hz: number;
+  typeOf(family: Family, address: Words, device: string): number;
+  /** One object a test, kept from packet to packet. */
+  states: Map<Test, bigint[]>;
+}
+
+export function interpret(tests: readonly Test[], fields: Uint32Array, around: Surroundings): Answer {
+  for (const test of tests) {
+    const answer = one(test, fields, around);
+    if (answer === 'hotdrop') return 'hotdrop';
+    if (!answer) return 'onFail' in test && test.onFail === 'hotdrop' ? 'hotdrop' : false;
+  }
+  return true;
+}
+
+function one(test: Test, fields: Uint32Array, around: Surroundings): Answer {
+  switch (test.kind) {
+    case 'constant':
+      return test.value;
+    case 'range':
+      return (fields[test.field]! >= test.low && fields[test.field]! <= test.high) !== test.invert;
+    case 'mask':
+      return ((fields[test.field]! & test.mask) >>> 0 === test.value) !== test.invert;
+    case 'ranges': {
+      const hit = test.fields.some((field) => test.ranges.some(([low, high]) => fields[field]! >= low && fields[field]! <= high));
+      return hit !== test.invert;
+    }
+    case 'words':
+      return test.mask.every((mask, i) => (fields[test.field + i]! & mask) >>> 0 === test.value[i]) !== test.invert;
+    case 'wordRange': {
+      const big = (words: Iterable<number>): bigint => [...words].reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
+      const value = big(fields.subarray(test.field, test.field + test.low.length));
+      return (value >= big(test.low) && value <= big(test.high)) !== test.invert;
+    }
+    case 'special':
+      return special(test, fields, around);
+  }
+}
+
+function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: Surroundings): Answer {
+  switch (test.code) {
+    case SPECIAL_TCP_OPTION:
+      return tcpOption(around.packet.transport, test.parameters);
+    case SPECIAL_CONNTRACK:
+      return conntrack(fields, around.packet, test.parameters);
+    case SPECIAL_LIMIT:
+      return limit(test, around);
+    case SPECIAL_LIMIT_NFT:
+      return limitNft(test, around);
+    case SPECIAL_ADDRTYPE_DEVICE:
+      return addrtype(around, test.parameters);
+    default:
+      throw new Error(`special test ${test.code}`);
+  }
+}
+
+function tcpOption(transport: Uint8Array, [kind, invert]: readonly number[]): Answer {
+  const end = (transport[12]! >> 4) * 4;
+  if (end < 20) return 'hotdrop';
+  if (end > 20 && transport.length < end) return 'hotdrop';
+  for (let i = 20; i < end; ) {
+    if (transport[i] === kind) return invert === 0;
+    if (transport[i]! < 2 || i === end - 1) i += 1;
+    else i += Math.max(1, transport[i + 1]!);
+  }
+  return invert === 1;
+}
+
+/** Flag bits by their place, as abi/special.ts lists them. */
+function conntrack(fields: Uint32Array, packet: PacketView, parameters: readonly number[]): Answer {
+  const [flags, inverts, states, status, direction, protocol, expireLow, expireHigh, ...rest] = parameters as number[];
+  const asks = (bit: number): boolean => (flags! & bit) !== 0;
+  const fails = (bit: number, holds: boolean): boolean => asks(bit) && holds === ((inverts! & bit) !== 0);
+  const { connection } = packet;
+  let state = 1 << fields[FIELD_CT_STATE]!;
+  if (connection !== null && connection.status & STATUS_SRC_NAT) state |= CONNTRACK_STATE_SNAT;
+  if (connection !== null && connection.status & STATUS_DST_NAT) state |= CONNTRACK_STATE_DNAT;
+  if (fails(1, (state & states!) !== 0)) return false;
+  if (connection === null) return asks(1);
+  const tuples = [connection.original, connection.original, connection.reply, connection.reply];
+  if (fails(4096, (packet.direction === 'REPLY' ? 1 : 0) === direction)) return false;
+  if (fails(2, connection.original.protocol === protocol)) return false;
+  for (const [i, tuple] of tuples.entries()) {
+    const address = i % 2 === 0 ? tuple.source : tuple.destination;
+    const port = i % 2 === 0 ? tuple.sourcePort : tuple.destinationPort;
+    const value = rest.slice(i * 8, i * 8 + 4);
+    const mask = rest.slice(i * 8 + 4, i * 8 + 8);
+    if (
+      fails(
+        4 << i,
+        mask.every((word, w) => ((address[w] ?? 0) & word) >>> 0 === value[w]),
+      )
+    )
+      return false;
+    if (fails(256 << i, port >= rest[32 + i * 2]! && port <= rest[33 + i * 2]!)) return false;
+  }
+  if (fails(64, (connection.status & status!) !== 0)) return false;
+  return !fails(128, connection.expires >= expireLow! && connection.expires <= expireHigh!);
+}
+
+function limit(test: Test & { kind: 'special' }, { packet, hz, states }: Surroundings): boolean {
+  const [cost, cap] = test.parameters.map(BigInt) as [bigint, bigint];
+  const perJiffy = { 100: 256n, 250: 128n, 300: 128n, 1000: 32n }[hz]!;
+  const now = (packet.time * BigInt(hz)) / 1_000_000_000n;
+  const [credit, previous] = states.get(test) ?? [cap, now];
+  let have = BigInt.asUintN(32, credit! + BigInt.asUintN(32, (now - previous!) * perJiffy));
+  if (have > cap) have = cap;
+  const pays = have >= cost;
+  states.set(test, [pays ? have - cost : have, now]);
+  return pays;
+}
+
+function limitNft(test: Test & { kind: 'special' }, { packet, states }: Surroundings): boolean {
+  const [a, b, c, d] = test.parameters.map(BigInt) as [bigint, bigint, bigint, bigint];
+  const [cost, most] = [a | (b << 32n), c | (d << 32n)];
+  const [tokens, last] = states.get(test) ?? [most, packet.time];
+  let have = BigInt.asUintN(64, tokens! + packet.time - last!);
+  if (have > most) have = most;
+  const pays = have >= cost;
+  states.set(test, [pays ? have - cost : have, packet.time]);
+  return pays;
+}
+
+function addrtype({ packet, typeOf }: Surroundings, [source, destination, inverted, out]: readonly number[]): boolean {
+  const device = out === 1 ? packet.outInterface : packet.inInterface;
+  const holds = (mask: number, address: Words, bit: number): boolean =>
+    mask === 0 || ((mask & (1 << typeOf(packet.family, address, device))) !== 0) !== ((inverted! & bit) !== 0);
+  return holds(source!, packet.source, 1) && holds(destination!, packet.destination, 2);
+}
