@@ -47,10 +47,11 @@ on() { ip netns exec "$@"; }
 # in_background HOST COMMAND...: a service that stays in the foreground; its words go to HOST.log.
 in_background() { ip netns exec "$@" >>"$1.log" 2>&1 </dev/null & }
 
-# host NAME: a network namespace. IPv6 chatter that no rule set is about (router solicitations, duplicate
+# host NAME: a network namespace, that asks itself for names: never the resolver of the machine. IPv6 chatter that no rule set is about (router solicitations, duplicate
 # address detection) is switched off, multicast listener reports are over after some 0.1 s.
 host() {
   ip netns add "$1"
+  names "$1" 127.0.0.1
   on "$1" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
     net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.default.mldv2_unsolicited_report_interval=50 \
     net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 net.ipv4.ping_group_range='0 2147483647'
@@ -136,13 +137,15 @@ has_socket() {
   on "$1" ss -Hln "$kind" | grep -qE "[:.]$3[[:space:]]"
 }
 
-# capture HOST FILE tcpdump-arguments...: starts tcpdump; capture_end stops it.
+captures=() # process:file of every capture that runs
+
+# capture HOST FILE tcpdump-arguments...: starts tcpdump; captures_end stops it.
 capture() {
   local where=$1 file=$2
   shift 2
   sleep 0.5 # multicast listener reports of the new links are over then
   ip netns exec "$where" tcpdump -Z root -B 65536 -U -n -w "$file" "$@" 2>"$file.log" &
-  capture_pid=$! capture_file=$file
+  captures+=("$!:$file")
   until_true 10 grep -q 'listening on' "$file.log"
 }
 
@@ -152,20 +155,24 @@ capture_ng() {
   shift 2
   sleep 0.5
   ip netns exec "$where" dumpcap -q -B 64 -w "$file" "$@" 2>"$file.log" &
-  capture_pid=$! capture_file=$file
+  captures+=("$!:$file")
   until_true 10 test -s "$file"
   sleep 0.3
 }
 
-# Stops the capture, and fails the scenario when the kernel could not keep up.
-capture_end() {
+# Stops every capture, and fails the scenario where the kernel could not keep up.
+captures_end() {
+  local one file
   sleep 1
-  kill -TERM "$capture_pid"
-  wait "$capture_pid" || true
-  grep -qE '^0 packets dropped by kernel|: [0-9]+/0 \(pcap:0/dumpcap:0/' "$capture_file.log" \
-    || die "packets were lost: $(tail -n 3 "$capture_file.log")"
-  ! grep -qE '/[1-9][0-9]* \(pcap:' "$capture_file.log" || die "packets were lost: $(tail -n 3 "$capture_file.log")"
-  rm "$capture_file.log"
+  for one in "${captures[@]}"; do
+    file=${one#*:}
+    kill -TERM "${one%%:*}"
+    wait "${one%%:*}" || true
+    grep -qE '^0 packets dropped by kernel|: [0-9]+/0 \(pcap:0/dumpcap:0/' "$file.log" \
+      && ! grep -qE '/[1-9][0-9]* \(pcap:' "$file.log" || die "packets were lost: $(tail -n 3 "$file.log")"
+    rm "$file.log"
+  done
+  captures=()
 }
 
 # expect TEXT COMMAND...: the command must succeed and print TEXT, else the scenario recorded something else
@@ -179,3 +186,6 @@ expect() {
 
 # expect_failure COMMAND...: what must not succeed, such as a connection to a closed port.
 expect_failure() { if "$@" >/dev/null 2>&1; then die "should have failed: $*"; fi; }
+
+# url ADDRESS: as it stands in a URL.
+url() { case $1 in *:*) echo "[$1]" ;; *) echo "$1" ;; esac; }

@@ -99,19 +99,19 @@ time_query() {
   on "$1" chronyd -Q -x -u root -t 10 -f /dev/null "pidfile $PWD/query.pid" 'cmdport 0' "server $2 iburst maxsamples 4"
 }
 
-# mail_server HOST ADDRESS...: OpenSMTPD on 25, into the mailbox of root. In the clear: STARTTLS of Debian 12's
+# mail_server HOST ADDRESS...: OpenSMTPD on 25, into the maildir ./mail. In the clear: STARTTLS of Debian 12's
 # OpenSMTPD 6.8 ends in an internal error with its OpenSSL 3.
 mail_server() {
   local address
-  echo 'root: root' >/etc/aliases
+  echo 'root: mail' >/etc/aliases
   for address in "${@:2}"; do echo "listen on $address port 25 hostname mail.example.test"; done >"smtpd-$1.conf"
   cat >>"smtpd-$1.conf" <<CONF
 table aliases file:/etc/aliases
-action "local" mbox alias <aliases>
+action "local" maildir "$PWD/mail" alias <aliases>
 match from any for domain "example.test" action "local"
 match for local action "local"
 CONF
-  : >/var/mail/root
+  mkdir -p mail/new && chown -R mail mail && chmod 755 "$PWD"
   in_background "$1" smtpd -d -f "$PWD/smtpd-$1.conf"
   listening "$1" tcp 25
 }
@@ -125,8 +125,8 @@ send_mail() {
     --body 'Sent by a real client to a real server.' "$@"
 }
 
-# delivered SUBJECT: the mail lies in the mailbox.
-delivered() { until_true 10 grep -qF "Subject: $1" /var/mail/root; }
+# delivered SUBJECT: the mail lies in the maildir.
+delivered() { until_true 10 grep -rqF "Subject: $1" mail/new; }
 
 # file_server HOST: vsftpd on 21, anonymous, passive data ports 40000 to 40010.
 file_server() {

@@ -25,4 +25,4 @@ for address in 10.0.0.2 2001:db8:0:1::2; do
   # Nobody listens on 5353: an ICMP error comes back.
   expect_failure on client "${ask[@]}" -p 5353 "@$address" www.example.test A
 done
-capture_end
+captures_end

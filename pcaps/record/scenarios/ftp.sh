@@ -19,4 +19,4 @@ transfers 10.0.0.2 --disable-eprt -P -     # PORT
 transfers 10.0.0.2 -P -                    # EPRT
 transfers '[2001:db8:0:1::2]'              # EPSV
 transfers '[2001:db8:0:1::2]' -P -         # EPRT
-capture_end
+captures_end

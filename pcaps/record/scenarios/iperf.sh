@@ -11,4 +11,4 @@ for address in 10.0.0.2 2001:db8:0:1::2; do
   expect 'iperf Done' on client iperf3 -c "$address" -t 1 -b 200k -l 600 -u
   sleep 0.2
 done
-capture_end
+captures_end

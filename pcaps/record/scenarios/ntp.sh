@@ -5,4 +5,4 @@ capture server "$out/capture.pcap" -i eth0 --time-stamp-precision=nano
 for address in 10.0.0.2 2001:db8:0:1::2; do
   expect 'System clock wrong by' time_query client "$address"
 done
-capture_end
+captures_end

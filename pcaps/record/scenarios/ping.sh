@@ -32,4 +32,4 @@ for pair in '10.1.0.2 10.0.0.1 10.0.0.254 10.1.0.77' \
   expect "$1" on client traceroute -n -q 2 -w 1 -I "$1"
   expect "$1" on client traceroute -n -q 2 -w 1 -T -p 80 "$1"
 done
-capture_end
+captures_end

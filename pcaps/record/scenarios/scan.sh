@@ -16,5 +16,5 @@ for target in 10.0.0.2 '-6 2001:db8:0:1::2'; do
   expect '53/udp  open' on client "${nmap[@]}" $target -p 53,123,161 -sU
   expect 'A small page' on client curl -sg "http://$([ "$target" = 10.0.0.2 ] && echo 10.0.0.2 || echo '[2001:db8:0:1::2]')/small.html"
 done
-capture_end
+captures_end
 gzip -9 -n -c capture.pcap >"$out/capture.pcap.gz"

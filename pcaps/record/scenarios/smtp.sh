@@ -11,4 +11,4 @@ for address in 10.0.0.2 2001:db8:0:1::2; do
   delivered "short, to $address"
   delivered "attachment, to $address"
 done
-capture_end
+captures_end

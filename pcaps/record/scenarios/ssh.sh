@@ -18,4 +18,4 @@ for address in 10.0.0.2 2001:db8:0:1::2; do
   expect_failure on client ssh -F none -i "$PWD/stranger" -o IdentitiesOnly=yes -o BatchMode=yes \
     -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "root@$address" true
 done
-capture_end
+captures_end

@@ -18,4 +18,4 @@ for address in 10.0.0.2 '[2001:db8:0:1::2]'; do
   # Nobody listens on 8080: RST.
   expect_failure on client curl -sg --max-time 2 "http://$address:8080/"
 done
-capture_end
+captures_end
