@@ -1,11 +1,11 @@
 /** The command line: one file a command, this one only knows their names and what an error means. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { RuleError } from '../model/errors.ts';
 import { HostError } from '../model/host-build.ts';
 import { CaptureOpenError } from '../replay/open.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { replayCommand } from './replay.ts';
+import { RuleFileError } from './rules.ts';
 import { say } from './terminal.ts';
 import { traceCommand } from './trace.ts';
 
@@ -17,6 +17,9 @@ Examples:
   wasmtables trace -R rules.v4 -r capture.pcap --packet 7   why packet 7 was dropped, rule by rule
 
 Exit: 0 ok, 1 verdicts differ, 2 usage or rule error, 3 damaged capture (what was read is reported), 4 environment, 70 internal, 130 interrupted.`;
+
+/** Errors of a rule file that are shown at once. */
+const MOST_ERRORS = 10;
 
 const version = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
@@ -55,8 +58,10 @@ export async function main(argv: readonly string[]): Promise<number> {
 /** Says what went wrong, in one way for all commands; returns the exit code. */
 function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (error instanceof RuleError) {
-    say(error.format());
+  if (error instanceof RuleFileError) {
+    for (const one of error.errors.slice(0, MOST_ERRORS)) say(one.format());
+    const more = error.errors.length - MOST_ERRORS;
+    if (more > 0) say(`... and ${more} more`);
     return EXIT.usage;
   }
   if (error instanceof UsageError || error instanceof HostError) {

@@ -1,11 +1,23 @@
 /** Rule files named on the command line -> rule sets. */
 import { readFileSync } from 'node:fs';
+import type { RuleError } from '../model/errors.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
-import { parseRules } from '../syntax/index.ts';
+import { parseRulesAll } from '../syntax/index.ts';
 import { UsageError } from './exit.ts';
 import { forcedFamily, type RuleOptions } from './options.ts';
 
 export type DualRules = Partial<Record<Family, RuleSet>>;
+
+/** All that is wrong in a rule file. */
+export class RuleFileError extends Error {
+  override readonly name = 'RuleFileError';
+  readonly errors: readonly RuleError[];
+
+  constructor(errors: readonly RuleError[]) {
+    super(errors[0]?.message ?? 'no rules');
+    this.errors = errors;
+  }
+}
 
 /** The text of a file, or of standard input for `-`. */
 export function readText(path: string): string {
@@ -18,20 +30,29 @@ export function readText(path: string): string {
 
 /**
  * One entry a -R; each holds the IPv4 and/or IPv6 rule set of that file (a script may hold both), and the --rules6 half added.
- * @throws RuleError with its place; UsageError for files that cannot be read.
+ * @throws RuleFileError with every error's place; UsageError for files that cannot be read.
  */
 export function loadRules(options: RuleOptions): DualRules[] {
   const forced = forcedFamily(options);
-  const parse = (path: string, family: Family | undefined): DualRules =>
-    parseRules(readText(path), {
-      file: path === '-' ? 'standard input' : path,
-      ...(family === undefined ? {} : { family }),
-      repair: options.repair === true,
-      unsupported: options.unsupported,
-    });
+  const parse = (path: string, family: Family | undefined): DualRules => parseFile(path, family, options);
   const second = options.rules6 === undefined ? undefined : parse(options.rules6, 6)[6];
   return options.rules.map((path) => {
     const rules = parse(path, forced ?? (second === undefined ? undefined : 4));
     return second === undefined ? rules : { ...rules, 6: second };
   });
+}
+
+function parseFile(path: string, family: Family | undefined, options: RuleOptions): DualRules {
+  const { result, errors } = parseRulesAll(readText(path), {
+    file: path === '-' ? 'standard input' : path,
+    ...(family === undefined ? {} : { family }),
+    repair: options.repair === true,
+    unsupported: options.unsupported,
+  });
+  if (result === undefined) throw new RuleFileError(errors);
+  const rules: DualRules = {};
+  if (result[4] !== undefined) rules[4] = result[4];
+  if (result[6] !== undefined) rules[6] = result[6];
+  if (rules[4] === undefined && rules[6] === undefined) throw new UsageError(`${path}: no rules in it`);
+  return rules;
 }

@@ -33,7 +33,8 @@ class ReferenceReplay implements Session {
 
   endCapture(ending: Ending = {}): CaptureInfo {
     const stopped = ending.stopped === true || this.#left <= 0;
-    return this.#reference.endCapture(stopped ? undefined : (this.#reader.end() ?? ending.damage));
+    this.#reference.endCapture(stopped ? undefined : (this.#reader.end() ?? ending.damage));
+    return this.#reference.result().captures.at(-1)!;
   }
 
   result(): ReplayResult {

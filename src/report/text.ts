@@ -1,5 +1,6 @@
 /** The report for people: like `iptables -nvxL`, easier to read. */
-import type { Chain, Rule, RuleSet, Table } from '../model/ruleset.ts';
+import type { Chain, RuleSet, Table } from '../model/ruleset.ts';
+import { printRuleText } from '../syntax/index.ts';
 import type { Report, ReportChain, ReportTables } from './report.ts';
 import { count, PLAIN, plural, type Style, share } from './style.ts';
 
@@ -9,14 +10,6 @@ export interface TextOptions {
   verbose?: boolean;
   /** -q: totals only. */
   quiet?: boolean;
-}
-
-/** The rule as written, without `-A CHAIN`. */
-export function ruleWords(rule: Rule): string {
-  return rule.text
-    .trim()
-    .replace(/^\[\d+:\d+\]\s*/, '')
-    .replace(/^.*?(?:-A|--append|-I|--insert)\s+\S+(?:\s+\d+(?=\s|$))?\s*/, '');
 }
 
 /** The whole report, lines ended by newlines. `rules` in the order of report.rules. */
@@ -61,7 +54,7 @@ function renderTables(ruleset: RuleSet, tables: ReportTables, report: Report, op
     for (const chain of table.chains) {
       const seen = tables[table.name]?.[chain.name];
       if (seen === undefined || !worthShowing(chain, table, seen, options)) continue;
-      lines.push(...renderChain(chain, seen, several || table.name !== 'filter' ? table.name : '', report, style), '');
+      lines.push(...renderChain(ruleset, chain, seen, several || table.name !== 'filter' ? table.name : '', report, style), '');
     }
   }
   return lines;
@@ -73,7 +66,7 @@ function worthShowing(chain: Chain, table: Table, seen: ReportChain, options: Te
   return table.name === 'filter' && chain.policy !== null && seen.packets > 0;
 }
 
-function renderChain(chain: Chain, seen: ReportChain, table: string, report: Report, style: Style): string[] {
+function renderChain(ruleset: RuleSet, chain: Chain, seen: ReportChain, table: string, report: Report, style: Style): string[] {
   const where = table === '' ? '' : `${table} `;
   const policy =
     chain.policy === null
@@ -88,7 +81,7 @@ function renderChain(chain: Chain, seen: ReportChain, table: string, report: Rep
       packets: count(packets),
       bytes: count(bytes),
       part: share(packets, report.netfilter.packets),
-      rule,
+      words: printRuleText(rule, ruleset),
       hit: packets > 0,
     };
   });
@@ -102,7 +95,7 @@ function renderChain(chain: Chain, seen: ReportChain, table: string, report: Rep
     `${number.padStart(widths.number)}  ${packets.padStart(widths.packets)}  ${bytes.padStart(widths.bytes)}  ${part.padStart(widths.part)}`;
   lines.push(style.dim(`${cells('num', 'packets', 'bytes', 'share')}  rule`));
   for (const row of rows) {
-    const line = `${cells(row.number, row.packets, row.bytes, row.part)}  ${ruleWords(row.rule)}`;
+    const line = `${cells(row.number, row.packets, row.bytes, row.part)}  ${row.words}`;
     lines.push(row.hit ? line : style.dim(line));
   }
   return lines;

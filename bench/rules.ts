@@ -1,0 +1,32 @@
+/** Rule sets to measure with, made here so that the bench needs nothing but the project. */
+
+/** A host firewall as one meets them: states first, then services. `extra` rules that no packet hits are put before the last one. */
+export function hostFirewall(extra = 0): string {
+  const services = [
+    '-A INPUT -i lo -j ACCEPT',
+    '-A INPUT -m conntrack --ctstate INVALID -j DROP',
+    '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    '-A INPUT -s 192.0.2.0/24 -j DROP',
+    '-A INPUT -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m conntrack --ctstate NEW -j DROP',
+    '-A INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT',
+    '-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -j ACCEPT',
+    '-A INPUT -p tcp -m multiport --dports 80,443 -m conntrack --ctstate NEW -j ACCEPT',
+    '-A INPUT -p udp -m udp --dport 53 -j ACCEPT',
+    '-A INPUT -p tcp -m tcp --dport 53 -j ACCEPT',
+    '-A INPUT -p tcp -m tcp --dport 25 -m conntrack --ctstate NEW -j ACCEPT',
+    '-A INPUT -p tcp -m tcp --dport 587 -m conntrack --ctstate NEW -j ACCEPT',
+    '-A INPUT -p tcp -m tcp --dport 993 -m conntrack --ctstate NEW -j ACCEPT',
+    '-A INPUT -p udp -m udp --dport 123 -j ACCEPT',
+    '-A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 3306 -j ACCEPT',
+    '-A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 5432 -j ACCEPT',
+    '-A INPUT -s 10.0.0.0/8 -p udp -m udp --dport 161 -j ACCEPT',
+    '-A INPUT -p udp -m udp --dport 137:138 -j DROP',
+    '-A INPUT -p tcp -m tcp --dport 113 -j REJECT --reject-with tcp-reset',
+  ];
+  const more = Array.from({ length: extra }, (_, index) => {
+    const third = Math.floor(index / 250);
+    return `-A INPUT -s 172.16.${third}.${index % 250}/32 -p tcp -m tcp --dport ${8000 + (index % 1000)} -j DROP`;
+  });
+  const lines = [...services, ...more, '-A INPUT -j DROP'];
+  return ['*filter', ':INPUT DROP [0:0]', ':FORWARD DROP [0:0]', ':OUTPUT ACCEPT [0:0]', ...lines, 'COMMIT', ''].join('\n');
+}

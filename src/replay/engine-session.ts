@@ -1,0 +1,68 @@
+/** The engine as a session: the module is read from the package, captures go straight into its memory. Node only. */
+import { readFileSync } from 'node:fs';
+import { createEngine, type EngineSession } from '../engine/index.ts';
+import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
+import type { Ending, Session } from './session.ts';
+
+/** The builds of the engine; they answer alike. */
+export type Build = 'release' | 'debug';
+
+const FILES: Record<Build, string> = { release: '../../build/engine.wasm', debug: '../../build/engine.debug.wasm' };
+
+const modules = new Map<Build, Uint8Array>();
+
+/** The module of a build, read once a process. */
+export function engineModule(build: Build = 'release'): Uint8Array {
+  const known = modules.get(build);
+  if (known !== undefined) return known;
+  const read = readFileSync(new URL(FILES[build], import.meta.url));
+  modules.set(build, read);
+  return read;
+}
+
+class EngineReplay implements Session {
+  readonly #engine: EngineSession;
+  #over = false;
+
+  constructor(engine: EngineSession) {
+    this.#engine = engine;
+  }
+
+  startCapture(file: string): void {
+    this.#over = false;
+    this.#engine.startCapture(file);
+  }
+
+  feed(chunk: Uint8Array): void {
+    this.#over = !this.#engine.feed(chunk);
+  }
+
+  inputBuffer(): Uint8Array {
+    return this.#engine.inputBuffer();
+  }
+
+  advance(bytes: number): void {
+    this.#over = !this.#engine.advance(bytes);
+  }
+
+  done(): boolean {
+    return this.#over;
+  }
+
+  endCapture(_ending: Ending = {}): CaptureInfo {
+    return this.#engine.endCapture();
+  }
+
+  result(): ReplayResult {
+    return this.#engine.result();
+  }
+}
+
+/** A session of the engine. `tree` false: rule by rule. `limit`: packets at most. */
+export async function engineSession(
+  job: Job,
+  options: { onPacket?: OnPacket; limit?: number; tree?: boolean; build?: Build } = {},
+): Promise<Session> {
+  const { build, ...rest } = options;
+  return new EngineReplay(await createEngine(job, { wasm: engineModule(build), ...rest }));
+}
