@@ -63,12 +63,14 @@ function isLoopback(words: usize): bool {
   return load<u64>(words) === 0 && load<u64>(words, 8) === 0x0000000100000000;
 }
 
-/** All nodes, and the solicited-node groups of the host's addresses. */
+/** All nodes, all routers where the host forwards (net/ipv6/addrconf.c dev_forward_change), and the solicited-node groups of the host's addresses. */
 function isJoined(words: usize): bool {
   const first = load<u32>(words);
   const last = load<u32>(words, 12);
   if (load<u32>(words, 4) !== 0) return false;
   if (load<u32>(words, 8) === 0 && last === 1) return first === 0xff010000 || first === 0xff020000;
+  if (load<u32>(words, 8) === 0 && last === 2)
+    return forwards6 && (first === 0xff010000 || first === 0xff020000 || first === 0xff050000);
   return first === SOLICITED && load<u32>(words, 8) === 1 && last >>> 24 === 0xff && isSolicited(last & 0xffffff);
 }
 

@@ -158,9 +158,11 @@ function putSix(parts: Parts, list: readonly Range[]): void {
   parts.word(abi.HOST_V6_COUNT, list.length);
 }
 
+/** Loopback joins no solicited-node group (net/ipv6/addrconf.c addrconf_join_solict). */
 function putSolicited(parts: Parts, host: Host): void {
   const low = new Set<number>();
-  for (const { addresses } of host.interfaces) {
+  for (const { name, addresses } of host.interfaces) {
+    if (name === 'lo') continue;
     for (const { family, address } of addresses) {
       if (family === 6) low.add((address[3] ?? 0) & 0xffffff);
     }

@@ -60,7 +60,7 @@ export class Routes {
     return this.#host.interfaces.find((entry) => entry.name === name);
   }
 
-  /** The group is joined: all nodes; the solicited-node groups of the host's addresses; on a router, all routers (RFC 4291 2.8). */
+  /** The group is joined: all nodes; the solicited-node groups of the host's addresses (loopback joins none); on a router, all routers (RFC 4291 2.8). */
   joined(family: Family, group: Words, forwarding: boolean): boolean {
     if (family === 4) return group[0] === 0xe0000001;
     const low = group[3]!;
@@ -68,8 +68,9 @@ export class Routes {
     const plain = group[0] === (0xff000000 | (scope << 16)) >>> 0 && group[1] === 0 && group[2] === 0;
     if (plain && low === 1 && (scope === 1 || scope === 2)) return true;
     if (plain && low === 2 && (scope === 1 || scope === 2 || scope === 5)) return forwarding;
-    if (group[0] !== 0xff020000 || group[1] !== 0 || group[2] !== 1 || low >>> 24 !== 0xff || this.#host.forward) return false;
-    return this.#host.interfaces.some((entry) =>
+    if (group[0] !== 0xff020000 || group[1] !== 0 || group[2] !== 1 || low >>> 24 !== 0xff) return false;
+    const devices = this.#host.interfaces.filter((entry) => entry.name !== 'lo');
+    return devices.some((entry) =>
       entry.addresses.some(({ family: kind, address }) => kind === 6 && (address[3]! & 0xffffff) === (low & 0xffffff)),
     );
   }
