@@ -46,6 +46,7 @@ function addressHint(name: string, family: Family): string {
   const other: Family = family === 4 ? 6 : 4;
   if (parseAddress(name, other) !== undefined)
     return `this is an IPv${other} address in IPv${family} rules (-${other} reads the file as IPv${other})`;
+  if (/^-[sd]\d|^--.*=/.test(name)) return 'a blank must stand between the option and its address';
   if (name === '' || name.startsWith('-')) return 'an address must follow; leave the option out to mean any address';
   if (name === '!') return 'write the ! before the option: ! -s ADDRESS';
   if (name.includes('\r')) return 'the line ends with a carriage return (CRLF); convert the file, or use --repair';

@@ -134,8 +134,9 @@ function ruleNumber(reading: Reading, word: Word): number {
 
 function readRuleOption(reading: Reading, item: BuiltinItem, invert: boolean): void {
   const { context, draft } = reading;
-  const value = wordOf(item);
-  switch (item.option.letter) {
+  const { letter } = item.option;
+  const value = 'sdpioj'.includes(letter) ? wholeWord(item) : wordOf(item);
+  switch (letter) {
     case 's':
       draft.sources = parseNetworks(value, context);
       draft.sourceInverted = invert;
@@ -145,7 +146,7 @@ function readRuleOption(reading: Reading, item: BuiltinItem, invert: boolean): v
       draft.destinationInverted = invert;
       break;
     case 'p':
-      readProtocol(reading, wholeWord(item), invert);
+      readProtocol(reading, value, invert);
       break;
     case 'i':
       draft.builtin.inInterface = { pattern: interfaceName(reading, value), invert };
@@ -161,7 +162,7 @@ function readRuleOption(reading: Reading, item: BuiltinItem, invert: boolean): v
       readCounters(reading, item, value);
       break;
     case 'j':
-      loadTarget(reading, wholeWord(item), false);
+      loadTarget(reading, value, false);
       break;
     case 'g':
       loadTarget(reading, value, true);
@@ -169,7 +170,7 @@ function readRuleOption(reading: Reading, item: BuiltinItem, invert: boolean): v
   }
 }
 
-/** For -p and -j iptables takes the whole last word, so that an attached value (-ptcp, -jDROP) is no protocol and no target. */
+/** For -s -d -p -i -o -j iptables takes the whole last word, so that an attached value (-ptcp, -jDROP, --source=a.b.c.d) is no protocol, target or address. */
 function wholeWord(item: BuiltinItem): Word {
   return item.attached ? { ...wordOf(item), text: attachedText(item) } : wordOf(item);
 }
@@ -200,6 +201,12 @@ function interfaceName(reading: Reading, value: Word): string {
   if (value.text === '') throw fail(context, value, 'the interface name is empty');
   if (new TextEncoder().encode(value.text).length > 15) {
     throw fail(context, value, `interface name "${value.text}" is longer than 15 characters`);
+  }
+  if (value.text.startsWith('-')) {
+    reading.notes.push({
+      position: value.position,
+      message: `the interface is called "${value.text}" here, dash and all: iptables reads it so`,
+    });
   }
   return value.text;
 }
@@ -234,7 +241,8 @@ function finishCommand(reading: Reading, words: readonly Word[], text: string): 
   if (wrong !== undefined) throw fail(context, wrong, `-${side} cannot be used in ${chain}`, { hint: wrongSideHint(chain) });
   if (draft.jump?.word.text === 'DROP' && command.table === 'nat') throw natDrop(reading, draft.jump.word);
   if (draft.jump?.goto && (isVerdict(draft.jump.word.text) || !context.isChain(command.table, draft.jump.word.text))) {
-    throw fail(context, draft.jump.word, `-g wants a chain, and there is none named "${draft.jump.word.text}"`);
+    const kind = context.dump ? 'illegal' : 'state';
+    throw fail(context, draft.jump.word, `-g wants a chain, and there is none named "${draft.jump.word.text}"`, { kind });
   }
   const several = draft.sources.length > 1 || draft.destinations.length > 1;
   if (several && (draft.sourceInverted || draft.destinationInverted)) {

@@ -98,7 +98,8 @@ function unknownExtension(reading: Reading, kind: 'match' | 'target', name: stri
   }
   if (kind === 'match')
     return fail(context, word, `the match "${name}" is not known`, { kind: 'unsupported', hint: typoHint(name) });
-  return fail(context, word, `no chain or target named "${name}"`, { hint: targetHint(reading, name) });
+  const kindOfError = context.dump ? 'illegal' : 'state';
+  return fail(context, word, `no chain or target named "${name}"`, { hint: targetHint(reading, name), kind: kindOfError });
 }
 
 function targetHint(reading: Reading, name: string): string {

@@ -12,6 +12,8 @@ export interface Fix {
   message: string;
   /** What to write. */
   hint: string;
+  /** What the repair makes of it. */
+  done: string;
 }
 
 const DASH = /[\u2010-\u2015\u2212\ufe58\uff0d\u00ad]/;
@@ -39,7 +41,9 @@ const LONG_OPTIONS = new Set([
 export function repairWords(words: readonly Word[]): { words: Word[]; fixes: Fix[] } {
   const fixes: Fix[] = [];
   const typed = joinQuotes(splitBlanks(words, fixes), fixes).map((word) => repairDash(word, fixes));
-  return { words: repairOrder(typed, fixes), fixes };
+  const repaired = repairOrder(typed, fixes);
+  fixes.sort((a, b) => a.word.position.line - b.word.position.line || a.word.position.column - b.word.position.column);
+  return { words: repaired, fixes };
 }
 
 /** Non-breaking and other blanks that are not blanks to a program. */
@@ -51,6 +55,7 @@ function splitBlanks(words: readonly Word[], fixes: Fix[]): Word[] {
       word: moved(word, first, word.text),
       message: 'a non-breaking or invisible blank',
       hint: 'write a plain blank',
+      done: 'read as a blank',
     });
     const out: Word[] = [];
     let offset = 0;
@@ -87,6 +92,7 @@ function joinQuotes(words: readonly Word[], fixes: Fix[]): Word[] {
       word,
       message: plain ? 'single quotes do not quote in a dump' : 'curly quotes',
       hint: 'write plain double quotes: "..."',
+      done: 'read as double quotes',
     });
     out.push({ ...word, text: text.slice(1, -1), quoted: true });
     i = end;
@@ -115,18 +121,28 @@ function repairDash(word: Word, fixes: Fix[]): Word {
   if (DASH.test(head) && rest !== '') {
     const text = rest.length === 1 ? `-${rest}` : `--${rest}`;
     const found = DASH_NAMES[DASH.exec(head)?.[0] ?? ''] ?? 'typographic dash';
-    fixes.push({ word, message: `${found} in front of "${rest}"`, hint: `${found}; write ${text.split('=')[0]}` });
+    fixes.push({
+      word,
+      message: `${found} in front of "${rest}"`,
+      hint: `${found}; write ${text.split('=')[0]}`,
+      done: `read as ${text}`,
+    });
     return { ...word, text };
   }
   if (DASH.test(word.text)) {
     const at = word.text.search(DASH);
     const found = DASH_NAMES[word.text[at] ?? ''] ?? 'typographic dash';
     const text = word.text.replace(new RegExp(DASH, 'g'), '-');
-    fixes.push({ word: moved(word, at, word.text), message: `${found} in "${word.text}"`, hint: `${found}; write ${text}` });
+    fixes.push({
+      word: moved(word, at, word.text),
+      message: `${found} in "${word.text}"`,
+      hint: `${found}; write ${text}`,
+      done: `read as ${text}`,
+    });
     return { ...word, text };
   }
   if (head === '-' && LONG_OPTIONS.has(rest.split('=')[0] ?? '')) {
-    fixes.push({ word, message: `one dash in front of "${rest}"`, hint: `write -${word.text}` });
+    fixes.push({ word, message: `one dash in front of "${rest}"`, hint: `write -${word.text}`, done: `read as -${word.text}` });
     return { ...word, text: `-${word.text}` };
   }
   return word;
@@ -143,7 +159,12 @@ function repairOrder(words: readonly Word[], fixes: Fix[]): Word[] {
     const isOption =
       !word.quoted && /^--?[a-zA-Z]/.test(word.text) && !/^(-m|--match|-j|--jump|-A|--append|-I|--insert)$/.test(word.text);
     if (isOption && next?.text === '!' && !next.quoted && after !== undefined && !after.text.startsWith('-')) {
-      fixes.push({ word: next, message: `"!" behind ${word.text}`, hint: `the old style; write ! ${word.text} ${after.text}` });
+      fixes.push({
+        word: next,
+        message: `"!" behind ${word.text}`,
+        hint: `the old style; write ! ${word.text} ${after.text}`,
+        done: `read as ! ${word.text} ${after.text}`,
+      });
       out.push(next, word);
       i++;
     } else if (!word.quoted && ADDRESS_OPTION.test(word.text) && (next === undefined || next.text.startsWith('-'))) {
@@ -151,6 +172,7 @@ function repairOrder(words: readonly Word[], fixes: Fix[]): Word[] {
         word,
         message: `${word.text} without an address`,
         hint: `write an address behind it, or leave ${word.text} out`,
+        done: 'left out',
       });
     } else {
       out.push(word);

@@ -114,7 +114,8 @@ function finishTarget(
   const position = jump.word.position;
   if (isVerdict(name)) return { kind: 'verdict', verdict: name, position };
   if (context.isChain(table, name)) return { kind: 'chain', chain: name, goto: jump.goto, position };
-  if (target === undefined) throw fail(context, jump.word, `no chain or target named "${name}"`);
+  if (target === undefined)
+    throw fail(context, jump.word, `no chain or target named "${name}"`, { kind: context.dump ? 'illegal' : 'state' });
   const options = target.extension?.kind === 'target' ? parse(target, target.extension) : undefined;
   return { kind: 'extension', name, options, position, ...assumption(target, context) };
 }

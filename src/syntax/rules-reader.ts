@@ -6,35 +6,43 @@ import { type Fix, repairWords } from './repair.ts';
 import { errorAt, type Note, type Word } from './source.ts';
 
 export interface ReadResult {
-  command: Command | undefined;
+  command?: Command;
   notes: Note[];
+  /** Why there is no command; without `repair` one for each thing that could be put right. */
+  errors: RuleError[];
 }
 
-/** Reads a command. With `repair`, notes tell what was put right; without, the error says what could be. */
+/** Reads a command. With `repair`, notes tell what was put right; without, the errors say what could be. */
 export function readCommand(words: readonly Word[], text: string, context: Context, repair: boolean): ReadResult {
+  const strict = attempt(words, text, context);
+  const [error] = strict.errors;
+  if (error === undefined) return strict;
+  const { words: repaired, fixes } = repairWords(words);
+  if (fixes.length === 0) return strict;
+  const second = attempt(repaired, text, context);
+  if (repair) return { ...second, notes: [...fixes.map(fixNote), ...second.notes] };
+  if (second.errors.some((other) => sameError(other, error))) return strict;
+  return { notes: [], errors: fixes.map((fix) => explain(fix, context)) };
+}
+
+function attempt(words: readonly Word[], text: string, context: Context): ReadResult {
   try {
     const command = parseCommand(words, text, context);
-    return { command, notes: command?.notes ?? [] };
+    return command === undefined ? { notes: [], errors: [] } : { command, notes: command.notes, errors: [] };
   } catch (error) {
     if (!(error instanceof RuleError)) throw error;
-    const repaired = repairWords(words);
-    if (repaired.fixes.length === 0) throw error;
-    if (!repair) throw explain(repaired.fixes, context, error);
-    const command = parseCommand(repaired.words, text, context);
-    return { command, notes: [...repaired.fixes.map(fixNote), ...(command?.notes ?? [])] };
+    return { notes: [], errors: [error] };
   }
 }
 
-function fixNote(fix: Fix): Note {
-  return { position: fix.word.position, message: `repaired: ${fix.message} (${fix.hint})` };
+function sameError(a: RuleError, b: RuleError): boolean {
+  return a.message === b.message && a.position.line === b.position.line && a.position.column === b.position.column;
 }
 
-/** The first fix that explains the refusal: the last one at or before the place where reading stopped, else the first. */
-function explain(fixes: readonly Fix[], context: Context, error: RuleError): RuleError {
-  const [first] = fixes;
-  if (first === undefined) return error;
-  return errorAt(context.source, first.word.position, first.message, {
-    hint: `${first.hint} (--repair does it)`,
-    kind: 'repairable',
-  });
+function fixNote(fix: Fix): Note {
+  return { position: fix.word.position, message: `repaired: ${fix.message}, ${fix.done}` };
+}
+
+function explain(fix: Fix, context: Context): RuleError {
+  return errorAt(context.source, fix.word.position, fix.message, { hint: `${fix.hint} (--repair does it)`, kind: 'repairable' });
 }

@@ -89,10 +89,14 @@ class SaveReader {
       work();
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;
-      this.errors.push(error);
-      // One such error tells it all: the rest is read as if the file were converted.
-      if (error.source?.endsWith('\r') && error.hint?.includes('CRLF')) this.crlf = true;
+      this.report(error);
     }
+  }
+
+  private report(error: RuleError): void {
+    this.errors.push(error);
+    // One such error tells it all: the rest is read as if the file were converted.
+    if (error.source?.endsWith('\r') && error.hint?.includes('CRLF')) this.crlf = true;
   }
 
   /** What can be put right before a line is looked at; without --repair the line is kept and refused further on. */
@@ -226,7 +230,8 @@ class SaveReader {
     const words = splitWords(this.source, line, start);
     const first: Word = words[0] ?? { text: '', position: placeOn(this.source, line, 1), quoted: false };
     if (words.length === 0) throw this.error(line, 1, 'a line of blanks inside a table', 'leave the line empty');
-    const { command, notes } = readCommand(words, line.text.trim(), this.context, this.options.repair ?? false);
+    const { command, notes, errors } = readCommand(words, line.text.trim(), this.context, this.options.repair ?? false);
+    for (const error of errors) this.report(error);
     if (command === undefined) return;
     if (command.word.position.line !== line.number) command.word = first;
     if (counters !== undefined) for (const rule of command.rules) rule.counters ??= { ...counters };

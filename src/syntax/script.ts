@@ -5,7 +5,7 @@ import type { Context, Registry } from './context.ts';
 import { checkTable } from './legality.ts';
 import { newContext, type ParseOptions } from './options.ts';
 import { readCommand } from './rules-reader.ts';
-import { FOLLOW_HINT, type ShellCommand, ShellReader } from './shell.ts';
+import { FOLLOW_HINT, type ShellCommand, ShellReader, type ShellWord } from './shell.ts';
 import { errorAt, type Note, readSource, type Source, type Word } from './source.ts';
 import { applyCommand, TableState } from './state.ts';
 
@@ -38,6 +38,8 @@ const REFUSED = new Set(
     ' ',
   ),
 );
+/** Whether these succeed is not for us to know. */
+const UNCERTAIN = new Set(['[', 'test', 'grep', 'egrep', 'id', 'ls', 'ip', 'ifconfig', 'systemctl', 'read']);
 const TOOL = /^(ip6?tables)(-legacy|-nft)?$/;
 const SAVE_TOOL = /^(ip6?tables)(-legacy|-nft)?-save$/;
 
@@ -47,7 +49,20 @@ export function readScript(
   registry: Registry,
   options: ParseOptions,
 ): { result?: ScriptResult; errors: RuleError[] } {
-  return new ScriptReader(readSource(text, options.file), registry, options).read();
+  const dos = text.includes('\r\n');
+  const source = readSource(text.replaceAll('\r\n', '\n'), options.file);
+  const { result, errors } = new ScriptReader(source, registry, options).read();
+  if (!dos) return { ...(result === undefined ? {} : { result }), errors };
+  const position = { file: options.file, line: 1, column: (source.lines[0]?.text.length ?? 0) + 1 };
+  if (!options.repair) {
+    const hint = 'convert the file to plain newlines (--repair does it)';
+    return {
+      errors: [errorAt(source, position, 'the lines end with carriage returns (CRLF)', { hint, kind: 'repairable' }), ...errors],
+    };
+  }
+  const message = 'repaired: CRLF line ends (convert the file to plain newlines)';
+  for (const ruleset of [result?.[4], result?.[6]]) ruleset?.notes.unshift({ position, message });
+  return { ...(result === undefined ? {} : { result }), errors };
 }
 
 class Half {
@@ -78,7 +93,13 @@ class ScriptReader {
   private readonly errors: RuleError[] = [];
   private readonly saves: Save[] = [];
   private readonly changedSince: Record<Family, Position | undefined> = { 4: undefined, 6: undefined };
+  /** What concerns both families. */
+  private readonly common: Note[] = [];
   private ended = false;
+  /** `set -e`: the first failure ends the script. */
+  private strict = false;
+  /** Whether the last command succeeded; undefined: only running it could tell. */
+  private status: boolean | undefined = true;
 
   constructor(source: Source, registry: Registry, options: ParseOptions) {
     this.source = source;
@@ -121,7 +142,10 @@ class ScriptReader {
         message: `what follows the last save (line ${last.position.line}) is not in the saved file`,
       });
     }
-    return { family: half.family, file: this.source.file, tables, notes: half.notes };
+    const notes = [...this.common, ...half.notes].sort(
+      (a, b) => a.position.line - b.position.line || a.position.column - b.position.column,
+    );
+    return { family: half.family, file: this.source.file, tables, notes };
   }
 
   private guarded(work: () => void): void {
@@ -139,53 +163,87 @@ class ScriptReader {
     if (first === undefined) return;
     const rest = words.slice(1);
     const name = first.text.replace(/^.*\//, '');
+    if (name === 'sudo' || name === 'command' || name === 'nice') {
+      const inner = rest.findIndex((word) => !word.text.startsWith('-'));
+      this.run({ ...command, words: inner < 0 ? [] : rest.slice(inner) });
+      return;
+    }
+    const matters = first.unknown !== undefined || TOOL.test(name) || SAVE_TOOL.test(name) || REFUSED.has(name);
+    const wanted = command.joined === '&&' ? true : command.joined === '||' ? false : undefined;
+    if (wanted !== undefined && this.status === !wanted) return;
+    if (wanted !== undefined && this.status === undefined && matters) {
+      const message = `whether this runs depends on the command before "${command.joined}"`;
+      this.errors.push(errorAt(this.source, first.position, message, { hint: FOLLOW_HINT, kind: 'script' }));
+      return;
+    }
+    if (first.unknown !== undefined) this.errors.push(first.unknown);
+    else this.dispatch(name, first, rest, command);
+  }
+
+  private dispatch(name: string, first: ShellWord, rest: readonly ShellWord[], command: ShellCommand): void {
+    this.status = name === 'false' ? false : UNCERTAIN.has(name) ? undefined : true;
     const tool = TOOL.exec(name);
     const save = SAVE_TOOL.exec(name);
     if (tool !== null) this.tool(tool[1] === 'ip6tables' ? 6 : 4, rest, command);
     else if (save !== null) this.save(save[1] === 'ip6tables' ? 6 : 4, first, command);
-    else if (name === 'sudo' || name === 'command' || name === 'nice') this.run({ ...command, words: rest.filter(notFlag) });
     else if (name === 'service' || name === 'rc-service' || first.text.startsWith('/etc/init.d/'))
       this.service(first, rest, command);
     else if (name === 'netfilter-persistent') this.persistent(first, rest, command);
-    else this.other(name, first, command);
+    else this.other(name, first, rest, command);
   }
 
   /** Takes `NAME=value` words off the front; with nothing behind them they set variables. */
-  private assignments(words: readonly Word[]): Word[] {
-    let i = 0;
-    let first = words[0];
-    if (first !== undefined && /^(export|readonly|declare|local)$/.test(first.text)) first = words[++i];
-    const from = i;
-    const found: [string, string][] = [];
-    for (; first !== undefined; first = words[++i]) {
-      const assignment = /^([A-Za-z_][A-Za-z0-9_]*)=([\s\S]*)$/.exec(first.text);
-      if (assignment === null) break;
-      found.push([assignment[1] ?? '', assignment[2] ?? '']);
+  private assignments(words: readonly ShellWord[]): ShellWord[] {
+    const declared = /^(export|readonly|declare|local)$/.test(words[0]?.text ?? '');
+    const found: [string, string | RuleError][] = [];
+    let i = declared ? 1 : 0;
+    for (; i < words.length; i++) {
+      const word = words[i];
+      const assignment = /^([A-Za-z_][A-Za-z0-9_]*)=([\s\S]*)$/.exec(word?.text ?? '');
+      if (assignment === null && !declared) break;
+      if (assignment !== null) found.push([assignment[1] ?? '', word?.unknown ?? assignment[2] ?? '']);
     }
-    if (i < words.length && from === 0) return words.slice(i);
+    if (i < words.length) return words.slice(i);
     for (const [name, value] of found) this.shell.variables.set(name, value);
     return [];
   }
 
-  private tool(family: Family, words: readonly Word[], command: ShellCommand): void {
+  private tool(family: Family, words: readonly ShellWord[], command: ShellCommand): void {
     const half = this.halves[family];
-    const { context } = half;
-    context.table = 'filter';
-    const text = command.text;
+    const unknown = words.find((word) => word.unknown !== undefined)?.unknown;
+    if (unknown !== undefined) {
+      this.errors.push(unknown);
+      return;
+    }
+    half.context.table = 'filter';
+    if (words.length === 0) {
+      this.errors.push(
+        errorAt(this.source, command.words[0]?.position ?? this.start(), 'no command', { hint: 'iptables -A CHAIN ...' }),
+      );
+      return;
+    }
+    const { command: parsed, notes, errors } = readCommand(words, command.text, half.context, this.options.repair ?? false);
+    if (parsed === undefined) {
+      for (const error of errors) this.failed(half, error, command, false);
+      return;
+    }
+    const table = half.table(parsed.table, parsed.word.position);
+    half.notes.push(...notes);
     try {
-      if (words.length === 0)
-        throw errorAt(this.source, command.words[0]?.position ?? this.start(), 'no command', { hint: 'iptables -A CHAIN ...' });
-      const result = readCommand(words, text, context, this.options.repair ?? false);
-      if (result.command === undefined) return;
-      const table = half.table(result.command.table, result.command.word.position);
-      applyCommand(table, result.command, context);
-      half.notes.push(...result.notes);
-      if (!'LSC'.includes(result.command.letter)) this.changedSince[family] ??= result.command.word.position;
+      applyCommand(table, parsed, half.context);
+      if (!'LSC'.includes(parsed.letter)) this.changedSince[family] ??= parsed.word.position;
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;
-      if (!command.tolerant || error.kind !== 'state') this.errors.push(error);
-      else half.notes.push({ position: error.position, message: `does nothing here, as the script allows: ${error.message}` });
+      // Taking away what is not there, or making what is: the script goes on as before.
+      this.failed(half, error, command, 'DXFZENC'.includes(parsed.letter) && !this.strict);
     }
+  }
+
+  /** A command that fails only because of what is or is not there yet does nothing, where the script is prepared for it. */
+  private failed(half: Half, error: RuleError, command: ShellCommand, harmless: boolean): void {
+    this.status = false;
+    if (error.kind !== 'state' || !(command.tolerant || harmless)) this.errors.push(error);
+    else half.notes.push({ position: error.position, message: `this command fails and does nothing: ${error.message}` });
   }
 
   private start(): Position {
@@ -229,19 +287,16 @@ class ScriptReader {
     this.errors.push(errorAt(this.source, at.position, `"${name}" cannot be followed`, { hint, kind: 'script' }));
   }
 
-  private other(name: string, first: Word, command: ShellCommand): void {
+  private other(name: string, first: Word, rest: readonly Word[], command: ShellCommand): void {
+    if (name === 'set' && rest.some((word) => /^-[a-z]*e/.test(word.text))) this.strict = true;
     if (REFUSED.has(name)) this.refuse(first, name);
-    else if ((name === 'exit' || name === 'return') && command.joined !== '||') this.ended = true;
+    else if ((name === 'exit' || name === 'return') && (command.joined === 'start' || command.joined === ';')) this.ended = true;
     else if (!HARMLESS.has(name)) this.unknown(name, first);
   }
 
   private unknown(name: string, first: Word): void {
     if (/^[A-Za-z_]\w*\+?=/.test(first.text)) return;
     const message = `ignored: "${name}" is not a command that is known to load rules`;
-    this.halves[4].notes.push({ position: first.position, message });
+    this.common.push({ position: first.position, message });
   }
-}
-
-function notFlag(word: Word): boolean {
-  return !/^-[A-Za-z]$/.test(word.text);
 }

@@ -5,22 +5,29 @@
 import type { RuleError } from '../model/errors.ts';
 import { errorAt, type Source, type Word } from './source.ts';
 
+/** A word; `unknown` when only running the script could tell what it is. */
+export interface ShellWord extends Word {
+  unknown?: RuleError;
+}
+
 /** A simple command. */
 export interface ShellCommand {
-  words: Word[];
+  words: ShellWord[];
   /** How it hangs on the one before. */
   joined: 'start' | ';' | '&&' | '||' | '|';
   /** Something may follow that makes a failure harmless: `|| true`, `2>/dev/null`. */
   tolerant: boolean;
   /** `< file` and its place; `> file`. */
-  input?: Word;
-  output?: Word;
+  input?: ShellWord;
+  output?: ShellWord;
+  /** Delimiters of here-documents, whose lines are skipped. */
+  documents: string[];
   /** The line or lines as written. */
   text: string;
 }
 
-/** One variable's value; undefined: set to something that is not known here. */
-export type Variables = Map<string, string | undefined>;
+/** Values of variables; an error says why one is not known here. */
+export type Variables = Map<string, string | RuleError>;
 
 /** Called for each command as it is read, before the next is: assignments must be in force for the words that follow. */
 export type OnCommand = (command: ShellCommand) => void;
@@ -63,12 +70,19 @@ export class ShellReader {
         continue;
       }
       try {
-        new LineReader(this.source, logical, this.variables).commands(onCommand);
+        const documents = new LineReader(this.source, logical, this.variables).commands(onCommand);
+        for (const delimiter of documents) i = this.skipDocument(i, delimiter);
       } catch (error) {
         onError(error as RuleError);
         depth = Math.max(0, opens);
       }
     }
+  }
+
+  /** Index of the line behind a here-document. */
+  private skipDocument(first: number, delimiter: string): number {
+    const end = this.source.lines.findIndex((line, i) => i >= first && line.text.replace(/^\t+/, '') === delimiter);
+    return end < 0 ? this.source.lines.length : end + 1;
   }
 
   /** Joins lines that end with a backslash, or inside quotes. */
@@ -127,6 +141,8 @@ class LineReader {
   private readonly logical: Logical;
   private readonly variables: Variables;
   private at = 0;
+  /** Why the word being read is not known. */
+  private unknown: RuleError | undefined;
 
   constructor(source: Source, logical: Logical, variables: Variables) {
     this.source = source;
@@ -134,14 +150,15 @@ class LineReader {
     this.variables = variables;
   }
 
-  commands(onCommand: OnCommand): void {
+  commands(onCommand: OnCommand): string[] {
+    const documents: string[] = [];
     let joined: ShellCommand['joined'] = 'start';
     for (;;) {
-      const command: ShellCommand = { words: [], joined, tolerant: false, text: this.logical.text.trim() };
+      const command: ShellCommand = { words: [], joined, tolerant: false, documents, text: this.logical.text.trim() };
       const operator = this.command(command);
       if (operator === '||') command.tolerant = true;
       if (command.words.length > 0 || command.output !== undefined) onCommand(command);
-      if (operator === undefined) return;
+      if (operator === undefined) return documents;
       joined = operator;
     }
   }
@@ -177,13 +194,14 @@ class LineReader {
     const { text } = this.logical;
     const found = /^([0-9]*|&)(<<<?|<|>>|>\||>)(&?)/.exec(text.slice(this.at, this.at + 6));
     if (found === null) throw this.error(this.at, 'a redirection that cannot be read');
-    const start = this.at;
     this.at += found[0].length;
-    if (found[2]?.startsWith('<<')) throw this.error(start, 'a here-document cannot be followed');
+    const document = found[2] === '<<';
+    if (document && text[this.at] === '-') this.at++;
     while (/[ \t]/.test(text[this.at] ?? '')) this.at++;
     const target = this.readWord();
     if (found[3] === '&') return;
-    if (found[2] === '<') command.input = target;
+    if (document) command.documents.push(target.text);
+    else if (found[2]?.startsWith('<')) command.input = target;
     else if (found[1] === '2' || found[1] === '&') command.tolerant ||= target.text === '/dev/null';
     else command.output = target;
   }
@@ -201,8 +219,8 @@ class LineReader {
     this.readWords(command);
   }
 
-  private readWord(): Word {
-    const holder: ShellCommand = { words: [], joined: ';', tolerant: false, text: '' };
+  private readWord(): ShellWord {
+    const holder: ShellCommand = { words: [], joined: ';', tolerant: false, documents: [], text: '' };
     const start = this.at;
     this.readWords(holder);
     return holder.words[0] ?? { text: '', position: this.place(start), quoted: false };
@@ -215,8 +233,9 @@ class LineReader {
     let word = '';
     let begun = false;
     let quoted = false;
+    this.unknown = undefined;
     const flush = () => {
-      if (begun) command.words.push({ text: word, position, quoted });
+      if (begun) command.words.push({ text: word, position, quoted, ...(this.unknown ? { unknown: this.unknown } : {}) });
       word = '';
       begun = false;
     };
@@ -229,7 +248,7 @@ class LineReader {
         for (const [i, field] of fields.entries()) {
           if (i > 0) flush();
           word += field;
-          begun ||= field !== '';
+          begun ||= field !== '' || this.unknown !== undefined;
         }
       } else {
         if (char === '\\') this.at++;
@@ -267,23 +286,45 @@ class LineReader {
     return out;
   }
 
+  /** The value behind `$` or a backquote; what is not known makes the word unknown. */
   private variable(): string {
     const { text } = this.logical;
     const start = this.at;
-    if (text[start] === '`' || text.startsWith('$(', start)) throw this.error(start, 'a command substitution cannot be followed');
-    const found = /^\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})/.exec(text.slice(start, start + 200));
-    if (found === null) {
-      if (!/[{0-9#?@*!$-]/.test(text[start + 1] ?? '')) {
-        this.at++;
-        return '$';
-      }
-      throw this.error(start, `only $NAME and $\{NAME} can be followed`);
-    }
-    this.at += found[0].length;
-    const name = found[1] ?? found[2] ?? '';
+    if (text[start] === '`' || text.startsWith('$(', start)) return this.substitution(start);
+    const found = /^\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{[^}]*\}|[0-9#?@*!$-])/.exec(
+      text.slice(start, start + 200),
+    );
+    this.at += found?.[0].length ?? 1;
+    if (found === null) return '$';
+    const name = found[1] ?? found[2];
+    if (name === undefined) return this.notKnown(this.error(start, `${found[0]} cannot be followed, only $NAME`));
     const value = this.variables.get(name);
-    if (value === undefined)
-      throw this.error(start, `the variable ${name} is not set in this script`, `set it above: ${name}=...`);
-    return value;
+    if (typeof value === 'string') return value;
+    const set = `set it above: ${name}=...`;
+    if (value === undefined) return this.notKnown(this.error(start, `the variable ${name} is not set in this script`, set));
+    return this.notKnown(this.error(start, `the variable ${name} is only known when the script runs`, set));
+  }
+
+  private notKnown(error: RuleError): string {
+    this.unknown ??= error;
+    return '';
+  }
+
+  /** `$(which iptables)` is iptables; any other substitution is not known. */
+  private substitution(start: number): string {
+    const { text } = this.logical;
+    const dollar = text[start] === '$';
+    let end = start + (dollar ? 2 : 1);
+    for (let depth = 1; end < text.length; end++) {
+      const char = text[end];
+      if (char === '\\') end++;
+      else if (dollar ? char === ')' && --depth === 0 : char === '`') break;
+      else if (dollar && char === '(') depth++;
+    }
+    if (end >= text.length) throw this.error(start, 'a command substitution that never ends', 'close it');
+    this.at = end + 1;
+    const inside = text.slice(start + (dollar ? 2 : 1), end);
+    const tool = /^\s*(?:which|command\s+-v|type\s+-p)\s+([\w./-]+)\s*(?:2>\s*\/dev\/null\s*)?$/.exec(inside)?.[1];
+    return tool ?? this.notKnown(this.error(start, 'a command substitution cannot be followed'));
   }
 }
