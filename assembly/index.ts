@@ -11,7 +11,7 @@ import { conntrackConfirmed, conntrackInit, conntrackLive, conntrackReserve } fr
 import { setFlags } from './hooks.ts';
 import { allocate, heapStart } from './memory.ts';
 import { drainRing, setRing } from './records.ts';
-import { BATCH, replay, setSlots, startInput } from './replay.ts';
+import { BATCH, setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
 import { stackInit } from './stack/index.ts';
 import { setControl } from './tally.ts';
 
@@ -56,6 +56,11 @@ export function setupResults(control: usize, slots: usize, ring: usize, ringSize
 /** All regions are there: conntrack takes the rest of the memory. */
 export function start(conntrack: usize): void {
   conntrackInit(conntrack, heapStart());
+}
+
+/** Packets at most, over all captures; then `run` answers RUN_END. */
+export function setLimit(packets: f64): void {
+  limitPackets(packets as u64);
 }
 
 export function startCapture(): void {

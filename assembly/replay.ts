@@ -55,6 +55,12 @@ let done: u32 = 0;
 /** What the reader answered behind the last of them. */
 let answer: i32 = CAPTURE_RECORD;
 let number: u64 = 0;
+/** Packets at most. */
+let limit: u64 = u64.MAX_VALUE;
+
+export function setLimit(packets: u64): void {
+  limit = packets;
+}
 
 export function setSlots(at: usize): void {
   slots = at;
@@ -98,6 +104,10 @@ function decode(): void {
   filled = 0;
   done = 0;
   while (filled < BATCH) {
+    if (number >= limit) {
+      answer = CAPTURE_END;
+      return;
+    }
     const slot = slotAt(filled);
     answer = captureNext(slot);
     if (answer !== CAPTURE_RECORD) return;

@@ -6,13 +6,15 @@ import { EngineSession } from './session.ts';
 
 export { ImageError, type ImageFault } from './image-error.ts';
 export { readImage } from './image-view.ts';
-export { EngineError, type EngineSession } from './session.ts';
+export { type CaptureEnding, EngineError, type EngineSession } from './session.ts';
 
 export interface EngineOptions extends CompileOptions {
   /** build/engine.wasm, or a module compiled from it. */
   wasm: WasmSource;
   /** Called for every packet in order; slower. The paths come with job.packets.path. */
   onPacket?: OnPacket;
+  /** Packets at most, over all captures. */
+  limit?: number;
 }
 
 /** Compiles the job's rules and starts an engine of its own for them. Throws RuleError, WalkError, ImageError. */
@@ -23,9 +25,10 @@ export async function createEngine(job: Job, options: EngineOptions): Promise<En
 /** Starts an engine for an image that was compiled before. */
 export async function openImage(
   image: Image,
-  options: Pick<EngineOptions, 'wasm' | 'onPacket'>,
+  options: Pick<EngineOptions, 'wasm' | 'onPacket' | 'limit'>,
   path: boolean,
 ): Promise<EngineSession> {
   const engine = await loadEngine(options.wasm);
-  return new EngineSession(engine, image, options.onPacket === undefined ? { path } : { path, onPacket: options.onPacket });
+  const { onPacket, limit } = options;
+  return new EngineSession(engine, image, { path, ...(onPacket && { onPacket }), ...(limit !== undefined && { limit }) });
 }

@@ -31,6 +31,16 @@ export interface SessionOptions {
   onPacket?: OnPacket;
   /** Outcomes with their paths. */
   path: boolean;
+  /** Packets at most, over all captures. */
+  limit?: number;
+}
+
+/** How a capture ended, other than by its last byte. */
+export interface CaptureEnding {
+  /** What the packing met, at an offset of the uncompressed bytes; damage of the capture itself comes first. */
+  damage?: NonNullable<CaptureInfo['damage']>;
+  /** Reading was given up: a record that is cut here is no damage. */
+  stopped?: boolean;
 }
 
 export class EngineSession {
@@ -52,6 +62,7 @@ export class EngineSession {
     this.options = options;
     this.words = new PathWords(this.image);
     this.at = allocateRegions(engine, this.image, options.onPacket === undefined ? 0 : RING_SIZE);
+    if (options.limit !== undefined) engine.setLimit(options.limit);
   }
 
   startCapture(file: string): void {
@@ -93,17 +104,23 @@ export class EngineSession {
     return true;
   }
 
-  /** The capture has no more bytes. */
-  endCapture(): CaptureInfo {
+  /** True when nothing further of this capture is wanted: the limit is reached, or it is damaged. */
+  done(): boolean {
+    return this.open('done').over;
+  }
+
+  /** The capture has no more bytes, or no more are read. */
+  endCapture(ending: CaptureEnding = {}): CaptureInfo {
     const capture = this.open('endCapture');
-    if (!capture.over) this.consume(true);
+    if (!capture.over && ending.stopped !== true) this.consume(true);
     const info: CaptureInfo = {
       file: capture.file,
       packets: this.control(control.CONTROL_PACKETS) - capture.packets,
       bytes: this.control(control.CONTROL_WIRE) - capture.bytes,
       linktypes: this.linktypes(),
     };
-    if (capture.damaged) info.damage = this.damage();
+    const damage = capture.damaged ? this.damage() : ending.damage;
+    if (damage !== undefined) info.damage = damage;
     this.current = null;
     this.captures.push(info);
     return info;
