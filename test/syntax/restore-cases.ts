@@ -143,6 +143,12 @@ const DUMPS: readonly (readonly [string, 4 | 6, string])[] = [
   ['attached values', 4, '*filter\n-AINPUT -ptcp -s1.1.1.1 --dst=2.2.2.2 -ie\nCOMMIT\n'],
   ['attached source', 4, '*filter\n-AINPUT -s1.1.1.1 --dst=2.2.2.2 -ie\nCOMMIT\n'],
   ['protocol by equals sign', 4, '*filter\n-A INPUT --protocol=tcp\nCOMMIT\n'],
+  ['attached interface', 4, '*filter\n-A FORWARD -oeth0\nCOMMIT\n'],
+  [
+    'attached chains',
+    4,
+    '*filter\n--insert=FORWARD -s 1.1.1.1\n-PINPUT DROP\n-Na\n-IINPUT 1 -s 1.1.1.1\n-FINPUT\n-F OUTPUT\n--flush=OUTPUT\n--delete-chain=a\nCOMMIT\n',
+  ],
   ['-M', 4, '*filter\n-A INPUT -M /bin/true -j DROP\nCOMMIT\n'],
   [
     'protocol twice through a list option',
@@ -452,6 +458,16 @@ const RULES_4: readonly string[] = [
   '-s 127.0.0.1/255.255.255.255',
   '-s 1.2.3.4/255.255.255.256',
   '-s 0xa.0xb.014.1',
+  '-s1.1.1.1',
+  '--source=1.1.1.1',
+  '-ilo',
+  '--in-interface=lo',
+  '-mcomment --comment x',
+  '-gc1',
+  '--goto=c1',
+  '-c1 2',
+  '-c1,2',
+  '--set-counters=1,2',
 ];
 
 const RULES_6: readonly string[] = [
