@@ -5,8 +5,17 @@
  */
 import { FIELD_DPORT, FIELD_SPORT } from '../abi/fields.ts';
 import type { Test } from '../model/predicate.ts';
+import type { PacketView } from '../packet/view.ts';
 import { type PortRange, portAt, portMatches } from './ports.ts';
 import { range, transportHas, words } from './tests.ts';
+
+/**
+ * Where payload expressions find the transport header. For a non-first IPv6 fragment ipv6_find_hdr leaves the offset at 0, so they read the IPv6
+ * header itself (confirmed on 6.18). The engine's fields of such a packet are expected to come from there too; no other test looks at them.
+ */
+export function nativeTransport({ family, fragmentOffset, bytes, transport }: PacketView): Uint8Array {
+  return family === 6 && fragmentOffset !== 0 ? bytes : transport;
+}
 
 /** Both single, neither zero, inverted alike. */
 function combined(source: PortRange | undefined, destination: PortRange | undefined): boolean {
@@ -18,8 +27,9 @@ function isTested(ports: PortRange | undefined): ports is PortRange {
   return ports !== undefined && (ports.low !== 0 || ports.high !== 0xffff);
 }
 
-export function nativePorts(source: PortRange | undefined, destination: PortRange | undefined, transport: Uint8Array): boolean {
+export function nativePorts(source: PortRange | undefined, destination: PortRange | undefined, packet: PacketView): boolean {
   if (!isTested(source) && !isTested(destination)) return true;
+  const transport = nativeTransport(packet);
   // A source port alone needs two bytes; the engine's field has it from four bytes on, and both witnesses keep to that.
   if (transport.length < 4) return false;
   const [sport, dport] = [portAt(transport, 0), portAt(transport, 2)];

@@ -5,7 +5,7 @@ import type { Test } from '../model/predicate.ts';
 import type { PacketView } from '../packet/view.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
 import { bang, Given, option, textOf } from './given.ts';
-import { nativePorts, nativePortTests } from './native-ports.ts';
+import { nativePorts, nativePortTests, nativeTransport } from './native-ports.ts';
 import { generatePorts, type PortRange, portAt, portMatches, portTests, printPorts, readPorts } from './ports.ts';
 import { masked, notFragment, range, transportHas } from './tests.ts';
 
@@ -180,13 +180,14 @@ function saysSomething(ports: PortRange | undefined): boolean {
 }
 
 /** Payload expressions read past the fragment offset; a load beyond the end of the packet is a miss, not a drop. */
-function evaluateNative(options: TcpOptions, { transport }: PacketView): boolean {
+function evaluateNative(options: TcpOptions, packet: PacketView): boolean {
   const { flags } = options;
+  const transport = nativeTransport(packet);
   if (flags !== undefined && flags.mask !== 0) {
     if (transport.length < 14) return false;
     if ((((transport[13] ?? 0) & flags.mask) === flags.value) === flags.invert) return false;
   }
-  return nativePorts(options.sourcePort, options.destinationPort, transport);
+  return nativePorts(options.sourcePort, options.destinationPort, packet);
 }
 
 function lowerNative({ flags, sourcePort, destinationPort }: TcpOptions): Test[] {

@@ -38,9 +38,10 @@ export const udp: MatchExtension<UdpOptions> = {
 
   print: ({ sourcePort, destinationPort }) => printPorts('sport', sourcePort) + printPorts('dport', destinationPort),
 
-  evaluate(options, { fragmentOffset, transport }, { profile }) {
+  evaluate(options, packet, { profile }) {
     const { sourcePort, destinationPort } = options;
-    if (profile.backend === 'nft' && isNative(options)) return nativePorts(sourcePort, destinationPort, transport);
+    const { fragmentOffset, transport } = packet;
+    if (profile.backend === 'nft' && isNative(options)) return nativePorts(sourcePort, destinationPort, packet);
     if (fragmentOffset !== 0) return false;
     if (transport.length < HEADER) return 'hotdrop';
     return portMatches(sourcePort, portAt(transport, 0)) && portMatches(destinationPort, portAt(transport, 2));

@@ -90,7 +90,10 @@ export function randomPacket(draw: Draw, family: Family): PacketView {
   const broken = family === 6 && draw.chance(0.1);
   return {
     family,
-    bytes: transport,
+    bytes: Uint8Array.from([
+      ...Array.from({ length: family === 4 ? 20 : 40 }, () => draw.pick([0, 22, 80, 1, draw.integer(0, 255)])),
+      ...transport,
+    ]),
     length: draw.pick([20, 40, 60, 84, 1500, draw.integer(20, 1600)]),
     protocol: broken ? -1 : draw.pick([1, 6, 17, 58, 255]),
     protocolFailure: broken ? draw.pick(['hotdrop', 'miss']) : 'none',
@@ -128,7 +131,8 @@ export function interfaceId(name: string): number {
 /** The fields as abi/fields.ts documents them. `typeOf`: RTN_* of an address. */
 export function fieldsOf(packet: PacketView, typeOf: (address: Words) => number): Uint32Array {
   const out = new Uint32Array(f.FIELD_COUNT);
-  const l4 = packet.transport;
+  // Non-first IPv6 fragments: native-ports.ts says why.
+  const l4 = packet.family === 6 && packet.fragmentOffset !== 0 ? packet.bytes : packet.transport;
   out[f.FIELD_PROTOCOL] = packet.protocol < 0 ? 255 : packet.protocol;
   out[f.FIELD_FRAGMENT] = packet.fragmentOffset;
   out[f.FIELD_L4_LENGTH] = l4.length;
