@@ -107,7 +107,7 @@ function matches(chain: ReadyChain, rule: ReadyRule, packet: Packet, context: Wa
     context.listener?.rule(chain, rule, result, at);
     return result;
   };
-  const builtin = evaluateBuiltin(rule.rule.builtin, packet);
+  const builtin = evaluateBuiltin(rule.rule.builtin, packet, context.plain.profile);
   if (builtin !== true) return told(builtin === 'hotdrop' ? 'hotdrop' : 'miss', 'builtin');
   for (const one of rule.matches) {
     const { match, extension } = one;

@@ -255,12 +255,18 @@ function decideReset(
     // Not exactly the next number: the receiver may challenge it, so the connection stays.
     to = step.from;
   }
-  return { ...step, to, checkWindow: !answersIgnored(connection, state, segment, step.from) };
+  return { ...step, to, checkWindow: !answersIgnored(connection, state, segment, direction, step.from) };
 }
 
 /** A RST that answers a SYN or ACK we let through although it did not fit. */
-function answersIgnored(connection: Connection, state: s.TcpState, segment: Segment, from: number): boolean {
-  const afterSyn = connection.seenReply && state.lastClass === s.CLASS_SYN;
+function answersIgnored(
+  connection: Connection,
+  state: s.TcpState,
+  segment: Segment,
+  direction: Direction,
+  from: number,
+): boolean {
+  const afterSyn = connection.seenReply && state.lastClass === s.CLASS_SYN && state.lastDirection !== direction;
   const afterAck = !connection.has(STATUS_ASSURED) && state.lastClass === s.CLASS_ACK;
   if ((afterSyn || afterAck) && segment.ack === state.lastEnd) return true;
   const challenged = from === s.SYN_SENT && state.lastClass === s.CLASS_ACK && state.lastDirection === REPLY;
