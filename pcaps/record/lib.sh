@@ -157,7 +157,7 @@ capture_ng() {
   ip netns exec "$where" dumpcap -q -B 64 -w "$file" "$@" 2>"$file.log" &
   captures+=("$!:$file")
   until_true 10 test -s "$file"
-  sleep 0.3
+  sleep 3 # dumpcap does not say when it listens on the last of its devices
 }
 
 # Stops every capture, and fails the scenario where the kernel could not keep up.

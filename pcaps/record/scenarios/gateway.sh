@@ -41,9 +41,14 @@ while text.strip():
     routes, text = routes + part, text.lstrip()[end:]
 print(json.dumps(routes))' >"$out/route.json"
 
-own='inbound or src host 192.168.1.1 or src host 203.0.113.1 or src host 2001:db8:1::1 or src host 2001:db8:2::1'
+# Coming in is what the device did not send itself. (The filter word "inbound" loses the first packets: what lies in
+# the ring when the filter is set is filtered outside the kernel, where the direction is not known.)
+own='src host 192.168.1.1 or src host 203.0.113.1 or src host 2001:db8:1::1 or src host 2001:db8:2::1'
 capture router "$out/lan-side.pcap" -i eth1
-capture_ng router "$PWD/both.pcapng" -i eth0 -f "$own" -i eth1 -f "$own"
+eth0="not ether src 02:00:cb:00:71:01 or $own" eth1="not ether src 02:00:c0:a8:01:01 or $own"
+capture router "$PWD/eth0.pcap" -i eth0 "$eth0"
+capture router "$PWD/eth1.pcap" -i eth1 "$eth1"
+capture_ng router "$PWD/both.pcapng" -i eth0 -f "$eth0" -i eth1 -f "$eth1"
 
 for net in '203.0.113.10 192.168.1.20 192.168.1.10 192.168.1.1' '2001:db8:2::10 2001:db8:1::20 2001:db8:1::10 2001:db8:1::1'; do
   read -r inet nas pc router <<<"$net"
@@ -75,3 +80,10 @@ done
 delivered 'from the LAN'
 captures_end
 reordercap both.pcapng "$out/capture.pcapng" >/dev/null
+
+# tcpdump watched the same on each device; dumpcap must have missed nothing of it.
+for device in eth0 eth1; do
+  seen=$(tcpdump -nr $device.pcap 2>/dev/null | wc -l)
+  kept=$(tshark -r "$out/capture.pcapng" -Y "frame.interface_name == $device" 2>/dev/null | wc -l)
+  [ "$seen" = "$kept" ] || die "$device: tcpdump saw $seen packets, capture.pcapng has $kept"
+done
