@@ -34,6 +34,8 @@ export interface KernelJob {
   frames: KernelFrame[];
   /** Addresses of the firewall host: `ADDR[/PREFIX][%DEVICE]`; prefix 32/128 and device `inIface` when not given. */
   local?: string[];
+  /** Multicast groups the host has joined besides the kernel's own: `ADDR[%DEVICE]`. */
+  groups?: string[];
   /** Default eth0. */
   inIface?: string;
   /** Default: eth1 for `forward`, `inIface` for `host`. */

@@ -1,4 +1,5 @@
 /** From a job to what has to be done, as plain data: devices, sysctls, `ip` commands, the oracle's own nft table, frames. */
+import { parseAddress } from '../model/address.ts';
 import type { Family } from '../model/ruleset.ts';
 import { KernelError, type KernelFrame, type KernelJob } from './job.ts';
 import { INJECT_PRIORITY } from './scripts.ts';
@@ -106,6 +107,40 @@ export function ipBatch(job: KernelJob, devices: Devices): string {
   if (job.defaultRoute !== false) lines.push(`route append default dev ${devices.out}`);
   if (job.defaultRoute !== false && hasFamily(job, 6)) lines.push(`route append ::/0 dev ${devices.out}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** An address as bytes. */
+function addressBytes(text: string): Uint8Array {
+  const family = text.includes(':') ? 6 : 4;
+  const words = parseAddress(text, family);
+  if (words === undefined) throw new KernelError(`not an address: ${text}`);
+  const bytes = Buffer.alloc(4 * words.length);
+  for (const [i, word] of words.entries()) bytes.writeUInt32BE(word, 4 * i);
+  return bytes;
+}
+
+/**
+ * Multicast groups to join, as the injector reads them: `<device number>:<address in hexadecimal>`. A device without ARP joins no solicited-node
+ * group for its addresses (net/ipv6/addrconf.c), and a real host has joined it; and what the job asks for.
+ */
+export function groupList(job: KernelJob, devices: Devices): string {
+  const list: string[] = [];
+  const add = (device: string, bytes: Uint8Array) => {
+    const number = devices.all.indexOf(device);
+    if (number >= 0) list.push(`${number}:${Buffer.from(bytes).toString('hex')}`);
+  };
+  for (const local of job.local ?? []) {
+    const [, address = '', , device = devices.in] = LOCAL.exec(local) ?? [];
+    if (!address.includes(':')) continue;
+    const group = Buffer.from('ff0200000000000000000001ff000000', 'hex');
+    group.set(addressBytes(address).subarray(13), 13);
+    add(device, group);
+  }
+  for (const text of job.groups ?? []) {
+    const [address = '', device = devices.in] = text.split('%');
+    add(device, addressBytes(address));
+  }
+  return [...new Set(list)].join(',');
 }
 
 /** Where IPv6 is switched off in the wire's namespace, before it has devices: or its neighbour and multicast chatter would be counted. */

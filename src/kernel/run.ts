@@ -101,7 +101,13 @@ async function inject(session: Session, job: KernelJob, devices: plan.Devices): 
   const frames = Buffer.concat(job.frames.map((frame) => plan.encodeFrame(job, devices, frame, origin)));
   const peers = devices.all.map((_, i) => `wire${i}`).join(',');
   const argv = ['taskset', '-c', processor(), 'nsenter', '--net=/run/netns/wire', 'perl', '/run/open.pl', peers];
-  argv.push(devices.all.join(','), String(INJECT_PRIORITY), job.trace ? '1' : '0', job.spacing === 'real' ? '1' : '0');
+  argv.push(
+    devices.all.join(','),
+    String(INJECT_PRIORITY),
+    job.trace ? '1' : '0',
+    job.spacing === 'real' ? '1' : '0',
+    plan.groupList(job, devices),
+  );
   const ran = await session.run(argv, frames);
   if (ran.exit !== 0) throw new KernelError(`injector: exit ${ran.exit}: ${ran.stderr.trim()}`);
   return collect(job, ran.stdout);

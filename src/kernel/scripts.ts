@@ -73,19 +73,20 @@ exec 'nsenter', '--net=/proc/1/ns/net', 'perl', '/run/inject.pl', join(',', @fds
 `;
 
 /**
- * The injector. Arguments: inherited wire sockets, device names, priority of its own packets, trace (0, 1), real spacing (0, 1).
+ * The injector. Arguments: inherited wire sockets, device names, priority of its own packets, trace (0, 1), real spacing (0, 1),
+ * multicast groups to join (device number:address in hexadecimal).
  * Standard input: frames as (u8 kind: 0 in, 1 out IPv4, 2 out IPv6, plus 4: bound to the device; u8 device; u64 nanoseconds since the first; u32 length; bytes).
  * Standard output: records (u8 kind, u32 frame, u32 length, bytes), little endian:
  * 1 nfnetlink_log message, 2 nf_tables trace message, 3 packet that left (link header cut off), 4 time sent (u64 ns), 5 not sent: why,
- * 6 records lost: where, 7 the frame was not seen to arrive.
+ * 6 records lost: where, 7 the frame was not seen to arrive. (EPERM from a raw socket is no failure: a rule dropped the packet in OUTPUT.)
  * A frame is injected only after the one before is through: the packet tap of the firewall's namespace has seen it arrive, and as this
  * process is bound to one processor, whose soft interrupts run to their end before it runs again, everything the packet caused has happened by then.
  */
 export const INJECTOR = String.raw`
-use strict; use Socket; use Errno qw(EAGAIN ENOBUFS);
+use strict; use Socket; use Errno qw(EAGAIN ENOBUFS EPERM);
 my $precise = eval { require Time::HiRes; 1 };
 sub now { return $precise ? Time::HiRes::time() : time(); }
-my ($fds, $names, $priority, $trace, $real) = @ARGV;
+my ($fds, $names, $priority, $trace, $real, $groups) = @ARGV;
 die "real spacing needs Time::HiRes (package perl)\n" if $real && !$precise;
 my @wire = map { open(my $s, '+<&=', $_) or die "descriptor $_: $!\n"; $s } split /,/, $fds;
 my @devices = split /,/, $names;
@@ -96,6 +97,14 @@ big($tap);
 sub index_of { my $request = pack('a16 x24', shift); ioctl($tap, 0x8933, $request) or die "interface: $!\n"; return unpack('x16 l', $request); }
 my @index = map { index_of($_) } @devices;
 my $lo = index_of('lo');
+my %joiner;
+for my $group (split /,/, $groups // '') {
+  my ($device, $hex) = split /:/, $group; my $address = pack('H*', $hex); my $six = length($address) == 16;
+  # A socket may hold twenty IPv4 groups only (igmp_max_memberships), so each group has its own.
+  socket(my $s, $six ? AF_INET6 : AF_INET, SOCK_DGRAM, 0) or die "socket: $!\n"; $joiner{$group} = $s;
+  my $done = $six ? setsockopt($s, 41, 20, $address . pack('I', $index[$device])) : setsockopt($s, 0, 35, $address . pack('x4 i', $index[$device]));
+  die "join $group: $!\n" unless $done;
+}
 sub netlink { my $groups = shift; socket(my $s, 16, SOCK_RAW, 12) or die "netlink: $!\n"; big($s);
   bind($s, pack('S S L L', 16, 0, 0, $groups)) or die "netlink bind: $!\n"; return $s; }
 sub attribute { my ($type, $value) = @_; my $n = 4 + length($value); return pack('S S a*', $n, $type, $value) . ("\0" x ((4 - $n % 4) % 4)); }
@@ -155,7 +164,7 @@ while (read(STDIN, my $head, 14) == 14) {
   if ($real) { my $wait = $begin + $after / 1e9 - now(); select(undef, undef, undef, $wait) if $wait > 0; }
   emit(4, pack('Q<', int(now() * 1e9)));
   $! = 22; my $sent = transmit($kind, $device, $bytes);
-  if (defined $sent) { settle($kind == 0 ? $index[$device] : 0); } else { emit(5, "$!"); settle(0); }
+  if (defined $sent) { settle($kind == 0 ? $index[$device] : 0); } else { emit(5, "$!") unless $! == EPERM && ($kind & 3); settle(0); }
   if ($trace) { drain($nflog, 1); drain($nftrace, 2); }
   $frame++;
 }
