@@ -31,3 +31,16 @@ export function drain(slot: usize, deep: bool): u32 {
   }
   return count;
 }
+
+/** The record reader alone. */
+export function records(slot: usize): u32 {
+  let count: u32 = 0;
+  while (captureNext(slot) === 0) count++;
+  return count;
+}
+export function links(slot: usize, n: u32): void {
+  for (let i: u32 = 0; i < n; i++) decodeLink(slot);
+}
+export function ips(slot: usize, n: u32): void {
+  for (let i: u32 = 0; i < n; i++) decodeIp(slot);
+}

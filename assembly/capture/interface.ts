@@ -25,6 +25,8 @@ import { state } from './state.ts';
 /** Seconds beyond which nanoseconds do not fit u64; such a time stands still there. */
 const SECONDS_MAXIMUM: u64 = 18446744073;
 const NANOSECONDS_MAXIMUM: u32 = 709551615;
+/** Up to here a second's microseconds times HZ fit u32. */
+const HZ_USUAL: u32 = 4000;
 
 /** The table's entry at `index`; the caller knows that it exists. */
 export function interfaceAt(index: u32): usize {
@@ -49,7 +51,15 @@ export function putTime(slot: usize, seconds: u64, nanoseconds: u32): void {
     seconds = SECONDS_MAXIMUM;
   }
   store<u64>(slot, seconds * 1000000000 + nanoseconds, PACKET_TIME);
-  store<u64>(slot, seconds * hz + (u64(nanoseconds) * hz) / 1000000000, PACKET_JIFFIES);
+  store<u64>(slot, seconds * hz + ticks(nanoseconds, hz), PACKET_JIFFIES);
+}
+
+/** floor(nanoseconds * hz / 10^9). Engines turn 32-bit divisions by a constant into multiplications, but not 64-bit ones. */
+function ticks(nanoseconds: u32, hz: u32): u64 {
+  if (hz > HZ_USUAL) return (u64(nanoseconds) * hz) / 1000000000;
+  const microseconds = nanoseconds / 1000;
+  const rest = nanoseconds - microseconds * 1000;
+  return u64((microseconds * hz + (rest * hz) / 1000) / 1000000);
 }
 
 /** Everything but the time of a record. `fcs`: bytes of the frame check sequence at the end of the frame on the wire, cut off here. */

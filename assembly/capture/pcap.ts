@@ -23,6 +23,7 @@ export const MAGIC_MODIFIED: u32 = 0xa1b2cd34;
 const FILE_HEADER: usize = 24;
 /** In the link type word: the FCS length in the top four bits (units of two bytes) is meant. */
 const FCS_KNOWN: u32 = 0x04000000;
+let plain: bool = false;
 
 /** True for the magic of a pcap file in host order. */
 export function isPcapMagic(magic: u32): bool {
@@ -47,6 +48,7 @@ export function pcapHeader(big: bool): i32 {
   store<u32>(state, magic === MAGIC_MODIFIED ? 24 : 16, CAPTURE_RECORD_HEADER);
   store<u32>(state, u32(magic === MAGIC_NANO), CAPTURE_NANO);
   store<u32>(state, major === 2 ? minor : 2, CAPTURE_MINOR);
+  plain = !big && major === 2 && minor === 4 && magic !== MAGIC_MODIFIED;
   announceLinktype(network & 0xffff);
   advance(FILE_HEADER);
   return CAPTURE_RECORD;
@@ -54,6 +56,25 @@ export function pcapHeader(big: bool): i32 {
 
 /** The next record. */
 export function pcapNext(slot: usize): i32 {
+  return plain ? plainNext(slot) : unusualNext(slot);
+}
+
+/** Little-endian, 16 bytes of header, lengths in order: nearly every file. */
+function plainNext(slot: usize): i32 {
+  const at = cursor;
+  const room = limit - at;
+  if (room < 16) return room === 0 ? drained() : short();
+  const captured = load<u32>(at, 8);
+  if (captured > <u32>RECORD_MAXIMUM) return damage(DAMAGE_RECORD_LENGTH);
+  if (room < <usize>(16 + captured)) return short();
+  stamp(slot, load<u32>(at), load<u32>(at, 4));
+  const entry = interfaceAt(0);
+  putRecord(slot, entry, at + 16, captured, load<u32>(at, 12), DIRECTION_UNKNOWN, interfaceFcs(entry));
+  advance(16 + captured);
+  return CAPTURE_RECORD;
+}
+
+function unusualNext(slot: usize): i32 {
   const at = cursor;
   const room = limit - at;
   const header = load<u32>(state, CAPTURE_RECORD_HEADER);

@@ -3,6 +3,10 @@ import { INTERFACE_OFFSET, INTERFACE_RESOLUTION, INTERFACE_UNITS } from '../../s
 import { putTime } from './interface.ts';
 
 const BASE_TWO: u32 = 0x80;
+/** The second of the packet before, where it starts and in which units. */
+let lastSeconds: u64 = 0;
+let lastStart: u64 = 0;
+let lastUnit: u64 = 0;
 
 /** Sets if_tsresol of an interface: the option's byte. */
 export function putResolution(entry: usize, resolution: u32): void {
@@ -17,10 +21,10 @@ export function putUnits(slot: usize, entry: usize, high: u32, low: u32): void {
   let seconds: u64 = 0;
   let nanoseconds: u32 = 0;
   if (resolution === 6) {
-    seconds = units / 1000000;
+    seconds = wholeSeconds(units, 1000000);
     nanoseconds = u32(units - seconds * 1000000) * 1000;
   } else if (resolution === 9) {
-    seconds = units / 1000000000;
+    seconds = wholeSeconds(units, 1000000000);
     nanoseconds = u32(units - seconds * 1000000000);
   } else if ((resolution & BASE_TWO) === 0) {
     const unit = load<u64>(entry, INTERFACE_UNITS);
@@ -32,6 +36,16 @@ export function putUnits(slot: usize, entry: usize, high: u32, low: u32): void {
     nanoseconds = binary(bits < 64 ? units & ((u64(1) << bits) - 1) : units, bits);
   }
   putTime(slot, shifted(seconds, load<i64>(entry, INTERFACE_OFFSET)), nanoseconds);
+}
+
+/** units / unit, without the division while the packets stay in one second. */
+function wholeSeconds(units: u64, unit: u64): u64 {
+  if (unit !== lastUnit || units - lastStart >= unit) {
+    lastUnit = unit;
+    lastSeconds = units / unit;
+    lastStart = lastSeconds * unit;
+  }
+  return lastSeconds;
 }
 
 /** A fraction of a second in units of 10^-digits. */

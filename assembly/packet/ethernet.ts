@@ -8,25 +8,23 @@ import {
   PACKET_MULTICAST,
 } from '../../src/abi/fields.ts';
 import { PACKET_ETHERNET } from '../../src/abi/packet.ts';
-import { be16, payload } from './ethertype.ts';
-import { linkTruncated } from './link.ts';
+import { be16, ETHERTYPE_IPV4, network, payload } from './ethertype.ts';
 
-const HEADER: usize = 14;
+export const ETHERNET_HEADER: usize = 14;
 const GROUP_BIT: u64 = 1;
 const ALL_ONES: u64 = 0xffffffffffff;
 
+/** The header is there. */
 export function ethernet(slot: usize, at: usize, end: usize): void {
-  if (end - at < HEADER) {
-    linkTruncated(slot);
-    return;
-  }
   store<u32>(slot, u32(at), PACKET_ETHERNET);
   putSourceMac(slot, at + 6);
   const destination = load<u64>(at) & ALL_ONES;
   let type: u32 = PACKET_HOST;
   if ((destination & GROUP_BIT) !== 0) type = destination === ALL_ONES ? PACKET_BROADCAST : PACKET_MULTICAST;
   store<u32>(slot, type, FIELD_PACKET_TYPE * 4);
-  payload(slot, be16(at + 12), at + HEADER, end);
+  const ethertype = be16(at + 12);
+  if (ethertype === ETHERTYPE_IPV4) network(slot, ETHERTYPE_IPV4, at + ETHERNET_HEADER, end);
+  else payload(slot, ethertype, at + ETHERNET_HEADER, end);
 }
 
 /** The six bytes at `at` are the source MAC. */

@@ -19,7 +19,7 @@ import {
 } from '../../src/abi/reasons.ts';
 import { lenient } from '../stack/host.ts';
 import { be16 } from './ethertype.ts';
-import { cutOff, putFamily, unseen } from './ip.ts';
+import { cutOff, unseen } from './ip.ts';
 import { transport } from './transport.ts';
 
 const HEADER: u32 = 20;
@@ -89,6 +89,6 @@ function putHeader(slot: usize, ip: usize, total: u32): void {
   store<u64>(slot, 0, FIELD_SOURCE * 4 + 8);
   store<u64>(slot, u64(bswap<u32>(load<u32>(ip, 16))), FIELD_DESTINATION * 4);
   store<u64>(slot, 0, FIELD_DESTINATION * 4 + 8);
-  store<u32>(slot, 0, FIELD_HEADER_ERROR * 4);
-  putFamily(slot, 4);
+  // No header error, and the family behind it.
+  store<u64>(slot, u64(4) << 32, FIELD_HEADER_ERROR * 4);
 }

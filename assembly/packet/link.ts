@@ -16,17 +16,14 @@ import {
   PACKET_CAPTURED,
   PACKET_CT_ENTRY,
   PACKET_DATA,
-  PACKET_ETHERNET,
-  PACKET_ETHERTYPE,
   PACKET_INVALID,
-  PACKET_IP,
   PACKET_LINKTYPE,
   PACKET_UNSEEN,
   PACKET_WAY,
 } from '../../src/abi/packet.ts';
 import { UNSEEN_LINK_TRUNCATED, UNSEEN_LINKTYPE, UNSEEN_NOT_IP } from '../../src/abi/reasons.ts';
 import { judgeFrame } from '../stack/frame.ts';
-import { ethernet } from './ethernet.ts';
+import { ETHERNET_HEADER, ethernet } from './ethernet.ts';
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, network } from './ethertype.ts';
 import { nullLoop } from './null.ts';
 import { sll, sll2 } from './sll.ts';
@@ -40,13 +37,20 @@ export function decodeLink(slot: usize): void {
   const at: usize = load<u32>(slot, PACKET_DATA);
   const end = at + load<u32>(slot, PACKET_CAPTURED);
   const linktype = load<u32>(slot, PACKET_LINKTYPE);
-  if (linktype === <u32>LINK_ETHERNET) ethernet(slot, at, end);
-  else other(slot, linktype, at, end);
+  if (linktype === <u32>LINK_ETHERNET && end - at >= ETHERNET_HEADER) {
+    ethernet(slot, at, end);
+  } else {
+    clearFrame(slot);
+    other(slot, linktype, at, end);
+  }
   if (load<u32>(slot, PACKET_UNSEEN) === 0) judgeFrame(slot);
 }
 
 function other(slot: usize, linktype: u32, at: usize, end: usize): void {
   switch (linktype) {
+    case LINK_ETHERNET:
+      linkTruncated(slot);
+      return;
     case LINK_RAW:
     case LINK_RAW_12:
     case LINK_RAW_14:
@@ -74,16 +78,18 @@ function other(slot: usize, linktype: u32, at: usize, end: usize): void {
 }
 
 function clear(slot: usize): void {
+  // Unseen, stack; invalid, Ethernet.
   store<u64>(slot, 0, PACKET_UNSEEN);
-  store<u32>(slot, 0, PACKET_INVALID);
-  store<u32>(slot, 0, PACKET_ETHERNET);
+  store<u64>(slot, 0, PACKET_INVALID);
   store<u64>(slot, 0, PACKET_CT_ENTRY);
   store<u32>(slot, 0, PACKET_WAY);
-  store<u32>(slot, 0, PACKET_ETHERTYPE);
-  store<u64>(slot, 0, PACKET_IP);
   // Connection state, direction, status, mark.
   store<u64>(slot, 0, FIELD_CT_STATE * 4);
   store<u64>(slot, 0, (FIELD_MARK - 1) * 4);
+}
+
+/** Ethernet sets these in any case. */
+function clearFrame(slot: usize): void {
   store<u32>(slot, 0, FIELD_PACKET_TYPE * 4);
   store<u64>(slot, 0, FIELD_MAC_HIGH * 4);
 }
