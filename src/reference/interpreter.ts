@@ -41,7 +41,7 @@ export interface Judged {
 
 /** Told of everything, for `trace`. */
 export interface Listener extends HookListener {
-  way(way: string, device: string): void;
+  way(way: 'arrives' | 'output' | 'loopback', device: string): void;
   routed(routed: Routed): void;
 }
 
