@@ -134,6 +134,26 @@ function randomTransport(draw: Draw): Uint8Array {
   return bytes;
 }
 
+/** An extension header that is cut off, or that a non-first fragment hides: the chain cannot be parsed. */
+function brokenChain(draw: Draw, packet: PacketView): PacketView {
+  const hidden = draw.chance();
+  const bytes = Uint8Array.from([
+    ...packet.bytes.subarray(0, 40),
+    ...(hidden ? [60, 0, 0, 8, 0, 0, 0, 1, 6, 0, 0, 0, 0, 0, 0, 0] : []),
+  ]);
+  bytes[5] = bytes.length - 40;
+  bytes[6] = hidden ? 44 : 60;
+  return {
+    ...packet,
+    bytes,
+    length: bytes.length,
+    protocol: -1,
+    protocolFailure: 'hotdrop',
+    fragmentOffset: 0,
+    transport: new Uint8Array(),
+  };
+}
+
 function checksum(bytes: Uint8Array): number {
   let total = 0;
   for (let i = 0; i < bytes.length; i += 2) total += (bytes[i]! << 8) | (bytes[i + 1] ?? 0);
@@ -183,7 +203,7 @@ function randomPacket(draw: Draw, family: Family): PacketView {
   if (family === 6) head.push(...bytesOf(source), ...bytesOf(destination), ...fragmentHeader);
   const bytes = Uint8Array.from([...head, ...transport]);
   if (family === 4) new DataView(bytes.buffer).setUint16(10, checksum(bytes.subarray(0, 20)));
-  return {
+  const view: PacketView = {
     family,
     bytes,
     length: bytes.length,
@@ -205,6 +225,7 @@ function randomPacket(draw: Draw, family: Family): PacketView {
     direction: 'ORIGINAL',
     time: 0n,
   };
+  return family === 6 && draw.chance(0.08) ? brokenChain(draw, view) : view;
 }
 
 function count(rules: readonly JudgedRule[], packets: readonly PacketView[], backend: 'legacy' | 'nft'): number[] {
