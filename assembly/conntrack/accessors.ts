@@ -7,6 +7,7 @@ import {
   ENTRY_SWAPPED,
   ENTRY_TCP_STATE,
   ENTRY_UPPER,
+  FAMILY_MASK,
   PROTOCOL_ICMP,
   PROTOCOL_ICMPV6,
   STATUS_VISIBLE,
@@ -22,7 +23,7 @@ export function entryProtocol(entry: usize): u32 {
 
 /** 4 or 6. */
 export function entryFamily(entry: usize): u32 {
-  return (load<u64>(entry, ENTRY_LOW) >> 56) as u32;
+  return ((load<u64>(entry, ENTRY_LOW) >> 56) & FAMILY_MASK) as u32;
 }
 
 /** Whether the source (or destination) of the tuple in this direction is the high endpoint. */

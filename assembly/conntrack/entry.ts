@@ -7,7 +7,7 @@
  * NAT will give an entry a second key: the references in the table leave low bits free to mark such an alias.
  */
 
-/** u64: low endpoint | protocol << 48 | family << 56. */
+/** u64: low endpoint | protocol << 48 | family << 56; bit 63, ICMP only: the high endpoint asks. */
 export const ENTRY_LOW: usize = 0;
 /** u64: high endpoint (bits 48.. are for the zone). */
 export const ENTRY_HIGH: usize = 8;
@@ -60,6 +60,8 @@ export const STATUS_DYING: u32 = 512;
 /** Those that rules can see (abi/fields.ts). */
 export const STATUS_VISIBLE: u32 = 63;
 
+export const ASKED_BY_HIGH: u64 = (1 as u64) << 63;
+export const FAMILY_MASK: u64 = 7;
 export const ENDPOINT_MASK: u64 = 0x0000ffffffffffff;
 export const PROTOCOL_TCP: u32 = 6;
 export const PROTOCOL_UDP: u32 = 17;

@@ -16,7 +16,7 @@ import { GRE_NONE, greKey } from './gre';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpQuestion } from './icmp';
 import { icmpv6Question } from './icmpv6';
 import { find } from './table';
-import { directionOf, keyIPv4, keyIPv6 } from './tuple';
+import { directionOf, keyAsks, keyIPv4, keyIPv6 } from './tuple';
 
 const IPV4_HEADER_SIZE: u32 = 20;
 const IPV6_HEADER_SIZE: u32 = 40;
@@ -36,6 +36,8 @@ let rest: u32 = 0;
 /** The ports, or what stands for them, as keys have them. */
 let sport: u32 = 0;
 let dport: u32 = 0;
+/** The quoted packet is an ICMP question. */
+let asks: bool = false;
 
 /** What `findRelated` found: the entry, and the direction in which the error travels. */
 export let relatedEntry: usize = 0;
@@ -52,9 +54,11 @@ export function findRelated(slot: usize, inner: usize, present: u32, family: u32
     for (let word: usize = 0; word < 32; word += 4) store<u32>(WORDS + word, bswap(load<u32>(inner + word, 8)));
     keyIPv6(WORDS + 16, WORDS, dport, sport, protocol);
   }
+  const icmp = protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6;
+  if (icmp) keyAsks(!asks);
   const entry = find(now);
   if (entry === 0) return INVALID_ICMP_UNRELATED;
-  const direction = directionOf(entry);
+  const direction: u32 = icmp ? (asks ? 1 : 0) : directionOf(entry);
   for (let word: u32 = 0; word < 4; word++) {
     const outer = load<u32>(slot + ((word << 2) as usize), FIELD_DESTINATION * 4);
     if (entryAddress(entry, direction, false, word) !== outer) return INVALID_ICMP_MISMATCH;
@@ -122,8 +126,9 @@ function ports(): bool {
     if (question === ICMP_UNPAIRED) return false;
     const identifier = bswap(load<u16>(transport, 4)) as u32;
     const kind = (question << 8) | (load<u8>(transport, 1) as u32);
-    sport = type === question ? identifier : kind;
-    dport = type === question ? kind : identifier;
+    asks = type === question;
+    sport = asks ? identifier : kind;
+    dport = asks ? kind : identifier;
   } else if (protocol === PROTOCOL_GRE) {
     dport = greKey(transport, rest);
     return dport !== GRE_NONE;

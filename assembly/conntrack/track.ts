@@ -77,7 +77,7 @@ import { flag, takeParameters } from './parameters';
 import { findRelated, relatedDirection, relatedEntry } from './related';
 import { addStatus, create, find, insert, release, releaseLater, remove, tableInit, tableLive } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck, tcpPacket } from './tcp';
-import { directionOf, keyIPv4, keyIPv6 } from './tuple';
+import { directionOf, keyAsks, keyIPv4, keyIPv6 } from './tuple';
 import { udpCheck, udpliteCheck, udplitePacket, udpPacket } from './udp';
 
 /** Beside INVALID_*: no memory for an entry, which the kernel answers by dropping the packet. */
@@ -207,6 +207,7 @@ function trackQuestion(slot: usize, protocol: u32, type: u32, question: u32): u3
 function answer(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   const now = jiffies(slot);
   key(slot, protocol, sport, dport);
+  keyAsks(false);
   const entry = find(now);
   if (entry === 0) return INVALID_ICMP_NEW;
   tracker(entry, protocol, 1, now);
@@ -234,12 +235,14 @@ function key(slot: usize, protocol: u32, sport: u32, dport: u32): void {
 /** Looks the connection up or opens one, asks the tracker, and tells the slot. */
 function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   const now = jiffies(slot);
+  const question = protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6;
   key(slot, protocol, sport, dport);
+  if (question) keyAsks(true);
   let entry = find(now);
   let direction: u32 = 0;
   let result: u32 = TCP_REPEAT;
   if (entry !== 0) {
-    direction = isQuestion(protocol) ? 0 : directionOf(entry);
+    direction = question ? 0 : directionOf(entry);
     result = tracker(entry, protocol, direction, now);
     // The connection starts anew: this packet is the first of the next one.
     if (result === TCP_REPEAT) {
@@ -270,10 +273,6 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
     attach(slot, known ? CT_ESTABLISHED : status & STATUS_EXPECTED ? CT_RELATED : CT_NEW, 0, entry);
   }
   return INVALID_NONE;
-}
-
-function isQuestion(protocol: u32): bool {
-  return protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6;
 }
 
 /** The tracker of a protocol. Out: INVALID_NONE, INVALID_*, TCP_REPEAT or TCP_KILL. */

@@ -3,7 +3,7 @@
  * hand at a time, and nothing is allocated.
  */
 import { TRACKING_SEED } from '../../src/abi/conntrack';
-import { ENTRY_SWAPPED, ENTRY_UPPER, UPPER_SIZE } from './entry';
+import { ASKED_BY_HIGH, ENTRY_SWAPPED, ENTRY_UPPER, UPPER_SIZE } from './entry';
 import { PARAMETERS } from './parameters';
 
 /** The key in hand, as ENTRY_LOW and ENTRY_HIGH. */
@@ -72,6 +72,14 @@ export function keyIPv6(source: usize, destination: usize, sport: u32, dport: u3
   hash = mix(hash, load<u64>(KEY_UPPER));
   hash = mix(hash, load<u64>(KEY_UPPER, 8));
   keyHash = finish(mix(hash, load<u64>(KEY_UPPER, 16)));
+}
+
+/**
+ * ICMP only, behind keyIPv4 or keyIPv6: who asks becomes part of the key, for an identifier can look like the type and code that stand for
+ * the other port. `question`: the packet asks.
+ */
+export function keyAsks(question: bool): void {
+  if (!keySelf && keySwapped === question) keyLow |= ASKED_BY_HIGH;
 }
 
 /** Any total order of the first three words will do; 0 when they are equal. */

@@ -21,8 +21,17 @@ const MODE_OPTIONS: Record<Mode, string[]> = {
 };
 const STATES = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED'] as const;
 
+/** Node's WebAssembly, which the types of Node 20 do not declare. */
+interface WebAssemblyApi {
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: object) => { exports: unknown };
+}
+const wasm = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
+/** A compiled module. */
+export type Module = object;
+
 interface Exports {
-  memory: WebAssembly.Memory;
+  memory: { buffer: ArrayBuffer };
   heapBase(): number;
   conntrackInit(parameters: number, heap: number): void;
   conntrackReserve(packets: number): number;
@@ -50,7 +59,7 @@ function newest(folder: string): number {
 }
 
 /** Compiles unless the module is newer than its sources. */
-export function compileEngine(mode: Mode): WebAssembly.Module {
+export function compileEngine(mode: Mode): Module {
   const out = join(BUILD, `conntrack-test.${mode}.wasm`);
   const entry = join(ROOT, 'assembly/conntrack-test.ts');
   const changed = Math.max(newest(join(ROOT, 'assembly/conntrack')), newest(join(ROOT, 'src/abi')), statSync(entry).mtimeMs);
@@ -67,7 +76,7 @@ export function compileEngine(mode: Mode): WebAssembly.Module {
     execFileSync(process.execPath, args, { cwd: ROOT, stdio: 'pipe' });
     renameSync(join(ROOT, fresh), out);
   }
-  return new WebAssembly.Module(readFileSync(out));
+  return new wasm.Module(readFileSync(out));
 }
 
 /** What a slot says after the packet went through. */
@@ -104,10 +113,10 @@ export class Tracker {
   private readonly data: number;
   readonly hz: number;
 
-  constructor(module: WebAssembly.Module, profile: Partial<Profile> = {}, nat = false, seed?: bigint) {
+  constructor(module: Module, profile: Partial<Profile> = {}, nat = false, seed?: bigint) {
     const full = { ...DEFAULT_PROFILE, ...profile };
     this.hz = full.hz;
-    this.exports = new WebAssembly.Instance(module, {}).exports as unknown as Exports;
+    this.exports = new wasm.Instance(module, {}).exports as Exports;
     const base = (this.exports.heapBase() + 255) & ~255;
     this.slot = base + 256;
     this.data = this.slot + 256;
@@ -149,20 +158,24 @@ export class Tracker {
     };
   }
 
-  /** The entry of the only connection there is, 0 without one: found by looking at the pool, so that nothing changes. */
+  /** The entry of the only connection there is, 0 without one; nothing changes by looking. */
   onlyEntry(): number {
-    const live = this.exports.conntrackLive();
-    if (live !== 1) return 0;
+    const all = this.entries();
+    return all.length === 1 ? all[0]! : 0;
+  }
+
+  /** The entries in the table while it has not grown: 256 buckets of 64 bytes with seven tags, a count, seven references. */
+  entries(): number[] {
     const view = new DataView(this.exports.memory.buffer);
     const first = (this.data + ROOM + 127) & ~127;
-    // 256 buckets of 64 bytes; seven tags, a count, seven references.
+    const found: number[] = [];
     for (let bucket = first; bucket < first + 256 * 64; bucket += 64) {
       for (let slot = 0; slot < 7; slot++) {
         const entry = view.getUint32(bucket + 32 + slot * 4, true);
-        if (entry !== 0) return entry;
+        if (entry !== 0) found.push(entry);
       }
     }
-    return 0;
+    return found;
   }
 
   /** Fills the slot as the decoder would. */

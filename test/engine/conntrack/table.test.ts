@@ -1,12 +1,12 @@
 /** The table: growth, removal, reuse, collisions; against a Map. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compileEngine, MODES, Tracker } from './engine.ts';
+import { compileEngine, MODES, type Module, Tracker } from './engine.ts';
 import { udp } from './packets.ts';
 
 const name = (n: number): string => `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`;
 
 describe.each(MODES)('table (%s)', (mode) => {
-  let module: WebAssembly.Module;
+  let module: Module;
   beforeAll(() => {
     module = compileEngine(mode);
   });

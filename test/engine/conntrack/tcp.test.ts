@@ -1,6 +1,6 @@
 /** TCP: every cell of the kernel's matrix by scripted packets, and what is special about it (nf_conntrack_proto_tcp.c of 6.18). */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compileEngine, MODES, type Seen, Tracker } from './engine.ts';
+import { compileEngine, MODES, type Module, type Seen, Tracker } from './engine.ts';
 import { ACK, FIN, PSH, RST, SYN, type Tcp, tcp, URG } from './packets.ts';
 
 const NAMES = ['NONE', 'SS', 'SR', 'ES', 'FW', 'CW', 'LA', 'TW', 'CL', 'S2'] as const;
@@ -99,7 +99,7 @@ const TABLE: [string, number, number, string][] = [
 ];
 
 describe.each(MODES)('TCP (%s)', (mode) => {
-  let module: WebAssembly.Module;
+  let module: Module;
   beforeAll(() => {
     module = compileEngine(mode);
   });

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FIELD_FRAGMENT, FIELD_HEADER_ERROR } from '../../../src/abi/fields.ts';
 import { PACKET_INVALID } from '../../../src/abi/packet.ts';
-import { compileEngine, MODES, type Seen, Tracker } from './engine.ts';
+import { compileEngine, MODES, type Module, type Seen, Tracker } from './engine.ts';
 import { ACK, icmp, icmpError, ip, SYN, tcp, u16, udp } from './packets.ts';
 
 const A = '10.0.0.1';
@@ -13,7 +13,7 @@ const B6 = '2001:db8:0:1:0:0:0:2';
 const LINK6 = 'fe80:0:0:0:0:0:0:1';
 
 describe.each(MODES)('trackers (%s)', (mode) => {
-  let module: WebAssembly.Module;
+  let module: Module;
   beforeAll(() => {
     module = compileEngine(mode);
   });
@@ -130,6 +130,14 @@ describe.each(MODES)('trackers (%s)', (mode) => {
     t.send(icmp(A, A, 8, 0, 0x800), 0);
     expect(t.send(icmp(A, A, 8, 0, 0x800), 0)).toMatchObject({ state: 'NEW', direction: 0 });
     expect(t.send(icmp(A, A, 0, 0, 0x800), 0)).toMatchObject({ state: 'ESTABLISHED', direction: 1 });
+  });
+
+  it('keeps the questions of two hosts apart when the identifier looks like a type', () => {
+    const t = tracker();
+    t.send(icmp(A, B, 8, 1, 0x801), 0);
+    expect(t.send(icmp(B, A, 8, 1, 0x801), 0)).toMatchObject({ state: 'NEW', unconfirmed: true });
+    expect(t.send(icmp(B, A, 0, 1, 0x801), 0)).toMatchObject({ state: 'ESTABLISHED', direction: 1 });
+    expect(t.send(icmp(B, A, 8, 1, 0x801), 0)).toMatchObject({ state: 'NEW', unconfirmed: false });
   });
 
   it('finds a connection to itself in the reply direction', () => {
