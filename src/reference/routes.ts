@@ -83,7 +83,7 @@ export class Routes {
   /** __inet_dev_addr_type (net/ipv4/fib_frontend.c): the local table alone. */
   #type4(address: Words, device?: string): number {
     const value = address[0]!;
-    if (value >>> 24 === 0 || value === 0xffffffff) return RTN_BROADCAST;
+    if (value === 0 || value === 0xffffffff) return RTN_BROADCAST;
     if (value >>> 28 === 14) return RTN_MULTICAST;
     const route = this.localTable(4, address);
     if (route === undefined || (device !== undefined && route.device !== device)) return RTN_UNICAST;

@@ -63,7 +63,8 @@ export function route(packet: Packet, context: RoutingContext): Routed {
 }
 
 const isMulticast4 = (address: number): boolean => address >>> 28 === 14;
-const isZeroNet = (address: number): boolean => address >>> 24 === 0;
+/** Only 0.0.0.0 itself: the rest of 0.0.0.0/8 are addresses like any other since 5.3. */
+const isUnspecified4 = (address: number): boolean => address === 0;
 const isLoopback4 = (address: number): boolean => address >>> 24 === 127;
 const LIMITED_BROADCAST = 0xffffffff;
 
@@ -73,8 +74,8 @@ function decide4(packet: Packet, context: RoutingContext): Routed {
   if (isMulticast4(destination)) return multicast4(packet, source, destination, context);
   if (isMulticast4(source) || source === LIMITED_BROADCAST) return input(STACK_MARTIAN_SOURCE);
   if (destination === LIMITED_BROADCAST || (source === 0 && destination === 0)) return broadcast4(packet, source, context);
-  if (isZeroNet(source)) return input(STACK_MARTIAN_SOURCE);
-  if (isZeroNet(destination) || isLoopback4(destination)) return input(STACK_MARTIAN_DESTINATION);
+  if (isUnspecified4(source)) return input(STACK_MARTIAN_SOURCE);
+  if (isUnspecified4(destination) || isLoopback4(destination)) return input(STACK_MARTIAN_DESTINATION);
   if (isLoopback4(source)) return input(STACK_MARTIAN_SOURCE);
   const local = context.routes.localTable(4, packet.destination);
   if (local?.type === 'broadcast') return broadcast4(packet, source, context);
@@ -94,7 +95,7 @@ function broadcast4(packet: Packet, source: number, context: RoutingContext): Ro
 function multicast4(packet: Packet, source: number, destination: number, context: RoutingContext): Routed {
   if (!context.routes.joined(4, packet.destination, false)) return input(STACK_MULTICAST);
   if (isMulticast4(source) || source === LIMITED_BROADCAST || isLoopback4(source)) return input(STACK_MARTIAN_SOURCE);
-  if (!isZeroNet(source)) return input(validateSource(packet, context));
+  if (!isUnspecified4(source)) return input(validateSource(packet, context));
   const linkLocalGroup = destination >>> 8 === 0xe00000;
   const igmp = packet.protocol === 2;
   return input(linkLocalGroup || igmp ? STACK_NONE : STACK_MARTIAN_SOURCE);
@@ -118,8 +119,12 @@ function validateSource(packet: Packet, context: RoutingContext): number {
 
 /** The device a packet is forwarded to, or why there is none. */
 function outward(packet: Packet, { host, routes }: RoutingContext): string | number {
+  // Link-local destinations are looked for behind the device the packet came from.
+  const scoped = packet.family === 6 && ipv6.isLinkLocal(packet.destination);
+  if (scoped && host.forward) return host.out === packet.inInterface ? host.out : STACK_NO_ROUTE;
   if (host.forward && host.out !== undefined) return host.out;
-  const found = routes.outward(packet.family, packet.destination);
+  const found = routes.outward(packet.family, packet.destination, scoped ? packet.inInterface : undefined);
+  if (found === undefined && scoped) return STACK_NO_ROUTE;
   if (found === undefined) return host.out ?? STACK_NO_ROUTE;
   if (found.type !== 'unicast') return STACK_UNREACHABLE;
   return found.device ?? host.out ?? STACK_NO_ROUTE;

@@ -33,5 +33,7 @@ export function checksumFails(packet: Packet, context: TrackerContext, pseudo: n
   const { profile } = context;
   if (!context.verify || sysctl(profile, 'nf_conntrack_checksum') === 0 || profile.prestack === 'lenient') return false;
   const { source, destination, transport } = packet;
-  return !checksumRight(transport, pseudo === null ? 0 : pseudoHeaderSum(source, destination, pseudo, transport.length));
+  // The kernel sums the IP header up, too; being right, it adds 0xffff, so that a message of zeros alone passes.
+  const start = pseudo === null ? 0xffff : pseudoHeaderSum(source, destination, pseudo, transport.length);
+  return !checksumRight(transport, start);
 }
