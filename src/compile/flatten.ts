@@ -1,7 +1,7 @@
 /** Pass: follows a walk symbolically from its start, with jumps, gotos and returns dissolved, into one residual program for a box. */
 import { NEXT_ACCEPT, NEXT_DROP, NEXT_HOTDROP, NEXT_REJECT } from '../abi/program.ts';
 import type { Box } from './box.ts';
-import { Decider, END_HIT, END_HOTDROP } from './partial.ts';
+import { Decider, type Decisions, END_HIT, END_HOTDROP } from './partial.ts';
 import type { Ropes } from './segments.ts';
 import type { ActionStep, Edge, Next, Program, Step, TestStep, Work } from './steps.ts';
 import type { Walk, WalkChain, WalkRule } from './walk.ts';
@@ -26,8 +26,8 @@ const NOWHERE: Edge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
  * Size proportional to the rules times the different stacks they are reached with, which can be exponential: `work` bounds it.
  * Throws OverBudget.
  */
-export function flatten(walk: Walk, box: Box, tests: number, ropes: Ropes, work: Work): Program {
-  return new Flattener(walk, new Decider(box, tests), ropes, work).run();
+export function flatten(walk: Walk, box: Box, decisions: Decisions, ropes: Ropes, work: Work): Program {
+  return new Flattener(walk, new Decider(box, decisions), ropes, work).run();
 }
 
 class Flattener {

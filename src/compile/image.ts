@@ -1,6 +1,6 @@
 /** Pass: puts the sections of an image together. Layout: abi/image.ts. */
 import * as abi from '../abi/image.ts';
-import type { Ropes, Segments } from './segments.ts';
+import { type Ropes, type Segments, type UsedRopes, usedRopes } from './segments.ts';
 
 /** What the host program needs to name things; kept as JSON in the image. */
 export interface ImageNames {
@@ -35,11 +35,12 @@ export interface ImageParts {
 
 /** The bytes of an image. */
 export function assembleImage(parts: ImageParts): Uint8Array {
+  const used = usedRopes(parts.ropes, parts.segments);
   const sections = [
     parts.code,
-    segmentSection(parts),
-    ropeSection(parts.ropes),
-    eventSection(parts.ropes),
+    segmentSection(parts, used),
+    ropeSection(used),
+    eventSection(used),
     new TextEncoder().encode(JSON.stringify(parts.names)),
     parts.host,
     parts.conntrack,
@@ -63,9 +64,9 @@ export function assembleImage(parts: ImageParts): Uint8Array {
   header[abi.IMAGE_WORD_SEGMENT_COUNT] = parts.segments.ropes.length;
   header[abi.IMAGE_WORD_VISIBLE] = parts.visible;
   header[abi.IMAGE_WORD_ROPES] = offsets[2]!;
-  header[abi.IMAGE_WORD_ROPE_COUNT] = parts.ropes.left.length;
+  header[abi.IMAGE_WORD_ROPE_COUNT] = used.left.length;
   header[abi.IMAGE_WORD_EVENTS] = offsets[3]!;
-  header[abi.IMAGE_WORD_EVENT_COUNT] = parts.ropes.events.length;
+  header[abi.IMAGE_WORD_EVENT_COUNT] = used.events.length;
   header[abi.IMAGE_WORD_NAMES] = offsets[4]!;
   header[abi.IMAGE_WORD_NAMES_SIZE] = sections[4]!.length;
   header[abi.IMAGE_WORD_HOST] = offsets[5]!;
@@ -101,16 +102,16 @@ export function checksum(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-function segmentSection({ segments, final }: ImageParts): Uint8Array {
+function segmentSection({ segments, final }: ImageParts, used: UsedRopes): Uint8Array {
   const words = new Uint32Array(final.length * 2);
   for (const [number, target] of final.entries()) {
-    words[target * 2] = segments.ropes[number]!;
+    words[target * 2] = used.number[segments.ropes[number]!]!;
     words[target * 2 + 1] = segments.evaluations[number]!;
   }
   return new Uint8Array(words.buffer);
 }
 
-function ropeSection(ropes: Ropes): Uint8Array {
+function ropeSection(ropes: UsedRopes): Uint8Array {
   const words = new Uint32Array(ropes.left.length * 2);
   for (let rope = 0; rope < ropes.left.length; rope++) {
     words[rope * 2] = ropes.left[rope]!;
@@ -119,7 +120,7 @@ function ropeSection(ropes: Ropes): Uint8Array {
   return new Uint8Array(words.buffer);
 }
 
-function eventSection(ropes: Ropes): Uint8Array {
+function eventSection(ropes: UsedRopes): Uint8Array {
   const words = new Uint32Array(ropes.events.length * 3);
   for (const [index, event] of ropes.events.entries()) {
     words.set([event.chain, event.number, event.word | (event.counts << 8)], index * 3);

@@ -6,14 +6,14 @@ import { END_HIT, END_MISS, NEXT_ACCEPT, NEXT_HOTDROP } from '../abi/program.ts'
 import type { Box } from './box.ts';
 import type { Code, CodeEdge } from './code.ts';
 import { verdictNumber } from './flatten.ts';
-import { Decider } from './partial.ts';
+import { Decider, type Decisions } from './partial.ts';
 import type { Walk, WalkChain, WalkRule } from './walk.ts';
 
 const NOWHERE: CodeEdge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
 
 /** The offset of the edge the walk starts with. */
-export function emitLinear(walk: Walk, box: Box, tests: number, code: Code): number {
-  const decider = new Decider(box, tests);
+export function emitLinear(walk: Walk, box: Box, decisions: Decisions, code: Code): number {
+  const decider = new Decider(box, decisions);
   const starts = new Map<WalkChain, number>();
   const back = code.returnStep();
   for (const chain of walk.chains) starts.set(chain, emitChain(chain, back, starts, decider, code));

@@ -9,21 +9,35 @@ export interface Rest {
   end: number;
 }
 
-/** Decides tests in one box, each only once. */
+/** Decisions of one box after the other, in memory that is kept: a mark is of an earlier box unless it has the present number. */
+export class Decisions {
+  readonly marks: Int32Array;
+  box = 0;
+
+  constructor(tests: number) {
+    this.marks = new Int32Array(tests);
+  }
+}
+
+/** Decides tests in one box, each only once. A mark is 4 * number of the box + decision + 1. */
 export class Decider {
   private readonly box: Box;
-  private readonly decisions: Int8Array;
+  private readonly marks: Int32Array;
+  private readonly base: number;
 
-  constructor(box: Box, tests: number) {
+  /** Only the last decider made with `decisions` may be used. */
+  constructor(box: Box, decisions: Decisions) {
     this.box = box;
-    this.decisions = new Int8Array(tests).fill(2);
+    this.marks = decisions.marks;
+    decisions.box += 1;
+    this.base = decisions.box * 4;
   }
 
   decide(test: CompiledTest): number {
-    const known = this.decisions[test.id]!;
-    if (known !== 2) return known;
+    const known = this.marks[test.id]! - this.base;
+    if (known >= 0) return known - 1;
     const decision = this.box.decide(test);
-    this.decisions[test.id] = decision;
+    this.marks[test.id] = this.base + decision + 1;
     return decision;
   }
 

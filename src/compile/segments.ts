@@ -55,6 +55,41 @@ export class Ropes {
   }
 }
 
+/** Ropes and events that segments lead to, renumbered in the same order: trying out cuts leaves many behind. */
+export interface UsedRopes {
+  /** Old number -> new number, 0 for unused ones (and the empty rope). */
+  number: Uint32Array;
+  left: number[];
+  right: number[];
+  events: PathEvent[];
+}
+
+export function usedRopes(ropes: Ropes, segments: Segments): UsedRopes {
+  const used = new Uint8Array(ropes.left.length);
+  for (const rope of segments.ropes) used[rope] = 1;
+  for (let rope = used.length - 1; rope > 0; rope--) {
+    if (used[rope] === 0 || ropes.left[rope]! >= ROPE_EVENT) continue;
+    used[ropes.left[rope]!] = 1;
+    used[ropes.right[rope]!] = 1;
+  }
+  const number = new Uint32Array(used.length);
+  const kept: UsedRopes = { number, left: [0], right: [0], events: [] };
+  for (let rope = 1; rope < used.length; rope++) {
+    if (used[rope] === 0) continue;
+    number[rope] = kept.left.length;
+    const left = ropes.left[rope]!;
+    if (left >= ROPE_EVENT) {
+      kept.left.push(ROPE_EVENT + kept.events.length);
+      kept.right.push(0);
+      kept.events.push(ropes.events[left - ROPE_EVENT]!);
+    } else {
+      kept.left.push(number[left]!);
+      kept.right.push(number[ropes.right[rope]!]!);
+    }
+  }
+  return kept;
+}
+
 /** Numbers pairs of (rope, evaluations); pair (0, 0) is number 0. Visible ones and silent ones are renumbered at the end. */
 export class Segments {
   readonly ropes: number[] = [0];

@@ -1,15 +1,15 @@
 /** Pass: the residual program of a smaller box, from that of a larger one. Costs what is left of the rules, not what the rules were. */
 import { NEXT_ACCEPT, NEXT_HOTDROP } from '../abi/program.ts';
 import type { Box } from './box.ts';
-import { Decider, END_HIT, END_HOTDROP } from './partial.ts';
+import { Decider, type Decisions, END_HIT, END_HOTDROP } from './partial.ts';
 import type { Ropes } from './segments.ts';
 import type { Edge, Program, Step, TestStep, Work } from './steps.ts';
 
 const NOWHERE: Edge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
 
 /** Throws OverBudget. */
-export function specialise(program: Program, box: Box, tests: number, ropes: Ropes, work: Work): Program {
-  return new Specialiser(program, new Decider(box, tests), ropes, work).run();
+export function specialise(program: Program, box: Box, decisions: Decisions, ropes: Ropes, work: Work): Program {
+  return new Specialiser(program, new Decider(box, decisions), ropes, work).run();
 }
 
 class Specialiser {

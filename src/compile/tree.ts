@@ -1,6 +1,7 @@
 /** Pass: grows the decision tree of a walk, largest residual program first, until little is undecided or the budget is spent. */
 import type { Box } from './box.ts';
 import { type Cut, candidateCuts } from './cut.ts';
+import type { Decisions } from './partial.ts';
 import type { Ropes } from './segments.ts';
 import { specialise } from './specialise.ts';
 import { OverBudget, type Program, type Work } from './steps.ts';
@@ -45,7 +46,7 @@ interface Open {
 }
 
 /** Grows a tree over `program`, the residual program of `box`. Never fails: what the budget does not allow stays a leaf. */
-export function growTree(program: Program, box: Box, tests: number, ropes: Ropes, work: Work, budget: Budget): Grown {
+export function growTree(program: Program, box: Box, decisions: Decisions, ropes: Ropes, work: Work, budget: Budget): Grown {
   const root = { node: { kind: 'leaf', program } as TreeNode };
   const queue = new Queue();
   queue.push({ slot: root, box, program });
@@ -57,7 +58,7 @@ export function growTree(program: Program, box: Box, tests: number, ropes: Ropes
     if (leaves > budget.fine && size <= budget.small) break;
     let split: Split | null;
     try {
-      split = bestSplit(open, tests, ropes, work, budget);
+      split = bestSplit(open, decisions, ropes, work, budget);
     } catch (error) {
       if (!(error instanceof OverBudget)) throw error;
       exhausted = true;
@@ -110,7 +111,7 @@ interface Split {
 const TRIED_CUTS = 6;
 
 /** null when no cut leaves less than there was. */
-function bestSplit({ program, box }: Open, tests: number, ropes: Ropes, work: Work, budget: Budget): Split | null {
+function bestSplit({ program, box }: Open, decisions: Decisions, ropes: Ropes, work: Work, budget: Budget): Split | null {
   const size = program.steps.length;
   work.spend(size);
   const cuts = candidateCuts(program, box);
@@ -118,7 +119,7 @@ function bestSplit({ program, box }: Open, tests: number, ropes: Ropes, work: Wo
   let best: Split | null = null;
   for (const cut of tried) {
     if (cut.parts.length < 2) continue;
-    const programs = cut.parts.map((part) => specialise(program, part.box, tests, ropes, work));
+    const programs = cut.parts.map((part) => specialise(program, part.box, decisions, ropes, work));
     let mean = 0;
     let worst = 0;
     for (const [index, part] of programs.entries()) {

@@ -7,6 +7,7 @@ import { Code } from './code.ts';
 import { emitTree } from './emit.ts';
 import { flatten } from './flatten.ts';
 import { emitLinear, emitPolicy } from './linear.ts';
+import { Decisions } from './partial.ts';
 import type { PlainTable } from './plain.ts';
 import { Ropes, Segments } from './segments.ts';
 import { OverBudget, type Program, Work } from './steps.ts';
@@ -70,7 +71,7 @@ export function compileWalks(tables: readonly PlainTable[], options: WalksOption
       all.push({ walk, box: startBox(walk, table.family, hook, marked), word, name: `${table.name} ${name}` });
     }
   }
-  const compiler = new WalkCompiler(out, pool, options);
+  const compiler = new WalkCompiler(out, pool.tests.length, options);
   for (const { walk, box, word, name } of all) {
     const policy = emitPolicy(walk, out.code);
     out.code.setWalk(word, compiler.compile(walk, box, name), policy);
@@ -91,12 +92,12 @@ function startBox(walk: Walk, family: 4 | 6, hook: number, marked: boolean): Box
 
 class WalkCompiler {
   private readonly out: CompiledWalks;
-  private readonly pool: TestPool;
   private readonly options: WalksOptions;
+  private readonly decisions: Decisions;
 
-  constructor(out: CompiledWalks, pool: TestPool, options: WalksOptions) {
+  constructor(out: CompiledWalks, tests: number, options: WalksOptions) {
     this.out = out;
-    this.pool = pool;
+    this.decisions = new Decisions(tests);
     this.options = options;
   }
 
@@ -106,7 +107,7 @@ class WalkCompiler {
     const flat = new Work(FLATTEN_BASE + FLATTEN_RULE * walk.rules);
     let program: Program;
     try {
-      program = flatten(walk, box, this.pool.tests.length, this.out.ropes, flat);
+      program = flatten(walk, box, this.decisions, this.out.ropes, flat);
     } catch (error) {
       if (!(error instanceof OverBudget)) throw error;
       this.out.fallbacks++;
@@ -116,14 +117,7 @@ class WalkCompiler {
       this.out.work += flat.units;
     }
     const work = new Work(this.options.effort * (WORK_BASE + WORK_RULE * walk.rules));
-    const grown = growTree(
-      program,
-      box,
-      this.pool.tests.length,
-      this.out.ropes,
-      work,
-      budgetFor(walk.rules, this.options.effort),
-    );
+    const grown = growTree(program, box, this.decisions, this.out.ropes, work, budgetFor(walk.rules, this.options.effort));
     this.out.work += work.units;
     this.out.leaves += grown.leaves;
     const worst = worstLeaf(grown.root);
@@ -138,7 +132,7 @@ class WalkCompiler {
   }
 
   private linear(walk: Walk, box: Box): number {
-    return emitLinear(walk, box, this.pool.tests.length, this.out.code) | REF_EDGE;
+    return emitLinear(walk, box, this.decisions, this.out.code) | REF_EDGE;
   }
 }
 

@@ -97,7 +97,7 @@ class CodeChecker {
   private node(at: number): void {
     this.inside(at, program.NODE_BINARY_SIZE, 'a node');
     const head = this.words[at / 4]!;
-    this.field(head & ~program.NODE_TABLE, 1);
+    this.field((head & ~program.NODE_TABLE) >>> 0, 1);
     if ((head & program.NODE_TABLE) === 0) {
       this.reference(this.words[at / 4 + 2]!, at);
       this.reference(this.words[at / 4 + 3]!, at);

@@ -1,0 +1,94 @@
+/** A damaged image is refused with a reason, or does no harm. */
+import fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import * as abi from '../../src/abi/image.ts';
+import { checksum } from '../../src/compile/image.ts';
+import { ImageError } from '../../src/engine/image-error.ts';
+import { readImage } from '../../src/engine/image-view.ts';
+import type { WasmSource } from '../../src/engine/loader.ts';
+import { engineModule } from '../engine/session/wasm.ts';
+import { PlainEngine, plainImage } from './plain-engine.ts';
+import { packet, tables } from './random-rules.ts';
+
+let wasm: WasmSource;
+const images: Uint8Array[] = [];
+
+beforeAll(() => {
+  wasm = engineModule('debug');
+  for (const table of fc.sample(tables(8), { numRuns: 4, seed: 7 })) {
+    for (const tree of [true, false]) images.push(plainImage([table], { tree, effort: 1 }).bytes);
+  }
+});
+
+function fault(bytes: Uint8Array): string {
+  try {
+    readImage(bytes);
+  } catch (error) {
+    if (error instanceof ImageError) return error.fault;
+    throw error;
+  }
+  return 'none';
+}
+
+function changed(bytes: Uint8Array, word: number, value: number, sealed = true): Uint8Array {
+  const copy = bytes.slice();
+  const words = new Uint32Array(copy.buffer);
+  words[word] = value;
+  if (sealed) words[abi.IMAGE_WORD_CHECKSUM] = checksum(copy);
+  return copy;
+}
+
+describe('header', () => {
+  test('what is wrong is named', () => {
+    const image = images[0]!;
+    expect(fault(image)).toBe('none');
+    expect(fault(image.subarray(0, 100))).toBe('truncated');
+    expect(fault(image.slice(0, image.length - 16))).toBe('size');
+    expect(fault(changed(image, abi.IMAGE_WORD_LABEL, 1))).toBe('label');
+    expect(fault(changed(image, abi.IMAGE_WORD_VERSION, 99))).toBe('version');
+    expect(fault(changed(image, 200, 12345, false))).toBe('checksum');
+    expect(fault(changed(image, abi.IMAGE_WORD_CODE, 0xfffffff0))).toBe('section');
+    expect(fault(changed(image, abi.IMAGE_WORD_SEGMENT_COUNT, 0x20000000))).toBe('section');
+    expect(fault(changed(image, abi.IMAGE_WORD_STATES, 0xffffffff))).toBe('size');
+  });
+
+  test('an image can be moved: it holds no addresses', () => {
+    const image = images[0]!;
+    const moved = new Uint8Array(image.length + 64);
+    moved.set(image, 64);
+    expect(fault(moved.subarray(64))).toBe('none');
+  });
+});
+
+test('every kind of change to a word, under a right checksum, is refused or harmless', async () => {
+  let refused = 0;
+  let ran = 0;
+  const values = fc.oneof(
+    fc.nat(64),
+    fc.constantFrom(0xffffffff, 0x80000000, 0xfffffffc),
+    fc.nat(4096).map((value) => value * 4),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...images),
+      fc.nat(),
+      values,
+      fc.array(packet, { minLength: 4, maxLength: 4 }),
+      async (image, at, value, packets) => {
+        const word = at % (image.length / 4);
+        const bytes = changed(image, word, value);
+        if (fault(bytes) !== 'none') {
+          refused++;
+          return;
+        }
+        ran++;
+        const engine = await PlainEngine.open(wasm, bytes);
+        for (const fields of packets) engine.walk(4, 'INPUT', 'mangle', fields);
+        engine.counted();
+      },
+    ),
+    { numRuns: 1500, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false },
+  );
+  expect(refused).toBeGreaterThan(50);
+  expect(ran).toBeGreaterThan(50);
+});
