@@ -97,11 +97,29 @@ function compareCounters(a: Compared, b: Compared): string[] {
 }
 
 /** The path as both sides can say it: `numbers` without the kind, and without the policies of chains one side does not make. */
-function pathText(path: string[], a: Compared, b: Compared): string {
+function sayablePath(path: string[], a: Compared, b: Compared): string[] {
   const unmade = [...(a.uncounted ?? []), ...(b.uncounted ?? [])].map((chain) => `${chain.replace(' ', ':')}:policy:1`);
   const made = path.filter((entry) => !unmade.includes(entry));
   const exact = a.words !== 'numbers' && b.words !== 'numbers';
-  return (exact ? made : made.map((entry) => entry.replace(/:(rule|policy|return):/, ':'))).join(' ') || 'empty';
+  return exact ? made : made.map((entry) => entry.replace(/:(rule|policy|return):/, ':'));
+}
+
+/** How many places of a path a line shows from where the two part. */
+const SHOWN = 4;
+
+/** Where two paths part, and how each goes on; undefined when they are the same. */
+function parting(a: Compared, b: Compared, one: string[], two: string[]): string | undefined {
+  const [x, y] = [sayablePath(one, a, b), sayablePath(two, a, b)];
+  const length = Math.max(x.length, y.length);
+  let at = 0;
+  while (at < length && x[at] === y[at]) at++;
+  if (at === length) return undefined;
+  const rest = (path: string[]) => {
+    const shown = path.slice(at, at + SHOWN).join(' ') || 'end';
+    return path.length > at + SHOWN ? `${shown} ...` : shown;
+  };
+  const after = at === 0 ? '' : ` after ${x[at - 1]} (${at})`;
+  return `path${after}: ${a.name} ${rest(x)}, ${b.name} ${rest(y)}`;
 }
 
 function comparePacket(number: number, a: Compared, b: Compared, one: ComparedPacket, two: ComparedPacket): string[] {
@@ -112,7 +130,8 @@ function comparePacket(number: number, a: Compared, b: Compared, one: ComparedPa
   differ('reached netfilter', one.entered, two.entered);
   differ('hook', one.hook, two.hook);
   differ('verdict', one.verdict, two.verdict);
-  if (one.path !== undefined && two.path !== undefined) differ('path', pathText(one.path, a, b), pathText(two.path, a, b));
+  const path = one.path !== undefined && two.path !== undefined ? parting(a, b, one.path, two.path) : undefined;
+  if (path !== undefined) lines.push(`packet ${number} ${path}`);
   return lines;
 }
 

@@ -124,8 +124,10 @@ sub raw { my ($kind, $device) = @_; my $key = $kind & 4 ? "$kind $device" : $kin
   my $six = ($kind & 3) == 2;
   socket(my $s, $six ? AF_INET6 : AF_INET, SOCK_RAW, 255) or die "raw socket: $!\n";
   setsockopt($s, SOL_SOCKET, 12, pack('i', $priority)) or die "SO_PRIORITY: $!\n";
-  if ($six) { setsockopt($s, 41, 36, pack('i', 1)) or die "IPV6_HDRINCL: $!\n"; setsockopt($s, 41, 19, pack('i', 0)); }
-  else { setsockopt($s, SOL_SOCKET, SO_BROADCAST, pack('i', 1)); setsockopt($s, 0, 34, pack('i', 0)); }
+  # No multicast loop; and no heed to path MTUs learnt from the capture's ICMP errors, which the captured packets did not heed either.
+  if ($six) { setsockopt($s, 41, 36, pack('i', 1)) or die "IPV6_HDRINCL: $!\n";
+    setsockopt($s, 41, 19, pack('i', 0)); setsockopt($s, 41, 23, pack('i', 3)); }
+  else { setsockopt($s, SOL_SOCKET, SO_BROADCAST, pack('i', 1)); setsockopt($s, 0, 34, pack('i', 0)); setsockopt($s, 0, 10, pack('i', 3)); }
   if ($kind & 4) { setsockopt($s, SOL_SOCKET, 25, "$devices[$device]\0") or die "SO_BINDTODEVICE: $!\n"; }
   return $raw{$key} = $s; }
 my ($frame, $out) = (0, '');

@@ -1,0 +1,116 @@
+/** One capture, one host, one pair of rule sets: the running kernel against the other witnesses, on the same clock. */
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { CaptureReader } from '../../src/capture/frames.ts';
+import {
+  type Compared,
+  comparedKernel,
+  comparedWitness,
+  compareOutcomes,
+  jobFromHost,
+  type KernelJob,
+  runKernel,
+} from '../../src/kernel/index.ts';
+import type { Host } from '../../src/model/host.ts';
+import type { PacketOutcome } from '../../src/model/outcome.ts';
+import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
+import type { Family, RuleSet } from '../../src/model/ruleset.ts';
+import type { Frame, Job, ReplayResult } from '../../src/model/witness.ts';
+import { parseSave } from '../../src/syntax/index.ts';
+
+/** A witness other than the kernel: judges all frames (times already those of the injection). */
+export interface Witness {
+  name: string;
+  replay(job: Job, frames: readonly Frame[]): Promise<{ result: ReplayResult; outcomes: PacketOutcome[] }>;
+}
+
+export interface Case {
+  /** iptables-save text by family. */
+  rules: Partial<Record<Family, string>>;
+  host: Host;
+  frames: readonly Frame[];
+}
+
+/** All frames of a capture file (plain or .gz). */
+export function readFrames(path: string): Frame[] {
+  const file = readFileSync(path);
+  const frames: Frame[] = [];
+  const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: frame.bytes.slice() }));
+  reader.push(path.endsWith('.gz') ? gunzipSync(file) : file);
+  const damage = reader.end();
+  if (damage !== undefined) throw new Error(`${path}: damaged at ${damage.offset}: ${damage.reason}`);
+  return frames;
+}
+
+/** What the kernel answered, and the frames with the times they were injected at. */
+interface Judged {
+  job: KernelJob;
+  families: Family[];
+  kernel: Partial<Record<Family, Compared>>;
+  numbers: number[];
+  frames: Frame[];
+  hz: number;
+}
+
+/** Frames the kernel was not given keep the order: they get the time of the frame before. Bytes are copied, a witness may change them. */
+function stamp(frames: readonly Frame[], numbers: readonly number[], times: readonly bigint[]): Frame[] {
+  const at = new Map(numbers.map((number, i) => [number, times[i] ?? 0n]));
+  let time = times[0] ?? 0n;
+  return frames.map((frame, i) => {
+    time = at.get(i + 1) ?? time;
+    return { ...frame, time, bytes: frame.bytes.slice() };
+  });
+}
+
+async function askKernel(backend: KernelJob['backend'], { rules, host, frames }: Case): Promise<Judged> {
+  const families = ([4, 6] as const).filter((family) => rules[family] !== undefined);
+  const [family = 4, other] = families;
+  const { numbers, skipped, ...hosted } = jobFromHost(host, frames, families);
+  const job: KernelJob = { ...hosted, backend, family, rules: rules[family] ?? '', trace: true };
+  if (other !== undefined) job.rulesOther = rules[other] ?? '';
+  const outcome = await runKernel(job);
+  if (outcome.refused !== undefined) throw new Error(`the kernel refuses the rules: ${outcome.refused.stderr}`);
+  const unsent = outcome.packets.flatMap(({ unsent }, i) => (unsent === undefined ? [] : [`packet ${numbers[i]}: ${unsent}`]));
+  if (unsent.length > 0) throw new Error(`not sent: ${unsent.slice(0, 5).join('; ')}`);
+  const main = comparedKernel(job, outcome);
+  // Packets the kernel was not given must not reach netfilter in the other witnesses either.
+  main.packets = [...(main.packets ?? []), ...skipped.map(() => ({ entered: false }))];
+  const kernel: Judged['kernel'] = { [family]: main };
+  if (other !== undefined && outcome.countersOther !== undefined) {
+    kernel[other] = comparedKernel(
+      { backend, rules: rules[other] ?? '' },
+      { ...outcome, counters: outcome.countersOther, packets: [] },
+    );
+  }
+  const times = outcome.packets.map((packet) => packet.injected);
+  const all = [...numbers, ...skipped.map(({ packet }) => packet)];
+  return { job, families, kernel, numbers: all, frames: stamp(frames, numbers, times), hz: outcome.kernel.hz };
+}
+
+function witnessJob(backend: KernelJob['backend'], { rules, host }: Case, hz: number): Job {
+  const sets: Partial<Record<Family, RuleSet>> = {};
+  for (const family of [4, 6] as const) {
+    const text = rules[family];
+    if (text !== undefined) sets[family] = parseSave(text, { file: `rules.v${family}`, family });
+  }
+  return { rules: sets, host, profile: { ...DEFAULT_PROFILE, backend, hz: hz || DEFAULT_PROFILE.hz }, packets: { path: true } };
+}
+
+/** Every difference between the running kernel and the witnesses, one line each; empty when all agree. */
+export async function differences(backend: KernelJob['backend'], given: Case, witnesses: readonly Witness[]): Promise<string[]> {
+  const judged = await askKernel(backend, given);
+  const job = witnessJob(backend, given, judged.hz);
+  const lines: string[] = [];
+  for (const witness of witnesses) {
+    const { result, outcomes } = await witness.replay(job, judged.frames);
+    const byNumber = new Map(outcomes.map((outcome) => [outcome.packet, outcome]));
+    const packets = judged.numbers.flatMap((number) => byNumber.get(number) ?? []);
+    for (const family of judged.families) {
+      const kernel = judged.kernel[family];
+      if (kernel === undefined) continue;
+      const other = comparedWitness(witness.name, result.counters[family] ?? {}, family === judged.job.family ? packets : []);
+      lines.push(...compareOutcomes(kernel, other, judged.numbers).map((line) => `IPv${family} ${line}`));
+    }
+  }
+  return lines;
+}
