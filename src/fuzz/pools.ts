@@ -1,0 +1,27 @@
+/** Small pools, so that rules and packets meet. Addresses are of test networks; nothing is ever sent outside a namespace. */
+import type { Pools } from '../extensions/extension.ts';
+import type { Family } from '../model/ruleset.ts';
+
+/** The host's own address in topology `host`. */
+export const LOCAL: Record<Family, string> = { 4: '10.9.0.1', 6: '2001:db8:9::1' };
+
+/** The others. */
+export const REMOTE: Record<Family, readonly string[]> = {
+  4: ['10.9.0.2', '10.9.0.3', '10.9.1.2', '192.0.2.77', '198.51.100.200'],
+  6: ['2001:db8:9::2', '2001:db8:9::3', '2001:db8:9:1::2', '2001:db8:ff::77', 'fd00::200'],
+};
+
+export const PORTS: readonly number[] = [22, 25, 53, 80, 443, 1023, 1024, 40000, 65535];
+
+export const MACS: readonly string[] = ['02:00:00:00:00:99', '02:00:00:00:00:98', '02:00:00:00:01:99'];
+
+/** What rules draw their values from. */
+export function rulePools(family: Family): Pools {
+  return {
+    addresses: [LOCAL[family], ...REMOTE[family]],
+    ports: PORTS,
+    interfaces: ['eth0', 'eth1', 'eth+', 'wlan0', 'lo'],
+    marks: [0, 1, 2, 0xff],
+    macs: MACS,
+  };
+}

@@ -1,0 +1,158 @@
+/** Random rule sets: chain graphs with jump, goto and RETURN in every table, matches of every extension, as iptables-save text. */
+
+import type { Draw, MatchExtension, Pools, TargetExtension } from '../extensions/extension.ts';
+import { extensions } from '../extensions/index.ts';
+import { BUILTIN_CHAINS, type Family, type TableName } from '../model/ruleset.ts';
+import { quoteWord } from '../syntax/index.ts';
+import { rulePools } from './pools.ts';
+
+export interface RuleFeatures {
+  /** Extension names a run may use; swarm style: each run switches some off. */
+  extensions: readonly string[];
+  tables: readonly TableName[];
+  /** Rules a chain has at most, and user chains a table has at most. */
+  rules: number;
+  chains: number;
+}
+
+const ICMP: Record<Family, number> = { 4: 1, 6: 58 };
+const PROTOCOL_WORDS: Record<number, string> = {
+  1: 'icmp',
+  6: 'tcp',
+  17: 'udp',
+  58: 'ipv6-icmp',
+  132: 'sctp',
+  136: 'udplite',
+  47: 'gre',
+};
+/** Protocols multiport takes. */
+const PORTED = [6, 17, 33, 132, 136];
+
+/** Random features: most of everything, now and then without. */
+export function drawFeatures(draw: Draw, only?: readonly string[]): RuleFeatures {
+  const names = extensions.map((extension) => extension.name).filter((name) => only === undefined || only.includes(name));
+  const kept = names.filter(() => draw.chance(0.7));
+  const tables = (['raw', 'mangle', 'nat', 'security'] as const).filter(() => draw.chance(0.35));
+  return {
+    extensions: kept.length > 0 ? kept : names,
+    tables: [...tables, 'filter'],
+    rules: draw.pick([2, 4, 8, 16]),
+    chains: draw.pick([0, 1, 3, 5]),
+  };
+}
+
+/** A rule set as text. Everything in it is meant to be legal; the parser and the kernel are asked all the same. */
+export function generateRules(draw: Draw, family: Family, features: RuleFeatures): string {
+  const writer = new RuleWriter(draw, family, features);
+  return features.tables.map((table) => writer.table(table)).join('');
+}
+
+class RuleWriter {
+  readonly #draw: Draw;
+  readonly #family: Family;
+  readonly #features: RuleFeatures;
+  readonly #pools: Pools;
+
+  constructor(draw: Draw, family: Family, features: RuleFeatures) {
+    this.#draw = draw;
+    this.#family = family;
+    this.#features = features;
+    this.#pools = rulePools(family);
+  }
+
+  table(table: TableName): string {
+    const draw = this.#draw;
+    const builtin = BUILTIN_CHAINS[table];
+    // nat holds no rules that translate in this step, and DROP is no policy there.
+    const policy = (): string => (table !== 'nat' && draw.chance(0.3) ? 'DROP' : 'ACCEPT');
+    const user = Array.from({ length: draw.integer(0, this.#features.chains) }, (_, index) => `u${index}`);
+    const lines = [
+      `*${table}`,
+      ...builtin.map((chain) => `:${chain} ${policy()} [0:0]`),
+      ...user.map((chain) => `:${chain} - [0:0]`),
+    ];
+    for (const chain of builtin) {
+      const rules = draw.chance(table === 'filter' ? 0.9 : 0.5) ? draw.integer(0, this.#features.rules) : 0;
+      for (let index = 0; index < rules; index++) lines.push(`-A ${chain} ${this.#rule(table, chain, user)}`);
+    }
+    for (const [index, chain] of user.entries()) {
+      const rules = draw.integer(0, this.#features.rules);
+      // A user chain calls later ones only: no loops.
+      for (let count = 0; count < rules; count++) lines.push(`-A ${chain} ${this.#rule(table, chain, user.slice(index + 1))}`);
+    }
+    return `${lines.join('\n')}\nCOMMIT\n`;
+  }
+
+  #rule(table: TableName, chain: string, callable: readonly string[]): string {
+    const draw = this.#draw;
+    const protocol = draw.chance(0.65) ? draw.pick([6, 6, 6, 17, 17, ICMP[this.#family], 132, 47]) : 0;
+    const words = [...this.#builtin(chain, protocol)];
+    const inverted = words.includes('-p') && words[words.indexOf('-p') - 1] === '!';
+    for (let index = draw.pick([0, 1, 1, 1, 2, 3]); index > 0; index--)
+      words.push(...this.#match(chain, inverted ? 0 : protocol));
+    words.push(...this.#target(table, chain, callable, inverted ? 0 : protocol));
+    return words.map((word) => (word === '!' ? word : quoteWord(word))).join(' ');
+  }
+
+  #builtin(chain: string, protocol: number): string[] {
+    const draw = this.#draw;
+    const not = (probability = 0.2): string[] => (draw.chance(probability) ? ['!'] : []);
+    const words: string[] = [];
+    if (draw.chance(0.3)) words.push(...not(), '-s', this.#network());
+    if (draw.chance(0.3)) words.push(...not(), '-d', this.#network());
+    if (!/^(OUTPUT|POSTROUTING)$/.test(chain) && draw.chance(0.15)) words.push(...not(), '-i', draw.pick(this.#pools.interfaces));
+    if (!/^(INPUT|PREROUTING)$/.test(chain) && draw.chance(0.15)) words.push(...not(), '-o', draw.pick(this.#pools.interfaces));
+    if (this.#family === 4 && draw.chance(0.05)) words.push(...not(), '-f');
+    if (protocol !== 0) words.push(...not(0.08), '-p', PROTOCOL_WORDS[protocol]!);
+    return words;
+  }
+
+  #network(): string {
+    const address = this.#draw.pick(this.#pools.addresses);
+    const lengths = this.#family === 4 ? [32, 32, 31, 24, 23, 16, 8, 1, 0] : [128, 128, 127, 112, 64, 63, 32, 1];
+    return `${address}/${this.#draw.pick(lengths)}`;
+  }
+
+  #match(chain: string, protocol: number): string[] {
+    const usable = extensions.filter(
+      (extension): extension is MatchExtension =>
+        this.#usable(extension.name) && extension.kind === 'match' && this.#fits(extension, chain, protocol),
+    );
+    if (usable.length === 0) return [];
+    const match = this.#draw.pick(usable);
+    return ['-m', match.name, ...match.generate(this.#draw, this.#pools, { family: this.#family, protocol })];
+  }
+
+  #usable(name: string): boolean {
+    return this.#features.extensions.includes(name);
+  }
+
+  #fits(match: MatchExtension, chain: string, protocol: number): boolean {
+    if (!match.families.includes(this.#family)) return false;
+    if (match.legality?.hooks !== undefined && !match.legality.hooks.includes(chain)) return false;
+    if (match.name === 'multiport') return PORTED.includes(protocol);
+    const wanted = match.legality?.protocols ?? match.implicitFor;
+    return wanted === undefined || wanted.includes(protocol);
+  }
+
+  #target(table: TableName, chain: string, callable: readonly string[], protocol: number): string[] {
+    const draw = this.#draw;
+    const roll = draw.integer(0, 99);
+    if (roll < 12) return [];
+    if (roll < 32 && callable.length > 0) return [draw.chance(0.2) ? '-g' : '-j', draw.pick(callable)];
+    if (roll < 40) return ['-j', 'RETURN'];
+    if (roll < 62) return ['-j', 'ACCEPT'];
+    if (roll < 72 && table !== 'nat') return ['-j', 'DROP'];
+    const usable = extensions.filter(
+      (extension): extension is TargetExtension =>
+        extension.kind === 'target' &&
+        this.#usable(extension.name) &&
+        extension.families.includes(this.#family) &&
+        (extension.legality?.tables?.includes(table) ?? true) &&
+        (extension.legality?.hooks?.includes(chain) ?? true),
+    );
+    if (usable.length === 0) return ['-j', 'ACCEPT'];
+    const target = draw.pick(usable);
+    return ['-j', target.name, ...target.generate(draw, this.#pools, { family: this.#family, protocol })];
+  }
+}
