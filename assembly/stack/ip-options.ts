@@ -16,7 +16,6 @@ const ROUTER_ALERT: u32 = 148;
 const SEEN_RECORD: u32 = 1;
 const SEEN_TIMESTAMP: u32 = 2;
 const SEEN_ROUTE: u32 = 4;
-const SEEN_CIPSO: u32 = 8;
 
 /** `length` bytes of options at `at`. */
 export function checkOptions(at: usize, length: u32): u32 {
@@ -46,8 +45,7 @@ export function checkOptions(at: usize, length: u32): u32 {
 function bitOf(kind: u32): u32 {
   if (kind === LOOSE_ROUTE || kind === STRICT_ROUTE) return SEEN_ROUTE;
   if (kind === RECORD_ROUTE) return SEEN_RECORD;
-  if (kind === TIMESTAMP) return SEEN_TIMESTAMP;
-  return kind === CIPSO ? SEEN_CIPSO : 0;
+  return kind === TIMESTAMP ? SEEN_TIMESTAMP : 0;
 }
 
 function isGood(kind: u32, at: usize, size: u32): bool {
@@ -55,7 +53,8 @@ function isGood(kind: u32, at: usize, size: u32): bool {
   if (kind === RECORD_ROUTE) return recordRoute(at, size);
   if (kind === TIMESTAMP) return timestamp(at, size);
   if (kind === ROUTER_ALERT) return size >= 4;
-  return kind === CIPSO ? cipso(at, size) : true;
+  // The kernel knows no domain of interpretation until somebody configures one.
+  return kind !== CIPSO;
 }
 
 function recordRoute(at: usize, size: u32): bool {
@@ -73,16 +72,4 @@ function timestamp(at: usize, size: u32): bool {
   if (pointer > size) return flag === 3 || load<u8>(at, 3) >> 4 !== 15;
   const need: u32 = flag === 1 || flag === 3 ? 7 : 3;
   return pointer + need <= size;
-}
-
-/** Without NetLabel the kernel still wants a domain and whole tags. */
-function cipso(at: usize, size: u32): bool {
-  if (size < 8 || load<u32>(at, 2) === 0) return false;
-  for (let tag: u32 = 6; tag < size; ) {
-    if (tag + 1 >= size) return false;
-    const length: u32 = load<u8>(at + tag, 1);
-    if (length === 0 || length > size - tag) return false;
-    tag += length;
-  }
-  return true;
 }

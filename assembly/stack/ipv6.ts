@@ -69,6 +69,7 @@ function isJoined(words: usize): bool {
   const last = load<u32>(words, 12);
   if (load<u32>(words, 4) !== 0) return false;
   if (load<u32>(words, 8) === 0 && last === 1) return first === 0xff010000 || first === 0xff020000;
+  if (load<u32>(words, 8) === 0 && last === 2) return forwards6 && isRouterScope(first);
   if (load<u32>(words, 8) === 0 && last === 2)
     return forwards6 && (first === 0xff010000 || first === 0xff020000 || first === 0xff050000);
   return first === SOLICITED && load<u32>(words, 8) === 1 && last >>> 24 === 0xff && isSolicited(last & 0xffffff);
@@ -80,6 +81,11 @@ function outDevice(to: usize, device: u32, route: u32): u32 {
   const found = routeDevice(route);
   if (type === <u32>RTN_UNICAST && isLinkLocal(to)) return device;
   return found === 0 && (type === <u32>RTN_UNSPEC || type === <u32>RTN_UNICAST) ? hostOut : found;
+}
+
+/** ff01::2, ff02::2 and ff05::2 are joined by every device of a router. */
+function isRouterScope(first: u32): bool {
+  return first === 0xff010000 || first === 0xff020000 || first === 0xff050000;
 }
 
 function isLinkLocal(words: usize): bool {

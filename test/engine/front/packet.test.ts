@@ -285,7 +285,6 @@ describe.each(BUILDS)('packets, %s build', (build) => {
       [0x1e, 4, 9, 9, 9, 9],
       [0, 0, 0x31, 2, 0, 0],
       Array(7).fill([0x1e, 0]).flat(),
-      [7, 8, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 0, 0],
     ];
     const bad: number[][] = [
       [1, 5, 0, 0, 0, 0],
@@ -298,11 +297,17 @@ describe.each(BUILDS)('packets, %s build', (build) => {
       [0x31, 4, 0, 0, 0, 0],
       [0, 0, 0, 0, 0, 0x1e],
       [...Array(9).fill([0x1e, 0]).flat(), 1, 2, 0, 0],
-      [7, 8, 0, 0, 0, 1, 1, 0, 0, 0, 1, 2, 0, 0],
+      [7, 8, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 0, 0],
     ];
     for (const options of good) expect([options, fate(options)]).toEqual([options, 0]);
     for (const options of bad) expect([options, fate(options)]).toEqual([options, r.UNSEEN_IP6_HOPOPTS]);
     expect(unseen(ip6({ next: 0, payload: [6, 9, ...filler(20)] }))).toBe(r.UNSEEN_IP6_HOPOPTS);
+  });
+
+  test('without a payload length or a jumbo option padding counts', () => {
+    front.host(block());
+    expect(unseen(ip6({ next: 0, length: 0, payload: [99, 0, 1, 4, 0, 0, 0, 0, ...filler(24)] }))).toBe(0);
+    expect([front.field(f.FIELD_LENGTH), front.field(f.FIELD_PROTOCOL), front.field(f.FIELD_L4_LENGTH)]).toEqual([72, 99, 24]);
   });
 
   test('the IPv6 header chain', () => {
