@@ -1,3 +1,69 @@
-/** placeholder */
-import { Command } from 'commander';
-export const traceCommand = (_done: (code: number) => void): Command => new Command('trace');
+/** `wasmtables trace`: the way of one packet, rule by rule, and why each rule missed or matched. */
+import { Command, Option } from 'commander';
+import type { Frame } from '../model/witness.ts';
+import { explain } from '../reference/index.ts';
+import { expandCaptures } from '../replay/open.ts';
+import { forEachFrame, prepare } from '../replay/replay.ts';
+import { renderExplanation } from '../report/explanation.ts';
+import { EXIT, UsageError } from './exit.ts';
+import {
+  addHostOptions,
+  addProfileOptions,
+  addRuleOptions,
+  type HostOptions,
+  hostGiven,
+  type ProfileOptions,
+  profileOf,
+  type RuleOptions,
+  wholeNumber,
+} from './options.ts';
+import { loadRules } from './rules.ts';
+import { outputStyle, say, writeOut } from './terminal.ts';
+
+interface TraceOptions extends RuleOptions, HostOptions, ProfileOptions {
+  read: string[];
+  packet: number;
+  format: 'text' | 'json';
+}
+
+/** The command; `done` takes the exit code. */
+export function traceCommand(done: (code: number) => void): Command {
+  const command = new Command('trace').description('the way of one packet, rule by rule: why each rule missed or matched');
+  command
+    .addOption(new Option('-r, --read <file...>', 'capture files').makeOptionMandatory())
+    .addOption(
+      new Option('--packet <n>', 'which packet, from 1')
+        .argParser(wholeNumber('--packet', 1, Number.MAX_SAFE_INTEGER))
+        .makeOptionMandatory(),
+    );
+  addRuleOptions(command);
+  addHostOptions(command);
+  addProfileOptions(command);
+  command
+    .optionsGroup('Output:')
+    .addOption(new Option('--format <name>', 'what goes to standard output').choices(['text', 'json']).default('text'));
+  return command.action(async (options: TraceOptions) => done(await trace(options)));
+}
+
+async function trace(options: TraceOptions): Promise<number> {
+  const [rules, ...others] = loadRules(options);
+  if (rules === undefined || others.length > 0) throw new UsageError('trace takes one -R');
+  const captures = expandCaptures(options.read);
+  if (captures.includes('-')) throw new UsageError('trace reads the capture twice: give it a file');
+  const { host } = await prepare(captures, [rules], hostGiven(options));
+  const frames: Frame[] = [];
+  await forEachFrame(captures, (frame) => {
+    // The bytes belong to the reader's buffer.
+    frames.push({ ...frame, bytes: frame.bytes.slice() });
+    return frames.length < options.packet;
+  });
+  const explanation = explain({ rules, host, profile: profileOf(options) }, frames, options.packet);
+  if (explanation === undefined) throw new UsageError(`--packet ${options.packet}: the capture has ${frames.length} packets`);
+  for (const note of host.notes) say(`host: ${note}`);
+  await writeOut(
+    options.format === 'json'
+      ? `${JSON.stringify(explanation, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`
+      : renderExplanation(explanation, outputStyle()),
+  );
+  return EXIT.ok;
+}
