@@ -96,21 +96,27 @@ function witnessJob(backend: KernelJob['backend'], { rules, host }: Case, hz: nu
   return { rules: sets, host, profile: { ...DEFAULT_PROFILE, backend, hz: hz || DEFAULT_PROFILE.hz }, packets: { path: true } };
 }
 
-/** Every difference between the running kernel and the witnesses, one line each; empty when all agree. */
-export async function differences(backend: KernelJob['backend'], given: Case, witnesses: readonly Witness[]): Promise<string[]> {
+/** Every difference between the running kernel and each witness, by the witness's name; an empty list where they agree. */
+export async function differences(
+  backend: KernelJob['backend'],
+  given: Case,
+  witnesses: readonly Witness[],
+): Promise<Map<string, string[]>> {
   const judged = await askKernel(backend, given);
   const job = witnessJob(backend, given, judged.hz);
-  const lines: string[] = [];
-  for (const witness of witnesses) {
-    const { result, outcomes } = await witness.replay(job, judged.frames);
-    const byNumber = new Map(outcomes.map((outcome) => [outcome.packet, outcome]));
-    const packets = judged.numbers.flatMap((number) => byNumber.get(number) ?? []);
-    for (const family of judged.families) {
-      const kernel = judged.kernel[family];
-      if (kernel === undefined) continue;
-      const other = comparedWitness(witness.name, result.counters[family] ?? {}, family === judged.job.family ? packets : []);
-      lines.push(...compareOutcomes(kernel, other, judged.numbers).map((line) => `IPv${family} ${line}`));
-    }
-  }
-  return lines;
+  const found = new Map<string, string[]>();
+  for (const witness of witnesses) found.set(witness.name, await compared(judged, job, witness));
+  return found;
+}
+
+async function compared(judged: Judged, job: Job, witness: Witness): Promise<string[]> {
+  const { result, outcomes } = await witness.replay(job, judged.frames);
+  const byNumber = new Map(outcomes.map((outcome) => [outcome.packet, outcome]));
+  const packets = judged.numbers.flatMap((number) => byNumber.get(number) ?? []);
+  return judged.families.flatMap((family) => {
+    const kernel = judged.kernel[family];
+    if (kernel === undefined) return [];
+    const other = comparedWitness(witness.name, result.counters[family] ?? {}, family === judged.job.family ? packets : []);
+    return compareOutcomes(kernel, other, judged.numbers).map((line) => `IPv${family} ${line}`);
+  });
 }
