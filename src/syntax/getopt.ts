@@ -104,11 +104,12 @@ export class Getopt<Owner> {
     return word;
   }
 
-  /** Which option a word names, without taking it; undefined when none or several. */
+  /** Whether a word is a known option, a long one written out: an abbreviation may be another extension's option. */
   resolves(word: Word): boolean {
     if (!word.text.startsWith('-') || word.text === '-') return false;
     if (!word.text.startsWith('--')) return byLetter.has(word.text[1] ?? '');
-    return this.lookup(word.text.slice(2).split('=')[0] ?? '').length === 1;
+    const name = word.text.slice(2).split('=')[0] ?? '';
+    return this.lookup(name).some((entry) => entry.name === name);
   }
 
   next(): Item<Owner> | undefined {

@@ -213,7 +213,7 @@ class LineReader {
     if (command.words.length === 0) {
       const keyword = KEYWORDS.get(raw);
       if (keyword !== undefined) throw this.error(start, `${keyword} ("${raw}") cannot be followed`);
-      if (text[start] === '(') throw this.error(start, 'a subshell cannot be followed');
+      if (text[start] === '(' || text[start] === ')') throw this.error(start, 'a subshell cannot be followed');
       if (text[start + raw.length] === '(') throw this.error(start, `a function ("${raw}") cannot be followed`);
     } else if (text[start] === '(' || text[start] === ')') throw this.error(start, 'parentheses cannot be followed');
     this.readWords(command);
@@ -239,7 +239,7 @@ class LineReader {
       word = '';
       begun = false;
     };
-    for (let char = text[this.at]; char !== undefined && !/[\s;&|<>()]/.test(char); char = text[this.at]) {
+    for (let char = text[this.at]; char !== undefined && !/[ \t\r\n;&|<>()]/.test(char); char = text[this.at]) {
       if (char === "'" || char === '"') {
         word += char === "'" ? this.single() : this.double();
         begun = quoted = true;

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import type { RuleSet } from '../../src/model/ruleset.ts';
+import { parseSaveAll, printSave } from '../../src/syntax/index.ts';
+import { dumpOf, randomRule, seeded } from './random.ts';
+import { realTool, restoreReally, sortTables } from './real.ts';
+
+const SEED = Number(process.env.SEED ?? 20261122);
+const RULES = 1500;
+
+/** What of a rule set does not depend on where it was written. */
+function bare(ruleset: RuleSet): unknown {
+  return ruleset.tables.map((table) => ({
+    name: table.name,
+    chains: table.chains.map((chain) => ({
+      name: chain.name,
+      policy: chain.policy,
+      rules: chain.rules.map(({ builtin, matches, target }) => ({
+        builtin: { ...builtin, inInterface: visible(builtin.inInterface), outInterface: visible(builtin.outInterface) },
+        matches: matches.map(({ name, options }) => ({ name, options: printed(options) })),
+        target: target === null ? null : { ...target, position: undefined },
+      })),
+    })),
+  }));
+}
+
+/** iptables-save does not print a range of all ports, not even an inverted one. */
+function printed(options: unknown): unknown {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return options;
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => !(value?.low === 0 && value?.high === 65535)));
+}
+
+/** iptables-save does not print `-i +`. */
+function visible<T extends { pattern: string }>(part: T | undefined): T | undefined {
+  return part?.pattern === '+' ? undefined : part;
+}
+
+describe(`random rules (SEED=${SEED})`, () => {
+  for (const family of [4, 6] as const) {
+    it(`parse(print(x)) is x, IPv${family}`, () => {
+      const draw = seeded(SEED + family);
+      let accepted = 0;
+      for (let i = 0; i < RULES; i++) {
+        const { table, text } = randomRule(draw, family);
+        const { ruleset } = parseSaveAll(dumpOf(table, [text]), { file: 'a', family });
+        if (ruleset === undefined) continue;
+        accepted++;
+        const printed = printSave(ruleset, { counters: false });
+        const again = parseSaveAll(printed, { file: 'b', family });
+        expect(
+          again.errors.map((error) => error.format()),
+          text,
+        ).toEqual([]);
+        if (again.ruleset === undefined) continue;
+        expect(bare(again.ruleset), text).toEqual(bare(ruleset));
+        expect(printSave(again.ruleset, { counters: false }), text).toBe(printed);
+      }
+      expect(accepted).toBeGreaterThan(RULES / 4);
+    });
+  }
+
+  for (const family of [4, 6] as const) {
+    it.skipIf(!realTool)(
+      `the real tool takes and prints what we do, IPv${family}`,
+      () => {
+        const draw = seeded(SEED + 10 + family);
+        const accepted: Record<string, string[]> = { raw: [], mangle: [], filter: [] };
+        const refused: { table: string; text: string }[] = [];
+        for (let i = 0; i < RULES; i++) {
+          const { table, text } = randomRule(draw, family);
+          const { ruleset } = parseSaveAll(dumpOf(table, [text]), { file: 'a', family });
+          if (ruleset === undefined) refused.push({ table, text });
+          else if (!text.includes('-A u1')) accepted[table]?.push(text);
+        }
+        for (const [table, rules] of Object.entries(accepted)) {
+          const dump = dumpOf(table, rules);
+          const real = restoreReally(dump, family);
+          const line = real.line === undefined ? '' : dump.split('\n')[real.line - 1];
+          expect(real.saved, `${real.message} ${line}`).toBeDefined();
+          const { ruleset } = parseSaveAll(dump, { file: 'a', family });
+          expect(ruleset && sortTables(printSave(ruleset, { counters: false }))).toBe(real.saved);
+        }
+        for (const { table, text } of refused.slice(0, 150)) {
+          expect(restoreReally(dumpOf(table, [text]), family).saved, text).toBeUndefined();
+        }
+      },
+      120_000,
+    );
+  }
+});
