@@ -33,13 +33,7 @@ names pc 203.0.113.10
 ask=(dig +tries=1 +time=2 +nocookie)
 
 on router ip -j addr >"$out/addr.json"
-{ on router ip -j -4 route && on router ip -j -6 route; } | python3 -c '
-import json, sys
-text, decoder, routes = sys.stdin.read(), json.JSONDecoder(), []
-while text.strip():
-    part, end = decoder.raw_decode(text.lstrip())
-    routes, text = routes + part, text.lstrip()[end:]
-print(json.dumps(routes))' >"$out/route.json"
+on router ip -j route >"$out/route.json"
 
 # Coming in is what the device did not send itself. (The filter word "inbound" loses the first packets: what lies in
 # the ring when the filter is set is filtered outside the kernel, where the direction is not known.)
