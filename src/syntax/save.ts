@@ -211,6 +211,8 @@ class SaveReader {
         `policy of ${name.text} missing`,
         'ACCEPT or DROP, "-" for a chain of your own',
       );
+    const declared = table.chains.get(name.text);
+    if (declared !== undefined) declared.position = name.position;
     if (policy.text === '-') return;
     const chain = setPolicy(table, name, this.withCrHint(policy), this.context);
     const values = readCounter(counters?.text);
