@@ -40,6 +40,15 @@ const REASONS = [
   'invalid state',
   'invalid rst',
 ];
+/** Sysctls that change what trackers answer, away from their defaults. */
+const SWITCHES = [
+  ['nf_conntrack_tcp_loose', 0],
+  ['nf_conntrack_tcp_be_liberal', 1],
+  ['nf_conntrack_tcp_ignore_invalid_rst', 1],
+  ['nf_conntrack_checksum', 0],
+  ['nf_conntrack_tcp_max_retrans', 1],
+  ['nf_conntrack_tcp_timeout_unacknowledged', 77],
+] as const;
 const TCP_NAMES = [
   'NONE',
   'SYN_SENT',
@@ -241,8 +250,16 @@ describeKernel('conntrack against the running kernel', () => {
   });
 
   const seeds = (process.env.CONNTRACK_SEEDS ?? '1,2').split(',').map(Number);
-  const cases = FAMILIES.flatMap((side) => seeds.map((seed) => ({ side, seed, family: side.family })));
-  it.each(cases)('IPv$family, seed $seed', async ({ side, seed }) => {
+  const plain = FAMILIES.flatMap((side) => seeds.map((seed) => ({ side, seed, family: side.family, name: 'none', value: 0 })));
+  const turned = SWITCHES.map(([name, value], index) => ({
+    side: FAMILIES[index % 2]!,
+    seed: 100 + index,
+    family: FAMILIES[index % 2]!.family,
+    name,
+    value,
+  }));
+  const cases = [...plain, ...turned];
+  it.each(cases)('IPv$family, seed $seed, switch $name', async ({ side, seed, name, value }) => {
     const dice = new Dice(seed);
     const steps: (Step & { flow: number })[] = [];
     for (let flow = 0; flow < 60; flow++) {
@@ -258,9 +275,10 @@ describeKernel('conntrack against the running kernel', () => {
       frames,
       trace: true,
     } as const;
-    const outcome = await runKernel(job);
+    const sysctls = name === 'none' ? {} : { [`net.netfilter.${name}`]: String(value) };
+    const outcome = await runKernel({ ...job, sysctls });
     expect(outcome.refused).toBeUndefined();
-    const tracker = new Tracker(module, { hz: outcome.kernel.hz || 250 });
+    const tracker = new Tracker(module, { hz: outcome.kernel.hz || 250, sysctls: name === 'none' ? {} : { [name]: value } });
     const differences: string[] = [];
     steps.forEach((step, index) => {
       const packet = outcome.packets[index]!;
