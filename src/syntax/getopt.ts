@@ -54,6 +54,8 @@ export const BUILTIN_OPTIONS: readonly BuiltinOption[] = [
 /** `--line-numbers` has no letter of its own. */
 const byLetter = new Map(BUILTIN_OPTIONS.filter((option) => option.letter !== '0').map((option) => [option.letter, option]));
 
+const byName = new Map(BUILTIN_OPTIONS.flatMap((option) => option.long.map((name) => [name, option] as const)));
+
 /** An extension's option in the table of the moment. */
 export interface ExtensionOption<Owner> {
   spec: OptionSpec;
@@ -196,9 +198,12 @@ export class Getopt<Owner> {
 
   /** Entries a long name can mean: one exact, or all that start with it (names of one option count once). */
   private lookup(name: string): Entry<Owner>[] {
+    const builtin = byName.get(name);
+    if (builtin !== undefined) return [{ name, builtin }];
+    const exact = this.loaded.find((extension) => extension.spec.names.includes(name));
+    if (exact !== undefined) return [{ name, extension: exact }];
     const starting: Entry<Owner>[] = [];
     for (const entry of this.entries()) {
-      if (entry.name === name) return [entry];
       if (entry.name.startsWith(name) && !starting.some((other) => sameOption(other, entry))) starting.push(entry);
     }
     return starting;

@@ -40,6 +40,7 @@ const REFUSED = new Set(
 );
 /** Whether these succeed is not for us to know. */
 const UNCERTAIN = new Set(['[', 'test', 'grep', 'egrep', 'id', 'ls', 'ip', 'ifconfig', 'systemctl', 'read']);
+const INIT_SCRIPT = /^\/etc\/(?:rc\.d\/)?init\.d\/(.*)$/;
 const TOOL = /^(ip6?tables)(-legacy|-nft)?$/;
 const SAVE_TOOL = /^(ip6?tables)(-legacy|-nft)?-save$/;
 
@@ -162,7 +163,7 @@ class ScriptReader {
     const [first] = words;
     if (first === undefined) return;
     const rest = words.slice(1);
-    const name = first.text.replace(/^.*\//, '');
+    const name = INIT_SCRIPT.test(first.text) ? 'service' : first.text.replace(/^.*\//, '');
     if (name === 'sudo' || name === 'command' || name === 'nice') {
       const inner = rest.findIndex((word) => !word.text.startsWith('-'));
       this.run({ ...command, words: inner < 0 ? [] : rest.slice(inner) });
@@ -264,16 +265,24 @@ class ScriptReader {
   }
 
   private service(first: Word, rest: readonly Word[], command: ShellCommand): void {
-    const name = first.text.startsWith('/etc/init.d/') ? first.text.slice(12) : rest[0]?.text;
-    const verb = first.text.startsWith('/etc/init.d/') ? rest[0]?.text : rest[1]?.text;
+    const words = rest.filter((word) => !word.text.startsWith('-')).map((word) => word.text);
+    const [one = '', two = ''] = words;
+    const init = INIT_SCRIPT.exec(first.text)?.[1];
+    const [name, verb] =
+      init !== undefined ? [init, one] : first.text.endsWith('systemctl') ? [two.replace(/\.service$/, ''), one] : [one, two];
     if (name !== 'iptables' && name !== 'ip6tables') return;
-    const saved = { ...command, output: first };
-    if (verb === 'save') this.save(name === 'ip6tables' ? 6 : 4, first, saved);
-    else if (verb !== 'status') {
-      this.errors.push(
-        errorAt(this.source, first.position, `"${name} ${verb ?? ''}" loads other rules`, { hint: FOLLOW_HINT, kind: 'script' }),
-      );
+    const family: Family = name === 'ip6tables' ? 6 : 4;
+    if (verb === 'save') this.save(family, first, { ...command, output: first });
+    else if (/^(re)?(start|load)$/.test(verb) && this.isSaved(family)) return;
+    else if (!/^(status|enable|disable)$/.test(verb)) {
+      const message = `"${name} ${verb}" loads other rules than the ones of this script`;
+      this.errors.push(errorAt(this.source, first.position, message, { hint: FOLLOW_HINT, kind: 'script' }));
     }
+  }
+
+  /** Whether the last save holds all there is: loading it again changes nothing. */
+  private isSaved(family: Family): boolean {
+    return this.changedSince[family] === undefined && this.saves.some((save) => save.family === family);
   }
 
   private persistent(first: Word, rest: readonly Word[], command: ShellCommand): void {

@@ -26,7 +26,7 @@ export function splitWords(source: Source, line: Line, start = 0): Word[] {
     }
     const word = readWord(text, at);
     const position = placeOn(source, line, at + 1);
-    if (encoder.encode(word.text).length > WORD_MAX) {
+    if (word.text.length * 3 > WORD_MAX && encoder.encode(word.text).length > WORD_MAX) {
       throw errorAt(source, position, `argument of more than ${WORD_MAX} bytes`, {
         kind: 'illegal',
         hint: 'iptables-restore says: Parameter too long',

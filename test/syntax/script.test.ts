@@ -119,6 +119,11 @@ describe('what a script holds besides', () => {
     ]);
   });
 
+  it('takes a restart behind a save for what it is', () => {
+    const text = 'iptables -P INPUT DROP\n/etc/init.d/iptables save\nsystemctl restart iptables.service\nservice nginx restart\n';
+    expect(parseScript(text, { file: 'fw.sh' })[4]?.tables[0]?.chains[0]?.policy).toBe('DROP');
+  });
+
   it('starts from empty tables and leaves untouched tables and families out', () => {
     const result = parseScript('iptables -t mangle -A FORWARD -j ACCEPT\n', { file: 'fw.sh' });
     expect(result[4]?.tables.map((table) => table.name)).toEqual(['mangle']);
@@ -139,6 +144,13 @@ describe('what a script holds besides', () => {
     ['quote never closed', "iptables -A INPUT -j 'x\niptables -F\n", 1, 22, /never closed/],
     ['bad rule in a continuation', 'iptables -A INPUT \\\n  -p tcp \\\n  --dprot 80\n', 3, 3, /unknown option --dprot/],
     ['unknown target', 'iptables -A INPUT -j nope\n', 1, 22, /nope/],
+    [
+      'a restart that loads what is not of this script',
+      'iptables -F\nservice iptables save\niptables -P INPUT DROP\nservice iptables restart\n',
+      4,
+      1,
+      /loads other rules/,
+    ],
     ['source', '. /etc/firewall.conf\n', 1, 1, /cannot be followed/],
     ['set -e', 'set -e\niptables -X nope\n', 2, 13, /nope/],
     ['a loop of chains', 'iptables -N a\niptables -A a -j a\niptables -A INPUT -j a\n', 2, 18, /loop/],
