@@ -17,6 +17,9 @@ import { hopByHopRight, jumboPayload } from '../packet/ipv6-options.ts';
 
 export type Prestack = { family: Family; bytes: Uint8Array; length: number } | { unseen: number };
 
+const TCP = 6;
+const UDP = 17;
+
 export interface PrestackWay {
   /** The packet came off the wire (not sent by this host, not over lo): checksum and address checks apply. */
   arrives: boolean;
@@ -48,7 +51,7 @@ function check4(bytes: Uint8Array, profile: Profile, way: PrestackWay): Prestack
   // A sending host fills the header checksum in itself; what `lenient` forgives are checksums left to the NIC.
   if (way.arrives && !lenient && !ipv4.headerChecksumRight(bytes)) return { unseen: UNSEEN_IP_CHECKSUM };
   const total = ipv4.totalLength(bytes);
-  if (lenient && (total === 0 || bytes.length > 0xffff)) return { family: 4, bytes, length: bytes.length };
+  if (lenient && total === 0) return { family: 4, bytes, length: bytes.length };
   if (total > bytes.length && !lenient) return { unseen: UNSEEN_IP_TRUNCATED };
   if (total < ipv4.headerLength(bytes)) return { unseen: UNSEEN_IP_TOTAL_LENGTH };
   return { family: 4, bytes: bytes.subarray(0, total), length: total };
@@ -63,7 +66,8 @@ function check6(bytes: Uint8Array, profile: Profile, way: PrestackWay): Prestack
   const hopByHop = ipv6.nextHeader(bytes) === ipv6.HOP_BY_HOP;
   // Without a length the jumbo option must say it, else the frame does.
   const jumbo = payload === 0 && hopByHop;
-  const length = jumbo ? bytes.length : payload + ipv6.HEADER_LENGTH;
+  const segmented = lenient && payload === 0 && (ipv6.nextHeader(bytes) === TCP || ipv6.nextHeader(bytes) === UDP);
+  const length = jumbo || segmented ? bytes.length : payload + ipv6.HEADER_LENGTH;
   if (length > bytes.length && !lenient) return { unseen: UNSEEN_IP_TRUNCATED };
   const trimmed = bytes.subarray(0, length);
   if (!hopByHop) return { family: 6, bytes: trimmed, length };

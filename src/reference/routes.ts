@@ -56,6 +56,12 @@ export class Routes {
     return route?.type === 'throw' ? undefined : route;
   }
 
+  /** The device of the best unicast route, never lo: where packets from that address come in, and packets to it leave. */
+  unicastDevice(family: Family, address: Words): string | undefined {
+    const usable = (one: Route): boolean => one.type === 'unicast' && one.device !== undefined && one.device !== 'lo';
+    return this.#best(family, address, usable)?.device;
+  }
+
   interfaceNamed(name: string): HostInterface | undefined {
     return this.#host.interfaces.find((entry) => entry.name === name);
   }

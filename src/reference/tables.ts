@@ -1,6 +1,7 @@
 /** A family's rule set made ready to walk: rules with their extensions looked up and counters at zero. */
 import type { MatchExtension, TargetExtension } from '../extensions/extension.ts';
 import { findMatch, findTarget } from '../extensions/index.ts';
+import { registersConntrack } from '../extensions/upstream.ts';
 import { RuleError } from '../model/errors.ts';
 import type { ChainCounters, Counter, TableCounters } from '../model/outcome.ts';
 import type { Builtin, Family, Match, Rule, RuleSet, TableName, Target } from '../model/ruleset.ts';
@@ -104,35 +105,13 @@ function asksNothing(builtin: Builtin, family: Family): boolean {
   return protocol === undefined || (family === 4 && protocol.number === 0 && !protocol.invert);
 }
 
-/** Matches and targets whose kernel modules register conntrack (kernel-semantics 4.2), known to the registry or only assumed. */
-const CONNTRACK_USERS: readonly string[] = [
-  'conntrack',
-  'state',
-  'connmark',
-  'connbytes',
-  'connlimit',
-  'connlabel',
-  'helper',
-  'cluster',
-  'CONNMARK',
-  'CONNSECMARK',
-  'CT',
-  'NOTRACK',
-  'DNAT',
-  'SNAT',
-  'MASQUERADE',
-  'REDIRECT',
-  'NETMAP',
-  'SYNPROXY',
-];
-
 /** True when loading these rules makes the kernel track connections of this family. */
 export function needsConntrack(rules: RuleSet): boolean {
-  const needed = (name: string, extension: { needsConntrack?: boolean } | undefined): boolean =>
-    extension?.needsConntrack === true || CONNTRACK_USERS.includes(name);
+  const needed = (use: { name: string; assumed?: unknown }, extension: { needsConntrack?: boolean } | undefined): boolean =>
+    use.assumed === undefined ? extension?.needsConntrack === true : registersConntrack(use.name);
   const byRule = ({ matches, target }: Rule): boolean =>
-    matches.some(({ name }) => needed(name, findMatch(name, rules.family))) ||
-    (target?.kind === 'extension' && needed(target.name, findTarget(target.name, rules.family)));
+    matches.some((match) => needed(match, findMatch(match.name, rules.family))) ||
+    (target?.kind === 'extension' && needed(target, findTarget(target.name, rules.family)));
   return rules.tables.some((table) => table.chains.some((chain) => chain.rules.some(byRule)));
 }
 

@@ -27,13 +27,11 @@ export interface WalkListener {
 
 export interface WalkResult {
   verdict: 'ACCEPT' | 'DROP' | 'REJECT';
-  /** What ended the walk, in TRACE's words; null for a hotdrop, which TRACE does not show. */
+  /** What ended the walk, in TRACE's words; null for a hotdrop of the legacy backend, which TRACE does not show. */
   rule: string | null;
   /** REJECT answered with a TCP reset. */
   tcpReset: boolean;
 }
-
-const HOTDROP: WalkResult = { verdict: 'DROP', rule: null, tcpReset: false };
 
 /** `base`: the built-in chain of the hook. */
 export function walk(base: ReadyChain, packet: Packet, context: WalkContext): WalkResult {
@@ -50,7 +48,7 @@ export function walk(base: ReadyChain, packet: Packet, context: WalkContext): Wa
     }
     context.evaluations++;
     const result = matches(chain, rule, packet, context);
-    if (result === 'hotdrop') return HOTDROP;
+    if (result === 'hotdrop') return hotdrop(chain, rule, context);
     next++;
     if (result === 'miss') continue;
     rule.counter.packets++;
@@ -76,6 +74,14 @@ export function walk(base: ReadyChain, packet: Packet, context: WalkContext): Wa
     const verdict = target.extension.evaluate(target.options, packet, effectsOn(packet), context.plain);
     if (verdict !== 'continue') return { verdict, rule: word, tcpReset: target.tcpReset };
   }
+}
+
+/** The packet is dropped in the middle of a rule that does not count it: ip_tables traces nothing then, nf_tables the rule. */
+function hotdrop(chain: ReadyChain, rule: ReadyRule, context: WalkContext): WalkResult {
+  if (context.plain.profile.backend === 'legacy') return { verdict: 'DROP', rule: null, tcpReset: false };
+  const word = `${chain.table}:${chain.name}:rule:${rule.number}`;
+  context.path?.push(word);
+  return { verdict: 'DROP', rule: word, tcpReset: false };
 }
 
 /** RETURN without a caller goes to the policy (the "underflow" rule). */

@@ -41,7 +41,10 @@ export function chooseWay(
   const direction = directionOf(frame, link, host);
   const fromHere = routes.isLocal(family, source);
   const loops = fromHere && routes.isLocal(family, destination);
-  if (direction === 'out') return fromHere ? (loops ? 'loopback' : 'output') : 'outgoing-copy';
+  // From no address yet: DHCP, duplicate address detection.
+  const unspecified = source.every((word) => word === 0);
+  if (direction === 'out' && !fromHere) return unspecified ? 'output' : 'outgoing-copy';
+  if (direction === 'out') return loops ? 'loopback' : 'output';
   if (direction === 'unknown' && fromHere) return loops ? 'loopback' : 'output';
   return 'arrives';
 }
@@ -51,14 +54,11 @@ const firstInterface = (host: Host): string | undefined => host.interfaces.find(
 /** The device a packet arrives at. */
 export function arrivalDevice(frame: Frame, host: Host, routes: Routes, family: Family, source: Words): string {
   if (host.forward && host.in !== undefined) return host.in;
-  const back = routes.outward(family, source);
-  const returnDevice = back?.type === 'unicast' && back.device !== LOOPBACK ? back.device : undefined;
-  return frame.interfaceName ?? host.in ?? returnDevice ?? firstInterface(host) ?? DEFAULT_INTERFACE;
+  return frame.interfaceName ?? host.in ?? routes.unicastDevice(family, source) ?? firstInterface(host) ?? DEFAULT_INTERFACE;
 }
 
 /** The device a packet of this host leaves by. */
 export function departureDevice(frame: Frame, host: Host, routes: Routes, family: Family, destination: Words): string {
-  const route = routes.outward(family, destination);
-  const routed = route?.type === 'unicast' ? route.device : undefined;
+  const routed = routes.unicastDevice(family, destination);
   return frame.interfaceName ?? host.out ?? routed ?? host.in ?? firstInterface(host) ?? DEFAULT_INTERFACE;
 }
