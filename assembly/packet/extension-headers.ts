@@ -51,7 +51,8 @@ export function extensionHeaders(slot: usize, ip: usize, next: u32, present: u32
   store<u32>(slot, next, FIELD_PROTOCOL * 4);
   store<u32>(slot, fragment, FIELD_FRAGMENT * 4);
   store<u32>(slot, 0, FIELD_HEADER_ERROR * 4);
-  transport(slot, ip, at, present);
+  // nf_tables keeps no transport offset for these: its native port and flag tests read the IPv6 header.
+  transport(slot, ip, nft && fragment !== 0 ? 0 : at, present);
 }
 
 /** A header behind which another one comes. */

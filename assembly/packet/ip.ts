@@ -1,13 +1,12 @@
 /** The IP header: what ip_rcv and ip6_rcv check, then the static fields. */
 import { FIELD_FAMILY } from '../../src/abi/fields.ts';
 import {
-  PACKET_CAPTURED,
+  PACKET_DOUBT,
   PACKET_ETHERTYPE,
   PACKET_IP,
   PACKET_IP_CAPTURED,
   PACKET_L4_OFFSET,
   PACKET_UNSEEN,
-  PACKET_WIRE,
 } from '../../src/abi/packet.ts';
 import { UNSEEN_IP_SHORT, UNSEEN_IP_VERSION } from '../../src/abi/reasons.ts';
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethertype.ts';
@@ -16,6 +15,7 @@ import { ipv6 } from './ipv6.ts';
 
 /** Fills the static fields of the headers, or PACKET_UNSEEN with why the kernel drops the packet before PREROUTING. */
 export function decodeIp(slot: usize): void {
+  store<u32>(slot, 0, PACKET_DOUBT);
   if (load<u32>(slot, PACKET_UNSEEN) !== 0) return;
   store<u32>(slot, 0, PACKET_L4_OFFSET);
   const type = load<u32>(slot, PACKET_ETHERTYPE);
@@ -44,11 +44,9 @@ export function unseen(slot: usize, reason: u32): void {
   store<u32>(slot, reason, PACKET_UNSEEN);
 }
 
-/** Bytes of the record that the snaplen cut off. */
-export function cutOff(slot: usize): u32 {
-  const wire = load<u32>(slot, PACKET_WIRE);
-  const captured = load<u32>(slot, PACKET_CAPTURED);
-  return wire > captured ? wire - captured : 0;
+/** Unseen if it turns out to arrive. */
+export function doubt(slot: usize, reason: u32): void {
+  store<u32>(slot, reason, PACKET_DOUBT);
 }
 
 export function putFamily(slot: usize, family: u32): void {

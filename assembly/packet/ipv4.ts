@@ -19,7 +19,7 @@ import {
 } from '../../src/abi/reasons.ts';
 import { lenient } from '../stack/host.ts';
 import { be16 } from './ethertype.ts';
-import { cutOff, unseen } from './ip.ts';
+import { doubt, unseen } from './ip.ts';
 import { transport } from './transport.ts';
 
 const HEADER: u32 = 20;
@@ -46,13 +46,13 @@ export function ipv4(slot: usize, ip: usize, captured: u32): void {
       return;
     }
   }
-  if (!checksumGood(ip, header) && !(lenient && load<u16>(ip, 10) === 0)) {
-    unseen(slot, UNSEEN_IP_CHECKSUM);
-    return;
-  }
   let total = be16(ip + 2);
+  if (!lenient && !checksumGood(ip, header)) {
+    doubt(slot, UNSEEN_IP_CHECKSUM);
+    putHeader(slot, ip, total);
+  }
   if (captured < total) {
-    if (!lenient || captured + cutOff(slot) < total) {
+    if (!lenient) {
       unseen(slot, UNSEEN_IP_TRUNCATED);
       return;
     }
@@ -62,7 +62,7 @@ export function ipv4(slot: usize, ip: usize, captured: u32): void {
       unseen(slot, UNSEEN_IP_TOTAL_LENGTH);
       return;
     }
-    total = captured + cutOff(slot);
+    total = captured;
   }
   putHeader(slot, ip, total);
   transport(slot, ip, header, min<u32>(total, captured));

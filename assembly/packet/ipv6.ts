@@ -11,7 +11,7 @@ import { lenient } from '../stack/host.ts';
 import { be16 } from './ethertype.ts';
 import { extensionHeaders, NEXT_HOP_BY_HOP } from './extension-headers.ts';
 import { hopByHop } from './hop-by-hop.ts';
-import { cutOff, putFamily, unseen } from './ip.ts';
+import { doubt, putFamily, unseen } from './ip.ts';
 
 const HEADER: u32 = 40;
 const MULTICAST: u32 = 0xff;
@@ -29,20 +29,16 @@ export function ipv6(slot: usize, ip: usize, captured: u32): void {
     return;
   }
   // Scope 1 and ::1 depend on the device; stack/ looks at them.
-  if (load<u8>(ip, 24) === MULTICAST && (load<u8>(ip, 25) & 15) === 0) {
-    unseen(slot, UNSEEN_IP6_ADDRESS);
-    return;
-  }
-  if (load<u8>(ip, 8) === MULTICAST) {
-    unseen(slot, UNSEEN_IP6_ADDRESS);
-    return;
+  if (load<u8>(ip, 8) === MULTICAST || (load<u8>(ip, 24) === MULTICAST && (load<u8>(ip, 25) & 15) === 0)) {
+    doubt(slot, UNSEEN_IP6_ADDRESS);
+    putHeader(slot, ip, 0);
   }
   const payload = be16(ip + 4);
   const next: u32 = load<u8>(ip, 6);
   const unbounded = payload === 0 && (next === NEXT_HOP_BY_HOP || (lenient && (next === TCP || next === UDP)));
   // A payload length of 0 before hop-by-hop options is left to the jumbo option: without one, padding stays.
-  let total = unbounded ? captured + (lenient ? cutOff(slot) : 0) : payload + HEADER;
-  if (total > captured && (!lenient || total > captured + cutOff(slot))) {
+  let total = unbounded ? captured : payload + HEADER;
+  if (total > captured && !lenient) {
     unseen(slot, UNSEEN_IP_TRUNCATED);
     return;
   }

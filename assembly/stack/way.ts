@@ -14,6 +14,7 @@ import {
 } from '../../src/abi/fields.ts';
 import {
   PACKET_DIRECTION,
+  PACKET_DOUBT,
   PACKET_INTERFACE,
   PACKET_STACK,
   PACKET_UNSEEN,
@@ -37,6 +38,7 @@ import { route4, route6, routeDevice, routeType } from './routes.ts';
 export function routePacket(slot: usize): void {
   if (load<u32>(slot, PACKET_UNSEEN) !== 0) {
     store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+    if (load<u32>(slot, PACKET_DOUBT) !== 0) settleDoubt(slot);
     return;
   }
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
@@ -44,7 +46,29 @@ export function routePacket(slot: usize): void {
   const destination = routeOf(slot, FIELD_DESTINATION * 4, six);
   if (everythingArrives) arrive(slot, hostIn !== 0 ? hostIn : hostFirst, source, destination, six);
   else decide(slot, source, destination, six);
+  if (load<u32>(slot, PACKET_DOUBT) !== 0) settleDoubt(slot);
   if (addressTypes) putAddressTypes(slot, source, destination, six);
+}
+
+/** What ip_rcv holds against a packet counts only if the packet comes in. */
+function settleDoubt(slot: usize): void {
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  if (!everythingArrives && isOwn(slot, routeOf(slot, FIELD_SOURCE * 4, six))) return;
+  store<u32>(slot, load<u32>(slot, PACKET_DOUBT), PACKET_UNSEEN);
+  store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+}
+
+/** Sent by this host: from one of its addresses, or from none yet (DHCP, duplicate address detection) where the capture says outbound. */
+function isOwn(slot: usize, source: u32): bool {
+  const direction = load<u32>(slot, PACKET_DIRECTION);
+  if (direction === <u32>DIRECTION_INBOUND) return false;
+  return (
+    routeType(source) === <u32>RTN_LOCAL || (direction === <u32>DIRECTION_OUTBOUND && isUnspecified(slot + FIELD_SOURCE * 4))
+  );
+}
+
+function isUnspecified(words: usize): bool {
+  return (load<u64>(words) | load<u64>(words, 8)) === 0;
 }
 
 function routeOf(slot: usize, field: usize, six: bool): u32 {
@@ -53,7 +77,7 @@ function routeOf(slot: usize, field: usize, six: bool): u32 {
 
 function decide(slot: usize, source: u32, destination: u32, six: bool): void {
   const direction = load<u32>(slot, PACKET_DIRECTION);
-  if (routeType(source) === <u32>RTN_LOCAL && direction !== <u32>DIRECTION_INBOUND) {
+  if (isOwn(slot, source)) {
     leave(slot, destination);
   } else if (direction === <u32>DIRECTION_OUTBOUND) {
     store<u32>(slot, UNSEEN_OUTGOING_COPY, PACKET_UNSEEN);

@@ -40,7 +40,9 @@ export const PACKET_ETHERTYPE = 208;
 /** u32: address types, interface ids found by routing, for --limit-iface; see stack/. */
 export const PACKET_SOURCE_DEVICE = 212;
 export const PACKET_DESTINATION_DEVICE = 216;
-/** 220..223 and 232..255 are free for the rooms of later steps. */
+/** u32: an UNSEEN_* reason that holds only if the packet arrives from outside (ip_rcv's checks do not see what the host sends), 0 none. */
+export const PACKET_DOUBT = 220;
+/** 232..255 are free for the rooms of later steps. */
 export const PACKET_SIZE = 256;
 
 /** Values of PACKET_WAY. */

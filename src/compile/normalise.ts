@@ -1,6 +1,7 @@
 /** Pass 1: every rule becomes a list of tests and one action, through the extensions' own `lower`. */
 import { lowerBuiltin } from '../extensions/builtin.ts';
 import { findMatch, findTarget } from '../extensions/index.ts';
+import { registersConntrack } from '../extensions/upstream.ts';
 import { RuleError } from '../model/errors.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
@@ -34,6 +35,7 @@ function normaliseRule(rule: Rule, context: NormaliseContext): PlainRule {
   const tests = lowerBuiltin(rule.builtin, {
     family: context.family,
     interfaceRange: (pattern: string) => context.interfaces.range(pattern),
+    profile: context.profile,
   });
   const all = [...tests];
   for (const match of rule.matches) all.push(...lowerMatch(match, context));
@@ -85,15 +87,19 @@ function emptyBuiltin(builtin: Builtin): boolean {
   );
 }
 
-/** True when some rule makes the kernel register conntrack for the family (kernel-semantics 4.2); the nat table does so by itself only with rules of its modules. */
+/**
+ * True when some rule makes the kernel register conntrack for the family (kernel-semantics 4.2; NOTRACK and CT --notrack do not). The nat table does so by itself only with
+ * rules of its modules.
+ */
 export function needsConntrack(rules: RuleSet): boolean {
-  for (const table of rules.tables) {
-    for (const chain of table.chains) {
-      for (const rule of chain.rules) {
-        for (const match of rule.matches) if (findMatch(match.name, rules.family)?.needsConntrack === true) return true;
-        if (rule.target?.kind === 'extension' && findTarget(rule.target.name, rules.family)?.needsConntrack === true) return true;
-      }
-    }
-  }
-  return false;
+  const rulesOf = rules.tables.flatMap((table) => table.chains.flatMap((chain) => chain.rules));
+  return rulesOf.some(({ matches, target }) => {
+    const found = matches.some((match) =>
+      match.assumed === undefined ? findMatch(match.name, rules.family)?.needsConntrack : registersConntrack(match.name),
+    );
+    if (found || target?.kind !== 'extension') return found;
+    return target.assumed === undefined
+      ? findTarget(target.name, rules.family)?.needsConntrack === true
+      : registersConntrack(target.name);
+  });
 }

@@ -43,3 +43,15 @@ export const upstream: readonly UpstreamExtension[] = [
 export function isUpstream(name: string, kind: 'match' | 'target', family: Family): boolean {
   return upstream.some((each) => each.name === name && each.kind === kind && each.families.includes(family));
 }
+
+/** Whose kernel modules register conntrack when a rule with them is loaded (CT does unless it says --notrack): for extensions that are only assumed. */
+const CONNTRACK_USERS: ReadonlySet<string> = new Set(
+  'conntrack state connmark connbytes connlimit connlabel helper cluster CONNMARK CONNSECMARK CT DNAT SNAT MASQUERADE REDIRECT NETMAP SYNPROXY'.split(
+    ' ',
+  ),
+);
+
+/** True when loading a rule with this extension, not understood in detail, makes the kernel track connections. */
+export function registersConntrack(name: string): boolean {
+  return CONNTRACK_USERS.has(name);
+}

@@ -6,10 +6,10 @@
  *    kernel has them; everything else is routed to `out`. Packets the kernel would not forward (martians, TTL 1, link-layer broadcast)
  *    meet their usual fate. A packet to 255.255.255.255 goes to INPUT, as in the kernel.
  * 2. otherwise, from what the capture says (SLL packet type 4, pcapng epb_flags, or a source MAC that is one of the host's own): outbound and
- *    source local -> OUTPUT (or LOOPBACK); outbound and source not local -> unseen, "outgoing copy of a forwarded packet".
+ *    source local or unspecified (DHCP, address detection) -> OUTPUT (or LOOPBACK); outbound and source not local -> unseen, "outgoing copy of a forwarded packet".
  *    Inbound, or nothing known: source local and (direction unknown) -> OUTPUT, or LOOPBACK when the destination is local too;
  *    else the packet arrives: destination local or broadcast -> INPUT; multicast -> INPUT if the group is joined (224.0.0.1, ff01::1, ff02::1, solicited-node
- *    addresses of the host's addresses) else dropped by routing after PREROUTING; anything else -> FORWARD by the routes.
+ *    addresses of the host's addresses on other devices than lo; ff01::2, ff02::2, ff05::2 where IPv6 forwarding is on) else dropped by routing after PREROUTING; anything else -> FORWARD by the routes.
  *    Inbound with a local source is a martian source (IPv4).
  * Interface of an arriving packet: the record's own interface name (pcapng if_name), else `in`, else the device of the unicast route back to its source (longest prefix, then
  * lowest metric; never `lo`), else the first interface that is not `lo`, else `eth0`. Of a leaving packet: the record's

@@ -4,7 +4,10 @@ export interface Profile {
   kernel: string;
   /** CONFIG_HZ: the granularity of jiffies, which decides limit and timeouts. */
   hz: number;
-  /** kernel: drop what ip_rcv drops. lenient: accept unfilled TX checksums and GRO super-packets of offloading NICs, and packets cut by the snaplen. */
+  /**
+   * kernel: drop what ip_rcv drops. lenient: no checksum is looked at (NICs fill them in later), an IPv4 total length of 0 and an IPv6 payload length of 0 before TCP or UDP
+   * mean "to the end of the capture" (super-packets of offloading NICs), and packets cut by the snaplen are judged by what was captured; their length is the header's.
+   */
   prestack: 'kernel' | 'lenient';
   /** By sysctl name below net.netfilter (`nf_conntrack_tcp_loose`) or full (`net.ipv4.ip_forward`); only what differs from DEFAULT_SYSCTLS need be given. */
   sysctls: Record<string, number>;

@@ -54,6 +54,9 @@ const LINK_REASONS: Readonly<Record<LinkReason, number>> = {
 const LOCAL_FRAGMENTS =
   'fragments for this host met INPUT one by one: the kernel reassembles them before INPUT, this replay does not yet';
 
+const LOCAL_COPIES =
+  'this host sent to a broadcast address or a group it joined: the kernel delivers a copy to itself, this replay does not';
+
 export class Interpreter {
   readonly conntrack: Conntrack;
   readonly families = new Map<Family, FamilyRules>();
@@ -96,6 +99,7 @@ export class Interpreter {
     if (rules === undefined) return { unseen: UNSEEN_FAMILY };
     const sourceMac = way === 'arrives' ? link.sourceMac : null;
     const packet = new Packet({ ...checked, packetType: type, sourceMac, time: frame.time }, profile);
+    if (way === 'output' && this.#routes.hearsItself(packet.family, packet.destination)) this.notes.add(LOCAL_COPIES);
     listener?.way(way, device);
     return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener)).go(way, device, (one) => {
       const routed = route(one, { host, routes: this.#routes, profile });

@@ -81,6 +81,12 @@ export class Routes {
     );
   }
 
+  /** A packet sent there comes back to this host as well: broadcast, and groups that are joined. */
+  hearsItself(family: Family, destination: Words): boolean {
+    const type = this.addressType(family, destination);
+    return type === RTN_BROADCAST || (type === RTN_MULTICAST && this.joined(family, destination, true));
+  }
+
   /** RTN_* of an address as `-m addrtype` asks for it; with `device` only what belongs to that device counts. */
   addressType(family: Family, address: Words, device?: string): number {
     return family === 4 ? this.#type4(address, device) : this.#type6(address, device);
