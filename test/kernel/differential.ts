@@ -35,7 +35,7 @@ export interface Case {
 export function readFrames(path: string): Frame[] {
   const file = readFileSync(path);
   const frames: Frame[] = [];
-  const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: frame.bytes.slice() }));
+  const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: Uint8Array.from(frame.bytes) }));
   reader.push(path.endsWith('.gz') ? gunzipSync(file) : file);
   const damage = reader.end();
   if (damage !== undefined) throw new Error(`${path}: damaged at ${damage.offset}: ${damage.reason}`);
@@ -52,13 +52,13 @@ interface Judged {
   hz: number;
 }
 
-/** Frames the kernel was not given keep the order: they get the time of the frame before. Bytes are copied, a witness may change them. */
+/** Frames the kernel was not given keep the order: they get the time of the frame before. */
 function stamp(frames: readonly Frame[], numbers: readonly number[], times: readonly bigint[]): Frame[] {
   const at = new Map(numbers.map((number, i) => [number, times[i] ?? 0n]));
   let time = times[0] ?? 0n;
   return frames.map((frame, i) => {
     time = at.get(i + 1) ?? time;
-    return { ...frame, time, bytes: frame.bytes.slice() };
+    return { ...frame, time };
   });
 }
 
@@ -110,7 +110,9 @@ export async function differences(
 }
 
 async function compared(judged: Judged, job: Job, witness: Witness): Promise<string[]> {
-  const { result, outcomes } = await witness.replay(job, judged.frames);
+  // A copy for each witness: what one does to the bytes must not reach the next.
+  const frames = judged.frames.map((frame) => ({ ...frame, bytes: Uint8Array.from(frame.bytes) }));
+  const { result, outcomes } = await witness.replay(job, frames);
   const byNumber = new Map(outcomes.map((outcome) => [outcome.packet, outcome]));
   const packets = judged.numbers.flatMap((number) => byNumber.get(number) ?? []);
   return judged.families.flatMap((family) => {
