@@ -57,9 +57,10 @@ function stepOver(bytes: Uint8Array, kind: number, at: number): Step | null {
 
 /**
  * The last header, as ip6_tables looks for it (ipv6_find_hdr with no target): `no next header` is one; a non-first fragment has the protocol its
- * fragment header names, unless that is another extension header. null: the chain cannot be parsed.
+ * fragment header names, unless that is another extension header. null: the chain cannot be parsed. `stopAtAuthentication`: nf_tables takes an
+ * authentication header for the last one.
  */
-export function findUpper(bytes: Uint8Array): Upper | null {
+export function findUpper(bytes: Uint8Array, stopAtAuthentication = false): Upper | null {
   let kind = nextHeader(bytes);
   let at = HEADER_LENGTH;
   let fragment = false;
@@ -68,6 +69,7 @@ export function findUpper(bytes: Uint8Array): Upper | null {
     if (kind === ROUTING && bytes.length < at + 4) return null;
     const step = stepOver(bytes, kind, at);
     if (step === null) return null;
+    if (kind === AUTHENTICATION && stopAtAuthentication) break;
     if (kind === FRAGMENT) fragment = true;
     if (step.fragmentOffset !== 0) {
       if (EXTENSIONS.includes(step.next) && step.next !== NO_NEXT_HEADER) return null;

@@ -38,6 +38,9 @@ export class Packet implements PacketView {
   /** Offset of `transport` from the IP header. */
   readonly transportOffset: number;
   readonly transport: Uint8Array;
+  /** What conntrack takes for the transport header: the same, but behind an authentication header also where nf_tables stops at it. */
+  readonly upperOffset: number;
+  readonly upper: Uint8Array;
   readonly source: Words;
   readonly destination: Words;
   ttl: number;
@@ -79,7 +82,7 @@ export class Packet implements PacketView {
       this.ttl = ipv4.ttl(bytes);
       this.tos = ipv4.tos(bytes);
     } else {
-      const upper = ipv6.findUpper(bytes);
+      const upper = ipv6.findUpper(bytes, profile.backend === 'nft');
       this.protocol = upper?.protocol ?? -1;
       // nf_tables leaves such a packet without a transport header; ip6_tables drops it at the first rule with -p.
       this.protocolFailure = upper !== null ? 'none' : profile.backend === 'nft' ? 'miss' : 'hotdrop';
@@ -92,6 +95,8 @@ export class Packet implements PacketView {
       this.tos = ipv6.trafficClass(bytes);
     }
     this.transport = bytes.subarray(Math.min(this.transportOffset, bytes.length));
+    this.upperOffset = family === 4 ? this.transportOffset : (ipv6.findUpper(bytes)?.offset ?? bytes.length);
+    this.upper = bytes.subarray(Math.min(this.upperOffset, bytes.length));
   }
 
   get connection(): ConnectionView | null {

@@ -62,7 +62,7 @@ export class Conntrack {
   }
 
   #resolve(packet: Packet, protocol: number, context: TrackerContext): number {
-    const tuple = tupleOf(packet.source, packet.destination, protocol, packet.transport);
+    const tuple = tupleOf(packet.source, packet.destination, protocol, packet.upper);
     if (tuple === null) return INVALID_SHORT;
     for (;;) {
       let found: Found | undefined = this.table.find(packet.family, tuple, packet.now);
@@ -114,7 +114,7 @@ function track(tracked: Tracked, context: TrackerContext, protocol: number): Tra
 function protocolOf(packet: Packet): number | { invalid: number } {
   if (packet.family === 4) {
     if (packet.fragmentOffset !== 0) return { invalid: INVALID_FRAGMENT };
-    return packet.transportOffset > packet.length ? { invalid: INVALID_SHORT } : packet.protocol;
+    return packet.upperOffset > packet.length ? { invalid: INVALID_SHORT } : packet.protocol;
   }
   const upper = ipv6.skipExtensions(packet.bytes);
   if (upper === 'unparsable') return { invalid: INVALID_HEADER_CHAIN };

@@ -31,7 +31,7 @@ export type IcmpResult = 'ordinary' | 'untracked' | Found | number;
 
 /** The first look at ICMP of the packet's own family. */
 export function inspectIcmp(packet: Packet, context: TrackerContext): IcmpResult {
-  const header = packet.transport;
+  const header = packet.upper;
   if (!icmp.hasHeader(header)) return INVALID_SHORT;
   if (checksumFails(packet, context, packet.family === 6 ? ICMPV6 : null)) return INVALID_CHECKSUM;
   const type = icmp.type(header);

@@ -9,7 +9,7 @@ import { TCP } from './tuple.ts';
 
 /** Only what can be answered is reset: TCP, no fragment, no RST itself, and with a right checksum. */
 export function answerWithReset(packet: Packet, profile: Profile, offTheWire: boolean): void {
-  const header = packet.transport;
+  const header = packet.upper;
   if (packet.protocol !== TCP || packet.fragmentOffset !== 0 || !tcp.hasHeader(header)) return;
   if ((tcp.flags(header) & tcp.RST) !== 0 || packet.tracking.kind !== 'entry') return;
   // Here the checksum is verified whatever nf_conntrack_checksum says.

@@ -72,10 +72,10 @@ const VALID_FLAGS: readonly number[] = [
 const JUDGED_FLAGS = tcp.FIN | tcp.SYN | tcp.RST | tcp.ACK | tcp.URG;
 
 function faultOf(packet: Packet, context: TrackerContext): number {
-  const header = packet.transport;
+  const header = packet.upper;
   if (!tcp.hasHeader(header)) return INVALID_SHORT;
   const length = tcp.headerLength(header);
-  if (length < tcp.MINIMUM_HEADER || packet.length - packet.transportOffset < length) return INVALID_TCP_HEADER;
+  if (length < tcp.MINIMUM_HEADER || packet.length - packet.upperOffset < length) return INVALID_TCP_HEADER;
   if (checksumFails(packet, context, TCP)) return INVALID_CHECKSUM;
   return VALID_FLAGS.includes(tcp.flags(header) & JUDGED_FLAGS) ? INVALID_NONE : INVALID_TCP_FLAGS;
 }
@@ -104,7 +104,7 @@ export function trackTcp(tracked: Tracked, context: TrackerContext): TrackerResu
   const { packet, connection, direction } = tracked;
   const fault = faultOf(packet, context);
   if (fault !== INVALID_NONE) return fault;
-  const segment = segmentOf(packet.transport, packet.length - packet.transportOffset);
+  const segment = segmentOf(packet.upper, packet.length - packet.upperOffset);
   if (!connection.confirmed) {
     const opened = openState(segment, context);
     if (opened === null) return INVALID_TCP_NEW;

@@ -32,8 +32,8 @@ export function timeoutOf(context: TrackerContext, name: string): number {
 export function checksumFails(packet: Packet, context: TrackerContext, pseudo: number | null): boolean {
   const { profile } = context;
   if (!context.verify || sysctl(profile, 'nf_conntrack_checksum') === 0 || profile.prestack === 'lenient') return false;
-  const { source, destination, transport } = packet;
+  const { source, destination, upper } = packet;
   // The kernel sums the IP header up, too; being right, it adds 0xffff, so that a message of zeros alone passes.
-  const start = pseudo === null ? 0xffff : pseudoHeaderSum(source, destination, pseudo, transport.length);
-  return !checksumRight(transport, start);
+  const start = pseudo === null ? 0xffff : pseudoHeaderSum(source, destination, pseudo, upper.length);
+  return !checksumRight(upper, start);
 }

@@ -26,10 +26,10 @@ export function trackUdp({ packet, connection }: Tracked, context: TrackerContex
 }
 
 function faultOf(packet: Packet, context: TrackerContext): number {
-  const header = packet.transport;
+  const header = packet.upper;
   if (!udp.hasHeader(header)) return INVALID_SHORT;
   const length = udp.length(header);
-  if (length > packet.length - packet.transportOffset || length < udp.HEADER_LENGTH) return INVALID_UDP_LENGTH;
+  if (length > packet.length - packet.upperOffset || length < udp.HEADER_LENGTH) return INVALID_UDP_LENGTH;
   // No checksum was computed.
   if (udp.checksum(header) === 0) return INVALID_NONE;
   return checksumFails(packet, context, UDP) ? INVALID_CHECKSUM : INVALID_NONE;

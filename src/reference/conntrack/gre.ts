@@ -1,0 +1,24 @@
+/** GRE: net/netfilter/nf_conntrack_proto_gre.c. Version 1 (PPTP) has call ids for keys, others addresses only. No keymap: no helper sets one yet. */
+import { STATUS_ASSURED } from '../../abi/fields.ts';
+import { u16 } from '../../packet/bytes.ts';
+import { type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
+
+const VERSION_MASK = 7;
+const PPTP = 1;
+const PPP = 0x880b;
+
+/** The key in the place of the destination port; null: version 1 that carries no PPP has no tuple. */
+export function greKey(header: Uint8Array): number | null {
+  if (header.length < 4 || (header[1]! & VERSION_MASK) !== PPTP || header.length < 8) return 0;
+  return u16(header, 2) === PPP ? u16(header, 6) : null;
+}
+
+export function trackGre({ packet, connection }: Tracked, context: TrackerContext): TrackerResult {
+  if (!connection.seenReply) {
+    connection.refresh(timeoutOf(context, 'nf_conntrack_gre_timeout'), packet.now);
+    return 'accept';
+  }
+  connection.refresh(timeoutOf(context, 'nf_conntrack_gre_timeout_stream'), packet.now);
+  connection.status |= STATUS_ASSURED;
+  return 'accept';
+}

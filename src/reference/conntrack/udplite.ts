@@ -1,0 +1,30 @@
+/** UDP-Lite (RFC 3828): udplite_error and its tracker in net/netfilter/nf_conntrack_proto_udp.c. */
+import { STATUS_ASSURED } from '../../abi/fields.ts';
+import { INVALID_CHECKSUM, INVALID_NONE, INVALID_SHORT, INVALID_UDP_LENGTH } from '../../abi/reasons.ts';
+import * as udp from '../../packet/udp.ts';
+import type { Packet } from '../packet.ts';
+import { checksumFails, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
+import { UDPLITE } from './tuple.ts';
+
+export function trackUdplite({ packet, connection }: Tracked, context: TrackerContext): TrackerResult {
+  const fault = faultOf(packet, context);
+  if (fault !== INVALID_NONE) return fault;
+  if (!connection.seenReply) {
+    connection.refresh(timeoutOf(context, 'nf_conntrack_udp_timeout'), packet.now);
+    return 'accept';
+  }
+  connection.refresh(timeoutOf(context, 'nf_conntrack_udp_timeout_stream'), packet.now);
+  connection.status |= STATUS_ASSURED;
+  return 'accept';
+}
+
+/** Where UDP has its length, UDP-Lite has how much the checksum covers; 0 is all. There must be a checksum. */
+function faultOf(packet: Packet, context: TrackerContext): number {
+  const header = packet.transport;
+  if (!udp.hasHeader(header)) return INVALID_SHORT;
+  const length = packet.length - packet.transportOffset;
+  const covered = udp.length(header) === 0 ? length : udp.length(header);
+  if (covered < udp.HEADER_LENGTH || covered > length) return INVALID_UDP_LENGTH;
+  if (udp.checksum(header) === 0) return INVALID_CHECKSUM;
+  return checksumFails(packet, context, UDPLITE, covered) ? INVALID_CHECKSUM : INVALID_NONE;
+}
