@@ -8,7 +8,7 @@ import { captureConsumed, captureFeed, captureReset } from './capture/index.ts';
 import { setProgram } from './classify/program.ts';
 import { runWalk } from './classify/walk.ts';
 import { conntrackConfirmed, conntrackInit, conntrackLive, conntrackReserve } from './conntrack/index';
-import { setFlags } from './hooks.ts';
+import { planHooks, setFlags } from './hooks.ts';
 import { allocate, heapStart } from './memory.ts';
 import { drainRing, setRing } from './records.ts';
 import { BATCH, setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
@@ -55,6 +55,7 @@ export function setupResults(control: usize, slots: usize, ring: usize, ringSize
 
 /** All regions are there: conntrack takes the rest of the memory. */
 export function start(conntrack: usize): void {
+  planHooks();
   conntrackInit(conntrack, heapStart());
 }
 

@@ -2,19 +2,18 @@
 import { CAPTURE_DAMAGED, CAPTURE_END, CAPTURE_MORE, CAPTURE_RECORD } from '../src/abi/capture.ts';
 import {
   CONTROL_BYTES,
-  CONTROL_HOOKS,
   CONTROL_INVALID,
+  CONTROL_OUTCOMES,
   CONTROL_PACKETS,
   CONTROL_STACK,
-  CONTROL_STATES,
   CONTROL_UNSEEN,
-  CONTROL_VERDICTS,
   CONTROL_WIRE,
   RUN_AGAIN,
   RUN_DAMAGED,
   RUN_DRAIN,
   RUN_END,
   RUN_MORE,
+  STATE_NONE,
   VERDICT_ACCEPT,
   VERDICT_DROP,
   VERDICT_REJECT,
@@ -101,6 +100,14 @@ function ended(): i32 {
 
 /** Everything that does not depend on packets before. */
 function decode(): void {
+  read();
+  let wire: u64 = 0;
+  for (let index: u32 = 0; index < filled; index++) wire += load<u32>(slotAt(index), PACKET_WIRE) as u64;
+  addTo(CONTROL_PACKETS, filled);
+  addTo(CONTROL_WIRE, wire);
+}
+
+function read(): void {
   filled = 0;
   done = 0;
   while (filled < BATCH) {
@@ -124,8 +131,6 @@ function decode(): void {
 function judge(slot: usize): void {
   const record = recording();
   if (record) openRecord();
-  addTo(CONTROL_PACKETS, 1);
-  addTo(CONTROL_WIRE, load<u32>(slot, PACKET_WIRE) as u64);
   if (load<u32>(slot, PACKET_UNSEEN) === 0 && !hasFamily(load<u32>(slot, FIELD_FAMILY * 4) === 6)) {
     store<u32>(slot, UNSEEN_FAMILY, PACKET_UNSEEN);
     store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
@@ -138,15 +143,15 @@ function judge(slot: usize): void {
   }
   addTo(CONTROL_BYTES, load<u32>(slot, FIELD_LENGTH * 4) as u64);
   const hook = hookOf(slot);
-  tally(CONTROL_HOOKS, hook);
   const next = runHooks(slot);
   const verdict = verdictOf(slot, next);
-  tally(CONTROL_VERDICTS, verdict);
+  let state: u32 = STATE_NONE;
   if (conntrackLooked()) {
-    tally(CONTROL_STATES, load<u32>(slot, FIELD_CT_STATE * 4));
+    state = load<u32>(slot, FIELD_CT_STATE * 4);
     const reason = load<u32>(slot, PACKET_INVALID);
     if (reason !== 0) tally(CONTROL_INVALID, reason);
   }
+  tally(CONTROL_OUTCOMES, (((hook << 2) | verdict) << 3) | state);
   if (record) closeRecord(slot, verdict, hook, conntrackLooked(), next === NEXT_HOTDROP);
 }
 

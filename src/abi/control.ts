@@ -2,21 +2,18 @@
 export const CONTROL_PACKETS = 0;
 /** IP bytes of the packets that entered netfilter. */
 export const CONTROL_BYTES = 8;
-/** Four verdicts: ACCEPT, DROP, REJECT, STACK. */
-export const CONTROL_VERDICTS = 16;
-/** By filter hook: INPUT, OUTPUT, FORWARD. */
-export const CONTROL_HOOKS = 48;
-/** Five states: CT_* order. */
-export const CONTROL_STATES = 80;
 /** 32 each. */
 export const CONTROL_UNSEEN = 128;
 export const CONTROL_STACK = 384;
 export const CONTROL_INVALID = 640;
 /** Sum of lengths on the wire. */
 export const CONTROL_WIRE = 896;
-export const CONTROL_SIZE = 1024;
+/** One number for each hook (INPUT, OUTPUT, FORWARD), verdict and state: entry (hook * 4 + verdict) * 8 + CT_*, or STATE_NONE where no conntrack looked. */
+export const CONTROL_OUTCOMES = 1024;
+export const STATE_NONE = 7;
+export const CONTROL_SIZE = 1792;
 
-/** Order of CONTROL_VERDICTS and of a record's verdict. */
+/** Verdicts of CONTROL_OUTCOMES and of a record's verdict. */
 export const VERDICT_ACCEPT = 0;
 export const VERDICT_DROP = 1;
 export const VERDICT_REJECT = 2;

@@ -133,12 +133,12 @@ export class EngineSession {
       captures: [...this.captures],
       packets: this.control(control.CONTROL_PACKETS),
       bytes: this.control(control.CONTROL_BYTES),
-      verdicts: this.row(control.CONTROL_VERDICTS, VERDICTS),
-      hooks: this.row(control.CONTROL_HOOKS, HOOKS),
+      verdicts: this.outcomes(VERDICTS, (entry) => (entry >>> 3) & 3),
+      hooks: this.outcomes(HOOKS, (entry) => entry >>> 5),
       unseen: this.occurred(control.CONTROL_UNSEEN, UNSEEN_WORDS),
       stack: this.occurred(control.CONTROL_STACK, STACK_WORDS),
       invalid: this.occurred(control.CONTROL_INVALID, INVALID_WORDS),
-      ctstates: this.row(control.CONTROL_STATES, STATES),
+      ctstates: this.outcomes(STATES, (entry) => entry & 7),
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,
@@ -191,8 +191,12 @@ export class EngineSession {
     return Number(this.view().getBigUint64(this.at.control + offset, true));
   }
 
-  private row<T extends string>(offset: number, names: readonly T[]): Record<T, number> {
-    return Object.fromEntries(names.map((name, index) => [name, this.control(offset + index * 8)])) as Record<T, number>;
+  /** Sums of the outcomes' numbers by one of their parts. */
+  private outcomes<T extends string>(names: readonly T[], part: (entry: number) => number): Record<T, number> {
+    const sums = new Array<number>(8).fill(0);
+    for (let entry = 0; entry < HOOKS.length * 32; entry++)
+      sums[part(entry)]! += this.control(control.CONTROL_OUTCOMES + entry * 8);
+    return Object.fromEntries(names.map((name, index) => [name, sums[index]!])) as Record<T, number>;
   }
 
   /** Reasons share words, so their numbers are added up. */
