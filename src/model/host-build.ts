@@ -166,12 +166,18 @@ function macOf(value: string | undefined): number[] | undefined {
   return value.split(':').map((byte) => Number.parseInt(byte, 16));
 }
 
-/** A list of routes is of one family: `default` alone does not tell, its neighbours or gateway do. */
+/** The family of a route: by its destination or gateway, else (`default dev ppp0`) that of the whole list, IPv4 when it holds both. */
+function familyOf(entry: Entry, list: readonly Entry[]): Family {
+  const words = (one: Entry): string => `${text(one.dst) ?? ''} ${text(one.gateway) ?? ''} ${text(one.prefsrc) ?? ''}`;
+  if (words(entry).includes(':')) return 6;
+  if (words(entry).includes('.')) return 4;
+  return list.some((one) => words(one).includes('.')) || !list.some((one) => words(one).includes(':')) ? 4 : 6;
+}
+
 function readRoutes(host: Host, json: unknown): void {
   const list = entries(json, '--route');
-  const isV6 = list.some((entry) => /:/.test(`${text(entry.dst) ?? ''}${text(entry.gateway) ?? ''}`));
-  const family: Family = isV6 ? 6 : 4;
   for (const entry of list) {
+    const family = familyOf(entry, list);
     const table = text(entry.table);
     if (table !== undefined && table !== 'main' && table !== 'default' && table !== 'local') continue;
     const destination = text(entry.dst) ?? '';

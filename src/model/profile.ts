@@ -35,6 +35,8 @@ export const DEFAULT_SYSCTLS: Readonly<Record<string, number>> = {
   nf_conntrack_icmp_timeout: 30,
   nf_conntrack_icmpv6_timeout: 30,
   nf_conntrack_generic_timeout: 600,
+  nf_conntrack_gre_timeout: 30,
+  nf_conntrack_gre_timeout_stream: 180,
   'net.ipv4.ip_forward': 1,
   'net.ipv6.conf.all.forwarding': 1,
   'net.ipv4.conf.all.rp_filter': 0,

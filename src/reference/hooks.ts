@@ -1,4 +1,5 @@
 /** Which tables a hook walks, in the order of their priorities, and what stands between them (kernel-semantics 4.2, 4.4). */
+import type { Profile } from '../model/profile.ts';
 import type { TableName } from '../model/ruleset.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import type { Connection } from './conntrack/connection.ts';
@@ -9,13 +10,21 @@ import { type WalkContext, type WalkListener, type WalkResult, walk } from './wa
 
 export type HookPoint = EvaluateContext['hook'];
 
-const ORDER: Readonly<Record<HookPoint, readonly (TableName | 'conntrack' | 'confirm')[]>> = {
+type Stop = TableName | 'conntrack' | 'confirm';
+
+const ORDER: Readonly<Record<HookPoint, readonly Stop[]>> = {
   PREROUTING: ['raw', 'conntrack', 'mangle', 'nat'],
   INPUT: ['mangle', 'filter', 'security', 'nat', 'confirm'],
   FORWARD: ['mangle', 'filter', 'security'],
   OUTPUT: ['raw', 'conntrack', 'mangle', 'nat', 'filter', 'security'],
   POSTROUTING: ['mangle', 'nat', 'confirm'],
 };
+
+/** iptables-nft registers security at priority 150 where the kernel's own table has 50: behind nat (100). */
+const NFT_INPUT: readonly Stop[] = ['mangle', 'filter', 'nat', 'security', 'confirm'];
+
+const orderOf = (hook: HookPoint, backend: Profile['backend']): readonly Stop[] =>
+  hook === 'INPUT' && backend === 'nft' ? NFT_INPUT : ORDER[hook];
 
 /** Told of what happens between tables, for `trace`. */
 export interface HookListener extends WalkListener {
@@ -52,7 +61,7 @@ export function runHook(
 ): WalkResult | null {
   passage.listener?.hook(hook, packet);
   const context = contextFor(hook, passage, plain);
-  for (const stop of ORDER[hook]) {
+  for (const stop of orderOf(hook, plain.profile.backend)) {
     if (stop === 'conntrack') {
       lookAtConnection(packet, rules, passage, verify);
     } else if (stop === 'confirm') {

@@ -8,15 +8,14 @@ import * as ipv6 from '../../packet/ipv6.ts';
 import type { Packet } from '../packet.ts';
 import { Connection, ORIGINAL, REPLY } from './connection.ts';
 import { trackGeneric } from './generic.ts';
+import { greKey, trackGre } from './gre.ts';
 import { inspectIcmp, trackIcmp } from './icmp.ts';
 import { ConnectionTable, type Found } from './table.ts';
 import { trackTcp } from './tcp.ts';
 import type { Tracked, TrackerContext, TrackerResult } from './tracker.ts';
 import { GRE, ICMP, ICMPV6, invert, SCTP, TCP, tupleOf, UDP, UDPLITE } from './tuple.ts';
 import { trackUdp } from './udp.ts';
-
-/** Protocols whose own trackers are not modelled yet. */
-const APPROXIMATED: Readonly<Record<number, string>> = { [GRE]: 'GRE', [SCTP]: 'SCTP', [UDPLITE]: 'UDPLITE' };
+import { trackUdplite } from './udplite.ts';
 
 export class Conntrack {
   readonly table = new ConnectionTable();
@@ -56,8 +55,8 @@ export class Conntrack {
         return INVALID_NONE;
       }
     }
-    const approximated = APPROXIMATED[protocol];
-    if (approximated !== undefined) this.#notes.add(`${approximated} was tracked by addresses and ports only`);
+    if (protocol === SCTP) this.#notes.add('SCTP was tracked by addresses and ports only, without its states');
+    if (protocol === GRE && greKey(packet.upper) === null) return INVALID_SHORT;
     return this.#resolve(packet, protocol, context);
   }
 
@@ -105,6 +104,10 @@ function track(tracked: Tracked, context: TrackerContext, protocol: number): Tra
     case ICMP:
     case ICMPV6:
       return trackIcmp(tracked, context);
+    case GRE:
+      return trackGre(tracked, context);
+    case UDPLITE:
+      return trackUdplite(tracked, context);
     default:
       return trackGeneric(tracked, context);
   }

@@ -28,12 +28,12 @@ export function timeoutOf(context: TrackerContext, name: string): number {
   return sysctl(context.profile, name) * context.profile.hz;
 }
 
-/** nf_checksum over everything behind the IP header. `pseudo`: with the pseudo header of that protocol number. Packets the capture cut cannot be summed up. */
-export function checksumFails(packet: Packet, context: TrackerContext, pseudo: number | null): boolean {
+/** nf_checksum over everything behind the IP header, or the first `covered` bytes of it. `pseudo`: with the pseudo header of that protocol number. Packets the capture cut cannot be summed up. */
+export function checksumFails(packet: Packet, context: TrackerContext, pseudo: number | null, covered?: number): boolean {
   const { profile } = context;
   if (!context.verify || sysctl(profile, 'nf_conntrack_checksum') === 0 || profile.prestack === 'lenient') return false;
   const { source, destination, upper } = packet;
   // The kernel sums the IP header up, too; being right, it adds 0xffff, so that a message of zeros alone passes.
   const start = pseudo === null ? 0xffff : pseudoHeaderSum(source, destination, pseudo, upper.length);
-  return !checksumRight(upper, start);
+  return !checksumRight(covered === undefined ? upper : upper.subarray(0, covered), start);
 }

@@ -3,6 +3,7 @@ import type { Family, Words } from '../../model/ruleset.ts';
 import { u8, u16 } from '../../packet/bytes.ts';
 import * as icmp from '../../packet/icmp.ts';
 import type { TupleView } from '../../packet/view.ts';
+import { greKey } from './gre.ts';
 
 export const ICMP = 1;
 export const TCP = 6;
@@ -42,6 +43,7 @@ export function tupleOf(source: Words, destination: Words, protocol: number, tra
     const typeAndCode = u8(transport, 0) * 256 + u8(transport, 1);
     return { ...tuple, sourcePort: icmp.identifier(transport), destinationPort: typeAndCode };
   }
+  if (protocol === GRE) return { ...tuple, destinationPort: greKey(transport) ?? 0 };
   if (!WITH_PORTS.includes(protocol)) return tuple;
   if (transport.length < 4) return null;
   return { ...tuple, sourcePort: u16(transport, 0), destinationPort: u16(transport, 2) };

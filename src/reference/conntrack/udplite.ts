@@ -20,9 +20,9 @@ export function trackUdplite({ packet, connection }: Tracked, context: TrackerCo
 
 /** Where UDP has its length, UDP-Lite has how much the checksum covers; 0 is all. There must be a checksum. */
 function faultOf(packet: Packet, context: TrackerContext): number {
-  const header = packet.transport;
+  const header = packet.upper;
   if (!udp.hasHeader(header)) return INVALID_SHORT;
-  const length = packet.length - packet.transportOffset;
+  const length = packet.length - packet.upperOffset;
   const covered = udp.length(header) === 0 ? length : udp.length(header);
   if (covered < udp.HEADER_LENGTH || covered > length) return INVALID_UDP_LENGTH;
   if (udp.checksum(header) === 0) return INVALID_CHECKSUM;
