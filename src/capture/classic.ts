@@ -1,18 +1,24 @@
 /**
- * Classic pcap through pcap-parser, the one place that knows it. What pcap-parser cannot do is done around it: nanosecond files (same layout, other
- * magic), link types with FCS bits, records that are cut, and record lengths that would make it buffer for ever.
+ * Classic pcap through pcap-parser, the one place that knows it. What pcap-parser cannot do is done around it: nanoseconds, the versions and the modified format that
+ * libpcap still reads, link types with FCS bits, records that are cut, and record lengths that would make it buffer for ever.
  */
 import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';
 import pcapParser from 'pcap-parser';
-import type { Damage, FrameReader, OnFrame } from './frames.ts';
-
-/** No record is longer than libpcap's own MAXIMUM_SNAPLEN. */
-export const MAXIMUM_CAPTURED = 262_144;
+import { DAMAGE_CUT, DAMAGE_RECORD_LENGTH, DAMAGE_VERSION, RECORD_MAXIMUM } from '../abi/capture.ts';
+import { clampTime, type Damage, damageAt, type FrameReader, joinBytes, type OnFrame, withoutFcs } from './reader.ts';
 
 const FILE_HEADER = 24;
 const RECORD_HEADER = 16;
+/** What the modified format of patched kernels (magic 0xa1b2cd34) has behind the usual record header. */
+const MODIFIED_EXTRA = 8;
+const PIECE = 65_536;
 
+const MICROSECONDS = 0xa1b2c3d4;
+const NANOSECONDS = 0xa1b23c4d;
+const MODIFIED = 0xa1b2cd34;
+
+/** pcap-parser reads on by `capturedLength` of the object it announces, so that it can be set right there. */
 interface RecordHeader {
   timestampSeconds: number;
   timestampMicroseconds: number;
@@ -32,7 +38,11 @@ export class ClassicReader implements FrameReader {
   #head = new Uint8Array(0);
   #started = false;
   #nanoseconds = false;
-  #linktype = 0;
+  /** Bytes of a record header beyond the usual ones. */
+  #extra = 0;
+  /** Minor version: before 2.3 the two lengths of a record stood the other way round, in 2.3 sometimes. */
+  #minor = 4;
+  #linktypes: number[] = [];
   #fcs = 0;
   #taken = 0;
   #recordAt = FILE_HEADER;
@@ -45,7 +55,18 @@ export class ClassicReader implements FrameReader {
     parser.on('globalHeader', (header) => this.#fileHeader(header.linkLayerType));
     parser.on('packetHeader', (header) => this.#recordHeader(header));
     parser.on('packetData', (data) => this.#record(data));
-    parser.on('error', (error) => this.#fail(0, error.message));
+  }
+
+  get damage(): Damage | undefined {
+    return this.#damage;
+  }
+
+  get linktypes(): readonly number[] {
+    return this.#linktypes;
+  }
+
+  get frameEnd(): number {
+    return this.#recordAt;
   }
 
   push(chunk: Uint8Array): void {
@@ -54,26 +75,23 @@ export class ClassicReader implements FrameReader {
       this.#feed(chunk);
       return;
     }
-    const joined = new Uint8Array(this.#head.length + chunk.length);
-    joined.set(this.#head);
-    joined.set(chunk, this.#head.length);
-    this.#head = joined;
-    if (joined.length < FILE_HEADER) return;
+    this.#head = joinBytes(this.#head, chunk);
+    if (this.#head.length < FILE_HEADER) return;
     this.#started = true;
-    if (this.#translateMagic(joined)) this.#feed(joined);
+    if (this.#usualHeader(new DataView(this.#head.buffer))) this.#feed(this.#head);
+    else this.#fail(0, DAMAGE_VERSION);
   }
 
   end(): Damage | undefined {
-    if (this.#damage !== undefined) return this.#damage;
-    if (!this.#started) return { offset: 0, reason: 'file header cut' };
-    if (this.#taken > this.#recordAt) return { offset: this.#recordAt, reason: 'last record cut' };
-    return undefined;
+    if (!this.#started) this.#fail(0, DAMAGE_CUT);
+    else if (this.#taken > this.#recordAt) this.#fail(this.#recordAt, DAMAGE_CUT);
+    return this.#damage;
   }
 
   /** pcap-parser copies what it holds with every chunk: small pieces keep that linear. A fault inside stops at this record. */
   #feed(chunk: Uint8Array): void {
-    for (let from = 0; from < chunk.length && this.#damage === undefined; from += 65536) {
-      const piece = Buffer.from(chunk.subarray(from, from + 65536));
+    for (let from = 0; from < chunk.length && this.#damage === undefined; from += PIECE) {
+      const piece = Buffer.from(chunk.subarray(from, from + PIECE));
       this.#taken += piece.length;
       try {
         this.#source.emit('data', piece);
@@ -83,52 +101,58 @@ export class ClassicReader implements FrameReader {
     }
   }
 
-  /** Nanosecond magic is turned into the microsecond one in place, and remembered. False: not a capture. */
-  #translateMagic(bytes: Uint8Array): boolean {
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    for (const little of [false, true]) {
-      const magic = view.getUint32(0, little);
-      if (magic === 0xa1b23c4d) {
-        this.#nanoseconds = true;
-        view.setUint32(0, 0xa1b2c3d4, little);
-        return true;
-      }
-      if (magic === 0xa1b2c3d4) return true;
-    }
-    this.#fail(0, 'not a capture file (unknown magic number)');
-    return false;
+  /** Makes the file header one of version 2.4 with microseconds, in place, and remembers what it was. False: a version nobody reads (libpcap takes 2.0 to 2.4 and 543.0). */
+  #usualHeader(view: DataView): boolean {
+    const known = [MICROSECONDS, NANOSECONDS, MODIFIED];
+    const little = known.includes(view.getUint32(0, true));
+    const magic = view.getUint32(0, little);
+    const [major, minor] = [view.getUint16(4, little), view.getUint16(6, little)];
+    if (!(major === 2 && minor <= 4) && !(major === 543 && minor === 0)) return false;
+    this.#nanoseconds = magic === NANOSECONDS;
+    this.#extra = magic === MODIFIED ? MODIFIED_EXTRA : 0;
+    this.#minor = minor;
+    view.setUint32(0, MICROSECONDS, little);
+    view.setUint16(4, 2, little);
+    view.setUint16(6, 4, little);
+    return true;
   }
 
   /** draft-ietf-opsawg-pcap: the low 16 bits are the link type; bit 26 says that the top four bits give FCS length in units of two bytes. */
   #fileHeader(linkLayerType: number): void {
-    this.#linktype = linkLayerType & 0xffff;
+    this.#linktypes = [linkLayerType & 0xffff];
     this.#fcs = (linkLayerType & 0x0400_0000) !== 0 ? (linkLayerType >>> 28) * 2 : 0;
   }
 
   #recordHeader(header: RecordHeader): void {
-    if (header.capturedLength > MAXIMUM_CAPTURED) {
-      this.#fail(this.#recordAt, 'impossible record length');
+    const { capturedLength: first, originalLength: second } = header;
+    if (this.#minor < 3 || (this.#minor === 3 && first > second)) {
+      header.capturedLength = second;
+      header.originalLength = first;
+    }
+    if (header.capturedLength > RECORD_MAXIMUM) {
+      this.#fail(this.#recordAt, DAMAGE_RECORD_LENGTH);
       // Leaves pcap-parser's loop at once; it would wait for (and copy) bytes that never come.
       throw new RangeError('impossible record length');
     }
+    header.capturedLength += this.#extra;
     this.#header = header;
   }
 
   #record(data: Uint8Array): void {
     const header = this.#header;
     if (header === undefined || this.#damage !== undefined) return;
+    this.#recordAt += RECORD_HEADER + header.capturedLength;
+    const bytes = data.subarray(this.#extra);
     const fraction = BigInt(header.timestampMicroseconds);
-    const fcs = Math.min(this.#fcs, Math.max(0, data.length - Math.max(0, header.originalLength - this.#fcs)));
     this.#onFrame({
-      time: BigInt(header.timestampSeconds) * 1_000_000_000n + (this.#nanoseconds ? fraction : fraction * 1000n),
-      linktype: this.#linktype,
-      bytes: data.subarray(0, data.length - fcs),
+      time: clampTime(BigInt(header.timestampSeconds) * 1_000_000_000n + (this.#nanoseconds ? fraction : fraction * 1000n)),
+      linktype: this.#linktypes[0]!,
+      bytes: bytes.subarray(0, withoutFcs(bytes.length, header.originalLength, this.#fcs)),
       wire: header.originalLength,
     });
-    this.#recordAt += RECORD_HEADER + header.capturedLength;
   }
 
-  #fail(offset: number, reason: string): void {
-    this.#damage ??= { offset, reason };
+  #fail(offset: number, reason: number): void {
+    this.#damage ??= damageAt(offset, reason);
   }
 }

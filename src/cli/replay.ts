@@ -1,15 +1,15 @@
 /** `wasmtables replay`: rules and captures in, report out. */
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import type { PacketOutcome } from '../model/outcome.ts';
+import type { Profile } from '../model/profile.ts';
 import { expandCaptures } from '../replay/open.ts';
 import { countFlows, type Prepared, prepare, replayOne } from '../replay/replay.ts';
 import { type Comparison, changedPackets, VERDICT_CODES, VerdictList } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
 import { buildReport, type Report } from '../report/report.ts';
 import { renderSaved } from '../report/saved.ts';
+import { PLAIN } from '../report/style.ts';
 import { renderText } from '../report/text.ts';
-import { verdictLine } from '../report/verdict-line.ts';
 import { EXIT, UsageError } from './exit.ts';
 import {
   addHostOptions,
@@ -24,6 +24,7 @@ import {
 } from './options.ts';
 import { type DualRules, loadRules } from './rules.ts';
 import { interruptible, outputStyle, ProgressBar, writeOut } from './terminal.ts';
+import { VerdictFile } from './verdict-file.ts';
 
 interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
   read: string[];
@@ -59,7 +60,9 @@ export function replayCommand(done: (code: number) => void): Command {
     .addOption(
       new Option('--format <name>', 'what goes to standard output').choices(['text', 'json', 'iptables-save']).default('text'),
     )
-    .addOption(new Option('--verdicts <file>', 'one JSON line a packet (- is standard output)'))
+    .addOption(
+      new Option('--verdicts <file>', 'one JSON line a packet (- is standard output, the report goes to standard error then)'),
+    )
     .option('--path', "with --verdicts: every rule met, in the words of the kernel's TRACE")
     .option('-q, --quiet', 'totals only')
     .option('-v, --verbose', 'empty chains, hooks and states too')
@@ -74,78 +77,67 @@ export function replayCommand(done: (code: number) => void): Command {
   return command.action(async (options: ReplayOptions) => done(await replay(options)));
 }
 
-/** Where verdict lines go. */
-class VerdictFile {
-  readonly #descriptor: number;
-  #lines: string[] = [];
-
-  constructor(path: string) {
-    this.#descriptor = path === '-' ? 1 : openSync(path, 'w');
-  }
-
-  write(outcome: PacketOutcome): void {
-    this.#lines.push(verdictLine(outcome));
-    if (this.#lines.length >= 4096) this.flush();
-  }
-
-  flush(): void {
-    if (this.#lines.length === 0) return;
-    const bytes = Buffer.from(`${this.#lines.join('\n')}\n`);
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#descriptor, bytes, at);
-    this.#lines = [];
-  }
-
-  close(): void {
-    this.flush();
-    if (this.#descriptor !== 1) closeSync(this.#descriptor);
-  }
-}
-
 async function replay(options: ReplayOptions): Promise<number> {
+  const toOutput = options.verdicts === '-';
   if (options.path === true && options.verdicts === undefined) throw new UsageError('--path goes with --verdicts FILE');
+  if (toOutput && options.format !== 'text')
+    throw new UsageError(`--verdicts - and --format ${options.format} both want standard output: give one of them a file`);
+  const profile = profileOf(options);
+  const given = hostGiven(options);
   const rules = loadRules(options);
   if (rules.length > 1 && options.verdicts !== undefined) throw new UsageError('--verdicts takes one -R');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
   const captures = expandCaptures(options.read);
   if (rules.length > 1 && captures.includes('-'))
     throw new UsageError('standard input can be read once: compare rule sets on files');
-  const prepared = await prepare(captures, rules, hostGiven(options));
-  const profile = profileOf(options);
-  return rules.length > 1 ? compare(options, prepared, rules, profile) : single(options, prepared, rules[0]!, profile);
+  if (captures.filter((path) => path === '-').length > 1) throw new UsageError('standard input can be read once');
+  if (captures.includes('-') && [...options.rules, options.rules6].includes('-'))
+    throw new UsageError('standard input cannot be both the rules and the capture');
+  const { value, interrupted } = await interruptible(async (signal) => {
+    const prepared = await prepare(captures, rules, given, signal);
+    return rules.length > 1
+      ? compare({ options, prepared, profile, signal }, rules)
+      : single({ options, prepared, profile, signal }, rules[0]!);
+  });
+  return interrupted ? EXIT.interrupted : value;
+}
+
+/** What a replay of one or several rule sets is about. */
+interface Task {
+  options: ReplayOptions;
+  prepared: Prepared;
+  profile: Profile;
+  signal: AbortSignal;
 }
 
 const rulesOf = (rules: DualRules) => [rules[4], rules[6]].filter((ruleset) => ruleset !== undefined);
 
-async function single(
-  options: ReplayOptions,
-  prepared: Prepared,
-  rules: DualRules,
-  profile: ReturnType<typeof profileOf>,
-): Promise<number> {
-  const verdicts = options.verdicts === undefined ? undefined : new VerdictFile(options.verdicts);
+/** One rule set: report, and verdict lines when asked for. Returns the exit code. */
+async function single({ options, prepared, profile, signal }: Task, rules: DualRules): Promise<number> {
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  if (signal.aborted) onSignal();
+  signal.addEventListener('abort', onSignal);
+  const verdicts = options.verdicts === undefined ? undefined : new VerdictFile(options.verdicts, onSignal);
   const bar = new ProgressBar();
   try {
-    const job = {
-      rules,
-      host: prepared.host,
-      profile,
-      ...(verdicts === undefined ? {} : { packets: { path: options.path === true } }),
-    };
-    const { value, interrupted } = await interruptible((asked) =>
-      replayOne(prepared, job, {
-        ...witness(options),
-        interrupted: asked,
-        onProgress: (...step) => bar.draw(...step),
-        ...(verdicts === undefined ? {} : { onPacket: (outcome: PacketOutcome) => verdicts.write(outcome) }),
-      }),
-    );
+    const { host } = prepared;
+    const job = { rules, host, profile, ...(verdicts === undefined ? {} : { packets: { path: options.path === true } }) };
+    const { result, seconds, damaged } = await replayOne(prepared, job, {
+      ...witness(options),
+      signal: stop.signal,
+      onProgress: (...step) => bar.draw(...step),
+      ...(verdicts === undefined ? {} : { onPacket: (outcome: PacketOutcome) => verdicts.write(outcome) }),
+    });
     bar.clear();
     verdicts?.flush();
-    const report = buildReport({ rules, host: prepared.host, profile, result: value.result, ...timing(options, value.seconds) });
-    await writeOut(options.verdicts === '-' && options.format === 'text' ? '' : render(options, report, rules));
-    if (interrupted) return EXIT.interrupted;
-    return value.damaged ? EXIT.damaged : EXIT.ok;
+    const text = render(options, buildReport({ rules, host, profile, result, ...timing(options, seconds) }), rules);
+    // Verdict lines on standard output are data; the report becomes the message beside them.
+    if (options.verdicts === '-') process.stderr.write(text);
+    else await writeOut(text);
+    return damaged ? EXIT.damaged : EXIT.ok;
   } finally {
+    signal.removeEventListener('abort', onSignal);
     bar.clear();
     verdicts?.close();
   }
@@ -166,42 +158,34 @@ function render(options: ReplayOptions, report: Report, rules: DualRules): strin
 }
 
 const textOptions = (options: ReplayOptions) => ({
-  style: outputStyle(),
+  style: options.verdicts === '-' ? PLAIN : outputStyle(),
   quiet: options.quiet === true,
   verbose: options.verbose === true,
 });
 
-async function compare(
-  options: ReplayOptions,
-  prepared: Prepared,
-  rules: readonly DualRules[],
-  profile: ReturnType<typeof profileOf>,
-): Promise<number> {
+/** Several rule sets over the same packets. Returns the exit code. */
+async function compare({ options, prepared, profile, signal }: Task, rules: readonly DualRules[]): Promise<number> {
   const reports: Report[] = [];
   const lists: VerdictList[] = [];
   let damaged = false;
   const bar = new ProgressBar();
-  const { interrupted } = await interruptible(async (asked) => {
-    for (const one of rules) {
-      const list = new VerdictList();
-      const outcome = await replayOne(
-        prepared,
-        { rules: one, host: prepared.host, profile, packets: { path: false } },
-        {
-          ...witness(options),
-          interrupted: asked,
-          onProgress: (...step) => bar.draw(...step),
-          onPacket: ({ verdict }) => list.push(verdict === null ? 0 : VERDICT_CODES[verdict]!),
-        },
-      );
-      lists.push(list);
-      damaged ||= outcome.damaged;
-      reports.push(
-        buildReport({ rules: one, host: prepared.host, profile, result: outcome.result, ...timing(options, outcome.seconds) }),
-      );
-      if (asked()) return;
-    }
-  });
+  const { host } = prepared;
+  for (const one of rules) {
+    const list = new VerdictList();
+    const outcome = await replayOne(
+      prepared,
+      { rules: one, host, profile, packets: { path: false } },
+      {
+        ...witness(options),
+        signal,
+        onProgress: (...step) => bar.draw(...step),
+        onPacket: ({ verdict }) => list.push(verdict === null ? 0 : VERDICT_CODES[verdict]!),
+      },
+    );
+    lists.push(list);
+    damaged ||= outcome.damaged;
+    reports.push(buildReport({ rules: one, host, profile, result: outcome.result, ...timing(options, outcome.seconds) }));
+  }
   bar.clear();
   const changed = changedPackets(lists);
   const flows = await countFlows(prepared.captures, changed);
@@ -211,7 +195,6 @@ async function compare(
       ? `${JSON.stringify(comparison, null, 2)}\n`
       : renderComparison(comparison, rules.map(rulesOf), textOptions(options)),
   );
-  if (interrupted) return EXIT.interrupted;
   if (damaged) return EXIT.damaged;
   return changed.length > 0 ? EXIT.differs : EXIT.ok;
 }

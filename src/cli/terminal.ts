@@ -1,6 +1,7 @@
 /** What depends on the terminal: colours, the progress bar, interrupts. */
 import pc from 'picocolors';
 import { count, PLAIN, type Style } from '../report/style.ts';
+import { EXIT } from './exit.ts';
 
 /** Colours when standard output is a terminal that wants them (NO_COLOR and FORCE_COLOR are picocolors' business). */
 export function outputStyle(): Style {
@@ -41,19 +42,17 @@ export class ProgressBar {
   }
 }
 
-/** Runs `work` with a question it can ask: was Ctrl-C (or SIGTERM) pressed? A second Ctrl-C ends the process at once. */
-export async function interruptible<T>(
-  work: (interrupted: () => boolean) => Promise<T>,
-): Promise<{ value: T; interrupted: boolean }> {
-  let interrupted = false;
+/** Runs `work` with a signal that Ctrl-C (or SIGTERM) aborts. A second Ctrl-C ends the process at once. */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ value: T; interrupted: boolean }> {
+  const controller = new AbortController();
   const onSignal = (): void => {
-    if (interrupted) process.exit(130);
-    interrupted = true;
+    if (controller.signal.aborted) process.exit(EXIT.interrupted);
+    controller.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {
-    return { value: await work(() => interrupted), interrupted };
+    return { value: await work(controller.signal), interrupted: controller.signal.aborted };
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);

@@ -22,19 +22,17 @@ export function engineModule(build: Build = 'release'): Uint8Array {
 
 class EngineReplay implements Session {
   readonly #engine: EngineSession;
-  #over = false;
 
   constructor(engine: EngineSession) {
     this.#engine = engine;
   }
 
   startCapture(file: string): void {
-    this.#over = false;
     this.#engine.startCapture(file);
   }
 
   feed(chunk: Uint8Array): void {
-    this.#over = !this.#engine.feed(chunk);
+    this.#engine.feed(chunk);
   }
 
   inputBuffer(): Uint8Array {
@@ -42,15 +40,15 @@ class EngineReplay implements Session {
   }
 
   advance(bytes: number): void {
-    this.#over = !this.#engine.advance(bytes);
+    this.#engine.advance(bytes);
   }
 
   done(): boolean {
-    return this.#over;
+    return this.#engine.done();
   }
 
-  endCapture(_ending: Ending = {}): CaptureInfo {
-    return this.#engine.endCapture();
+  endCapture(ending: Ending = {}): CaptureInfo {
+    return this.#engine.endCapture(ending);
   }
 
   result(): ReplayResult {

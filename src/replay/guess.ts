@@ -2,42 +2,17 @@
 import { formatAddress } from '../model/address.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
-import type { Family, RuleSet } from '../model/ruleset.ts';
+import type { RuleSet, Words } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
-import * as ipv4 from '../packet/ipv4.ts';
-import * as ipv6 from '../packet/ipv6.ts';
-import { readLink } from '../packet/link.ts';
+import { type Census, type Censuses, type Seen, takeCensus } from './census.ts';
 
 /** How many frames are looked at. */
 export const GUESS_FRAMES = 20_000;
 
 /** An address is taken for the host's own when it stands in nearly every packet of its family. */
 const NEARLY_ALL = 0.9;
-
-const WELL_KNOWN = 1024;
-
-interface Seen {
-  packets: number;
-  /** Packets in which this address is at the side of the lower, well-known port: servers are protected more often than clients. */
-  serving: number;
-}
-
-class Census {
-  readonly addresses = new Map<string, Seen>();
-  packets = 0;
-
-  note(address: string, serving: boolean): void {
-    const seen = this.addresses.get(address) ?? { packets: 0, serving: 0 };
-    seen.packets++;
-    if (serving) seen.serving++;
-    this.addresses.set(address, seen);
-  }
-
-  /** The most frequent addresses first; the serving side wins a tie. */
-  ranking(): [string, Seen][] {
-    return [...this.addresses].sort(([, a], [, b]) => b.packets - a.packets || b.serving - a.serving);
-  }
-}
+/** Enough when the rules are those of a host that forwards nothing. */
+const MOST = 0.5;
 
 /**
  * The host model for these packets under these rules. Never fails: with nothing to go by, every packet is taken for a forwarded one.
@@ -45,23 +20,53 @@ class Census {
  */
 export function guessHost(frames: readonly Frame[], rules: readonly RuleSet[], given: HostGiven = {}): Host {
   const names = interfacesOf(rules);
-  if (onlyForwards(rules)) return router(given, names, 'only FORWARD has rules');
-  const census = takeCensus(frames);
-  const local: string[] = [];
-  const notes: string[] = [];
-  for (const family of [4, 6] as const) {
-    const counted = census[family];
-    const [best] = counted.ranking();
-    if (best === undefined) continue;
-    const [address, seen] = best;
-    if (seen.packets < counted.packets * NEARLY_ALL) continue;
-    local.push(address);
-    notes.push(`guessed ${address} to be the host's own address (in ${seen.packets} of ${counted.packets} IPv${family} packets)`);
+  const walked = filterChains(rules);
+  if (walked.FORWARD && !walked.INPUT && !walked.OUTPUT) return router(given, names, 'only FORWARD has rules');
+  const census = takeCensus(frames.slice(0, GUESS_FRAMES));
+  if (census.interfaces.size > 1 && walked.FORWARD) {
+    const why = `the capture has the interfaces ${[...census.interfaces].join(', ')}`;
+    return router(given, names, `${why}; with --addr and --route its own packets and ways are known`);
   }
-  if (local.length === 0) return router(given, names, 'no address stands in nearly every packet');
+  const { local, notes } = ownAddresses(census, rules, walked.FORWARD ? NEARLY_ALL : MOST);
+  if (local.length === 0) return router(given, names, 'no address of this host stands in nearly every packet');
   const input = given.in ?? names.in ?? 'eth0';
   const host = buildHost({ ...given, local, in: input, out: given.out ?? names.out ?? input });
   return { ...host, guessed: true, notes: notes.map((note) => `${note}; --local or --forward says it for sure`) };
+}
+
+/** The addresses taken for the host's own, and why. */
+function ownAddresses(census: Censuses, rules: readonly RuleSet[], enough: number): { local: string[]; notes: string[] } {
+  const local: string[] = [];
+  const notes: string[] = [];
+  const named = addressesOf(rules);
+  for (const family of [4, 6] as const) {
+    const counted = census.families[family];
+    const best = named.find((address) => counted.addresses.has(address)) ?? bestOf(counted, enough);
+    if (best === undefined) continue;
+    const seen = counted.addresses.get(best)!;
+    const why = named.includes(best) ? 'the rules name it, and it is' : 'it is';
+    const beside = linkLocalOf(seen, census);
+    local.push(best, ...beside);
+    const also = beside.length === 0 ? '' : ` and ${beside.join(', ')} with the same MAC`;
+    notes.push(
+      `guessed ${best}${also} to be the host's own (${why} in ${seen.packets} of ${counted.packets} IPv${family} packets)`,
+    );
+  }
+  return { local, notes };
+}
+
+/** An address that lies behind a router is no candidate, however much it talks. */
+function bestOf(census: Census, enough: number): string | undefined {
+  const [best] = census.ranking();
+  if (best === undefined) return undefined;
+  const [address, seen] = best;
+  return seen.near && seen.packets >= census.packets * enough ? address : undefined;
+}
+
+/** The link-local addresses the same network card sent with; none when it sent for more than one card. */
+function linkLocalOf(seen: Seen, census: Censuses): string[] {
+  const [mac, ...others] = seen.macs;
+  return mac === undefined || others.length > 0 ? [] : [...(census.linkLocal.get(mac) ?? [])];
 }
 
 function router(given: HostGiven, names: { in?: string; out?: string }, why: string): Host {
@@ -72,16 +77,21 @@ function router(given: HostGiven, names: { in?: string; out?: string }, why: str
   return { ...host, guessed: true, notes: [note] };
 }
 
-/** Rules in filter's FORWARD and none in INPUT and OUTPUT. */
-function onlyForwards(rules: readonly RuleSet[]): boolean {
+/** Which built-in chains of filter have rules. */
+function filterChains(rules: readonly RuleSet[]): Record<'INPUT' | 'FORWARD' | 'OUTPUT', boolean> {
   const chains = rules.flatMap((ruleset) => ruleset.tables.find((table) => table.name === 'filter')?.chains ?? []);
   const has = (name: string): boolean => chains.some((chain) => chain.name === name && chain.rules.length > 0);
-  return has('FORWARD') && !has('INPUT') && !has('OUTPUT');
+  return { INPUT: has('INPUT'), FORWARD: has('FORWARD'), OUTPUT: has('OUTPUT') };
 }
+
+const rulesIn = (ruleset: RuleSet, names?: readonly string[]) =>
+  ruleset.tables.flatMap((table) =>
+    table.chains.filter((chain) => names?.includes(chain.name) ?? true).flatMap((chain) => chain.rules),
+  );
 
 /** The first interfaces the rules name without a wildcard (lo left out). */
 function interfacesOf(rules: readonly RuleSet[]): { in?: string; out?: string } {
-  const all = rules.flatMap((ruleset) => ruleset.tables.flatMap((table) => table.chains.flatMap((chain) => chain.rules)));
+  const all = rules.flatMap((ruleset) => rulesIn(ruleset));
   const name = (side: 'inInterface' | 'outInterface'): string | undefined =>
     all
       .map((rule) => rule.builtin[side])
@@ -93,59 +103,15 @@ function interfacesOf(rules: readonly RuleSet[]): { in?: string; out?: string } 
   return found;
 }
 
-function takeCensus(frames: readonly Frame[]): Record<Family, Census> {
-  const census = { 4: new Census(), 6: new Census() };
-  for (const frame of frames.slice(0, GUESS_FRAMES)) countFrame(frame, census);
-  return census;
+/** Whole addresses that INPUT's rules have as destination or OUTPUT's as source: the writer says they are the host's. */
+function addressesOf(rules: readonly RuleSet[]): string[] {
+  const found = rules.flatMap((ruleset) => [
+    ...rulesIn(ruleset, ['INPUT']).map((rule) => rule.builtin.destination),
+    ...rulesIn(ruleset, ['OUTPUT']).map((rule) => rule.builtin.source),
+  ]);
+  return found
+    .filter((match) => match !== undefined && !match.invert && isWhole(match.mask))
+    .map((match) => formatAddress(match!.address));
 }
 
-function countFrame(frame: Frame, census: Record<Family, Census>): void {
-  const link = readLink(frame);
-  if (link.kind !== 'ip') return;
-  const bytes = frame.bytes.subarray(link.offset);
-  const version = (bytes[0] ?? 0) >> 4;
-  if (version === 4 && ipv4.checkHeader(bytes) === null) {
-    countPacket(
-      census[4],
-      4,
-      ipv4.source(bytes),
-      ipv4.destination(bytes),
-      portsOf(bytes, ipv4.protocol(bytes), ipv4.headerLength(bytes)),
-    );
-  } else if (version === 6 && bytes.length >= ipv6.HEADER_LENGTH) {
-    countPacket(
-      census[6],
-      6,
-      ipv6.source(bytes),
-      ipv6.destination(bytes),
-      portsOf(bytes, ipv6.nextHeader(bytes), ipv6.HEADER_LENGTH),
-    );
-  }
-}
-
-function portsOf(bytes: Uint8Array, protocol: number, offset: number): [number, number] {
-  if ((protocol !== 6 && protocol !== 17) || bytes.length < offset + 4) return [0, 0];
-  const view = new DataView(bytes.buffer, bytes.byteOffset + offset);
-  return [view.getUint16(0), view.getUint16(2)];
-}
-
-function countPacket(
-  census: Census,
-  family: Family,
-  source: readonly number[],
-  destination: readonly number[],
-  ports: [number, number],
-): void {
-  if (!isUnicast(source, family) || !isUnicast(destination, family)) return;
-  census.packets++;
-  const [from, to] = ports;
-  census.note(formatAddress(source), from < to && from < WELL_KNOWN && from !== 0);
-  census.note(formatAddress(destination), to < from && to < WELL_KNOWN && to !== 0);
-}
-
-/** Neither multicast, broadcast, unspecified nor link-local: an address that can be a host's own for good. */
-function isUnicast(address: readonly number[], family: Family): boolean {
-  const first = address[0]!;
-  if (family === 4) return first !== 0 && first >>> 28 < 14 && first >>> 24 !== 127;
-  return first >>> 24 !== 0xff && first >>> 22 !== 0x3fa && address.some((word) => word !== 0);
-}
+const isWhole = (mask: Words): boolean => mask.every((word) => word >>> 0 === 0xffffffff);

@@ -1,13 +1,16 @@
 /** Opens captures: plain files, .gz, .zst, standard input; folders and simple patterns. Node only. */
 import { closeSync, createReadStream, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import type { Damage } from '../capture/frames.ts';
+import { joinBytes } from '../capture/reader.ts';
 
 const CAPTURE_NAME = /\.(pcap|pcapng|cap|dmp)(\.gz|\.zst)?$/i;
 const GZIP = [0x1f, 0x8b];
 const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
+const MAGIC_LENGTH = 4;
 
 /** A capture cannot be opened or read at all. */
 export class CaptureOpenError extends Error {
@@ -94,7 +97,7 @@ export function openPlain(path: string): PlainFile | undefined {
   }
   try {
     const stat = statSync(path);
-    const head = new Uint8Array(4);
+    const head = new Uint8Array(MAGIC_LENGTH);
     if (stat.isFile()) readSync(descriptor, head, 0, 4, 0);
     if (stat.isFile() && packing(head) === 'plain') return new PlainFile(descriptor, stat.size);
   } catch (error) {
@@ -109,56 +112,50 @@ const message = (error: unknown): string => (error instanceof Error ? error.mess
 
 /**
  * The uncompressed bytes of a capture, chunk by chunk; the return value tells damage of the packing itself (a cut or corrupt .gz), at an offset of the uncompressed bytes:
- * what came before it was given.
+ * what came before it was given. `close`, aborted, gives the file back at once; so does the end, and `return`.
  * @throws CaptureOpenError when the file cannot be read.
  */
-export async function* readChunks(path: string): AsyncGenerator<Uint8Array, Damage | undefined> {
-  const source: AsyncIterable<Uint8Array> = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
-  const iterator = source[Symbol.asyncIterator]();
-  const head: Uint8Array[] = [];
-  let length = 0;
-  let ended = false;
-  const next = async (): Promise<Uint8Array | undefined> => {
-    try {
-      const { done, value } = await iterator.next();
-      return done === true ? undefined : value;
-    } catch (error) {
-      throw new CaptureOpenError(`${path}: ${message(error)}`);
-    }
-  };
-  while (length < 4 && !ended) {
-    const chunk = await next();
-    if (chunk === undefined) ended = true;
-    else {
-      head.push(chunk);
-      length += chunk.length;
-    }
+export async function* readChunks(path: string, close?: AbortSignal): AsyncGenerator<Uint8Array, Damage | undefined> {
+  const source: Readable = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+  const onClose = (): unknown => source.destroy();
+  close?.addEventListener('abort', onClose);
+  try {
+    return yield* unpacked(path, source);
+  } finally {
+    close?.removeEventListener('abort', onClose);
+    source.destroy();
   }
-  const rest = restOf(head, ended ? undefined : next);
-  const kind = packing(joined(head));
+}
+
+async function* unpacked(path: string, source: Readable): AsyncGenerator<Uint8Array, Damage | undefined> {
+  const chunks = readable(path, source);
+  let head: Uint8Array = new Uint8Array(0);
+  while (head.length < MAGIC_LENGTH) {
+    const { done, value } = await chunks.next();
+    if (done === true) break;
+    head = joinBytes(head, value);
+  }
+  const rest = withHead(head, chunks);
+  const kind = packing(head);
   if (kind === 'gzip') return yield* gunzip(rest);
   if (kind === 'zstd') return yield* unzstd(rest);
   yield* rest;
   return undefined;
 }
 
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    out.set(chunk, at);
-    at += chunk.length;
+/** The chunks of a stream, its errors with the path in front. */
+async function* readable(path: string, source: Readable): AsyncGenerator<Uint8Array, undefined> {
+  try {
+    yield* source as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw new CaptureOpenError(`${path}: ${message(error)}`);
   }
-  return out;
+  return undefined;
 }
 
-async function* restOf(head: readonly Uint8Array[], next?: () => Promise<Uint8Array | undefined>): AsyncGenerator<Uint8Array> {
-  yield* head;
-  while (next !== undefined) {
-    const chunk = await next();
-    if (chunk === undefined) return;
-    yield chunk;
-  }
+async function* withHead(head: Uint8Array, rest: AsyncGenerator<Uint8Array, undefined>): AsyncGenerator<Uint8Array> {
+  if (head.length > 0) yield head;
+  yield* rest;
 }
 
 async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, Damage | undefined> {

@@ -1,5 +1,5 @@
 /** The reference as a session: its frames come from the readers in capture/. */
-import { CaptureReader } from '../capture/frames.ts';
+import { CaptureReader, type Damage } from '../capture/frames.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import { createReference, type ReferenceSession } from '../reference/index.ts';
 import type { Ending, Session } from './session.ts';
@@ -7,6 +7,7 @@ import type { Ending, Session } from './session.ts';
 class ReferenceReplay implements Session {
   readonly #reference: ReferenceSession;
   #reader = new CaptureReader(() => {});
+  readonly #captures: CaptureInfo[] = [];
   #left: number;
 
   constructor(reference: ReferenceSession, limit: number) {
@@ -24,21 +25,28 @@ class ReferenceReplay implements Session {
   }
 
   feed(chunk: Uint8Array): void {
-    if (this.#left > 0) this.#reader.push(chunk);
+    if (!this.done()) this.#reader.push(chunk);
   }
 
   done(): boolean {
-    return this.#left <= 0;
+    return this.#left <= 0 || this.#reader.damage !== undefined;
   }
 
   endCapture(ending: Ending = {}): CaptureInfo {
-    const stopped = ending.stopped === true || this.#left <= 0;
-    this.#reference.endCapture(stopped ? undefined : (this.#reader.end() ?? ending.damage));
-    return this.#reference.result().captures.at(-1)!;
+    this.#reference.endCapture(this.#damage(ending));
+    // The file says which link types it has, also when it has no packets.
+    const info = { ...this.#reference.result().captures.at(-1)!, linktypes: [...this.#reader.linktypes] };
+    this.#captures.push(info);
+    return info;
   }
 
   result(): ReplayResult {
-    return this.#reference.result();
+    return { ...this.#reference.result(), captures: this.#captures };
+  }
+
+  #damage(ending: Ending): Damage | undefined {
+    if (this.#left <= 0) return undefined;
+    return ending.stopped === true ? this.#reader.damage : (this.#reader.end() ?? ending.damage);
   }
 }
 

@@ -7,9 +7,8 @@ import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
 import { flowKey } from './flow.ts';
 import { GUESS_FRAMES, guessHost } from './guess.ts';
-import { readChunks } from './open.ts';
 import { referenceSession } from './reference-session.ts';
-import { type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
+import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
 import type { Session } from './session.ts';
 
 /** Captures with the host model they are judged under. */
@@ -21,39 +20,48 @@ export interface Prepared {
 
 /** Bytes of a capture looked at to guess the host. */
 const GUESS_BYTES = 4 * 1024 * 1024;
+/** Of every frame: more than its headers. */
+const GUESS_CAPTURED = 128;
 
 /**
  * Settles the host model: from the flags when they say who is local, else guessed from the first packets of the first capture.
+ * `signal`, aborted, guesses from what was read by then.
  * @throws HostError, CaptureOpenError.
  */
 export async function prepare(
   captures: readonly string[],
   rules: readonly Partial<Record<Family, RuleSet>>[],
   given: HostGiven | undefined,
+  signal?: AbortSignal,
 ): Promise<Prepared> {
   const saysWho =
     given !== undefined &&
     (given.forward === true || given.local !== undefined || given.addresses !== undefined || given.routes !== undefined);
   if (saysWho) return { captures, host: buildHost(given) };
   const first = captures[0]!;
+  const { frames, ahead } = await firstFrames(first, signal);
+  if (first !== '-') ahead.rest.close();
+  const sets = rules.flatMap((dual) => [dual[4], dual[6]]).filter((ruleset) => ruleset !== undefined);
+  const host = guessHost(frames, sets, given ?? {});
+  return first === '-' ? { captures, host, ahead } : { captures, host };
+}
+
+/** Frames to guess from, and the bytes they came in. */
+async function firstFrames(path: string, signal?: AbortSignal): Promise<{ frames: Frame[]; ahead: ReadAhead }> {
   const frames: Frame[] = [];
   const reader = new CaptureReader((frame) => {
-    if (frames.length < GUESS_FRAMES) frames.push({ ...frame, bytes: frame.bytes.slice(0, 128) });
+    if (frames.length < GUESS_FRAMES) frames.push({ ...frame, bytes: frame.bytes.slice(0, GUESS_CAPTURED) });
   });
   const chunks: Uint8Array[] = [];
-  const rest = readChunks(first);
-  let read = 0;
-  while (read < GUESS_BYTES && frames.length < GUESS_FRAMES) {
-    const next = await rest.next();
-    if (next.done === true) break;
+  const rest = new ChunkSource(path);
+  for (let read = 0; read < GUESS_BYTES && frames.length < GUESS_FRAMES; ) {
+    const next = await rest.next(signal);
+    if (next === 'aborted' || next.done === true) break;
     chunks.push(next.value);
     read += next.value.length;
     reader.push(next.value);
   }
-  if (first !== '-') await rest.return(undefined);
-  const sets = rules.flatMap((dual) => [dual[4], dual[6]]).filter((ruleset) => ruleset !== undefined);
-  const host = guessHost(frames, sets, given ?? {});
-  return first === '-' ? { captures, host, ahead: { chunks, rest } } : { captures, host };
+  return { frames, ahead: { chunks, rest } };
 }
 
 export interface ReplayOptions extends RunOptions {
@@ -83,13 +91,13 @@ export async function forEachFrame(captures: readonly string[], take: (frame: Fr
     const reader = new CaptureReader((frame) => {
       if (going) going = take(frame, index++);
     });
-    const chunks = readChunks(path);
-    while (going) {
-      const next = await chunks.next();
-      if (next.done === true) break;
+    const source = new ChunkSource(path);
+    while (going && reader.damage === undefined) {
+      const next = await source.next();
+      if (next === 'aborted' || next.done === true) break;
       reader.push(next.value);
     }
-    await chunks.return(undefined);
+    source.close();
     if (!going) return;
   }
 }

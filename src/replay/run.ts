@@ -1,21 +1,24 @@
 /** The loop of a replay: captures, one after the other, into a session. Node only. */
+import type { Damage } from '../capture/frames.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
-import { openPlain, readChunks } from './open.ts';
+import { openPlain, type PlainFile, readChunks } from './open.ts';
 import type { Session } from './session.ts';
 
 export interface RunOptions {
   /** Called now and then: bytes read of the current file, its size (undefined when nobody knows), its name. */
   onProgress?: (read: number, size: number | undefined, file: string) => void;
-  /** Asked between chunks; true ends the replay with what was judged so far. */
-  interrupted?: () => boolean;
+  /** Aborted: the replay ends with what was judged so far. */
+  signal?: AbortSignal;
   /** Standard input that was read ahead (to guess the host): given before the rest of `-`. */
   ahead?: ReadAhead;
+  /** Packets at most, over all captures; the session stops by itself, here it ends the list of captures. */
+  limit?: number;
 }
 
 /** What was already taken from a stream that cannot be read twice. */
 export interface ReadAhead {
   chunks: readonly Uint8Array[];
-  rest: AsyncGenerator<Uint8Array, CaptureInfo['damage'] | undefined>;
+  rest: ChunkSource;
 }
 
 export interface RunOutcome {
@@ -25,8 +28,8 @@ export interface RunOutcome {
   damaged: boolean;
 }
 
-/** How much is read before the event loop gets its turn (signals, progress). */
-const TURN = 32 * 1024 * 1024;
+/** Milliseconds of work before the event loop gets its turn (signals, progress). */
+const TURN = 100;
 
 /**
  * Replays the captures in order.
@@ -35,10 +38,13 @@ const TURN = 32 * 1024 * 1024;
 export async function run(paths: readonly string[], session: Session, options: RunOptions = {}): Promise<RunOutcome> {
   const start = process.hrtime.bigint();
   let damaged = false;
+  let left = options.limit ?? Number.POSITIVE_INFINITY;
   for (const path of paths) {
-    if (options.interrupted?.() === true) break;
+    // What was read ahead was read before the interrupt: it counts.
+    if (left <= 0 || (options.signal?.aborted === true && (path !== '-' || options.ahead === undefined))) break;
     const info = await one(path, session, options);
     damaged ||= info.damage !== undefined;
+    left -= info.packets;
   }
   const result = session.result();
   return { result, seconds: Number(process.hrtime.bigint() - start) / 1e9, damaged };
@@ -46,13 +52,15 @@ export async function run(paths: readonly string[], session: Session, options: R
 
 async function one(path: string, session: Session, options: RunOptions): Promise<CaptureInfo> {
   const plain = openPlain(path);
-  if (plain !== undefined) {
-    try {
-      return await wholeFile(path, plain, session, options);
-    } finally {
-      plain.close();
-    }
+  if (plain === undefined) return stream(path, session, options);
+  try {
+    return await wholeFile(path, plain, session, options);
+  } finally {
+    plain.close();
   }
+}
+
+async function stream(path: string, session: Session, options: RunOptions): Promise<CaptureInfo> {
   session.startCapture(path === '-' ? 'standard input' : path);
   const ahead = path === '-' ? options.ahead : undefined;
   let read = 0;
@@ -60,43 +68,85 @@ async function one(path: string, session: Session, options: RunOptions): Promise
     read += chunk.length;
     session.feed(chunk);
   }
-  const chunks = ahead?.rest ?? readChunks(path);
-  while (!session.done() && options.interrupted?.() !== true) {
-    const next = await chunks.next();
-    if (next.done === true) return session.endCapture(next.value === undefined ? {} : { damage: next.value });
-    read += next.value.length;
-    session.feed(next.value);
-    options.onProgress?.(read, undefined, path);
+  const source = ahead?.rest ?? new ChunkSource(path);
+  try {
+    while (!session.done()) {
+      const next = await source.next(options.signal);
+      if (next === 'aborted') break;
+      if (next.done === true) return session.endCapture(next.value === undefined ? {} : { damage: next.value });
+      read += next.value.length;
+      session.feed(next.value);
+      options.onProgress?.(read, undefined, path);
+    }
+    return session.endCapture({ stopped: true });
+  } finally {
+    source.close();
   }
-  await chunks.return(undefined);
-  return session.endCapture({ stopped: true });
 }
 
-async function wholeFile(
-  path: string,
-  file: { size: number; read(into: Uint8Array): number },
-  session: Session,
-  options: RunOptions,
-): Promise<CaptureInfo> {
+async function wholeFile(path: string, file: PlainFile, session: Session, options: RunOptions): Promise<CaptureInfo> {
   session.startCapture(path);
   const own = session.inputBuffer === undefined ? new Uint8Array(1 << 20) : undefined;
   let read = 0;
-  let turn = 0;
-  let stopped = false;
+  let turn = Date.now();
   while (!session.done()) {
     const buffer = own ?? session.inputBuffer!();
     const bytes = file.read(buffer);
-    if (bytes === 0) break;
+    if (bytes === 0) return session.endCapture();
     read += bytes;
-    turn += bytes;
     if (own === undefined) session.advance!(bytes);
     else session.feed(own.slice(0, bytes));
-    if (turn < TURN) continue;
-    turn = 0;
+    if (Date.now() - turn < TURN) continue;
     options.onProgress?.(read, file.size, path);
     await new Promise((resolve) => setImmediate(resolve));
-    stopped = options.interrupted?.() === true;
-    if (stopped) break;
+    turn = Date.now();
+    if (options.signal?.aborted === true) break;
   }
-  return session.endCapture({ stopped: stopped || session.done() });
+  return session.endCapture({ stopped: true });
+}
+
+type Step = IteratorResult<Uint8Array, Damage | undefined>;
+
+/** The chunks of a stream, waited for no longer than until a signal is aborted: a pipe may be silent for hours. */
+export class ChunkSource {
+  readonly #chunks: AsyncGenerator<Uint8Array, Damage | undefined>;
+  readonly #close: AbortController;
+  #ended: Step | undefined;
+
+  constructor(path: string) {
+    this.#close = new AbortController();
+    this.#chunks = readChunks(path, this.#close.signal);
+  }
+
+  /** @throws CaptureOpenError. */
+  async next(signal?: AbortSignal): Promise<Step | 'aborted'> {
+    if (this.#ended !== undefined) return this.#ended;
+    if (signal?.aborted === true) return 'aborted';
+    const step = this.#step();
+    if (signal === undefined) return step;
+    let onAbort = (): void => {};
+    const aborted = new Promise<'aborted'>((resolve) => {
+      onAbort = () => resolve('aborted');
+      signal.addEventListener('abort', onAbort);
+    });
+    try {
+      return await Promise.race([step, aborted]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      // A step nobody waits for any more fails when the stream is closed.
+      step.catch(() => {});
+    }
+  }
+
+  /** The end is remembered: who asks again is told the same (a generator tells its return value once). */
+  async #step(): Promise<Step> {
+    const step = await this.#chunks.next();
+    if (step.done === true) this.#ended = step;
+    return step;
+  }
+
+  /** Gives the file or pipe back, also while a step is under way. */
+  close(): void {
+    this.#close.abort();
+  }
 }

@@ -34,12 +34,13 @@ export class VerdictList {
   }
 }
 
-/** 0-based numbers of the packets on which the lists do not agree. */
+/** 0-based numbers of the packets on which the lists do not agree; of an interrupted comparison, those that every list has. */
 export function changedPackets(lists: readonly VerdictList[]): number[] {
   const [first, ...others] = lists;
   const changed: number[] = [];
   if (first === undefined) return changed;
-  for (let index = 0; index < first.length; index++) {
+  const length = Math.min(...lists.map((list) => list.length));
+  for (let index = 0; index < length; index++) {
     const verdict = first.at(index);
     if (others.some((list) => list.at(index) !== verdict)) changed.push(index);
   }
