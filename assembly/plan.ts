@@ -16,6 +16,7 @@ import {
 } from '../src/abi/image.ts';
 import { WAY_FORWARD, WAY_INPUT, WAY_LOOPBACK, WAY_OUTPUT, WAY_PREROUTING } from '../src/abi/packet.ts';
 import { code } from './classify/program.ts';
+import { nft } from './stack/host.ts';
 
 /** An operation: kind | number of a walk << 8. */
 export const OP_END: u32 = 0;
@@ -61,7 +62,9 @@ export function makePlans(six: bool, conntrack: bool): void {
   put(OP_HIDE_OUT);
   prerouting(true);
   put(OP_FORWARD);
-  three(HOOK_FORWARD);
+  walk(OP_WALK, HOOK_FORWARD, TABLE_MANGLE);
+  walk(OP_WALK, HOOK_FORWARD, TABLE_FILTER);
+  walk(OP_WALK, HOOK_FORWARD, TABLE_SECURITY);
   postrouting();
   put(OP_END);
   begin(six, WAY_OUTPUT);
@@ -96,15 +99,13 @@ function prerouting(first: bool): void {
   nat(OP_NAT_DESTINATION, HOOK_PREROUTING);
 }
 
-function three(hook: u32): void {
-  walk(OP_WALK, hook, TABLE_MANGLE);
-  walk(OP_WALK, hook, TABLE_FILTER);
-  walk(OP_WALK, hook, TABLE_SECURITY);
-}
-
+/** iptables-nft registers security at priority 150, behind nat; the kernel's own table stands at 50. */
 function input(): void {
-  three(HOOK_INPUT);
+  walk(OP_WALK, HOOK_INPUT, TABLE_MANGLE);
+  walk(OP_WALK, HOOK_INPUT, TABLE_FILTER);
+  if (!nft) walk(OP_WALK, HOOK_INPUT, TABLE_SECURITY);
   nat(OP_NAT_SOURCE, HOOK_INPUT);
+  if (nft) walk(OP_WALK, HOOK_INPUT, TABLE_SECURITY);
   confirm();
   put(OP_END);
 }

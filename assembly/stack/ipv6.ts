@@ -26,7 +26,7 @@ import {
   STACK_UNREACHABLE,
   UNSEEN_IP6_ADDRESS,
 } from '../../src/abi/reasons.ts';
-import { deviceMtu, forwards6, hostLo, hostOut, isSolicited, lenient } from './host.ts';
+import { deviceMtu, everythingArrives, forwards6, hostLo, hostOut, isSolicited, lenient } from './host.ts';
 import { routeDevice, routeType } from './routes.ts';
 import { dropped } from './way.ts';
 
@@ -70,8 +70,6 @@ function isJoined(words: usize): bool {
   if (load<u32>(words, 4) !== 0) return false;
   if (load<u32>(words, 8) === 0 && last === 1) return first === 0xff010000 || first === 0xff020000;
   if (load<u32>(words, 8) === 0 && last === 2) return forwards6 && isRouterScope(first);
-  if (load<u32>(words, 8) === 0 && last === 2)
-    return forwards6 && (first === 0xff010000 || first === 0xff020000 || first === 0xff050000);
   return first === SOLICITED && load<u32>(words, 8) === 1 && last >>> 24 === 0xff && isSolicited(last & 0xffffff);
 }
 
@@ -79,7 +77,7 @@ function isJoined(words: usize): bool {
 function outDevice(to: usize, device: u32, route: u32): u32 {
   const type = routeType(route);
   const found = routeDevice(route);
-  if (type === <u32>RTN_UNICAST && isLinkLocal(to)) return device;
+  if (isLinkLocal(to)) return (everythingArrives ? hostOut === device : type === <u32>RTN_UNICAST) ? device : 0;
   return found === 0 && (type === <u32>RTN_UNSPEC || type === <u32>RTN_UNICAST) ? hostOut : found;
 }
 
