@@ -115,7 +115,8 @@ export class Packet implements PacketView {
   /** Forwarding takes one from TTL or hop limit before the FORWARD hook (ip_forward, ip6_forward); IPv4's header checksum follows (RFC 1141). */
   decrementTtl(): void {
     this.ttl -= 1;
-    const bytes = this.bytes.slice();
+    // Not slice(): a Buffer's shares memory, and these bytes are the caller's.
+    const bytes = new Uint8Array(this.bytes);
     if (this.family === 6) {
       bytes[7] = this.ttl;
     } else {
