@@ -142,7 +142,7 @@ export class ClassicReader implements FrameReader {
     const header = this.#header;
     if (header === undefined || this.#damage !== undefined) return;
     this.#recordAt += RECORD_HEADER + header.capturedLength;
-    const bytes = data.subarray(this.#extra);
+    const bytes = new Uint8Array(data.buffer, data.byteOffset + this.#extra, data.length - this.#extra);
     const fraction = BigInt(header.timestampMicroseconds);
     this.#onFrame({
       time: clampTime(BigInt(header.timestampSeconds) * 1_000_000_000n + (this.#nanoseconds ? fraction : fraction * 1000n)),

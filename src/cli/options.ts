@@ -100,16 +100,20 @@ export function forcedFamily(options: RuleOptions): Family | undefined {
   return options.ipv6 === true ? 6 : undefined;
 }
 
+const HIGHEST_SYSCTL = 0x7fff_ffff;
+
 /** The profile; a sysctl nobody knows is a usage error, because it would do nothing. */
 export function profileOf(options: ProfileOptions): Profile {
   const sysctls: Record<string, number> = {};
   for (const text of options.sysctl) {
     const match = /^\s*([\w.]+)\s*=\s*(\d+)\s*$/.exec(text);
     const name = match?.[1]?.replace(/^net\.netfilter\./, '');
-    if (match === null || name === undefined || !(name in DEFAULT_SYSCTLS)) {
+    if (match === null || name === undefined || !Object.hasOwn(DEFAULT_SYSCTLS, name)) {
       throw new UsageError(`--sysctl wants NAME=NUMBER with one of ${Object.keys(DEFAULT_SYSCTLS).join(', ')}; got "${text}"`);
     }
-    sysctls[name] = Number(match[2]);
+    const value = Number(match[2]);
+    if (value > HIGHEST_SYSCTL) throw new UsageError(`--sysctl ${name}: ${value} is more than an int holds`);
+    sysctls[name] = value;
   }
   const { backend, kernel, hz, prestack } = options;
   return { backend, kernel, hz, prestack, sysctls };
@@ -118,13 +122,19 @@ export function profileOf(options: ProfileOptions): Profile {
 /** The host flags as the model wants them; undefined when none was given (then it is guessed). */
 export function hostGiven(options: HostOptions): HostGiven | undefined {
   const given: HostGiven = {};
-  if (options.local !== undefined) given.local = options.local.split(',').filter((part) => part !== '');
+  if (options.local !== undefined) given.local = addressList(options.local);
   if (options.in !== undefined) given.in = interfaceName('--in', options.in);
   if (options.out !== undefined) given.out = interfaceName('--out', options.out);
   if (options.forward === true) given.forward = true;
   if (options.addr !== undefined) given.addresses = jsonFile('--addr', options.addr);
   if (options.route !== undefined) given.routes = options.route.map((file) => jsonFile('--route', file));
   return Object.keys(given).length === 0 ? undefined : given;
+}
+
+function addressList(text: string): string[] {
+  const addresses = text.split(',').map((part) => part.trim());
+  if (addresses.includes('')) throw new UsageError(`--local wants addresses with commas between them, got "${text}"`);
+  return addresses;
 }
 
 function interfaceName(flag: string, name: string): string {

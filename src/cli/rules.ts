@@ -24,7 +24,7 @@ export function readText(path: string): string {
   try {
     return readFileSync(path === '-' ? 0 : path, 'utf8');
   } catch (error) {
-    throw new UsageError(`cannot read the rules: ${error instanceof Error ? error.message : error}`);
+    throw new UsageError(`${path}: cannot read the rules: ${error instanceof Error ? error.message : error}`);
   }
 }
 

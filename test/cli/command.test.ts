@@ -1,0 +1,220 @@
+/** The command as people run it: exit codes, what goes to which stream, signals, pipes. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, expect, test } from 'vitest';
+import { concat, pcapHeader, record } from '../capture/build.ts';
+import { command, shell } from './command.ts';
+
+const RULES = 'pcaps/seed/server-mail-web-dns.rules.v4';
+const CAPTURE = 'pcaps/seed/traffic.pcap';
+const folder = mkdtempSync(join(tmpdir(), 'wasmtables-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const traffic = readFileSync(new URL(`../../${CAPTURE}`, import.meta.url));
+const json = (text: string) =>
+  JSON.parse(text) as { packets: number; bytes: number; captures: { packets: number }[]; tables: object };
+const replay = (...args: string[]) => command(['replay', '-R', RULES, ...args]);
+
+test('help and version', async () => {
+  const help = await command(['--help']);
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  expect(help.stdout).toContain('Exit: 0 ok');
+  expect(await command(['--version'])).toMatchObject({ code: 0, stdout: '0.1.0\n' });
+  for (const name of ['replay', 'trace']) expect((await command([name, '--help'])).stdout).toContain('--unsupported');
+});
+
+test('a report on standard output, nothing on standard error', async () => {
+  const { code, stdout, stderr } = await replay('-r', CAPTURE);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/Verdicts +ACCEPT 3,210/);
+  expect(stdout).not.toContain('\u001b');
+  expect(
+    (await command(['replay', '-R', RULES, '-r', CAPTURE], { env: { FORCE_COLOR: '', NO_COLOR: '1' } })).stdout,
+  ).not.toContain('\u001b');
+});
+
+test.each([
+  [['frobnicate'], /unknown command/],
+  [['replay'], /--read/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--no-such'], /unknown option/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--format', 'xml'], /Allowed choices/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '-c', '0'], /-c wants/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '-c', '1e3'], /-c wants/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--hz', 'fast'], /--hz wants/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '-4', '-6'], /exclude/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--sysctl', 'nf_conntrack_frob=1'], /--sysctl wants/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--sysctl', 'nf_conntrack_tcp_loose'], /--sysctl wants/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--sysctl', 'nf_conntrack_tcp_loose=no'], /--sysctl wants/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--sysctl', 'toString=1'], /--sysctl wants/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--local', '10.0.0.300'], /10\.0\.0\.300/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--local', ','], /--local/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--in', 'a/b'], /--in wants/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--addr', RULES], /not JSON/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--addr', 'package.json'], /addr/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--route', 'no-such-file'], /no-such-file/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--path'], /--path goes with/],
+  [['replay', '-R', 'no-such-rules', '-r', CAPTURE], /no-such-rules/],
+  [['replay', '-R', 'pcaps', '-r', CAPTURE], /pcaps/],
+  [['replay', '-R', RULES, '-R', RULES, '-r', '-'], /standard input/],
+  [['replay', '-R', '-', '-r', '-'], /standard input/],
+  [['replay', '-R', RULES, '-R', RULES, '-r', CAPTURE, '--format', 'iptables-save'], /one -R/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--verdicts', '-', '--format', 'json'], /standard output/],
+  [['trace', '-R', RULES, '-r', CAPTURE, '--packet', '99999'], /3212 packets/],
+  [['trace', '-R', RULES, '-r', CAPTURE], /--packet/],
+])('wrong usage is 2 and says why: %j', async (args, why) => {
+  const { code, stdout, stderr } = await command(args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(why);
+  expect(stderr).not.toContain('    at ');
+});
+
+test('rules with errors: every one with its place, line and caret', async () => {
+  const rules = file(
+    'bad.v4',
+    '*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 99999 -j ACCEPT\n-A INPUT -j NOWHERE\nCOMMIT\n',
+  );
+  const { code, stdout, stderr } = await command(['replay', '-R', rules, '-r', CAPTURE]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(/bad\.v4:3:17: .*99999/);
+  expect(stderr).toMatch(/bad\.v4:4:13: .*NOWHERE/);
+  expect(stderr).toContain(`  -A INPUT -p tcp --dport 99999 -j ACCEPT\n  ${' '.repeat(16)}^`);
+});
+
+test.each([
+  [['-r', 'no-such-capture.pcap'], /no-such-capture/],
+  [['-r', join(folder)], /no captures/],
+  [['-r', 'pcaps/*/nothing-*.pcap'], /no such/],
+  [['-r', CAPTURE, '--verdicts', '/no/such/folder/verdicts'], /no\/such/],
+  [['-r', CAPTURE, '--verdicts', folder], /EISDIR/],
+])('what cannot be opened is 4: %j', async (args, why) => {
+  const { code, stdout, stderr } = await replay(...args);
+  expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+  expect(stderr).toMatch(why);
+  expect(stderr.split('\n').length).toBe(2);
+});
+
+test('damaged captures are 3, and what stands before counts', async () => {
+  const cut = file('cut.pcap', traffic.subarray(0, 100_000));
+  for (const engine of ['wasm', 'reference']) {
+    const { code, stdout } = await replay('-r', cut, '--engine', engine, '--format', 'json');
+    expect(code).toBe(3);
+    expect(json(stdout).captures[0]).toMatchObject({ damage: { reason: 'the file ends inside a record or block' } });
+    expect(json(stdout).packets).toBeGreaterThan(800);
+  }
+  const text = await replay('-r', cut);
+  expect(text.stdout).toMatch(/damaged at offset \d+: the file ends inside/);
+  expect((await replay('-r', file('empty', ''))).code).toBe(3);
+  expect((await replay('-r', file('cut.gz', gzipSync(traffic).subarray(0, 5000)))).code).toBe(3);
+});
+
+test('captures without anything to judge', async () => {
+  const none = await replay('-r', file('none.pcap', pcapHeader()));
+  expect(none.code).toBe(0);
+  expect(none.stdout).toMatch(/0 packets/);
+  const arp = concat(Uint8Array.of(255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 8, 6), new Uint8Array(28));
+  const only = await replay('-r', file('arp.pcap', concat(pcapHeader(), record(arp), record(arp))), '--format', 'json');
+  expect(only.code).toBe(0);
+  expect(JSON.parse(only.stdout)).toMatchObject({ packets: 2, unseen: { 'not IP': 2 }, evaluations: 0 });
+});
+
+test('verdicts that differ are 1', async () => {
+  const args = (second: string) => ['replay', '-R', RULES, '-R', second, '-r', CAPTURE, '-q'];
+  expect((await command(args('pcaps/seed/server-dns-web-mail.rules.v4'))).code).toBe(0);
+  const open = file('open.v4', '*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n');
+  const { code, stdout } = await command(args(open));
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/1,701 packets of .* flows change their verdict/);
+});
+
+test('standard input: whole, packed, and rules from it', async () => {
+  const whole = await replay('-r', CAPTURE, '--format', 'json', '--no-timing');
+  const same = { ...json(whole.stdout), captures: undefined };
+  for (const input of [traffic, gzipSync(traffic)]) {
+    const piped = await command(['replay', '-R', RULES, '-r', '-', '--format', 'json', '--no-timing'], { input });
+    expect(piped.code).toBe(0);
+    expect({ ...json(piped.stdout), captures: undefined }).toEqual(same);
+  }
+  const rules = readFileSync(new URL(`../../${RULES}`, import.meta.url));
+  const piped = await command(['replay', '-R', '-', '-r', CAPTURE, '--format', 'json', '--no-timing'], { input: rules });
+  expect(json(piped.stdout).tables).toEqual(json(whole.stdout).tables);
+});
+
+test.each(['wasm', 'reference'])('-c stops after as many packets and is no damage (%s)', async (engine) => {
+  const args = ['--engine', engine, '--format', 'json', '-c'];
+  for (const count of [1, 31, 32, 33, 1000]) {
+    const { code, stdout } = await replay('-r', CAPTURE, ...args, `${count}`);
+    expect({ code, packets: json(stdout).packets }).toEqual({ code: 0, packets: count });
+  }
+  const two = await replay('-r', CAPTURE, CAPTURE, CAPTURE, ...args, '3300');
+  expect(json(two.stdout).captures.map(({ packets }) => packets)).toEqual([3212, 88]);
+  const piped = await command(['replay', '-R', RULES, '-r', '-', ...args, '7'], { input: gzipSync(traffic) });
+  expect(piped).toMatchObject({ code: 0 });
+  expect(json(piped.stdout).packets).toBe(7);
+});
+
+test('a limit ends a pipe that goes on for ever', async () => {
+  const { code, stdout } = await command(['replay', '-R', RULES, '--local', '10.0.0.2', '-r', '-', '-c', '10', '-q'], {
+    running: (child) => child.stdin?.write(traffic.subarray(0, 50_000)),
+  });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/10 packets/);
+});
+
+test.each([[[]], [['--local', '10.0.0.2']]])('Ctrl-C on a silent pipe gives a partial report and 130 (%j)', async (host) => {
+  const { code, stdout } = await command(['replay', '-R', RULES, ...host, '-r', '-', '--format', 'json'], {
+    running: (child) => {
+      child.stdin?.write(traffic.subarray(0, 50_000));
+      setTimeout(() => child.kill('SIGINT'), 1500);
+    },
+  });
+  expect(code).toBe(130);
+  expect(json(stdout).packets).toBeGreaterThan(100);
+  expect(stdout).not.toContain('damage');
+});
+
+test('Ctrl-C in the middle of a feed that does not end', async () => {
+  const records = traffic.subarray(24);
+  const { code, stdout } = await command(['replay', '-R', RULES, '--local', '10.0.0.2', '-r', '-', '--format', 'json'], {
+    running: (child) => {
+      child.stdin?.write(traffic.subarray(0, 24));
+      const more = (): void => {
+        if (child.exitCode === null) child.stdin?.write(records, () => setTimeout(more, 5));
+      };
+      more();
+      setTimeout(() => child.kill('SIGINT'), 1500);
+    },
+  });
+  expect(code).toBe(130);
+  expect(json(stdout).packets).toBeGreaterThan(1000);
+});
+
+test('a reader that goes away is no error', async () => {
+  const report = `wasmtables replay -R ${RULES} -r ${CAPTURE} -v | head -1; echo "\${PIPESTATUS[0]}"`;
+  const text = await shell(report);
+  expect(text.stderr).toBe('');
+  expect(text.stdout).toMatch(/^pcaps.*\n0\n$/);
+  const many = `${CAPTURE} `.repeat(20);
+  const lines = await shell(`wasmtables replay -R ${RULES} -r ${many} --verdicts - -q | head -1; echo "\${PIPESTATUS[0]}"`);
+  expect(lines.stdout).toMatch(/^\{"packet":1,.*\n0\n$/);
+});
+
+test('--verdicts: lines to a file or to standard output, the report then beside it', async () => {
+  const path = join(folder, 'verdicts.ndjson');
+  const first = await replay('-r', CAPTURE, '--verdicts', path, '--path');
+  expect(first).toMatchObject({ code: 0, stderr: '' });
+  expect(first.stdout).toMatch(/Verdicts/);
+  const second = await replay('-r', CAPTURE, '--verdicts', '-', '--path');
+  expect(second.stdout).toBe(readFileSync(path, 'utf8'));
+  expect(second.stderr).toMatch(/Verdicts/);
+  const lines = second.stdout.trimEnd().split('\n');
+  expect(lines.length).toBe(3212);
+  expect(lines.map((line) => (JSON.parse(line) as { packet: number }).packet)).toEqual(lines.map((_, index) => index + 1));
+});
