@@ -48,6 +48,7 @@ export function makeCase(seed: number, options: CaseOptions): FuzzCase {
     fragments: options.forKernel !== true && draw.chance(0.4),
     damage: draw.chance(0.5),
     options: draw.chance(0.4),
+    unsendable: options.forKernel !== true,
     pause: options.forKernel === true ? 0 : draw.pick([0, 0, 1, 40, 200]),
   };
   const source = new Traffic(draw, family, traffic);
@@ -82,12 +83,21 @@ function legalRules(draw: SeededDraw, family: Family, options: CaseOptions): Pic
   }
 }
 
+/** The length the IP header claims: padding must not fill up what is missing. */
+function announced(bytes: Uint8Array, family: Family): number {
+  const at = family === 4 ? 2 : 4;
+  return bytes[at]! * 256 + bytes[at + 1]! + (family === 4 ? 0 : 40);
+}
+
 /** The packets as a pcap file of Ethernet frames, as the firewall's device would have captured them. */
 export function captureOf(packets: readonly FuzzPacket[], linktype: 1 | 101 = 1): Uint8Array {
   const frames: WrittenFrame[] = packets.map(({ time, bytes, family, direction, kind, sourceMac }) => {
     if (linktype === 101) return { time, bytes };
     const [to, from] = direction === 'out' ? [sourceMac, DEVICE_MAC] : [GROUP_MACS[kind], sourceMac];
-    return { time, bytes: ethernetFrame(to, from, family, bytes, bytes.length % 2 === 0) };
+    return {
+      time,
+      bytes: ethernetFrame(to, from, family, bytes, bytes.length % 2 === 0 && announced(bytes, family) <= bytes.length),
+    };
   });
   return writePcap(frames, linktype);
 }

@@ -12,6 +12,8 @@ export interface TrafficFeatures {
   damage: boolean;
   /** IP options and extension headers. */
   options: boolean;
+  /** Wrong IP lengths and checksums also in packets the host sends, and SCTP: not for the kernel, whose raw socket mends the first and which has its own states for the second. */
+  unsendable: boolean;
   /** Up to how many seconds lie between packets now and then; 0: all within milliseconds. */
   pause: number;
 }
@@ -93,7 +95,7 @@ export class Traffic {
         : draw.pick(REMOTE[this.#family].filter((address) => address !== remote));
     const [client, server] = draw.chance() ? [remote, other] : [other, remote];
     const flow: Flow = {
-      protocol: draw.pick([6, 6, 6, 6, 17, 17, ICMP[this.#family], 132, 47, 99]),
+      protocol: draw.pick([6, 6, 6, 6, 17, 17, ICMP[this.#family], this.#features.unsendable ? 132 : 6, 47, 99]),
       client,
       server,
       clientPort: draw.pick(PORTS),
@@ -201,7 +203,8 @@ export class Traffic {
 
   #ip(flow: Flow, fromClient: boolean): IpFields {
     const draw = this.#draw;
-    const { damage } = this.#features;
+    const sent = this.#features.topology === 'host' && (fromClient ? flow.client : flow.server) === LOCAL[this.#family];
+    const damage = this.#features.damage && (this.#features.unsendable || !sent);
     return {
       family: this.#family,
       source: fromClient ? flow.client : flow.server,
