@@ -28,9 +28,11 @@ const PROTOCOL_WORDS: Record<number, string> = {
 /** Protocols multiport takes. */
 const PORTED = [6, 17, 33, 132, 136];
 
-/** Random features: most of everything, now and then without. */
-export function drawFeatures(draw: Draw, only?: readonly string[]): RuleFeatures {
-  const names = extensions.map((extension) => extension.name).filter((name) => only === undefined || only.includes(name));
+/** Random features: most of everything, now and then without. `only` and `without` are extension names. */
+export function drawFeatures(draw: Draw, only?: readonly string[], without: readonly string[] = []): RuleFeatures {
+  const names = extensions
+    .map((extension) => extension.name)
+    .filter((name) => !without.includes(name) && (only === undefined || only.includes(name)));
   const kept = names.filter(() => draw.chance(0.7));
   const tables = (['raw', 'mangle', 'nat', 'security'] as const).filter(() => draw.chance(0.35));
   return {
@@ -98,13 +100,19 @@ class RuleWriter {
     const draw = this.#draw;
     const not = (probability = 0.2): string[] => (draw.chance(probability) ? ['!'] : []);
     const words: string[] = [];
-    if (draw.chance(0.3)) words.push(...not(), '-s', this.#network());
-    if (draw.chance(0.3)) words.push(...not(), '-d', this.#network());
+    if (draw.chance(0.3)) words.push(...this.#address('-s'));
+    if (draw.chance(0.3)) words.push(...this.#address('-d'));
     if (!/^(OUTPUT|POSTROUTING)$/.test(chain) && draw.chance(0.15)) words.push(...not(), '-i', draw.pick(this.#pools.interfaces));
     if (!/^(INPUT|PREROUTING)$/.test(chain) && draw.chance(0.15)) words.push(...not(), '-o', draw.pick(this.#pools.interfaces));
     if (this.#family === 4 && draw.chance(0.05)) words.push(...not(), '-f');
     if (protocol !== 0) words.push(...not(0.08), '-p', PROTOCOL_WORDS[protocol]!);
     return words;
+  }
+
+  /** `! -s x/0` never matches, and iptables-nft refuses it. */
+  #address(option: string): string[] {
+    const network = this.#network();
+    return this.#draw.chance(0.2) && !network.endsWith('/0') ? ['!', option, network] : [option, network];
   }
 
   #network(): string {
