@@ -22,13 +22,16 @@ function must(command, args, what) {
   process.exit(quiet.status || 1);
 }
 
-/** npm ci, when node_modules is not what package-lock.json says. */
+/**
+ * npm install by package-lock.json, when node_modules is not what it says. Not npm ci: that refuses the lock file where a registry lacks the builds of a tool for other
+ * platforms (optional packages that are not installed anyway).
+ */
 export function install() {
   const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
   const stamp = join(root, 'node_modules', '.wasmtables-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
-  console.error('installing packages (npm ci)...');
-  must('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], 'npm ci');
+  console.error('installing packages...');
+  must('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], 'npm install');
   writeFileSync(stamp, lock);
 }
 
