@@ -59,7 +59,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof RuleFileError) {
-    for (const one of error.errors.slice(0, MOST_ERRORS)) say(one.format());
+    for (const one of error.errors.slice(0, MOST_ERRORS)) say(printable(one.format()));
     const more = error.errors.length - MOST_ERRORS;
     if (more > 0) say(`... and ${more} more`);
     return EXIT.usage;
@@ -76,6 +76,9 @@ function explain(error: unknown): number {
   say('This is a bug of wasmtables. Please report it with the rules and the capture.');
   return EXIT.internal;
 }
+
+/** Control characters of somebody's file do nothing to the terminal; columns stay where they are. */
+const printable = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, '\uFFFD');
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';

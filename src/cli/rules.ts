@@ -21,11 +21,14 @@ export class RuleFileError extends Error {
 
 /** The text of a file, or of standard input for `-`. */
 export function readText(path: string): string {
+  let bytes: Uint8Array;
   try {
-    return readFileSync(path === '-' ? 0 : path, 'utf8');
+    bytes = readFileSync(path === '-' ? 0 : path);
   } catch (error) {
     throw new UsageError(`${path}: cannot read the rules: ${error instanceof Error ? error.message : error}`);
   }
+  if (bytes.includes(0)) throw new UsageError(`${path}: this is no text; rules go with -R, captures with -r`);
+  return new TextDecoder().decode(bytes);
 }
 
 /**

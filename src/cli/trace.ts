@@ -4,7 +4,7 @@ import type { Frame } from '../model/witness.ts';
 import { explain } from '../reference/index.ts';
 import { expandCaptures } from '../replay/open.ts';
 import { forEachFrame, prepare } from '../replay/replay.ts';
-import { renderExplanation } from '../report/explanation.ts';
+import { renderExplanation, traceDocument } from '../report/explanation.ts';
 import { EXIT, UsageError } from './exit.ts';
 import {
   addHostOptions,
@@ -59,11 +59,11 @@ async function trace(options: TraceOptions): Promise<number> {
   });
   const explanation = explain({ rules, host, profile: profileOf(options) }, frames, options.packet);
   if (explanation === undefined) throw new UsageError(`--packet ${options.packet}: the capture has ${frames.length} packets`);
+  if (options.format === 'json') {
+    await writeOut(`${JSON.stringify(traceDocument(explanation, host.notes), null, 2)}\n`);
+    return EXIT.ok;
+  }
   for (const note of host.notes) say(`host: ${note}`);
-  await writeOut(
-    options.format === 'json'
-      ? `${JSON.stringify(explanation, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`
-      : renderExplanation(explanation, outputStyle()),
-  );
+  await writeOut(renderExplanation(explanation, outputStyle()));
   return EXIT.ok;
 }

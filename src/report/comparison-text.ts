@@ -14,8 +14,7 @@ export function renderComparison(
   const style = options.style ?? PLAIN;
   const out: string[] = [];
   if (options.quiet !== true) {
-    for (const [index, report] of comparison.reports.entries())
-      out.push(renderText({ ...report, notes: report.notes }, rules[index]!, options), '');
+    for (const [index, report] of comparison.reports.entries()) out.push(renderText(report, rules[index]!, options), '');
   }
   out.push(style.bold('Side by side'), ...table(comparison.reports, style), '', verdictOf(comparison, style), '');
   return out.join('\n');
@@ -44,8 +43,10 @@ function verdictOf(comparison: Comparison, style: Style): string {
   const same =
     packets === 0
       ? style.good('Every packet gets the same verdict.')
-      : style.bad(`${plural(packets, 'packet')} of ${plural(flows, 'flow')} change their verdict.`);
-  if (least === most) return `${same} Both cost the same number of evaluations.`;
+      : style.bad(
+          `${plural(packets, 'packet')} of ${plural(flows, 'flow')} ${packets === 1 ? 'changes its' : 'change their'} verdict.`,
+        );
+  if (least === most) return `${same} ${evaluations.length === 2 ? 'Both' : 'All'} cost the same number of evaluations.`;
   const times = least === 0 ? '' : ` (${(most / least).toFixed(2)} times fewer)`;
   return `${same} ${best} needs ${count(least)} evaluations instead of ${count(most)}${times}.`;
 }

@@ -1,12 +1,29 @@
 /** The way of one packet for people: what `wasmtables trace` prints. */
 import type { Event, Explanation } from '../reference/index.ts';
 import { PLAIN, type Style } from './style.ts';
-import { formatTime } from './verdict-line.ts';
+import { formatTime, type VerdictLine, verdictObject } from './verdict-line.ts';
+
+/** What `trace --format json` prints (docs/schema/trace-1.json). */
+export interface TraceDocument {
+  schema: 'wasmtables/trace/1';
+  /** How the host model came about. */
+  host: readonly string[];
+  /** The packet in words; empty when it is no readable IP packet. */
+  packet: string;
+  outcome: VerdictLine;
+  events: readonly Event[];
+}
+
+export function traceDocument({ outcome, packet, events }: Explanation, host: readonly string[]): TraceDocument {
+  return { schema: 'wasmtables/trace/1', host, packet, outcome: verdictObject(outcome), events };
+}
 
 /** Lines ended by newlines. */
 export function renderExplanation(explanation: Explanation, style: Style = PLAIN): string {
   const { outcome, packet, events } = explanation;
-  const lines = [`${style.bold(`packet ${outcome.packet}`)}  ${formatTime(outcome.time)}  ${packet}`];
+  const lines = [
+    `${style.bold(`packet ${outcome.packet}`)}  ${formatTime(outcome.time)}  ${packet === '' ? 'a frame without a readable IP packet' : packet}`,
+  ];
   let chain = '';
   for (const event of events) {
     if (event.kind === 'rule' || event.kind === 'end') {
@@ -25,34 +42,33 @@ export function renderExplanation(explanation: Explanation, style: Style = PLAIN
 function lineOf(event: Event, style: Style): string {
   switch (event.kind) {
     case 'way':
-      return style.dim(
-        event.way === 'arrives'
-          ? `arrives at ${event.device}`
-          : event.way === 'output'
-            ? `sent by the host itself, leaves at ${event.device}`
-            : 'sent by the host to itself, over lo',
-      );
+      return style.dim(wayWords(event));
     case 'hook':
       return style.bold(event.hook) + style.dim(hookWords(event));
     case 'rule':
       return ruleLine(event, style);
     case 'end':
-      return event.word === 'policy'
-        ? `    ${event.policy === 'DROP' ? style.bad('policy DROP') : style.good('policy ACCEPT')}`
-        : style.dim(`    end of the chain: back to the caller`);
-    case 'conntrack': {
-      const about =
-        event.tuple === null
-          ? ''
-          : `, ${event.tuple}, ${event.direction.toLowerCase()} direction${event.status.length > 0 ? `, ${event.status.join(' ')}` : ''}`;
-      return `  conntrack: ${style.bold(event.state)}${about}${event.reason === '' ? '' : style.warn(` (${event.reason})`)}`;
-    }
+      if (event.word !== 'policy') return style.dim('    end of the chain: back to the caller');
+      return `    ${event.policy === 'DROP' ? style.bad('policy DROP') : style.good('policy ACCEPT')}`;
+    case 'conntrack':
+      return conntrackLine(event, style);
     case 'confirmed':
       return style.dim('  the connection is confirmed');
     case 'routing':
       if (event.dropped !== '') return style.bad(`routing: dropped, ${event.dropped}`);
       return style.dim(`routing: ${event.to === 'INPUT' ? 'for this host' : `forwarded to ${event.out}`}`);
   }
+}
+
+function wayWords({ way, device }: Extract<Event, { kind: 'way' }>): string {
+  if (way === 'arrives') return `arrives at ${device}`;
+  return way === 'output' ? `sent by the host itself, leaves at ${device}` : 'sent by the host to itself, over lo';
+}
+
+function conntrackLine(event: Extract<Event, { kind: 'conntrack' }>, style: Style): string {
+  const status = event.status.length > 0 ? `, ${event.status.join(' ')}` : '';
+  const about = event.tuple === null ? '' : `, ${event.tuple}, ${event.direction.toLowerCase()} direction${status}`;
+  return `  conntrack: ${style.bold(event.state)}${about}${event.reason === '' ? '' : style.warn(` (${event.reason})`)}`;
 }
 
 function hookWords(event: Extract<Event, { kind: 'hook' }>): string {

@@ -11,17 +11,18 @@ export function formatTime(time: bigint): string {
   return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, `.${fraction}Z`);
 }
 
+/** A packet's outcome as documents have it: its time in words, without the counted bytes. */
+export interface VerdictLine extends Omit<PacketOutcome, 'time' | 'bytes'> {
+  time: string;
+}
+
+export function verdictObject({ time, bytes: _, ...outcome }: PacketOutcome): VerdictLine {
+  const { packet, hook, verdict, ...known } = outcome;
+  return { packet, time: formatTime(time), hook, verdict, ...known };
+}
+
 /** The line without its newline. Absent things are left out; `hook` and `verdict` are null for packets that never reached netfilter. */
 export function verdictLine(outcome: PacketOutcome): string {
-  return JSON.stringify({
-    packet: outcome.packet,
-    time: formatTime(outcome.time),
-    hook: outcome.hook,
-    verdict: outcome.verdict,
-    rule: outcome.rule,
-    ctstate: outcome.ctstate,
-    unseen: outcome.unseen,
-    reason: outcome.reason,
-    path: outcome.path,
-  });
+  const { packet, time, hook, verdict, rule, ctstate, unseen, reason, path } = outcome;
+  return JSON.stringify({ packet, time: formatTime(time), hook, verdict, rule, ctstate, unseen, reason, path });
 }

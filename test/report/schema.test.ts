@@ -1,0 +1,83 @@
+/** Every document the command prints keeps to docs/schema: over all scenarios of pcaps/, both witnesses. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect, test } from 'vitest';
+import { loadRules } from '../../src/cli/rules.ts';
+import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
+import { prepare, replayOne } from '../../src/replay/replay.ts';
+import { type Comparison, changedPackets, VERDICT_CODES, VerdictList } from '../../src/report/comparison.ts';
+import { buildReport, type Report } from '../../src/report/report.ts';
+import { verdictLine } from '../../src/report/verdict-line.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const read = (path: string): unknown => JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
+
+const ajv = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true, allErrors: true });
+for (const name of ['report', 'verdict', 'comparison', 'trace']) ajv.addSchema(read(`docs/schema/${name}-1.json`) as object);
+
+function expectValid(name: string, document: unknown): void {
+  const validate = ajv.getSchema(`wasmtables/${name}/1`)!;
+  validate(document);
+  expect(validate.errors ?? []).toEqual([]);
+}
+
+interface Scenario {
+  capture: string;
+  rules4: string;
+  rules6?: string;
+  compare4?: string[];
+}
+
+const scenarios = readdirSync(join(ROOT, 'pcaps')).filter((name) => existsSync(join(ROOT, 'pcaps', name, 'scenario.json')));
+
+/** What a document looks like to a reader: through JSON. */
+const printed = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+test.each(scenarios)('%s: report, comparison and verdict lines', async (name) => {
+  const folder = join(ROOT, 'pcaps', name);
+  const scenario = read(`pcaps/${name}/scenario.json`) as Scenario;
+  const second = scenario.rules6 === undefined ? {} : { rules6: join(folder, scenario.rules6) };
+  const files = [scenario.rules4, ...(scenario.compare4 ?? [scenario.rules4])].map((file) => join(folder, file));
+  const sets = loadRules({ rules: files, ...second, unsupported: 'refuse' });
+  const prepared = await prepare([join(folder, scenario.capture)], sets, undefined);
+  const { host } = prepared;
+  for (const engine of ['wasm', 'reference'] as const) {
+    const reports: Report[] = [];
+    const lists: VerdictList[] = [];
+    for (const rules of sets) {
+      const list = new VerdictList();
+      const { result, seconds } = await replayOne(
+        prepared,
+        { rules, host, profile: DEFAULT_PROFILE, packets: { path: true } },
+        {
+          engine,
+          tree: true,
+          onPacket: (outcome) => {
+            if (list.length < 400) expectValid('verdict', JSON.parse(verdictLine(outcome)));
+            list.push(outcome.verdict === null ? 0 : VERDICT_CODES[outcome.verdict]!);
+          },
+        },
+      );
+      expect(list.length).toBe(result.packets);
+      lists.push(list);
+      reports.push(buildReport({ rules, host, profile: DEFAULT_PROFILE, result, seconds }));
+      expectValid('report', printed(reports.at(-1)));
+    }
+    const changed = changedPackets(lists);
+    const comparison: Comparison = { schema: 'wasmtables/comparison/1', reports, changed: { packets: changed.length, flows: 0 } };
+    expectValid('comparison', printed(comparison));
+  }
+});
+
+test('the schemas refuse what is not theirs', () => {
+  const validate = (name: string, document: unknown) => ajv.getSchema(`wasmtables/${name}/1`)!(document);
+  const line = { packet: 1, time: '2026-11-22T00:00:00.000000000Z', hook: 'INPUT', verdict: 'DROP', rule: 'filter:INPUT:rule:1' };
+  expect(validate('verdict', line)).toBe(true);
+  expect(validate('verdict', { ...line, verdict: 'MAYBE' })).toBe(false);
+  expect(validate('verdict', { ...line, rule: 'filter INPUT 1' })).toBe(false);
+  expect(validate('verdict', { ...line, more: 1 })).toBe(false);
+  expect(validate('verdict', { packet: 1, time: line.time, hook: null, verdict: null })).toBe(false);
+  expect(validate('report', { schema: 'wasmtables/report/1' })).toBe(false);
+});

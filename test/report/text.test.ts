@@ -1,0 +1,185 @@
+/** The text report against a page written by hand; widths, shares, never-hit rules, notes, damage, quiet and verbose. */
+import { expect, test } from 'vitest';
+import { buildHost } from '../../src/model/host-build.ts';
+import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
+import type { RuleSet } from '../../src/model/ruleset.ts';
+import type { ReplayResult } from '../../src/model/witness.ts';
+import { changedPackets, VerdictList } from '../../src/report/comparison.ts';
+import { renderComparison } from '../../src/report/comparison-text.ts';
+import { buildReport, type Report } from '../../src/report/report.ts';
+import { renderSaved } from '../../src/report/saved.ts';
+import { share } from '../../src/report/style.ts';
+import { ranges, renderText, type TextOptions } from '../../src/report/text.ts';
+import { formatTime, verdictLine } from '../../src/report/verdict-line.ts';
+import { parseRulesAll } from '../../src/syntax/index.ts';
+
+const TEXT = `*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:web - [0:0]
+-A INPUT -p tcp -m tcp --dport 80 -j web
+-A INPUT -s 192.0.2.0/24 -j DROP
+-A INPUT -p icmp -j ACCEPT
+-A web -j ACCEPT
+COMMIT
+`;
+
+const rules = (): RuleSet => parseRulesAll(TEXT, { file: 'rules.v4', family: 4 }).result![4]!;
+
+const RESULT: ReplayResult = {
+  captures: [{ file: 'traffic.pcap', packets: 20_005, bytes: 1_234_567, linktypes: [1] }],
+  packets: 20_005,
+  bytes: 1_000_000,
+  verdicts: { ACCEPT: 19_000, DROP: 1000, REJECT: 0, STACK: 1 },
+  hooks: { INPUT: 20_001, OUTPUT: 0, FORWARD: 0 },
+  unseen: { 'not IP': 3, 'bad IP header checksum': 1 },
+  stack: { 'martian source': 1 },
+  invalid: {},
+  ctstates: { INVALID: 0, NEW: 0, ESTABLISHED: 0, RELATED: 0, UNTRACKED: 0 },
+  counters: {
+    4: {
+      filter: {
+        INPUT: {
+          policy: 'DROP',
+          packets: 1000,
+          bytes: 40_000,
+          rules: [
+            { packets: 19_000, bytes: 960_000 },
+            { packets: 0, bytes: 0 },
+            { packets: 1, bytes: 84 },
+          ],
+        },
+        FORWARD: { policy: 'DROP', packets: 0, bytes: 0, rules: [] },
+        OUTPUT: { policy: 'ACCEPT', packets: 0, bytes: 0, rules: [] },
+        web: { policy: null, packets: 0, bytes: 0, rules: [{ packets: 19_000, bytes: 960_000 }] },
+      },
+    },
+  },
+  evaluations: 40_002,
+  connections: 0,
+  notes: ['something to know'],
+};
+
+function report(change: Partial<ReplayResult> = {}): Report {
+  const host = buildHost({ local: ['10.0.0.2'], in: 'eth0' });
+  return buildReport({ rules: { 4: rules() }, host, profile: DEFAULT_PROFILE, result: { ...RESULT, ...change }, seconds: 0.01 });
+}
+
+const text = (options: TextOptions = {}, change: Partial<ReplayResult> = {}) => renderText(report(change), [rules()], options);
+
+test('the page', () => {
+  expect(text()).toBe(`rules.v4 on traffic.pcap
+20,005 packets, 1,234,567 bytes · legacy, Linux 6.18, HZ 250 · local 10.0.0.2/32
+
+Chain INPUT (policy DROP: 1,000 packets, 40,000 bytes)
+num  packets    bytes  share  rule
+  1   19,000  960,000  95.0%  -p tcp -m tcp --dport 80 -j web
+  2        0        0         -s 192.0.2.0/24 -j DROP
+  3        1       84  <0.1%  -p icmp -j ACCEPT
+
+Chain web (user chain)
+num  packets    bytes  share  rule
+  1   19,000  960,000  95.0%  -j ACCEPT
+
+Never hit  filter:INPUT 2 (of 4 rules)
+
+Verdicts   ACCEPT 19,000 (95.0%)  DROP 1,000 (5.0%)  REJECT 0  STACK 1 (<0.1%)
+Dropped by the stack  martian source 1
+Never reached netfilter  not IP 3, bad IP header checksum 1
+Evaluations 40,002 rules, 2.00 a packet
+2,000,500 packets/s (0.010 s)
+note: something to know
+`);
+});
+
+test('quiet has the totals only, verbose has every chain', () => {
+  expect(text({ quiet: true })).not.toContain('Chain');
+  expect(text({ quiet: true })).toContain('Verdicts   ACCEPT 19,000');
+  const verbose = text({ verbose: true });
+  expect(verbose).toContain('Chain FORWARD (policy DROP: 0 packets, 0 bytes)');
+  expect(verbose).toContain('Hooks  INPUT 20,001');
+});
+
+test('damage is told with its place', () => {
+  const damage = { offset: 1234, reason: 'the file ends inside a record or block' };
+  const captures = [{ ...RESULT.captures[0]!, damage }];
+  for (const options of [{}, { quiet: true }]) {
+    expect(text(options, { captures })).toContain(
+      'traffic.pcap: damaged at offset 1234: the file ends inside a record or block; what stands before it was judged\n',
+    );
+  }
+});
+
+test('a report without packets divides by nothing', () => {
+  const none = { packets: 0, bytes: 0, unseen: {}, stack: {}, evaluations: 0, counters: {} };
+  const page = text({}, { ...none, verdicts: { ACCEPT: 0, DROP: 0, REJECT: 0, STACK: 0 } });
+  expect(page).not.toMatch(/NaN|Infinity/);
+  expect(page).toContain('Never hit  filter:INPUT 1-3; filter:web 1 (of 4 rules)');
+});
+
+test('as iptables-save -c prints it', () => {
+  const lines = renderSaved(report(), [rules()]).split('\n');
+  expect(lines.filter((line) => !line.startsWith('#'))).toEqual([
+    '*filter',
+    ':INPUT DROP [1000:40000]',
+    ':FORWARD DROP [0:0]',
+    ':OUTPUT ACCEPT [0:0]',
+    ':web - [0:0]',
+    '[19000:960000] -A INPUT -p tcp -m tcp --dport 80 -j web',
+    '[0:0] -A INPUT -s 192.0.2.0/24 -j DROP',
+    '[1:84] -A INPUT -p icmp -j ACCEPT',
+    '[19000:960000] -A web -j ACCEPT',
+    'COMMIT',
+    '',
+  ]);
+});
+
+test('side by side', () => {
+  const [one, two, three] = [report(), report({ evaluations: 80_004 }), report({ evaluations: 60_000 })];
+  const of = (reports: Report[], packets: number) =>
+    renderComparison(
+      { schema: 'wasmtables/comparison/1', reports, changed: { packets, flows: 1 } },
+      reports.map(() => [rules()]),
+      { quiet: true },
+    );
+  expect(of([one, two], 0)).toBe(
+    `Side by side
+             rules.v4  rules.v4
+ACCEPT         19,000    19,000
+DROP            1,000     1,000
+REJECT              0         0
+STACK               1         1
+evaluations    40,002    80,004
+a packet         2.00      4.00
+
+Every packet gets the same verdict. rules.v4 needs 40,002 evaluations instead of 80,004 (2.00 times fewer).
+`,
+  );
+  expect(of([one, two, three], 1)).toContain('1 packet of 1 flow changes its verdict.');
+  expect(of([one, one], 0)).toContain('Both cost the same number of evaluations.');
+  expect(of([one, one, one], 0)).toContain('All cost the same number of evaluations.');
+});
+
+test('changed packets, also of an interrupted comparison', () => {
+  const list = (...codes: number[]) => {
+    const made = new VerdictList();
+    for (const code of codes) made.push(code);
+    return made;
+  };
+  expect(changedPackets([list(1, 2, 1, 0), list(1, 1, 1, 0), list(1, 2, 2, 0)])).toEqual([1, 2]);
+  expect(changedPackets([list(1, 2, 1), list(1)])).toEqual([]);
+  expect(changedPackets([])).toEqual([]);
+});
+
+test('numbers and times', () => {
+  expect(ranges([1, 2, 3, 7, 9, 10])).toBe('1-3,7,9-10');
+  expect(['', '<0.1%', '0.1%', '100.0%']).toEqual([share(0, 9), share(1, 100_000), share(1, 1000), share(5, 5)]);
+  expect(formatTime(1_700_000_000_000_000_001n)).toBe('2023-11-14T22:13:20.000000001Z');
+  expect(formatTime(0xffff_ffff_ffff_ffffn)).toBe('2554-07-21T23:34:33.709551615Z');
+});
+
+test('verdict lines leave out what is not known', () => {
+  const line = verdictLine({ packet: 3, time: 0n, bytes: 0, hook: null, verdict: null, unseen: 'not IP' });
+  expect(line).toBe('{"packet":3,"time":"1970-01-01T00:00:00.000000000Z","hook":null,"verdict":null,"unseen":"not IP"}');
+});
