@@ -61,17 +61,17 @@ describeKernel('kernel oracle: safety', () => {
 
   test('everything dies with this process, also by SIGKILL in the middle', async () => {
     const built = buildOracle();
+    const own = readlinkSync('/proc/self/ns/net');
     try {
       const path = built.script(longJob());
       await expectUntouched(async () => {
         const child = spawn(process.execPath, [path], { stdio: 'ignore' });
         const inside = await until(() => {
           const below = descendants(child.pid ?? 0);
-          return below.length >= 3 ? below : undefined;
+          // A child is in its parent's network for a moment.
+          return below.length >= 3 && below.every((pid) => networkOf(pid) !== own) ? below : undefined;
         }, 20_000);
         expect(inside).toBeDefined();
-        const networks = new Set((inside ?? []).map(networkOf));
-        expect(networks.size).toBeGreaterThan(1);
         child.kill('SIGKILL');
         const ended = await until(() => ((inside ?? []).every((pid) => networkOf(pid) === undefined) ? true : undefined), 10_000);
         expect(ended).toBe(true);

@@ -27,14 +27,6 @@ interface Scenario {
  */
 const NOT_YET: [title: RegExp, reason: string][] = [
   [/^ping, /, 'fragments are not yet put together where conntrack does it (step 3)'],
-  [
-    /^generated, firewalld\.rules\.v4, nft, /,
-    'iptables-nft hooks security INPUT at 150, behind nat INPUT (100); x_tables has it before, at 50: the order of the path differs',
-  ],
-  [
-    /^gateway-lan, (own rules|states), \w+, engine/,
-    'IPv6 link-local destinations have a route on the device they came from only, so the kernel finds none; the engine forwards them to --out',
-  ],
 ];
 
 function notYet(title: string): string | undefined {
