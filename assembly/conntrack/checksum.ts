@@ -2,14 +2,8 @@
 import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_L4_LENGTH, FIELD_SOURCE } from '../../src/abi/fields';
 import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
 
-/** Folds a sum of 16-bit words in any byte order to 16 bits. */
-function fold(sum: u64): u32 {
-  let folded = (sum & 0xffffffff) + (sum >> 32);
-  folded = (folded & 0xffff) + (folded >> 16);
-  folded = (folded & 0xffff) + (folded >> 16);
-  folded = (folded & 0xffff) + (folded >> 16);
-  return folded as u32;
-}
+/** (2^64 - 1) / 0xffff. */
+const UNIT: u64 = ((0x00010001 as u64) << 32) | 0x00010001;
 
 function halves(word: u64): u64 {
   return (word & 0xffffffff) + (word >> 32);
@@ -35,21 +29,34 @@ function sum(data: usize, length: u32): u64 {
       total = halves(i64x2.extract_lane(first, 0)) + halves(i64x2.extract_lane(first, 1));
     }
   }
-  while (rest >= 8) {
-    total += halves(load<u64>(at));
+  while (rest >= 16) {
+    total += (load<u32>(at) as u64) + (load<u32>(at, 4) as u64) + (load<u32>(at, 8) as u64) + (load<u32>(at, 12) as u64);
+    at += 16;
+    rest -= 16;
+  }
+  if (rest >= 8) {
+    total += (load<u32>(at) as u64) + (load<u32>(at, 4) as u64);
     at += 8;
     rest -= 8;
   }
-  if (rest & 4) {
+  if (rest === 0) return total;
+  // The last bytes come with those before them, which are shifted out.
+  if (length >= 8) return total + halves(load<u64>(at + rest - 8) >> (((8 - rest) << 3) as u64));
+  return total + lastBytes(at, rest);
+}
+
+function lastBytes(data: usize, length: u32): u64 {
+  let at = data;
+  let total: u64 = 0;
+  if (length & 4) {
     total += load<u32>(at) as u64;
     at += 4;
   }
-  if (rest & 2) {
+  if (length & 2) {
     total += load<u16>(at) as u64;
     at += 2;
   }
-  if (rest & 1) total += load<u8>(at) as u64;
-  return total;
+  return length & 1 ? total + (load<u8>(at) as u64) : total;
 }
 
 /** The sum of a packet's addresses, as 16-bit words in host order. */
@@ -69,10 +76,17 @@ function addresses(slot: usize): u64 {
  */
 export function checksumHolds(slot: usize, protocol: u32, covered: u32): bool {
   const data = (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize;
-  const swapped = fold(sum(data, covered));
-  let total = (((swapped & 0xff) << 8) | (swapped >> 8)) as u64;
-  if (protocol !== 0) total += addresses(slot) + (protocol as u64) + (load<u32>(slot, FIELD_L4_LENGTH * 4) as u64);
-  const folded = fold(total);
-  // An ICMP message of zeros alone sums to 0: the kernel adds the IP header, which sums to 0xffff.
-  return folded === 0xffff || folded === 0;
+  let pseudo: u64 = 0;
+  if (protocol !== 0) pseudo = addresses(slot) + (protocol as u64) + (load<u32>(slot, FIELD_L4_LENGTH * 4) as u64);
+  return sumHolds(data, covered, pseudo);
+}
+
+/**
+ * Whether `length` bytes with the pseudo header's words (their sum in host order) make a sum of zero, which is every multiple of 0xffff. 0 itself
+ * counts: of an ICMP message of zeros alone the kernel sums the IP header too, which is 0xffff.
+ * Byte order is a factor: 256 swaps the bytes of a 16-bit word modulo 0xffff. A number is a multiple of 0xffff exactly when its product with the
+ * inverse of 0xffff modulo 2^64, which is -UNIT, is at most (2^64 - 1) / 0xffff, which is UNIT.
+ */
+export function sumHolds(data: usize, length: u32, pseudo: u64): bool {
+  return (0 - (sum(data, length) + (pseudo << 8))) * UNIT <= UNIT;
 }

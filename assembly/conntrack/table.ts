@@ -108,22 +108,32 @@ function bucketAfter(bucket: usize): usize {
  */
 export function find(now: i64): usize {
   clock = now;
-  let bucket = bucketOf(keyHash);
+  const entry = lookup(keyLow, keyHigh, keyHash, keyIs6);
+  if (entry === 0 || load<i64>(entry, ENTRY_TIMEOUT) > now) return entry;
+  remove(entry);
+  release(entry);
+  return 0;
+}
+
+/** The entry with a key, its time over or not; 0 if there is none. `six`: and with the upper words of the key in hand. */
+export function lookup(low: u64, high: u64, hash: u32, six: bool): usize {
+  let bucket = bucketOf(hash);
   while (true) {
-    let hits = probe(bucket, keyHash);
+    let hits = probe(bucket, hash);
     while (hits !== 0) {
       const entry = load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) as usize;
       hits &= hits - 1;
-      if (load<u64>(entry, ENTRY_LOW) !== keyLow || load<u64>(entry, ENTRY_HIGH) !== keyHigh) continue;
-      if (keyIs6 && !upperMatches(entry)) continue;
-      if (load<i64>(entry, ENTRY_TIMEOUT) > now) return entry;
-      remove(entry);
-      release(entry);
-      return 0;
+      if (load<u64>(entry, ENTRY_LOW) !== low || load<u64>(entry, ENTRY_HIGH) !== high) continue;
+      if (!six || upperMatches(entry)) return entry;
     }
     if (load<u32>(bucket, BUCKET_OVERFLOW) === 0) return 0;
     bucket = bucketAfter(bucket);
   }
+}
+
+/** A packet was seen at `now` (jiffies) that needed no `find`. */
+export function setClock(now: i64): void {
+  clock = now;
 }
 
 /** An unconfirmed entry for the key in hand, its original direction that of the packet, all else zero. 0 when memory is out. */

@@ -35,7 +35,7 @@ export const SIDE_MAXACK_SET: u32 = 32;
 export const WINDOW_ACCEPT: u32 = INVALID_NONE;
 export const WINDOW_IGNORE: u32 = 0x100;
 
-const LEAST_ACK_WINDOW: u32 = 66000;
+export const LEAST_ACK_WINDOW: u32 = 66000;
 const FLAG_SYN: u32 = 2;
 const FLAG_RST: u32 = 4;
 const FLAG_ACK: u32 = 16;

@@ -74,6 +74,7 @@ import {
   redirectInner,
 } from './icmpv6';
 import { flag, takeParameters } from './parameters';
+import { plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
 import { addStatus, create, find, insert, release, releaseLater, remove, tableInit, tableLive } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck, tcpPacket } from './tcp';
@@ -110,7 +111,11 @@ export function conntrackLive(): u32 {
  */
 export function conntrackIn(slot: usize, prerouting: bool): bool {
   if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_UNTRACKED || load<u32>(slot, PACKET_CT_ENTRY) !== 0) return true;
-  const reason = judge(slot, prerouting && flag(TRACKING_FLAG_CHECKSUM));
+  const verify = prerouting && flag(TRACKING_FLAG_CHECKSUM);
+  if (load<u32>(slot, FIELD_PROTOCOL * 4) === PROTOCOL_TCP && load<u32>(slot, FIELD_FAMILY * 4) === 4) {
+    if (plainSegment(slot, verify)) return true;
+  }
+  const reason = judge(slot, verify);
   if (reason === INVALID_NONE) return true;
   attach(slot, CT_INVALID, 0, 0);
   if (reason === NO_ENTRY) return false;

@@ -34,6 +34,11 @@ function finish(hash: u64): u32 {
   return ((product >> 32) as u32) | 1;
 }
 
+/** The hash of an IPv4 key. */
+export function hashIPv4(low: u64, high: u64): u32 {
+  return finish(mix(mix(load<u64>(PARAMETERS, TRACKING_SEED), low), high));
+}
+
 /** IPv4. Addresses and ports in host order; `protocol` as on the wire. */
 export function keyIPv4(source: u32, destination: u32, sport: u32, dport: u32, protocol: u32): void {
   const from = ((source as u64) << 16) | (sport as u64);
@@ -46,7 +51,7 @@ export function keyIPv4(source: u32, destination: u32, sport: u32, dport: u32, p
   keySwapped = swapped;
   keySelf = from === to;
   keyIs6 = false;
-  keyHash = finish(mix(mix(load<u64>(PARAMETERS, TRACKING_SEED), low), high));
+  keyHash = hashIPv4(low, high);
 }
 
 /** IPv6. `source` and `destination` point to four words in host order, most significant first; ports in host order. */
