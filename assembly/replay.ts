@@ -34,11 +34,11 @@ import {
 import { NEXT_ACCEPT, NEXT_HOTDROP, NEXT_REJECT } from '../src/abi/program.ts';
 import { UNSEEN_FAMILY } from '../src/abi/reasons.ts';
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
-import { captureNext } from './capture/index.ts';
-import { conntrackLooked, hasFamily, hookOf, runHooks } from './hooks.ts';
-import { decodeIp, decodeLink } from './packet/index.ts';
+import { batchAnswer, captureBatch } from './capture/index.ts';
+import { conntrackLooked, hasFamily, hookOf, lookAhead, runHooks } from './hooks.ts';
+import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
 import { closeRecord, openRecord, recording, ringIsFull } from './records.ts';
-import { routePacket } from './stack/index.ts';
+import { routePacket, routePlain } from './stack/index.ts';
 import { addTo, tally } from './tally.ts';
 
 /** Packets decoded before the first of them goes its way. */
@@ -77,6 +77,7 @@ export function replay(): i32 {
     if (done === filled) {
       if (answer !== CAPTURE_RECORD) return ended();
       decode();
+      lookAhead(slots, filled);
     }
     while (done < filled) {
       if (ringIsFull()) return RUN_DRAIN;
@@ -100,31 +101,28 @@ function ended(): i32 {
 
 /** Everything that does not depend on packets before. */
 function decode(): void {
-  read();
-  let wire: u64 = 0;
-  for (let index: u32 = 0; index < filled; index++) wire += load<u32>(slotAt(index), PACKET_WIRE) as u64;
-  addTo(CONTROL_PACKETS, filled);
-  addTo(CONTROL_WIRE, wire);
-}
-
-function read(): void {
-  filled = 0;
+  const most: u32 = limit - number < u64(BATCH) ? u32(limit - number) : BATCH;
   done = 0;
-  while (filled < BATCH) {
-    if (number >= limit) {
-      answer = CAPTURE_END;
-      return;
-    }
-    const slot = slotAt(filled);
-    answer = captureNext(slot);
-    if (answer !== CAPTURE_RECORD) return;
+  filled = captureBatch(slots, most);
+  answer = batchAnswer;
+  let wire: u64 = 0;
+  let slot = slots;
+  for (let left = filled; left !== 0; left--) {
     number++;
     store<u64>(slot, number, PACKET_NUMBER);
-    decodeLink(slot);
-    decodeIp(slot);
-    routePacket(slot);
-    filled++;
+    wire += load<u32>(slot, PACKET_WIRE) as u64;
+    if (decodePlain(slot)) {
+      routePlain(slot);
+    } else {
+      decodeLink(slot);
+      decodeIp(slot);
+      routePacket(slot);
+    }
+    slot += PACKET_SIZE;
   }
+  addTo(CONTROL_PACKETS, filled);
+  addTo(CONTROL_WIRE, wire);
+  if (filled === most && most < BATCH) answer = CAPTURE_END;
 }
 
 /** Through the hooks, or unseen; and counts what became of it. */

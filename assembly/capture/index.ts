@@ -11,7 +11,8 @@ import {
   FORMAT_PCAPNG,
   FORMAT_UNKNOWN,
 } from '../../src/abi/capture.ts';
-import { isPcapMagic, pcapHeader, pcapNext } from './pcap.ts';
+import { PACKET_SIZE } from '../../src/abi/packet.ts';
+import { isPcapMagic, pcapBatch, pcapHeader, pcapNext } from './pcap.ts';
 import { BLOCK_SECTION, pcapngNext } from './pcapng.ts';
 import { consumed, cursor, damage, damaged, feed, limit, resetState, short, state } from './state.ts';
 
@@ -41,6 +42,22 @@ export function captureNext(slot: usize): i32 {
     return captureNext(slot);
   }
   return pcapngNext(slot);
+}
+
+/** What the last captureBatch ended with: CAPTURE_RECORD when it got all records it was asked for, else as captureNext. */
+export let batchAnswer: i32 = CAPTURE_RECORD;
+
+/** Fills up to `most` slots from `slot` on, PACKET_SIZE bytes each, and tells how many. */
+export function captureBatch(slot: usize, most: u32): u32 {
+  let count: u32 = 0;
+  if (load<u32>(state, CAPTURE_FORMAT) === <u32>FORMAT_PCAP && !damaged()) count = pcapBatch(slot, most);
+  batchAnswer = CAPTURE_RECORD;
+  while (count < most) {
+    batchAnswer = captureNext(slot + (count as usize) * PACKET_SIZE);
+    if (batchAnswer !== CAPTURE_RECORD) break;
+    count++;
+  }
+  return count;
 }
 
 function detect(): i32 {

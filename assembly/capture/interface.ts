@@ -26,7 +26,7 @@ import { state } from './state.ts';
 const SECONDS_MAXIMUM: u64 = 18446744073;
 const NANOSECONDS_MAXIMUM: u32 = 709551615;
 /** Up to here a second's microseconds times HZ fit u32. */
-const HZ_USUAL: u32 = 4000;
+export const HZ_USUAL: u32 = 4000;
 
 /** The table's entry at `index`; the caller knows that it exists. */
 export function interfaceAt(index: u32): usize {
@@ -56,10 +56,14 @@ export function putTime(slot: usize, seconds: u64, nanoseconds: u32): void {
 
 /** floor(nanoseconds * hz / 10^9). Engines turn 32-bit divisions by a constant into multiplications, but not 64-bit ones. */
 function ticks(nanoseconds: u32, hz: u32): u64 {
-  if (hz > HZ_USUAL) return (u64(nanoseconds) * hz) / 1000000000;
+  return hz > HZ_USUAL ? (u64(nanoseconds) * hz) / 1000000000 : usualTicks(nanoseconds, hz);
+}
+
+/** The same for `hz` up to HZ_USUAL. */
+export function usualTicks(nanoseconds: u32, hz: u32): u32 {
   const microseconds = nanoseconds / 1000;
   const rest = nanoseconds - microseconds * 1000;
-  return u64((microseconds * hz + (rest * hz) / 1000) / 1000000);
+  return (microseconds * hz + (rest * hz) / 1000) / 1000000;
 }
 
 /** Everything but the time of a record. `fcs`: bytes of the frame check sequence at the end of the frame on the wire, cut off here. */

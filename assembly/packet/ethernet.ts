@@ -18,13 +18,17 @@ const ALL_ONES: u64 = 0xffffffffffff;
 export function ethernet(slot: usize, at: usize, end: usize): void {
   store<u32>(slot, u32(at), PACKET_ETHERNET);
   putSourceMac(slot, at + 6);
-  const destination = load<u64>(at) & ALL_ONES;
-  let type: u32 = PACKET_HOST;
-  if ((destination & GROUP_BIT) !== 0) type = destination === ALL_ONES ? PACKET_BROADCAST : PACKET_MULTICAST;
-  store<u32>(slot, type, FIELD_PACKET_TYPE * 4);
+  store<u32>(slot, frameType(at), FIELD_PACKET_TYPE * 4);
   const ethertype = be16(at + 12);
   if (ethertype === ETHERTYPE_IPV4) network(slot, ETHERTYPE_IPV4, at + ETHERNET_HEADER, end);
   else payload(slot, ethertype, at + ETHERNET_HEADER, end);
+}
+
+/** PACKET_* by the destination MAC of the frame at `at`. */
+export function frameType(at: usize): u32 {
+  const destination = load<u64>(at) & ALL_ONES;
+  if ((destination & GROUP_BIT) === 0) return PACKET_HOST;
+  return destination === ALL_ONES ? PACKET_BROADCAST : PACKET_MULTICAST;
 }
 
 /** The six bytes at `at` are the source MAC. */

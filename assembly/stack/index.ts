@@ -1,6 +1,6 @@
 /** The stack's decisions about a decoded packet. */
 import { addressTypeOnDevice } from './address-type.ts';
 import { stackInit } from './host.ts';
-import { routePacket } from './way.ts';
+import { routePacket, routePlain } from './way.ts';
 
-export { addressTypeOnDevice, routePacket, stackInit };
+export { addressTypeOnDevice, routePacket, routePlain, stackInit };

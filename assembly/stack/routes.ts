@@ -1,4 +1,6 @@
 /** The routing tables: disjoint ranges, searched for the last one that starts at or before an address. */
+
+import { RTN_LOCAL } from '../../src/abi/fields.ts';
 import {
   HOST_V4_STARTS,
   HOST_V4_TOP,
@@ -16,6 +18,9 @@ let values4: usize = 0;
 let starts6: usize = 0;
 let values6: usize = 0;
 let count6: u32 = 0;
+/** The local address that was asked for last, and its route: nearly every packet of a host has it. */
+let ownAddress: u32 = 0;
+let ownRoute: u32 = 0;
 
 export function initRoutes(block: usize): void {
   top = block + load<u32>(block, HOST_V4_TOP);
@@ -24,10 +29,22 @@ export function initRoutes(block: usize): void {
   starts6 = block + load<u32>(block, HOST_V6_STARTS);
   values6 = block + load<u32>(block, HOST_V6_VALUES);
   count6 = load<u32>(block, HOST_V6_COUNT);
+  ownAddress = 0;
+  ownRoute = search4(0);
 }
 
 /** The route of an IPv4 address: routeType and routeDevice take it apart. */
 export function route4(address: u32): u32 {
+  if (address === ownAddress) return ownRoute;
+  const route = search4(address);
+  if (routeType(route) === <u32>RTN_LOCAL) {
+    ownAddress = address;
+    ownRoute = route;
+  }
+  return route;
+}
+
+function search4(address: u32): u32 {
   const entry = top + ((address >>> 24) << 2);
   let low = load<u32>(entry);
   let high = load<u32>(entry, 4);

@@ -19,6 +19,7 @@ import {
   PACKET_STACK,
   PACKET_UNSEEN,
   PACKET_WAY,
+  WAY_INPUT,
   WAY_LOOPBACK,
   WAY_OUTPUT,
   WAY_PREROUTING,
@@ -26,10 +27,14 @@ import {
 } from '../../src/abi/packet.ts';
 import { UNSEEN_OUTGOING_COPY } from '../../src/abi/reasons.ts';
 import { putAddressTypes } from './address-type.ts';
-import { addressTypes, everythingArrives, hostFirst, hostIn, hostLo, hostOut } from './host.ts';
+import { judgeFrame } from './frame.ts';
+import { addressTypes, everythingArrives, hostFirst, hostIn, hostLo, hostOut, macCount, reversePathFilter } from './host.ts';
 import { arrive4 } from './ipv4.ts';
 import { arrive6 } from './ipv6.ts';
 import { route4, route6, routeDevice, routeType } from './routes.ts';
+
+const LOOPBACK: u32 = 127;
+const MULTICAST: u32 = 224;
 
 /**
  * Sets PACKET_WAY, the interfaces and, when rules ask for them, the address types; PACKET_STACK when routing or forwarding drops the
@@ -44,9 +49,49 @@ export function routePacket(slot: usize): void {
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const source = routeOf(slot, FIELD_SOURCE * 4, six);
   const destination = routeOf(slot, FIELD_DESTINATION * 4, six);
+  takeWay(slot, source, destination, six);
+  if (load<u32>(slot, PACKET_DOUBT) !== 0) settleDoubt(slot);
+}
+
+/** The same for what decodePlain took, whose frame nobody judged yet. */
+export function routePlain(slot: usize): void {
+  if (macCount !== 0) {
+    judgeFrame(slot);
+    if (load<u32>(slot, PACKET_UNSEEN) !== 0) {
+      store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+      return;
+    }
+  }
+  const from = load<u32>(slot, FIELD_SOURCE * 4);
+  const to = load<u32>(slot, FIELD_DESTINATION * 4);
+  const source = route4(from);
+  const destination = route4(to);
+  if (mayArriveHere(source, destination) && !isSpecial(from) && !isSpecial(to)) {
+    const device = arrivalDevice(slot, source);
+    if (device !== 0 && load<u32>(slot, PACKET_DIRECTION) !== <u32>DIRECTION_OUTBOUND) {
+      store<u64>(slot, u64(device), FIELD_IN_INTERFACE * 4);
+      store<u32>(slot, WAY_INPUT, PACKET_WAY);
+      return;
+    }
+  }
+  takeWay(slot, source, destination, false);
+}
+
+/** From somebody else to this host, where nothing but martian addresses could speak against it. */
+function mayArriveHere(source: u32, destination: u32): bool {
+  if (everythingArrives || addressTypes || reversePathFilter !== 0) return false;
+  return routeType(destination) === <u32>RTN_LOCAL && routeType(source) !== <u32>RTN_LOCAL;
+}
+
+/** An address the kernel looks at twice: 0.0.0.0/8, 127.0.0.0/8, multicast and beyond. */
+function isSpecial(address: u32): bool {
+  const first = address >>> 24;
+  return first === 0 || first === LOOPBACK || first >= MULTICAST;
+}
+
+function takeWay(slot: usize, source: u32, destination: u32, six: bool): void {
   if (everythingArrives) arrive(slot, hostIn !== 0 ? hostIn : hostFirst, source, destination, six);
   else decide(slot, source, destination, six);
-  if (load<u32>(slot, PACKET_DOUBT) !== 0) settleDoubt(slot);
   if (addressTypes) putAddressTypes(slot, source, destination, six);
 }
 
