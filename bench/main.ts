@@ -1,0 +1,87 @@
+/** `npm run bench`: measures, prints a table of ratios, and with --record writes bench/results/DATE.json. `--smoke` runs everything once on little. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { bundledWorkloads } from './bundled.ts';
+import { ENGINE, hostWorkload, LINEAR, measure, REFERENCE, type Row } from './suite.ts';
+
+const { values } = parseArgs({
+  options: { smoke: { type: 'boolean' }, record: { type: 'boolean' }, root: { type: 'string', default: '.' } },
+});
+const smoke = values.smoke === true;
+const million = smoke ? 20_000 : 1_000_000;
+const rounds = smoke ? 1 : 5;
+
+/** Lines of one group; the first is what the others are compared to. */
+interface Group {
+  title: string;
+  rows: Row[];
+}
+
+async function hostFirewalls(): Promise<Group> {
+  const flows = smoke ? 500 : 20_000;
+  const twenty = hostWorkload(2 * million, flows);
+  const rows = [
+    await measure('engine', twenty, ENGINE, rounds),
+    await measure('engine', hostWorkload(2 * million, flows, 80), ENGINE, rounds),
+    await measure('engine', hostWorkload(2 * million, flows, 980), ENGINE, rounds),
+    await measure('engine', hostWorkload(4 * million, 50 * flows), ENGINE, Math.min(rounds, 3)),
+    await measure('linear', twenty, LINEAR, rounds),
+    await measure('linear', hostWorkload(2 * million, flows, 980), LINEAR, rounds),
+    await measure('reference', hostWorkload(smoke ? 2000 : 100_000, Math.min(flows, 2000)), REFERENCE, Math.min(rounds, 3)),
+  ];
+  return { title: 'Host firewall with conntrack, 64-byte packets, in memory', rows };
+}
+
+async function bundled(): Promise<Group[]> {
+  const pcaps = join(values.root, 'pcaps');
+  const groups: Group[] = [];
+  const few = bundledWorkloads(pcaps, Math.min(million, 20_000));
+  for (const [index, workload] of bundledWorkloads(pcaps, million).entries()) {
+    const rows = [
+      await measure('engine', workload, ENGINE, rounds),
+      await measure('linear', workload, LINEAR, rounds),
+      await measure('reference', few[index]!, REFERENCE, 1),
+    ];
+    groups.push({ title: `Bundled capture ${workload.name}`, rows });
+  }
+  return groups;
+}
+
+function print({ title, rows }: Group): void {
+  console.log(`\n${title}`);
+  const first = rows[0]!.nanoseconds;
+  for (const row of rows) {
+    const ratio = (row.nanoseconds / first).toFixed(2);
+    console.log(
+      `  ${row.name.padEnd(44)} ${(row.packetsPerSecond / 1e6).toFixed(2).padStart(8)} M packets/s ${row.nanoseconds.toFixed(1).padStart(9)} ns  x ${ratio}`,
+    );
+  }
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', cwd: values.root }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+const groups = [await hostFirewalls(), ...(await bundled())];
+for (const group of groups) print(group);
+if (values.record === true) {
+  const date = new Date().toISOString().slice(0, 10);
+  const folder = join(values.root, 'bench/results');
+  mkdirSync(folder, { recursive: true });
+  const record = {
+    date,
+    machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores`,
+    node: process.version,
+    commit: commit(),
+    groups,
+  };
+  writeFileSync(join(folder, `${date}.json`), `${JSON.stringify(record, null, 2)}\n`);
+  console.log(`\nwritten: bench/results/${date}.json`);
+}

@@ -1,0 +1,78 @@
+/** The replay bench: packets a second of the engine (tree and linear) and the reference, as ratios of one run. */
+import { Bench } from 'tinybench';
+import { buildHost } from '../src/model/host-build.ts';
+import { DEFAULT_PROFILE } from '../src/model/profile.ts';
+import type { Job } from '../src/model/witness.ts';
+import { engineSession } from '../src/replay/engine-session.ts';
+import { referenceSession } from '../src/replay/reference-session.ts';
+import type { Session } from '../src/replay/session.ts';
+import { parseSave } from '../src/syntax/index.ts';
+import { hostFirewall } from './rules.ts';
+import { SERVER, tcpTraffic } from './traffic.ts';
+
+export interface Row {
+  name: string;
+  packets: number;
+  /** Median over the runs. */
+  packetsPerSecond: number;
+  nanoseconds: number;
+}
+
+export interface Workload {
+  name: string;
+  capture: Uint8Array;
+  packets: number;
+  job: Job;
+}
+
+const CHUNK = 1 << 20;
+
+/** A whole capture from memory through a session; `captures` bytes go in by mebibytes. */
+export function replayBytes(session: Session, capture: Uint8Array): void {
+  session.startCapture('memory');
+  for (let at = 0; at < capture.length; at += CHUNK) {
+    const part = capture.subarray(at, at + CHUNK);
+    if (session.inputBuffer === undefined) session.feed(part);
+    else {
+      session.inputBuffer().set(part);
+      session.advance!(part.length);
+    }
+  }
+  session.endCapture();
+}
+
+/** A host firewall of 20 rules and `extra` more, TCP flows of 64-byte packets. */
+export function hostWorkload(packets: number, flows: number, extra = 0): Workload {
+  const rules = parseSave(hostFirewall(extra), { file: 'host.v4', family: 4 });
+  return {
+    name: `${20 + extra} rules, ${flows.toLocaleString('en-US')} flows`,
+    capture: tcpTraffic(packets, flows),
+    packets,
+    job: { rules: { 4: rules }, host: buildHost({ local: [SERVER], in: 'eth0' }), profile: DEFAULT_PROFILE },
+  };
+}
+
+/** One measured line: the same work `iterations` times after one to warm up. */
+export async function measure(
+  name: string,
+  workload: Workload,
+  start: (job: Job) => Session | Promise<Session>,
+  iterations: number,
+): Promise<Row> {
+  const bench = new Bench({ iterations, time: 0, warmupIterations: 1, warmupTime: 0, throws: true });
+  bench.add(name, async () => replayBytes(await start(workload.job), workload.capture));
+  await bench.run();
+  const result = bench.tasks[0]!.result;
+  if (result.state !== 'completed') throw new Error(`${name}: ${result.state}`);
+  const seconds = result.latency.p50 / 1000;
+  return {
+    name: `${name}: ${workload.name}`,
+    packets: workload.packets,
+    packetsPerSecond: Math.round(workload.packets / seconds),
+    nanoseconds: (seconds / workload.packets) * 1e9,
+  };
+}
+
+export const ENGINE = (job: Job): Promise<Session> => engineSession(job);
+export const LINEAR = (job: Job): Promise<Session> => engineSession(job, { tree: false });
+export const REFERENCE = (job: Job): Session => referenceSession(job);

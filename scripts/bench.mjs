@@ -1,0 +1,12 @@
+// npm run bench: builds and measures. Words behind -- go to bench/main.ts: --smoke, --record.
+import { cpSync, mkdirSync } from 'node:fs';
+import { build, install, root, runCommand } from './ready.mjs';
+
+install();
+build();
+const out = `${root}/build/bench/out`;
+if (runCommand(`${root}/node_modules/.bin/tsc`, ['-p', 'tsconfig.bench.json']) !== 0) process.exit(1);
+// The engine is looked for two folders above src/replay, as in the package.
+mkdirSync(`${out}/build`, { recursive: true });
+cpSync(`${root}/build/engine.wasm`, `${out}/build/engine.wasm`);
+process.exitCode = runCommand(process.execPath, [`${out}/bench/main.js`, '--root', root, ...process.argv.slice(2)]);
