@@ -1,22 +1,25 @@
 /** Test-only entry of the front half: records, link layers, IP, stack. */
-import { captureConsumed, captureFeed, captureNext, captureReset } from './capture/index.ts';
+import { captureBatch, captureConsumed, captureFeed, captureNext, captureReset } from './capture/index.ts';
 import { interfaceId } from './capture/names.ts';
-import { decodeIp, decodeLink } from './packet/index.ts';
-import { addressTypeOnDevice, routePacket, stackInit } from './stack/index.ts';
+import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
+import { addressTypeOnDevice, routePacket, routePlain, stackInit } from './stack/index.ts';
 import { route4, route6 } from './stack/routes.ts';
 
 export {
   addressTypeOnDevice,
+  captureBatch,
   captureConsumed,
   captureFeed,
   captureNext,
   captureReset,
   decodeIp,
   decodeLink,
+  decodePlain,
   interfaceId,
   route4,
   route6,
   routePacket,
+  routePlain,
   stackInit,
 };
 

@@ -105,24 +105,32 @@ function decode(): void {
   done = 0;
   filled = captureBatch(slots, most);
   answer = batchAnswer;
+  const end = slotAt(filled);
   let wire: u64 = 0;
-  let slot = slots;
-  for (let left = filled; left !== 0; left--) {
+  for (let slot = slots; slot < end; slot += PACKET_SIZE) {
     number++;
     store<u64>(slot, number, PACKET_NUMBER);
     wire += load<u32>(slot, PACKET_WIRE) as u64;
-    if (decodePlain(slot)) {
-      routePlain(slot);
-    } else {
-      decodeLink(slot);
-      decodeIp(slot);
-      routePacket(slot);
-    }
-    slot += PACKET_SIZE;
   }
+  decodeSlots(end);
   addTo(CONTROL_PACKETS, filled);
   addTo(CONTROL_WIRE, wire);
   if (filled === most && most < BATCH) answer = CAPTURE_END;
+}
+
+/** Plain packets in runs, the others one by one. */
+function decodeSlots(end: usize): void {
+  let slot = slots;
+  while (slot < end) {
+    const stop = decodePlain(slot, end);
+    routePlain(slot, stop);
+    slot = stop;
+    if (slot === end) return;
+    decodeLink(slot);
+    decodeIp(slot);
+    routePacket(slot);
+    slot += PACKET_SIZE;
+  }
 }
 
 /** Through the hooks, or unseen; and counts what became of it. */

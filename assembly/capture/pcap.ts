@@ -16,6 +16,7 @@ import {
   RECORD_MAXIMUM,
 } from '../../src/abi/capture.ts';
 import {
+  PACKET_CAPTURED,
   PACKET_DATA,
   PACKET_INTERFACE,
   PACKET_JIFFIES,
@@ -82,29 +83,32 @@ export function pcapBatch(slot: usize, most: u32): u32 {
   const linktype = load<u32>(entry, INTERFACE_LINKTYPE);
   const device: u64 = load<u32>(entry, INTERFACE_ID);
   const end = limit;
-  let at = cursor;
-  let count: u32 = 0;
-  while (count < most && end - at >= 16) {
-    const seconds = load<u32>(at);
-    const fraction = load<u32>(at, 4);
-    const captured = load<u32>(at, 8);
-    if (captured > <u32>RECORD_MAXIMUM || end - at - 16 < <usize>captured || fraction >= second) break;
-    const nanoseconds = nano ? fraction : fraction * 1000;
-    const ticks = nano ? usualTicks(fraction, hz) : (fraction * hz) / 1000000;
-    store<u64>(slot, u64(seconds) * 1000000000 + u64(nanoseconds), PACKET_TIME);
-    store<u64>(slot, u64(seconds) * u64(hz) + u64(ticks), PACKET_JIFFIES);
-    at += 16;
-    store<u64>(slot, u64(at) | (u64(captured) << 32), PACKET_DATA);
-    store<u32>(slot, load<u32>(at - 4), PACKET_WIRE);
+  const start = slot;
+  const full = slot + (most as usize) * PACKET_SIZE;
+  let data = cursor + 16;
+  while (data <= end && slot < full) {
+    const captured = load<u32>(data - 8);
+    const fraction = load<u32>(data - 12);
+    if (captured > <u32>RECORD_MAXIMUM || end - data < <usize>captured) break;
+    if (fraction >= second) break;
+    putPlainTime(slot, load<u32>(data - 16), fraction, hz, nano);
+    store<u32>(slot, u32(data), PACKET_DATA);
+    store<u32>(slot, captured, PACKET_CAPTURED);
+    store<u32>(slot, load<u32>(data - 4), PACKET_WIRE);
     store<u32>(slot, linktype, PACKET_LINKTYPE);
     // The direction, unknown, lies behind the interface.
     store<u64>(slot, device, PACKET_INTERFACE);
-    at += captured;
+    data += captured + 16;
     slot += PACKET_SIZE;
-    count++;
   }
-  advance(at - cursor);
-  return count;
+  advance(data - 16 - cursor);
+  return ((slot - start) / PACKET_SIZE) as u32;
+}
+
+function putPlainTime(slot: usize, seconds: u32, fraction: u32, hz: u32, nano: bool): void {
+  const ticks = nano ? usualTicks(fraction, hz) : (fraction * hz) / 1000000;
+  store<u64>(slot, u64(seconds) * 1000000000 + u64(nano ? fraction : fraction * 1000), PACKET_TIME);
+  store<u64>(slot, u64(seconds) * u64(hz) + u64(ticks), PACKET_JIFFIES);
 }
 
 /** Little-endian, 16 bytes of header, lengths in order: nearly every file. */

@@ -40,6 +40,8 @@ export let hostOut: u32 = 0;
 export let hostFirst: u32 = 0;
 export let hostLo: u32 = 0;
 export let macCount: u32 = 0;
+/** Neither MACs nor a reverse path filter nor rules want to know more of a packet than its addresses. */
+export let simpleWays: bool = false;
 let macs: usize = 0;
 let devices: usize = 0;
 let deviceCount: u32 = 0;
@@ -67,6 +69,7 @@ export function stackInit(block: usize): bool {
   deviceCount = load<u32>(block, HOST_DEVICE_COUNT);
   solicited = block + load<u32>(block, HOST_SOLICITED);
   solicitedCount = load<u32>(block, HOST_SOLICITED_COUNT);
+  simpleWays = !everythingArrives && !addressTypes && reversePathFilter === 0 && macCount === 0;
   initRoutes(block);
   return true;
 }

@@ -12,6 +12,10 @@ import {
   ROUTE_TYPE_MASK,
 } from '../../src/abi/host.ts';
 
+const FIRST_USUAL: u32 = 0x01000000;
+const BEHIND_USUAL: u32 = 0xe0000000;
+const LOOPBACK: u32 = 127;
+
 let top: usize = 0;
 let starts4: usize = 0;
 let values4: usize = 0;
@@ -21,6 +25,8 @@ let count6: u32 = 0;
 /** The local address that was asked for last, and its route: nearly every packet of a host has it. */
 let ownAddress: u32 = 0;
 let ownRoute: u32 = 0;
+/** The same, but 0 unless it is an address like any other. */
+export let ownUsual: u32 = 0;
 
 export function initRoutes(block: usize): void {
   top = block + load<u32>(block, HOST_V4_TOP);
@@ -31,6 +37,7 @@ export function initRoutes(block: usize): void {
   count6 = load<u32>(block, HOST_V6_COUNT);
   ownAddress = 0;
   ownRoute = search4(0);
+  ownUsual = 0;
 }
 
 /** The route of an IPv4 address: routeType and routeDevice take it apart. */
@@ -40,11 +47,18 @@ export function route4(address: u32): u32 {
   if (routeType(route) === <u32>RTN_LOCAL) {
     ownAddress = address;
     ownRoute = route;
+    ownUsual = isUsual(address) ? address : 0;
   }
   return route;
 }
 
-function search4(address: u32): u32 {
+/** Not one that the kernel looks at twice: 0.0.0.0/8, 127.0.0.0/8, multicast and beyond. */
+export function isUsual(address: u32): bool {
+  return address - FIRST_USUAL < BEHIND_USUAL - FIRST_USUAL && address >>> 24 !== LOOPBACK;
+}
+
+/** route4 of an address that is not the host's, most likely. */
+export function search4(address: u32): u32 {
   const entry = top + ((address >>> 24) << 2);
   let low = load<u32>(entry);
   let high = load<u32>(entry, 4);

@@ -16,6 +16,7 @@ import {
   PACKET_DIRECTION,
   PACKET_DOUBT,
   PACKET_INTERFACE,
+  PACKET_SIZE,
   PACKET_STACK,
   PACKET_UNSEEN,
   PACKET_WAY,
@@ -28,13 +29,10 @@ import {
 import { UNSEEN_OUTGOING_COPY } from '../../src/abi/reasons.ts';
 import { putAddressTypes } from './address-type.ts';
 import { judgeFrame } from './frame.ts';
-import { addressTypes, everythingArrives, hostFirst, hostIn, hostLo, hostOut, macCount, reversePathFilter } from './host.ts';
+import { addressTypes, everythingArrives, hostFirst, hostIn, hostLo, hostOut, macCount, simpleWays } from './host.ts';
 import { arrive4 } from './ipv4.ts';
 import { arrive6 } from './ipv6.ts';
-import { route4, route6, routeDevice, routeType } from './routes.ts';
-
-const LOOPBACK: u32 = 127;
-const MULTICAST: u32 = 224;
+import { isUsual, ownUsual, route4, route6, routeDevice, routeType, search4 } from './routes.ts';
 
 /**
  * Sets PACKET_WAY, the interfaces and, when rules ask for them, the address types; PACKET_STACK when routing or forwarding drops the
@@ -53,8 +51,14 @@ export function routePacket(slot: usize): void {
   if (load<u32>(slot, PACKET_DOUBT) !== 0) settleDoubt(slot);
 }
 
-/** The same for what decodePlain took, whose frame nobody judged yet. */
-export function routePlain(slot: usize): void {
+/** The same for the slots from `slot` up to `end` that decodePlain took, whose frames nobody judged yet. */
+export function routePlain(slot: usize, end: usize): void {
+  for (; slot < end; slot += PACKET_SIZE) {
+    if (!simpleWays || !takeSimpleWay(slot)) routeOther(slot);
+  }
+}
+
+function routeOther(slot: usize): void {
   if (macCount !== 0) {
     judgeFrame(slot);
     if (load<u32>(slot, PACKET_UNSEEN) !== 0) {
@@ -62,31 +66,31 @@ export function routePlain(slot: usize): void {
       return;
     }
   }
-  const from = load<u32>(slot, FIELD_SOURCE * 4);
-  const to = load<u32>(slot, FIELD_DESTINATION * 4);
-  const source = route4(from);
-  const destination = route4(to);
-  if (mayArriveHere(source, destination) && !isSpecial(from) && !isSpecial(to)) {
-    const device = arrivalDevice(slot, source);
-    if (device !== 0 && load<u32>(slot, PACKET_DIRECTION) !== <u32>DIRECTION_OUTBOUND) {
-      store<u64>(slot, u64(device), FIELD_IN_INTERFACE * 4);
-      store<u32>(slot, WAY_INPUT, PACKET_WAY);
-      return;
-    }
-  }
+  const source = route4(load<u32>(slot, FIELD_SOURCE * 4));
+  const destination = route4(load<u32>(slot, FIELD_DESTINATION * 4));
   takeWay(slot, source, destination, false);
 }
 
-/** From somebody else to this host, where nothing but martian addresses could speak against it. */
-function mayArriveHere(source: u32, destination: u32): bool {
-  if (everythingArrives || addressTypes || reversePathFilter !== 0) return false;
-  return routeType(destination) === <u32>RTN_LOCAL && routeType(source) !== <u32>RTN_LOCAL;
-}
-
-/** An address the kernel looks at twice: 0.0.0.0/8, 127.0.0.0/8, multicast and beyond. */
-function isSpecial(address: u32): bool {
-  const first = address >>> 24;
-  return first === 0 || first === LOOPBACK || first >= MULTICAST;
+/** From this host or to it, by its usual address, where nothing can speak against it; false, and nothing is changed, for all else. */
+function takeSimpleWay(slot: usize): bool {
+  const own = ownUsual;
+  if (own === 0) return false;
+  const from = load<u32>(slot, FIELD_SOURCE * 4);
+  const to = load<u32>(slot, FIELD_DESTINATION * 4);
+  const direction = load<u32>(slot, PACKET_DIRECTION);
+  if (from === own) {
+    if (direction === <u32>DIRECTION_INBOUND) return false;
+    leave(slot, to === from ? route4(to) : search4(to));
+    return true;
+  }
+  if (to !== own || direction === <u32>DIRECTION_OUTBOUND || !isUsual(from)) return false;
+  const source = search4(from);
+  if (routeType(source) === <u32>RTN_LOCAL) return false;
+  const device = arrivalDevice(slot, source);
+  if (device === 0) return false;
+  store<u64>(slot, u64(device), FIELD_IN_INTERFACE * 4);
+  store<u32>(slot, WAY_INPUT, PACKET_WAY);
+  return true;
 }
 
 function takeWay(slot: usize, source: u32, destination: u32, six: bool): void {

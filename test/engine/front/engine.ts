@@ -20,10 +20,13 @@ interface Exports {
   captureReset(state: number): void;
   captureFeed(pointer: number, length: number, last: number): void;
   captureNext(slot: number): number;
+  captureBatch(slot: number, most: number): number;
   captureConsumed(): number;
   decodeLink(slot: number): void;
   decodeIp(slot: number): void;
+  decodePlain(slot: number, end: number): number;
   routePacket(slot: number): void;
+  routePlain(slot: number, end: number): void;
   stackInit(block: number): number;
   addressTypeOnDevice(slot: number, ofDestination: number, device: number): number;
   interfaceId(table: number, name: number, length: number): number;
@@ -192,6 +195,13 @@ export class Front {
     this.exports.decodeIp(SLOT);
     this.exports.routePacket(SLOT);
     return { unseen: this.get(packet.PACKET_UNSEEN), way: this.get(packet.PACKET_WAY), stack: this.get(packet.PACKET_STACK) };
+  }
+
+  /** The same on the short way; false when the packet is not for it. */
+  decodePlain(): boolean {
+    if (this.exports.decodePlain(SLOT, SLOT + packet.PACKET_SIZE) === SLOT) return false;
+    this.exports.routePlain(SLOT, SLOT + packet.PACKET_SIZE);
+    return true;
   }
 
   typeOnDevice(ofDestination: boolean, device: number): number {
