@@ -1,5 +1,5 @@
 /** Entry of the tests of conntrack/ alone. */
-import { conntrackConfirm, conntrackForget, conntrackIn } from './conntrack/index';
+import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn as judge } from './conntrack/index';
 
 export { ENTRY_SIZE } from './conntrack/entry';
 export * from './conntrack/index';
@@ -8,6 +8,12 @@ export { transition } from './conntrack/tcp-matrix';
 /** First byte that the test may use. */
 export function heapBase(): usize {
   return __heap_base;
+}
+
+/** As the batch loop: a look ahead, then the judgement. */
+export function conntrackIn(slot: usize, prerouting: bool): bool {
+  conntrackAhead(slot, 1);
+  return judge(slot, prerouting);
 }
 
 /** For measuring: `count` packets of slots `stride` apart, in order, `rounds` times. Slots lose their entry before each look. */

@@ -13,7 +13,7 @@ import {
 import { NEXT_ACCEPT, NEXT_DROP } from '../src/abi/program.ts';
 import { STACK_MULTICAST, STACK_NO_ROUTE, STACK_SOURCE_ROUTE } from '../src/abi/reasons.ts';
 import { runWalk } from './classify/walk.ts';
-import { conntrackConfirm, conntrackForget, conntrackIn, natDone, natPending } from './conntrack/index';
+import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn, natDone, natPending } from './conntrack/index';
 import {
   makePlans,
   OP_ARRIVE,
@@ -44,6 +44,11 @@ export function setFlags(value: u32): void {
 export function planHooks(): void {
   makePlans(false, (flags & IMAGE_FLAG_CONNTRACK4) !== 0);
   makePlans(true, (flags & IMAGE_FLAG_CONNTRACK6) !== 0);
+}
+
+/** A batch is decoded: what can be done before the first of its packets goes its way. */
+export function lookAhead(slots: usize, count: u32): void {
+  if ((flags & (IMAGE_FLAG_CONNTRACK4 | IMAGE_FLAG_CONNTRACK6)) !== 0) conntrackAhead(slots, count);
 }
 
 /** Whether conntrack looked at the packet; valid after runHooks. */

@@ -8,24 +8,32 @@ import {
   FIELD_CT_DIRECTION,
   FIELD_CT_STATE,
   FIELD_DESTINATION,
-  FIELD_DPORT,
-  FIELD_FRAGMENT,
   FIELD_L4_LENGTH,
   FIELD_LENGTH,
+  FIELD_PROTOCOL,
   FIELD_SOURCE,
-  FIELD_SPORT,
   FIELD_TCP_FLAGS,
   STATUS_ASSURED,
   STATUS_CONFIRMED,
   STATUS_ENTRY,
   STATUS_SEEN_REPLY,
 } from '../../src/abi/fields';
-import { PACKET_CT_ENTRY, PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../src/abi/packet';
+import {
+  PACKET_CT_ENTRY,
+  PACKET_CT_GUESS,
+  PACKET_CT_HIGH,
+  PACKET_CT_LOW,
+  PACKET_IP,
+  PACKET_JIFFIES,
+  PACKET_L4_OFFSET,
+} from '../../src/abi/packet';
 import { sumHolds } from './checksum';
 import {
+  ENTRY_HIGH,
   ENTRY_LAST_DIRECTION,
   ENTRY_LAST_END,
   ENTRY_LAST_SEQ,
+  ENTRY_LOW,
   ENTRY_SIDES,
   ENTRY_STATUS,
   ENTRY_SWAPPED,
@@ -39,39 +47,35 @@ import {
   SIDE_MAXEND,
   SIDE_MAXWIN,
   SIDE_SIZE,
+  STATUS_DYING,
   STATUS_VISIBLE,
 } from './entry';
 import { parameter } from './parameters';
-import { lookup, setClock } from './table';
+import { setClock } from './table';
 import { CLASS_ACK } from './tcp-matrix';
 import { highestSack, TCP_HEADER_SIZE } from './tcp-options';
 import { after, before, LEAST_ACK_WINDOW, SIDE_MAXACK_SET, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED } from './tcp-window';
-import { hashIPv4 } from './tuple';
 
 const FLAG_PSH: u32 = 8;
 const FLAG_ACK: u32 = 16;
 const OPEN: u32 = STATUS_CONFIRMED | STATUS_SEEN_REPLY | STATUS_ASSURED;
 
-/** An IPv4 packet with TCP in it. `verify`: its checksum counts. Out: it was plain, and the slot and its entry know it. */
+/** A packet with a guess (ahead.ts): IPv4 with ports, no later fragment. `verify`: its checksum counts. Out: it was plain, and the slot and its entry know it. */
 export function plainSegment(slot: usize, verify: bool): bool {
+  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP) return false;
   if ((load<u32>(slot, FIELD_TCP_FLAGS * 4) & ~FLAG_PSH) !== FLAG_ACK) return false;
   const present = load<u32>(slot, FIELD_L4_LENGTH * 4);
-  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0 || present < TCP_HEADER_SIZE) return false;
+  if (present < TCP_HEADER_SIZE) return false;
   const offset = load<u32>(slot, PACKET_L4_OFFSET);
   const header = (load<u32>(slot, PACKET_IP) + offset) as usize;
   const size = ((load<u8>(header, 12) >>> 4) as u32) << 2;
   if (size < TCP_HEADER_SIZE || size > present) return false;
-  const source = load<u32>(slot, FIELD_SOURCE * 4) as u64;
-  const destination = load<u32>(slot, FIELD_DESTINATION * 4) as u64;
-  if (verify && !sumHolds(header, present, source + destination + (PROTOCOL_TCP as u64) + (present as u64))) return false;
-  const from = (source << 16) | (load<u32>(slot, FIELD_SPORT * 4) as u64);
-  const to = (destination << 16) | (load<u32>(slot, FIELD_DPORT * 4) as u64);
   const now = load<i64>(slot, PACKET_JIFFIES);
-  const found = openConnection(from, to, now);
-  if (found === 0) return false;
+  const entry = openConnection(slot, now);
+  if (entry === 0) return false;
+  if (verify && !sumHolds(header, present, pseudoHeader(slot, present))) return false;
   const data = load<u32>(slot, FIELD_LENGTH * 4) - offset - size;
-  const direction = (found & 1) as u32;
-  const entry = found ^ (direction as usize);
+  const direction = (load<u32>(slot, PACKET_CT_GUESS) & 1) ^ (load<u8>(entry, ENTRY_SWAPPED) as u32);
   if (!follow(entry, direction, header, size - TCP_HEADER_SIZE, data, now)) return false;
   const status = (load<u32>(entry, ENTRY_STATUS) & STATUS_VISIBLE) | STATUS_ENTRY;
   store<u32>(slot, CT_ESTABLISHED, FIELD_CT_STATE * 4);
@@ -81,18 +85,23 @@ export function plainSegment(slot: usize, verify: bool): bool {
   return true;
 }
 
-/** The entry | direction of an open, assured connection in its state ESTABLISHED; 0 without one. Endpoints as keys have them. */
-function openConnection(from: u64, to: u64, now: i64): usize {
-  const swapped = from > to;
-  const low = select(to, from, swapped) | ((PROTOCOL_TCP as u64) << 48) | (4 << 56);
-  const high = select(from, to, swapped);
-  const entry = lookup(low, high, hashIPv4(low, high), false);
-  if (entry === 0 || load<i64>(entry, ENTRY_TIMEOUT) <= now) return 0;
-  if ((load<u32>(entry, ENTRY_STATUS) & OPEN) !== OPEN || load<u8>(entry, ENTRY_TCP_STATE) !== TCP_ESTABLISHED) return 0;
-  // A connection to itself has a direction of its own kind.
-  if (from === to) return 0;
+function pseudoHeader(slot: usize, present: u32): u64 {
+  const addresses = (load<u32>(slot, FIELD_SOURCE * 4) as u64) + (load<u32>(slot, FIELD_DESTINATION * 4) as u64);
+  return addresses + (PROTOCOL_TCP as u64) + (present as u64);
+}
+
+/** The guess, if it still is the packet's connection: open, assured and in its state ESTABLISHED. 0 otherwise. */
+function openConnection(slot: usize, now: i64): usize {
+  const entry = (load<u32>(slot, PACKET_CT_GUESS) & ~1) as usize;
+  if (entry === 0) return 0;
+  const status = load<u32>(entry, ENTRY_STATUS);
+  if ((status & (OPEN | STATUS_DYING)) !== OPEN || load<u8>(entry, ENTRY_TCP_STATE) !== TCP_ESTABLISHED) return 0;
+  // Since the guess it can have become another's.
+  if (load<u64>(entry, ENTRY_LOW) !== load<u64>(slot, PACKET_CT_LOW)) return 0;
+  if (load<u64>(entry, ENTRY_HIGH) !== load<u64>(slot, PACKET_CT_HIGH)) return 0;
+  if (load<i64>(entry, ENTRY_TIMEOUT) <= now) return 0;
   setClock(now);
-  return entry | ((swapped as usize) ^ (load<u8>(entry, ENTRY_SWAPPED) as usize));
+  return entry;
 }
 
 /** tcp_in_window for a segment with an ACK and `data` bytes. False when a bound fails, or anything else about it is not plain. */

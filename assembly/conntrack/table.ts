@@ -131,6 +131,11 @@ export function lookup(low: u64, high: u64, hash: u32, six: bool): usize {
   }
 }
 
+/** Reads the bucket of a hash, so that it is near when it is looked up. */
+export function touch(hash: u32): u32 {
+  return load<u32>(bucketOf(hash), BUCKET_OVERFLOW);
+}
+
 /** A packet was seen at `now` (jiffies) that needed no `find`. */
 export function setClock(now: i64): void {
   clock = now;
@@ -157,8 +162,9 @@ export function create(): usize {
   return entry;
 }
 
-/** Gives an entry that is not in the table back. */
+/** Gives an entry that is not in the table back. Without a status it is nobody's, should a guess still point to it. */
 export function release(entry: usize): void {
+  store<u32>(entry, 0, ENTRY_STATUS);
   store<u32>(entry, free as u32, ENTRY_NEXT);
   free = entry;
   freeCount++;

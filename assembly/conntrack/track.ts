@@ -30,6 +30,7 @@ import {
 } from '../../src/abi/fields';
 import {
   PACKET_CT_ENTRY,
+  PACKET_CT_GUESS,
   PACKET_CT_UNCONFIRMED,
   PACKET_INVALID,
   PACKET_IP,
@@ -112,9 +113,7 @@ export function conntrackLive(): u32 {
 export function conntrackIn(slot: usize, prerouting: bool): bool {
   if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_UNTRACKED || load<u32>(slot, PACKET_CT_ENTRY) !== 0) return true;
   const verify = prerouting && flag(TRACKING_FLAG_CHECKSUM);
-  if (load<u32>(slot, FIELD_PROTOCOL * 4) === PROTOCOL_TCP && load<u32>(slot, FIELD_FAMILY * 4) === 4) {
-    if (plainSegment(slot, verify)) return true;
-  }
+  if (load<u32>(slot, PACKET_CT_GUESS) !== 0 && plainSegment(slot, verify)) return true;
   const reason = judge(slot, verify);
   if (reason === INVALID_NONE) return true;
   attach(slot, CT_INVALID, 0, 0);

@@ -42,7 +42,11 @@ export const PACKET_SOURCE_DEVICE = 212;
 export const PACKET_DESTINATION_DEVICE = 216;
 /** u32: an UNSEEN_* reason that holds only if the packet arrives from outside (ip_rcv's checks do not see what the host sends), 0 none. */
 export const PACKET_DOUBT = 220;
-/** 232..255 are free for the rooms of later steps. */
+/** What conntrack found out about a batch ahead (conntrack/ahead.ts): u64 key, low and high; u32 guess, 0 none; u32 hash. */
+export const PACKET_CT_LOW = 232;
+export const PACKET_CT_HIGH = 240;
+export const PACKET_CT_GUESS = 248;
+export const PACKET_CT_HASH = 252;
 export const PACKET_SIZE = 256;
 
 /** Values of PACKET_WAY. */
