@@ -1,5 +1,5 @@
 /** A packet's way through the hooks of one host. */
-import { FIELD_FAMILY, FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_OUT_INTERFACE, FIELD_TTL } from '../src/abi/fields.ts';
+import { FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_OUT_INTERFACE, FIELD_TTL } from '../src/abi/fields.ts';
 import { IMAGE_FLAG_CONNTRACK4, IMAGE_FLAG_CONNTRACK6, IMAGE_FLAG_FAMILY4, IMAGE_FLAG_FAMILY6 } from '../src/abi/image.ts';
 import {
   PACKET_CT_UNCONFIRMED,
@@ -27,7 +27,11 @@ import {
   OP_TRACK_IN,
   OP_TRACK_OUT,
   OP_WALK,
-  planOf,
+  PLAN_OPERATIONS,
+  SHORT_ARRIVES,
+  SHORT_HIDES,
+  SHORT_TRACKS,
+  SHORT_WALK_SHIFT,
 } from './plan.ts';
 
 /** IMAGE_FLAG_* of the job. */
@@ -42,8 +46,8 @@ export function setFlags(value: u32): void {
 
 /** Once the program is in memory. */
 export function planHooks(): void {
-  makePlans(false, (flags & IMAGE_FLAG_CONNTRACK4) !== 0);
-  makePlans(true, (flags & IMAGE_FLAG_CONNTRACK6) !== 0);
+  makePlans(false, hasFamily(false), (flags & IMAGE_FLAG_CONNTRACK4) !== 0);
+  makePlans(true, hasFamily(true), (flags & IMAGE_FLAG_CONNTRACK6) !== 0);
 }
 
 /** A batch is decoded: what can be done before the first of its packets goes its way. */
@@ -62,11 +66,11 @@ export function hasFamily(six: bool): bool {
 }
 
 /** NEXT_* of the whole way; a packet that the stack drops after PREROUTING is NEXT_ACCEPT here. Its connection is confirmed or forgotten. */
-export function runHooks(slot: usize): u32 {
+export function runHooks(plan: usize, slot: usize): u32 {
   const bytes = load<u32>(slot, FIELD_LENGTH * 4) as u64;
   looked = false;
   let verdict: u32 = NEXT_ACCEPT;
-  let at = planOf(load<u32>(slot, FIELD_FAMILY * 4) === 6, load<u32>(slot, PACKET_WAY));
+  let at = plan + PLAN_OPERATIONS;
   for (let operation = load<u32>(at); operation !== OP_END; operation = load<u32>(at)) {
     if ((operation & 255) === OP_WALK) verdict = runWalk(operation >>> 8, slot, bytes);
     else verdict = operate(operation, slot, bytes);
@@ -75,6 +79,18 @@ export function runHooks(slot: usize): u32 {
   }
   // Dropped by a rule or by the stack: a connection it would have opened vanishes.
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
+  return verdict;
+}
+
+/** The same for a plan that is short (plan.ts): straight on. */
+export function runShort(short: u32, slot: usize, bytes: u64): u32 {
+  if ((short & SHORT_HIDES) !== 0) store<u32>(slot, 0, FIELD_IN_INTERFACE * 4);
+  const goesOn = (short & SHORT_TRACKS) === 0 || conntrackIn(slot, (short & SHORT_ARRIVES) !== 0);
+  const verdict = goesOn ? runWalk(short >>> SHORT_WALK_SHIFT, slot, bytes) : <u32>NEXT_DROP;
+  if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
+    if (verdict === NEXT_ACCEPT) conntrackConfirm(slot);
+    if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
+  }
   return verdict;
 }
 

@@ -34,8 +34,21 @@ export const OP_FORWARD: u32 = 8;
 export const OP_HIDE_IN: u32 = 9;
 export const OP_ARRIVE: u32 = 10;
 
-const OPERATIONS: usize = 32;
-const PLAN_SIZE: usize = OPERATIONS * 4;
+/**
+ * A plan: u32, what a short plan does, 0 when it is not short; then the operations. Short is a plan of at most one walk that decides, with conntrack
+ * around it: nothing has to be looked up to follow it.
+ */
+export const PLAN_SHORT: usize = 0;
+export const PLAN_OPERATIONS: usize = 4;
+/** Of a short plan: the hook that decides (0 INPUT, 1 OUTPUT); it is one (so that no short plan is 0); conntrack looks, at an arriving packet; there is no in-interface; the walk. */
+export const SHORT_HOOK: u32 = 1;
+const SHORT: u32 = 2;
+export const SHORT_TRACKS: u32 = 4;
+export const SHORT_ARRIVES: u32 = 8;
+export const SHORT_HIDES: u32 = 16;
+export const SHORT_WALK_SHIFT: u32 = 8;
+
+const PLAN_SIZE: usize = 32 * 4;
 const WAYS: usize = 6;
 const PLANS: usize = memory.data(2 * 6 * 32 * 4, 16);
 
@@ -47,8 +60,8 @@ export function planOf(six: bool, way: u32): usize {
   return PLANS + ((six ? WAYS : 0) + (way as usize)) * PLAN_SIZE;
 }
 
-/** `conntrack`: the family's rules make the kernel register it. */
-export function makePlans(six: bool, conntrack: bool): void {
+/** `present`: there are rules for the family; `conntrack`: they make the kernel register it. */
+export function makePlans(six: bool, present: bool, conntrack: bool): void {
   family = six ? 25 : 0;
   tracked = conntrack;
   begin(six, WAY_PREROUTING);
@@ -75,10 +88,33 @@ export function makePlans(six: bool, conntrack: bool): void {
   put(OP_ARRIVE);
   prerouting(false);
   input();
+  if (!present) return;
+  shorten(planOf(six, WAY_INPUT), 0);
+  shorten(planOf(six, WAY_OUTPUT), 1);
+}
+
+/** Marks a plan as short if it is: a hidden interface, conntrack, one walk and the confirmation, in this order and nothing else. */
+function shorten(plan: usize, hook: u32): void {
+  let short = SHORT | hook;
+  let at = plan + PLAN_OPERATIONS;
+  if (load<u32>(at) === OP_HIDE_IN) {
+    short |= SHORT_HIDES;
+    at += 4;
+  }
+  const tracking = load<u32>(at);
+  if (tracking === OP_TRACK_IN || tracking === OP_TRACK_OUT) {
+    short |= tracking === OP_TRACK_IN ? SHORT_TRACKS | SHORT_ARRIVES : SHORT_TRACKS;
+    at += 4;
+  }
+  const walk = load<u32>(at);
+  if ((walk & 255) !== OP_WALK) return;
+  at += 4;
+  if (load<u32>(at) === OP_CONFIRM) at += 4;
+  if (load<u32>(at) === OP_END) store<u32>(plan, short | ((walk >>> 8) << SHORT_WALK_SHIFT), PLAN_SHORT);
 }
 
 function begin(six: bool, way: u32): void {
-  at = planOf(six, way);
+  at = planOf(six, way) + PLAN_OPERATIONS;
 }
 
 function put(operation: u32): void {

@@ -1,45 +1,13 @@
 /** The batch loop: records are decoded into slots, a batch at a time; then each goes its way in order. */
 import { CAPTURE_DAMAGED, CAPTURE_END, CAPTURE_MORE, CAPTURE_RECORD } from '../src/abi/capture.ts';
-import {
-  CONTROL_BYTES,
-  CONTROL_INVALID,
-  CONTROL_OUTCOMES,
-  CONTROL_PACKETS,
-  CONTROL_STACK,
-  CONTROL_UNSEEN,
-  CONTROL_WIRE,
-  RUN_AGAIN,
-  RUN_DAMAGED,
-  RUN_DRAIN,
-  RUN_END,
-  RUN_MORE,
-  STATE_NONE,
-  VERDICT_ACCEPT,
-  VERDICT_DROP,
-  VERDICT_REJECT,
-  VERDICT_STACK,
-} from '../src/abi/control.ts';
-import { FIELD_CT_STATE, FIELD_FAMILY, FIELD_LENGTH } from '../src/abi/fields.ts';
-import {
-  PACKET_INVALID,
-  PACKET_NUMBER,
-  PACKET_SIZE,
-  PACKET_STACK,
-  PACKET_UNSEEN,
-  PACKET_WAY,
-  PACKET_WIRE,
-  WAY_PREROUTING,
-  WAY_UNSEEN,
-} from '../src/abi/packet.ts';
-import { NEXT_ACCEPT, NEXT_HOTDROP, NEXT_REJECT } from '../src/abi/program.ts';
-import { UNSEEN_FAMILY } from '../src/abi/reasons.ts';
-import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
+import { CONTROL_PACKETS, CONTROL_WIRE, RUN_AGAIN, RUN_DAMAGED, RUN_DRAIN, RUN_END, RUN_MORE } from '../src/abi/control.ts';
+import { PACKET_NUMBER, PACKET_SIZE, PACKET_WIRE } from '../src/abi/packet.ts';
 import { batchAnswer, captureBatch } from './capture/index.ts';
-import { conntrackLooked, hasFamily, hookOf, lookAhead, runHooks } from './hooks.ts';
+import { lookAhead } from './hooks.ts';
+import { judgeSlots } from './judge.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
-import { closeRecord, openRecord, recording, ringIsFull } from './records.ts';
 import { routePacket, routePlain } from './stack/index.ts';
-import { addTo, tally } from './tally.ts';
+import { addTo } from './tally.ts';
 
 /** Packets decoded before the first of them goes its way. */
 export const BATCH: u32 = 32;
@@ -79,11 +47,8 @@ export function replay(): i32 {
       decode();
       lookAhead(slots, filled);
     }
-    while (done < filled) {
-      if (ringIsFull()) return RUN_DRAIN;
-      judge(slotAt(done));
-      done++;
-    }
+    done = ((judgeSlots(slotAt(done), slotAt(filled)) - slots) / PACKET_SIZE) as u32;
+    if (done < filled) return RUN_DRAIN;
   }
   return RUN_AGAIN;
 }
@@ -131,42 +96,4 @@ function decodeSlots(end: usize): void {
     routePacket(slot);
     slot += PACKET_SIZE;
   }
-}
-
-/** Through the hooks, or unseen; and counts what became of it. */
-function judge(slot: usize): void {
-  const record = recording();
-  if (record) openRecord();
-  if (load<u32>(slot, PACKET_UNSEEN) === 0 && !hasFamily(load<u32>(slot, FIELD_FAMILY * 4) === 6)) {
-    store<u32>(slot, UNSEEN_FAMILY, PACKET_UNSEEN);
-    store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
-  }
-  const unseen = load<u32>(slot, PACKET_UNSEEN);
-  if (unseen !== 0) {
-    tally(CONTROL_UNSEEN, unseen);
-    if (record) closeRecord(slot, RECORD_NO_VERDICT, 0, false, false);
-    return;
-  }
-  addTo(CONTROL_BYTES, load<u32>(slot, FIELD_LENGTH * 4) as u64);
-  const hook = hookOf(slot);
-  const next = runHooks(slot);
-  const verdict = verdictOf(slot, next);
-  let state: u32 = STATE_NONE;
-  if (conntrackLooked()) {
-    state = load<u32>(slot, FIELD_CT_STATE * 4);
-    const reason = load<u32>(slot, PACKET_INVALID);
-    if (reason !== 0) tally(CONTROL_INVALID, reason);
-  }
-  tally(CONTROL_OUTCOMES, (((hook << 2) | verdict) << 3) | state);
-  if (record) closeRecord(slot, verdict, hook, conntrackLooked(), next === NEXT_HOTDROP);
-}
-
-/** A packet that the rules let go on to a dead end is the stack's. */
-function verdictOf(slot: usize, next: u32): u32 {
-  if (next === NEXT_ACCEPT) {
-    if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_PREROUTING) return VERDICT_ACCEPT;
-    tally(CONTROL_STACK, load<u32>(slot, PACKET_STACK));
-    return VERDICT_STACK;
-  }
-  return next === NEXT_REJECT ? VERDICT_REJECT : VERDICT_DROP;
 }

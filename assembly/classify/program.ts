@@ -12,8 +12,9 @@ export let stackBase: usize = 0;
 export let stackEnd: usize = 0;
 export let creditsPerJiffy: u32 = 0;
 
-/** Segments from 1 to here have events, which a path shows. */
+/** Segments from 1 to here have events, which a path shows; the same while there is a path, otherwise 0. */
 let visible: u32 = 0;
+let noted: u32 = 0;
 /** Where the path of the current packet goes; at the limit it is cut. */
 let pathAt: usize = 0;
 let pathLimit: usize = 0;
@@ -42,7 +43,7 @@ export function count(segment: u32, bytes: u64): void {
   const at = segments + (segment as usize) * SEGMENT_SIZE;
   store<u64>(at, load<u64>(at) + 1);
   store<u64>(at, load<u64>(at, 8) + bytes, 8);
-  if (pathLimit !== 0 && segment - 1 < visible) note(segment);
+  if (segment - 1 < noted) note(segment);
 }
 
 function note(segment: u32): void {
@@ -58,6 +59,7 @@ function note(segment: u32): void {
 export function startPath(at: usize, limit: usize): void {
   pathAt = at;
   pathLimit = limit;
+  noted = limit !== 0 ? visible : 0;
   pathCut = false;
 }
 

@@ -30,20 +30,22 @@ import { runTest } from './tests.ts';
 
 /** The verdict (NEXT_*) of walk number `walk`; an absent table accepts without a trace. `bytes`: what rules count for the packet. */
 export function runWalk(walk: u32, slot: usize, bytes: u64): u32 {
-  const at = code + ((walk as usize) << 3);
+  // Globals are read from memory every time: once is enough.
+  const base = code;
+  const at = base + ((walk as usize) << 3);
   const root = load<u32>(at);
   if (root === 0) return NEXT_ACCEPT;
-  const edge = code + (descend(root, slot) as usize);
+  const edge = base + (descend(base, root, slot) as usize);
   count(load<u32>(edge), bytes);
   const next = load<u32>(edge, 4);
   return next < <u32>NEXT_STEP ? next : runSteps(next, load<u32>(at, 4), slot, bytes);
 }
 
-/** The edge that the static fields lead to. */
-function descend(root: u32, slot: usize): u32 {
+/** The edge that the static fields lead to; `base`: the code. */
+function descend(base: usize, root: u32, slot: usize): u32 {
   let reference = root;
   while ((reference & REF_EDGE) === 0) {
-    const node = code + (reference as usize);
+    const node = base + (reference as usize);
     const head = load<u32>(node);
     if ((head & NODE_TABLE) !== 0) {
       const kind = load<u8>(node + (load<u8>(slot + ((head ^ NODE_TABLE) as usize)) as usize), NODE_TABLE_CLASSES) as usize;

@@ -9,6 +9,8 @@ import { linkTruncated, notIp } from './link.ts';
 const HEADER: usize = 16;
 const HEADER_2: usize = 20;
 const ARPHRD_ETHER: u32 = 1;
+/** On lo every packet is both sent and received: its type says nothing about direction. */
+const ARPHRD_LOOPBACK: u32 = 772;
 /** There the protocol is a netlink family. */
 const ARPHRD_NETLINK: u32 = 824;
 
@@ -36,7 +38,8 @@ function cooked(slot: usize, type: u32, hardware: u32, addressLength: u32, addre
   if (type <= <u32>PACKET_OUTGOING) {
     store<u32>(slot, type, FIELD_PACKET_TYPE * 4);
     // epb_flags, where there are any, were meant for this file.
-    if (load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_UNKNOWN) {
+    if (hardware === ARPHRD_LOOPBACK) store<u32>(slot, DIRECTION_UNKNOWN, PACKET_DIRECTION);
+    else if (load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_UNKNOWN) {
       store<u32>(slot, type === <u32>PACKET_OUTGOING ? DIRECTION_OUTBOUND : DIRECTION_INBOUND, PACKET_DIRECTION);
     }
   }

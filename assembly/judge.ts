@@ -1,0 +1,103 @@
+/** What becomes of decoded packets, in order: through the hooks or unseen; and the counting of it. */
+import {
+  CONTROL_BYTES,
+  CONTROL_INVALID,
+  CONTROL_OUTCOMES,
+  CONTROL_STACK,
+  CONTROL_UNSEEN,
+  STATE_NONE,
+  VERDICT_ACCEPT,
+  VERDICT_DROP,
+  VERDICT_REJECT,
+  VERDICT_STACK,
+} from '../src/abi/control.ts';
+import { FIELD_CT_STATE, FIELD_FAMILY, FIELD_LENGTH } from '../src/abi/fields.ts';
+import {
+  PACKET_INVALID,
+  PACKET_SIZE,
+  PACKET_STACK,
+  PACKET_UNSEEN,
+  PACKET_WAY,
+  WAY_PREROUTING,
+  WAY_UNSEEN,
+} from '../src/abi/packet.ts';
+import { NEXT_ACCEPT, NEXT_HOTDROP, NEXT_REJECT } from '../src/abi/program.ts';
+import { UNSEEN_FAMILY } from '../src/abi/reasons.ts';
+import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
+import { conntrackLooked, hasFamily, hookOf, runHooks, runShort } from './hooks.ts';
+import { PLAN_SHORT, planOf, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
+import { closeRecord, openRecord, recording, ringIsFull } from './records.ts';
+import { addTo, tally } from './tally.ts';
+
+/** The slots from `slot` to before `end`. Out: the first that is not judged, because the ring of records is full first; or `end`. */
+export function judgeSlots(slot: usize, end: usize): usize {
+  const record = recording();
+  let bytes: u64 = 0;
+  for (; slot < end; slot += PACKET_SIZE) {
+    if (record) {
+      if (ringIsFull()) break;
+      openRecord();
+    }
+    const short = load<u32>(slot, PACKET_UNSEEN) === 0 ? load<u32>(planOfSlot(slot), PLAN_SHORT) : 0;
+    if (short === 0) {
+      bytes += judge(slot, record);
+      continue;
+    }
+    const length = load<u32>(slot, FIELD_LENGTH * 4) as u64;
+    bytes += length;
+    const next = runShort(short, slot, length);
+    const verdict = next === NEXT_ACCEPT ? <u32>VERDICT_ACCEPT : refusal(next);
+    countOutcome(slot, short & SHORT_HOOK, verdict, (short & SHORT_TRACKS) !== 0);
+    if (record) closeRecord(slot, verdict, short & SHORT_HOOK, (short & SHORT_TRACKS) !== 0, next === NEXT_HOTDROP);
+  }
+  addTo(CONTROL_BYTES, bytes);
+  return slot;
+}
+
+// @ts-expect-error: decorator
+function planOfSlot(slot: usize): usize {
+  return planOf(load<u32>(slot, FIELD_FAMILY * 4) === 6, load<u32>(slot, PACKET_WAY));
+}
+
+// @ts-expect-error: decorator
+function countOutcome(slot: usize, hook: u32, verdict: u32, looked: bool): void {
+  let state: u32 = STATE_NONE;
+  if (looked) {
+    state = load<u32>(slot, FIELD_CT_STATE * 4);
+    const reason = load<u32>(slot, PACKET_INVALID);
+    if (reason !== 0) tally(CONTROL_INVALID, reason);
+  }
+  tally(CONTROL_OUTCOMES, (((hook << 2) | verdict) << 3) | state);
+}
+
+/** A packet that has no short plan. Out: its IP bytes, if it entered netfilter. */
+function judge(slot: usize, record: bool): u64 {
+  if (load<u32>(slot, PACKET_UNSEEN) === 0 && !hasFamily(load<u32>(slot, FIELD_FAMILY * 4) === 6)) {
+    store<u32>(slot, UNSEEN_FAMILY, PACKET_UNSEEN);
+    store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+  }
+  const unseen = load<u32>(slot, PACKET_UNSEEN);
+  if (unseen !== 0) {
+    tally(CONTROL_UNSEEN, unseen);
+    if (record) closeRecord(slot, RECORD_NO_VERDICT, 0, false, false);
+    return 0;
+  }
+  const hook = hookOf(slot);
+  const next = runHooks(planOfSlot(slot), slot);
+  const verdict = verdictOf(slot, next);
+  countOutcome(slot, hook, verdict, conntrackLooked());
+  if (record) closeRecord(slot, verdict, hook, conntrackLooked(), next === NEXT_HOTDROP);
+  return load<u32>(slot, FIELD_LENGTH * 4) as u64;
+}
+
+/** A packet that the rules let go on to a dead end is the stack's. */
+function verdictOf(slot: usize, next: u32): u32 {
+  if (next !== NEXT_ACCEPT) return refusal(next);
+  if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_PREROUTING) return VERDICT_ACCEPT;
+  tally(CONTROL_STACK, load<u32>(slot, PACKET_STACK));
+  return VERDICT_STACK;
+}
+
+function refusal(next: u32): u32 {
+  return next === NEXT_REJECT ? VERDICT_REJECT : VERDICT_DROP;
+}
