@@ -41,9 +41,9 @@ function program(done: (code: number) => void): Command {
 
 /** Runs the command line `argv` (as process.argv); resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  // The writer is told by its callback (terminal.ts); an unheard event would end the process with a stack trace.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
   let code: number = EXIT.ok;
   try {
     await program((value) => {

@@ -66,12 +66,17 @@ export function addHostOptions(command: Command): Command {
     .addOption(new Option('--route <file>', 'output of "ip -j route" (give it twice for IPv4 and IPv6)').argParser(many));
 }
 
+/** Kernels that judged our answers. */
+const KERNELS: readonly string[] = [DEFAULT_PROFILE.kernel];
+
 /** --backend, --kernel, --hz, --sysctl, --prestack. */
 export function addProfileOptions(command: Command): Command {
   return command
     .optionsGroup('Kernel:')
     .addOption(new Option('--backend <name>', 'which iptables').choices(['legacy', 'nft']).default(DEFAULT_PROFILE.backend))
-    .option('--kernel <version>', 'version the answers are for', DEFAULT_PROFILE.kernel)
+    .addOption(
+      new Option('--kernel <version>', 'the kernel the answers are for').choices(KERNELS).default(DEFAULT_PROFILE.kernel),
+    )
     .addOption(
       new Option('--hz <n>', 'CONFIG_HZ of that kernel').argParser(wholeNumber('--hz', 1, 100_000)).default(DEFAULT_PROFILE.hz),
     )

@@ -44,7 +44,8 @@ export function buildHost(given: HostGiven): Host {
   const host: Host = { interfaces, routes: [], forward: given.forward === true, notes: [], guessed: false };
   if (given.in !== undefined) host.in = given.in;
   if (given.out !== undefined) host.out = given.out;
-  for (const name of [given.in, given.out]) if (name !== undefined && name !== '') interfaceNamed(host, name);
+  if (host.forward) nameWays(host);
+  for (const name of [host.in, host.out]) if (name !== undefined && name !== '') interfaceNamed(host, name);
   if (given.addresses !== undefined) readAddresses(host, given.addresses);
   for (const text of given.local ?? []) addLocal(host, text, given.in ?? given.out ?? DEFAULT_INTERFACE);
   for (const entry of interfaces) for (const address of entry.addresses) addAddressRoutes(host, entry.name, address);
@@ -52,6 +53,18 @@ export function buildHost(given: HostGiven): Host {
   // Without routes everything that is not local leaves by one device, as on a host with a default route.
   if (given.routes === undefined || given.routes.length === 0) addDefaultRoutes(host);
   return host;
+}
+
+/** A router needs two devices: those that were not named get the usual names, and the report says so. */
+function nameWays(host: Host): void {
+  if (host.in === undefined) {
+    host.in = host.out === DEFAULT_INTERFACE ? 'eth1' : DEFAULT_INTERFACE;
+    host.notes.push(`--in was not given: packets enter at ${host.in}`);
+  }
+  if (host.out === undefined) {
+    host.out = host.in === DEFAULT_INTERFACE ? 'eth1' : DEFAULT_INTERFACE;
+    host.notes.push(`--out was not given: packets leave at ${host.out}`);
+  }
 }
 
 function loopback(): HostInterface {

@@ -44,11 +44,11 @@ export class Census {
     return made;
   }
 
-  /** The host's own address comes first, if any is: most packets, then what is near, is said to be outgoing, and serves. */
+  /** The host's own address comes first, if any is: what the capture itself says was sent by its host, then most packets, what is near, and serves. */
   ranking(): [string, Seen][] {
     return [...this.addresses].sort(
       ([, a], [, b]) =>
-        b.packets - a.packets || Number(b.near) - Number(a.near) || b.outgoing - a.outgoing || b.serving - a.serving,
+        b.outgoing - a.outgoing || b.packets - a.packets || Number(b.near) - Number(a.near) || b.serving - a.serving,
     );
   }
 }

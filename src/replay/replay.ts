@@ -38,8 +38,15 @@ export async function prepare(
     given !== undefined &&
     (given.forward === true || given.local !== undefined || given.addresses !== undefined || given.routes !== undefined);
   if (saysWho) return { captures, host: buildHost(given) };
-  const first = captures[0]!;
-  const { frames, ahead } = await firstFrames(first, signal);
+  // The first file that holds a packet: a rotated capture may begin with an empty one.
+  let first = captures[0]!;
+  let { frames, ahead } = await firstFrames(first, signal);
+  for (const next of captures.slice(1)) {
+    if (frames.length > 0 || first === '-' || next === '-') break;
+    ahead.rest.close();
+    first = next;
+    ({ frames, ahead } = await firstFrames(first, signal));
+  }
   if (first !== '-') ahead.rest.close();
   const sets = rules.flatMap((dual) => [dual[4], dual[6]]).filter((ruleset) => ruleset !== undefined);
   const host = guessHost(frames, sets, given ?? {});

@@ -16,6 +16,9 @@ export function renderComparison(
   if (options.quiet !== true) {
     for (const [index, report] of comparison.reports.entries()) out.push(renderText(report, rules[index]!, options), '');
   }
+  // Quiet leaves the reports out, not what they rest on.
+  else
+    for (const note of new Set(comparison.reports.flatMap((report) => report.host.notes))) out.push(style.warn(`host: ${note}`));
   out.push(style.bold('Side by side'), ...table(comparison.reports, style), '', verdictOf(comparison, style), '');
   return out.join('\n');
 }

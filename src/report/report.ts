@@ -87,7 +87,12 @@ export function buildReport({ rules, host, profile, result, seconds }: ReportInp
     tables: reportTables(primary, result.counters[family]),
     evaluations: result.evaluations,
     connections: result.connections,
-    notes: [...noteLines(primary), ...(second === undefined ? [] : noteLines(second)), ...result.notes],
+    notes: [
+      ...noteLines(primary),
+      ...(second === undefined ? [] : noteLines(second)),
+      ...result.notes,
+      ...offloadNotes(profile, result),
+    ],
   };
   if (report.verdicts.STACK === 0) delete report.verdicts.STACK;
   if (second !== undefined) report.tables6 = reportTables(second, result.counters[6]);
@@ -95,6 +100,18 @@ export function buildReport({ rules, host, profile, result, seconds }: ReportInp
     report.speed = { seconds, packetsPerSecond: seconds > 0 ? Math.round(result.packets / seconds) : 0 };
   }
   return report;
+}
+
+/** What a capture taken on a host with an offloading NIC, or with a short snaplen, looks like: the kernel would not have seen it so. */
+function offloadNotes(profile: Profile, { unseen, invalid }: ReplayResult): string[] {
+  if (profile.prestack === 'lenient') return [];
+  const checksums = (unseen['bad IP header checksum'] ?? 0) + (invalid['bad checksum'] ?? 0);
+  const cut = unseen['truncated by the capture'] ?? 0;
+  const notes: string[] = [];
+  if (checksums > 0)
+    notes.push(`${checksums} packets with a bad checksum: if the capturing NIC fills checksums in later, use --prestack lenient`);
+  if (cut > 0) notes.push(`${cut} packets cut by the capture: --prestack lenient judges them by what is there`);
+  return notes;
 }
 
 const noteLines = (rules: RuleSet): string[] =>

@@ -50,11 +50,22 @@ function heading(report: Report, style: Style): string[] {
 function renderTables(ruleset: RuleSet, tables: ReportTables, report: Report, options: TextOptions, style: Style): string[] {
   const lines: string[] = [];
   const several = ruleset.tables.length > 1;
+  const dual = report.rules.length > 1 && ruleset.family === 6 ? 'IPv6 ' : '';
   for (const table of ruleset.tables) {
     for (const chain of table.chains) {
       const seen = tables[table.name]?.[chain.name];
       if (seen === undefined || !worthShowing(chain, table, seen, options)) continue;
-      lines.push(...renderChain(ruleset, chain, seen, several || table.name !== 'filter' ? table.name : '', report, style), '');
+      lines.push(
+        ...renderChain(
+          ruleset,
+          chain,
+          seen,
+          `${dual}${several || table.name !== 'filter' ? table.name : ''}`.trim(),
+          report,
+          style,
+        ),
+        '',
+      );
     }
   }
   return lines;
