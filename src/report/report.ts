@@ -5,6 +5,7 @@ import type { Counter, CtState, HookName, TableCounters } from '../model/outcome
 import { DEFAULT_SYSCTLS, type Profile } from '../model/profile.ts';
 import type { Family, RuleSet, Table } from '../model/ruleset.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
+import { plural } from './style.ts';
 
 export interface ReportChain extends Counter {
   policy: 'ACCEPT' | 'DROP' | null;
@@ -109,8 +110,10 @@ function offloadNotes(profile: Profile, { unseen, invalid }: ReplayResult): stri
   const cut = unseen['truncated by the capture'] ?? 0;
   const notes: string[] = [];
   if (checksums > 0)
-    notes.push(`${checksums} packets with a bad checksum: if the capturing NIC fills checksums in later, use --prestack lenient`);
-  if (cut > 0) notes.push(`${cut} packets cut by the capture: --prestack lenient judges them by what is there`);
+    notes.push(
+      `${plural(checksums, 'packet')} with a bad checksum: if the capturing NIC fills checksums in later, use --prestack lenient`,
+    );
+  if (cut > 0) notes.push(`${plural(cut, 'packet')} cut by the capture: --prestack lenient judges them by what is there`);
   return notes;
 }
 

@@ -90,6 +90,7 @@ Never reached netfilter  not IP 3, bad IP header checksum 1
 Evaluations 40,002 rules, 2.00 a packet
 2,000,500 packets/s (0.010 s)
 note: something to know
+note: 1 packet with a bad checksum: if the capturing NIC fills checksums in later, use --prestack lenient
 `);
 });
 
