@@ -42,9 +42,6 @@ const TCP_TIMEOUTS = [
   'close',
   'syn_sent',
 ] as const;
-/** net/netfilter/nf_conntrack_proto_gre.c; not among the model's defaults. */
-const GRE_SECONDS = 30;
-const GRE_STREAM_SECONDS = 180;
 /** "nf_ct" "wasm": any value will do. */
 const DEFAULT_SEED = 0x6e665f6374776173n;
 /** The kernel keeps timeouts in a signed 32-bit number of jiffies. */
@@ -73,8 +70,8 @@ export function encodeConntrack(profile: Profile, options: ConntrackOptions): Ui
   timeout(TRACKING_ICMP, 'icmp_timeout');
   timeout(TRACKING_ICMPV6, 'icmpv6_timeout');
   timeout(TRACKING_GENERIC, 'generic_timeout');
-  view.setUint32(TRACKING_GRE, jiffies(profile.sysctls.nf_conntrack_gre_timeout ?? GRE_SECONDS), true);
-  view.setUint32(TRACKING_GRE_STREAM, jiffies(profile.sysctls.nf_conntrack_gre_timeout_stream ?? GRE_STREAM_SECONDS), true);
+  timeout(TRACKING_GRE, 'gre_timeout');
+  timeout(TRACKING_GRE_STREAM, 'gre_timeout_stream');
   return new Uint8Array(view.buffer);
 }
 
