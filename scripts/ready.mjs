@@ -50,11 +50,12 @@ const older = (output, inputs) => {
 
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 
-/** Engine (debug and release) and host code, whichever is older than its sources. */
+/** Engine (release, debug, and release without SIMD) and host code, whichever is older than its sources. */
 export function build() {
   for (const [target, output] of [
     ['release', 'build/engine.wasm'],
     ['debug', 'build/engine.debug.wasm'],
+    ['scalar', 'build/engine.scalar.wasm'],
   ]) {
     if (!older(output, ['assembly', 'src/abi', 'asconfig.json'])) continue;
     console.error(`building the engine (${target})...`);

@@ -22,6 +22,7 @@ conntrack:conntrack
 ip:iproute2
 ipset:ipset
 ethtool:ethtool
+nft:nftables
 '
 
 missing_tools() {

@@ -58,3 +58,35 @@ export interface PacketOutcome {
    */
   path?: string[];
 }
+
+/** One end of a connection's tuple. `port` is the port, the ICMP id, or the GRE key; 0 where the protocol has none. */
+export interface TupleEnd {
+  address: string;
+  port: number;
+}
+
+/** One direction of a connection. `type` and `code` for ICMP and ICMPv6 only. */
+export interface ConntrackTuple {
+  source: TupleEnd;
+  destination: TupleEnd;
+  type?: number;
+  code?: number;
+}
+
+/** A confirmed connection as `conntrack -L -o extended` tells it. */
+export interface ConntrackEntry {
+  family: 4 | 6;
+  /** IP protocol number. */
+  protocol: number;
+  /** Whole seconds left at the time of looking, as conntrack prints them. */
+  timeout: number;
+  /** TCP and SCTP: the state in conntrack's words (`ESTABLISHED`, `SYN_SENT`...). */
+  state?: string;
+  original: ConntrackTuple;
+  reply: ConntrackTuple;
+  /** No reply was seen yet: `[UNREPLIED]`. */
+  unreplied: boolean;
+  /** `[ASSURED]`. */
+  assured: boolean;
+  mark: number;
+}

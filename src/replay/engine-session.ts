@@ -5,9 +5,13 @@ import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.
 import type { Ending, Session } from './session.ts';
 
 /** The builds of the engine; they answer alike. */
-export type Build = 'release' | 'debug';
+export type Build = 'release' | 'debug' | 'scalar';
 
-const FILES: Record<Build, string> = { release: '../../build/engine.wasm', debug: '../../build/engine.debug.wasm' };
+const FILES: Record<Build, string> = {
+  release: '../../build/engine.wasm',
+  debug: '../../build/engine.debug.wasm',
+  scalar: '../../build/engine.scalar.wasm',
+};
 
 const modules = new Map<Build, Uint8Array>();
 
