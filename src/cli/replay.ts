@@ -3,13 +3,14 @@ import { Command, Option } from 'commander';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import { expandCaptures } from '../replay/open.ts';
-import { countFlows, type Prepared, prepare, replayOne } from '../replay/replay.ts';
-import { type Comparison, changedPackets, VERDICT_CODES, VerdictList } from '../report/comparison.ts';
+import { forEachFrame, type Prepared, prepare, replayOne } from '../replay/replay.ts';
+import { type Change, ChangeCollector, type Comparison, changedPackets, FateList } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
 import { buildReport, type Report } from '../report/report.ts';
 import { renderSaved } from '../report/saved.ts';
 import { PLAIN } from '../report/style.ts';
 import { renderText } from '../report/text.ts';
+import { verdictLine } from '../report/verdict-line.ts';
 import { EXIT, UsageError } from './exit.ts';
 import {
   addHostOptions,
@@ -85,7 +86,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   const profile = profileOf(options);
   const given = hostGiven(options);
   const rules = loadRules(options);
-  if (rules.length > 1 && options.verdicts !== undefined) throw new UsageError('--verdicts takes one -R');
+  if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
   const captures = expandCaptures(options.read);
   if (rules.length > 1 && captures.includes('-'))
@@ -127,7 +128,7 @@ async function single({ options, prepared, profile, signal }: Task, rules: DualR
       ...witness(options),
       signal: stop.signal,
       onProgress: (...step) => bar.draw(...step),
-      ...(verdicts === undefined ? {} : { onPacket: (outcome: PacketOutcome) => verdicts.write(outcome) }),
+      ...(verdicts === undefined ? {} : { onPacket: (outcome: PacketOutcome) => verdicts.write(verdictLine(outcome)) }),
     });
     bar.clear();
     verdicts?.flush();
@@ -166,12 +167,12 @@ const textOptions = (options: ReplayOptions) => ({
 /** Several rule sets over the same packets. Returns the exit code. */
 async function compare({ options, prepared, profile, signal }: Task, rules: readonly DualRules[]): Promise<number> {
   const reports: Report[] = [];
-  const lists: VerdictList[] = [];
+  const lists: FateList[] = [];
   let damaged = false;
   const bar = new ProgressBar();
   const { host } = prepared;
   for (const one of rules) {
-    const list = new VerdictList();
+    const list = new FateList();
     const outcome = await replayOne(
       prepared,
       { rules: one, host, profile, packets: { path: false } },
@@ -179,7 +180,7 @@ async function compare({ options, prepared, profile, signal }: Task, rules: read
         ...witness(options),
         signal,
         onProgress: (...step) => bar.draw(...step),
-        onPacket: ({ verdict }) => list.push(verdict === null ? 0 : VERDICT_CODES[verdict]!),
+        onPacket: (fate) => list.push(fate),
       },
     );
     lists.push(list);
@@ -187,14 +188,33 @@ async function compare({ options, prepared, profile, signal }: Task, rules: read
     reports.push(buildReport({ rules: one, host, profile, result: outcome.result, ...timing(options, outcome.seconds) }));
   }
   bar.clear();
-  const changed = changedPackets(lists);
-  const flows = await countFlows(prepared.captures, changed);
-  const comparison: Comparison = { schema: 'wasmtables/comparison/1', reports, changed: { packets: changed.length, flows } };
-  await writeOut(
+  const changes = await changesOf(prepared.captures, lists, options.verdicts);
+  const comparison: Comparison = { schema: 'wasmtables/comparison/1', reports, ...changes };
+  const text =
     options.format === 'json'
       ? `${JSON.stringify(comparison, null, 2)}\n`
-      : renderComparison(comparison, rules.map(rulesOf), textOptions(options)),
-  );
+      : renderComparison(comparison, rules.map(rulesOf), textOptions(options));
+  if (options.verdicts === '-') process.stderr.write(text);
+  else await writeOut(text);
   if (damaged) return EXIT.damaged;
-  return changed.length > 0 ? EXIT.differs : EXIT.ok;
+  return comparison.changed.packets > 0 ? EXIT.differs : EXIT.ok;
+}
+
+/** Looks the changed packets up in the captures; every one becomes a line of `file`. */
+async function changesOf(captures: readonly string[], lists: readonly FateList[], file: string | undefined) {
+  const changed = changedPackets(lists);
+  const last = changed.at(-1) ?? -1;
+  const lines = file === undefined ? undefined : new VerdictFile(file, () => {});
+  try {
+    const collector = new ChangeCollector(lists, changed, (change: Change) => lines?.write(JSON.stringify(change)));
+    if (changed.length > 0) {
+      await forEachFrame(captures, (frame, index) => {
+        collector.add(frame, index);
+        return index < last;
+      });
+    }
+    return collector.result();
+  } finally {
+    lines?.close();
+  }
 }

@@ -1,7 +1,5 @@
 /** Where the lines of --verdicts go. */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { PacketOutcome } from '../model/outcome.ts';
-import { verdictLine } from '../report/verdict-line.ts';
 
 /** Lines written at once. */
 const BATCH = 4096;
@@ -25,8 +23,9 @@ export class VerdictFile {
     this.#onUnread = onUnread;
   }
 
-  write(outcome: PacketOutcome): void {
-    this.#lines.push(verdictLine(outcome));
+  /** A line without its newline. */
+  write(line: string): void {
+    this.#lines.push(line);
     if (this.#lines.length >= BATCH) this.flush();
   }
 

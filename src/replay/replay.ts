@@ -5,7 +5,6 @@ import { buildHost, type HostGiven } from '../model/host-build.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
-import { flowKey } from './flow.ts';
 import { GUESS_FRAMES, guessHost } from './guess.ts';
 import { referenceSession } from './reference-session.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
@@ -107,17 +106,4 @@ export async function forEachFrame(captures: readonly string[], take: (frame: Fr
     source.close();
     if (!going) return;
   }
-}
-
-/** How many flows (either direction is the same flow) the packets of these 0-based numbers belong to. */
-export async function countFlows(captures: readonly string[], packets: readonly number[]): Promise<number> {
-  if (packets.length === 0) return 0;
-  const wanted = new Set(packets);
-  const last = packets[packets.length - 1]!;
-  const flows = new Set<string>();
-  await forEachFrame(captures, (frame, index) => {
-    if (wanted.has(index)) flows.add(flowKey(frame));
-    return index < last;
-  });
-  return flows.size;
 }

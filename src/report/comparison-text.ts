@@ -1,11 +1,14 @@
 /** Two or more rule sets side by side, for people. */
 import type { RuleSet } from '../model/ruleset.ts';
-import type { Comparison } from './comparison.ts';
+import type { Change, ChangedFlow, Comparison, Fate } from './comparison.ts';
 import type { Report } from './report.ts';
 import { count, PLAIN, plural, type Style } from './style.ts';
 import { renderText, type TextOptions } from './text.ts';
 
-/** Each report in full (unless quiet), then a table with one column a rule set and a line that says what changed. */
+/** Changed flows shown; the JSON document lists more, --verdicts all packets. */
+const FLOWS_SHOWN = 10;
+
+/** Each report in full (unless quiet), then a table with one column a rule set, the first flows that change, and a line that says how many do. */
 export function renderComparison(
   comparison: Comparison,
   rules: readonly (readonly RuleSet[])[],
@@ -19,7 +22,8 @@ export function renderComparison(
   // Quiet leaves the reports out, not what they rest on.
   else
     for (const note of new Set(comparison.reports.flatMap((report) => report.host.notes))) out.push(style.warn(`host: ${note}`));
-  out.push(style.bold('Side by side'), ...table(comparison.reports, style), '', verdictOf(comparison, style), '');
+  out.push(style.bold('Side by side'), ...table(comparison.reports, style), '');
+  out.push(...changeLines(comparison, style), verdictOf(comparison, style), '');
   return out.join('\n');
 }
 
@@ -36,6 +40,39 @@ function table(reports: readonly Report[], style: Style): string[] {
     const line = row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  ');
     return index === 0 ? style.dim(line) : line;
   });
+}
+
+function changeLines({ changes, changed }: Comparison, style: Style): string[] {
+  if (changes.length === 0) return [];
+  const shown = changes.slice(0, FLOWS_SHOWN);
+  const rows = [['packet', 'time', 'from, to', 'verdict'], ...shown.map(changeCells)];
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const lines = rows.map(([packet, time, ends, verdicts], index) => {
+    const line = `${packet!.padStart(widths[0]!)}  ${time!.padEnd(widths[1]!)}  ${ends!.padEnd(widths[2]!)}  ${verdicts}`;
+    return index === 0 ? style.dim(line) : line;
+  });
+  const more = changed.flows - shown.length;
+  if (more > 0)
+    lines.push(style.dim(`... and ${count(more)} more ${more === 1 ? 'flow' : 'flows'} (--verdicts FILE writes every packet)`));
+  return [style.bold('What changes (the first packet of each flow)'), ...lines, ''];
+}
+
+function changeCells({ packets, first }: ChangedFlow): string[] {
+  const more = packets > 1 ? ` (${count(packets - 1)} more of this flow)` : '';
+  return [count(first.packet), first.time, endsText(first), `${first.outcomes.map(fateText).join(' -> ')}${more}`];
+}
+
+/** `192.0.2.1 > 198.51.100.2, tcp 40000 > 80`, as trace has it. */
+function endsText({ source, destination, protocol, sourcePort, destinationPort }: Change): string {
+  if (source === undefined) return 'no readable IP packet';
+  const ports = sourcePort === undefined ? '' : ` ${sourcePort} > ${destinationPort}`;
+  return `${source} > ${destination}, ${protocol ?? 'unparsable header chain'}${ports}`;
+}
+
+function fateText({ verdict, rule, reason, unseen }: Fate): string {
+  if (verdict === null) return `never reached netfilter (${unseen})`;
+  if (rule !== undefined) return `${verdict} by ${rule}`;
+  return reason === undefined ? verdict : `${verdict} (${reason})`;
 }
 
 function verdictOf(comparison: Comparison, style: Style): string {

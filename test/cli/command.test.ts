@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
+import type { Change, Comparison } from '../../src/report/comparison.ts';
 import { concat, pcapHeader, record } from '../capture/build.ts';
 import { command, shell } from './command.ts';
 
@@ -61,6 +62,7 @@ test.each([
   [['replay', '-R', RULES, '-r', CAPTURE, '--addr', 'package.json'], /addr/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--route', 'no-such-file'], /no-such-file/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--path'], /--path goes with/],
+  [['replay', '-R', RULES, '-R', RULES, '-r', CAPTURE, '--path', '--verdicts', 'x'], /--path takes one -R/],
   [['replay', '-R', 'no-such-rules', '-r', CAPTURE], /no-such-rules/],
   [['replay', '-R', 'pcaps', '-r', CAPTURE], /pcaps/],
   [['replay', '-R', RULES, '-R', RULES, '-r', '-'], /standard input/],
@@ -132,6 +134,40 @@ test('verdicts that differ are 1', async () => {
   const { code, stdout } = await command(args(open));
   expect(code).toBe(1);
   expect(stdout).toMatch(/1,701 packets of .* flows change their verdict/);
+});
+
+test('a comparison says which packets change, by which rules; --verdicts writes all of them', async () => {
+  const open = file('closed.v4', '*filter\n:INPUT DROP [0:0]\nCOMMIT\n');
+  const args = ['replay', '-R', RULES, '-R', open, '-r', CAPTURE, '--no-timing'];
+  const lines = join(folder, 'changes.ndjson');
+  const { code, stdout } = await command([...args, '--format', 'json', '--verdicts', lines]);
+  expect(code).toBe(1);
+  const { changed, changes, changesLeftOut } = JSON.parse(stdout) as Comparison;
+  expect(changes.length + changesLeftOut).toBe(changed.flows);
+  const all = readFileSync(lines, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Change);
+  expect(all.length).toBe(changed.packets);
+  expect(all[0]).toEqual(changes[0]?.first);
+  expect(all[0]).toMatchObject({ outcomes: [{ verdict: 'ACCEPT' }, { verdict: 'DROP', rule: 'filter:INPUT:policy:1' }] });
+  // What each rule set by itself says of the same packets.
+  for (const [index, rules] of [RULES, open].entries()) {
+    const alone = await command(['replay', '-R', rules, '-r', CAPTURE, '--verdicts', '-']);
+    const told = new Map(
+      alone.stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => [JSON.parse(line).packet, JSON.parse(line)]),
+    );
+    for (const change of all) expect(told.get(change.packet)).toMatchObject({ time: change.time, ...change.outcomes[index] });
+  }
+  const text = await command([...args, '-q']);
+  expect(text.stdout).toContain('What changes (the first packet of each flow)');
+  expect(text.stdout).toMatch(/ACCEPT by filter:INPUT:rule:\d -> DROP by filter:INPUT:policy:1/);
+  const piped = await command([...args, '-q', '--verdicts', '-']);
+  expect(piped.stdout).toBe(readFileSync(lines, 'utf8'));
+  expect(piped.stderr).toBe(text.stdout);
 });
 
 test('standard input: whole, packed, and rules from it', async () => {

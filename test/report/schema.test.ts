@@ -6,8 +6,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
 import { loadRules } from '../../src/cli/rules.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
-import { prepare, replayOne } from '../../src/replay/replay.ts';
-import { type Comparison, changedPackets, VERDICT_CODES, VerdictList } from '../../src/report/comparison.ts';
+import { forEachFrame, prepare, replayOne } from '../../src/replay/replay.ts';
+import { ChangeCollector, type Comparison, changedPackets, FateList } from '../../src/report/comparison.ts';
 import { buildReport, type Report } from '../../src/report/report.ts';
 import { verdictLine } from '../../src/report/verdict-line.ts';
 
@@ -15,7 +15,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): unknown => JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
 
 const ajv = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true, allErrors: true });
-for (const name of ['report', 'verdict', 'comparison', 'trace']) ajv.addSchema(read(`docs/schema/${name}-1.json`) as object);
+for (const name of ['report', 'verdict', 'change', 'comparison', 'trace'])
+  ajv.addSchema(read(`docs/schema/${name}-1.json`) as object);
 
 function expectValid(name: string, document: unknown): void {
   const validate = ajv.getSchema(`wasmtables/${name}/1`)!;
@@ -45,9 +46,9 @@ test.each(scenarios)('%s: report, comparison and verdict lines', async (name) =>
   const { host } = prepared;
   for (const engine of ['wasm', 'reference'] as const) {
     const reports: Report[] = [];
-    const lists: VerdictList[] = [];
+    const lists: FateList[] = [];
     for (const rules of sets) {
-      const list = new VerdictList();
+      const list = new FateList();
       const { result, seconds } = await replayOne(
         prepared,
         { rules, host, profile: DEFAULT_PROFILE, packets: { path: true } },
@@ -56,7 +57,7 @@ test.each(scenarios)('%s: report, comparison and verdict lines', async (name) =>
           tree: true,
           onPacket: (outcome) => {
             if (list.length < 400) expectValid('verdict', JSON.parse(verdictLine(outcome)));
-            list.push(outcome.verdict === null ? 0 : VERDICT_CODES[outcome.verdict]!);
+            list.push(outcome);
           },
         },
       );
@@ -66,7 +67,16 @@ test.each(scenarios)('%s: report, comparison and verdict lines', async (name) =>
       expectValid('report', printed(reports.at(-1)));
     }
     const changed = changedPackets(lists);
-    const comparison: Comparison = { schema: 'wasmtables/comparison/1', reports, changed: { packets: changed.length, flows: 0 } };
+    const lines: unknown[] = [];
+    const collector = new ChangeCollector(lists, changed, (change) => lines.push(printed(change)));
+    await forEachFrame(prepared.captures, (frame, index) => {
+      collector.add(frame, index);
+      return true;
+    });
+    for (const line of lines) expectValid('change', line);
+    expect(lines.length).toBe(changed.length);
+    const comparison: Comparison = { schema: 'wasmtables/comparison/1', reports, ...collector.result() };
+    expect(comparison.changes.length + comparison.changesLeftOut).toBe(comparison.changed.flows);
     expectValid('comparison', printed(comparison));
   }
 });

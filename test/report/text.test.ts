@@ -1,10 +1,11 @@
 /** The text report against a page written by hand; widths, shares, never-hit rules, notes, damage, quiet and verbose. */
 import { expect, test } from 'vitest';
 import { buildHost } from '../../src/model/host-build.ts';
+import type { Verdict } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { RuleSet } from '../../src/model/ruleset.ts';
-import type { ReplayResult } from '../../src/model/witness.ts';
-import { changedPackets, VerdictList } from '../../src/report/comparison.ts';
+import type { Frame, ReplayResult } from '../../src/model/witness.ts';
+import { ChangeCollector, changedPackets, type Fate, FateList } from '../../src/report/comparison.ts';
 import { renderComparison } from '../../src/report/comparison-text.ts';
 import { buildReport, type Report } from '../../src/report/report.ts';
 import { renderSaved } from '../../src/report/saved.ts';
@@ -140,7 +141,7 @@ test('side by side', () => {
   const [one, two, three] = [report(), report({ evaluations: 80_004 }), report({ evaluations: 60_000 })];
   const of = (reports: Report[], packets: number) =>
     renderComparison(
-      { schema: 'wasmtables/comparison/1', reports, changed: { packets, flows: 1 } },
+      { schema: 'wasmtables/comparison/1', reports, changed: { packets, flows: 1 }, changes: [], changesLeftOut: 0 },
       reports.map(() => [rules()]),
       { quiet: true },
     );
@@ -162,15 +163,119 @@ Every packet gets the same verdict. rules.v4 needs 40,002 evaluations instead of
   expect(of([one, one, one], 0)).toContain('All cost the same number of evaluations.');
 });
 
+const fate = (verdict: Verdict | null, rule?: string): Fate =>
+  verdict === null
+    ? { hook: null, verdict, unseen: 'not IP' }
+    : { hook: 'INPUT', verdict, ...(rule === undefined ? { reason: 'no route' } : { rule }) };
+
+function fates(...all: Fate[]): FateList {
+  const list = new FateList();
+  for (const one of all) list.push(one);
+  return list;
+}
+
 test('changed packets, also of an interrupted comparison', () => {
-  const list = (...codes: number[]) => {
-    const made = new VerdictList();
-    for (const code of codes) made.push(code);
-    return made;
-  };
-  expect(changedPackets([list(1, 2, 1, 0), list(1, 1, 1, 0), list(1, 2, 2, 0)])).toEqual([1, 2]);
-  expect(changedPackets([list(1, 2, 1), list(1)])).toEqual([]);
+  const [no, yes, never] = [fate('DROP', 'filter:INPUT:rule:1'), fate('ACCEPT', 'filter:INPUT:rule:2'), fate(null)];
+  const elsewhere = fate('ACCEPT', 'filter:INPUT:rule:3');
+  expect(changedPackets([fates(yes, no, yes, never), fates(elsewhere, yes, yes, never), fates(yes, no, no, never)])).toEqual([
+    1, 2,
+  ]);
+  expect(changedPackets([fates(yes, no, yes), fates(yes)])).toEqual([]);
   expect(changedPackets([])).toEqual([]);
+});
+
+test('more packets than a list starts with', () => {
+  const list = new FateList();
+  for (let i = 0; i < 10_000; i++) list.push(fate('ACCEPT', `filter:INPUT:rule:${i % 7}`));
+  expect(list.length).toBe(10_000);
+  for (const i of [0, 4095, 4096, 9999]) expect(list.at(i)).toEqual(fate('ACCEPT', `filter:INPUT:rule:${i % 7}`));
+});
+
+const RAW_IP = 101;
+
+/** A UDP packet from 192.0.2.1 to 192.0.2.2, `back` the other way. */
+function udpFrame(from: number, to: number, time: bigint, back = false): Frame {
+  const bytes = new Uint8Array([
+    69,
+    0,
+    0,
+    28,
+    0,
+    0,
+    0,
+    0,
+    64,
+    17,
+    0,
+    0,
+    192,
+    0,
+    2,
+    back ? 2 : 1,
+    192,
+    0,
+    2,
+    back ? 1 : 2,
+    0,
+    from,
+    0,
+    to,
+    0,
+    8,
+    0,
+    0,
+  ]);
+  return { time, linktype: RAW_IP, bytes, wire: bytes.length };
+}
+
+test('what changes: a line a flow, both directions together', () => {
+  const [no, yes] = [fate('DROP', 'filter:INPUT:rule:1'), fate('ACCEPT', 'filter:INPUT:policy:3')];
+  const lists = [fates(no, yes, no, no, fate('STACK')), fates(yes, yes, yes, yes, fate(null))];
+  const told: number[] = [];
+  const collector = new ChangeCollector(lists, changedPackets(lists), ({ packet }) => told.push(packet));
+  const frames = [udpFrame(1, 53, 0n), udpFrame(9, 53, 1n), udpFrame(53, 1, 2n, true), udpFrame(2, 53, 3n)];
+  const unreadable: Frame = { time: 4n, linktype: RAW_IP, bytes: new Uint8Array(3), wire: 3 };
+  for (const [index, frame] of [...frames, unreadable].entries()) collector.add(frame, index);
+  expect(told).toEqual([1, 3, 4, 5]);
+  expect(collector.result()).toMatchObject({
+    changed: { packets: 4, flows: 3 },
+    changes: [
+      {
+        packets: 2,
+        first: { packet: 1, source: '192.0.2.1', sourcePort: 1, destination: '192.0.2.2', destinationPort: 53, protocol: 'udp' },
+      },
+      { packets: 1, first: { packet: 4, time: '1970-01-01T00:00:00.000000003Z', outcomes: [no, yes] } },
+      { packets: 1, first: { packet: 5 } },
+    ],
+    changesLeftOut: 0,
+  });
+  const comparison = { schema: 'wasmtables/comparison/1' as const, reports: [report(), report()], ...collector.result() };
+  const text = renderComparison(comparison, [[rules()], [rules()]], { quiet: true });
+  expect(text).toContain(`What changes (the first packet of each flow)
+packet  time                            from, to                           verdict
+     1  1970-01-01T00:00:00.000000000Z  192.0.2.1 > 192.0.2.2, udp 1 > 53  DROP by filter:INPUT:rule:1 -> ACCEPT by filter:INPUT:policy:3 (1 more of this flow)
+     4  1970-01-01T00:00:00.000000003Z  192.0.2.1 > 192.0.2.2, udp 2 > 53  DROP by filter:INPUT:rule:1 -> ACCEPT by filter:INPUT:policy:3
+     5  1970-01-01T00:00:00.000000004Z  no readable IP packet              STACK (no route) -> never reached netfilter (not IP)
+`);
+});
+
+test('what changes is bounded: in the document, and more so for people', () => {
+  const [no, yes] = [fate('DROP', 'filter:INPUT:rule:1'), fate('ACCEPT', 'filter:INPUT:rule:2')];
+  const many = Array.from({ length: 130 }, (_, i) => i + 60);
+  const lists = [fates(...many.map(() => no)), fates(...many.map(() => yes))];
+  const collector = new ChangeCollector(lists, changedPackets(lists));
+  for (const [index, port] of many.entries()) collector.add(udpFrame(port, 53, 0n), index);
+  const { changed, changes, changesLeftOut } = collector.result();
+  expect([changed.flows, changes.length, changesLeftOut]).toEqual([130, 100, 30]);
+  const comparison = {
+    schema: 'wasmtables/comparison/1' as const,
+    reports: [report(), report()],
+    changed,
+    changes,
+    changesLeftOut,
+  };
+  const text = renderComparison(comparison, [[rules()], [rules()]], { quiet: true });
+  expect(text).toContain('... and 120 more flows (--verdicts FILE writes every packet)');
 });
 
 test('numbers and times', () => {
