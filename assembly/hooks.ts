@@ -84,7 +84,8 @@ export function runHooks(plan: usize, slot: usize): u32 {
 
 /** The same for a plan that is short (plan.ts): straight on. */
 export function runShort(short: u32, slot: usize, bytes: u64): u32 {
-  if ((short & SHORT_HIDES) !== 0) store<u32>(slot, 0, FIELD_IN_INTERFACE * 4);
+  // Packets come and go as by chance: no branch.
+  store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
   const goesOn = (short & SHORT_TRACKS) === 0 || conntrackIn(slot, (short & SHORT_ARRIVES) !== 0);
   const verdict = goesOn ? runWalk(short >>> SHORT_WALK_SHIFT, slot, bytes) : <u32>NEXT_DROP;
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {

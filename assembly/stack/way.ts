@@ -71,25 +71,28 @@ function routeOther(slot: usize): void {
   takeWay(slot, source, destination, false);
 }
 
-/** From this host or to it, by its usual address, where nothing can speak against it; false, and nothing is changed, for all else. */
+/**
+ * From this host or to it, by its usual address, where nothing can speak against it; false, and nothing is changed, for all else. Which of the two it is
+ * changes from packet to packet as by chance, so it is computed with and never branched on.
+ */
 function takeSimpleWay(slot: usize): bool {
   const own = ownUsual;
-  if (own === 0) return false;
   const from = load<u32>(slot, FIELD_SOURCE * 4);
   const to = load<u32>(slot, FIELD_DESTINATION * 4);
-  const direction = load<u32>(slot, PACKET_DIRECTION);
-  if (from === own) {
-    if (direction === <u32>DIRECTION_INBOUND) return false;
-    leave(slot, to === from ? route4(to) : search4(to));
-    return true;
-  }
-  if (to !== own || direction === <u32>DIRECTION_OUTBOUND || !isUsual(from)) return false;
-  const source = search4(from);
-  if (routeType(source) === <u32>RTN_LOCAL) return false;
-  const device = arrivalDevice(slot, source);
+  const leaves = from === own;
+  const other = select(to, from, leaves);
+  if (own === 0 || select(from, to, leaves) !== own || !isUsual(other)) return false;
+  if (load<u32>(slot, PACKET_DIRECTION) === select<u32>(DIRECTION_INBOUND, DIRECTION_OUTBOUND, leaves)) return false;
+  const route = search4(other);
+  if (routeType(route) === <u32>RTN_LOCAL) return false;
+  const device = select(departureDevice(slot, route), arrivalDevice(slot, route), leaves);
   if (device === 0) return false;
-  store<u64>(slot, u64(device), FIELD_IN_INTERFACE * 4);
-  store<u32>(slot, WAY_INPUT, PACKET_WAY);
+  // The out-interface lies behind the in-interface; a packet has only one of them here.
+  store<u64>(slot, u64(device) << select<u64>(32, 0, leaves), FIELD_IN_INTERFACE * 4);
+  store<u32>(slot, select<u32>(WAY_OUTPUT, WAY_INPUT, leaves), PACKET_WAY);
+  // A packet of our own has no in-device: no source MAC, no kind of packet but "for this host".
+  store<u32>(slot, select(<u32>PACKET_HOST, load<u32>(slot, FIELD_PACKET_TYPE * 4), leaves), FIELD_PACKET_TYPE * 4);
+  store<u64>(slot, select<u64>(0, load<u64>(slot, FIELD_MAC_HIGH * 4), leaves), FIELD_MAC_HIGH * 4);
   return true;
 }
 
