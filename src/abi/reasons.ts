@@ -26,7 +26,11 @@ export const UNSEEN_IP6_HOPOPTS = 12;
 export const UNSEEN_OUTGOING_COPY = 13;
 /** No rule set of this family was given. */
 export const UNSEEN_FAMILY = 14;
-export const UNSEEN_COUNT = 15;
+/** Defragmentation (PREROUTING and OUTPUT, before every table) keeps the fragment until the rest is there. */
+export const UNSEEN_FRAGMENT_KEPT = 15;
+/** Defragmentation threw the fragment away: it overlaps another, is malformed, or there are too many. */
+export const UNSEEN_FRAGMENT_DISCARDED = 16;
+export const UNSEEN_COUNT = 17;
 
 /** The stack dropped the packet between two hooks. */
 export const STACK_NONE = 0;

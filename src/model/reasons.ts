@@ -16,6 +16,8 @@ export const UNSEEN_WORDS = [
   'bad IPv6 hop-by-hop options',
   'outgoing copy of a forwarded packet',
   'no rules for this family',
+  'fragment kept for reassembly',
+  'fragment discarded by reassembly',
 ] as const;
 
 export const STACK_WORDS = [
