@@ -1,8 +1,9 @@
 /** Text -> model and back: iptables-save dumps, shell scripts of iptables commands, bare lists of rules. */
 import { findMatch, findTarget } from '../extensions/index.ts';
 import type { RuleError } from '../model/errors.ts';
-import type { Rule, RuleSet } from '../model/ruleset.ts';
+import type { Family, Rule, RuleSet } from '../model/ruleset.ts';
 import type { Registry } from './context.ts';
+import { splitFamilies } from './dual.ts';
 import { guessFamily } from './family.ts';
 import type { ParseOptions } from './options.ts';
 import { type PrintOptions, printRule, printRuleSet } from './print.ts';
@@ -78,9 +79,23 @@ export function parseRulesAll(
     const { result, errors } = parseScriptAll(text, options);
     return result === undefined ? { errors } : { result: { ...result, kind }, errors };
   }
+  const halves = kind === 'save' && options.family === undefined ? splitFamilies(text) : undefined;
+  if (halves !== undefined) return readHalves(halves, options);
   const family = options.family ?? guessFamily(text) ?? 4;
   const { ruleset, errors } = readSave(text, family, options.registry ?? REGISTRY, options, kind === 'bare');
   return ruleset === undefined ? { errors } : { result: { [family]: ruleset, saves: [], kind }, errors };
+}
+
+/** Dumps of both families that came in one text. */
+function readHalves(
+  halves: Record<Family, string>,
+  options: ParseOptions,
+): { result?: ScriptResult & { kind: RulesKind }; errors: RuleError[] } {
+  const read = (family: Family) => readSave(halves[family], family, options.registry ?? REGISTRY, options, false);
+  const [four, six] = [read(4), read(6)];
+  const errors = [...four.errors, ...six.errors].sort((a, b) => a.position.line - b.position.line);
+  if (four.ruleset === undefined || six.ruleset === undefined) return { errors };
+  return { result: { 4: four.ruleset, 6: six.ruleset, saves: [], kind: 'save' }, errors };
 }
 
 /** A rule set as iptables-save 1.8.9 prints it. */
