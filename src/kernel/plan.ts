@@ -34,6 +34,15 @@ export function devicesOf(job: KernelJob): Devices {
   return { in: inName, out: outName, all: [...names] };
 }
 
+/** The command of a backend and a family: `ip6tables-legacy-save`. */
+export function iptables(backend: KernelJob['backend'], family: Family, verb: 'restore' | 'save' | ''): string {
+  return `ip${family === 6 ? '6' : ''}tables-${backend}${verb === '' ? '' : `-${verb}`}`;
+}
+
+export function otherFamily(family: Family): Family {
+  return family === 4 ? 6 : 4;
+}
+
 /** True when the job has rules, and so packets, of this family. */
 export function hasFamily(job: KernelJob, family: Family): boolean {
   return job.family === family || job.rulesOther !== undefined;
