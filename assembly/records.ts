@@ -4,7 +4,7 @@ import { PACKET_INVALID, PACKET_NUMBER, PACKET_STACK, PACKET_TIME, PACKET_UNSEEN
 import {
   RECORD_BYTES,
   RECORD_FLAG_CUT,
-  RECORD_FLAG_HOTDROP,
+  RECORD_FLAG_SILENT,
   RECORD_FLAGS,
   RECORD_HOOK,
   RECORD_INVALID,
@@ -20,6 +20,7 @@ import {
   RECORD_WAY,
 } from '../src/abi/records.ts';
 import { endPath, pathWasCut, startPath } from './classify/program.ts';
+import { nft } from './stack/host.ts';
 
 let ring: usize = 0;
 let ringEnd: usize = 0;
@@ -66,7 +67,7 @@ export function closeRecord(slot: usize, verdict: u32, hook: u32, looked: bool, 
   store<u32>(at, looked ? load<u32>(slot, FIELD_CT_STATE * 4) : RECORD_NO_STATE, RECORD_STATE);
   store<u32>(at, load<u32>(slot, PACKET_UNSEEN) !== 0 ? 0 : load<u32>(slot, FIELD_LENGTH * 4), RECORD_BYTES);
   store<u32>(at, ((end - at - RECORD_SIZE) >> 2) as u32, RECORD_SEGMENTS);
-  store<u32>(at, (hotdrop ? RECORD_FLAG_HOTDROP : 0) | (pathWasCut() ? RECORD_FLAG_CUT : 0), RECORD_FLAGS);
+  store<u32>(at, (hotdrop && !nft ? RECORD_FLAG_SILENT : 0) | (pathWasCut() ? RECORD_FLAG_CUT : 0), RECORD_FLAGS);
   store<u32>(at, hook, RECORD_HOOK);
   at = (end + 7) & ~7;
 }

@@ -45,6 +45,7 @@ import {
   INVALID_NONE,
   INVALID_SHORT,
 } from '../../src/abi/reasons';
+import { lookBehindAuthentication, NEXT_AUTHENTICATION, stopAtAuthentication } from '../packet/extension-headers.ts';
 import {
   ENTRY_STATUS,
   ENTRY_TIMEOUT,
@@ -130,6 +131,7 @@ function judge(slot: usize, verify: bool): u32 {
   if (family === 6) {
     if (load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0 || protocol === PROTOCOL_NO_NEXT) return INVALID_HEADER_CHAIN;
     if (load<u32>(slot, PACKET_L4_OFFSET) === 0) return INVALID_HEADER_CHAIN;
+    if (protocol === NEXT_AUTHENTICATION) return judgeAuthenticated(slot, verify);
   }
   if (protocol === PROTOCOL_TCP) {
     const reason = tcpCheck(slot, verify);
@@ -142,6 +144,16 @@ function judge(slot: usize, verify: bool): u32 {
   if (protocol === PROTOCOL_ICMP) return family === 4 ? judgeIcmp(slot, verify) : foreignIcmp(slot);
   if (protocol === PROTOCOL_ICMPV6) return family === 6 ? judgeIcmpv6(slot, verify) : foreignIcmp(slot);
   return judgeOther(slot, protocol, verify);
+}
+
+/** nf_tables took the authentication header for the last one; conntrack looks behind it, and then the fields are nf_tables' again. */
+function judgeAuthenticated(slot: usize, verify: bool): u32 {
+  const offset = load<u32>(slot, PACKET_L4_OFFSET);
+  const present = offset + load<u32>(slot, FIELD_L4_LENGTH * 4);
+  lookBehindAuthentication(slot);
+  const reason = judge(slot, verify);
+  stopAtAuthentication(slot, offset, present);
+  return reason;
 }
 
 function judgeOther(slot: usize, protocol: u32, verify: bool): u32 {

@@ -22,6 +22,7 @@ export const RECORD_HOOK = 52;
 export const RECORD_SIZE = 56;
 export const RECORD_NO_VERDICT = 255;
 export const RECORD_NO_STATE = 255;
-export const RECORD_FLAG_HOTDROP = 1;
+/** A match dropped the packet and TRACE names no rule for it (ip_tables; nf_tables names the rule whose match it was). */
+export const RECORD_FLAG_SILENT = 1;
 /** The path had more segments than the ring holds. */
 export const RECORD_FLAG_CUT = 2;

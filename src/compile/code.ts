@@ -56,13 +56,14 @@ export class Code {
     return this.once(`e${segment}:${edge.next}`, [segment, edge.next], [0]);
   }
 
-  testStep(tests: readonly CompiledTest[], end: number, hit: CodeEdge, miss: CodeEdge): number {
+  /** `dropRope`: what happened when a test drops the packet. */
+  testStep(tests: readonly CompiledTest[], end: number, hit: CodeEdge, miss: CodeEdge, dropRope: number): number {
     if (tests.length > 0xffff) throw new RangeError('more than 65535 matches in a rule');
     const list = this.list(tests);
     const head = (STEP_TESTS | (tests.length << 8) | (end << 24)) >>> 0;
     const hitSegment = this.segments.number(hit.rope, hit.evaluations);
     const missSegment = this.segments.number(miss.rope, miss.evaluations);
-    const dropSegment = this.segments.number(0, 1);
+    const dropSegment = this.segments.number(dropRope, 1);
     return this.step([head, list, hitSegment, hit.next, missSegment, miss.next, dropSegment, 0], [2, 4, 6]);
   }
 

@@ -13,7 +13,8 @@ export function emitProgram(program: Program, code: Code): number {
     next: typeof edge.next === 'number' ? edge.next : offsets[edge.next.index]!,
   });
   for (const step of backwards(program)) {
-    if (step.kind === 'tests') offsets[step.index] = code.testStep(step.tests, step.end, place(step.hit), place(step.miss));
+    if (step.kind === 'tests')
+      offsets[step.index] = code.testStep(step.tests, step.end, place(step.hit), place(step.miss), step.dropRope);
     else if (step.kind === 'mark') offsets[step.index] = code.markStep(step.mask, step.value, place(step.hit));
     else offsets[step.index] = code.notrackStep(place(step.hit));
   }

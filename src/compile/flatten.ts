@@ -77,6 +77,7 @@ class Flattener {
       }
       edge.evaluations++;
       if (rest.end === END_HOTDROP) {
+        edge.rope = this.ropes.join(edge.rope, rule.dropRope);
         edge.next = NEXT_HOTDROP;
         return edge;
       }
@@ -140,7 +141,16 @@ class Flattener {
       known.shared = true;
       return known;
     }
-    const step: TestStep = { kind: 'tests', index: this.steps.length, tests, end, hit: NOWHERE, miss: NOWHERE, shared: false };
+    const step: TestStep = {
+      kind: 'tests',
+      index: this.steps.length,
+      tests,
+      end,
+      hit: NOWHERE,
+      miss: NOWHERE,
+      dropRope: rule.dropRope,
+      shared: false,
+    };
     this.add(key, step);
     this.pending.push(() => {
       const after = { chain: place.chain, rule: place.rule + 1, stack: place.stack };

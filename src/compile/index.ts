@@ -65,7 +65,11 @@ function compileTables(
   options: CompileOptions,
   started: number,
 ): Image {
-  const walks = compileWalks(tables, { tree: options.tree ?? true, effort: options.effort ?? 1 });
+  const walks = compileWalks(tables, {
+    tree: options.tree ?? true,
+    effort: options.effort ?? 1,
+    tracesDrops: profile.backend === 'nft',
+  });
   const { final, visible } = walks.segments.order();
   const bytes = assembleImage({
     code: walks.code.finish(final),

@@ -26,7 +26,7 @@ export function emitPolicy(walk: Walk, code: Code): number {
 }
 
 function emitChain(chain: WalkChain, back: number, starts: ReadonlyMap<WalkChain, number>, decider: Decider, code: Code): number {
-  const end = code.testStep([], END_HIT, { rope: chain.endRope, evaluations: 0, next: chain.policy ?? back }, NOWHERE);
+  const end = code.testStep([], END_HIT, { rope: chain.endRope, evaluations: 0, next: chain.policy ?? back }, NOWHERE, 0);
   const leave = chain.policy === null ? back : end;
   let next = end;
   for (let index = chain.rules.length - 1; index >= 0; index--) {
@@ -34,7 +34,8 @@ function emitChain(chain: WalkChain, back: number, starts: ReadonlyMap<WalkChain
     const rest = decider.rest(rule.tests, END_HIT);
     const hit: CodeEdge = { rope: rule.rope, evaluations: 1, next: NEXT_HOTDROP };
     if (rest.end === END_HIT) hit.next = action(rule, next, leave, starts, code);
-    next = code.testStep(rest.tests, rest.end, rest.end === END_MISS ? NOWHERE : hit, { rope: 0, evaluations: 1, next });
+    const miss = { rope: 0, evaluations: 1, next };
+    next = code.testStep(rest.tests, rest.end, rest.end === END_MISS ? NOWHERE : hit, miss, rule.dropRope);
   }
   return next;
 }

@@ -22,6 +22,8 @@ export interface TestStep {
   end: number;
   hit: Edge;
   miss: Edge;
+  /** The rope of a hotdrop, see WalkRule. */
+  dropRope: number;
   /** More than one edge leads here. */
   shared: boolean;
 }

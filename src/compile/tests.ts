@@ -62,6 +62,8 @@ export interface CompiledTest {
   invert: boolean;
   /** A failure drops the packet. */
   drops: boolean;
+  /** It may drop the packet: by a failure, or as a special test. */
+  mayDrop: boolean;
   /** Its evaluation can be seen from outside, so it is never left out: stateful, or may drop the packet. */
   effective: boolean;
   /** Slot of match state, -1 without; every rule's own. */
@@ -80,13 +82,15 @@ export class TestPool {
     const known = stateful ? undefined : this.known.get(key);
     if (known !== undefined) return known;
     const drops = 'onFail' in test && test.onFail === 'hotdrop';
+    const mayDrop = drops || (test.kind === 'special' && !HARMLESS.has(test.code));
     const compiled: CompiledTest = {
       id: this.tests.length,
       test,
       shape: shapeOf(test),
       invert: 'invert' in test && test.invert,
       drops,
-      effective: drops || stateful || (test.kind === 'special' && !HARMLESS.has(test.code)),
+      mayDrop,
+      effective: mayDrop || stateful,
       state: stateful ? this.states++ : -1,
     };
     this.tests.push(compiled);

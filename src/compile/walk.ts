@@ -13,6 +13,8 @@ export interface WalkRule {
   action: Action;
   /** The rope of the rule's own event. */
   rope: number;
+  /** What TRACE says when one of the tests drops the packet: nf_tables names the rule, which does not count; ip_tables is silent (rope 0). */
+  dropRope: number;
   /** Chain of a jump or goto. */
   target: WalkChain | null;
 }
@@ -45,7 +47,8 @@ export class WalkBuilder {
   private readonly table: PlainTable;
   private readonly firstChain: number;
 
-  constructor(table: PlainTable, firstChain: number, pool: TestPool, ropes: Ropes) {
+  /** `tracesDrops`: TRACE names the rule whose match drops a packet. */
+  constructor(table: PlainTable, firstChain: number, pool: TestPool, ropes: Ropes, tracesDrops: boolean) {
     this.table = table;
     this.firstChain = firstChain;
     for (const [index, chain] of table.chains.entries()) {
@@ -61,17 +64,19 @@ export class WalkBuilder {
           word: base ? EVENT_POLICY : EVENT_RETURN,
           counts: base ? COUNTS_POLICY : COUNTS_NOTHING,
         }),
-        rules: chain.rules.map((rule, position) => ({
-          tests: rule.tests.map((test) => pool.add(test)),
-          action: rule.action,
-          rope: ropes.event({
-            chain: number,
-            number: position + 1,
-            word: rule.bare ? (base ? EVENT_POLICY : EVENT_RETURN) : EVENT_RULE,
-            counts: COUNTS_RULE,
-          }),
-          target: null,
-        })),
+        rules: chain.rules.map((rule, position) => {
+          const tests = rule.tests.map((test) => pool.add(test));
+          const place = { chain: number, number: position + 1 };
+          const word = rule.bare ? (base ? EVENT_POLICY : EVENT_RETURN) : EVENT_RULE;
+          const traced = tracesDrops && tests.some((test) => test.mayDrop);
+          return {
+            tests,
+            action: rule.action,
+            rope: ropes.event({ ...place, word, counts: COUNTS_RULE }),
+            dropRope: traced ? ropes.event({ ...place, word: EVENT_RULE, counts: COUNTS_NOTHING }) : 0,
+            target: null,
+          };
+        }),
       });
     }
     for (const chain of this.chains.values()) for (const rule of chain.rules) rule.target = this.targetOf(rule.action);

@@ -23,6 +23,8 @@ export interface WalksOptions {
   tree: boolean;
   /** Scales the budget; 1 is the usual one. */
   effort: number;
+  /** TRACE names the rule whose match drops a packet, as nf_tables does. */
+  tracesDrops: boolean;
 }
 
 export interface CompiledWalks {
@@ -61,7 +63,7 @@ export function compileWalks(tables: readonly PlainTable[], options: WalksOption
   let firstChain = 0;
   const all: { walk: Walk; box: Box; word: number; name: string }[] = [];
   for (const table of tables) {
-    const builder = new WalkBuilder(table, firstChain, pool, ropes);
+    const builder = new WalkBuilder(table, firstChain, pool, ropes, options.tracesDrops);
     firstChain = builder.nextChain;
     out.stack = Math.max(out.stack, table.chains.length + 1);
     for (const [hook, name] of HOOK_NAMES.entries()) {

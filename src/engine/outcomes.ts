@@ -46,7 +46,7 @@ function readRecord(view: DataView, offset: number, segments: number, words: Pat
   const reason = outcome.verdict === 'STACK' ? STACK_WORDS[word(abi.RECORD_STACK)] : INVALID_WORDS[word(abi.RECORD_INVALID)];
   if (reason !== undefined && reason !== '') outcome.reason = reason;
   const path = readPath(view, offset + abi.RECORD_SIZE, segments, words);
-  const rule = decidingRule(path, outcome.verdict, (word(abi.RECORD_FLAGS) & abi.RECORD_FLAG_HOTDROP) !== 0);
+  const rule = decidingRule(path, outcome.verdict, (word(abi.RECORD_FLAGS) & abi.RECORD_FLAG_SILENT) !== 0);
   if (rule !== undefined) outcome.rule = rule;
   if (withPath) {
     outcome.path = path.map(({ text }) => text);
@@ -61,9 +61,9 @@ function readPath(view: DataView, at: number, segments: number, words: PathWords
   return path;
 }
 
-/** DROP, REJECT: the last line; a packet that a match dropped has none. ACCEPT: the last of the filter table, where it has one. STACK: none. */
-function decidingRule(path: readonly { table: string; text: string }[], verdict: Verdict, hotdrop: boolean): string | undefined {
-  if (verdict === 'STACK' || hotdrop) return undefined;
+/** DROP, REJECT: the last line; a packet that a match of ip_tables dropped has none. ACCEPT: the last of the filter table, where it has one. STACK: none. */
+function decidingRule(path: readonly { table: string; text: string }[], verdict: Verdict, silent: boolean): string | undefined {
+  if (verdict === 'STACK' || silent) return undefined;
   if (verdict !== 'ACCEPT') return path.at(-1)?.text;
   for (let index = path.length - 1; index >= 0; index--) if (path[index]!.table === 'filter') return path[index]!.text;
   return path.at(-1)?.text;

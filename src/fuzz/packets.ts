@@ -214,7 +214,7 @@ export class Traffic {
       tos: draw.pick([0, 0, 0, 0x10, 0xb8, 0xff]),
       id: draw.integer(1, 0xffff),
       fragment: this.#fragment(),
-      options: this.#ipOptions(),
+      ...this.#ipOptions(),
       lengthOff: damage && draw.chance(0.02) ? draw.pick([-30, -8, -1, 1, 8, 2000]) : 0,
       badChecksum: damage && draw.chance(0.01),
     };
@@ -228,23 +228,29 @@ export class Traffic {
     return this.#family === 4 ? offset | (more ? 0x2000 : 0) : (offset << 3) | (more ? 1 : 0);
   }
 
-  #ipOptions(): Uint8Array {
+  #ipOptions(): Pick<IpFields, 'options' | 'firstHeader'> {
     const draw = this.#draw;
-    if (!this.#features.options || !draw.chance(0.08)) return new Uint8Array(0);
-    if (this.#family === 4)
-      return new Uint8Array(
-        draw.pick([
-          [1, 1, 1, 0],
-          [7, 7, 4, 0, 0, 0, 0, 0],
-          [0x94, 4, 0, 0],
-        ]),
-      );
-    return new Uint8Array(
-      draw.pick([
-        [0, 0, 1, 4, 0, 0, 0, 0],
-        [0, 1, 1, 12, ...new Array<number>(12).fill(0)],
-      ]),
-    );
+    if (!this.#features.options || !draw.chance(0.08)) return { options: new Uint8Array(0) };
+    if (this.#family === 4) {
+      const options = draw.pick([
+        [1, 1, 1, 0],
+        [7, 7, 4, 0, 0, 0, 0, 0],
+        [0x94, 4, 0, 0],
+      ]);
+      return { options: new Uint8Array(options) };
+    }
+    // Authentication headers have their length in words, less two; destination options in units of eight bytes, less one.
+    const authenticated = draw.chance(0.4);
+    const headers = authenticated
+      ? [
+          [0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+          [0, 2, 0, 0, 0, 80, 0, 80, 0, 2, 0, 0, 0, 0, 0, 0],
+        ]
+      : [
+          [0, 0, 1, 4, 0, 0, 0, 0],
+          [0, 1, 1, 12, ...new Array<number>(12).fill(0)],
+        ];
+    return { options: new Uint8Array(draw.pick(headers)), firstHeader: authenticated ? 51 : 60 };
   }
 
   /** Checksum, then the damages that come after it, then the IP header. `checksumAt` < 0: none. */

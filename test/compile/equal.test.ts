@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { FIELD_MARK } from '../../src/abi/fields.ts';
 import type { PlainTable } from '../../src/compile/plain.ts';
+import type { WalksOptions } from '../../src/compile/walks.ts';
 import type { WasmSource } from '../../src/engine/loader.ts';
 import { engineModule, TARGETS, type Target } from '../engine/session/wasm.ts';
 import { Naive } from './naive.ts';
@@ -16,12 +17,7 @@ beforeAll(() => {
 });
 
 /** Every packet through the naive walk and the engine; verdicts, what is left in the packet, counters and evaluations agree. */
-async function agree(
-  table: PlainTable,
-  packets: readonly Uint32Array[],
-  target: Target,
-  options: { tree: boolean; effort: number },
-): Promise<void> {
+async function agree(table: PlainTable, packets: readonly Uint32Array[], target: Target, options: WalksOptions): Promise<void> {
   const naive = new Naive(table);
   const engine = await PlainEngine.open(wasm[target], plainImage([table], options).bytes);
   const marks = table.chains.some(({ rules }) => rules.some(({ action }) => action.kind === 'mark'));
@@ -46,9 +42,10 @@ async function agree(
 }
 
 const MODES = [
-  { name: 'tree', options: { tree: true, effort: 1 } },
-  { name: 'a tree on a tiny budget', options: { tree: true, effort: 0.0005 } },
-  { name: 'rule by rule', options: { tree: false, effort: 1 } },
+  { name: 'tree', options: { tree: true, effort: 1, tracesDrops: false } },
+  { name: 'a tree on a tiny budget', options: { tree: true, effort: 0.0005, tracesDrops: true } },
+  { name: 'rule by rule', options: { tree: false, effort: 1, tracesDrops: false } },
+  { name: 'a tree that names the rules that drop', options: { tree: true, effort: 1, tracesDrops: true } },
 ];
 
 describe.each(MODES)('$name: as the naive walk', ({ options }) => {

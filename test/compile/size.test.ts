@@ -17,7 +17,7 @@ beforeAll(() => {
   wasm = engineModule('release');
 });
 
-const TREE = { tree: true, effort: 1 };
+const TREE = { tree: true, effort: 1, tracesDrops: false };
 const accept: Action = { kind: 'verdict', verdict: 'ACCEPT' };
 
 function is(at: number, value: number): Test {
@@ -154,7 +154,7 @@ describe('call graphs', () => {
     }));
     const table = filter([{ tests: [], action: { kind: 'jump', chain: 'c0' }, bare: false }], users);
     for (const tree of [true, false]) {
-      const engine = await PlainEngine.open(wasm, plainImage([table], { tree, effort: 1 }).bytes);
+      const engine = await PlainEngine.open(wasm, plainImage([table], { tree, effort: 1, tracesDrops: false }).bytes);
       expect(engine.walk(4, 'INPUT', 'filter', packet({}))).toBe(1);
       expect(engine.counted().evaluations).toBe(5000);
     }
