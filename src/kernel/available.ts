@@ -22,10 +22,8 @@ const TOOLS = [
   'conntrack',
   'perl',
   'unshare',
-  'nsenter',
   'setpriv',
   'taskset',
-  'tee',
   'mount',
 ];
 

@@ -1,5 +1,6 @@
 /** The running kernel as a witness. See job.ts for what is asked and answered. */
 export { type Availability, available } from './available.ts';
+export { type KernelBench, openKernelBench, runKernel } from './bench.ts';
 export { type Compared, type ComparedPacket, comparedKernel, comparedWitness, compareOutcomes } from './compare.ts';
 export { type CapturedFrame, type CaptureFrames, framesFromCapture } from './from-capture.ts';
 export { type HostedJob, jobFromHost } from './from-host.ts';
@@ -11,4 +12,3 @@ export {
   type KernelOutcome,
   type KernelPacket,
 } from './job.ts';
-export { runKernel } from './run.ts';

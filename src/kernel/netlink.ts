@@ -27,6 +27,48 @@ function u16(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
 }
 
+/** The messages in what was read from a netlink socket; views. A broken length ends the walk. */
+export function* messagesIn(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at + NLMSG_HEADER <= bytes.length; ) {
+    const length = u16(bytes, at) | (u16(bytes, at + 2) << 16);
+    if (length < NLMSG_HEADER || at + length > bytes.length) return;
+    yield bytes.subarray(at, at + length);
+    at += (length + 3) & ~3;
+  }
+}
+
+/** NETLINK_NETFILTER. */
+export const NETFILTER_BUS = 12;
+
+/** NFNL_SUBSYS_NFTABLES with NFT_MSG_NEWRULE and NFT_MSG_GETRULE. */
+const NEW_RULE = 0x0a06;
+const GET_RULE = 0x0a07;
+
+/** The request to dump every nf_tables rule: NLM_F_REQUEST and NLM_F_DUMP, any family, sequence number 1. */
+export const RULES_REQUEST = Uint8Array.of(20, 0, 0, 0, GET_RULE & 255, GET_RULE >> 8, 1, 3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+/** Where a rule of nf_tables stands. */
+export interface ListedRule {
+  /** NFPROTO_*. */
+  family: number;
+  table: string;
+  chain: string;
+  /** In decimal. */
+  handle: string;
+}
+
+/** A rule of the dump (NFTA_RULE_*: 1 table, 2 chain, 3 handle); undefined for other messages. */
+export function listedRule(message: Uint8Array): ListedRule | undefined {
+  if (u16(message, 4) !== NEW_RULE) return undefined;
+  const found = attributes(message);
+  const family = message[NLMSG_HEADER] ?? 0;
+  return { family, table: text(found.get(1)), chain: text(found.get(2)), handle: handleText(found.get(3)) ?? '' };
+}
+
+function handleText(value: Uint8Array | undefined): string | undefined {
+  return value?.length === 8 ? Buffer.from(value).readBigUInt64BE(0).toString() : undefined;
+}
+
 /** The first attribute of a type. */
 function attribute(bytes: Uint8Array, type: number): Uint8Array | undefined {
   for (let at = NLMSG_HEADER + NFGEN_HEADER; at + 4 <= bytes.length; ) {
@@ -77,7 +119,7 @@ export function nftTrace(message: Uint8Array): NftTrace | undefined {
     chain: text(found.get(TRACE_CHAIN)),
     kind,
   };
-  const handle = found.get(TRACE_RULE_HANDLE);
-  if (handle !== undefined && handle.length === 8) record.handle = Buffer.from(handle).readBigUInt64BE(0).toString();
+  const handle = handleText(found.get(TRACE_RULE_HANDLE));
+  if (handle !== undefined) record.handle = handle;
   return record;
 }

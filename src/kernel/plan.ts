@@ -2,7 +2,7 @@
 import { parseAddress } from '../model/address.ts';
 import type { Family } from '../model/ruleset.ts';
 import { KernelError, type KernelFrame, type KernelJob } from './job.ts';
-import { INJECT_PRIORITY } from './scripts.ts';
+import { INJECT_PRIORITY, WIRE } from './scripts.ts';
 
 /** The table the oracle adds for itself; its name is what tells its trace records from those of the rules. */
 export const OWN_TABLE = 'wasmtables_oracle';
@@ -95,7 +95,7 @@ function addressLine(text: string, device: string): string {
 }
 
 /**
- * `ip -batch` lines: devices whose other ends lie in the namespace `wire`, addresses, routes. The devices do no ARP, so that every
+ * `ip -batch` lines: devices whose other ends lie in the wire's namespace, addresses, routes. The devices do no ARP, so that every
  * neighbour is there without a packet; their MTU is the largest, so that captured super-packets pass.
  */
 export function ipBatch(job: KernelJob, devices: Devices): string {
@@ -104,7 +104,7 @@ export function ipBatch(job: KernelJob, devices: Devices): string {
     const end = (i + 1).toString(16).padStart(2, '0');
     const { mac: address = `02:00:00:00:00:${end}`, mtu = 65535 } = job.links?.[name] ?? {};
     lines.push(
-      `link add name ${name} address ${macText(address)} mtu ${Math.trunc(mtu)} type veth peer name wire${i} mtu 65535 netns wire`,
+      `link add name ${name} address ${macText(address)} mtu ${Math.trunc(mtu)} type veth peer name wire${i} mtu 65535 netns ${WIRE}`,
     );
     lines.push(`link set ${name} arp off up`);
   }
@@ -150,14 +150,6 @@ export function groupList(job: KernelJob, devices: Devices): string {
     add(device, addressBytes(address));
   }
   return [...new Set(list)].join(',');
-}
-
-/** Where IPv6 is switched off in the wire's namespace, before it has devices: or its neighbour and multicast chatter would be counted. */
-export const WIRE_SILENCE = ['all', 'default'].map((where) => `/proc/sys/net/ipv6/conf/${where}/disable_ipv6`);
-
-/** `ip -batch` lines for the wire's own namespace: the peers. */
-export function wireBatch(devices: Devices): string {
-  return devices.all.map((_, i) => `link set wire${i} arp off up\n`).join('');
 }
 
 /** Names of the marker chains: `first_forward` sees what reaches the hook, `last_forward` what is left at its end. */

@@ -1,9 +1,10 @@
 /** Which processor a run is bound to. */
 import { readFileSync } from 'node:fs';
 
-let turn = 0;
+/** Processes that start at the same time shall not all begin with the first. */
+let turn = process.pid;
 
-/** One of the processors this process may use; jobs take turns. */
+/** One of the processors this process may use; runs take turns. */
 export function processor(): string {
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
   const all = list.split(',').flatMap((range) => {

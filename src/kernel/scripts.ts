@@ -1,25 +1,139 @@
 /**
- * The three Perl programs that run inside the namespaces. Perl, because it is part of every Debian and can open raw, packet
- * and netlink sockets, which Node cannot. They know nothing of rules: all planning and all reading of results is in TypeScript.
+ * The Perl program that runs inside the namespaces: Perl, because it is part of every Debian and can open raw, packet and netlink sockets
+ * and change namespaces, which Node cannot. It knows nothing of rules: all planning and all reading of results is in TypeScript.
  */
 
 /** Priority of the injector's own socket: what tells its packets from the kernel's answers in OUTPUT (`meta priority`). */
 export const INJECT_PRIORITY = 0x5741_5342;
 
+/** Where the program shows the namespace that holds the other ends of the firewall's devices; `ip` takes it for a name. */
+export const WIRE = '/run/wire';
+
 /**
- * Process 1 of the namespaces. Arguments: network namespace of the parent, of process 1 of the machine ('' when unknown).
+ * Injects frames and collects what they cause. Items: device names (the other end of number i is `wire<i>`), trace (0, 1), real spacing (0, 1),
+ * multicast groups to join (device number:address in hexadecimal), frames as (u8 kind: 0 in, 1 out IPv4, 2 out IPv6, plus 4: bound to the device;
+ * u8 device; u64 nanoseconds since the first; u32 length; bytes). Answers with records (u8 kind, u32 frame, u32 length, bytes), little endian:
+ * 1 nfnetlink_log message, 2 nf_tables trace message, 3 packet that left (link header cut off), 4 time sent (u64 ns), 5 not sent: why,
+ * 6 records lost: where, 7 the frame was not seen to arrive. (EPERM from a raw socket is no failure: a rule dropped the packet in OUTPUT.)
+ * A frame is injected only after the one before is through: the packet tap of the firewall's namespace has seen it arrive, and as this
+ * process is bound to one processor, whose soft interrupts run to their end before it runs again, everything the packet caused has happened by then.
+ */
+const INJECTOR = String.raw`
+my $DONTWAIT = 0x40;
+sub big { my $s = shift; setsockopt($s, SOL_SOCKET, 33, pack('i', 1 << 26)) || setsockopt($s, SOL_SOCKET, 8, pack('i', 1 << 26)); }
+sub index_of { my ($s, $name) = @_; my $request = pack('a16 x24', $name); ioctl($s, 0x8933, $request) or die "$name: $!\n"; return unpack('x16 l', $request); }
+sub wire_socket { my $device = shift;
+  socket(my $s, 17, SOCK_RAW, 0) or die "packet socket: $!\n";
+  bind($s, pack('S n l S C C a8', 17, 0, index_of($s, $device), 0, 0, 0, '')) or die "bind $device: $!\n"; return $s; }
+# The other ends of the firewall's devices come up.
+sub plug { enter($wire); socket(my $s, AF_INET, SOCK_DGRAM, 0) or die "socket: $!\n";
+  for my $device (@_) { my $flags = pack('a16 s x22', $device, 0x81); ioctl($s, 0x8914, $flags) or die "$device up: $!\n"; }
+  enter($firewall); }
+sub operational { my $told = query(0, pack('L S S L L C x S l L L', 32, 18, 5, 1, 0, 0, 0, $_[0], 0, 0));
+  for (my $at = 32; $at + 4 <= unpack('L', $told);) { my ($length, $type) = unpack("\@$at S S", $told);
+    return unpack("\@$at x4 C", $told) == 6 if $type == 16; $at += ($length + 3) & ~3 || 4; }
+  return 0; }
+# Devices and IPv6 addresses (their local routes: RTF_LOCAL is the highest flag) are made ready by the kernel's own workers: until then packets would be
+# lost or take another way.
+sub await_ready { my $until = now() + 5;
+  my $await = sub { my ($what, $ready) = @_; while (!$ready->()) { die "$what does not get ready\n" if now() > $until; select(undef, undef, undef, 0.0005); } };
+  for my $index (@_) { $await->("device $index", sub { operational($index) }); }
+  for my $address (slurp('/proc/net/if_inet6') =~ /^([0-9a-f]{32})/mg) { $await->("address $address", sub { slurp('/proc/net/ipv6_route') =~ /^$address 80 .* [89a-f][0-9a-f]{7} +\S+$/m }); } }
+sub join_group { my ($index, $hex) = @_; my $address = pack('H*', $hex); my $six = length($address) == 16;
+  socket(my $s, $six ? AF_INET6 : AF_INET, SOCK_DGRAM, 0) or die "socket: $!\n";
+  my $done = $six ? setsockopt($s, 41, 20, $address . pack('I', $index)) : setsockopt($s, 0, 35, $address . pack('x4 i', $index));
+  die "join $hex: $!\n" unless $done; return $s; }
+sub netlink { my ($bus, $groups) = @_; socket(my $s, 16, SOCK_RAW, $bus) or die "netlink: $!\n"; big($s);
+  bind($s, pack('S S L L', 16, 0, 0, $groups)) or die "netlink bind: $!\n"; return $s; }
+sub attribute { my ($type, $value) = @_; my $n = 4 + length($value); return pack('S S a*', $n, $type, $value) . ("\0" x ((4 - $n % 4) % 4)); }
+sub open_log { my $s = netlink(12, 0);
+  my $body = pack('C C n', 0, 0, 0) . attribute(1, pack('C', 1)) . attribute(2, pack('N C x', 0, 1)) . attribute(6, pack('n', 1));
+  send($s, pack('L S S L L', 16 + length($body), (4 << 8) | 1, 5, 1, 0) . $body, 0, pack('S S L L', 16, 0, 0, 0)) or die "nflog: $!\n";
+  recv($s, my $ack, 4096, 0); my $error = unpack('x16 l', $ack); if ($error) { $! = -$error; die "nfnetlink_log: $!\n"; }
+  for my $family (2, 10) { my $bad = spill("/proc/sys/net/netfilter/nf_log/$family", 'nfnetlink_log'); die "$bad\n" if $bad; }
+  return $s; }
+sub raw_socket { my ($kind, $device) = @_; my $six = ($kind & 3) == 2;
+  socket(my $s, $six ? AF_INET6 : AF_INET, SOCK_RAW, 255) or die "raw socket: $!\n";
+  setsockopt($s, SOL_SOCKET, 12, pack('i', $priority)) or die "SO_PRIORITY: $!\n";
+  # No multicast loop; and no heed to path MTUs learnt from the capture's ICMP errors, which the captured packets did not heed either.
+  if ($six) { setsockopt($s, 41, 36, pack('i', 1)) or die "IPV6_HDRINCL: $!\n";
+    setsockopt($s, 41, 19, pack('i', 0)); setsockopt($s, 41, 23, pack('i', 3)); }
+  else { setsockopt($s, SOL_SOCKET, SO_BROADCAST, pack('i', 1)); setsockopt($s, 0, 34, pack('i', 0)); setsockopt($s, 0, 10, pack('i', 3)); }
+  if ($kind & 4) { setsockopt($s, SOL_SOCKET, 25, "$device\0") or die "SO_BINDTODEVICE: $!\n"; }
+  return $s; }
+sub inject { my ($names, $trace, $real, $groups, $frames) = @_;
+  die "real spacing needs Time::HiRes (package perl)\n" if $real && !$precise;
+  my @devices = split /,/, $names;
+  enter($wire); my @ends = map { wire_socket("wire$_") } 0 .. $#devices; enter($firewall);
+  socket(my $tap, 17, SOCK_RAW, unpack('S', pack('n', 3))) or die "packet socket: $!\n"; big($tap);
+  my @index = map { index_of($tap, $_) } @devices; my $lo = index_of($tap, 'lo');
+  await_ready(@index);
+  # A socket may hold twenty IPv4 groups only (igmp_max_memberships), so each group has its own.
+  my @members = map { my ($device, $hex) = split /:/; join_group($index[$device], $hex) } split /,/, $groups;
+  my ($nflog, $nftrace) = $trace ? (open_log(), netlink(12, 1 << 8)) : ();
+  my ($frame, $out, $message, %raw) = (0, '', '');
+  my $emit = sub { $out .= pack('C V V/a*', $_[0], $frame, $_[1]); };
+  my $drain = sub { my ($s, $kind) = @_;
+    while (1) {
+      if (defined recv($s, $message, 131072, $DONTWAIT)) { $emit->($kind, $message); next; }
+      $emit->(6, $kind == 1 ? 'nflog' : 'nftrace') if $! == ENOBUFS;
+      return if $! == EAGAIN; } };
+  # Reads the tap until it is empty and nothing awaited is missing. $await: index of the device the frame arrives at, 0 for none.
+  my $settle = sub { my $await = shift; my $looped = 0; my $until = 0;
+    while (1) { my $from = recv($tap, $message, 131072, $DONTWAIT);
+      if (!defined $from) {
+        if ($! == ENOBUFS) { $emit->(6, 'tap'); next; }
+        return if !$await && $looped <= 0;
+        $until ||= now() + 2; my $left = $until - now(); if ($left <= 0) { $emit->(7, ''); return; }
+        my $bits = ''; vec($bits, fileno($tap), 1) = 1; select($bits, undef, undef, $left); next; }
+      my (undef, undef, $device, undef, $type) = unpack('S n l S C', $from);
+      if ($device == $lo) { $looped += $type == 4 ? 1 : -1; next; }
+      if ($type == 4) { $emit->(3, substr($message, 14)); next; }
+      $await = 0 if $device == $await; } };
+  my $transmit = sub { my ($kind, $device, $bytes) = @_;
+    return send($ends[$device], $bytes, 0) if $kind == 0;
+    my $four = ($kind & 3) == 1;
+    return undef if length($bytes) < ($four ? 20 : 40);
+    my $s = $raw{$kind & 4 ? "$kind $device" : $kind} ||= raw_socket($kind, $devices[$device]);
+    return send($s, $bytes, 0, pack_sockaddr_in(0, "" . substr($bytes, 16, 4))) if $four;
+    my $to = substr($bytes, 24, 16); my ($a, $b) = unpack('C C', $to);
+    my $scope = (($a == 255 && ($b & 15) <= 2) || ($a == 254 && ($b & 192) == 128)) ? $index[$device] : 0;
+    return send($s, $bytes, 0, pack_sockaddr_in6(0, $to, $scope)); };
+  my $begin = now();
+  for (my $at = 0; $at + 14 <= length($frames); $frame++) {
+    my ($kind, $device, $after, $bytes) = unpack("\@$at C C Q< V/a*", $frames); $at += 14 + length($bytes);
+    if ($real) { my $wait = $begin + $after / 1e9 - now(); select(undef, undef, undef, $wait) if $wait > 0; }
+    $emit->(4, pack('Q<', int(now() * 1e9)));
+    $! = 22; my $sent = $transmit->($kind, $device, $bytes);
+    if (defined $sent) { $settle->($kind == 0 ? $index[$device] : 0); } else { $emit->(5, "$!") unless $! == EPERM && ($kind & 3); $settle->(0); }
+    if ($trace) { $drain->($nflog, 1); $drain->($nftrace, 2); }
+  }
+  return $out; }
+`;
+
+/**
+ * Process 1 of the namespaces. Arguments: network namespace of the parent, of process 1 of the machine ('' when unknown), priority of its own packets.
  * Refuses to work in either. Then, until standard input ends: reads a command, does it, answers.
- * Command: u32 length, then a list of (u32 length, bytes). First item `W`: pairs of path and content to write.
- * `R`: standard input, then argv, run without a shell; its files live in a tmpfs that nobody else sees.
- * `A`: seconds the next command may take. Answer: u32 exit code, u32 length, stdout, u32 length, stderr. All little endian.
+ * Command: u32 length, then a list of (u32 length, bytes); the first item says what:
+ * `A` seconds the next commands may take each; `F` leaves for a new pair of network namespaces, the firewall's (where it stays) and the wire's;
+ * `P` device names, the wire's ends to bring up; `W` pairs of path and content to write; `G` a path to read; `R` standard input, then argv, run without a shell (its files live in a tmpfs that
+ * nobody else sees); `Q` netlink bus and a dump request, answered with every message of the dump; `I` see INJECTOR.
+ * Answer: u32 exit code, u32 length, stdout, u32 length, stderr. All little endian.
  */
 export const AGENT = String.raw`
-use strict; use POSIX ();
-my ($parent, $init) = @ARGV;
-my $own = readlink('/proc/self/ns/net') || '';
-if ($own eq '' || $own eq $parent || $own eq $init || $$ != 1) {
-  print STDERR "oracle: refusing to run outside a namespace of its own\n"; POSIX::_exit(97);
-}
+use strict; use POSIX (); use Socket; use Errno qw(EAGAIN ENOBUFS EPERM);
+my ($parent, $init, $priority) = @ARGV;
+my $precise = eval { require Time::HiRes; 1 };
+sub now { return $precise ? Time::HiRes::time() : time(); }
+my ($wire, $firewall);
+# Numbers of unshare and setns; the last is what every newer architecture has.
+my %calls = (x86_64 => [272, 308], i686 => [310, 346], armv7l => [337, 375], ppc64le => [282, 350], s390x => [303, 339]);
+my ($unshare, $setns) = @{$calls{(POSIX::uname())[4]} || [97, 268]};
+my $NEWNET = 0x40000000;
+sub network { return readlink('/proc/self/ns/net') || ''; }
+sub refuse { print STDERR "oracle: refusing to run outside a namespace of its own\n"; POSIX::_exit(97); }
+my $own = network();
+refuse() if $own eq '' || $own eq $parent || $own eq $init || $$ != 1;
 $SIG{ALRM} = sub { POSIX::_exit(98) };
 $SIG{PIPE} = sub { POSIX::_exit(99) };
 binmode STDIN; binmode STDOUT;
@@ -33,142 +147,50 @@ sub answer { my ($code, $out, $err) = @_; give(pack('V', $code), pack('V/a*', $o
 sub spill { my ($path, $text) = @_; open(my $f, '>', $path) or return "$path: $!"; binmode $f;
   (print $f $text) or return "$path: $!"; close($f) or return "$path: $!"; return ''; }
 sub slurp { my $path = shift; open(my $f, '<', $path) or return ''; binmode $f; local $/; my $all = <$f>; return defined $all ? $all : ''; }
+sub enter { my $namespace = shift; syscall($setns, fileno($namespace), $NEWNET) == 0 or die "setns: $!\n"; }
+sub leave { my $before = network();
+  syscall($unshare, $NEWNET) == 0 or die "unshare: $!\n";
+  refuse() if network() eq $before;
+  open(my $here, '<', '/proc/self/ns/net') or die "/proc/self/ns/net: $!\n"; return $here; }
+# The wire's devices speak no IPv6: their neighbour and multicast chatter would be counted.
+sub renew {
+  $wire = leave(); -e '/proc/sys/net/ipv6' and spill("/proc/sys/net/ipv6/conf/$_/disable_ipv6", '1') for 'all', 'default';
+  unlink '${WIRE}'; symlink('/proc/1/fd/' . fileno($wire), '${WIRE}') or die "${WIRE}: $!\n";
+  $firewall = leave(); }
+sub query { my ($bus, $request) = @_; my ($all, $done) = ('', 0);
+  socket(my $s, 16, SOCK_RAW, $bus) or die "netlink: $!\n";
+  send($s, $request, 0, pack('S S L L', 16, 0, 0, 0)) or die "netlink: $!\n";
+  while (!$done) { defined recv($s, my $part, 1 << 17, 0) or die "netlink: $!\n"; $all .= $part;
+    for (my $at = 0; $at + 16 <= length($part);) { my ($length, $type) = unpack('L S', substr($part, $at, 6)); $done ||= $type == 2 || $type == 3; $at += ($length + 3) & ~3 || 16; } }
+  return $all; }
 sub run { my ($in, @argv) = @_;
-  my $bad = spill('/run/oracle.in', $in); return answer(126, '', $bad) if $bad;
-  my $pid = fork(); return answer(126, '', "fork: $!") unless defined $pid;
+  my $bad = spill('/run/oracle.in', $in); return (126, '', $bad) if $bad;
+  my $pid = fork(); return (126, '', "fork: $!") unless defined $pid;
   if ($pid == 0) {
     open(STDIN, '<', '/run/oracle.in'); open(STDOUT, '>', '/run/oracle.out'); open(STDERR, '>', '/run/oracle.err');
     exec { $argv[0] } @argv or do { print STDERR "$argv[0]: $!\n"; POSIX::_exit(127); };
   }
   my $got; do { $got = waitpid(-1, 0) } while ($got != $pid && $got > 0);
   my $code = ($? & 127) ? 128 + ($? & 127) : $? >> 8;
-  answer($code, slurp('/run/oracle.out'), slurp('/run/oracle.err')); }
+  return ($code, slurp('/run/oracle.out'), slurp('/run/oracle.err')); }
+${INJECTOR}
+my %does = (
+  A => sub { $limit = $_[0]; return (0, '', ''); },
+  F => sub { renew(); return (0, '', ''); },
+  G => sub { return (0, slurp(@_), ''); },
+  I => sub { return (0, inject(@_), ''); },
+  P => sub { plug(@_); return (0, '', ''); },
+  Q => sub { return (0, query(@_), ''); },
+  R => \&run,
+  W => sub { my @bad; while (@_) { my $bad = spill(splice(@_, 0, 2)); push @bad, $bad if $bad; } return (@bad ? 1 : 0, '', join("\n", @bad)); },
+);
 if (system('mount', '-t', 'tmpfs', 'tmpfs', '/run') != 0) { print STDERR "oracle: cannot mount a private /run\n"; POSIX::_exit(97); }
 answer(0, $own, '');
 while (1) {
-  alarm(600);
+  alarm(0);
   my ($op, @items) = unpack('(V/a*)*', take(unpack('V', take(4))));
   alarm($limit);
-  if ($op eq 'A') { $limit = $items[0]; answer(0, '', ''); }
-  elsif ($op eq 'R') { run(@items); }
-  else { my @bad; while (@items) { my $bad = spill(splice(@items, 0, 2)); push @bad, $bad if $bad; }
-    answer(@bad ? 1 : 0, '', join("\n", @bad)); }
+  my @told = eval { $does{$op}->(@items) }; chomp(my $failure = $@);
+  answer(@told ? @told : (1, '', $failure));
 }
-`;
-
-/**
- * Runs in the wire namespace: opens one packet socket for every peer device (arguments), then becomes the injector in the
- * firewall's namespace, which inherits them: so one process holds both ends and knows when a packet is through.
- */
-export const OPENER = String.raw`
-use strict; use Socket; $^F = 255;
-my @fds; my @keep;
-for my $device (split /,/, shift @ARGV) {
-  socket(my $s, 17, SOCK_RAW, 0) or die "packet socket: $!\n";
-  my $request = pack('a16 x24', $device); ioctl($s, 0x8933, $request) or die "$device: $!\n";
-  bind($s, pack('S n l S C C a8', 17, 0, unpack('x16 l', $request), 0, 0, 0, '')) or die "bind $device: $!\n";
-  push @keep, $s; push @fds, fileno($s);
-}
-exec 'nsenter', '--net=/proc/1/ns/net', 'perl', '/run/inject.pl', join(',', @fds), @ARGV;
-`;
-
-/**
- * The injector. Arguments: inherited wire sockets, device names, priority of its own packets, trace (0, 1), real spacing (0, 1),
- * multicast groups to join (device number:address in hexadecimal).
- * Standard input: frames as (u8 kind: 0 in, 1 out IPv4, 2 out IPv6, plus 4: bound to the device; u8 device; u64 nanoseconds since the first; u32 length; bytes).
- * Standard output: records (u8 kind, u32 frame, u32 length, bytes), little endian:
- * 1 nfnetlink_log message, 2 nf_tables trace message, 3 packet that left (link header cut off), 4 time sent (u64 ns), 5 not sent: why,
- * 6 records lost: where, 7 the frame was not seen to arrive. (EPERM from a raw socket is no failure: a rule dropped the packet in OUTPUT.)
- * A frame is injected only after the one before is through: the packet tap of the firewall's namespace has seen it arrive, and as this
- * process is bound to one processor, whose soft interrupts run to their end before it runs again, everything the packet caused has happened by then.
- */
-export const INJECTOR = String.raw`
-use strict; use Socket; use Errno qw(EAGAIN ENOBUFS EPERM);
-my $precise = eval { require Time::HiRes; 1 };
-sub now { return $precise ? Time::HiRes::time() : time(); }
-my ($fds, $names, $priority, $trace, $real, $groups) = @ARGV;
-die "real spacing needs Time::HiRes (package perl)\n" if $real && !$precise;
-my @wire = map { open(my $s, '+<&=', $_) or die "descriptor $_: $!\n"; $s } split /,/, $fds;
-my @devices = split /,/, $names;
-my $DONTWAIT = 0x40;
-sub big { my $s = shift; setsockopt($s, SOL_SOCKET, 33, pack('i', 1 << 26)) || setsockopt($s, SOL_SOCKET, 8, pack('i', 1 << 26)); }
-socket(my $tap, 17, SOCK_RAW, unpack('S', pack('n', 3))) or die "packet socket: $!\n";
-big($tap);
-sub index_of { my $request = pack('a16 x24', shift); ioctl($tap, 0x8933, $request) or die "interface: $!\n"; return unpack('x16 l', $request); }
-my @index = map { index_of($_) } @devices;
-my $lo = index_of('lo');
-my %joiner;
-for my $group (split /,/, $groups // '') {
-  my ($device, $hex) = split /:/, $group; my $address = pack('H*', $hex); my $six = length($address) == 16;
-  # A socket may hold twenty IPv4 groups only (igmp_max_memberships), so each group has its own.
-  socket(my $s, $six ? AF_INET6 : AF_INET, SOCK_DGRAM, 0) or die "socket: $!\n"; $joiner{$group} = $s;
-  my $done = $six ? setsockopt($s, 41, 20, $address . pack('I', $index[$device])) : setsockopt($s, 0, 35, $address . pack('x4 i', $index[$device]));
-  die "join $group: $!\n" unless $done;
-}
-sub netlink { my $groups = shift; socket(my $s, 16, SOCK_RAW, 12) or die "netlink: $!\n"; big($s);
-  bind($s, pack('S S L L', 16, 0, 0, $groups)) or die "netlink bind: $!\n"; return $s; }
-sub attribute { my ($type, $value) = @_; my $n = 4 + length($value); return pack('S S a*', $n, $type, $value) . ("\0" x ((4 - $n % 4) % 4)); }
-my ($nflog, $nftrace);
-if ($trace) {
-  $nflog = netlink(0);
-  my $body = pack('C C n', 0, 0, 0) . attribute(1, pack('C', 1)) . attribute(2, pack('N C x', 0, 1)) . attribute(6, pack('n', 1));
-  send($nflog, pack('L S S L L', 16 + length($body), (4 << 8) | 1, 5, 1, 0) . $body, 0, pack('S S L L', 16, 0, 0, 0)) or die "nflog: $!\n";
-  recv($nflog, my $ack, 4096, 0); my $error = unpack('x16 l', $ack); if ($error) { $! = -$error; die "nfnetlink_log: $!\n"; }
-  for my $family (2, 10) { my $path = "/proc/sys/net/netfilter/nf_log/$family";
-    open(my $f, '>', $path) or die "$path: $!\n"; syswrite($f, 'nfnetlink_log') or die "$path: $!\n"; }
-  $nftrace = netlink(1 << 8);
-}
-my %raw;
-sub raw { my ($kind, $device) = @_; my $key = $kind & 4 ? "$kind $device" : $kind;
-  return $raw{$key} if $raw{$key};
-  my $six = ($kind & 3) == 2;
-  socket(my $s, $six ? AF_INET6 : AF_INET, SOCK_RAW, 255) or die "raw socket: $!\n";
-  setsockopt($s, SOL_SOCKET, 12, pack('i', $priority)) or die "SO_PRIORITY: $!\n";
-  # No multicast loop; and no heed to path MTUs learnt from the capture's ICMP errors, which the captured packets did not heed either.
-  if ($six) { setsockopt($s, 41, 36, pack('i', 1)) or die "IPV6_HDRINCL: $!\n";
-    setsockopt($s, 41, 19, pack('i', 0)); setsockopt($s, 41, 23, pack('i', 3)); }
-  else { setsockopt($s, SOL_SOCKET, SO_BROADCAST, pack('i', 1)); setsockopt($s, 0, 34, pack('i', 0)); setsockopt($s, 0, 10, pack('i', 3)); }
-  if ($kind & 4) { setsockopt($s, SOL_SOCKET, 25, "$devices[$device]\0") or die "SO_BINDTODEVICE: $!\n"; }
-  return $raw{$key} = $s; }
-my ($frame, $out) = (0, '');
-binmode STDIN; binmode STDOUT;
-sub emit { my ($kind, $bytes) = @_; $out .= pack('C V V/a*', $kind, $frame, $bytes);
-  if (length($out) > 1 << 20) { print STDOUT $out; $out = ''; } }
-sub drain { my ($s, $kind) = @_;
-  while (1) { my $from = recv($s, my $message, 131072, $DONTWAIT);
-    if (defined $from) { emit($kind, $message); next; }
-    emit(6, $kind == 1 ? 'nflog' : 'nftrace') if $! == ENOBUFS;
-    return if $! == EAGAIN; } }
-# Reads the tap until it is empty and nothing awaited is missing. $await: index of the device the frame arrives at, 0 for none.
-sub settle { my $await = shift; my $looped = 0; my $until = 0;
-  while (1) { my $from = recv($tap, my $packet, 131072, $DONTWAIT);
-    if (!defined $from) {
-      if ($! == ENOBUFS) { emit(6, 'tap'); next; }
-      return if !$await && $looped <= 0;
-      $until ||= now() + 2; my $left = $until - now(); if ($left <= 0) { emit(7, ''); return; }
-      my $bits = ''; vec($bits, fileno($tap), 1) = 1; select($bits, undef, undef, $left); next; }
-    my (undef, undef, $device, undef, $type) = unpack('S n l S C', $from);
-    if ($device == $lo) { $looped += $type == 4 ? 1 : -1; next; }
-    if ($type == 4) { emit(3, substr($packet, 14)); next; }
-    $await = 0 if $device == $await; } }
-sub transmit { my ($kind, $device, $bytes) = @_;
-  if ($kind == 0) { return send($wire[$device], $bytes, 0); }
-  if (($kind & 3) == 1) { return undef if length($bytes) < 20;
-    my $to = substr($bytes, 16, 4); return send(raw($kind, $device), $bytes, 0, pack_sockaddr_in(0, $to)); }
-  return undef if length($bytes) < 40;
-  my $to = substr($bytes, 24, 16); my ($a, $b) = unpack('C C', $to);
-  my $scope = (($a == 255 && ($b & 15) <= 2) || ($a == 254 && ($b & 192) == 128)) ? $index[$device] : 0;
-  return send(raw($kind, $device), $bytes, 0, pack_sockaddr_in6(0, $to, $scope)); }
-my $begin = now();
-while (read(STDIN, my $head, 14) == 14) {
-  my ($kind, $device, $after, $length) = unpack('C C Q< V', $head);
-  my $bytes = ''; read(STDIN, $bytes, $length) if $length;
-  if ($real) { my $wait = $begin + $after / 1e9 - now(); select(undef, undef, undef, $wait) if $wait > 0; }
-  emit(4, pack('Q<', int(now() * 1e9)));
-  $! = 22; my $sent = transmit($kind, $device, $bytes);
-  if (defined $sent) { settle($kind == 0 ? $index[$device] : 0); } else { emit(5, "$!") unless $! == EPERM && ($kind & 3); settle(0); }
-  if ($trace) { drain($nflog, 1); drain($nftrace, 2); }
-  $frame++;
-}
-print STDOUT $out; close(STDOUT) or die "output: $!\n";
 `;

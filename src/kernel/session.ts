@@ -1,11 +1,13 @@
 /**
- * A child process in network, mount and process namespaces of its own, which runs commands on request.
+ * A child process in network, mount and process namespaces of its own, which runs commands and injects packets on request.
  * The namespaces, with every process in them, die with the child; the child dies with this process (also by SIGKILL).
+ * Requests are done in the order they are made; one may be made before the one before is answered.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { KernelError } from './job.ts';
-import { AGENT } from './scripts.ts';
+import { processor } from './processor.ts';
+import { AGENT, INJECT_PRIORITY } from './scripts.ts';
 
 export interface Ran {
   exit: number;
@@ -18,8 +20,23 @@ export interface Session {
   run(argv: readonly string[], stdin?: string | Uint8Array): Promise<Ran>;
   /** Like run, but a non-zero exit is a KernelError that carries the standard error. */
   must(argv: readonly string[], stdin?: string | Uint8Array): Promise<string>;
-  /** Writes files (sysctls, scripts); a failure is a KernelError. */
+  /** Writes files (sysctls); a failure is a KernelError. */
   write(files: readonly (readonly [path: string, content: string])[]): Promise<void>;
+  /** What a file holds; '' when there is none. */
+  read(path: string): Promise<string>;
+  /**
+   * Leaves for new, empty network namespaces (the firewall's, and the wire's for the other ends of its devices); the ones before die with all they held.
+   * `limit`: milliseconds until the child is killed whatever it does, unless it may rest before.
+   */
+  renew(limit: number): Promise<void>;
+  /** Ends the time limit. */
+  rest(): void;
+  /** Brings the wire's ends of the devices up. */
+  plug(names: readonly string[]): Promise<void>;
+  /** Every message the kernel answers a netlink dump request with. */
+  dump(bus: number, request: Uint8Array): Promise<Uint8Array>;
+  /** Injects frames; items and answer as INJECTOR of scripts.ts says. */
+  inject(items: readonly (string | Uint8Array)[]): Promise<Uint8Array>;
   /** Kills everything in the namespaces and waits until the child is gone. */
   close(): Promise<void>;
 }
@@ -118,60 +135,100 @@ function gone(child: ChildProcessWithoutNullStreams): Promise<void> {
   return new Promise((done) => child.once('exit', () => done()));
 }
 
-/** Starts the child. `limit`: milliseconds until it is killed whatever it does. Throws KernelError when no namespace can be made. */
-export async function openSession(limit: number): Promise<Session> {
-  const [command, ...words] = namespaceArgv();
-  const parent = link('/proc/self/ns/net');
-  const argv = [...words, 'perl', '-e', AGENT, parent, link('/proc/1/ns/net')];
-  const child = spawn(command ?? 'setpriv', argv, { env: ENVIRONMENT, cwd: '/', stdio: 'pipe' });
-  const answers = new Answers();
-  let complaint = '';
-  let late = false;
-  child.stdout.on('data', (chunk: Buffer) => answers.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => {
-    if (complaint.length < 10_000) complaint += chunk.toString('utf8');
-  });
-  child.stdin.on('error', () => {});
-  child.on('error', (error) => answers.fail(new KernelError(`cannot start ${command}: ${error.message}`)));
-  child.on('exit', (code, signal) => {
-    const why = late ? `time limit of ${limit} ms` : `exit ${code ?? signal} ${complaint.trim()}`;
-    answers.fail(new KernelError(`the namespace child ended: ${why}`));
-  });
-  const timer = setTimeout(() => {
-    late = true;
-    child.kill('SIGKILL');
-  }, limit);
-  const send = (items: readonly (string | Uint8Array)[]): Promise<Ran> => {
-    const answer = answers.wait();
-    child.stdin.write(pack(items));
+/** A child that is killed when its time is over. */
+class Child {
+  readonly answers = new Answers();
+  private readonly process: ChildProcessWithoutNullStreams;
+  private timer: NodeJS.Timeout | undefined;
+  private late = '';
+
+  constructor(argv: readonly string[]) {
+    const [command = '', ...words] = argv;
+    this.process = spawn(command, words, { env: ENVIRONMENT, cwd: '/', stdio: 'pipe' });
+    let complaint = '';
+    this.process.stdout.on('data', (chunk: Buffer) => this.answers.push(chunk));
+    this.process.stderr.on('data', (chunk: Buffer) => {
+      if (complaint.length < 10_000) complaint += chunk.toString('utf8');
+    });
+    this.process.stdin.on('error', () => {});
+    this.process.on('error', (error) => this.answers.fail(new KernelError(`cannot start ${command}: ${error.message}`)));
+    this.process.on('exit', (code, signal) => {
+      const why = this.late || `exit ${code ?? signal} ${complaint.trim()}`;
+      this.answers.fail(new KernelError(`the namespace child ended: ${why}`));
+    });
+  }
+
+  send(items: readonly (string | Uint8Array)[]): Promise<Ran> {
+    const answer = this.answers.wait();
+    this.process.stdin.write(pack(items));
     return answer;
+  }
+
+  /** Milliseconds from now until the child is killed; undefined: never. */
+  limit(milliseconds: number | undefined): void {
+    clearTimeout(this.timer);
+    if (milliseconds === undefined) return;
+    this.timer = setTimeout(() => {
+      this.late = `time limit of ${milliseconds} ms`;
+      this.process.kill('SIGKILL');
+    }, milliseconds);
+  }
+
+  async close(): Promise<void> {
+    this.limit(undefined);
+    this.process.kill('SIGKILL');
+    await gone(this.process);
+  }
+}
+
+/** The requests of a session as the agent knows them. */
+function requests(child: Child): Session {
+  const must = async (what: string, items: readonly (string | Uint8Array)[]): Promise<Uint8Array> => {
+    const { exit, stdout, stderr } = await child.send(items);
+    const text = stderr || Buffer.from(stdout).toString('utf8');
+    if (exit !== 0) throw new KernelError(`${what}: exit ${exit}: ${text.trim()}`);
+    return stdout;
   };
-  const session: Session = {
-    run: (argv, stdin = '') => send(['R', stdin, ...argv]),
-    async must(argv, stdin = '') {
-      const ran = await session.run(argv, stdin);
-      const text = Buffer.from(ran.stdout).toString('utf8');
-      if (ran.exit !== 0) throw new KernelError(`${argv.join(' ')}: exit ${ran.exit}: ${(ran.stderr || text).trim()}`);
-      return text;
-    },
+  const text = async (...given: Parameters<typeof must>) => Buffer.from(await must(...given)).toString('utf8');
+  return {
+    run: (argv, stdin = '') => child.send(['R', stdin, ...argv]),
+    must: (argv, stdin = '') => text(argv.join(' '), ['R', stdin, ...argv]),
     async write(files) {
-      const ran = await send(['W', ...files.flat()]);
-      if (ran.exit !== 0) throw new KernelError(`cannot write ${ran.stderr}`);
+      await must('cannot write', ['W', ...files.flat()]);
     },
-    async close() {
-      clearTimeout(timer);
-      child.kill('SIGKILL');
-      await gone(child);
+    read: (path) => text(path, ['G', path]),
+    async renew(limit) {
+      child.limit(limit);
+      // The agent's own limit is behind this one: it is for the case that this process cannot keep it.
+      await Promise.all([must('limit', ['A', String(Math.ceil(limit / 1000) + 5)]), must('namespaces', ['F'])]);
     },
+    rest: () => child.limit(undefined),
+    async plug(names) {
+      await must('wire', ['P', ...names]);
+    },
+    dump: (bus, request) => must('netlink', ['Q', String(bus), request]),
+    inject: (items) => must('injector', ['I', ...items]),
+    close: () => child.close(),
   };
+}
+
+/** Milliseconds a child may take to come up. */
+const START_LIMIT = 20_000;
+
+/** Starts the child, in namespaces of its own and bound to one processor. Throws KernelError when they cannot be made. */
+export async function openSession(): Promise<Session> {
+  const parent = link('/proc/self/ns/net');
+  const agent = ['perl', '-e', AGENT, parent, link('/proc/1/ns/net'), String(INJECT_PRIORITY)];
+  const child = new Child([...namespaceArgv(), 'taskset', '-c', processor(), ...agent]);
+  child.limit(START_LIMIT);
   try {
-    const hello = await answers.wait();
+    const hello = await child.answers.wait();
     const own = Buffer.from(hello.stdout).toString('utf8');
     if (own === '' || own === parent) throw new KernelError('the child is not in a namespace of its own');
-    await send(['A', String(Math.ceil(limit / 1000) + 5)]);
+    child.limit(undefined);
   } catch (error) {
-    await session.close();
+    await child.close();
     throw error;
   }
-  return session;
+  return requests(child);
 }

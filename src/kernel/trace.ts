@@ -2,28 +2,21 @@
 import type { HookName, Verdict } from '../model/outcome.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { KernelPacket } from './job.ts';
-import { logWords, type NftTrace, nftTrace } from './netlink.ts';
+import { listedRule, logWords, messagesIn, type NftTrace, nftTrace } from './netlink.ts';
 import { OWN_TABLE } from './plan.ts';
 import type { Saved } from './saved.ts';
 
 /** Rule numbers by handle: `4 filter FORWARD 17` -> 5; and the number of rules of each chain: `4 filter FORWARD` -> 7. */
 export type RuleNumbers = Map<string, number>;
 
-interface ListedRule {
-  family: string;
-  table: string;
-  chain: string;
-  handle: number;
-}
+const FAMILIES: Record<number, Family> = { 2: 4, 10: 6 };
 
-const LISTED: Record<string, Family> = { ip: 4, ip6: 6 };
-
-/** Reads `nft -j -a list ruleset`. */
-export function ruleNumbers(json: string): RuleNumbers {
+/** Reads the answer to RULES_REQUEST: rules come in their order. */
+export function ruleNumbers(dump: Uint8Array): RuleNumbers {
   const numbers: RuleNumbers = new Map();
-  const listed = JSON.parse(json) as { nftables: { rule?: ListedRule }[] };
-  for (const { rule } of listed.nftables) {
-    const family = LISTED[rule?.family ?? ''];
+  for (const message of messagesIn(dump)) {
+    const rule = listedRule(message);
+    const family = FAMILIES[rule?.family ?? 0];
     if (rule === undefined || family === undefined) continue;
     const chain = `${family} ${rule.table} ${rule.chain}`;
     const number = (numbers.get(chain) ?? 0) + 1;

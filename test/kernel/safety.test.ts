@@ -69,7 +69,7 @@ describeKernel('kernel oracle: safety', () => {
         const inside = await until(() => {
           const below = descendants(child.pid ?? 0);
           // A child is in its parent's network for a moment.
-          return below.length >= 3 && below.every((pid) => networkOf(pid) !== own) ? below : undefined;
+          return below.length >= 2 && below.every((pid) => networkOf(pid) !== own) ? below : undefined;
         }, 20_000);
         expect(inside).toBeDefined();
         child.kill('SIGKILL');
@@ -106,7 +106,7 @@ describeKernel('kernel oracle: safety', () => {
   });
 
   test('commands are not run by a shell, and their failure is an error with its text', async () => {
-    const session = await openSession(20_000);
+    const session = await openSession();
     try {
       const told = await session.must(['printf', '%s', '$(id) `id` ; rm -rf /nonexistent']);
       expect(told).toBe('$(id) `id` ; rm -rf /nonexistent');

@@ -1,0 +1,81 @@
+/** One job in a session: load the rules into the running kernel, inject packets, read back what it did. */
+import type { Family } from '../model/ruleset.ts';
+import { kernelIdentity } from './available.ts';
+import type { KernelJob, KernelOutcome } from './job.ts';
+import { NETFILTER_BUS, RULES_REQUEST } from './netlink.ts';
+import * as plan from './plan.ts';
+import { collect, type RawPacket, tracedPackets } from './records.ts';
+import { parseSaved } from './saved.ts';
+import type { Session } from './session.ts';
+import { ruleNumbers } from './trace.ts';
+
+/** The families a job has rules of, its own first. */
+function familiesOf(job: KernelJob): Family[] {
+  return job.rulesOther === undefined ? [job.family] : [job.family, plan.otherFamily(job.family)];
+}
+
+/** What is done to new namespaces before the rules are loaded. */
+async function prepare(session: Session, job: KernelJob, devices: plan.Devices): Promise<void> {
+  // All planning comes before the first request: what it refuses must leave no request behind.
+  const [links, before, later] = [plan.ipBatch(job, devices), plan.baseSysctls(job), plan.jobSysctls(job)];
+  await Promise.all([
+    session.renew(timeLimit(job)),
+    session.write(before),
+    session.must(['ip', '-batch', '-'], links),
+    session.plug(devices.all.map((_, i) => `wire${i}`)),
+    session.must(['nft', '-f', '-'], plan.ownTable(job.trace)),
+    // Asking for the (empty) table loads conntrack's sysctls where they are a module.
+    later.some(([path]) => path.includes('nf_conntrack')) ? session.must(['conntrack', '-L']) : undefined,
+    session.write(later),
+  ]);
+}
+
+/** Loads the rules; the refusal when iptables-restore does not take them. */
+async function load(session: Session, job: KernelJob): Promise<KernelOutcome['refused']> {
+  const texts = [job.rules, job.rulesOther ?? ''];
+  const loads = familiesOf(job).map((family, i) => session.run([plan.iptables(job.backend, family, 'restore')], texts[i]));
+  const failed = (await Promise.all(loads)).find(({ exit }) => exit !== 0);
+  return failed && { exit: failed.exit, stderr: failed.stderr };
+}
+
+async function inject(session: Session, job: KernelJob, devices: plan.Devices): Promise<RawPacket[]> {
+  const origin = job.frames[0]?.time ?? 0n;
+  const frames = Buffer.concat(job.frames.map((frame) => plan.encodeFrame(job, devices, frame, origin)));
+  const flags = [job.trace, job.spacing === 'real'].map((flag) => (flag ? '1' : '0'));
+  return collect(job, await session.inject([devices.all.join(','), ...flags, plan.groupList(job, devices), frames]));
+}
+
+const COUNT = '/proc/sys/net/netfilter/nf_conntrack_count';
+
+/** The connections as conntrack prints them. Listing walks the machine's whole hash table, so it is left out where there is none. */
+async function connections(session: Session, job: KernelJob, count: string): Promise<string> {
+  if (Number(count) === 0) return '';
+  return session.must(['conntrack', '-L', '-o', 'extended', '-f', job.family === 6 ? 'ipv6' : 'ipv4']);
+}
+
+/** Judges a job in new namespaces of the session. Throws LostRecords (records.ts) when the run proves nothing, KernelError when the oracle cannot work. */
+export async function judge(session: Session, job: KernelJob, devices: plan.Devices): Promise<KernelOutcome> {
+  const [, refused] = await Promise.all([prepare(session, job, devices), load(session, job)]);
+  const kernel = kernelIdentity(plan.iptables(job.backend, job.family, ''));
+  if (refused !== undefined) return { counters: {}, saved: '', packets: [], conntrack: '', refused, kernel };
+  const wanted = job.trace && job.backend === 'nft';
+  const [dump, raw, count, text, textOther] = await Promise.all([
+    wanted ? session.dump(NETFILTER_BUS, RULES_REQUEST) : undefined,
+    inject(session, job, devices),
+    session.read(COUNT),
+    ...familiesOf(job).map((family) => session.must([plan.iptables(job.backend, family, 'save'), '-c'])),
+  ]);
+  const conntrack = await connections(session, job, count);
+  const main = parseSaved(text ?? '');
+  const other = textOther === undefined ? undefined : parseSaved(textOther);
+  const packets = tracedPackets(job, raw, main, other, dump && ruleNumbers(dump));
+  const outcome: KernelOutcome = { counters: main.counters, saved: text ?? '', packets, conntrack, kernel };
+  return other === undefined ? outcome : { ...outcome, savedOther: textOther ?? '', countersOther: other.counters };
+}
+
+function timeLimit(job: KernelJob): number {
+  if (job.timeout !== undefined) return job.timeout;
+  const first = job.frames[0]?.time ?? 0n;
+  const last = job.frames.at(-1)?.time ?? first;
+  return 60_000 + (job.spacing === 'real' && last > first ? Number((last - first) / 1_000_000n) : 0);
+}
