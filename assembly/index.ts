@@ -7,7 +7,14 @@ import { PACKET_SIZE } from '../src/abi/packet.ts';
 import { captureConsumed, captureFeed, captureReset } from './capture/index.ts';
 import { setProgram } from './classify/program.ts';
 import { runWalk } from './classify/walk.ts';
-import { conntrackConfirmed, conntrackInit, conntrackLive, conntrackReserve } from './conntrack/index';
+import {
+  connectionPlaces,
+  conntrackConfirmed,
+  conntrackInit,
+  conntrackLive,
+  conntrackReserve,
+  describeConnection,
+} from './conntrack/index';
 import { planHooks, setFlags } from './hooks.ts';
 import { allocate, heapStart } from './memory.ts';
 import { drainRing, setRing } from './records.ts';
@@ -15,7 +22,15 @@ import { BATCH, setLimit as limitPackets, replay, setSlots, startInput } from '.
 import { stackInit } from './stack/index.ts';
 import { setControl } from './tally.ts';
 
-export { allocate, captureConsumed as consumed, conntrackConfirmed as connections, conntrackLive as live, drainRing as drain };
+export {
+  allocate,
+  captureConsumed as consumed,
+  connectionPlaces,
+  conntrackConfirmed as connections,
+  conntrackLive as live,
+  describeConnection,
+  drainRing as drain,
+};
 
 let capture: usize = 0;
 

@@ -1,13 +1,22 @@
 /** The batch loop: records are decoded into slots, a batch at a time; then each goes its way in order. */
 import { CAPTURE_DAMAGED, CAPTURE_END, CAPTURE_MORE, CAPTURE_RECORD } from '../src/abi/capture.ts';
-import { CONTROL_PACKETS, CONTROL_WIRE, RUN_AGAIN, RUN_DAMAGED, RUN_DRAIN, RUN_END, RUN_MORE } from '../src/abi/control.ts';
-import { PACKET_NUMBER, PACKET_SIZE, PACKET_WIRE } from '../src/abi/packet.ts';
+import {
+  CONTROL_PACKETS,
+  CONTROL_TIME,
+  CONTROL_WIRE,
+  RUN_AGAIN,
+  RUN_DAMAGED,
+  RUN_DRAIN,
+  RUN_END,
+  RUN_MORE,
+} from '../src/abi/control.ts';
+import { PACKET_NUMBER, PACKET_SIZE, PACKET_TIME, PACKET_WIRE } from '../src/abi/packet.ts';
 import { batchAnswer, captureBatch } from './capture/index.ts';
 import { lookAhead } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
 import { routePacket, routePlain } from './stack/index.ts';
-import { addTo } from './tally.ts';
+import { addTo, tell } from './tally.ts';
 
 /** Packets decoded before the first of them goes its way. */
 export const BATCH: u32 = 32;
@@ -80,6 +89,7 @@ function decode(): void {
   decodeSlots(end);
   addTo(CONTROL_PACKETS, filled);
   addTo(CONTROL_WIRE, wire);
+  if (filled > 0) tell(CONTROL_TIME, load<u64>(end - PACKET_SIZE, PACKET_TIME));
   if (filled === most && most < BATCH) answer = CAPTURE_END;
 }
 

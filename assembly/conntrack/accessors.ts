@@ -3,6 +3,7 @@ import {
   ENDPOINT_MASK,
   ENTRY_HIGH,
   ENTRY_LOW,
+  ENTRY_MARK,
   ENTRY_STATUS,
   ENTRY_SWAPPED,
   ENTRY_TCP_STATE,
@@ -61,6 +62,11 @@ export function entryPort(entry: usize, direction: u32, source: bool): u32 {
 /** IPS_* bits that rules can ask for. */
 export function entryStatus(entry: usize): u32 {
   return load<u32>(entry, ENTRY_STATUS) & STATUS_VISIBLE;
+}
+
+/** The connection's mark. */
+export function entryMark(entry: usize): u32 {
+  return load<u32>(entry, ENTRY_MARK);
 }
 
 /** Whole seconds until the entry expires at `now` (jiffies); 0 for an unconfirmed one. */

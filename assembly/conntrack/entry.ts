@@ -47,7 +47,8 @@ export const SIDE_MAXACK: usize = 12;
 /** Words 0, 1, 2 of the low and of the high IPv6 address. */
 export const ENTRY_UPPER: usize = 96;
 export const UPPER_SIZE: usize = 24;
-/** 120..127 are for mark and zone. */
+/** u32: connmark (no target sets one yet). 124..127 are for the zone. */
+export const ENTRY_MARK: usize = 120;
 export const ENTRY_SIZE: usize = 128;
 
 /** UDP: i64 jiffies from which the flow is a stream. */

@@ -1,7 +1,8 @@
 /** Connection tracking: what the batch loop and the matches use. */
 export { entryAddress, entryExpires, entryFamily, entryPort, entryProtocol, entryStatus, entryTcpState } from './accessors';
 export { conntrackAhead } from './ahead';
-export { reserve as conntrackReserve } from './table';
+export { describeConnection } from './listing';
+export { reserve as conntrackReserve, tablePlaces as connectionPlaces } from './table';
 export {
   conntrackConfirm,
   conntrackConfirmed,

@@ -78,6 +78,17 @@ export function tableLive(): u32 {
   return live;
 }
 
+/** Places of the table, each free or with an entry. */
+export function tablePlaces(): u32 {
+  return buckets === 0 ? 0 : BUCKET_SLOTS << bits;
+}
+
+/** The entry at a place, its time over or not; 0 when the place is free. */
+export function tableEntry(place: u32): usize {
+  const bucket = buckets + (((place / BUCKET_SLOTS) as usize) << BUCKET_SHIFT);
+  return load<u32>(bucket + (((place % BUCKET_SLOTS) as usize) << 2), BUCKET_REFERENCES) as usize;
+}
+
 /** The bits (one a slot) of a bucket where the tag stands. */
 function probe(bucket: usize, tag: u32): u32 {
   if (ASC_FEATURE_SIMD) {

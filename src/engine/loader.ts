@@ -26,6 +26,8 @@ export interface EngineExports {
   drain(): number;
   connections(): number;
   live(): number;
+  connectionPlaces(): number;
+  describeConnection(place: number, to: number): number;
   classify(walk: number, slot: number, bytes: number): number;
 }
 

@@ -7,12 +7,16 @@ import {
   CAPTURE_STATE_SIZE,
   LINKTYPES_MAXIMUM,
 } from '../abi/capture.ts';
+import { CONNECTION_SIZE } from '../abi/connections.ts';
 import * as control from '../abi/control.ts';
 import * as abi from '../abi/image.ts';
 import type { CompileStatistics, Image } from '../compile/index.ts';
 import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
+import type { ConntrackEntry } from '../model/outcome.ts';
+import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
+import { listConnections } from './connections.ts';
 import { countRules, PathWords } from './counters.ts';
 import { type ImageView, readImage } from './image-view.ts';
 import type { EngineExports } from './loader.ts';
@@ -146,6 +150,13 @@ export class EngineSession {
     };
   }
 
+  /** Confirmed connections whose time is not over at `at` (nanoseconds; the time of the last packet when not given), sorted (model/connections.ts). */
+  connections(at?: bigint): ConntrackEntry[] {
+    const hz = this.image.header[abi.IMAGE_WORD_HZ]!;
+    const moment = at ?? this.view().getBigUint64(this.at.control + control.CONTROL_TIME, true);
+    return listConnections(this.engine, this.at.connection, jiffiesAt(moment, hz), hz);
+  }
+
   statistics(): CompileStatistics {
     return this.statisticsOf;
   }
@@ -231,6 +242,7 @@ interface Regions {
   capture: number;
   ring: number;
   input: number;
+  connection: number;
 }
 
 /** Asks for all regions, copies the image's parts and starts the engine. Throws EngineError without memory. */
@@ -262,6 +274,7 @@ function allocateRegions(engine: EngineExports, image: ImageView, ringSize: numb
   const ring = room(ringSize);
   engine.setupResults(controlAt, slots, ring, ringSize);
   const input = room(INPUT_SIZE);
+  const connection = room(CONNECTION_SIZE);
   engine.start(conntrack);
-  return { segments, control: controlAt, capture, ring, input };
+  return { segments, control: controlAt, capture, ring, input, connection };
 }

@@ -1,5 +1,5 @@
 /** The same case to several witnesses, and what differs. */
-import type { PacketOutcome } from '../model/outcome.ts';
+import type { ConntrackEntry, PacketOutcome } from '../model/outcome.ts';
 import type { Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import type { Session } from '../replay/session.ts';
 import { captureOf, type FuzzCase } from './case.ts';
@@ -16,6 +16,8 @@ export interface Answer {
   name: string;
   packets: PacketOutcome[];
   result: ReplayResult;
+  /** At the time of the last packet. */
+  connections: ConntrackEntry[];
 }
 
 export const jobOf = ({ ruleset, host, profile }: Pick<FuzzCase, 'ruleset' | 'host' | 'profile'>): Job => ({
@@ -34,7 +36,7 @@ export async function ask(witness: Witness, fuzzCase: FuzzCase): Promise<Answer>
   const step = witness.chunk ?? capture.length;
   for (let at = 0; at < capture.length; at += step) session.feed(capture.slice(at, at + step));
   session.endCapture();
-  return { name: witness.name, packets, result: session.result() };
+  return { name: witness.name, packets, result: session.result(), connections: session.connections() };
 }
 
 /** Keys in one order, undefined left out, bigint as text: equal texts mean equal answers. */
@@ -59,6 +61,8 @@ export function differences(one: Answer, two: Answer, most = 3): string[] {
     const [a, b] = [canonical(one.packets[index]), canonical(two.packets[index])];
     if (a !== b) lines.push(`packet ${index + 1}\n  ${one.name}: ${a}\n  ${two.name}: ${b}`);
   }
+  const lists = [canonical(one.connections), canonical(two.connections)] as const;
+  if (lists[0] !== lists[1]) lines.push(`conntrack entries\n  ${one.name}: ${lists[0]}\n  ${two.name}: ${lists[1]}`);
   const [a, b] = [comparable(one.result), comparable(two.result)];
   for (const key of Object.keys(a) as (keyof typeof a)[]) {
     const [x, y] = [canonical(a[key]), canonical(b[key])];

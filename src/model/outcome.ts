@@ -59,7 +59,7 @@ export interface PacketOutcome {
   path?: string[];
 }
 
-/** One end of a connection's tuple. `port` is the port, the ICMP id, or the GRE key; 0 where the protocol has none. */
+/** One end of a connection's tuple. `port` is the port, or the GRE key; of ICMP the source has the id and the destination 0; 0 where the protocol has none. */
 export interface TupleEnd {
   address: string;
   port: number;

@@ -1,8 +1,10 @@
 /** The reference as a witness: frames in, counters and outcomes out. */
 
-import type { PacketOutcome } from '../model/outcome.ts';
+import type { ConntrackEntry, PacketOutcome } from '../model/outcome.ts';
+import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { CaptureInfo, Frame, Job, OnPacket, ReplayResult } from '../model/witness.ts';
+import { entriesAt } from './conntrack/entries.ts';
 import { Interpreter, type Judged, type Processed } from './interpreter.ts';
 import { countersOf } from './tables.ts';
 
@@ -14,6 +16,8 @@ export interface ReferenceSession {
   endCapture(damage?: { offset: number; reason: string }): void;
   /** All so far; may be asked at any time. */
   result(): ReplayResult;
+  /** Confirmed connections whose time is not over at `at` (nanoseconds; the time of the last frame when not given), sorted (model/connections.ts). */
+  connections(at?: bigint): ConntrackEntry[];
 }
 
 /** A replay by the interpreter. `onPacket` is told every outcome when `job.packets` asks for them. Throws RuleError for rules it cannot know. */
@@ -27,6 +31,8 @@ class Session implements ReferenceSession {
   readonly #interpreter: Interpreter;
   readonly #captures: CaptureInfo[] = [];
   #capture: CaptureInfo | undefined;
+  /** Of the last frame. */
+  #time = 0n;
   readonly #totals: Omit<ReplayResult, 'captures' | 'counters' | 'connections' | 'notes'> = {
     packets: 0,
     bytes: 0,
@@ -58,6 +64,7 @@ class Session implements ReferenceSession {
   frame(frame: Frame): void {
     const totals = this.#totals;
     totals.packets++;
+    this.#time = frame.time;
     if (this.#capture !== undefined) countFrame(this.#capture, frame);
     const processed = this.#interpreter.process(frame);
     this.#count(processed);
@@ -79,6 +86,11 @@ class Session implements ReferenceSession {
     if (!passage.looked) return;
     totals.ctstates[packet.ctstate]++;
     if (packet.invalidReason !== INVALID_WORDS[0]) increment(totals.invalid, packet.invalidReason);
+  }
+
+  connections(at = this.#time): ConntrackEntry[] {
+    const { hz } = this.#job.profile;
+    return entriesAt(this.#interpreter.conntrack.table, Number(jiffiesAt(at, hz)), hz);
   }
 
   result(): ReplayResult {

@@ -1,6 +1,7 @@
 /** The engine as a session: the module is read from the package, captures go straight into its memory. Node only. */
 import { readFileSync } from 'node:fs';
 import { createEngine, type EngineSession } from '../engine/index.ts';
+import type { ConntrackEntry } from '../model/outcome.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import type { Ending, Session } from './session.ts';
 
@@ -57,6 +58,10 @@ class EngineReplay implements Session {
 
   result(): ReplayResult {
     return this.#engine.result();
+  }
+
+  connections(at?: bigint): ConntrackEntry[] {
+    return this.#engine.connections(at);
   }
 }
 

@@ -1,5 +1,6 @@
 /** The reference as a session: its frames come from the readers in capture/. */
 import { CaptureReader, type Damage } from '../capture/frames.ts';
+import type { ConntrackEntry } from '../model/outcome.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import { createReference, type ReferenceSession } from '../reference/index.ts';
 import type { Ending, Session } from './session.ts';
@@ -42,6 +43,10 @@ class ReferenceReplay implements Session {
 
   result(): ReplayResult {
     return { ...this.#reference.result(), captures: this.#captures };
+  }
+
+  connections(at?: bigint): ConntrackEntry[] {
+    return this.#reference.connections(at);
   }
 
   #damage(ending: Ending): Damage | undefined {

@@ -1,5 +1,6 @@
 /** One witness at work: captures in, a result out. The engine and the reference are driven alike. */
 import type { Damage } from '../capture/frames.ts';
+import type { ConntrackEntry } from '../model/outcome.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 
 /** How a capture ended, other than by its last byte. */
@@ -23,4 +24,9 @@ export interface Session {
   done(): boolean;
   endCapture(ending?: Ending): CaptureInfo;
   result(): ReplayResult;
+  /**
+   * The confirmed connections whose time is not over at a moment, as `conntrack -L -o extended` tells them, in the order of model/connections.ts. `at`: nanoseconds since the epoch, the
+   * time of the last packet when not given; not before it, for what expired by then is gone.
+   */
+  connections(at?: bigint): ConntrackEntry[];
 }

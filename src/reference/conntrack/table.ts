@@ -37,6 +37,13 @@ export class ConnectionTable {
     if (++this.#added % SWEEP_EVERY === 0) this.#sweep(now);
   }
 
+  /** Everything that lives at `now`. */
+  *live(now: number): Iterable<Connection> {
+    // Every connection is here twice, one to itself once.
+    const connections = new Set([...this.#entries.values()].map(({ connection }) => connection));
+    for (const connection of connections) if (connection.timeout - now > 0) yield connection;
+  }
+
   remove(connection: Connection): void {
     connection.dead = true;
     for (const tuple of [connection.original, connection.reply]) {

@@ -1,0 +1,19 @@
+/**
+ * A connection as the engine describes it to its host: CONNECTION_SIZE bytes, little-endian, aligned to 8. Words and ports are numbers in host order. Import-free.
+ */
+
+/** u32: 4 or 6; the protocol number; IPS_* bits that can be seen (fields.ts); TCP_* (conntrack.ts). */
+export const CONNECTION_FAMILY = 0;
+export const CONNECTION_PROTOCOL = 4;
+export const CONNECTION_STATUS = 8;
+export const CONNECTION_TCP_STATE = 12;
+/** i64: the jiffy at which it expires. */
+export const CONNECTION_TIMEOUT = 16;
+/** u32. */
+export const CONNECTION_MARK = 24;
+/** Four ends: source and destination of the original tuple, then of the reply. */
+export const CONNECTION_ENDS = 32;
+/** An end: four words of the address, most significant first (IPv4: the first only); the port. Of ICMP the source's is the id, the destination's type << 8 | code. */
+export const END_PORT = 16;
+export const END_SIZE = 20;
+export const CONNECTION_SIZE = 112;

@@ -1,0 +1,54 @@
+/** The engine's table of connections as entries. */
+import * as abi from '../abi/connections.ts';
+import { STATUS_ASSURED, STATUS_SEEN_REPLY } from '../abi/fields.ts';
+import { formatAddress } from '../model/address.ts';
+import { sortConnections, TCP_STATE_WORDS } from '../model/connections.ts';
+import type { ConntrackEntry, ConntrackTuple, TupleEnd } from '../model/outcome.ts';
+import type { EngineExports } from './loader.ts';
+
+const TCP = 6;
+const ICMP = 1;
+const ICMPV6 = 58;
+
+/** Entries that live at `now` (jiffies since the epoch), sorted. `block`: CONNECTION_SIZE bytes of the engine's memory to read them from. */
+export function listConnections(engine: EngineExports, block: number, now: bigint, hz: number): ConntrackEntry[] {
+  const view = new DataView(engine.memory.buffer, block, abi.CONNECTION_SIZE);
+  const entries: ConntrackEntry[] = [];
+  const places = engine.connectionPlaces() >>> 0;
+  for (let place = 0; place < places; place++) {
+    if (engine.describeConnection(place, block) === 0) continue;
+    const left = view.getBigInt64(abi.CONNECTION_TIMEOUT, true) - now;
+    if (left > 0n) entries.push(readConnection(view, Number(left / BigInt(hz))));
+  }
+  return sortConnections(entries);
+}
+
+function readConnection(view: DataView, timeout: number): ConntrackEntry {
+  const word = (at: number): number => view.getUint32(at, true);
+  const family = word(abi.CONNECTION_FAMILY) === 4 ? 4 : 6;
+  const protocol = word(abi.CONNECTION_PROTOCOL);
+  const status = word(abi.CONNECTION_STATUS);
+  return {
+    family,
+    protocol,
+    timeout,
+    ...(protocol === TCP ? { state: TCP_STATE_WORDS[word(abi.CONNECTION_TCP_STATE)]! } : {}),
+    original: readTuple(view, abi.CONNECTION_ENDS, family, protocol),
+    reply: readTuple(view, abi.CONNECTION_ENDS + 2 * abi.END_SIZE, family, protocol),
+    unreplied: (status & STATUS_SEEN_REPLY) === 0,
+    assured: (status & STATUS_ASSURED) !== 0,
+    mark: word(abi.CONNECTION_MARK),
+  };
+}
+
+function readTuple(view: DataView, at: number, family: 4 | 6, protocol: number): ConntrackTuple {
+  const source = readEnd(view, at, family);
+  const destination = readEnd(view, at + abi.END_SIZE, family);
+  if (protocol !== ICMP && protocol !== ICMPV6) return { source, destination };
+  return { source, destination: { ...destination, port: 0 }, type: destination.port >>> 8, code: destination.port & 255 };
+}
+
+function readEnd(view: DataView, at: number, family: 4 | 6): TupleEnd {
+  const words = Array.from({ length: family === 4 ? 1 : 4 }, (_, index) => view.getUint32(at + index * 4, true));
+  return { address: formatAddress(words), port: view.getUint32(at + abi.END_PORT, true) };
+}

@@ -1,0 +1,37 @@
+/** The table told as `conntrack -L` tells it (ctnetlink_fill_info in net/netfilter/nf_conntrack_netlink.c). */
+import { STATUS_ASSURED } from '../../abi/fields.ts';
+import { formatAddress } from '../../model/address.ts';
+import { sortConnections, TCP_STATE_WORDS } from '../../model/connections.ts';
+import type { ConntrackEntry, ConntrackTuple } from '../../model/outcome.ts';
+import type { Connection } from './connection.ts';
+import type { ConnectionTable } from './table.ts';
+import { ICMP, ICMPV6, type Tuple } from './tuple.ts';
+
+/** What lives at `now` (jiffies), sorted. */
+export function entriesAt(table: ConnectionTable, now: number, hz: number): ConntrackEntry[] {
+  return sortConnections(Array.from(table.live(now), (connection) => entryOf(connection, now, hz)));
+}
+
+/** ctnetlink_dump_timeout: whole seconds, what is left of one is dropped. */
+function entryOf(connection: Connection, now: number, hz: number): ConntrackEntry {
+  const { family, original, reply, mark, tcp } = connection;
+  const entry: ConntrackEntry = {
+    family,
+    protocol: original.protocol,
+    timeout: Math.floor(connection.left(now) / hz),
+    original: told(original),
+    reply: told(reply),
+    unreplied: !connection.seenReply,
+    assured: connection.has(STATUS_ASSURED),
+    mark,
+  };
+  if (tcp !== undefined) entry.state = TCP_STATE_WORDS[tcp.state]!;
+  return entry;
+}
+
+function told({ source, destination, sourcePort, destinationPort, protocol }: Tuple): ConntrackTuple {
+  const from = { address: formatAddress(source), port: sourcePort };
+  const to = formatAddress(destination);
+  if (protocol !== ICMP && protocol !== ICMPV6) return { source: from, destination: { address: to, port: destinationPort } };
+  return { source: from, destination: { address: to, port: 0 }, type: destinationPort >> 8, code: destinationPort & 255 };
+}
