@@ -1,6 +1,7 @@
 /** What the oracle is asked and what it answers. Plain data; nothing here touches the machine. */
-import type { HookName, TableCounters, Verdict } from '../model/outcome.ts';
+import type { ConntrackEntry, HookName, TableCounters, Verdict } from '../model/outcome.ts';
 import type { Family } from '../model/ruleset.ts';
+import type { ConntrackExpectation } from './conntrack.ts';
 
 /** One packet to put on the wire, or to send from the firewall host itself. */
 export interface KernelFrame {
@@ -83,8 +84,17 @@ export interface KernelOutcome {
   savedOther?: string;
   /** One for every frame, in order. */
   packets: KernelPacket[];
-  /** What `conntrack -L -o extended` printed after the run. */
+  /** What `conntrack -L -o extended` printed after the run, of all families that have rules. Connections whose time is over are not in it. */
   conntrack: string;
+  /** The same as data. */
+  entries: ConntrackEntry[];
+  /** What `conntrack -L expect` printed, as data. */
+  expectations: ConntrackExpectation[];
+  /**
+   * Nanoseconds since the epoch (the clock of `injected`) before and after the listing: every timeout in `entries` is what was left at a moment between the two,
+   * in whole seconds, rounded down.
+   */
+  listed: { from: bigint; to: bigint };
   /** Set when iptables-*-restore refused the rules; nothing was injected then. */
   refused?: { exit: number; stderr: string };
   kernel: KernelIdentity;

@@ -1,6 +1,7 @@
 /** One job in a session: load the rules into the running kernel, inject packets, read back what it did. */
 import type { Family } from '../model/ruleset.ts';
 import { kernelIdentity } from './available.ts';
+import { parseConntrack, parseExpectations } from './conntrack.ts';
 import type { KernelJob, KernelOutcome } from './job.ts';
 import { NETFILTER_BUS, RULES_REQUEST } from './netlink.ts';
 import * as plan from './plan.ts';
@@ -47,29 +48,42 @@ async function inject(session: Session, job: KernelJob, devices: plan.Devices): 
 
 const COUNT = '/proc/sys/net/netfilter/nf_conntrack_count';
 
-/** The connections as conntrack prints them. Listing walks the machine's whole hash table, so it is left out where there is none. */
-async function connections(session: Session, job: KernelJob, count: string): Promise<string> {
-  if (Number(count) === 0) return '';
-  return session.must(['conntrack', '-L', '-o', 'extended', '-f', job.family === 6 ? 'ipv6' : 'ipv4']);
+type Connections = Pick<KernelOutcome, 'conntrack' | 'entries' | 'expectations' | 'listed'>;
+
+/**
+ * The connections as conntrack tells them. Listing walks the hash table of the whole machine (10 ms of 262,144 buckets), so it is left out where the
+ * namespace has none; expectations belong to connections with a helper.
+ */
+async function connections(session: Session, job: KernelJob): Promise<Connections> {
+  const none = Number(await session.read(COUNT)) === 0;
+  const families = none ? [] : familiesOf(job);
+  const list = async (...words: string[]) => {
+    const texts = families.map((family) => session.must(['conntrack', '-L', ...words, '-f', `ipv${family}`]));
+    return (await Promise.all(texts)).join('');
+  };
+  const [from, conntrack, to] = await Promise.all([session.time(), list('-o', 'extended'), session.time()]);
+  const expected = /\bhelper=/.test(conntrack) ? await list('expect') : '';
+  return { conntrack, entries: parseConntrack(conntrack), expectations: parseExpectations(expected), listed: { from, to } };
 }
 
 /** Judges a job in new namespaces of the session. Throws LostRecords (records.ts) when the run proves nothing, KernelError when the oracle cannot work. */
 export async function judge(session: Session, job: KernelJob, devices: plan.Devices): Promise<KernelOutcome> {
   const [, refused] = await Promise.all([prepare(session, job, devices), load(session, job)]);
   const kernel = kernelIdentity(plan.iptables(job.backend, job.family, ''));
-  if (refused !== undefined) return { counters: {}, saved: '', packets: [], conntrack: '', refused, kernel };
+  if (refused !== undefined) {
+    return { counters: {}, saved: '', packets: [], ...(await connections(session, job)), refused, kernel };
+  }
   const wanted = job.trace && job.backend === 'nft';
-  const [dump, raw, count, text, textOther] = await Promise.all([
+  const [dump, raw, lists, text, textOther] = await Promise.all([
     wanted ? session.dump(NETFILTER_BUS, RULES_REQUEST) : undefined,
     inject(session, job, devices),
-    session.read(COUNT),
+    connections(session, job),
     ...familiesOf(job).map((family) => session.must([plan.iptables(job.backend, family, 'save'), '-c'])),
   ]);
-  const conntrack = await connections(session, job, count);
   const main = parseSaved(text ?? '');
   const other = textOther === undefined ? undefined : parseSaved(textOther);
   const packets = tracedPackets(job, raw, main, other, dump && ruleNumbers(dump));
-  const outcome: KernelOutcome = { counters: main.counters, saved: text ?? '', packets, conntrack, kernel };
+  const outcome: KernelOutcome = { counters: main.counters, saved: text ?? '', packets, ...lists, kernel };
   return other === undefined ? outcome : { ...outcome, savedOther: textOther ?? '', countersOther: other.counters };
 }
 

@@ -117,7 +117,7 @@ sub inject { my ($names, $trace, $real, $groups, $frames) = @_;
  * Command: u32 length, then a list of (u32 length, bytes); the first item says what:
  * `A` seconds the next commands may take each; `F` leaves for a new pair of network namespaces, the firewall's (where it stays) and the wire's;
  * `P` device names, the wire's ends to bring up; `W` pairs of path and content to write; `G` a path to read; `R` standard input, then argv, run without a shell (its files live in a tmpfs that
- * nobody else sees); `Q` netlink bus and a dump request, answered with every message of the dump; `I` see INJECTOR.
+ * nobody else sees); `Q` netlink bus and a dump request, answered with every message of the dump; `T` the time (u64 ns); `I` see INJECTOR.
  * Answer: u32 exit code, u32 length, stdout, u32 length, stderr. All little endian.
  */
 export const AGENT = String.raw`
@@ -182,6 +182,7 @@ my %does = (
   P => sub { plug(@_); return (0, '', ''); },
   Q => sub { return (0, query(@_), ''); },
   R => \&run,
+  T => sub { return (0, pack('Q<', int(now() * 1e9)), ''); },
   W => sub { my @bad; while (@_) { my $bad = spill(splice(@_, 0, 2)); push @bad, $bad if $bad; } return (@bad ? 1 : 0, '', join("\n", @bad)); },
 );
 if (system('mount', '-t', 'tmpfs', 'tmpfs', '/run') != 0) { print STDERR "oracle: cannot mount a private /run\n"; POSIX::_exit(97); }

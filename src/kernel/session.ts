@@ -22,6 +22,8 @@ export interface Session {
   must(argv: readonly string[], stdin?: string | Uint8Array): Promise<string>;
   /** Writes files (sysctls); a failure is a KernelError. */
   write(files: readonly (readonly [path: string, content: string])[]): Promise<void>;
+  /** The time inside, nanoseconds since the epoch. */
+  time(): Promise<bigint>;
   /** What a file holds; '' when there is none. */
   read(path: string): Promise<string>;
   /**
@@ -196,6 +198,7 @@ function requests(child: Child): Session {
     async write(files) {
       await must('cannot write', ['W', ...files.flat()]);
     },
+    time: async () => Buffer.from(await must('time', ['T'])).readBigUInt64LE(0),
     read: (path) => text(path, ['G', path]),
     async renew(limit) {
       child.limit(limit);

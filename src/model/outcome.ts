@@ -89,4 +89,6 @@ export interface ConntrackEntry {
   /** `[ASSURED]`. */
   assured: boolean;
   mark: number;
+  /** As printed (`zone=7`, `zone-orig=5`); absent when all is in zone 0. */
+  zones?: string[];
 }

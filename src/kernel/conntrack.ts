@@ -1,0 +1,115 @@
+/** Reading of what `conntrack -L -o extended` and `conntrack -L expect` print (conntrack-tools 1.4). */
+import type { ConntrackEntry, ConntrackTuple } from '../model/outcome.ts';
+import { KernelError } from './job.ts';
+
+/** A connection that a helper waits for, as `conntrack -L expect` tells it. */
+export interface ConntrackExpectation {
+  /** IP protocol number. */
+  protocol: number;
+  /** Whole seconds left; absent where none is printed. */
+  timeout?: number;
+  /** What the first packet must look like where `mask` has ones. Port 0 of both: any. */
+  tuple: ConntrackTuple;
+  mask: ConntrackTuple;
+  /** Original direction of the connection whose helper expects this one. */
+  master: ConntrackTuple;
+  helper?: string;
+  /** PERMANENT, INACTIVE, USERSPACE. */
+  flags: string[];
+}
+
+/** `ipv4     2 tcp      6 119 SYN_SENT src=...`: family, its number, protocol, its number, seconds, state. Offloaded ones show no seconds. */
+const ENTRY = /^ipv([46])\s+\d+\s+\S+\s+(\d+)(?:\s+(\d+))?(?:\s+([A-Z][A-Z0-9_]*))?\s+(src=.*)$/;
+
+/** key=value words by key, in order: what stands twice is of the original and of the reply. */
+function valuesByKey(words: readonly string[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const word of words) {
+    const at = word.indexOf('=');
+    if (at < 0) continue;
+    const key = word.slice(0, at);
+    found.set(key, [...(found.get(key) ?? []), word.slice(at + 1)]);
+  }
+  return found;
+}
+
+/** Ports, or what conntrack prints in their place: an ICMP id is both ends', a GRE key is hexadecimal. */
+function port(values: Map<string, string[]>, index: number, keys: readonly string[]): number {
+  for (const key of keys) {
+    const value = values.get(key)?.[index];
+    if (value !== undefined) return Number(value);
+  }
+  return 0;
+}
+
+/** The tuple of one direction. `index`: 0 original, 1 reply. */
+function tupleOf(values: Map<string, string[]>, index: number): ConntrackTuple {
+  const tuple: ConntrackTuple = {
+    source: { address: values.get('src')?.[index] ?? '', port: port(values, index, ['sport', 'srckey', 'id']) },
+    destination: { address: values.get('dst')?.[index] ?? '', port: port(values, index, ['dport', 'dstkey', 'id']) },
+  };
+  const [type, code] = [values.get('type')?.[index], values.get('code')?.[index]];
+  if (type !== undefined) tuple.type = Number(type);
+  if (code !== undefined) tuple.code = Number(code);
+  return tuple;
+}
+
+function entryOf(line: string): ConntrackEntry {
+  const head = ENTRY.exec(line);
+  if (head === null) throw new KernelError(`not a line of conntrack -L -o extended: ${line}`);
+  const [, family, protocol, timeout = '0', state, rest = ''] = head;
+  const words = rest.split(/\s+/);
+  const values = valuesByKey(words);
+  const entry: ConntrackEntry = {
+    family: family === '6' ? 6 : 4,
+    protocol: Number(protocol),
+    timeout: Number(timeout),
+    original: tupleOf(values, 0),
+    reply: tupleOf(values, 1),
+    unreplied: words.includes('[UNREPLIED]'),
+    assured: words.includes('[ASSURED]'),
+    mark: Number(values.get('mark')?.[0] ?? 0),
+  };
+  if (state !== undefined) entry.state = state;
+  const zones = words.filter((word) => /^zone(-orig|-reply)?=/.test(word));
+  return zones.length === 0 ? entry : { ...entry, zones };
+}
+
+const lines = (text: string): string[] => text.split('\n').filter((line) => line.trim() !== '');
+
+/** The connections `conntrack -L -o extended` printed, in its order (that of a hash table: none). Throws KernelError on a line it does not know. */
+export function parseConntrack(text: string): ConntrackEntry[] {
+  return lines(text).map(entryOf);
+}
+
+/** The words that begin with this prefix, without it; ports have none, so they are told by where they stand. */
+function prefixed(words: readonly string[], prefix: string): Map<string, string[]> {
+  return valuesByKey(words.filter((word) => word.startsWith(prefix)).map((word) => word.slice(prefix.length)));
+}
+
+function expectationOf(line: string): ConntrackExpectation {
+  const words = line.trim().split(/\s+/);
+  const values = valuesByKey(words);
+  const protocol = values.get('proto')?.[0];
+  if (protocol === undefined) throw new KernelError(`not a line of conntrack -L expect: ${line}`);
+  const tuple = (prefix: string, index: number): ConntrackTuple => {
+    const own = prefixed(words, prefix);
+    const end = (address: string, key: string) => ({ address: own.get(address)?.[0] ?? '', port: port(values, index, [key]) });
+    return { source: end('src', 'sport'), destination: end('dst', 'dport') };
+  };
+  const expectation: ConntrackExpectation = {
+    protocol: Number(protocol),
+    tuple: tuple('', 0),
+    mask: tuple('mask-', 1),
+    master: tuple('master-', 2),
+    flags: words.flatMap((word) => (/^[A-Z]+(,[A-Z]+)*$/.test(word) ? word.split(',') : [])),
+  };
+  if (/^\d+$/.test(words[0] ?? '')) expectation.timeout = Number(words[0]);
+  const helper = values.get('helper')?.[0];
+  return helper === undefined ? expectation : { ...expectation, helper };
+}
+
+/** The expectations `conntrack -L expect` printed. Throws KernelError on a line it does not know. */
+export function parseExpectations(text: string): ConntrackExpectation[] {
+  return lines(text).map(expectationOf);
+}
