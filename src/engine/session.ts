@@ -41,7 +41,7 @@ export interface SessionOptions {
 
 /** How a capture ended, other than by its last byte. */
 export interface CaptureEnding {
-  /** What the packing met, at an offset of the uncompressed bytes; damage of the capture itself comes first. */
+  /** What the packing met, at an offset of the uncompressed bytes. Damage met before comes first; a record that is cut there is its doing. */
   damage?: NonNullable<CaptureInfo['damage']>;
   /** Reading was given up: a record that is cut here is no damage. */
   stopped?: boolean;
@@ -116,7 +116,7 @@ export class EngineSession {
   /** The capture has no more bytes, or no more are read. */
   endCapture(ending: CaptureEnding = {}): CaptureInfo {
     const capture = this.open('endCapture');
-    if (!capture.over && ending.stopped !== true) this.consume(true);
+    if (!capture.over && ending.stopped !== true && ending.damage === undefined) this.consume(true);
     const info: CaptureInfo = {
       file: capture.file,
       packets: this.control(control.CONTROL_PACKETS) - capture.packets,

@@ -2,10 +2,10 @@
 import { closeSync, createReadStream, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
-import { Decompress } from 'fzstd';
 import type { Damage } from '../capture/frames.ts';
 import { joinBytes } from '../capture/reader.ts';
+import { gunzip } from './gunzip.ts';
+import { unzstd } from './unzstd.ts';
 
 const CAPTURE_NAME = /\.(pcap|pcapng|cap|dmp)(\.gz|\.zst)?$/i;
 const GZIP = [0x1f, 0x8b];
@@ -111,8 +111,8 @@ export function openPlain(path: string): PlainFile | undefined {
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /**
- * The uncompressed bytes of a capture, chunk by chunk; the return value tells damage of the packing itself (a cut or corrupt .gz), at an offset of the uncompressed bytes:
- * what came before it was given. `close`, aborted, gives the file back at once; so does the end, and `return`.
+ * The uncompressed bytes of a capture, chunk by chunk; the return value tells damage of the packing itself, at an offset of the uncompressed bytes:
+ * what came before it was given (all of a .gz; of a .zst the whole blocks). `close`, aborted, gives the file back at once; so does the end, and `return`.
  * @throws CaptureOpenError when the file cannot be read.
  */
 export async function* readChunks(path: string, close?: AbortSignal): AsyncGenerator<Uint8Array, Damage | undefined> {
@@ -156,63 +156,4 @@ async function* readable(path: string, source: Readable): AsyncGenerator<Uint8Ar
 async function* withHead(head: Uint8Array, rest: AsyncGenerator<Uint8Array, undefined>): AsyncGenerator<Uint8Array> {
   if (head.length > 0) yield head;
   yield* rest;
-}
-
-/** All members of a gzip file. zlib withholds what it made in the call that met a fault: up to 16 KiB before corrupt (not before cut) bytes are lost. */
-async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, Damage | undefined> {
-  const stream = createGunzip();
-  let failure: unknown;
-  const pump = (async (): Promise<void> => {
-    for await (const chunk of chunks) {
-      if (stream.destroyed) return;
-      if (!stream.write(chunk)) await new Promise<void>((resolve) => stream.once('drain', resolve).once('close', resolve));
-    }
-    stream.end();
-  })().catch((error: unknown) => {
-    failure = error;
-    stream.destroy();
-  });
-  let offset = 0;
-  try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      offset += chunk.length;
-      yield chunk;
-    }
-  } catch (error) {
-    if (failure === undefined) return { offset, reason: `damaged gzip stream: ${message(error)}` };
-  } finally {
-    stream.destroy();
-  }
-  await pump;
-  if (failure !== undefined) throw failure;
-  return undefined;
-}
-
-async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, Damage | undefined> {
-  const ready: Uint8Array[] = [];
-  const decoder = new Decompress((chunk) => ready.push(chunk.slice()));
-  let offset = 0;
-  let failure: string | undefined;
-  const push = (chunk: Uint8Array, last: boolean): void => {
-    try {
-      decoder.push(chunk, last);
-    } catch (error) {
-      failure = message(error);
-    }
-  };
-  for await (const chunk of chunks) {
-    // A copy: fzstd keeps views of what it was given.
-    push(chunk.slice(), false);
-    for (const piece of ready.splice(0)) {
-      offset += piece.length;
-      yield piece;
-    }
-    if (failure !== undefined) return { offset, reason: `damaged zstd stream: ${failure}` };
-  }
-  push(new Uint8Array(0), true);
-  for (const piece of ready.splice(0)) {
-    offset += piece.length;
-    yield piece;
-  }
-  return failure === undefined ? undefined : { offset, reason: `damaged zstd stream: ${failure}` };
 }

@@ -51,7 +51,8 @@ class ReferenceReplay implements Session {
 
   #damage(ending: Ending): Damage | undefined {
     if (this.#left <= 0) return undefined;
-    return ending.stopped === true ? this.#reader.damage : (this.#reader.end() ?? ending.damage);
+    const met = this.#reader.damage ?? ending.damage;
+    return met ?? (ending.stopped === true ? undefined : this.#reader.end());
   }
 }
 

@@ -5,7 +5,7 @@ import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 
 /** How a capture ended, other than by its last byte. */
 export interface Ending {
-  /** What the packing met (a cut gzip stream), at an offset of the uncompressed bytes; damage of the capture itself, if any, comes first. */
+  /** What the packing met (a cut gzip stream), at an offset of the uncompressed bytes. Damage of the capture met before comes first; a record that is cut there is its doing. */
   damage?: Damage;
   /** Reading was given up on purpose (-c, interrupted): a record that is cut here is no damage. */
   stopped?: boolean;
