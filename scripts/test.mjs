@@ -11,8 +11,10 @@ if (!Number.isSafeInteger(seed) || seed < 0) {
 }
 install();
 build();
-const tools = runCommand('bash', [`${root}/scripts/setup-kernel-tools.sh`]);
-if (tools !== 0) process.exit(tools);
+for (const script of ['setup-kernel-tools.sh', 'setup-virtual-kernel.sh']) {
+  const status = runCommand('sh', [`${root}/scripts/${script}`]);
+  if (status !== 0) process.exit(status);
+}
 console.log(`seed ${seed} (npm test -- --seed ${seed} repeats this run)`);
 process.exitCode = runCommand(`${root}/node_modules/.bin/vitest`, ['run', ...args], {
   env: { ...process.env, WASMTABLES_SEED: String(seed) },

@@ -27,7 +27,8 @@ const TOOLS = [
   'mount',
 ];
 
-function found(tool: string): boolean {
+/** Whether a program is on the PATH of everything the oracle runs. */
+export function found(tool: string): boolean {
   return PATH.split(':').some((folder) => {
     try {
       accessSync(`${folder}/${tool}`, constants.X_OK);

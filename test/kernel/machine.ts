@@ -2,15 +2,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, test } from 'vitest';
-import { available } from '../../src/kernel/index.ts';
+import { type Availability, available } from '../../src/kernel/index.ts';
 import { PATH } from '../../src/kernel/session.ts';
+import { type VirtualKernel, virtualAvailable } from '../../src/kernel/virtual/index.ts';
 
-const can = available();
-
-/** A group of tests that needs the running kernel: skipped with the reason in its name; with CI=true a failure instead. */
-export function describeKernel(name: string, body: () => void): void {
+function describeWhere(can: Availability, needed: boolean, name: string, body: () => void): void {
   if (can.ok) describe(name, body);
-  else if (process.env.CI === 'true') {
+  else if (needed && process.env.CI === 'true') {
     test(name, () => {
       throw new Error(`CI must have the kernel oracle: ${can.reason}`);
     });
@@ -18,6 +16,16 @@ export function describeKernel(name: string, body: () => void): void {
     console.warn(`skipped: ${name}: ${can.reason}`);
     describe.skip(`${name} (${can.reason})`, body);
   }
+}
+
+/** A group of tests that needs the running kernel: skipped with the reason in its name; with CI=true a failure instead. */
+export function describeKernel(name: string, body: () => void): void {
+  describeWhere(available(), true, name, body);
+}
+
+/** A group of tests that needs a virtual-clock kernel. Debian's must be there with CI=true; the other one takes long to build and is skipped with the reason in its name. */
+export function describeVirtual(kernel: VirtualKernel, name: string, body: () => void): void {
+  describeWhere(virtualAvailable(kernel), kernel === '6.1', `${name}, virtual ${kernel}`, body);
 }
 
 function output(command: string, ...argv: string[]): string {

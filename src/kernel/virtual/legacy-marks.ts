@@ -1,0 +1,124 @@
+/**
+ * Tracing where the kernel has no nf_tables for IPv4 and IPv6 (Debian's User-Mode Linux): the oracle's own rules go in front of those of the raw table, and tables that the
+ * rules do not use are there to tell, by their policies' TRACE records, how far a packet came.
+ */
+import type { HookName, Verdict } from '../../model/outcome.ts';
+import type { KernelPacket } from '../job.ts';
+import { logWords } from '../netlink.ts';
+import type { Saved } from '../saved.ts';
+import { targetAt } from '../trace.ts';
+
+/** mangle is the first table of INPUT and FORWARD, and is in every hook; security is behind filter. nat is no use: it sees first packets only. */
+const MARKING = ['mangle', 'security'];
+
+/** In OUTPUT, what has no process behind it is the kernel's own answer (RST, ICMP errors, REJECT, echo replies): see plan.ts, ownTable. */
+const DROP_ANSWERS = '-m owner ! --uid-owner 0 -j DROP';
+
+/** Own rules at the beginning of raw chains. */
+function ownCount(chain: string, trace: boolean): number {
+  return (chain === 'OUTPUT' ? 1 : 0) + (trace && (chain === 'OUTPUT' || chain === 'PREROUTING') ? 1 : 0);
+}
+
+/** For iptables-legacy-restore --noflush, behind the job's own rules. */
+export function ownRules(trace: boolean): string {
+  const lines = ['*raw'];
+  if (trace) lines.push('-I PREROUTING -j TRACE', '-I OUTPUT -j TRACE');
+  lines.push(`-I OUTPUT ${DROP_ANSWERS}`, 'COMMIT');
+  if (trace) for (const table of MARKING) lines.push(`*${table}`, 'COMMIT');
+  return `${lines.join('\n')}\n`;
+}
+
+function tablesIn(rules: string): Set<string> {
+  return new Set(rules.split('\n').flatMap((line) => (line.startsWith('*') ? [line.slice(1).trim()] : [])));
+}
+
+/** The text of iptables-save -c without the own rules, still with the own tables. */
+export function withoutOwnRules(saved: string, trace: boolean): string {
+  let table = '';
+  let chain = '';
+  let own = 0;
+  const isOwn = (line: string): boolean => {
+    if (line.startsWith('*')) [table, chain] = [line.slice(1).trim(), ''];
+    const of = /^\[\d+:\d+\] -A (\S+)/.exec(line)?.[1];
+    if (of === undefined) return false;
+    if (of !== chain) own = table === 'raw' ? ownCount(of, trace) : 0;
+    chain = of;
+    return own-- > 0;
+  };
+  return saved
+    .split('\n')
+    .filter((line) => !isOwn(line))
+    .join('\n');
+}
+
+/** The text of iptables-save -c with only the tables that the rules have. */
+export function withoutOwnTables(saved: string, rules: string): string {
+  const used = tablesIn(rules);
+  let table = '';
+  const isOwn = (line: string): boolean => {
+    if (line.startsWith('*')) table = line.slice(1).trim();
+    const own = table !== '' && !used.has(table);
+    if (line === 'COMMIT') table = '';
+    return own;
+  };
+  return saved
+    .split('\n')
+    .filter((line) => !isOwn(line))
+    .join('\n');
+}
+
+/** TRACE's words with the numbers the rules have without the own ones. */
+function ownNumber(words: string): string {
+  const [table = '', chain = '', kind = '', number] = words.split(':');
+  return table === 'raw' ? `raw:${chain}:${kind}:${Number(number) - ownCount(chain, true)}` : words;
+}
+
+/** The hook, when the packet came to one: every packet that does meets its mangle chain (OUTPUT: its raw one). */
+function hookOf(all: readonly string[]): HookName | null {
+  const met = (place: string) => all.some((words) => words.startsWith(`${place}:`));
+  if (met('raw:OUTPUT')) return 'OUTPUT';
+  if (met('mangle:FORWARD')) return 'FORWARD';
+  return met('mangle:INPUT') ? 'INPUT' : null;
+}
+
+/** Tables that are the last of a hook, so that whoever got through them got through the hook. */
+const LAST: Record<string, readonly string[]> = {
+  PREROUTING: ['mangle', 'nat'],
+  INPUT: ['security', 'nat'],
+  FORWARD: ['security'],
+  OUTPUT: ['security'],
+  POSTROUTING: ['mangle', 'nat'],
+};
+
+/** The base chain that the last record belongs to: the last record of a walk may be of a user chain. */
+function lastBase(all: readonly string[]): [table: string, chain: string] {
+  const table = all.at(-1)?.split(':')[0] ?? '';
+  const base = all.findLast((words) => words.startsWith(`${table}:`) && (words.split(':')[1] ?? '') in LAST);
+  return [table, base?.split(':')[1] ?? ''];
+}
+
+function verdictOf(all: readonly string[], saved: Saved): Verdict | undefined {
+  const last = all.at(-1);
+  if (last === undefined) return undefined;
+  const target = targetAt(last, saved);
+  if (target === 'DROP' || target === 'REJECT') return target;
+  const [table, chain] = lastBase(all);
+  // The walk of a chain did not come to its end: a match dropped the packet.
+  const through = (target === 'ACCEPT' || last.includes(':policy:')) && LAST[chain]?.includes(table);
+  if (!through) return 'DROP';
+  return chain === 'INPUT' || chain === 'POSTROUTING' ? 'ACCEPT' : 'STACK';
+}
+
+/** The traced half of a packet's outcome. `saved`: what withoutOwnRules leaves, read. */
+export function tracedByMarks(
+  logs: readonly Uint8Array[],
+  saved: Saved,
+  rules: string,
+): Pick<KernelPacket, 'path' | 'hook' | 'verdict' | 'entered'> {
+  const all = logs.flatMap((message) => logWords(message) ?? []).map(ownNumber);
+  const used = tablesIn(rules);
+  const path = all.filter((words) => used.has(words.split(':')[0] ?? ''));
+  const verdict = verdictOf(all, saved);
+  const outcome = { path, hook: hookOf(all), entered: all.length > 0 };
+  return verdict === undefined ? outcome : { ...outcome, verdict };
+}

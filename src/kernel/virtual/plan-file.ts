@@ -1,0 +1,142 @@
+/** What the guest is told to do: a job as steps, and steps as the bytes guest/main.c reads. */
+import type { KernelFrame } from '../job.ts';
+import * as plan from '../plan.ts';
+import { INJECT_PRIORITY } from '../scripts.ts';
+import type { Machine } from './kernels.ts';
+import * as marks from './legacy-marks.ts';
+import type { PlacedJob } from './virtual-job.ts';
+
+/** What an answer is for: the guest's answers to `run`, `frames` and `sleep` come back in the order of these. */
+export type Asked = 'must' | 'restore' | 'numbers' | 'frames' | 'time' | 'conntrack' | 'expect' | 'save' | 'saveOther';
+
+interface Step {
+  kind: 'W' | 'R' | 'N' | 'O' | 'F' | 'S';
+  payload: Buffer;
+  /** Of steps that answer. */
+  asked?: Asked;
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
+
+const item = (content: string | Uint8Array): Buffer => {
+  const bytes = Buffer.from(content);
+  return Buffer.concat([u32(bytes.length), bytes]);
+};
+
+/** A command that has to succeed, unless it restores rules: that refuses, and the job is at its end. */
+function run(asked: Asked, argv: readonly string[], input: string | Uint8Array = ''): Step {
+  return { kind: 'R', asked, payload: Buffer.concat([Buffer.from([1]), item(input), ...argv.map(item)]) };
+}
+
+function write(files: readonly (readonly [path: string, content: string])[]): Step {
+  return { kind: 'W', payload: Buffer.concat(files.flat().map(item)) };
+}
+
+function sleep(until: bigint): Step {
+  const payload = Buffer.alloc(8);
+  payload.writeBigUInt64LE(until);
+  return { kind: 'S', asked: 'time', payload };
+}
+
+function openInjector(job: PlacedJob, devices: plan.Devices): Step {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(job.trace ? 1 : 0, 0);
+  head.writeUInt32LE(INJECT_PRIORITY, 1);
+  const groups = plan.groupList(job, devices).split(',').filter(Boolean);
+  const group = (text: string) => {
+    const [device, address = ''] = text.split(':');
+    return Buffer.concat([Buffer.from([Number(device), address.length / 2]), Buffer.from(address, 'hex')]);
+  };
+  const parts = [head, u32(devices.all.length), ...devices.all.map(item), u32(groups.length), ...groups.map(group)];
+  return { kind: 'O', payload: Buffer.concat(parts) };
+}
+
+function frames(job: PlacedJob, devices: plan.Devices, some: readonly KernelFrame[]): Step {
+  // Counted from 0: the guest wants the time itself.
+  return { kind: 'F', asked: 'frames', payload: Buffer.concat(some.map((frame) => plan.encodeFrame(job, devices, frame, 0n))) };
+}
+
+function prepare(job: PlacedJob, machine: Machine, devices: plan.Devices): Step[] {
+  const own = machine.backends.includes('nft');
+  const namesConntrack = Object.keys(job.sysctls ?? {}).some((name) => name.includes('nf_conntrack'));
+  return [
+    ...(own ? [run('must', ['nft', '-f', '-'], plan.ownTable(job.trace))] : []),
+    write(plan.baseSysctls(job)),
+    { ...write(plan.WIRE_SILENCE.map((path) => [path, '1'] as const)), kind: 'N' },
+    run('must', ['ip', '-batch', '-'], plan.ipBatch(job, devices)),
+    // Asking for the (empty) table loads conntrack's sysctls.
+    ...(namesConntrack ? [run('must', ['conntrack', '-L'])] : []),
+    write(plan.jobSysctls(job)),
+  ];
+}
+
+function load(job: PlacedJob, machine: Machine): Step[] {
+  const { backend, family } = job;
+  const steps = [run('restore', [plan.iptables(backend, family, 'restore')], job.rules)];
+  const other = plan.otherFamily(family);
+  if (job.rulesOther !== undefined) steps.push(run('restore', [plan.iptables(backend, other, 'restore')], job.rulesOther));
+  if (!machine.backends.includes('nft')) {
+    for (const each of job.rulesOther === undefined ? [family] : [family, other]) {
+      steps.push(run('must', [plan.iptables('legacy', each, 'restore'), '--noflush'], marks.ownRules(job.trace)));
+    }
+  }
+  if (job.trace && backend === 'nft') steps.push(run('numbers', ['nft', '-j', '-a', 'list', 'ruleset']));
+  return steps;
+}
+
+/** A look at the connections, with the time before and after it. */
+function look(job: PlacedJob, moment: bigint): Step[] {
+  const families = job.rulesOther === undefined ? [job.family] : [job.family, plan.otherFamily(job.family)];
+  const list = families.map((family) => run('conntrack', ['conntrack', '-L', '-o', 'extended', '-f', `ipv${family}`]));
+  return [sleep(moment), ...list, sleep(0n)];
+}
+
+/** Frames up to each checkpoint and the look at the connections then; the last checkpoint is the job's end. */
+function play(job: PlacedJob, devices: plan.Devices): Step[] {
+  const steps: Step[] = [];
+  let from = 0;
+  for (const moment of [...job.checkpoints, job.end]) {
+    let to = from;
+    while (to < job.frames.length && (job.frames[to]?.time ?? 0n) <= moment) to++;
+    if (to > from) steps.push(frames(job, devices, job.frames.slice(from, to)));
+    steps.push(...look(job, moment));
+    from = to;
+  }
+  return steps;
+}
+
+/** All steps of a job; the first of a boot loads the kernel's modules. */
+export function stepsOf(job: PlacedJob, machine: Machine, first: boolean): Step[] {
+  const devices = plan.devicesOf(job);
+  const loggers: [string, string][] = (job.trace ? [2, 10] : []).map((family) => [
+    `/proc/sys/net/netfilter/nf_log/${family}`,
+    'nfnetlink_log',
+  ]);
+  const other = plan.otherFamily(job.family);
+  const modules = first && machine.modules.length > 0;
+  return [
+    ...(modules ? [run('must', ['/sbin/modprobe', '-d', '/run/modules', '-a', ...machine.modules])] : []),
+    ...prepare(job, machine, devices),
+    ...load(job, machine),
+    openInjector(job, devices),
+    write(loggers),
+    ...play(job, devices),
+    // Only connections with a helper expect others.
+    ...(/--helper/.test(job.rules + job.rulesOther) ? [run('expect', ['conntrack', '-L', 'expect'])] : []),
+    run('save', [plan.iptables(job.backend, job.family, 'save'), '-c']),
+    ...(job.rulesOther === undefined ? [] : [run('saveOther', [plan.iptables(job.backend, other, 'save'), '-c'])]),
+  ];
+}
+
+/** The plan of one boot. */
+export function planFile(jobs: readonly Step[][]): Uint8Array {
+  return Buffer.concat(
+    jobs.map((steps) =>
+      item(Buffer.concat(steps.flatMap(({ kind, payload }) => [Buffer.from(kind, 'latin1'), u32(payload.length), payload]))),
+    ),
+  );
+}
