@@ -55,6 +55,8 @@ interface Told {
   /** Outputs by what was asked, in order. */
   texts: Partial<Record<Asked, string[]>>;
   times: bigint[];
+  /** The dump of all nf_tables rules. */
+  rules?: Buffer;
   records: Buffer;
 }
 
@@ -68,6 +70,7 @@ function sort(answers: readonly Answer[], asked: readonly Asked[]): Told {
     const what = asked[next++] ?? 'must';
     if (kind === 'F') records.push(payload);
     else if (kind === 'S') told.times.push(payload.readBigUInt64LE(0));
+    else if (kind === 'Q') told.rules = payload;
     else {
       const { exit, stdout, stderr } = ran(payload);
       if (exit !== 0 && what === 'restore') return { ...told, refused: { exit, stderr } };
@@ -95,9 +98,8 @@ interface SavedTexts {
 
 function tracedPacketsOf(job: PlacedJob, raw: RawPacket[], texts: SavedTexts, told: Told, machine: Machine): KernelPacket[] {
   if (machine.backends.includes('nft')) {
-    const numbers = told.texts.numbers?.[0];
     const other = texts.other === undefined ? undefined : parseSaved(texts.other);
-    return tracedPackets(job, raw, parseSaved(texts.text), other, numbers === undefined ? undefined : ruleNumbers(numbers));
+    return tracedPackets(job, raw, parseSaved(texts.text), other, told.rules && ruleNumbers(told.rules));
   }
   const own = { saved: parseSaved(texts.text), rules: job.rules };
   const other = { saved: parseSaved(texts.other ?? ''), rules: job.rulesOther ?? '' };

@@ -1,7 +1,8 @@
 /** What the guest is told to do: a job as steps, and steps as the bytes guest/main.c reads. */
 import type { KernelFrame } from '../job.ts';
+import { NETFILTER_BUS, RULES_REQUEST } from '../netlink.ts';
 import * as plan from '../plan.ts';
-import { INJECT_PRIORITY } from '../scripts.ts';
+import { INJECT_PRIORITY, WIRE } from '../scripts.ts';
 import type { Machine } from './kernels.ts';
 import * as marks from './legacy-marks.ts';
 import type { PlacedJob } from './virtual-job.ts';
@@ -10,7 +11,7 @@ import type { PlacedJob } from './virtual-job.ts';
 export type Asked = 'must' | 'restore' | 'numbers' | 'frames' | 'time' | 'conntrack' | 'expect' | 'save' | 'saveOther';
 
 interface Step {
-  kind: 'W' | 'R' | 'N' | 'O' | 'F' | 'S';
+  kind: 'W' | 'R' | 'N' | 'Q' | 'O' | 'F' | 'S';
   payload: Buffer;
   /** Of steps that answer. */
   asked?: Asked;
@@ -42,6 +43,12 @@ function sleep(until: bigint): Step {
   return { kind: 'S', asked: 'time', payload };
 }
 
+/** The wire's devices speak no IPv6: their neighbour and multicast chatter would be counted. */
+function makeWire(): Step {
+  const silent = ['all', 'default'].flatMap((which) => [`/proc/sys/net/ipv6/conf/${which}/disable_ipv6`, '1']);
+  return { kind: 'N', payload: Buffer.concat([WIRE, ...silent].map(item)) };
+}
+
 function openInjector(job: PlacedJob, devices: plan.Devices): Step {
   const head = Buffer.alloc(5);
   head.writeUInt8(job.trace ? 1 : 0, 0);
@@ -66,7 +73,7 @@ function prepare(job: PlacedJob, machine: Machine, devices: plan.Devices): Step[
   return [
     ...(own ? [run('must', ['nft', '-f', '-'], plan.ownTable(job.trace))] : []),
     write(plan.baseSysctls(job)),
-    { ...write(plan.WIRE_SILENCE.map((path) => [path, '1'] as const)), kind: 'N' },
+    makeWire(),
     run('must', ['ip', '-batch', '-'], plan.ipBatch(job, devices)),
     // Asking for the (empty) table loads conntrack's sysctls.
     ...(namesConntrack ? [run('must', ['conntrack', '-L'])] : []),
@@ -84,7 +91,8 @@ function load(job: PlacedJob, machine: Machine): Step[] {
       steps.push(run('must', [plan.iptables('legacy', each, 'restore'), '--noflush'], marks.ownRules(job.trace)));
     }
   }
-  if (job.trace && backend === 'nft') steps.push(run('numbers', ['nft', '-j', '-a', 'list', 'ruleset']));
+  if (job.trace && backend === 'nft')
+    steps.push({ kind: 'Q', asked: 'numbers', payload: Buffer.concat([u32(NETFILTER_BUS), RULES_REQUEST]) });
   return steps;
 }
 

@@ -35,7 +35,11 @@ void answer(uint8_t kind, const struct buffer *);
 uint64_t clock_now(void);
 void sleep_until(uint64_t when);
 
-// inject.c: sockets for a job's devices (`open` step), then frames (`frames` step).
+// The network namespace of the wire, made by a `network` step.
+extern int wire_space;
+
+// inject.c: a netlink dump (`query` step), sockets for a job's devices (`open` step), then frames (`frames` step).
+void query(struct cursor *);
 void open_injector(struct cursor *);
 void inject(struct cursor *);
 

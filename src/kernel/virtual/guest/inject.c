@@ -1,7 +1,8 @@
 // The injector of the guest: puts every frame on its wire, or sends it from the firewall itself, at exactly its own time, and writes down what came of it.
 //
+// `query` step: u32 bus, then the request; its answer: every message of the dump.
 // `open` step: u8 trace, u32 priority of the injector's own packets, u32 number of devices, names (u32 length, bytes): device i of the firewall has its other end, `wire<i>`,
-//   in the namespace /run/netns/wire, where it is switched on; u32 number of multicast groups to join, each u8 device, u8 length (4 or 16), address.
+//   in the wire's namespace, where it is switched on; u32 number of multicast groups to join, each u8 device, u8 length (4 or 16), address.
 // `frames` step, numbered on through the job: frames, each u8 kind (0 arrives, 1 sent as IPv4, 2 sent as IPv6, plus 4: bound to the device), u8 device, u64 time in nanoseconds since the epoch, u32 length, bytes
 //   (a frame that arrives has its Ethernet header on).
 // Its answer: records (u8 kind, u32 frame, u32 length, bytes), the same as the running kernel's injector writes (../../records.ts reads both):
@@ -38,7 +39,7 @@ static int devices, index_of[MOST_DEVICES], wire[MOST_DEVICES], loopback, tap, n
 static char names[MOST_DEVICES][IFNAMSIZ];
 static uint32_t priority, frame;
 static struct buffer records;
-static uint8_t packet[1 << 18];
+static uint8_t packet[1 << 18] __attribute__((aligned(8)));
 
 static void record(enum record kind, const void *bytes, size_t length) {
   uint8_t number = kind;
@@ -56,12 +57,6 @@ static int with_room(int opened) {
   return opened;
 }
 
-static void enter(const char *path) {
-  int space = open(path, O_RDONLY | O_CLOEXEC);
-  if (space < 0 || setns(space, CLONE_NEWNET) != 0) fail("cannot enter %s", path);
-  close(space);
-}
-
 // Up, and without ARP: every neighbour is there without a packet.
 static void switch_on(int opened, const char *name) {
   struct ifreq device = {.ifr_flags = IFF_UP | IFF_NOARP};
@@ -71,7 +66,7 @@ static void switch_on(int opened, const char *name) {
 
 static void open_wires(void) {
   int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-  enter("/run/netns/wire");
+  if (setns(wire_space, CLONE_NEWNET) != 0) fail("cannot enter the wire's namespace");
   for (int i = 0; i < devices; i++) {
     char name[IFNAMSIZ];
     snprintf(name, sizeof name, "wire%d", i);
@@ -101,16 +96,33 @@ static void join(struct cursor *step) {
   if (done != 0) fail("cannot join a multicast group");
 }
 
-static int open_netlink(uint32_t groups) {
-  int opened = with_room(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+static int open_netlink(int bus, uint32_t groups) {
+  int opened = with_room(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, bus));
   struct sockaddr_nl at = {.nl_family = AF_NETLINK, .nl_groups = groups};
   if (bind(opened, (void *)&at, sizeof at) != 0) fail("netlink");
   return opened;
 }
 
+void query(struct cursor *step) {
+  int bus = take_u32(step), opened = open_netlink(bus, 0);
+  if (send(opened, step->at, step->end - step->at, 0) < 0) fail("netlink request");
+  struct buffer told = {0};
+  for (int done = 0; !done;) {
+    ssize_t got = recv(opened, packet, sizeof packet, 0);
+    if (got <= 0) fail("netlink answer");
+    append(&told, packet, got);
+    int left = got;
+    for (struct nlmsghdr *message = (void *)packet; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left))
+      done |= message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR;
+  }
+  close(opened);
+  answer('Q', &told);
+  free(told.bytes);
+}
+
 // Asks nfnetlink_log for group 0, where TRACE records go: their words, not the packets.
 static void open_log(void) {
-  nflog = open_netlink(0);
+  nflog = open_netlink(NETLINK_NETFILTER, 0);
   struct {
     struct nlmsghdr head;
     struct nfgenmsg family;
@@ -153,7 +165,7 @@ void open_injector(struct cursor *step) {
   for (uint32_t groups = take_u32(step); groups > 0; groups--) join(step);
   if (!trace) return;
   open_log();
-  nftrace = open_netlink(1 << (NFTRACE_GROUP - 1));
+  nftrace = open_netlink(NETLINK_NETFILTER, 1 << (NFTRACE_GROUP - 1));
 }
 
 static void set(int opened, int level, int option, int value) {

@@ -6,12 +6,14 @@
 //   plan:    jobs, each u32 length, then steps (u8 kind, u32 length, payload); items below are (u32 length, bytes)
 //     'W' write     path and content, alternating
 //     'R' run       u8 must, standard input, argv...
-//     'N' network   a namespace /run/netns/wire, with these paths and contents written inside it
+//     'N' network   where to show the wire's namespace, then paths and contents that are written inside it
+//     'Q' query     u32 netlink bus, then a dump request
 //     'O' open      sockets of the injector, see inject.c
 //     'F' frames    see inject.c
 //     'S' sleep     u64 until this time
 //   answers: (u32 job, u8 kind, u32 length, payload)
 //     'R'  u32 exit, u32 length, stdout, u32 length, stderr     (a `must` that fails ends its job)
+//     'Q'  every message of the dump
 //     'F'  records, see inject.c
 //     'S'  u64 the time it is
 //     'X'  why the job could not go on
@@ -40,6 +42,7 @@
 #define MODULES "WASMTABLES_MODULES"
 #define MODULES_ROOT "/run/modules"
 
+int wire_space = -1;
 static int answers = -1;
 static uint32_t job;
 
@@ -145,20 +148,22 @@ static void write_files(struct cursor *step) {
   }
 }
 
-// The other end of the firewall's devices: a network namespace with a name (as `ip netns add` makes them), so that ip finds it.
+// The namespace of the other ends of the firewall's devices, shown at a path so that ip finds it.
 static void make_wire(struct cursor *step) {
+  char *path = take_text(step, NULL);
   pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) {
-    int named = open("/run/netns/wire", O_RDONLY | O_CREAT | O_CLOEXEC, 0444);
-    if (named < 0 || unshare(CLONE_NEWNET) != 0 || mount("/proc/self/ns/net", "/run/netns/wire", "none", MS_BIND, NULL) != 0) fail("cannot make the wire");
+    int shown = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0444);
+    if (shown < 0 || unshare(CLONE_NEWNET) != 0 || mount("/proc/self/ns/net", path, "none", MS_BIND, NULL) != 0) fail("cannot make the wire");
     write_files(step);
     _exit(0);
   }
   int status;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (status != 0) fail("cannot make the wire");
+  if (status != 0 || (wire_space = open(path, O_RDONLY | O_CLOEXEC)) < 0) fail("cannot make the wire");
+  free(path);
 }
 
 static int scratch(const char *path) {
@@ -225,7 +230,6 @@ static void pause_until(struct cursor *step) {
 // An empty /run, and in it the way to the modules where the kernel has any.
 static void own_run(void) {
   if (mount("run", "/run", "tmpfs", 0, NULL) != 0) fail("mount /run");
-  mkdir("/run/netns", 0755);
   mkdir(MODULES_ROOT, 0755);
   mkdir(MODULES_ROOT "/lib", 0755);
   const char *modules = getenv(MODULES);
@@ -247,6 +251,7 @@ static void do_job(struct cursor plan) {
     if (kind == 'R' && !run(&step)) break;
     else if (kind == 'W') write_files(&step);
     else if (kind == 'N') make_wire(&step);
+    else if (kind == 'Q') query(&step);
     else if (kind == 'O') open_injector(&step);
     else if (kind == 'F') inject(&step);
     else if (kind == 'S') pause_until(&step);

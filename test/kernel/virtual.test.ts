@@ -1,0 +1,116 @@
+/** The virtual-clock kernels as an oracle: times are kept, jobs do not see each other, bad input is refused, nothing of the machine is touched. */
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import { awayFromTicks, runVirtual, type VirtualJob } from '../../src/kernel/virtual/index.ts';
+import { schedule } from '../../src/kernel/virtual/schedule.ts';
+import { descendants, describeVirtual, hostState } from './machine.ts';
+import { ping, SYN, tcp, udp } from './packets.ts';
+
+const SECOND = 1_000_000_000n;
+const NOW = 1_700_000_000n * SECOND;
+
+const RULES = [
+  '*mangle\n:PREROUTING ACCEPT\n:FORWARD ACCEPT\n-A PREROUTING -p udp -j MARK --set-mark 7\nCOMMIT',
+  '*filter\n:INPUT ACCEPT\n:FORWARD DROP\n:OUTPUT ACCEPT\n:web - [0:0]',
+  '-A FORWARD -m conntrack --ctstate ESTABLISHED\n-A FORWARD -p tcp -j web\n-A FORWARD -p udp -m limit --limit 3/s --limit-burst 2 -j ACCEPT\n-A FORWARD -p icmp -j REJECT',
+  '-A web -p tcp --dport 80 -j ACCEPT\nCOMMIT\n',
+].join('\n');
+
+function job(more: Partial<VirtualJob> = {}): VirtualJob {
+  return { backend: 'legacy', family: 4, rules: RULES, topology: 'forward', trace: true, frames: [], ...more };
+}
+
+const arriving = (time: bigint, bytes: Uint8Array) => ({ time, bytes, direction: 'in' as const });
+
+/** A datagram every 123 ms or so, for a minute. */
+const DATAGRAMS = Array.from({ length: 500 }, (_, i) =>
+  arriving(NOW + 5_000_000n + BigInt(i) * 123_456_789n, udp(`10.0.0.${i % 7} 100`, '192.0.2.1 53')),
+);
+
+describe('moments on a virtual clock', () => {
+  const clock = { hz: 100, margin: 10_000n, step: 1000n };
+  const tick = 10_000_000n;
+
+  test('what is far from ticks stays, what is near goes behind them', () => {
+    const times = [NOW + 20_000n, NOW + tick - 5000n, NOW + tick + 3n, NOW + 5n * tick, NOW + 6n * tick + 10_000n];
+    const moved = [
+      NOW + 20_000n,
+      NOW + tick + 10_000n,
+      NOW + tick + 11_000n,
+      NOW + 5n * tick + 10_000n,
+      NOW + 6n * tick + 10_000n,
+    ];
+    expect(awayFromTicks(times, clock)).toEqual(moved);
+  });
+
+  test('a crowd is spread, and never across a tick unnoticed', () => {
+    const times = awayFromTicks(new Array(20_000).fill(NOW + 1_000_000n), clock);
+    expect(times[1]! - times[0]!).toBe(1000n);
+    expect(times.every((time) => time % tick >= 10_000n && time % tick <= tick - 10_000n)).toBe(true);
+  });
+
+  test('jobs come one after the other, each moved by whole seconds', () => {
+    const { start, shifts } = schedule([
+      { first: NOW + 7n, last: NOW + 90n * SECOND },
+      { first: NOW, last: NOW + 5n },
+      { first: 3n * NOW, last: 3n * NOW },
+    ]);
+    expect(start).toBe(NOW - 10n * SECOND);
+    expect(shifts).toEqual([0n, 101n * SECOND, NOW + 112n * SECOND - 3n * NOW]);
+  });
+});
+
+describeVirtual('6.1', 'oracle', () => {
+  test('one boot judges many jobs, each on its own: counters, ways, times, connections', { timeout: 60_000 }, async () => {
+    const tcpAndPing = [arriving(NOW, tcp('10.0.0.1 5', '192.0.2.1 80', SYN)), arriving(NOW + 1n, ping('10.0.0.1', '192.0.2.1'))];
+    const outcomes = await runVirtual('6.1', [
+      job({ frames: DATAGRAMS }),
+      job({ frames: DATAGRAMS, trace: false }),
+      job({ rules: '*filter\n-A FORWARD -p tcp --dport nonsense\nCOMMIT\n', frames: DATAGRAMS }),
+      job({ frames: tcpAndPing, checkpoints: [NOW + 119n * SECOND], end: NOW + 121n * SECOND }),
+    ]);
+    const [traced, plain, refused, mixed] = outcomes;
+    // A minute at 3/s, and the burst.
+    expect(traced?.counters.filter?.FORWARD?.rules[2]?.packets).toBe(186);
+    expect(traced?.counters.mangle?.PREROUTING?.rules).toEqual([{ packets: 500, bytes: 500 * 32 }]);
+    expect(Object.keys(traced?.counters ?? {}).sort()).toEqual(['filter', 'mangle']);
+    expect(plain?.counters).toEqual(traced?.counters);
+    expect(traced?.packets[0]).toMatchObject({
+      path: [
+        'mangle:PREROUTING:rule:1',
+        'mangle:PREROUTING:policy:2',
+        'mangle:FORWARD:policy:1',
+        'filter:FORWARD:rule:3',
+        'mangle:POSTROUTING:policy:1',
+      ],
+      hook: 'FORWARD',
+      verdict: 'ACCEPT',
+      entered: true,
+    });
+    expect(traced?.packets.map(({ left }) => left.length)).toEqual(plain?.packets.map(({ left }) => left.length));
+    expect(traced?.packets.filter(({ verdict }) => verdict === 'ACCEPT').length).toBe(186);
+    for (const [i, { injected }] of (plain?.packets ?? []).entries()) {
+      const late = injected - DATAGRAMS[i]!.time - (plain?.shift ?? 0n);
+      expect(late >= 0n && late < 2000n, `packet ${i} is ${late} ns late`).toBe(true);
+    }
+    expect(refused?.refused?.stderr).toContain('nonsense');
+    expect(mixed?.packets.map(({ verdict }) => verdict)).toEqual(['ACCEPT', 'REJECT']);
+    expect(mixed?.packets[0]?.path).toContain('filter:web:rule:1');
+    expect(mixed?.looks[0]?.conntrack).toMatch(/^ipv4 +2 tcp +6 1 SYN_SENT src=10\.0\.0\.1 /m);
+    expect(mixed?.conntrack).toBe('');
+  });
+
+  test('what it cannot do is said, not tried', async () => {
+    await expect(runVirtual('6.1', [job({ backend: 'nft' })])).rejects.toThrow(/6\.1 has no nft backend/);
+    await expect(runVirtual('6.1', [job({ inIface: '-batch' })])).rejects.toThrow(/not a device name/);
+    await expect(runVirtual('6.1', [job({ frames: DATAGRAMS })], { limit: 300 })).rejects.toThrow(/time limit of 300 ms/);
+  });
+
+  test('nothing is left of it and nothing was touched', { timeout: 60_000 }, async () => {
+    const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('wasmtables-virtual-'));
+    const before = [hostState(), descendants(process.pid).length, folders()];
+    await runVirtual('6.1', [job({ frames: DATAGRAMS.slice(0, 3) })]);
+    expect([hostState(), descendants(process.pid).length, folders()]).toEqual(before);
+  });
+});
