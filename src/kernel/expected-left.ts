@@ -1,0 +1,124 @@
+/** Which bytes must leave the firewall for a packet, by its verdict: what the stack itself changes on the way (net/ipv4/ip_forward.c, ip_options.c, raw.c). */
+import type { HookName, Verdict } from '../model/outcome.ts';
+import type { Family } from '../model/ruleset.ts';
+import { withoutPadding } from './plan.ts';
+
+/** A range of bytes, the end not in it. */
+export type ByteRange = readonly [from: number, to: number];
+
+/** What must leave. */
+export interface ExpectedLeft {
+  /** From the IP header on. */
+  bytes: Uint8Array;
+  /** What the host's addresses, its clock or chance decide (addresses and times in options, an id of 0); the header checksum is then right for whatever stands there. */
+  free: ByteRange[];
+}
+
+const RECORD_ROUTE = 7;
+const TIMESTAMP = 68;
+
+/** A timestamp option whose slot is to be filled (RFC 791); `at`: where it begins. */
+function stamp(bytes: Uint8Array, at: number): ByteRange[] {
+  const [length = 0, pointer = 0, flags = 0] = bytes.subarray(at + 1, at + 4);
+  const kind = flags & 15;
+  const slot = at + pointer - 1;
+  if (pointer > length) {
+    // Full: one more host could not register. A list of prespecified addresses does not count them.
+    if (kind !== 3) bytes[at + 3] = flags + 16;
+    return [];
+  }
+  // Whether the next prespecified address is one of the host's own decides, so the pointer is not known either.
+  if (kind === 3)
+    return [
+      [at + 2, at + 3],
+      [slot + 4, slot + 8],
+    ];
+  if (kind > 1) return [];
+  const size = kind === 0 ? 4 : 8;
+  bytes[at + 2] = pointer + size;
+  return [[slot, slot + size]];
+}
+
+/** A record route option; the next free slot gets an address of the host. */
+function record(bytes: Uint8Array, at: number): ByteRange[] {
+  const [length = 0, pointer = 0] = bytes.subarray(at + 1, at + 3);
+  if (pointer > length) return [];
+  bytes[at + 2] = pointer + 4;
+  return [[at + pointer - 1, at + pointer + 3]];
+}
+
+/** Changes the options as a router does. They are well-formed: a packet with others is not accepted. */
+function routeOptions(bytes: Uint8Array, end: number): ByteRange[] {
+  const free: ByteRange[] = [];
+  for (let at = 20; at < end; ) {
+    const type = bytes[at] ?? 0;
+    // What stands behind the end of the list is wiped.
+    if (type === 0) bytes.fill(0, at, end);
+    if (type === 0) break;
+    if (type === RECORD_ROUTE) free.push(...record(bytes, at));
+    if (type === TIMESTAMP) free.push(...stamp(bytes, at));
+    at += type === 1 ? 1 : Math.max(2, bytes[at + 1] ?? 0);
+  }
+  return free;
+}
+
+/** The IPv4 header's checksum with what stands in its place left out. */
+function headerChecksum(bytes: Uint8Array): number {
+  const end = ((bytes[0] ?? 0) & 15) * 4;
+  let sum = 0;
+  for (let at = 0; at < end; at += 2) if (at !== 10) sum += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return ~sum & 0xffff;
+}
+
+function forwarded(bytes: Uint8Array, family: Family): ByteRange[] {
+  const ttl = family === 4 ? 8 : 7;
+  bytes[ttl] = (bytes[ttl] ?? 0) - 1;
+  return family === 4 ? routeOptions(bytes, ((bytes[0] ?? 0) & 15) * 4) : [];
+}
+
+/** A raw socket fills in an id and a source of zero. */
+function sent(bytes: Uint8Array, family: Family): ByteRange[] {
+  if (family === 6) return [];
+  const zero = (from: number, to: number) => bytes.subarray(from, to).every((byte) => byte === 0);
+  const whole = ((bytes[6] ?? 0) & 0x40) !== 0;
+  return [...(zero(4, 6) && !whole ? [[4, 6] as const] : []), ...(zero(12, 16) ? [[12, 16] as const] : [])];
+}
+
+/**
+ * The one packet that must leave for a packet (from its IP header on, padding allowed) with this verdict at this hook; undefined: nothing leaves.
+ * It holds where no rule changes packets (NAT, TTL, TOS...) and nothing is fragmented or reassembled: the outgoing MTU is as large as the packet,
+ * and a fragment only where no conntrack is. What is sent (OUTPUT) must be for another host: over lo nothing leaves.
+ */
+export function expectedLeft(
+  packet: Uint8Array,
+  verdict: Verdict | null | undefined,
+  hook: HookName | null | undefined,
+): ExpectedLeft | undefined {
+  if (verdict !== 'ACCEPT' || (hook !== 'FORWARD' && hook !== 'OUTPUT')) return undefined;
+  const family: Family = (packet[0] ?? 0) >> 4 === 6 ? 6 : 4;
+  const bytes = Uint8Array.from(withoutPadding(packet, family));
+  const free = hook === 'FORWARD' ? forwarded(bytes, family) : sent(bytes, family);
+  if (family === 4) setChecksum(bytes);
+  return { bytes, free };
+}
+
+function setChecksum(bytes: Uint8Array): void {
+  const sum = headerChecksum(bytes);
+  bytes[10] = sum >> 8;
+  bytes[11] = sum & 255;
+}
+
+/** How what left differs from what must leave, in one line; undefined when it does not. */
+export function leftDifference(expected: ExpectedLeft | undefined, left: readonly Uint8Array[]): string | undefined {
+  const hex = (bytes: Uint8Array | undefined) => (bytes === undefined ? 'nothing' : Buffer.from(bytes).toString('hex'));
+  const [actual] = left;
+  if (left.length > 1) return `expected ${hex(expected?.bytes)}, ${left.length} packets left: ${left.map(hex).join(' ')}`;
+  let wanted = expected?.bytes;
+  if (expected !== undefined && actual !== undefined && expected.free.length > 0) {
+    wanted = Uint8Array.from(expected.bytes);
+    for (const [from, to] of expected.free) wanted.set(actual.subarray(from, to), from);
+    setChecksum(wanted);
+  }
+  return hex(wanted) === hex(actual) ? undefined : `expected ${hex(wanted)}, left ${hex(actual)}`;
+}
