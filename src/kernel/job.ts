@@ -23,6 +23,12 @@ export interface KernelFrame {
   family?: Family;
 }
 
+/**
+ * Fragments can be asked about like other packets. Where a rule of their family needs conntrack, all but the last of a packet are kept before the first table (no path, no
+ * verdict, nothing leaves) and the last one stands for the whole: its path, counters and verdict are the packet's, and the fragments leave with it, as they came.
+ * Without conntrack each is judged for itself in FORWARD, in OUTPUT and, of IPv6, in INPUT; of IPv4 packets for the host itself each meets PREROUTING, and what is whole then
+ * meets INPUT once (ip_local_deliver reassembles before the hook). Reassembly has the kernel's time (30 seconds; IPv6 60): what comes later begins anew.
+ */
 export interface KernelJob {
   backend: 'legacy' | 'nft';
   family: Family;

@@ -11,6 +11,8 @@ export class LostRecords extends KernelError {}
 export interface RawPacket extends KernelPacket {
   logs: Uint8Array[];
   traces: Uint8Array[];
+  /** An IPv4 fragment that was put to others of its packet. */
+  gathered?: boolean;
 }
 
 /** Splits the injector's output into what belongs to each frame. */
@@ -31,6 +33,7 @@ export function collect(job: KernelJob, output: Uint8Array): RawPacket[] {
     else if (kind === 3) packet.left.push(bytes);
     else if (kind === 4) packet.injected = Buffer.from(bytes).readBigUInt64LE(0);
     else if (kind === 5) packet.unsent = Buffer.from(bytes).toString('utf8');
+    else if (kind === 8) packet.gathered = true;
     else lost.push(`frame ${frame}: ${kind === 6 ? `${Buffer.from(bytes).toString('utf8')} overran` : 'did not arrive'}`);
   }
   if (lost.length > 0) throw new LostRecords(`records lost: ${lost.slice(0, 5).join('; ')}`);
@@ -51,10 +54,10 @@ export function tracedPackets(
   other: Saved | undefined,
   numbers: RuleNumbers | undefined,
 ): KernelPacket[] {
-  return raw.map(({ logs, traces, ...packet }, i) => {
+  return raw.map(({ logs, traces, gathered = false, ...packet }, i) => {
     const frame = job.frames[i];
     if (!job.trace || frame === undefined) return packet;
     const own = plan.frameFamily(job, frame) === job.family ? saved : (other ?? saved);
-    return { ...packet, ...tracedPacket(packetTrace(logs, traces, numbers), own) };
+    return { ...packet, ...tracedPacket(packetTrace(logs, traces, numbers), own, gathered) };
   });
 }

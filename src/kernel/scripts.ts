@@ -14,7 +14,7 @@ export const WIRE = '/run/wire';
  * multicast groups to join (device number:address in hexadecimal), frames as (u8 kind: 0 in, 1 out IPv4, 2 out IPv6, plus 4: bound to the device;
  * u8 device; u64 nanoseconds since the first; u32 length; bytes). Answers with records (u8 kind, u32 frame, u32 length, bytes), little endian:
  * 1 nfnetlink_log message, 2 nf_tables trace message, 3 packet that left (link header cut off), 4 time sent (u64 ns), 5 not sent: why,
- * 6 records lost: where, 7 the frame was not seen to arrive. (EPERM from a raw socket is no failure: a rule dropped the packet in OUTPUT.)
+ * 6 records lost: where, 7 the frame was not seen to arrive, 8 the fragment was put to others (IPv4: ip_defrag was asked). (EPERM from a raw socket is no failure: a rule dropped the packet in OUTPUT.)
  * A frame is injected only after the one before is through: the packet tap of the firewall's namespace has seen it arrive, and as this
  * process is bound to one processor, whose soft interrupts run to their end before it runs again, everything the packet caused has happened by then.
  */
@@ -61,6 +61,8 @@ sub raw_socket { my ($kind, $device) = @_; my $six = ($kind & 3) == 2;
   else { setsockopt($s, SOL_SOCKET, SO_BROADCAST, pack('i', 1)); setsockopt($s, 0, 34, pack('i', 0)); setsockopt($s, 0, 10, pack('i', 3)); }
   if ($kind & 4) { setsockopt($s, SOL_SOCKET, 25, "$device\0") or die "SO_BINDTODEVICE: $!\n"; }
   return $s; }
+# How often IPv4 fragments were given to reassembly here.
+sub reassemblies { my @ip = map { [split ' '] } slurp('/proc/net/snmp') =~ /^Ip: (.*)$/mg; my %now; @now{@{$ip[0]}} = @{$ip[1]}; return $now{ReasmReqds}; }
 sub inject { my ($names, $trace, $real, $groups, $frames) = @_;
   die "real spacing needs Time::HiRes (package perl)\n" if $real && !$precise;
   my @devices = split /,/, $names;
@@ -103,9 +105,11 @@ sub inject { my ($names, $trace, $real, $groups, $frames) = @_;
   for (my $at = 0; $at + 14 <= length($frames); $frame++) {
     my ($kind, $device, $after, $bytes) = unpack("\@$at C C Q< V/a*", $frames); $at += 14 + length($bytes);
     if ($real) { my $wait = $begin + $after / 1e9 - now(); select(undef, undef, undef, $wait) if $wait > 0; }
+    my $before = $trace && $kind == 0 && unpack('x12 n', $bytes) == 0x800 && length($bytes) >= 22 && unpack('x20 n', $bytes) & 0x3fff ? reassemblies() : undef;
     $emit->(4, pack('Q<', int(now() * 1e9)));
     $! = 22; my $sent = $transmit->($kind, $device, $bytes);
     if (defined $sent) { $settle->($kind == 0 ? $index[$device] : 0); } else { $emit->(5, "$!") unless $! == EPERM && ($kind & 3); $settle->(0); }
+    $emit->(8, '') if defined $before && reassemblies() > $before;
     if ($trace) { $drain->($nflog, 1); $drain->($nftrace, 2); }
   }
   return $out; }

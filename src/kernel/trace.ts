@@ -86,10 +86,11 @@ const HOOK_MARKS: [mark: string, hook: HookName][] = [
 /**
  * Verdict by how far the packet came: to the end of its last hook (ACCEPT); to the end of a hook, but not into the next (STACK: the stack
  * itself dropped it); else a rule ended it: DROP or REJECT as the last record says, DROP when a match dropped it (hotdrop).
- * Undefined when only the first mark was met and no rule: fragments that wait for the rest look so.
+ * Undefined when only the first mark was met and no rule, or a gathered fragment met no hook behind PREROUTING: fragments that wait for the rest look so.
  */
-function verdictOf({ path, marks }: PacketTrace, saved: Saved): Verdict | undefined {
+function verdictOf({ path, marks }: PacketTrace, saved: Saved, gathered: boolean): Verdict | undefined {
   const last = marks.at(-1);
+  if (gathered && last === 'last_prerouting') return undefined;
   if (last === undefined) return undefined;
   if (last === 'last_input' || last === 'last_postrouting') return 'ACCEPT';
   if (last.startsWith('last_')) return 'STACK';
@@ -98,10 +99,14 @@ function verdictOf({ path, marks }: PacketTrace, saved: Saved): Verdict | undefi
   return targetAt(words, saved) === 'REJECT' ? 'REJECT' : 'DROP';
 }
 
-/** The traced half of a packet's outcome. */
-export function tracedPacket(trace: PacketTrace, saved: Saved): Pick<KernelPacket, 'path' | 'hook' | 'verdict' | 'entered'> {
+/** The traced half of a packet's outcome. `gathered`: it is an IPv4 fragment that was put to others of its packet. */
+export function tracedPacket(
+  trace: PacketTrace,
+  saved: Saved,
+  gathered: boolean,
+): Pick<KernelPacket, 'path' | 'hook' | 'verdict' | 'entered'> {
   const hook = HOOK_MARKS.find(([mark]) => trace.marks.includes(mark))?.[1] ?? null;
-  const verdict = verdictOf(trace, saved);
+  const verdict = verdictOf(trace, saved, gathered);
   const outcome = { path: trace.path, hook, entered: trace.marks.length > 0 };
   return verdict === undefined ? outcome : { ...outcome, verdict };
 }

@@ -222,22 +222,6 @@ ${FORWARD(family)}`;
     expect(nft.kernel.iptables).toContain('nf_tables');
   });
 
-  test.each(BACKENDS)('%s: fragments are kept by conntrack only, and leave as they came', async (backend) => {
-    const payload = Buffer.from(udp(`${A[4]} 1`, `${B[4]} 53`, 40).subarray(20));
-    const frames = [
-      arriving(ip(A[4], B[4], 17, payload.subarray(0, 24), -1, { fragment: 0x2000 })),
-      arriving(ip(A[4], B[4], 17, payload.subarray(24), -1, { fragment: 3 })),
-    ];
-    const rules = (state: string) =>
-      `*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n-A FORWARD -p udp ${state}\nCOMMIT\n`;
-    const apart = await runKernel(job(backend, 4, rules(''), frames));
-    const whole = await runKernel(job(backend, 4, rules('-m conntrack --ctstate NEW'), frames));
-    expect(apart.counters.filter?.FORWARD?.rules).toEqual([{ packets: 2, bytes: 88 }]);
-    expect(whole.counters.filter?.FORWARD?.rules).toEqual([{ packets: 1, bytes: 68 }]);
-    expect(whole.packets.map((packet) => packet.left.length)).toEqual([0, 2]);
-    expect(whole.packets.map((packet) => packet.verdict)).toEqual([undefined, 'ACCEPT']);
-  });
-
   test.each(BACKENDS)('%s: what the stack drops, and why the marks know', async (backend) => {
     const rules = '*raw\n:PREROUTING DROP\n:OUTPUT ACCEPT\n-A PREROUTING ! -d 198.51.100.99 -j ACCEPT\nCOMMIT\n';
     const broken = tcp(`${A[4]} 1`, `${B[4]} 80`, SYN);
