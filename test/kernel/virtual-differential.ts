@@ -1,0 +1,160 @@
+/** Cases to a virtual-clock kernel and, with the very times it sent the packets at, to reference and engine: what differs. */
+import { type WrittenFrame, writePcap } from '../../src/capture/writer.ts';
+import { addressBytes, ethernetFrame } from '../../src/fuzz/build-packet.ts';
+import { comparedKernel, comparedWitness, compareOutcomes } from '../../src/kernel/index.ts';
+import {
+  type Look,
+  machineOf,
+  runVirtual,
+  type VirtualJob,
+  type VirtualKernel,
+  type VirtualOutcome,
+} from '../../src/kernel/virtual/index.ts';
+import { sortConnections } from '../../src/model/connections.ts';
+import { buildHost } from '../../src/model/host-build.ts';
+import type { ConntrackEntry, PacketOutcome } from '../../src/model/outcome.ts';
+import type { Family } from '../../src/model/ruleset.ts';
+import type { Job } from '../../src/model/witness.ts';
+import { engineSession } from '../../src/replay/engine-session.ts';
+import { referenceSession } from '../../src/replay/reference-session.ts';
+import type { Session } from '../../src/replay/session.ts';
+import { parseSave } from '../../src/syntax/index.ts';
+
+export interface SentPacket {
+  /** Nanoseconds since the epoch. */
+  time: bigint;
+  /** From the IP header on. */
+  bytes: Uint8Array;
+}
+
+/** A rule set and its packets; a host where it has an address, a router otherwise. */
+export interface VirtualCase {
+  name: string;
+  family?: Family;
+  backend?: 'legacy' | 'nft';
+  rules: string;
+  packets: readonly SentPacket[];
+  local?: string;
+  checkpoints?: bigint[];
+  end?: bigint;
+  /** Below net.netfilter. */
+  sysctls?: Record<string, number>;
+}
+
+export interface Judged {
+  case: VirtualCase;
+  outcome: VirtualOutcome;
+  /** Lines of what differs between the kernel and each witness; none where all agree. */
+  differences: string[];
+}
+
+const [OWN_MAC, OTHER_MAC] = ['02:00:00:00:00:01', '02:00:00:00:00:99'];
+
+type Start = (job: Job, onPacket: (outcome: PacketOutcome) => void) => Session | Promise<Session>;
+
+const WITNESSES: readonly [name: string, start: Start][] = [
+  ['reference', (job, onPacket) => referenceSession(job, { onPacket })],
+  ['engine', (job, onPacket) => engineSession(job, { onPacket })],
+  ['engine linear', (job, onPacket) => engineSession(job, { onPacket, tree: false })],
+];
+
+/** True when the host itself sent this. */
+function isOwn({ local, family = 4 }: VirtualCase, bytes: Uint8Array): boolean {
+  const source = family === 4 ? bytes.subarray(12, 16) : bytes.subarray(8, 24);
+  return local !== undefined && Buffer.compare(addressBytes(local, family), source) === 0;
+}
+
+function jobOf(given: VirtualCase): VirtualJob {
+  const { family = 4, backend = 'legacy', rules, packets, local, sysctls = {} } = given;
+  const frames = packets.map(({ time, bytes }) => ({
+    time,
+    bytes,
+    family,
+    direction: isOwn(given, bytes) ? ('out' as const) : ('in' as const),
+  }));
+  const job: VirtualJob = { backend, family, rules, frames, topology: local === undefined ? 'forward' : 'host', trace: true };
+  if (local !== undefined) job.local = [local];
+  if (given.checkpoints !== undefined) job.checkpoints = given.checkpoints;
+  if (given.end !== undefined) job.end = given.end;
+  job.sysctls = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [`net.netfilter.${name}`, String(value)]));
+  return job;
+}
+
+function witnessJob(kernel: VirtualKernel, { family = 4, backend = 'legacy', rules, local, sysctls = {} }: VirtualCase): Job {
+  return {
+    rules: { [family]: parseSave(rules, { file: 'rules', family }) },
+    host: buildHost(local === undefined ? { forward: true, in: 'eth0', out: 'eth1' } : { local: [local], in: 'eth0' }),
+    profile: { backend, kernel, hz: machineOf(kernel).hz, prestack: 'kernel', sysctls },
+    packets: { path: true },
+  };
+}
+
+/** The capture, at the times of the injection, cut where the kernel's connections were looked at. */
+function piecesOf(given: VirtualCase, outcome: VirtualOutcome, looks: readonly Look[]): Uint8Array[] {
+  const { family = 4, packets } = given;
+  const frames: WrittenFrame[] = packets.map(({ bytes }, i) => {
+    const [to, from] = isOwn(given, bytes) ? [OTHER_MAC, OWN_MAC] : [OWN_MAC, OTHER_MAC];
+    return { time: outcome.packets[i]!.injected, bytes: ethernetFrame(to, from, family, bytes, false) };
+  });
+  // A first frame that is not whole microseconds makes the file one of nanoseconds, as it must be.
+  const file = writePcap(frames, 1);
+  const pieces: Uint8Array[] = [];
+  let [at, next, i] = [0, 24, 0];
+  for (const { listed } of looks) {
+    for (; i < frames.length && frames[i]!.time <= listed.from; i++) next += 16 + frames[i]!.bytes.length;
+    pieces.push(file.slice(at, next));
+    at = next;
+  }
+  return pieces;
+}
+
+const lineOf = (entry: ConntrackEntry): string => JSON.stringify(Object.fromEntries(Object.entries(entry).sort()));
+
+function compareEntries(kernel: readonly ConntrackEntry[], witness: readonly ConntrackEntry[], where: string): string[] {
+  const [told, ours] = [kernel.map(lineOf), witness.map(lineOf)];
+  const only = (a: string[], b: string[], who: string) =>
+    a.filter((line) => !b.includes(line)).map((line) => `${where}: only ${who} has ${line}`);
+  return [...only(told, ours, 'the kernel'), ...only(ours, told, 'the witness')];
+}
+
+async function compared(
+  kernel: VirtualKernel,
+  given: VirtualCase,
+  outcome: VirtualOutcome,
+  [name, start]: (typeof WITNESSES)[number],
+): Promise<string[]> {
+  const packets: PacketOutcome[] = [];
+  const session = await start(witnessJob(kernel, given), (packet) => packets.push(packet));
+  const looks: Look[] = [...outcome.looks, outcome];
+  const lines: string[] = [];
+  session.startCapture('virtual');
+  for (const [i, piece] of piecesOf(given, outcome, looks).entries()) {
+    session.feed(piece);
+    const { entries, listed } = looks[i]!;
+    lines.push(...compareEntries(sortConnections([...entries]), session.connections(listed.from), `connections, look ${i + 1}`));
+  }
+  session.endCapture();
+  const witness = comparedWitness(name, session.result().counters[given.family ?? 4] ?? {}, packets);
+  const kernelSide = comparedKernel({ backend: given.backend ?? 'legacy', rules: given.rules }, outcome);
+  return [...compareOutcomes(kernelSide, witness), ...lines].map((line) => `${name}: ${line}`);
+}
+
+/** Judges cases in as few boots as there may be. */
+export async function judgeVirtual(kernel: VirtualKernel, cases: readonly VirtualCase[]): Promise<Judged[]> {
+  const outcomes = await runVirtual(kernel, cases.map(jobOf));
+  const judged: Judged[] = [];
+  for (const [i, outcome] of outcomes.entries()) {
+    const given = cases[i]!;
+    if (outcome.refused !== undefined) throw new Error(`${given.name}: the kernel refuses the rules: ${outcome.refused.stderr}`);
+    const unsent = outcome.packets.findIndex((packet) => packet.unsent !== undefined);
+    if (unsent >= 0) throw new Error(`${given.name}: packet ${unsent + 1} was not sent: ${outcome.packets[unsent]?.unsent}`);
+    const all: string[] = [];
+    for (const witness of WITNESSES) all.push(...(await compared(kernel, given, outcome, witness)));
+    judged.push({ case: given, outcome, differences: all });
+  }
+  return judged;
+}
+
+/** Differences of all cases, each with its case's name; what a test expects to be none. */
+export const differencesOf = (judged: readonly Judged[]): string[] =>
+  judged.flatMap(({ case: { name }, differences }) => differences.slice(0, 10).map((line) => `${name}: ${line}`));
