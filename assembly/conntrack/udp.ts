@@ -4,7 +4,7 @@ import { FIELD_L4_LENGTH, FIELD_LENGTH, STATUS_ASSURED, STATUS_SEEN_REPLY } from
 import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
 import { INVALID_CHECKSUM, INVALID_NONE, INVALID_SHORT, INVALID_UDP_LENGTH } from '../../src/abi/reasons';
 import { checksumHolds } from './checksum';
-import { ENTRY_STATUS, ENTRY_STREAM, PROTOCOL_UDP, PROTOCOL_UDPLITE } from './entry';
+import { ENTRY_STATUS, ENTRY_STREAM, PROTOCOL_UDP } from './entry';
 import { hz, parameter } from './parameters';
 import { addStatus } from './table';
 import { isConfirmed, refresh } from './timeout';
@@ -25,7 +25,10 @@ export function udpCheck(slot: usize, verify: bool): u32 {
   return verify && !checksumHolds(slot, PROTOCOL_UDP, present) ? INVALID_CHECKSUM : INVALID_NONE;
 }
 
-/** Checks the UDP-Lite header (udplite_error): the length is what the checksum covers, 0 is everything, and a checksum there must be. */
+/**
+ * Checks the UDP-Lite header (udplite_error): the length is what the checksum covers, 0 is everything, and a checksum there must be. The kernel's
+ * pseudo header has UDP's protocol number there, so that right checksums fail.
+ */
 export function udpliteCheck(slot: usize, verify: bool): u32 {
   const present = load<u32>(slot, FIELD_L4_LENGTH * 4);
   if (present < UDP_HEADER_SIZE) return INVALID_SHORT;
@@ -36,7 +39,7 @@ export function udpliteCheck(slot: usize, verify: bool): u32 {
   if (covered === 0) covered = length;
   if (covered < UDP_HEADER_SIZE || covered > length) return INVALID_UDP_LENGTH;
   if (load<u16>(header, 6) === 0) return INVALID_CHECKSUM;
-  return verify && !checksumHolds(slot, PROTOCOL_UDPLITE, min(covered, present)) ? INVALID_CHECKSUM : INVALID_NONE;
+  return verify && !checksumHolds(slot, PROTOCOL_UDP, min(covered, present)) ? INVALID_CHECKSUM : INVALID_NONE;
 }
 
 /** One packet of a UDP flow. Always accepted. */

@@ -6,12 +6,14 @@ import { expandCaptures } from '../replay/open.ts';
 import { forEachFrame, type Prepared, prepare, replayOne } from '../replay/replay.ts';
 import { type Change, ChangeCollector, type Comparison, changedPackets, FateList } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
+import { conntrackLine } from '../report/conntrack.ts';
 import { buildReport, type Report } from '../report/report.ts';
 import { renderSaved } from '../report/saved.ts';
 import { PLAIN } from '../report/style.ts';
 import { renderText } from '../report/text.ts';
 import { verdictLine } from '../report/verdict-line.ts';
 import { EXIT, UsageError } from './exit.ts';
+import { LineFile } from './line-file.ts';
 import {
   addHostOptions,
   addProfileOptions,
@@ -25,7 +27,6 @@ import {
 } from './options.ts';
 import { type DualRules, loadRules } from './rules.ts';
 import { interruptible, outputStyle, ProgressBar, writeOut } from './terminal.ts';
-import { VerdictFile } from './verdict-file.ts';
 
 interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
   read: string[];
@@ -35,6 +36,7 @@ interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
   format: 'text' | 'json' | 'iptables-save';
   verdicts?: string;
   path?: boolean;
+  dumpConntrack?: string;
   engine: 'wasm' | 'reference';
   tree: boolean;
   timing: boolean;
@@ -65,6 +67,12 @@ export function replayCommand(done: (code: number) => void): Command {
       new Option('--verdicts <file>', 'one JSON line a packet (- is standard output, the report goes to standard error then)'),
     )
     .option('--path', "with --verdicts: every rule met, in the words of the kernel's TRACE")
+    .addOption(
+      new Option(
+        '--dump-conntrack <file>',
+        'the connections at the end, as conntrack -L -o extended prints them (- is standard output, the report goes to standard error then)',
+      ),
+    )
     .option('-q, --quiet', 'totals only')
     .option('-v, --verbose', 'empty chains, hooks and states too')
     .option('--no-timing', 'leave the speed out (reports become repeatable byte by byte)')
@@ -79,15 +87,13 @@ export function replayCommand(done: (code: number) => void): Command {
 }
 
 async function replay(options: ReplayOptions): Promise<number> {
-  const toOutput = options.verdicts === '-';
-  if (options.path === true && options.verdicts === undefined) throw new UsageError('--path goes with --verdicts FILE');
-  if (toOutput && options.format !== 'text')
-    throw new UsageError(`--verdicts - and --format ${options.format} both want standard output: give one of them a file`);
+  checkOutputs(options);
   const profile = profileOf(options);
   const given = hostGiven(options);
   const rules = loadRules(options);
   if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
+  if (rules.length > 1 && options.dumpConntrack !== undefined) throw new UsageError('--dump-conntrack takes one -R');
   const captures = expandCaptures(options.read);
   if (rules.length > 1 && captures.includes('-'))
     throw new UsageError('standard input can be read once: compare rule sets on files');
@@ -101,6 +107,26 @@ async function replay(options: ReplayOptions): Promise<number> {
       : single({ options, prepared, profile, signal }, rules[0]!);
   });
   return interrupted ? EXIT.interrupted : value;
+}
+
+/** Only one of them may be data on standard output. */
+function checkOutputs({ path, verdicts, dumpConntrack, format }: ReplayOptions): void {
+  if (path === true && verdicts === undefined) throw new UsageError('--path goes with --verdicts FILE');
+  const wanting = [
+    ...(verdicts === '-' ? ['--verdicts -'] : []),
+    ...(dumpConntrack === '-' ? ['--dump-conntrack -'] : []),
+    ...(format === 'text' ? [] : [`--format ${format}`]),
+  ];
+  if (wanting.length > 1)
+    throw new UsageError(`${wanting.slice(0, 2).join(' and ')} both want standard output: give one of them a file`);
+}
+
+/** Lines on standard output are data; the report becomes the message beside them, on standard error. */
+const isAside = ({ verdicts, dumpConntrack }: ReplayOptions): boolean => verdicts === '-' || dumpConntrack === '-';
+
+async function tell(options: ReplayOptions, report: string): Promise<void> {
+  if (isAside(options)) process.stderr.write(report);
+  else await writeOut(report);
 }
 
 /** What a replay of one or several rule sets is about. */
@@ -119,28 +145,30 @@ async function single({ options, prepared, profile, signal }: Task, rules: DualR
   const onSignal = (): void => stop.abort();
   if (signal.aborted) onSignal();
   signal.addEventListener('abort', onSignal);
-  const verdicts = options.verdicts === undefined ? undefined : new VerdictFile(options.verdicts, onSignal);
+  const verdicts = options.verdicts === undefined ? undefined : new LineFile(options.verdicts, onSignal);
+  const table = options.dumpConntrack === undefined ? undefined : new LineFile(options.dumpConntrack, () => {});
   const bar = new ProgressBar();
   try {
     const { host } = prepared;
     const job = { rules, host, profile, ...(verdicts === undefined ? {} : { packets: { path: options.path === true } }) };
-    const { result, seconds, damaged } = await replayOne(prepared, job, {
+    const { result, seconds, damaged, connections } = await replayOne(prepared, job, {
       ...witness(options),
+      connections: table !== undefined,
       signal: stop.signal,
       onProgress: (...step) => bar.draw(...step),
       ...(verdicts === undefined ? {} : { onPacket: (outcome: PacketOutcome) => verdicts.write(verdictLine(outcome)) }),
     });
     bar.clear();
     verdicts?.flush();
-    const text = render(options, buildReport({ rules, host, profile, result, ...timing(options, seconds) }), rules);
-    // Verdict lines on standard output are data; the report becomes the message beside them.
-    if (options.verdicts === '-') process.stderr.write(text);
-    else await writeOut(text);
+    for (const entry of connections ?? []) table?.write(conntrackLine(entry));
+    table?.flush();
+    await tell(options, render(options, buildReport({ rules, host, profile, result, ...timing(options, seconds) }), rules));
     return damaged ? EXIT.damaged : EXIT.ok;
   } finally {
     signal.removeEventListener('abort', onSignal);
     bar.clear();
     verdicts?.close();
+    table?.close();
   }
 }
 
@@ -159,7 +187,7 @@ function render(options: ReplayOptions, report: Report, rules: DualRules): strin
 }
 
 const textOptions = (options: ReplayOptions) => ({
-  style: options.verdicts === '-' ? PLAIN : outputStyle(),
+  style: isAside(options) ? PLAIN : outputStyle(),
   quiet: options.quiet === true,
   verbose: options.verbose === true,
 });
@@ -194,8 +222,7 @@ async function compare({ options, prepared, profile, signal }: Task, rules: read
     options.format === 'json'
       ? `${JSON.stringify(comparison, null, 2)}\n`
       : renderComparison(comparison, rules.map(rulesOf), textOptions(options));
-  if (options.verdicts === '-') process.stderr.write(text);
-  else await writeOut(text);
+  await tell(options, text);
   if (damaged) return EXIT.damaged;
   return comparison.changed.packets > 0 ? EXIT.differs : EXIT.ok;
 }
@@ -204,7 +231,7 @@ async function compare({ options, prepared, profile, signal }: Task, rules: read
 async function changesOf(captures: readonly string[], lists: readonly FateList[], file: string | undefined) {
   const changed = changedPackets(lists);
   const last = changed.at(-1) ?? -1;
-  const lines = file === undefined ? undefined : new VerdictFile(file, () => {});
+  const lines = file === undefined ? undefined : new LineFile(file, () => {});
   try {
     const collector = new ChangeCollector(lists, changed, (change: Change) => lines?.write(JSON.stringify(change)));
     if (changed.length > 0) {

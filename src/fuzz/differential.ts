@@ -16,8 +16,8 @@ export interface Answer {
   name: string;
   packets: PacketOutcome[];
   result: ReplayResult;
-  /** At the time of the last packet. */
-  connections: ConntrackEntry[];
+  /** At a moment, else at the time of the last packet. */
+  connections(at?: bigint): ConntrackEntry[];
 }
 
 export const jobOf = ({ ruleset, host, profile }: Pick<FuzzCase, 'ruleset' | 'host' | 'profile'>): Job => ({
@@ -36,7 +36,7 @@ export async function ask(witness: Witness, fuzzCase: FuzzCase): Promise<Answer>
   const step = witness.chunk ?? capture.length;
   for (let at = 0; at < capture.length; at += step) session.feed(capture.slice(at, at + step));
   session.endCapture();
-  return { name: witness.name, packets, result: session.result(), connections: session.connections() };
+  return { name: witness.name, packets, result: session.result(), connections: (at) => session.connections(at) };
 }
 
 /** Keys in one order, undefined left out, bigint as text: equal texts mean equal answers. */
@@ -61,7 +61,7 @@ export function differences(one: Answer, two: Answer, most = 3): string[] {
     const [a, b] = [canonical(one.packets[index]), canonical(two.packets[index])];
     if (a !== b) lines.push(`packet ${index + 1}\n  ${one.name}: ${a}\n  ${two.name}: ${b}`);
   }
-  const lists = [canonical(one.connections), canonical(two.connections)] as const;
+  const lists = [canonical(one.connections()), canonical(two.connections())] as const;
   if (lists[0] !== lists[1]) lines.push(`conntrack entries\n  ${one.name}: ${lists[0]}\n  ${two.name}: ${lists[1]}`);
   const [a, b] = [comparable(one.result), comparable(two.result)];
   for (const key of Object.keys(a) as (keyof typeof a)[]) {

@@ -1,5 +1,6 @@
 /** The loop of a replay: captures, one after the other, into a session. Node only. */
 import type { Damage } from '../capture/frames.ts';
+import type { ConntrackEntry } from '../model/outcome.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 import { openPlain, type PlainFile, readChunks } from './open.ts';
 import type { Session } from './session.ts';
@@ -11,6 +12,8 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** Standard input that was read ahead (to guess the host): given before the rest of `-`. */
   ahead?: ReadAhead;
+  /** Tell the connections at the end. */
+  connections?: boolean;
   /** Packets at most, over all captures; the session stops by itself, here it ends the list of captures. */
   limit?: number;
 }
@@ -26,6 +29,8 @@ export interface RunOutcome {
   /** Seconds of reading and judging. */
   seconds: number;
   damaged: boolean;
+  /** When they were asked for: those that live at the time of the last packet. */
+  connections?: ConntrackEntry[];
 }
 
 /** Milliseconds of work before the event loop gets its turn (signals, progress). */
@@ -47,7 +52,8 @@ export async function run(paths: readonly string[], session: Session, options: R
     left -= info.packets;
   }
   const result = session.result();
-  return { result, seconds: Number(process.hrtime.bigint() - start) / 1e9, damaged };
+  const outcome = { result, seconds: Number(process.hrtime.bigint() - start) / 1e9, damaged };
+  return options.connections === true ? { ...outcome, connections: session.connections() } : outcome;
 }
 
 async function one(path: string, session: Session, options: RunOptions): Promise<CaptureInfo> {

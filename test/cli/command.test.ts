@@ -70,6 +70,9 @@ test.each([
   [['replay', '-R', '-', '-r', '-'], /standard input/],
   [['replay', '-R', RULES, '-R', RULES, '-r', CAPTURE, '--format', 'iptables-save'], /one -R/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--verdicts', '-', '--format', 'json'], /standard output/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--dump-conntrack', '-', '--format', 'json'], /standard output/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--dump-conntrack', '-', '--verdicts', '-'], /standard output/],
+  [['replay', '-R', RULES, '-R', RULES, '-r', CAPTURE, '--dump-conntrack', '-'], /takes one -R/],
   [['trace', '-R', RULES, '-r', CAPTURE, '--packet', '99999'], /3212 packets/],
   [['trace', '-R', RULES, '-r', CAPTURE], /--packet/],
 ])('wrong usage is 2 and says why: %j', async (args, why) => {
@@ -193,6 +196,24 @@ test('both families as iptables-save prints them: each between its own comments,
   expect(saved.stdout).toContain(one.stdout);
   expect(one.stdout).not.toContain('#');
 });
+
+test.each(['wasm', 'reference'])(
+  '--dump-conntrack: the connections at the end, as conntrack prints them (%s)',
+  async (engine) => {
+    const path = join(folder, `table-${engine}`);
+    const args = ['-r', CAPTURE, '--engine', engine, '--no-timing'];
+    const filed = await replay(...args, '--dump-conntrack', path);
+    expect(filed).toMatchObject({ code: 0, stderr: '', stdout: (await replay(...args)).stdout });
+    const piped = await replay(...args, '--dump-conntrack', '-');
+    expect(piped).toMatchObject({ code: 0, stderr: filed.stdout, stdout: readFileSync(path, 'utf8') });
+    const lines = piped.stdout.trimEnd().split('\n');
+    expect(lines.length).toBeGreaterThan(500);
+    expect(lines.filter((line) => !/^ipv4 {5}2 (tcp {6}6|udp {6}17) \d+ ([A-Z_]+ )?src=.* mark=0 use=1$/.test(line))).toEqual([]);
+    // The limit ends the replay, and the table is that of its last packet.
+    const first = await replay(...args, '-c', '1', '--dump-conntrack', '-');
+    expect(first.stdout.trimEnd().split('\n').length).toBe(1);
+  },
+);
 
 test('standard input: whole, packed, and rules from it', async () => {
   const whole = await replay('-r', CAPTURE, '--format', 'json', '--no-timing');

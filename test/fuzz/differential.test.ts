@@ -8,6 +8,7 @@ import type { PacketOutcome } from '../../src/model/outcome.ts';
 import type { RuleSet } from '../../src/model/ruleset.ts';
 import { engineSession } from '../../src/replay/engine-session.ts';
 import { referenceSession } from '../../src/replay/reference-session.ts';
+import { listingDifferences } from '../kernel/listing.ts';
 import { describeKernel } from '../kernel/machine.ts';
 
 const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
@@ -104,6 +105,7 @@ async function judge(fuzzCase: FuzzCase): Promise<number> {
     })),
   };
   const outcome = await runKernel(job);
+  const listed = BigInt(Date.now() + 1) * 1_000_000n;
   expect(outcome.refused, `seed ${fuzzCase.seed}: the kernel refuses what we load`).toBeUndefined();
   const sent = outcome.packets.flatMap((packet, index) => (packet.unsent === undefined ? [index] : []));
   const timed = { ...fuzzCase, packets: sent.map((index) => ({ ...packets[index]!, time: outcome.packets[index]!.injected })) };
@@ -115,6 +117,8 @@ async function judge(fuzzCase: FuzzCase): Promise<number> {
     );
     const lines = compareOutcomes(kernel, comparedWitness(witness.name, answer.result.counters[family] ?? {}, said));
     expect(lines, `seed ${fuzzCase.seed}, ${witness.name}`).toEqual([]);
+    const listing = { text: outcome.conntrack, from: timed.packets.at(-1)!.time, to: listed, hz: profile.hz };
+    expect(listingDifferences(listing, answer.connections), `seed ${fuzzCase.seed}, ${witness.name}`).toEqual([]);
   }
   return sent.length;
 }

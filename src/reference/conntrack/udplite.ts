@@ -4,7 +4,7 @@ import { INVALID_CHECKSUM, INVALID_NONE, INVALID_SHORT, INVALID_UDP_LENGTH } fro
 import * as udp from '../../packet/udp.ts';
 import type { Packet } from '../packet.ts';
 import { checksumFails, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
-import { UDPLITE } from './tuple.ts';
+import { UDP } from './tuple.ts';
 
 export function trackUdplite({ packet, connection }: Tracked, context: TrackerContext): TrackerResult {
   const fault = faultOf(packet, context);
@@ -18,7 +18,7 @@ export function trackUdplite({ packet, connection }: Tracked, context: TrackerCo
   return 'accept';
 }
 
-/** Where UDP has its length, UDP-Lite has how much the checksum covers; 0 is all. There must be a checksum. */
+/** Where UDP has its length, UDP-Lite has how much the checksum covers; 0 is all. There must be a checksum; the kernel verifies it with UDP's protocol number in the pseudo header, so that a right one fails. */
 function faultOf(packet: Packet, context: TrackerContext): number {
   const header = packet.upper;
   if (!udp.hasHeader(header)) return INVALID_SHORT;
@@ -26,5 +26,5 @@ function faultOf(packet: Packet, context: TrackerContext): number {
   const covered = udp.length(header) === 0 ? length : udp.length(header);
   if (covered < udp.HEADER_LENGTH || covered > length) return INVALID_UDP_LENGTH;
   if (udp.checksum(header) === 0) return INVALID_CHECKSUM;
-  return checksumFails(packet, context, UDPLITE, covered) ? INVALID_CHECKSUM : INVALID_NONE;
+  return checksumFails(packet, context, UDP, covered) ? INVALID_CHECKSUM : INVALID_NONE;
 }

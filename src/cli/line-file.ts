@@ -1,4 +1,4 @@
-/** Where the lines of --verdicts go. */
+/** Where the lines of --verdicts and --dump-conntrack go. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 
 /** Lines written at once. */
@@ -7,8 +7,8 @@ const STANDARD_OUTPUT = 1;
 /** Milliseconds to wait for a full pipe to be read. */
 const PIPE_WAIT = 5;
 
-/** A file of verdict lines, or standard output for `-`. Writes are synchronous: the engine does not wait for callbacks. */
-export class VerdictFile {
+/** A file of lines, or standard output for `-`. Writes are synchronous: the engine does not wait for callbacks. */
+export class LineFile {
   readonly #descriptor: number;
   readonly #onUnread: () => void;
   #lines: string[] = [];

@@ -1,0 +1,52 @@
+/** Conntrack entries in the words and columns of `conntrack -L -o extended` (conntrack-tools 1.4.7). */
+import type { ConntrackEntry, ConntrackTuple } from '../model/outcome.ts';
+
+const GRE = 47;
+
+/** The protocols that the tool calls by name; all others are `unknown`. */
+const NAMES: ReadonlyMap<number, string> = new Map([
+  [1, 'icmp'],
+  [6, 'tcp'],
+  [17, 'udp'],
+  [33, 'dccp'],
+  [GRE, 'gre'],
+  [58, 'icmpv6'],
+  [132, 'sctp'],
+  [136, 'udplite'],
+]);
+
+/** Protocols that are shown with ports, whether or not conntrack looks at them. */
+const WITH_PORTS: ReadonlySet<number> = new Set([6, 17, 33, 132, 136]);
+
+/** Linux AF_INET and AF_INET6. */
+const FAMILIES = { 4: 'ipv4     2', 6: 'ipv6     10' } as const;
+
+/** The line of an entry, without its newline. `use` counts who holds the entry: between packets that is the table alone. */
+export function conntrackLine({
+  family,
+  protocol,
+  timeout,
+  state,
+  original,
+  reply,
+  unreplied,
+  assured,
+  mark,
+}: ConntrackEntry): string {
+  const name = NAMES.get(protocol) ?? 'unknown';
+  const words = [FAMILIES[family], name.padEnd(8), protocol, timeout];
+  if (state !== undefined) words.push(state);
+  words.push(tuple(original, protocol));
+  if (unreplied) words.push('[UNREPLIED]');
+  words.push(tuple(reply, protocol));
+  if (assured) words.push('[ASSURED]');
+  words.push(`mark=${mark}`, 'use=1');
+  return words.join(' ');
+}
+
+function tuple({ source, destination, type, code }: ConntrackTuple, protocol: number): string {
+  const addresses = `src=${source.address} dst=${destination.address}`;
+  if (type !== undefined && code !== undefined) return `${addresses} type=${type} code=${code} id=${source.port}`;
+  if (protocol === GRE) return `${addresses} srckey=0x${source.port.toString(16)} dstkey=0x${destination.port.toString(16)}`;
+  return WITH_PORTS.has(protocol) ? `${addresses} sport=${source.port} dport=${destination.port}` : addresses;
+}

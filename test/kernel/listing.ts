@@ -1,0 +1,40 @@
+/** A witness's connections held against what `conntrack -L` printed: line by line, column by column. */
+import type { ConntrackEntry } from '../../src/model/outcome.ts';
+import { conntrackLine } from '../../src/report/conntrack.ts';
+
+/** When the kernel listed: after `from`, before `to` (nanoseconds since the epoch), at HZ `hz`. */
+export interface Listing {
+  text: string;
+  from: bigint;
+  to: bigint;
+  hz: number;
+}
+
+/** Whole seconds left, by the line without them. */
+function byLine(lines: readonly string[]): Map<string, number> {
+  return new Map(
+    lines.map((line) => {
+      const [, before = '', seconds = '', behind = ''] = /^(\S+ +\d+ \S+ +\d+ )(\d+)( .*)$/.exec(line) ?? [];
+      return [`${before}...${behind}`, Number(seconds)];
+    }),
+  );
+}
+
+/**
+ * What differs, a line each. The moment of listing is known within some milliseconds only: what lives at its end must be listed, what is listed must live at its begin, and the seconds
+ * left lie between those of both. The kernel's jiffies have a phase of their own, so a jiffy is added on both sides.
+ */
+export function listingDifferences({ text, from, to, hz }: Listing, connections: (at: bigint) => ConntrackEntry[]): string[] {
+  const jiffy = 1_000_000_000n / BigInt(hz) + 1n;
+  const kernel = byLine(text.split('\n').filter((line) => line !== ''));
+  const first = byLine(connections(from - jiffy).map(conntrackLine));
+  const last = byLine(connections(to + jiffy).map(conntrackLine));
+  const lines = [...last.keys()].filter((line) => !kernel.has(line)).map((line) => `not listed by the kernel: ${line}`);
+  for (const [line, seconds] of kernel) {
+    const most = first.get(line);
+    const least = last.get(line) ?? 0;
+    if (most === undefined) lines.push(`listed by the kernel only: ${line}`);
+    else if (seconds > most || seconds < least) lines.push(`${line}: ${seconds} seconds by the kernel, ${least} to ${most} here`);
+  }
+  return lines;
+}
