@@ -9,9 +9,6 @@ import { openSession, type Session } from './session.ts';
 /** A run that lost records proves nothing; it is repeated this many times at most, each time in a new session. */
 const ATTEMPTS = 3;
 
-/** A session is not kept longer than this many jobs. */
-const JOBS = 500;
-
 export interface KernelBench {
   /**
    * Judges a job on the running kernel, in network namespaces that exist for this job only: nothing of a job before can show, and nothing of the
@@ -25,10 +22,15 @@ export interface KernelBench {
 }
 
 class Bench implements KernelBench {
+  private readonly most: number;
   private session: Session | undefined;
   private jobs = 0;
   private closed = false;
   private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(most: number) {
+    this.most = most;
+  }
 
   judge(job: KernelJob): Promise<KernelOutcome> {
     const outcome = this.turn.then(() => this.attempts(job));
@@ -40,7 +42,6 @@ class Bench implements KernelBench {
     this.closed = true;
     await this.discard();
     await this.turn;
-    await this.discard();
   }
 
   private async attempts(job: KernelJob): Promise<KernelOutcome> {
@@ -58,13 +59,20 @@ class Bench implements KernelBench {
   }
 
   private async once(job: KernelJob, devices: Devices): Promise<KernelOutcome> {
-    if (this.closed) throw new KernelError('the bench is closed');
-    if (this.jobs >= JOBS) await this.discard();
-    this.session ??= await openSession();
+    const session = await this.ready();
     this.jobs++;
-    const outcome = await judge(this.session, job, devices);
-    this.session?.rest();
+    const outcome = await judge(session, job, devices);
+    session.rest();
     return outcome;
+  }
+
+  /** The session for the next job. */
+  private async ready(): Promise<Session> {
+    if (this.jobs >= this.most) await this.discard();
+    if (!this.closed) this.session ??= await openSession();
+    // It may have been closed while the session was opened; attempts() then ends what is there.
+    if (this.closed || this.session === undefined) throw new KernelError('the bench is closed');
+    return this.session;
   }
 
   private async discard(): Promise<void> {
@@ -75,9 +83,12 @@ class Bench implements KernelBench {
   }
 }
 
-/** A bench; its processes start with the first job and end with `close`, or with this process. */
-export function openKernelBench(): KernelBench {
-  return new Bench();
+/**
+ * A bench; its processes start with the first job and end with `close`, or with this process. They are bound to one processor, so as many benches as
+ * there are processors work side by side. `most`: after so many jobs, and after every error, the processes are replaced.
+ */
+export function openKernelBench(most = 500): KernelBench {
+  return new Bench(most);
 }
 
 /** Judges one job: a bench used once. */

@@ -3,10 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { KernelJob } from '../../src/kernel/index.ts';
+import type { KernelFrame, KernelJob } from '../../src/kernel/index.ts';
 
-/** Compiles src/kernel; `script(job)` writes a program that runs the job and prints its counters as JSON. */
-export function buildOracle(): { script: (job: KernelJob) => string; remove: () => void } {
+/** A frame as an expression of JavaScript. */
+function frameText({ time, direction, bytes }: KernelFrame): string {
+  return `{time:${time}n,direction:'${direction}',bytes:Buffer.from('${Buffer.from(bytes).toString('hex')}','hex')}`;
+}
+
+/** Compiles src/kernel; `script(jobs)` writes a program that judges the jobs on one bench and prints the counters and paths of each as a line of JSON. */
+export function buildOracle(): { script: (...jobs: KernelJob[]) => string; remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'wasmtables-oracle-'));
   chmodSync(folder, 0o755);
   const words = ['--ignoreConfig', 'src/kernel/index.ts', '--outDir', join(folder, 'built'), '--rootDir', 'src'];
@@ -15,17 +20,20 @@ export function buildOracle(): { script: (job: KernelJob) => string; remove: () 
   execFileSync(resolve('node_modules/.bin/tsc'), words, { timeout: 60_000 });
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   return {
-    script(job) {
-      const frames = job.frames.map(({ time, direction, bytes }) => {
-        const hex = Buffer.from(bytes).toString('hex');
-        return `{time:${time}n,direction:'${direction}',bytes:Buffer.from('${hex}','hex')}`;
-      });
+    script(...jobs) {
+      const texts = jobs.map(
+        (job) => `{ ...${JSON.stringify({ ...job, frames: [] })}, frames: [${job.frames.map(frameText).join(',')}] }`,
+      );
       const path = join(folder, 'run.mjs');
       writeFileSync(
         path,
-        `import { runKernel } from './built/kernel/index.js';
-const outcome = await runKernel({ ...${JSON.stringify({ ...job, frames: [] })}, frames: [${frames.join(',')}] });
-console.log(JSON.stringify({ counters: outcome.counters, paths: outcome.packets.map((packet) => packet.path) }));
+        `import { openKernelBench } from './built/kernel/index.js';
+const bench = openKernelBench();
+for (const job of [${texts.join(',\n')}]) {
+  const outcome = await bench.judge(job);
+  console.log(JSON.stringify({ counters: outcome.counters, paths: outcome.packets.map((packet) => packet.path) }));
+}
+await bench.close();
 `,
       );
       return path;

@@ -36,7 +36,7 @@ function output(command: string, ...argv: string[]): string {
 /** Sysctls that move by themselves, or that another user of this machine moves. */
 const RESTLESS = /nf_conntrack_count|tcp_mem|udp_mem|tcp_fastopen_key|random|\.neigh\./;
 
-/** Firewall, links, addresses, routes and network sysctls of the machine itself. */
+/** Firewall, links, addresses, routes, mounts and network sysctls of the machine itself. */
 export function hostState(): string {
   const sysctls = execFileSync('sysctl', ['-a', '--pattern', '^net\\.'], {
     env: { PATH },
@@ -50,6 +50,7 @@ export function hostState(): string {
     output('ip', '-j', 'addr').replace(/"(valid|preferred)_life_time":\d+/g, ''),
     output('ip', 'route', 'show', 'table', 'all'),
     output('ip', 'netns', 'list'),
+    readFileSync('/proc/self/mounts', 'utf8'),
     sysctls
       .split('\n')
       .filter((line) => !RESTLESS.test(line))

@@ -2,7 +2,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { available, KernelError, type KernelJob, runKernel } from '../../src/kernel/index.ts';
+import { available, KernelError, type KernelJob, openKernelBench, runKernel } from '../../src/kernel/index.ts';
 import { AGENT } from '../../src/kernel/scripts.ts';
 import { openSession, PATH } from '../../src/kernel/session.ts';
 import type { TableCounters } from '../../src/model/outcome.ts';
@@ -48,14 +48,17 @@ describeKernel('kernel oracle: safety', () => {
     }
   });
 
-  test('the machine is the same before and after', async () => {
+  test('the machine is the same before and after, and while a bench is kept', async () => {
     await runKernel(job());
+    const bench = openKernelBench();
     await expectUntouched(async () => {
       for (const backend of ['legacy', 'nft'] as const) {
-        const outcome = await runKernel(job({ backend, rulesOther: RULES, topology: 'host', local: ['10.1.2.3/24'] }));
+        const more: Partial<KernelJob> = { rulesOther: RULES, topology: 'host', local: ['10.1.2.3/24'] };
+        const outcome = await bench.judge(job({ backend, sysctls: { 'net.ipv4.ip_default_ttl': '9' }, ...more }));
         expect(outcome.counters.filter?.FORWARD?.rules[0]?.packets).toBe(1);
       }
     });
+    await expectUntouched(() => bench.close());
     expect(descendants(process.pid).filter((pid) => networkOf(pid) !== readlinkSync('/proc/self/ns/net'))).toEqual([]);
   });
 
@@ -63,9 +66,16 @@ describeKernel('kernel oracle: safety', () => {
     const built = buildOracle();
     const own = readlinkSync('/proc/self/ns/net');
     try {
-      const path = built.script(longJob());
+      const path = built.script(job(), job({ backend: 'nft' }), longJob());
       await expectUntouched(async () => {
-        const child = spawn(process.execPath, [path], { stdio: 'ignore' });
+        const child = spawn(process.execPath, [path], { stdio: ['ignore', 'pipe', 'inherit'] });
+        let told = '';
+        child.stdout.on('data', (chunk: Buffer) => {
+          told += chunk.toString('utf8');
+        });
+        // The bench has judged two jobs and is in the middle of the third.
+        const ready = await until(() => (told.split('\n').length === 3 ? true : undefined), 20_000);
+        expect(ready).toBe(true);
         const inside = await until(() => {
           const below = descendants(child.pid ?? 0);
           // A child is in its parent's network for a moment.
