@@ -1,12 +1,12 @@
 /** Text -> model and back: iptables-save dumps, shell scripts of iptables commands, bare lists of rules. */
 import { findMatch, findTarget } from '../extensions/index.ts';
 import type { RuleError } from '../model/errors.ts';
-import type { Family, Rule, RuleSet } from '../model/ruleset.ts';
+import type { Rule, RuleSet } from '../model/ruleset.ts';
 import type { Registry } from './context.ts';
-import { splitFamilies } from './dual.ts';
 import { guessFamily } from './family.ts';
 import type { ParseOptions } from './options.ts';
 import { type PrintOptions, printRule, printRuleSet } from './print.ts';
+import { type RulesKind, type RulesResult, readRules } from './rules.ts';
 import { type ParseResult, readSave } from './save.ts';
 import { readScript, type ScriptResult } from './script.ts';
 
@@ -14,14 +14,12 @@ export type { Registry } from './context.ts';
 export { guessFamily } from './family.ts';
 export type { ParseOptions } from './options.ts';
 export type { PrintOptions } from './print.ts';
+export { type RulesKind, rulesKind } from './rules.ts';
 export type { ParseResult } from './save.ts';
 export type { Save, ScriptResult } from './script.ts';
 export { quoteWord } from './words.ts';
 
 const REGISTRY: Registry = { findMatch, findTarget };
-
-/** What a text of rules is. */
-export type RulesKind = 'save' | 'script' | 'bare';
 
 function first(errors: readonly RuleError[]): never {
   const [error] = errors;
@@ -51,18 +49,6 @@ export function parseScriptAll(text: string, options: ParseOptions): { result?: 
   return readScript(text, options.registry ?? REGISTRY, options);
 }
 
-/** Tells a dump from a script of commands from lines of rules pasted without their table. */
-export function rulesKind(text: string): RulesKind {
-  for (const line of text.split('\n')) {
-    const bare = line.replace(/^[\s\u00a0\ufeff]+/, '');
-    if (bare.startsWith('#!')) return 'script';
-    if (bare === '' || bare.startsWith('#')) continue;
-    if (bare.startsWith('*') || bare.startsWith(':')) return 'save';
-    return /^(\[\d*:\d*\]\s*)?[-\u2010-\u2015\u2212]/.test(bare) ? 'bare' : 'script';
-  }
-  return 'save';
-}
-
 /** Reads rules of any kind. A dump or a bare list gives the rule set of its family. Throws RuleError. */
 export function parseRules(text: string, options: ParseOptions): ScriptResult & { kind: RulesKind } {
   const { result, errors } = parseRulesAll(text, options);
@@ -70,32 +56,8 @@ export function parseRules(text: string, options: ParseOptions): ScriptResult & 
 }
 
 /** The same, with all errors. */
-export function parseRulesAll(
-  text: string,
-  options: ParseOptions,
-): { result?: ScriptResult & { kind: RulesKind }; errors: RuleError[] } {
-  const kind = rulesKind(text);
-  if (kind === 'script') {
-    const { result, errors } = parseScriptAll(text, options);
-    return result === undefined ? { errors } : { result: { ...result, kind }, errors };
-  }
-  const halves = kind === 'save' && options.family === undefined ? splitFamilies(text) : undefined;
-  if (halves !== undefined) return readHalves(halves, options);
-  const family = options.family ?? guessFamily(text) ?? 4;
-  const { ruleset, errors } = readSave(text, family, options.registry ?? REGISTRY, options, kind === 'bare');
-  return ruleset === undefined ? { errors } : { result: { [family]: ruleset, saves: [], kind }, errors };
-}
-
-/** Dumps of both families that came in one text. */
-function readHalves(
-  halves: Record<Family, string>,
-  options: ParseOptions,
-): { result?: ScriptResult & { kind: RulesKind }; errors: RuleError[] } {
-  const read = (family: Family) => readSave(halves[family], family, options.registry ?? REGISTRY, options, false);
-  const [four, six] = [read(4), read(6)];
-  const errors = [...four.errors, ...six.errors].sort((a, b) => a.position.line - b.position.line);
-  if (four.ruleset === undefined || six.ruleset === undefined) return { errors };
-  return { result: { 4: four.ruleset, 6: six.ruleset, saves: [], kind: 'save' }, errors };
+export function parseRulesAll(text: string, options: ParseOptions): RulesResult {
+  return readRules(text, options.registry ?? REGISTRY, options);
 }
 
 /** A rule set as iptables-save 1.8.9 prints it. */

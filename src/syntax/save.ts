@@ -58,7 +58,7 @@ class SaveReader {
   }
 
   readBare(): ParseResult {
-    const [first] = this.source.lines;
+    const first = this.source.lines.find(({ text }) => !/^\s*(#|$)/.test(text));
     const place = first === undefined ? { file: this.source.file, line: 1, column: 1 } : placeOn(this.source, first, 1);
     this.openTable('filter', place);
     this.notes.push({

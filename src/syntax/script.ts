@@ -1,6 +1,7 @@
 /** Shell scripts of iptables commands -> the rule sets that would be loaded when they end, beginning with empty tables and ACCEPT policies. */
 import { type Position, RuleError } from '../model/errors.ts';
 import { BUILTIN_CHAINS, type Family, type RuleSet, type TableName } from '../model/ruleset.ts';
+import { HARMLESS, REFUSED } from './commands.ts';
 import type { Context, Registry } from './context.ts';
 import { checkTable } from './legality.ts';
 import { newContext, type ParseOptions } from './options.ts';
@@ -25,21 +26,10 @@ export interface ScriptResult {
   saves: Save[];
 }
 
-/** Commands that have no say in the rules. */
-const HARMLESS = new Set(
-  (
-    'echo printf true false : set cd sleep modprobe insmod rmmod depmod sysctl exit logger date test [ mkdir touch chmod chown rm cp mv cat grep egrep sed awk ' +
-    'ip ifconfig route tc ethtool hostname uname id clear tput read umask export readonly local unset shift wait trap systemctl chkconfig update-rc.d ' +
-    'ls head tail sort wc tee column less more'
-  ).split(' '),
-);
-const REFUSED = new Set(
-  'iptables-restore ip6tables-restore iptables-legacy-restore iptables-nft-restore ip6tables-legacy-restore ip6tables-nft-restore iptables-apply nft firewall-cmd ufw ipset source . eval exec bash sh iptables-xml'.split(
-    ' ',
-  ),
-);
 /** Whether these succeed is not for us to know. */
 const UNCERTAIN = new Set(['[', 'test', 'grep', 'egrep', 'id', 'ls', 'ip', 'ifconfig', 'systemctl', 'read']);
+/** What stands in the notes before the name of a command that is passed over. */
+export const IGNORED = 'ignored: ';
 const INIT_SCRIPT = /^\/etc\/(?:rc\.d\/)?init\.d\/(.*)$/;
 const TOOL = /^(ip6?tables)(-legacy|-nft)?$/;
 const SAVE_TOOL = /^(ip6?tables)(-legacy|-nft)?-save$/;
@@ -305,7 +295,23 @@ class ScriptReader {
 
   private unknown(name: string, first: Word): void {
     if (/^[A-Za-z_]\w*\+?=/.test(first.text)) return;
-    const message = `ignored: "${name}" is not a command that is known to load rules`;
+    const lost = lostRule(first.text);
+    if (lost !== undefined) {
+      this.errors.push(
+        errorAt(this.source, first.position, lost.message, { hint: `${lost.hint} (--repair does it)`, kind: 'repairable' }),
+      );
+      return;
+    }
+    const message = `${IGNORED}"${name}" is not a command that is known to load rules`;
     this.common.push({ position: first.position, message });
   }
+}
+
+/** A word in the place of a command that can only be a part of a rule. */
+function lostRule(word: string): { message: string; hint: string } | undefined {
+  if (/^[-\u2010-\u2015\u2212]{1,2}[A-Za-z]/.test(word))
+    return { message: `"${word}" where a command must stand`, hint: 'write "iptables" in front, or the rule on one line' };
+  if (/^[\u00a0\u2000-\u200b\u202f\u3000\ufeff]*ip6?tables[\u00a0\u2000-\u200b\u202f\u3000]/.test(word))
+    return { message: 'a non-breaking or invisible blank', hint: 'write a plain blank' };
+  return undefined;
 }

@@ -3,6 +3,7 @@
  * `;` `&&` `||` `|` and redirections. What decides at run time (loops, conditions, substitutions, functions) is an error with its place.
  */
 import type { RuleError } from '../model/errors.ts';
+import { KEYWORDS } from './commands.ts';
 import { errorAt, type Source, type Word } from './source.ts';
 
 /** A word; `unknown` when only running the script could tell what it is. */
@@ -31,14 +32,6 @@ export type Variables = Map<string, string | RuleError>;
 
 /** Called for each command as it is read, before the next is: assignments must be in force for the words that follow. */
 export type OnCommand = (command: ShellCommand) => void;
-
-const KEYWORDS = new Map<string, string>([
-  ...['if', 'then', 'else', 'elif', 'fi', 'case', 'esac', '[['].map((word) => [word, 'a condition'] as const),
-  ...['for', 'while', 'until', 'do', 'done', 'select'].map((word) => [word, 'a loop'] as const),
-  ['function', 'a function'],
-  ['{', 'a group'],
-  ['}', 'a group'],
-]);
 
 export const FOLLOW_HINT = 'run the script where it belongs and give the output of iptables-save, or write the commands out';
 
