@@ -46,7 +46,10 @@ export function addRuleOptions(command: Command): Command {
     .option('--rules6 <file>', 'the IPv6 half of a dual-stack host')
     .option('-4, --ipv4', 'the rules are IPv4 (guessed otherwise)')
     .option('-6, --ipv6', 'the rules are IPv6 (guessed otherwise)')
-    .option('--repair', 'take rules out of mails and web pages: put en dashes, quote marks, wraps... right, skip prose, and say so')
+    .option(
+      '--repair',
+      'take rules out of mails and web pages: put en dashes, quote marks, wraps... right, skip prose, and say so',
+    )
     .addOption(
       new Option('--unsupported <how>', 'what to do with an extension wasmtables does not know')
         .choices(['refuse', 'assume-miss', 'assume-hit'])
