@@ -1,6 +1,7 @@
 /** From rule sets to an image: the list of passes. */
 import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
 import * as abi from '../abi/image.ts';
+import { SPECIAL_ADDRTYPE_DEVICE } from '../abi/special.ts';
 import type { Host } from '../model/host.ts';
 import type { Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
@@ -161,6 +162,7 @@ function readsAddressTypes(tables: readonly PlainTable[]): boolean {
 
 function readsType(test: Test): boolean {
   const isType = (field: number): boolean => field === FIELD_SOURCE_TYPE || field === FIELD_DESTINATION_TYPE;
+  if (test.kind === 'special') return test.code === SPECIAL_ADDRTYPE_DEVICE;
   if (test.kind === 'ranges') return test.fields.some(isType);
   if (test.kind === 'words' || test.kind === 'wordRange') return false;
   return 'field' in test && isType(test.field);

@@ -6,6 +6,7 @@ const NOP = 1;
 const RECORD_ROUTE = 7;
 const TIMESTAMP = 68;
 const LOOSE_SOURCE_ROUTE = 131;
+const CIPSO = 134;
 const STRICT_SOURCE_ROUTE = 137;
 const ROUTER_ALERT = 148;
 
@@ -55,6 +56,8 @@ function optionRight(option: Uint8Array, seen: Seen): boolean {
       return timestampRight(option);
     case ROUTER_ALERT:
       return length >= 4;
+    case CIPSO:
+      return false; // no domain of interpretation is configured (cipso_v4_validate)
     default:
       return true;
   }

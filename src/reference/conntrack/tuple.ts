@@ -35,7 +35,7 @@ export function mayOpen(protocol: number, type: number): boolean {
   return pairs.some(([asking]) => asking === type);
 }
 
-/** `transport`: the bytes from the transport header on. null when they are too few: 4 for ports, 8 for ICMP. */
+/** `transport`: the bytes from the transport header on. null when they are too few (4 for ports, 8 for ICMP), and for GRE of version 1 without PPP. */
 export function tupleOf(source: Words, destination: Words, protocol: number, transport: Uint8Array): Tuple | null {
   const tuple = { source, destination, protocol, sourcePort: 0, destinationPort: 0 };
   if (protocol === ICMP || protocol === ICMPV6) {
@@ -43,7 +43,10 @@ export function tupleOf(source: Words, destination: Words, protocol: number, tra
     const typeAndCode = u8(transport, 0) * 256 + u8(transport, 1);
     return { ...tuple, sourcePort: icmp.identifier(transport), destinationPort: typeAndCode };
   }
-  if (protocol === GRE) return { ...tuple, destinationPort: greKey(transport) ?? 0 };
+  if (protocol === GRE) {
+    const key = greKey(transport);
+    return key === null ? null : { ...tuple, destinationPort: key };
+  }
   if (!WITH_PORTS.includes(protocol)) return tuple;
   if (transport.length < 4) return null;
   return { ...tuple, sourcePort: u16(transport, 0), destinationPort: u16(transport, 2) };
