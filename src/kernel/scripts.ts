@@ -63,6 +63,8 @@ sub raw_socket { my ($kind, $device) = @_; my $six = ($kind & 3) == 2;
   return $s; }
 # How often IPv4 fragments were given to reassembly here.
 sub reassemblies { my @ip = map { [split ' '] } slurp('/proc/net/snmp') =~ /^Ip: (.*)$/mg; my %now; @now{@{$ip[0]}} = @{$ip[1]}; return $now{ReasmReqds}; }
+# Sockets that the end of the process closes.
+my @held;
 sub inject { my ($names, $trace, $real, $groups, $frames) = @_;
   die "real spacing needs Time::HiRes (package perl)\n" if $real && !$precise;
   my @devices = split /,/, $names;
@@ -73,6 +75,7 @@ sub inject { my ($names, $trace, $real, $groups, $frames) = @_;
   # A socket may hold twenty IPv4 groups only (igmp_max_memberships), so each group has its own.
   my @members = map { my ($device, $hex) = split /:/; join_group($index[$device], $hex) } split /,/, $groups;
   my ($nflog, $nftrace) = $trace ? (open_log(), netlink(12, 1 << 8)) : ();
+  @held = (@ends, $tap, @members, $trace ? ($nflog, $nftrace) : ());
   my ($frame, $out, $message, %raw) = (0, '', '');
   my $emit = sub { $out .= pack('C V V/a*', $_[0], $frame, $_[1]); };
   my $drain = sub { my ($s, $kind) = @_;
@@ -167,6 +170,13 @@ sub query { my ($bus, $request) = @_; my ($all, $done) = ('', 0);
   while (!$done) { defined recv($s, my $part, 1 << 17, 0) or die "netlink: $!\n"; $all .= $part;
     for (my $at = 0; $at + 16 <= length($part);) { my ($length, $type) = unpack('L S', substr($part, $at, 6)); $done ||= $type == 2 || $type == 3; $at += ($length + 3) & ~3 || 16; } }
   return $all; }
+# Does something in a child, and goes on when it has told its result: to close a packet socket takes a grace period of RCU, which nobody needs to wait for.
+sub aside { my $work = shift;
+  pipe(my $from, my $to) or return (126, '', "pipe: $!"); my $pid = fork(); return (126, '', "fork: $!") unless defined $pid;
+  if ($pid == 0) { close($from); binmode $to; my $result = eval { $work->() }; chomp(my $failure = $@);
+    print $to $failure eq '' ? "\0$result" : "\1$failure"; close($to); POSIX::_exit(0); }
+  close($to); binmode $from; local $/; my $told = <$from>; $told = "\1the injector ended" unless defined $told && $told ne '';
+  return (ord($told), ord($told) ? '' : substr($told, 1), ord($told) ? substr($told, 1) : ''); }
 sub run { my ($in, @argv) = @_;
   my $bad = spill('/run/oracle.in', $in); return (126, '', $bad) if $bad;
   my $pid = fork(); return (126, '', "fork: $!") unless defined $pid;
@@ -182,7 +192,7 @@ my %does = (
   A => sub { $limit = $_[0]; return (0, '', ''); },
   F => sub { renew(); return (0, '', ''); },
   G => sub { return (0, slurp(@_), ''); },
-  I => sub { return (0, inject(@_), ''); },
+  I => sub { my @items = @_; return aside(sub { inject(@items) }); },
   P => sub { plug(@_); return (0, '', ''); },
   Q => sub { return (0, query(@_), ''); },
   R => \&run,
