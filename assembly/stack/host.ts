@@ -1,5 +1,8 @@
 /** The host block (src/abi/host.ts) in the engine: what the stack's decisions look up. */
 import {
+  DEVICE_FLAG_LOOSE,
+  DEVICE_FLAG_STRICT,
+  DEVICE_FLAGS,
   DEVICE_MAC,
   DEVICE_MTU,
   DEVICE_SIZE,
@@ -19,8 +22,8 @@ import {
   HOST_MACS,
   HOST_MAGIC,
   HOST_MAGIC_VALUE,
+  HOST_OTHER_DEVICES,
   HOST_OUT,
-  HOST_RP_FILTER,
   HOST_SOLICITED,
   HOST_SOLICITED_COUNT,
 } from '../../src/abi/host.ts';
@@ -33,7 +36,6 @@ export let everythingArrives: bool = false;
 export let addressTypes: bool = false;
 export let forwards4: bool = false;
 export let forwards6: bool = false;
-export let reversePathFilter: u32 = 0;
 /** Interface ids; 0 where the host model does not say. */
 export let hostIn: u32 = 0;
 export let hostOut: u32 = 0;
@@ -45,6 +47,7 @@ export let simpleWays: bool = false;
 let macs: usize = 0;
 let devices: usize = 0;
 let deviceCount: u32 = 0;
+let otherDevices: u32 = 0;
 let solicited: usize = 0;
 let solicitedCount: u32 = 0;
 
@@ -58,7 +61,6 @@ export function stackInit(block: usize): bool {
   addressTypes = (flags & HOST_FLAG_ADDRESS_TYPES) !== 0;
   forwards4 = (flags & HOST_FLAG_IPV4_FORWARDING) !== 0;
   forwards6 = (flags & HOST_FLAG_IPV6_FORWARDING) !== 0;
-  reversePathFilter = load<u32>(block, HOST_RP_FILTER);
   hostIn = load<u32>(block, HOST_IN);
   hostOut = load<u32>(block, HOST_OUT);
   hostFirst = load<u32>(block, HOST_FIRST);
@@ -67,9 +69,10 @@ export function stackInit(block: usize): bool {
   macCount = load<u32>(block, HOST_MAC_COUNT);
   devices = block + load<u32>(block, HOST_DEVICES);
   deviceCount = load<u32>(block, HOST_DEVICE_COUNT);
+  otherDevices = load<u32>(block, HOST_OTHER_DEVICES);
   solicited = block + load<u32>(block, HOST_SOLICITED);
   solicitedCount = load<u32>(block, HOST_SOLICITED_COUNT);
-  simpleWays = !everythingArrives && !addressTypes && reversePathFilter === 0 && macCount === 0;
+  simpleWays = !everythingArrives && !addressTypes && !hasFilter() && macCount === 0;
   initRoutes(block);
   return true;
 }
@@ -82,6 +85,18 @@ export function deviceMac(id: u32): u64 {
 /** 0 when unknown. */
 export function deviceMtu(id: u32): u32 {
   return id < deviceCount ? load<u32>(devices + id * DEVICE_SIZE, DEVICE_MTU) : 0;
+}
+
+/** DEVICE_FLAG_*. */
+export function deviceFlags(id: u32): u32 {
+  return id < deviceCount ? load<u32>(devices + id * DEVICE_SIZE, DEVICE_FLAGS) : otherDevices;
+}
+
+/** Some device has a reverse path filter. */
+function hasFilter(): bool {
+  let flags = otherDevices;
+  for (let id: u32 = 0; id < deviceCount; id++) flags |= deviceFlags(id);
+  return (flags & (DEVICE_FLAG_STRICT | DEVICE_FLAG_LOOSE)) !== 0;
 }
 
 /** One of the host's own MACs. */

@@ -13,6 +13,7 @@ import {
   RTN_UNICAST,
   RTN_UNSPEC,
 } from '../../src/abi/fields.ts';
+import { DEVICE_FLAG_BARE, DEVICE_FLAG_LOOSE, DEVICE_FLAG_REDIRECTS, DEVICE_FLAG_STRICT } from '../../src/abi/host.ts';
 import { PACKET_IP, PACKET_WAY, WAY_FORWARD, WAY_INPUT } from '../../src/abi/packet.ts';
 import {
   STACK_FORWARDING_OFF,
@@ -29,7 +30,7 @@ import {
   STACK_TTL,
   STACK_UNREACHABLE,
 } from '../../src/abi/reasons.ts';
-import { deviceMtu, forwards4, hostLo, hostOut, lenient, reversePathFilter } from './host.ts';
+import { deviceFlags, deviceMtu, forwards4, hostLo, hostOut, lenient } from './host.ts';
 import { checkOptions, OPTIONS_BAD, OPTIONS_SOURCE_ROUTE } from './ip-options.ts';
 import { routeDevice, routeType } from './routes.ts';
 import { dropped } from './way.ts';
@@ -103,13 +104,16 @@ function forwardable(type: u32, out: u32): u32 {
 function validateSource(source: u32, device: u32, out: u32): u32 {
   const type = routeType(source);
   if (type === <u32>RTN_LOCAL) return STACK_MARTIAN_SOURCE;
+  const flags = deviceFlags(device);
+  const filter = flags & (DEVICE_FLAG_STRICT | DEVICE_FLAG_LOOSE);
   // Without a filter the kernel looks no further, unless the packet leaves where it came and might earn a redirect.
-  if (reversePathFilter === 0 && out !== device) return STACK_NONE;
-  if (type === <u32>RTN_UNICAST) {
-    return reversePathFilter === 1 && routeDevice(source) !== device ? STACK_RP_FILTER : STACK_NONE;
-  }
+  if (filter === 0 && (out !== device || (flags & DEVICE_FLAG_REDIRECTS) === 0)) return STACK_NONE;
   if (type === <u32>RTN_BROADCAST) return STACK_MARTIAN_SOURCE;
-  return reversePathFilter === 0 ? STACK_NONE : STACK_RP_FILTER;
+  if (filter === 0) return STACK_NONE;
+  if (type !== <u32>RTN_UNICAST) return STACK_RP_FILTER;
+  if (routeDevice(source) === device) return STACK_NONE;
+  // A device without an address is as strict as it can be: there is nobody to ask for another way back.
+  return (flags & (DEVICE_FLAG_STRICT | DEVICE_FLAG_BARE)) !== 0 ? STACK_RP_FILTER : STACK_NONE;
 }
 
 function optionsReason(slot: usize): u32 {

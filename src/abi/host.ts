@@ -17,8 +17,8 @@ export const HOST_IN = 12;
 export const HOST_OUT = 16;
 export const HOST_FIRST = 20;
 export const HOST_LO = 24;
-/** u32: net.ipv4.conf.all.rp_filter, 0, 1 or 2. */
-export const HOST_RP_FILTER = 28;
+/** u32: DEVICE_FLAG_* of devices that are not in the list. */
+export const HOST_OTHER_DEVICES = 28;
 /** u32 position, u32 entries: devices by interface id, DEVICE_SIZE bytes each. */
 export const HOST_DEVICES = 32;
 export const HOST_DEVICE_COUNT = 36;
@@ -50,10 +50,17 @@ export const HOST_FLAG_ADDRESS_TYPES = 8;
 export const HOST_FLAG_IPV4_FORWARDING = 16;
 export const HOST_FLAG_IPV6_FORWARDING = 32;
 
-/** A device: u64 MAC as a number with DEVICE_MAC_KNOWN above it, or 0; u32 MTU, 0 unknown. */
+/** A device: u64 MAC as a number with DEVICE_MAC_KNOWN above it, or 0; u32 MTU, 0 unknown; u32 DEVICE_FLAG_*. */
 export const DEVICE_MAC = 0;
 export const DEVICE_MTU = 8;
+export const DEVICE_FLAGS = 12;
 export const DEVICE_SIZE = 16;
+
+/** Reverse path filter in force at a device: none, strict or loose; redirects are sent; it has no IPv4 address. */
+export const DEVICE_FLAG_STRICT = 1;
+export const DEVICE_FLAG_LOOSE = 2;
+export const DEVICE_FLAG_REDIRECTS = 4;
+export const DEVICE_FLAG_BARE = 8;
 
 /** The value of a range: RTN_* in the low byte (0: no route), interface id above; LOCAL, BROADCAST, ANYCAST and MULTICAST come from the local table. */
 export const ROUTE_TYPE_MASK = 255;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { HostGiven } from '../model/host-build.ts';
-import { DEFAULT_PROFILE, DEFAULT_SYSCTLS, type Profile } from '../model/profile.ts';
+import { canonicalSysctl, DEFAULT_PROFILE, DEFAULT_SYSCTLS, type Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import { UsageError } from './exit.ts';
 
@@ -114,10 +114,11 @@ const HIGHEST_SYSCTL = 0x7fff_ffff;
 export function profileOf(options: ProfileOptions): Profile {
   const sysctls: Record<string, number> = {};
   for (const text of options.sysctl) {
-    const match = /^\s*([\w.]+)\s*=\s*(\d+)\s*$/.exec(text);
-    const name = match?.[1]?.replace(/^net\.netfilter\./, '');
-    if (match === null || name === undefined || !Object.hasOwn(DEFAULT_SYSCTLS, name)) {
-      throw new UsageError(`--sysctl wants NAME=NUMBER with one of ${Object.keys(DEFAULT_SYSCTLS).join(', ')}; got "${text}"`);
+    const match = /^\s*([^\s=]+)\s*=\s*(\d+)\s*$/.exec(text);
+    const name = match === null ? undefined : canonicalSysctl(match[1]!);
+    if (match === null || name === undefined) {
+      const names = [...Object.keys(DEFAULT_SYSCTLS), 'net.ipv4.conf.DEVICE.rp_filter', 'net.ipv4.conf.DEVICE.send_redirects'];
+      throw new UsageError(`--sysctl wants NAME=NUMBER with one of ${names.join(', ')}; got "${text}"`);
     }
     const value = Number(match[2]);
     if (value > HIGHEST_SYSCTL) throw new UsageError(`--sysctl ${name}: ${value} is more than an int holds`);

@@ -12,7 +12,7 @@ import {
 } from '../abi/fields.ts';
 import * as abi from '../abi/host.ts';
 import type { Host, Route, RouteType } from '../model/host.ts';
-import { type Profile, sysctl } from '../model/profile.ts';
+import { type DeviceSetting, deviceSysctl, type Profile, sysctl } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { InterfaceTable } from './interfaces.ts';
 import { flatten, overlay, type Prefix, type Range } from './ranges.ts';
@@ -52,8 +52,8 @@ export function encodeHost(host: Host, profile: Profile, interfaces: InterfaceTa
   parts.word(abi.HOST_OUT, host.out === undefined ? 0 : interfaces.idOf(host.out));
   parts.word(abi.HOST_FIRST, interfaces.idOf(first));
   parts.word(abi.HOST_LO, interfaces.idOf('lo'));
-  parts.word(abi.HOST_RP_FILTER, sysctl(profile, 'net.ipv4.conf.all.rp_filter'));
-  putDevices(parts, host, interfaces);
+  parts.word(abi.HOST_OTHER_DEVICES, deviceFlags(undefined, host, profile));
+  putDevices(parts, host, profile, interfaces);
   putFour(parts, ranges(routes, 4, interfaces));
   putSix(parts, ranges(routes, 6, interfaces));
   putSolicited(parts, host);
@@ -99,9 +99,31 @@ function ranges(routes: readonly Route[], family: Family, interfaces: InterfaceT
   return overlay(flatten(local, maximum), flatten(main, maximum));
 }
 
-function putDevices(parts: Parts, host: Host, interfaces: InterfaceTable): void {
+/** What the source of an arriving packet is checked by. `name` undefined: a device that has no name here. */
+function deviceFlags(name: string | undefined, host: Host, profile: Profile): number {
+  if (host.forward) return 0;
+  const of = (setting: DeviceSetting): [all: number, own: number] => [
+    sysctl(profile, `net.ipv4.conf.all.${setting}`),
+    deviceSysctl(profile, name ?? 'default', setting),
+  ];
+  const filter = Math.max(...of('rp_filter'));
+  const known = host.interfaces.find((each) => each.name === name);
+  const bare = known !== undefined && !known.addresses.some(({ family }) => family === 4);
+  return (
+    (filter === 0 ? 0 : filter === 1 ? abi.DEVICE_FLAG_STRICT : abi.DEVICE_FLAG_LOOSE) |
+    (of('send_redirects').some((value) => value !== 0) ? abi.DEVICE_FLAG_REDIRECTS : 0) |
+    (bare ? abi.DEVICE_FLAG_BARE : 0)
+  );
+}
+
+function putDevices(parts: Parts, host: Host, profile: Profile, interfaces: InterfaceTable): void {
   const count = interfaces.maximum + 1;
   const at = parts.reserve(count * abi.DEVICE_SIZE);
+  // Names have even ids, the gaps between them odd ones.
+  for (let id = 0; id < count; id++) {
+    const name = id > 0 && id % 2 === 0 ? interfaces.nameOf(id) : undefined;
+    parts.word(at + id * abi.DEVICE_SIZE + abi.DEVICE_FLAGS, deviceFlags(name, host, profile));
+  }
   const own = new Set<bigint>();
   for (const { name, mac, mtu } of host.interfaces) {
     const id = interfaces.idOf(name);

@@ -4,7 +4,7 @@ import * as abi from '../abi/image.ts';
 import { SPECIAL_ADDRTYPE_DEVICE } from '../abi/special.ts';
 import type { Host } from '../model/host.ts';
 import type { Test } from '../model/predicate.ts';
-import type { Profile } from '../model/profile.ts';
+import { deviceOfSysctl, type Profile } from '../model/profile.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import { encodeConntrack } from './conntrack.ts';
 import { encodeHost } from './host.ts';
@@ -53,7 +53,7 @@ export interface Image {
 export function compile(input: CompileInput, options: CompileOptions = {}): Image {
   const started = performance.now();
   const rulesets = ([4, 6] as const).flatMap((family) => input.rules[family] ?? []);
-  const interfaces = buildInterfaces(interfacePatterns(rulesets), interfaceNames(input.host));
+  const interfaces = buildInterfaces(interfacePatterns(rulesets), interfaceNames(input.host, input.profile));
   const tables = rulesets.flatMap((rules) => normalise(rules, input.profile, interfaces));
   return compileTables(tables, rulesets, interfaces, input, options, started);
 }
@@ -147,12 +147,16 @@ function interfacePatterns(rulesets: readonly RuleSet[]): string[] {
   return [...patterns];
 }
 
-function interfaceNames(host: Host): string[] {
+function interfaceNames(host: Host, profile: Profile): string[] {
   const names = new Set(['lo', 'eth0']);
   for (const each of host.interfaces) names.add(each.name);
   for (const route of host.routes) if (route.device !== undefined) names.add(route.device);
   if (host.in !== undefined) names.add(host.in);
   if (host.out !== undefined) names.add(host.out);
+  for (const name of Object.keys(profile.sysctls)) {
+    const device = deviceOfSysctl(name);
+    if (device !== undefined) names.add(device);
+  }
   return [...names];
 }
 

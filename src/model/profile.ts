@@ -40,9 +40,35 @@ export const DEFAULT_SYSCTLS: Readonly<Record<string, number>> = {
   'net.ipv4.ip_forward': 1,
   'net.ipv6.conf.all.forwarding': 1,
   'net.ipv4.conf.all.rp_filter': 0,
+  'net.ipv4.conf.default.rp_filter': 0,
+  'net.ipv4.conf.all.send_redirects': 1,
+  'net.ipv4.conf.default.send_redirects': 1,
 };
 
 export const DEFAULT_PROFILE: Profile = { backend: 'legacy', kernel: '6.18', hz: 250, prestack: 'kernel', sysctls: {} };
+
+/** Settings that every device has for itself, below net.ipv4.conf. */
+export type DeviceSetting = 'rp_filter' | 'send_redirects';
+
+const DEVICE_SYSCTL = /^net\.ipv4\.conf\.(.+)\.(?:rp_filter|send_redirects)$/;
+
+/** The device a sysctl name is about; undefined for names that are about none. A device's own dots are slashes in the notation of sysctl(8). */
+export function deviceOfSysctl(name: string): string | undefined {
+  const device = DEVICE_SYSCTL.exec(name)?.[1]?.replaceAll('/', '.');
+  return device === 'all' || device === 'default' ? undefined : device;
+}
+
+/** A name as a profile has it: without the prefix of net.netfilter, dots in device names; undefined for names that nothing depends on. */
+export function canonicalSysctl(name: string): string | undefined {
+  const short = name.replace(/^net\.netfilter\./, '');
+  if (Object.hasOwn(DEFAULT_SYSCTLS, short)) return short;
+  return deviceOfSysctl(name) === undefined ? undefined : name.replaceAll('/', '.');
+}
+
+/** A device's own setting; that of `default` for a device nobody gave one. How it goes together with that of `all` is another matter for each of them. */
+export function deviceSysctl(profile: Profile, device: string, setting: DeviceSetting): number {
+  return profile.sysctls[`net.ipv4.conf.${device}.${setting}`] ?? sysctl(profile, `net.ipv4.conf.default.${setting}`);
+}
 
 /** The value in force of a sysctl (0 for names nobody knows). */
 export function sysctl(profile: Profile, name: string): number {

@@ -20,7 +20,7 @@ import {
 } from '../abi/reasons.ts';
 import type { Host } from '../model/host.ts';
 import type { Profile } from '../model/profile.ts';
-import { sysctl } from '../model/profile.ts';
+import { type DeviceSetting, deviceSysctl, sysctl } from '../model/profile.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import { checkOptions } from '../packet/ipv4-options.ts';
 import * as ipv6 from '../packet/ipv6.ts';
@@ -83,7 +83,7 @@ function decide4(packet: Packet, context: RoutingContext): Routed {
   const found = outward(packet, context);
   if (typeof found === 'number') return refuse(found);
   if (sysctl(context.profile, 'net.ipv4.ip_forward') === 0) return refuse(STACK_FORWARDING_OFF);
-  return { hook: 'FORWARD', drop: validateSource(packet, context), out: found };
+  return { hook: 'FORWARD', drop: validateSource(packet, context, found), out: found };
 }
 
 /** brd_input: a source of 0.0.0.0 (a host asking for its address) is not looked at. */
@@ -101,20 +101,30 @@ function multicast4(packet: Packet, source: number, destination: number, context
   return input(linkLocalGroup || igmp ? STACK_NONE : STACK_MARTIAN_SOURCE);
 }
 
-/** fib_validate_source: our own addresses cannot come from outside; with rp_filter the way back must be known (2) or through the same device (1). */
-function validateSource(packet: Packet, context: RoutingContext): number {
-  const { host, routes, profile } = context;
-  const filter = Math.max(
-    sysctl(profile, 'net.ipv4.conf.all.rp_filter'),
-    sysctl(profile, `net.ipv4.conf.${packet.inInterface}.rp_filter`),
-  );
+/**
+ * fib_validate_source: our own addresses cannot come from outside. With rp_filter, the larger of what `all` and the device say, the way back must be known (2) or through the same
+ * device (1); a device without an address takes 2 for 1. Without, the kernel looks only when the packet leaves where it came from and a redirect may be sent. `out`: where a
+ * forwarded packet goes.
+ */
+function validateSource(packet: Packet, { host, routes, profile }: RoutingContext, out?: string): number {
   if (routes.isLocal(4, packet.source)) return STACK_MARTIAN_SOURCE;
-  if (filter === 0 || host.forward) return STACK_NONE;
+  if (host.forward) return STACK_NONE;
+  const device = packet.inInterface;
+  const both = (setting: DeviceSetting): readonly [number, number] => [
+    sysctl(profile, `net.ipv4.conf.all.${setting}`),
+    deviceSysctl(profile, device, setting),
+  ];
+  const filter = Math.max(...both('rp_filter'));
+  const redirects = both('send_redirects').some((value) => value !== 0);
+  if (filter === 0 && !(redirects && out === device)) return STACK_NONE;
   if (routes.localTable(4, packet.source) !== undefined) return STACK_MARTIAN_SOURCE;
+  if (filter === 0) return STACK_NONE;
   const back = routes.outward(4, packet.source);
-  if (back === undefined) return STACK_RP_FILTER;
-  if (back.type !== 'unicast') return STACK_MARTIAN_SOURCE;
-  return filter === 2 || back.device === packet.inInterface ? STACK_NONE : STACK_RP_FILTER;
+  if (back?.type !== 'unicast') return STACK_RP_FILTER;
+  if (back.device === device) return STACK_NONE;
+  const addresses = routes.interfaceNamed(device)?.addresses;
+  const bare = addresses !== undefined && !addresses.some(({ family }) => family === 4);
+  return filter === 1 || bare ? STACK_RP_FILTER : STACK_NONE;
 }
 
 /** The device a packet is forwarded to, or why there is none. */

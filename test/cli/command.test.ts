@@ -56,6 +56,7 @@ test.each([
   [['replay', '-R', RULES, '-r', CAPTURE, '--sysctl', 'nf_conntrack_tcp_loose'], /--sysctl wants/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--sysctl', 'nf_conntrack_tcp_loose=no'], /--sysctl wants/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--sysctl', 'toString=1'], /--sysctl wants/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--sysctl', 'net.ipv4.conf.eth0.forwarding=1'], /--sysctl wants.*DEVICE\.rp_filter/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--local', '10.0.0.300'], /10\.0\.0\.300/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--local', ','], /--local/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--in', 'a/b'], /--in wants/],
@@ -214,6 +215,20 @@ test.each(['wasm', 'reference'])(
     expect(first.stdout.trimEnd().split('\n').length).toBe(1);
   },
 );
+
+test('sysctls of a device: strict reverse path filtering drops what has no way back there', async () => {
+  const routes = file('routes.json', '[{ "dst": "10.0.0.0/24", "dev": "eth1" }]');
+  const args = ['--local', '10.0.0.2/32@eth0.5', '--in', 'eth0.5', '--route', routes, '--format', 'json'];
+  const dropped = async (...sysctls: string[]): Promise<number> => {
+    const { stdout } = await replay('-r', CAPTURE, ...args, ...sysctls.flatMap((one) => ['--sysctl', one]));
+    return (JSON.parse(stdout) as Report).stack['reverse path filter'] ?? 0;
+  };
+  const all = await dropped('net.ipv4.conf.all.rp_filter=1');
+  expect(all).toBeGreaterThan(100);
+  expect(await dropped()).toBe(0);
+  expect(await dropped('net.ipv4.conf.eth0/5.rp_filter=1')).toBe(all);
+  expect(await dropped('net.ipv4.conf.eth1.rp_filter=1')).toBe(0);
+});
 
 test('standard input: whole, packed, and rules from it', async () => {
   const whole = await replay('-r', CAPTURE, '--format', 'json', '--no-timing');

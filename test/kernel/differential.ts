@@ -29,6 +29,8 @@ export interface Case {
   rules: Partial<Record<Family, string>>;
   host: Host;
   frames: readonly Frame[];
+  /** By full name, for the kernel and the others. */
+  sysctls?: Record<string, number>;
 }
 
 /** All frames of a capture file (plain or .gz). */
@@ -62,11 +64,12 @@ function stamp(frames: readonly Frame[], numbers: readonly number[], times: read
   });
 }
 
-async function askKernel(backend: KernelJob['backend'], { rules, host, frames }: Case): Promise<Judged> {
+async function askKernel(backend: KernelJob['backend'], { rules, host, frames, sysctls = {} }: Case): Promise<Judged> {
   const families = ([4, 6] as const).filter((family) => rules[family] !== undefined);
   const [family = 4, other] = families;
   const { numbers, skipped, ...hosted } = jobFromHost(host, frames, families);
   const job: KernelJob = { ...hosted, backend, family, rules: rules[family] ?? '', trace: true };
+  job.sysctls = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [name, String(value)]));
   if (other !== undefined) job.rulesOther = rules[other] ?? '';
   const outcome = await runKernel(job);
   if (outcome.refused !== undefined) throw new Error(`the kernel refuses the rules: ${outcome.refused.stderr}`);
@@ -87,13 +90,14 @@ async function askKernel(backend: KernelJob['backend'], { rules, host, frames }:
   return { job, families, kernel, numbers: all, frames: stamp(frames, numbers, times), hz: outcome.kernel.hz };
 }
 
-function witnessJob(backend: KernelJob['backend'], { rules, host }: Case, hz: number): Job {
+function witnessJob(backend: KernelJob['backend'], { rules, host, sysctls = {} }: Case, hz: number): Job {
   const sets: Partial<Record<Family, RuleSet>> = {};
   for (const family of [4, 6] as const) {
     const text = rules[family];
     if (text !== undefined) sets[family] = parseSave(text, { file: `rules.v${family}`, family });
   }
-  return { rules: sets, host, profile: { ...DEFAULT_PROFILE, backend, hz: hz || DEFAULT_PROFILE.hz }, packets: { path: true } };
+  const profile = { ...DEFAULT_PROFILE, backend, hz: hz || DEFAULT_PROFILE.hz, sysctls };
+  return { rules: sets, host, profile, packets: { path: true } };
 }
 
 /** Every difference between the running kernel and each witness, by the witness's name; an empty list where they agree. */

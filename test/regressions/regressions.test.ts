@@ -99,7 +99,10 @@ describeKernel('bugs that were found, as the kernel sees them', () => {
         const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: frame.bytes.slice() }));
         reader.push(new Uint8Array(capture));
         const sysctls = Object.fromEntries(
-          Object.entries(about.sysctls ?? {}).map(([key, value]) => [`net.netfilter.${key}`, String(value)]),
+          Object.entries(about.sysctls ?? {}).map(([key, value]) => [
+            key.startsWith('net.') ? key : `net.netfilter.${key}`,
+            String(value),
+          ]),
         );
         const { numbers: _numbers, skipped: _skipped, ...hosted } = jobFromHost(job.host, frames, [family]);
         const outcome = await runKernel({

@@ -26,12 +26,16 @@ const route = (destination: readonly number[], prefix: number, type: Route['type
 const INSIDE = [0xfd000000, 0, 0, 0];
 const OWN6 = [0xfd000000, 0, 0, 1];
 const LINK6 = [0xfe800000, 0, 0, 0xaabbccdd];
+const FOUR = [
+  { family: 4, address: [0xc0a80101], prefix: 24 },
+  { family: 4, address: [0x0a000001], prefix: 8 },
+] as const;
 /** eth0 192.168.1.1/24 towards the world, eth1 10.0.0.1/8 and fd00::1/64 inside. */
 const HOST: Host = {
   interfaces: [
     { name: 'lo', mac: [0, 0, 0, 0, 0, 0], addresses: [] },
-    { name: 'eth0', mac: MAC_A, mtu: 1500, addresses: [{ family: 6, address: LINK6, prefix: 64 }] },
-    { name: 'eth1', mtu: 1400, addresses: [{ family: 6, address: OWN6, prefix: 64 }] },
+    { name: 'eth0', mac: MAC_A, mtu: 1500, addresses: [FOUR[0], { family: 6, address: LINK6, prefix: 64 }] },
+    { name: 'eth1', mtu: 1400, addresses: [FOUR[1], { family: 6, address: OWN6, prefix: 64 }] },
   ],
   routes: [
     route([0x7f000000], 8, 'local', 'lo'),
@@ -209,6 +213,23 @@ describe.each(BUILDS)('the way of a packet, %s build', (build) => {
       expect([value, four({ source: 0xcb007101, destination: INNER }, place)[1]]).toEqual([value, nowhere]);
       expect(four({ source: WORLD, destination: LOCAL0 }, place)).toEqual([p.WAY_INPUT, 0, ETH0, 0]);
     }
+  });
+
+  test('rp_filter of a device: the larger of its own and that of all; devices without one have that of default', () => {
+    const spoofed = { source: INNER, destination: WORLD };
+    const reasonAt = (device: number, sysctls: Record<string, number>): number => {
+      const full = Object.entries(sysctls).map(([name, value]) => [`net.ipv4.conf.${name}.rp_filter`, value]);
+      use({}, { sysctls: Object.fromEntries(full) });
+      return four(spoofed, { interface: device })[1]!;
+    };
+    expect(reasonAt(ETH0, { eth0: 1 })).toBe(r.STACK_RP_FILTER);
+    expect(reasonAt(ETH0, { eth1: 1 })).toBe(0);
+    expect(reasonAt(ETH0, { all: 1, eth0: 2 })).toBe(0);
+    expect(reasonAt(ETH0, { default: 1 })).toBe(r.STACK_RP_FILTER);
+    expect(reasonAt(ETH0, { default: 1, eth0: 0 })).toBe(0);
+    // A device nobody announced, between the names that were.
+    expect(reasonAt(ETH2 + 1, { default: 1 })).toBe(r.STACK_RP_FILTER);
+    expect(reasonAt(ETH2 + 1, { eth2: 1 })).toBe(0);
   });
 
   test('IPv6: routes, scopes, hop limit, MTU, groups', () => {
