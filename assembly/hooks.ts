@@ -3,15 +3,14 @@ import { FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_OUT_INTERFACE, FIELD_TTL } from
 import { IMAGE_FLAG_CONNTRACK4, IMAGE_FLAG_CONNTRACK6, IMAGE_FLAG_FAMILY4, IMAGE_FLAG_FAMILY6 } from '../src/abi/image.ts';
 import {
   PACKET_CT_UNCONFIRMED,
-  PACKET_STACK,
   PACKET_WAY,
   WAY_FORWARD,
   WAY_INPUT,
   WAY_LOOPBACK,
+  WAY_LOST_FORWARD,
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT, NEXT_DROP } from '../src/abi/program.ts';
-import { STACK_MULTICAST, STACK_NO_ROUTE, STACK_SOURCE_ROUTE } from '../src/abi/reasons.ts';
 import { runWalk } from './classify/walk.ts';
 import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn, natDone, natPending } from './conntrack/index';
 import {
@@ -146,6 +145,5 @@ export function hookOf(slot: usize): u32 {
   if (way === WAY_INPUT) return 0;
   if (way === WAY_FORWARD) return 2;
   if (way === WAY_OUTPUT || way === WAY_LOOPBACK) return 1;
-  const reason = load<u32>(slot, PACKET_STACK);
-  return reason >= <u32>STACK_NO_ROUTE && reason !== <u32>STACK_MULTICAST && reason <= <u32>STACK_SOURCE_ROUTE ? 2 : 0;
+  return way === WAY_LOST_FORWARD ? 2 : 0;
 }

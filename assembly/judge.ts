@@ -18,7 +18,7 @@ import {
   PACKET_STACK,
   PACKET_UNSEEN,
   PACKET_WAY,
-  WAY_PREROUTING,
+  WAY_LOST_INPUT,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT, NEXT_HOTDROP, NEXT_REJECT } from '../src/abi/program.ts';
@@ -93,7 +93,7 @@ function judge(slot: usize, record: bool): u64 {
 /** A packet that the rules let go on to a dead end is the stack's. */
 function verdictOf(slot: usize, next: u32): u32 {
   if (next !== NEXT_ACCEPT) return refusal(next);
-  if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_PREROUTING) return VERDICT_ACCEPT;
+  if (load<u32>(slot, PACKET_WAY) < <u32>WAY_LOST_INPUT) return VERDICT_ACCEPT;
   tally(CONTROL_STACK, load<u32>(slot, PACKET_STACK));
   return VERDICT_STACK;
 }

@@ -14,7 +14,7 @@ import {
   TABLE_RAW,
   TABLE_SECURITY,
 } from '../src/abi/image.ts';
-import { WAY_FORWARD, WAY_INPUT, WAY_LOOPBACK, WAY_OUTPUT, WAY_PREROUTING } from '../src/abi/packet.ts';
+import { WAY_FORWARD, WAY_INPUT, WAY_LOOPBACK, WAY_LOST_FORWARD, WAY_LOST_INPUT, WAY_OUTPUT } from '../src/abi/packet.ts';
 import { code } from './classify/program.ts';
 import { nft } from './stack/host.ts';
 
@@ -49,8 +49,8 @@ export const SHORT_HIDES: u32 = 16;
 export const SHORT_WALK_SHIFT: u32 = 8;
 
 const PLAN_SIZE: usize = 32 * 4;
-const WAYS: usize = 6;
-const PLANS: usize = memory.data(2 * 6 * 32 * 4, 16);
+const WAYS: usize = 7;
+const PLANS: usize = memory.data(2 * 7 * 32 * 4, 16);
 
 let at: usize = 0;
 let family: u32 = 0;
@@ -64,10 +64,12 @@ export function planOf(six: bool, way: u32): usize {
 export function makePlans(six: bool, present: bool, conntrack: bool): void {
   family = six ? 25 : 0;
   tracked = conntrack;
-  begin(six, WAY_PREROUTING);
-  put(OP_HIDE_OUT);
-  prerouting(true);
-  put(OP_END);
+  for (let way: u32 = WAY_LOST_INPUT; way <= <u32>WAY_LOST_FORWARD; way++) {
+    begin(six, way);
+    put(OP_HIDE_OUT);
+    prerouting(true);
+    put(OP_END);
+  }
   begin(six, WAY_INPUT);
   prerouting(true);
   input();

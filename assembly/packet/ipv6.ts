@@ -1,5 +1,6 @@
 /** IPv6: the checks of ip6_rcv_core (net/ipv6/ip6_input.c) in its order, then the static fields. */
 import { FIELD_DESTINATION, FIELD_LENGTH, FIELD_SOURCE, FIELD_TOS, FIELD_TTL } from '../../src/abi/fields.ts';
+import { PACKET_DOUBT } from '../../src/abi/packet.ts';
 import {
   UNSEEN_IP_SHORT,
   UNSEEN_IP_TRUNCATED,
@@ -43,11 +44,9 @@ export function ipv6(slot: usize, ip: usize, captured: u32): void {
     return;
   }
   if (next === NEXT_HOP_BY_HOP) {
-    total = hopByHop(ip, min<u32>(total, captured), total, payload);
-    if (total === 0) {
-      unseen(slot, UNSEEN_IP6_HOPOPTS);
-      return;
-    }
+    const announced = hopByHop(ip, min<u32>(total, captured), total, payload);
+    if (announced !== 0) total = announced;
+    else if (load<u32>(slot, PACKET_DOUBT) === 0) doubt(slot, UNSEEN_IP6_HOPOPTS);
   }
   putHeader(slot, ip, total);
   extensionHeaders(slot, ip, next, min<u32>(total, captured));

@@ -65,7 +65,7 @@ export function arrive4(slot: usize, device: u32, source: u32, destination: u32)
   if (reason === STACK_NONE) reason = optionsReason(slot);
   if (reason === STACK_NONE && forward) reason = forward4(slot, out);
   if (reason !== STACK_NONE) {
-    dropped(slot, reason);
+    dropped(slot, reason, forward);
     return;
   }
   store<u32>(slot, forward ? WAY_FORWARD : WAY_INPUT, PACKET_WAY);

@@ -52,7 +52,7 @@ export function arrive6(slot: usize, device: u32, destination: u32): void {
   const out = outDevice(to, device, destination);
   const reason = multicast ? STACK_MULTICAST : forward6(slot, type, device, out);
   if (reason !== STACK_NONE) {
-    dropped(slot, reason);
+    dropped(slot, reason, !multicast);
     return;
   }
   store<u32>(slot, WAY_FORWARD, PACKET_WAY);

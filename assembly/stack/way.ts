@@ -22,8 +22,9 @@ import {
   PACKET_WAY,
   WAY_INPUT,
   WAY_LOOPBACK,
+  WAY_LOST_FORWARD,
+  WAY_LOST_INPUT,
   WAY_OUTPUT,
-  WAY_PREROUTING,
   WAY_UNSEEN,
 } from '../../src/abi/packet.ts';
 import { UNSEEN_OUTGOING_COPY } from '../../src/abi/reasons.ts';
@@ -36,7 +37,7 @@ import { isUsual, ownUsual, route4, route6, routeDevice, routeType, search4 } fr
 
 /**
  * Sets PACKET_WAY, the interfaces and, when rules ask for them, the address types; PACKET_STACK when routing or forwarding drops the
- * packet (WAY_PREROUTING), PACKET_UNSEEN for what never reaches a hook. The TTL stays as captured.
+ * packet (WAY_LOST_*), PACKET_UNSEEN for what never reaches a hook. The TTL stays as captured.
  */
 export function routePacket(slot: usize): void {
   if (load<u32>(slot, PACKET_UNSEEN) !== 0) {
@@ -176,8 +177,8 @@ function arrive(slot: usize, device: u32, source: u32, destination: u32, six: bo
   else arrive4(slot, device, source, destination);
 }
 
-/** PREROUTING ran, then the stack dropped the packet. */
-export function dropped(slot: usize, reason: u32): void {
-  store<u32>(slot, WAY_PREROUTING, PACKET_WAY);
+/** PREROUTING will run, then the stack drops the packet, on its way to FORWARD or to INPUT. */
+export function dropped(slot: usize, reason: u32, forward: bool): void {
+  store<u32>(slot, forward ? WAY_LOST_FORWARD : WAY_LOST_INPUT, PACKET_WAY);
   store<u32>(slot, reason, PACKET_STACK);
 }

@@ -56,8 +56,9 @@ export const WAY_FORWARD = 2;
 export const WAY_OUTPUT = 3;
 /** Sent and received by this host over lo: OUTPUT, POSTROUTING, then PREROUTING and INPUT with the same connection. */
 export const WAY_LOOPBACK = 4;
-/** Entered PREROUTING, then dropped by routing (PACKET_STACK says why). */
-export const WAY_PREROUTING = 5;
+/** Entered PREROUTING, then dropped by the stack (PACKET_STACK says why) before it came to INPUT, or to FORWARD. */
+export const WAY_LOST_INPUT = 5;
+export const WAY_LOST_FORWARD = 6;
 
 /** u64: jiffies at the packet's time, floor(t * HZ) counted from the epoch; filled by the record reader. */
 export const PACKET_JIFFIES = 224;

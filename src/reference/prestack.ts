@@ -71,8 +71,10 @@ function check6(bytes: Uint8Array, profile: Profile, way: PrestackWay): Prestack
   if (length > bytes.length && !lenient) return { unseen: UNSEEN_IP_TRUNCATED };
   const trimmed = bytes.subarray(0, length);
   if (!hopByHop) return { family: 6, bytes: trimmed, length };
-  if (!hopByHopRight(trimmed)) return { unseen: UNSEEN_IP6_HOPOPTS };
-  const announced = jumbo ? jumboPayload(trimmed) : 0;
+  const right = hopByHopRight(trimmed);
+  // ip6_rcv reads the options; what the host sends goes out with any.
+  if (way.arrives && !right) return { unseen: UNSEEN_IP6_HOPOPTS };
+  const announced = jumbo && right ? jumboPayload(trimmed) : 0;
   if (announced === 0) return { family: 6, bytes: trimmed, length };
   return { family: 6, bytes: trimmed.subarray(0, announced + ipv6.HEADER_LENGTH), length: announced + ipv6.HEADER_LENGTH };
 }

@@ -96,7 +96,13 @@ describe.each(BUILDS)('the way of a packet, %s build', (build) => {
     front.frame(Uint8Array.from(frame(0x800, ip4(packet), destination, source)), 1, place);
     return fate();
   };
-  const gone = (reason: number, device: number): [number, number, number, number] => [p.WAY_PREROUTING, reason, device, 0];
+  /** Dropped on its way to INPUT, or to FORWARD. */
+  const gone = (reason: number, device: number, way: number = p.WAY_LOST_FORWARD): [number, number, number, number] => [
+    way,
+    reason,
+    device,
+    0,
+  ];
 
   test('INPUT, OUTPUT, FORWARD, LOOPBACK and their interfaces', () => {
     use();
@@ -109,7 +115,9 @@ describe.each(BUILDS)('the way of a packet, %s build', (build) => {
     expect(four({ source: LOCAL0, destination: LOCAL1 })).toEqual([p.WAY_LOOPBACK, 0, LO, LO]);
     expect(four({ source: 0x7f000001, destination: 0x7f000001 })).toEqual([p.WAY_LOOPBACK, 0, LO, LO]);
     expect(four({ source: WORLD, destination: INNER }, { direction: 2 })).toEqual([p.WAY_UNSEEN, r.UNSEEN_OUTGOING_COPY, 0, 0]);
-    expect(four({ source: LOCAL0, destination: LOCAL1 }, { direction: 1 })).toEqual(gone(r.STACK_MARTIAN_SOURCE, ETH0));
+    expect(four({ source: LOCAL0, destination: LOCAL1 }, { direction: 1 })).toEqual(
+      gone(r.STACK_MARTIAN_SOURCE, ETH0, p.WAY_LOST_INPUT),
+    );
     expect(four({ source: INNER, destination: 0x0affffff })).toEqual([p.WAY_INPUT, 0, ETH1, 0]);
     expect(four({ source: INNER, destination: 0xffffffff })).toEqual([p.WAY_INPUT, 0, ETH1, 0]);
     expect(four({ source: 0, destination: 0xffffffff })).toEqual([p.WAY_INPUT, 0, ETH0, 0]);
@@ -169,8 +177,14 @@ describe.each(BUILDS)('the way of a packet, %s build', (build) => {
       [{ source: WORLD, destination: 0xe0000002 }, r.STACK_MULTICAST],
       [{ source: 0xc0a801ff, destination: WORLD }, r.STACK_MARTIAN_SOURCE],
     ];
-    for (const [packet, reason] of cases) expect([packet, four(packet)]).toEqual([packet, gone(reason, ETH0)]);
-    expect(four({ source: 0x7f000001, destination: WORLD }, { direction: 1 })).toEqual(gone(r.STACK_MARTIAN_SOURCE, ETH0));
+    const onward = [INNER, WORLD, 0xac100001, 0xcb007101, 0xc6336401];
+    for (const [packet, reason] of cases) {
+      const way = onward.includes(packet.destination ?? 0) ? p.WAY_LOST_FORWARD : p.WAY_LOST_INPUT;
+      expect([packet, four(packet)]).toEqual([packet, gone(reason, ETH0, way)]);
+    }
+    expect(four({ source: 0x7f000001, destination: WORLD }, { direction: 1 })).toEqual(
+      gone(r.STACK_MARTIAN_SOURCE, ETH0, p.WAY_LOST_INPUT),
+    );
     const passes: [packet: Ip4, way: number][] = [
       [{ source: WORLD, destination: 0xe0000001, ttl: 1 }, p.WAY_INPUT],
       [{ source: WORLD, destination: LOCAL0, ttl: 0 }, p.WAY_INPUT],
@@ -237,21 +251,21 @@ describe.each(BUILDS)('the way of a packet, %s build', (build) => {
     const outside = [0x20010db8, 0, 0, 1];
     const inside = [0xfd000000, 0, 0, 9];
     const cases: [packet: Ip6, way: number, reason: number][] = [
-      [{ source: outside, destination: inside, hops: 1 }, p.WAY_PREROUTING, r.STACK_TTL],
+      [{ source: outside, destination: inside, hops: 1 }, p.WAY_LOST_FORWARD, r.STACK_TTL],
       [{ source: outside, destination: inside, hops: 2 }, p.WAY_FORWARD, 0],
-      [{ source: outside, destination: [0x20020000, 0, 0, 1] }, p.WAY_PREROUTING, r.STACK_UNREACHABLE],
-      [{ source: outside, destination: [0x30000000, 0, 0, 1] }, p.WAY_PREROUTING, r.STACK_NO_ROUTE],
-      [{ source: [0xfe800000, 0, 0, 9], destination: inside }, p.WAY_PREROUTING, r.STACK_SOURCE_SCOPE],
-      [{ source: [0, 0, 0, 0], destination: inside }, p.WAY_PREROUTING, r.STACK_SOURCE_SCOPE],
+      [{ source: outside, destination: [0x20020000, 0, 0, 1] }, p.WAY_LOST_FORWARD, r.STACK_UNREACHABLE],
+      [{ source: outside, destination: [0x30000000, 0, 0, 1] }, p.WAY_LOST_FORWARD, r.STACK_NO_ROUTE],
+      [{ source: [0xfe800000, 0, 0, 9], destination: inside }, p.WAY_LOST_FORWARD, r.STACK_SOURCE_SCOPE],
+      [{ source: [0, 0, 0, 0], destination: inside }, p.WAY_LOST_FORWARD, r.STACK_SOURCE_SCOPE],
       [{ source: outside, destination: inside, payload: Array(1360).fill(0) }, p.WAY_FORWARD, 0],
-      [{ source: outside, destination: inside, payload: Array(1361).fill(0) }, p.WAY_PREROUTING, r.STACK_MTU],
+      [{ source: outside, destination: inside, payload: Array(1361).fill(0) }, p.WAY_LOST_FORWARD, r.STACK_MTU],
       [{ source: outside, destination: [0xff020000, 0, 0, 1] }, p.WAY_INPUT, 0],
       [{ source: outside, destination: [0xff020000, 0, 0, 2] }, p.WAY_INPUT, 0],
       [{ source: outside, destination: [0xff050000, 0, 0, 2] }, p.WAY_INPUT, 0],
-      [{ source: outside, destination: [0xff050000, 0, 0, 1] }, p.WAY_PREROUTING, r.STACK_MULTICAST],
+      [{ source: outside, destination: [0xff050000, 0, 0, 1] }, p.WAY_LOST_INPUT, r.STACK_MULTICAST],
       [{ source: outside, destination: [0xff020000, 0, 1, 0xffbbccdd] }, p.WAY_INPUT, 0],
-      [{ source: outside, destination: [0xff020000, 0, 1, 0xffbbccde] }, p.WAY_PREROUTING, r.STACK_MULTICAST],
-      [{ source: outside, destination: [0xff0e0000, 0, 0, 1] }, p.WAY_PREROUTING, r.STACK_MULTICAST],
+      [{ source: outside, destination: [0xff020000, 0, 1, 0xffbbccde] }, p.WAY_LOST_INPUT, r.STACK_MULTICAST],
+      [{ source: outside, destination: [0xff0e0000, 0, 0, 1] }, p.WAY_LOST_INPUT, r.STACK_MULTICAST],
     ];
     for (const [packet, way, reason] of cases) expect([packet, ...six(packet).slice(0, 2)]).toEqual([packet, way, reason]);
     expect(six({ source: [0xfe800000, 0, 0, 9], destination: [0xfe800000, 0, 0, 8] })).toEqual([p.WAY_FORWARD, 0, ETH0, ETH0]);
@@ -296,8 +310,8 @@ describe.each(BUILDS)('the way of a packet, %s build', (build) => {
     expect(framed({}, MAC_B, MAC_A)[0]).toBe(p.WAY_FORWARD);
     expect(framed({}, ALL)).toEqual(gone(r.STACK_NOT_HOST, ETH1));
     expect(four({ destination: 0xffffffff })).toEqual([p.WAY_INPUT, 0, ETH1, 0]);
-    expect(four({ source: 0x7f000001 })).toEqual(gone(r.STACK_MARTIAN_SOURCE, ETH1));
-    expect(four({ destination: 0x7f000001 })).toEqual(gone(r.STACK_MARTIAN_DESTINATION, ETH1));
+    expect(four({ source: 0x7f000001 })).toEqual(gone(r.STACK_MARTIAN_SOURCE, ETH1, p.WAY_LOST_INPUT));
+    expect(four({ destination: 0x7f000001 })).toEqual(gone(r.STACK_MARTIAN_DESTINATION, ETH1, p.WAY_LOST_INPUT));
     expect(four({ ttl: 1 })).toEqual(gone(r.STACK_TTL, ETH1));
     expect(six({ source: OWN6 })).toEqual([p.WAY_FORWARD, 0, ETH1, ETH2]);
   });
