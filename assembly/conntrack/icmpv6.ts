@@ -1,7 +1,14 @@
 /** The ICMPv6 tracker (nf_conntrack_proto_icmpv6.c). */
 import { TRACKING_ICMPV6 } from '../../src/abi/conntrack';
 import { FIELD_L4_LENGTH, FIELD_SOURCE, FIELD_TTL } from '../../src/abi/fields';
-import { INVALID_CHECKSUM, INVALID_ICMP_INNER, INVALID_ICMP_TYPE, INVALID_NONE, INVALID_SHORT } from '../../src/abi/reasons';
+import {
+  INVALID_CHECKSUM,
+  INVALID_ICMP_INNER,
+  INVALID_ICMP_MISMATCH,
+  INVALID_ICMP_TYPE,
+  INVALID_NONE,
+  INVALID_SHORT,
+} from '../../src/abi/reasons';
 import { checksumHolds } from './checksum';
 import { PROTOCOL_ICMPV6 } from './entry';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED } from './icmp';
@@ -54,7 +61,7 @@ export function redirectInner(slot: usize, header: usize): u32 {
   // Not an error then, and a type without a partner.
   if (load<u8>(header, 1) !== 0) return INVALID_ICMP_TYPE;
   const linkLocal = (load<u32>(slot, FIELD_SOURCE * 4) & 0xffc00000) === 0xfe800000;
-  if (load<u32>(slot, FIELD_TTL * 4) !== 255 || !linkLocal) return INVALID_ICMP_INNER;
+  if (load<u32>(slot, FIELD_TTL * 4) !== 255 || !linkLocal) return INVALID_ICMP_MISMATCH;
   if (present < REDIRECT_SIZE + 2 || load<u8>(header, REDIRECT_SIZE + 1) === 0) return INVALID_ICMP_INNER;
   return load<u8>(header, REDIRECT_SIZE) === OPTION_REDIRECTED ? REDIRECT_INNER : INVALID_ICMP_TYPE;
 }

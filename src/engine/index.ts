@@ -6,6 +6,7 @@ import { EngineSession } from './session.ts';
 
 export { ImageError, type ImageFault } from './image-error.ts';
 export { readImage } from './image-view.ts';
+export { compileModule } from './loader.ts';
 export { type CaptureEnding, EngineError, type EngineSession } from './session.ts';
 
 export interface EngineOptions extends CompileOptions {

@@ -34,6 +34,10 @@ export interface EngineExports {
 /** The bytes of build/engine.wasm, or a WebAssembly.Module made from them (its type is not in every TypeScript library). */
 export type WasmSource = ArrayBuffer | Uint8Array | object;
 
+/** A module that can be instantiated many times; compiling is the dear part. */
+export const compileModule = (wasm: Uint8Array): Promise<object> =>
+  (globalThis as unknown as { WebAssembly: { compile(bytes: Uint8Array): Promise<object> } }).WebAssembly.compile(wasm);
+
 /** A fresh instance with a memory of its own. The module has no imports. */
 export async function loadEngine(wasm: WasmSource): Promise<EngineExports> {
   const { exports } = await instantiate(wasm as Parameters<typeof instantiate>[0]);

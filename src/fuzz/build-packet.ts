@@ -1,6 +1,7 @@
 /** Builds IP packets byte by byte for the fuzzer: right by default, wrong on request. Knows formats, nothing of the witnesses. */
 import { parseAddress } from '../model/address.ts';
 import type { Family } from '../model/ruleset.ts';
+import { type HeaderChain, NO_CHAIN } from './headers.ts';
 
 export interface IpFields {
   family: Family;
@@ -12,9 +13,10 @@ export interface IpFields {
   id: number;
   /** IPv4 flags and offset as in the header (DF 0x4000, MF 0x2000, offset in units of 8). IPv6: a fragment header is put in when not 0 (offset << 3 | more). */
   fragment: number;
-  /** IPv4 options (padded to four), or IPv6 extension headers already chained: `first` is the type of the first one. */
+  /** IPv4 options, padded to four. */
   options: Uint8Array;
-  firstHeader?: number;
+  /** IPv6 extension headers before the fragment header. */
+  chain?: HeaderChain;
   /** Added to the right total or payload length. */
   lengthOff: number;
   /** Spoils the IPv4 header checksum. */
@@ -33,8 +35,18 @@ const fold = (total: number): number => {
   return ~folded & 0xffff;
 };
 
-/** Address bytes in network order. */
+const known = new Map<string, Uint8Array>();
+
+/** Address bytes in network order. The array is shared: do not write to it. */
 export function addressBytes(text: string, family: Family): Uint8Array {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const bytes = readAddress(text, family);
+  known.set(text, bytes);
+  return bytes;
+}
+
+function readAddress(text: string, family: Family): Uint8Array {
   const words = parseAddress(text, family);
   if (words === undefined) throw new Error(`no address: ${text}`);
   const out = new Uint8Array(words.length * 4);
@@ -43,7 +55,11 @@ export function addressBytes(text: string, family: Family): Uint8Array {
 }
 
 /** The transport checksum over the pseudo header; `at` is where it stands. 0 is sent as 0xffff for UDP. */
-export function fillChecksum(transport: Uint8Array, at: number, fields: IpFields): void {
+export function fillChecksum(
+  transport: Uint8Array,
+  at: number,
+  fields: Pick<IpFields, 'family' | 'source' | 'destination' | 'protocol'>,
+): void {
   transport[at] = 0;
   transport[at + 1] = 0;
   const pseudo = sum16(addressBytes(fields.source, fields.family)) + sum16(addressBytes(fields.destination, fields.family));
@@ -52,6 +68,13 @@ export function fillChecksum(transport: Uint8Array, at: number, fields: IpFields
   if (value === 0 && fields.protocol === 17) value = 0xffff;
   transport[at] = value >> 8;
   transport[at + 1] = value & 255;
+}
+
+/** The checksum of an IPv4 header with its options. */
+export function fillHeaderChecksum(header: Uint8Array): void {
+  header.set([0, 0], 10);
+  const value = fold(sum16(header));
+  header.set([value >> 8, value & 255], 10);
 }
 
 /** The IP packet around a transport payload. */
@@ -74,26 +97,28 @@ function ipv4Packet(fields: IpFields, payload: Uint8Array): Uint8Array {
   out.set(addressBytes(fields.source, 4), 12);
   out.set(addressBytes(fields.destination, 4), 16);
   out.set(fields.options, 20);
-  view.setUint16(10, fold(sum16(out.subarray(0, header))) ^ (fields.badChecksum ? 1 : 0));
+  fillHeaderChecksum(out.subarray(0, header));
+  if (fields.badChecksum) out[11]! ^= 1;
   out.set(payload, header);
   return out;
 }
 
 function ipv6Packet(fields: IpFields, payload: Uint8Array): Uint8Array {
   const fragment = fields.fragment === 0 ? 0 : 8;
-  const out = new Uint8Array(40 + fields.options.length + fragment + payload.length);
+  const chain = fields.chain ?? NO_CHAIN;
+  const out = new Uint8Array(40 + chain.bytes.length + fragment + payload.length);
   const view = new DataView(out.buffer);
   view.setUint32(0, (6 << 28) | (fields.tos << 20));
   view.setUint16(4, Math.max(0, out.length - 40 + fields.lengthOff) & 0xffff);
   const behind = fragment === 0 ? fields.protocol : 44;
-  out[6] = fields.options.length > 0 ? (fields.firstHeader ?? 60) : behind;
+  out[6] = chain.last >= 0 ? chain.first : behind;
   out[7] = fields.ttl;
   out.set(addressBytes(fields.source, 6), 8);
   out.set(addressBytes(fields.destination, 6), 24);
-  out.set(fields.options, 40);
-  if (fields.options.length > 0) out[40] = behind;
+  out.set(chain.bytes, 40);
+  if (chain.last >= 0) out[40 + chain.last] = behind;
   if (fragment !== 0) {
-    const at = 40 + fields.options.length;
+    const at = 40 + chain.bytes.length;
     out[at] = fields.protocol;
     view.setUint16(at + 2, fields.fragment);
     view.setUint32(at + 4, fields.id);

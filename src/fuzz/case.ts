@@ -1,87 +1,107 @@
-/** One case: a rule set, a capture, a host, a profile; all of it from one seed. */
+/** One case: a rule set, packets, a host, a profile. */
 import { type WrittenFrame, writePcap } from '../capture/writer.ts';
+import type { Draw } from '../extensions/extension.ts';
 import type { RuleError } from '../model/errors.ts';
 import type { Host } from '../model/host.ts';
-import { buildHost } from '../model/host-build.ts';
+import { buildHost, type HostGiven } from '../model/host-build.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
+import { needsConntrack } from '../reference/tables.ts';
 import { parseSaveAll } from '../syntax/index.ts';
+import { boundariesOf } from './boundaries.ts';
 import { ethernetFrame } from './build-packet.ts';
-import { type SeededDraw, seededDraw } from './draw.ts';
 import { type FuzzPacket, Traffic, type TrafficFeatures } from './packets.ts';
 import { LOCAL } from './pools.ts';
 import { drawFeatures, generateRules } from './rules.ts';
 
 export interface FuzzCase {
-  seed: number;
   family: Family;
-  /** As generated, less the lines our parser refuses (their errors are in `refused`). */
+  /** iptables-save text, less the lines our parser refused. */
   rules: string;
-  refused: RuleError[];
+  /** `rules`, read. */
   ruleset: RuleSet;
-  traffic: TrafficFeatures;
+  /** What the generator wrote and our parser refused: a generator that errs costs a rule, not a case. */
+  refused: RuleError[];
   packets: FuzzPacket[];
+  /** The host as flags, and as the model. */
+  given: HostGiven;
   host: Host;
   profile: Profile;
 }
 
+/** Whom a case is for: software takes everything; the running kernel has its own clock; kernels on the capture's clock take pauses and limits too. */
+export type Judge = 'software' | 'kernel' | 'virtual';
+
 export interface CaseOptions {
   packets: number;
+  judge: Judge;
   family?: Family;
-  backend?: 'legacy' | 'nft';
+  backend?: Profile['backend'];
+  /** Default 6.18 at 250 Hz. */
+  kernel?: Pick<Profile, 'kernel' | 'hz'>;
   /** Only these extensions. */
   only?: readonly string[];
-  /** What the kernel can be asked at top speed: no pauses, nothing it cannot be sent. */
-  forKernel?: boolean;
 }
 
-/** limit needs the capture's clock (the virtual-clock kernel will have it); NFLOG's records and those of the trace get into each other's way. */
-const NOT_FOR_THE_KERNEL = ['limit', 'NFLOG'];
+/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock. */
+const WITHOUT: Record<Judge, readonly string[]> = { software: [], kernel: ['limit', 'NFLOG'], virtual: ['NFLOG'] };
 
+/** The hooks packets meet. */
+const HOOKS: Record<TrafficFeatures['topology'], readonly string[]> = {
+  host: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
+  forward: ['PREROUTING', 'FORWARD', 'POSTROUTING'],
+};
+
+/** The link type of captures. */
+const ETHERNET = 1;
 const DEVICE_MAC = '02:00:00:00:00:01';
 const GROUP_MACS = { host: DEVICE_MAC, broadcast: 'ff:ff:ff:ff:ff:ff', multicast: '01:00:5e:00:00:01' };
 
-/** The case of a seed. */
-export function makeCase(seed: number, options: CaseOptions): FuzzCase {
-  const draw = seededDraw(seed);
+/** A random case. */
+export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const family = options.family ?? draw.pick([4, 4, 6] as const);
-  const { rules, refused, ruleset } = legalRules(draw, family, options);
-  const traffic: TrafficFeatures = {
-    topology: draw.pick(['host', 'forward'] as const),
-    fragments: options.forKernel !== true && draw.chance(0.4),
-    damage: draw.chance(0.5),
-    options: draw.chance(0.4),
-    unsendable: options.forKernel !== true,
-    pause: options.forKernel === true ? 0 : draw.pick([0, 0, 1, 40, 200]),
-  };
-  const source = new Traffic(draw, family, traffic);
-  const packets = Array.from({ length: options.packets }, () => source.next());
-  const host =
-    traffic.topology === 'forward'
-      ? buildHost({ forward: true, in: 'eth0', out: 'eth1' })
-      : buildHost({ local: [LOCAL[family]], in: 'eth0' });
-  const backend = options.backend ?? draw.pick(['legacy', 'nft'] as const);
+  const software = options.judge === 'software';
   const profile: Profile = {
-    backend,
+    backend: options.backend ?? draw.pick(['legacy', 'nft'] as const),
     kernel: '6.18',
     hz: 250,
-    prestack: options.forKernel === true ? 'kernel' : draw.pick(['kernel', 'kernel', 'lenient'] as const),
+    ...options.kernel,
+    prestack: software ? draw.pick(['kernel', 'kernel', 'lenient'] as const) : 'kernel',
     sysctls: {},
   };
-  return { seed, family, rules, refused, ruleset, traffic, packets, host, profile };
+  const features = drawFeatures(draw, options.only, WITHOUT[options.judge]);
+  const topology = draw.pick(['host', 'forward'] as const);
+  const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology]), family);
+  const traffic = drawTraffic(draw, options.judge, topology, ruleset);
+  const source = new Traffic(draw, family, traffic, boundariesOf(ruleset, profile));
+  const packets = Array.from({ length: options.packets }, () => source.next());
+  const given: HostGiven =
+    traffic.topology === 'forward' ? { forward: true, in: 'eth0', out: 'eth1' } : { local: [LOCAL[family]], in: 'eth0' };
+  return { family, rules, refused, ruleset, packets, given, host: buildHost(given), profile };
 }
 
-/** Lines that are refused are taken out, one at a time: a generator that errs costs a rule, not a case. */
-function legalRules(draw: SeededDraw, family: Family, options: CaseOptions): Pick<FuzzCase, 'rules' | 'refused' | 'ruleset'> {
+/** Swarm style: what this case's packets may be. */
+function drawTraffic(draw: Draw, judge: Judge, topology: TrafficFeatures['topology'], ruleset: RuleSet): TrafficFeatures {
+  const software = judge === 'software';
+  // A kernel puts fragments together where rules bring conntrack, and before INPUT; the others judge them one by one until step 3 of the plan.
+  const fragments = software || (topology === 'forward' && !needsConntrack(ruleset));
+  return {
+    topology,
+    fragments: fragments && draw.chance(0.5),
+    damage: draw.chance(0.5),
+    options: draw.chance(0.4),
+    unsendable: software,
+    pause: judge === 'kernel' ? 0 : draw.pick([0, 0, 1, 40, 200, 4000]),
+  };
+}
+
+/** Reads rules; lines that are refused are taken out until the rest is legal. */
+function legalRules(written: string, family: Family): Pick<FuzzCase, 'rules' | 'refused' | 'ruleset'> {
   const refused: RuleError[] = [];
-  const lines = generateRules(
-    draw,
-    family,
-    drawFeatures(draw, options.only, options.forKernel === true ? NOT_FOR_THE_KERNEL : []),
-  ).split('\n');
+  const lines = written.split('\n');
   for (;;) {
     const rules = lines.join('\n');
-    const { ruleset, errors } = parseSaveAll(rules, { file: `seed-${draw.seed}`, family });
+    const { ruleset, errors } = parseSaveAll(rules, { file: `rules.v${family}`, family });
     if (ruleset !== undefined) return { rules, refused, ruleset };
     refused.push(...errors);
     const bad = new Set(errors.map((error) => error.position.line - 1).filter((line) => /^-A /.test(lines[line] ?? '')));
@@ -97,14 +117,13 @@ function announced(bytes: Uint8Array, family: Family): number {
 }
 
 /** The packets as a pcap file of Ethernet frames, as the firewall's device would have captured them. */
-export function captureOf(packets: readonly FuzzPacket[], linktype: 1 | 101 = 1): Uint8Array {
+export function captureOf(packets: readonly FuzzPacket[]): Uint8Array {
   const frames: WrittenFrame[] = packets.map(({ time, bytes, family, direction, kind, sourceMac }) => {
-    if (linktype === 101) return { time, bytes };
     const [to, from] = direction === 'out' ? [sourceMac, DEVICE_MAC] : [GROUP_MACS[kind], sourceMac];
     return {
       time,
       bytes: ethernetFrame(to, from, family, bytes, bytes.length % 2 === 0 && announced(bytes, family) <= bytes.length),
     };
   });
-  return writePcap(frames, linktype);
+  return writePcap(frames, ETHERNET);
 }

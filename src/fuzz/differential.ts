@@ -1,16 +1,8 @@
-/** The same case to several witnesses, and what differs. */
+/** The same case to two programs, and what differs. */
 import type { ConntrackEntry, PacketOutcome } from '../model/outcome.ts';
-import type { Job, OnPacket, ReplayResult } from '../model/witness.ts';
-import type { Session } from '../replay/session.ts';
-import { captureOf, type FuzzCase } from './case.ts';
-
-/** A witness by name, and how to start it. */
-export interface Witness {
-  name: string;
-  start(job: Job, onPacket: OnPacket): Session | Promise<Session>;
-  /** Bytes fed at a time; all at once when not given. */
-  chunk?: number;
-}
+import type { Job, ReplayResult } from '../model/witness.ts';
+import type { FuzzCase } from './case.ts';
+import type { Witness } from './witness.ts';
 
 export interface Answer {
   name: string;
@@ -27,12 +19,11 @@ export const jobOf = ({ ruleset, host, profile }: Pick<FuzzCase, 'ruleset' | 'ho
   packets: { path: true },
 });
 
-/** What a witness says of a case. */
-export async function ask(witness: Witness, fuzzCase: FuzzCase): Promise<Answer> {
+/** What a witness says of a job and a capture. */
+export async function ask(witness: Witness, job: Job, capture: Uint8Array): Promise<Answer> {
   const packets: PacketOutcome[] = [];
-  const session = await witness.start(jobOf(fuzzCase), (outcome) => packets.push(outcome));
-  session.startCapture(`seed-${fuzzCase.seed}`);
-  const capture = captureOf(fuzzCase.packets);
+  const session = await witness.start(job, (outcome) => packets.push(outcome));
+  session.startCapture('capture.pcap');
   const step = witness.chunk ?? capture.length;
   for (let at = 0; at < capture.length; at += step) session.feed(capture.slice(at, at + step));
   session.endCapture();
@@ -48,18 +39,32 @@ export function canonical(value: unknown): string {
   });
 }
 
-/** What is compared of a result: all but notes (each witness words its own) and captures' names. */
-const comparable = ({ notes: _notes, captures, ...rest }: ReplayResult) => ({
-  ...rest,
-  captures: captures.map(({ file: _file, ...capture }) => capture),
-});
+const sameList = (one: readonly string[] | undefined, two: readonly string[] | undefined): boolean =>
+  one === two || (one?.length === two?.length && (one ?? []).every((word, index) => word === two?.[index]));
+
+/** Field by field: a text of every packet would cost more than judging it. */
+export const sameOutcome = (one: PacketOutcome, two: PacketOutcome): boolean =>
+  one.packet === two.packet &&
+  one.verdict === two.verdict &&
+  one.rule === two.rule &&
+  one.hook === two.hook &&
+  one.bytes === two.bytes &&
+  one.time === two.time &&
+  one.ctstate === two.ctstate &&
+  one.reason === two.reason &&
+  one.unseen === two.unseen &&
+  sameList(one.path, two.path);
+
+/** What is compared of a result: all but notes (each witness words its own). */
+const comparable = ({ notes: _notes, ...rest }: ReplayResult) => rest;
 
 /** Differences between two answers, readable lines, the first packets first; empty when they agree. */
 export function differences(one: Answer, two: Answer, most = 3): string[] {
   const lines: string[] = [];
   for (let index = 0; index < Math.max(one.packets.length, two.packets.length) && lines.length < most; index++) {
-    const [a, b] = [canonical(one.packets[index]), canonical(two.packets[index])];
-    if (a !== b) lines.push(`packet ${index + 1}\n  ${one.name}: ${a}\n  ${two.name}: ${b}`);
+    const [a, b] = [one.packets[index], two.packets[index]];
+    if (a !== undefined && b !== undefined && sameOutcome(a, b)) continue;
+    lines.push(`packet ${index + 1}\n  ${one.name}: ${canonical(a)}\n  ${two.name}: ${canonical(b)}`);
   }
   const lists = [canonical(one.connections()), canonical(two.connections())] as const;
   if (lists[0] !== lists[1]) lines.push(`conntrack entries\n  ${one.name}: ${lists[0]}\n  ${two.name}: ${lists[1]}`);

@@ -1,28 +1,33 @@
-/** A seeded source of choices. The same seed gives the same case everywhere. */
+/** A source of choices that is fed by fast-check: its seed and path give the same case everywhere. */
+import * as fc from 'fast-check';
 import type { Draw } from '../extensions/extension.ts';
 
-export interface SeededDraw extends Draw {
-  readonly seed: number;
-  /** A fresh u32. */
-  word(): number;
+const WORD = 2 ** 32;
+
+/** Choices from fast-check's generator; drawing moves it on. */
+export function drawFrom(random: fc.Random): Draw {
+  const integer = (low: number, high: number): number => random.nextInt(low, high);
+  return {
+    integer,
+    pick: (choices) => choices[integer(0, choices.length - 1)]!,
+    chance: (probability = 0.5) => integer(0, WORD - 1) < probability * WORD,
+  };
 }
 
-/** Numbers by splitmix32 of a 32-bit seed. */
-export function seededDraw(seed: number): SeededDraw {
-  let state = seed >>> 0;
-  const word = (): number => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let mixed = state;
-    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
-    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
-    return (mixed ^ (mixed >>> 15)) >>> 0;
-  };
-  const integer = (low: number, high: number): number => low + (word() % (high - low + 1));
-  return {
-    seed,
-    word,
-    integer,
-    pick: (choices) => choices[word() % choices.length]!,
-    chance: (probability = 0.5) => word() < probability * 4294967296,
-  };
+/** Hands out the generator itself. */
+class Generator extends fc.Arbitrary<Draw> {
+  override generate(random: fc.Random): fc.Value<Draw> {
+    return new fc.Value(drawFrom(random.clone()), undefined);
+  }
+
+  override canShrinkWithoutContext(_value: unknown): _value is Draw {
+    return false;
+  }
+
+  override shrink(): fc.Stream<fc.Value<Draw>> {
+    return fc.Stream.nil();
+  }
 }
+
+/** Choices of a seed, for those who need no whole case. */
+export const seededDraw = (seed: number): Draw => fc.sample(new Generator(), { seed, numRuns: 1 })[0]!;

@@ -43,9 +43,9 @@ export function drawFeatures(draw: Draw, only?: readonly string[], without: read
   };
 }
 
-/** A rule set as text. Everything in it is meant to be legal; the parser and the kernel are asked all the same. */
-export function generateRules(draw: Draw, family: Family, features: RuleFeatures): string {
-  const writer = new RuleWriter(draw, family, features);
+/** A rule set as text; `hooks` are the built-in chains that packets come to. Everything in it is meant to be legal; the parser and the kernel are asked all the same. */
+export function generateRules(draw: Draw, family: Family, features: RuleFeatures, hooks: readonly string[]): string {
+  const writer = new RuleWriter(draw, family, features, hooks);
   return features.tables.map((table) => writer.table(table)).join('');
 }
 
@@ -54,8 +54,10 @@ class RuleWriter {
   readonly #family: Family;
   readonly #features: RuleFeatures;
   readonly #pools: Pools;
+  readonly #hooks: readonly string[];
 
-  constructor(draw: Draw, family: Family, features: RuleFeatures) {
+  constructor(draw: Draw, family: Family, features: RuleFeatures, hooks: readonly string[]) {
+    this.#hooks = hooks;
     this.#draw = draw;
     this.#family = family;
     this.#features = features;
@@ -66,7 +68,7 @@ class RuleWriter {
     const draw = this.#draw;
     const builtin = BUILTIN_CHAINS[table];
     // nat holds no rules that translate in this step, and DROP is no policy there.
-    const policy = (): string => (table !== 'nat' && draw.chance(0.3) ? 'DROP' : 'ACCEPT');
+    const policy = (): string => (table !== 'nat' && draw.chance(table === 'filter' ? 0.3 : 0.1) ? 'DROP' : 'ACCEPT');
     const user = Array.from({ length: draw.integer(0, this.#features.chains) }, (_, index) => `u${index}`);
     const lines = [
       `*${table}`,
@@ -74,7 +76,8 @@ class RuleWriter {
       ...user.map((chain) => `:${chain} - [0:0]`),
     ];
     for (const chain of builtin) {
-      const rules = draw.chance(table === 'filter' ? 0.9 : 0.5) ? draw.integer(0, this.#features.rules) : 0;
+      const wanted = this.#hooks.includes(chain) ? (table === 'filter' ? 0.95 : 0.7) : 0.15;
+      const rules = draw.chance(wanted) ? draw.integer(0, this.#features.rules) : 0;
       for (let index = 0; index < rules; index++) lines.push(`-A ${chain} ${this.#rule(table, chain, user)}`);
     }
     for (const [index, chain] of user.entries()) {
@@ -87,11 +90,10 @@ class RuleWriter {
 
   #rule(table: TableName, chain: string, callable: readonly string[]): string {
     const draw = this.#draw;
-    const protocol = draw.chance(0.65) ? draw.pick([6, 6, 6, 17, 17, ICMP[this.#family], 132, 47]) : 0;
+    const protocol = draw.chance(0.6) ? draw.pick([6, 6, 6, 6, 17, 17, ICMP[this.#family], ICMP[this.#family], 132, 136, 47]) : 0;
     const words = [...this.#builtin(chain, protocol)];
     const inverted = words.includes('-p') && words[words.indexOf('-p') - 1] === '!';
-    for (let index = draw.pick([0, 1, 1, 1, 2, 3]); index > 0; index--)
-      words.push(...this.#match(chain, inverted ? 0 : protocol));
+    for (let index = draw.pick([0, 1, 1, 1, 2]); index > 0; index--) words.push(...this.#match(chain, inverted ? 0 : protocol));
     words.push(...this.#target(table, chain, callable, inverted ? 0 : protocol));
     return words.map((word) => (word === '!' ? word : quoteWord(word))).join(' ');
   }
@@ -100,10 +102,10 @@ class RuleWriter {
     const draw = this.#draw;
     const not = (probability = 0.2): string[] => (draw.chance(probability) ? ['!'] : []);
     const words: string[] = [];
-    if (draw.chance(0.3)) words.push(...this.#address('-s'));
-    if (draw.chance(0.3)) words.push(...this.#address('-d'));
-    if (!/^(OUTPUT|POSTROUTING)$/.test(chain) && draw.chance(0.15)) words.push(...not(), '-i', draw.pick(this.#pools.interfaces));
-    if (!/^(INPUT|PREROUTING)$/.test(chain) && draw.chance(0.15)) words.push(...not(), '-o', draw.pick(this.#pools.interfaces));
+    if (draw.chance(0.2)) words.push(...this.#address('-s'));
+    if (draw.chance(0.2)) words.push(...this.#address('-d'));
+    if (!/^(OUTPUT|POSTROUTING)$/.test(chain) && draw.chance(0.1)) words.push(...not(), '-i', draw.pick(this.#pools.interfaces));
+    if (!/^(INPUT|PREROUTING)$/.test(chain) && draw.chance(0.1)) words.push(...not(), '-o', draw.pick(this.#pools.interfaces));
     if (this.#family === 4 && draw.chance(0.05)) words.push(...not(), '-f');
     if (protocol !== 0) words.push(...not(0.08), '-p', PROTOCOL_WORDS[protocol]!);
     return words;
@@ -127,7 +129,11 @@ class RuleWriter {
         this.#usable(extension.name) && extension.kind === 'match' && this.#fits(extension, chain, protocol),
     );
     if (usable.length === 0) return [];
-    const match = this.#draw.pick(usable);
+    // What looks into the protocol at hand is only sometimes possible, so it goes first then.
+    const own = usable.filter(
+      ({ name, implicitFor, legality }) => name === 'multiport' || (legality?.protocols ?? implicitFor) !== undefined,
+    );
+    const match = this.#draw.pick(own.length > 0 && this.#draw.chance(0.6) ? own : usable);
     return ['-m', match.name, ...match.generate(this.#draw, this.#pools, { family: this.#family, protocol })];
   }
 
@@ -146,11 +152,11 @@ class RuleWriter {
   #target(table: TableName, chain: string, callable: readonly string[], protocol: number): string[] {
     const draw = this.#draw;
     const roll = draw.integer(0, 99);
-    if (roll < 12) return [];
-    if (roll < 32 && callable.length > 0) return [draw.chance(0.2) ? '-g' : '-j', draw.pick(callable)];
-    if (roll < 40) return ['-j', 'RETURN'];
-    if (roll < 62) return ['-j', 'ACCEPT'];
-    if (roll < 72 && table !== 'nat') return ['-j', 'DROP'];
+    if (roll < 22) return [];
+    if (roll < 46 && callable.length > 0) return [draw.chance(0.2) ? '-g' : '-j', draw.pick(callable)];
+    if (roll < 54) return ['-j', 'RETURN'];
+    if (roll < 68) return ['-j', 'ACCEPT'];
+    if (roll < 76 && table !== 'nat') return ['-j', 'DROP'];
     const usable = extensions.filter(
       (extension): extension is TargetExtension =>
         extension.kind === 'target' &&

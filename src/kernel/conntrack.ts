@@ -33,7 +33,7 @@ function valuesByKey(words: readonly string[]): Map<string, string[]> {
   return found;
 }
 
-/** Ports, or what conntrack prints in their place: an ICMP id is both ends', a GRE key is hexadecimal. */
+/** Ports, or what conntrack prints in their place: an ICMP id is the source's, a GRE key is hexadecimal. */
 function port(values: Map<string, string[]>, index: number, keys: readonly string[]): number {
   for (const key of keys) {
     const value = values.get(key)?.[index];
@@ -46,7 +46,7 @@ function port(values: Map<string, string[]>, index: number, keys: readonly strin
 function tupleOf(values: Map<string, string[]>, index: number): ConntrackTuple {
   const tuple: ConntrackTuple = {
     source: { address: values.get('src')?.[index] ?? '', port: port(values, index, ['sport', 'srckey', 'id']) },
-    destination: { address: values.get('dst')?.[index] ?? '', port: port(values, index, ['dport', 'dstkey', 'id']) },
+    destination: { address: values.get('dst')?.[index] ?? '', port: port(values, index, ['dport', 'dstkey']) },
   };
   const [type, code] = [values.get('type')?.[index], values.get('code')?.[index]];
   if (type !== undefined) tuple.type = Number(type);

@@ -5,7 +5,7 @@ import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { CaptureInfo, Frame, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import { entriesAt } from './conntrack/entries.ts';
-import { Interpreter, type Judged, type Processed } from './interpreter.ts';
+import { Interpreter, type Judged, type Listener, type Processed } from './interpreter.ts';
 import { countersOf } from './tables.ts';
 
 export interface ReferenceSession {
@@ -20,14 +20,17 @@ export interface ReferenceSession {
   connections(at?: bigint): ConntrackEntry[];
 }
 
-/** A replay by the interpreter. `onPacket` is told every outcome when `job.packets` asks for them. Throws RuleError for rules it cannot know. */
-export function createReference(job: Job, onPacket?: OnPacket): ReferenceSession {
-  return new Session(job, onPacket);
+/**
+ * A replay by the interpreter. `onPacket` is told every outcome when `job.packets` asks for them, `listener` all that happens on the way. Throws RuleError for rules it cannot know.
+ */
+export function createReference(job: Job, onPacket?: OnPacket, listener: Listener | null = null): ReferenceSession {
+  return new Session(job, onPacket, listener);
 }
 
 class Session implements ReferenceSession {
   readonly #job: Job;
   readonly #onPacket: OnPacket | undefined;
+  readonly #listener: Listener | null;
   readonly #interpreter: Interpreter;
   readonly #captures: CaptureInfo[] = [];
   #capture: CaptureInfo | undefined;
@@ -45,9 +48,10 @@ class Session implements ReferenceSession {
     evaluations: 0,
   };
 
-  constructor(job: Job, onPacket: OnPacket | undefined) {
+  constructor(job: Job, onPacket: OnPacket | undefined, listener: Listener | null) {
     this.#job = job;
     this.#onPacket = onPacket;
+    this.#listener = listener;
     this.#interpreter = new Interpreter(job);
   }
 
@@ -66,7 +70,7 @@ class Session implements ReferenceSession {
     totals.packets++;
     this.#time = frame.time;
     if (this.#capture !== undefined) countFrame(this.#capture, frame);
-    const processed = this.#interpreter.process(frame);
+    const processed = this.#interpreter.process(frame, this.#listener);
     this.#count(processed);
     if (this.#job.packets !== undefined) this.#onPacket?.(outcomeOf(processed, frame, totals.packets));
   }

@@ -1,6 +1,7 @@
 /** The engine as a session: the module is read from the package, captures go straight into its memory. Node only. */
 import { readFileSync } from 'node:fs';
-import { createEngine, type EngineSession } from '../engine/index.ts';
+import { compile, type Image } from '../compile/index.ts';
+import { compileModule, type EngineSession, openImage } from '../engine/index.ts';
 import type { ConntrackEntry } from '../model/outcome.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import type { Ending, Session } from './session.ts';
@@ -14,15 +15,15 @@ const FILES: Record<Build, string> = {
   scalar: '../../build/engine.scalar.wasm',
 };
 
-const modules = new Map<Build, Uint8Array>();
+const modules = new Map<Build, Promise<object>>();
 
-/** The module of a build, read once a process. */
-export function engineModule(build: Build = 'release'): Uint8Array {
+/** The module of a build, compiled once a process; every session has an instance (and a memory) of its own. */
+export function engineModule(build: Build = 'release'): Promise<object> {
   const known = modules.get(build);
   if (known !== undefined) return known;
-  const read = readFileSync(new URL(FILES[build], import.meta.url));
-  modules.set(build, read);
-  return read;
+  const compiled = compileModule(readFileSync(new URL(FILES[build], import.meta.url)));
+  modules.set(build, compiled);
+  return compiled;
 }
 
 class EngineReplay implements Session {
@@ -65,11 +66,11 @@ class EngineReplay implements Session {
   }
 }
 
-/** A session of the engine. `tree` false: rule by rule. `limit`: packets at most. */
+/** A session of the engine. `tree` false: rule by rule. `limit`: packets at most. `image`: the job's rules, compiled before (then `tree` says nothing). */
 export async function engineSession(
   job: Job,
-  options: { onPacket?: OnPacket; limit?: number; tree?: boolean; build?: Build } = {},
+  options: { onPacket?: OnPacket; limit?: number; tree?: boolean; build?: Build; image?: Image } = {},
 ): Promise<Session> {
-  const { build, ...rest } = options;
-  return new EngineReplay(await createEngine(job, { wasm: engineModule(build), ...rest }));
+  const { build, image = compile(job, options), ...rest } = options;
+  return new EngineReplay(await openImage(image, { wasm: await engineModule(build), ...rest }, job.packets?.path ?? false));
 }

@@ -2,7 +2,7 @@
 import { CaptureReader, type Damage } from '../capture/frames.ts';
 import type { ConntrackEntry } from '../model/outcome.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
-import { createReference, type ReferenceSession } from '../reference/index.ts';
+import { createReference, type Listener, type ReferenceSession } from '../reference/index.ts';
 import type { Ending, Session } from './session.ts';
 
 class ReferenceReplay implements Session {
@@ -56,7 +56,7 @@ class ReferenceReplay implements Session {
   }
 }
 
-/** A session of the reference over `limit` packets at most. */
-export function referenceSession(job: Job, options: { onPacket?: OnPacket; limit?: number } = {}): Session {
-  return new ReferenceReplay(createReference(job, options.onPacket), options.limit ?? Number.POSITIVE_INFINITY);
+/** A session of the reference over `limit` packets at most. `listener` is told all that happens on the way. */
+export function referenceSession(job: Job, options: { onPacket?: OnPacket; limit?: number; listener?: Listener } = {}): Session {
+  return new ReferenceReplay(createReference(job, options.onPacket, options.listener), options.limit ?? Number.POSITIVE_INFINITY);
 }

@@ -59,16 +59,15 @@ test.each<[string, ConntrackEntry]>([
   expect(parseConntrack(`${line}\n`)).toEqual([expected]);
 });
 
-test('entries of ICMP have an id at both ends, and type and code', () => {
+test('entries of ICMP have the id at their source, and type and code', () => {
   const lines = [
     `ipv4     2 icmp     1 29 ${ENDS4} type=8 code=0 id=7 [UNREPLIED] ${BACK4} type=0 code=0 id=7 mark=0 use=1`,
     `ipv6     10 icmpv6   58 29 ${ENDS6} type=128 code=0 id=7 [UNREPLIED] ${BACK6} type=129 code=0 id=7 mark=0 use=1`,
   ];
   const [four, six] = parseConntrack(lines.join('\n'));
-  const { original, reply } = entry(4, 1, 29, [7, 7]);
-  expect(four).toEqual(
-    entry(4, 1, 29, [7, 7], { original: { ...original, type: 8, code: 0 }, reply: { ...reply, type: 0, code: 0 } }),
-  );
+  const { original, reply } = entry(4, 1, 29, [7, 0]);
+  const answer = { source: { ...reply.source, port: 7 }, destination: { ...reply.destination, port: 0 }, type: 0, code: 0 };
+  expect(four).toEqual(entry(4, 1, 29, [7, 0], { original: { ...original, type: 8, code: 0 }, reply: answer }));
   expect([six?.original.type, six?.reply.type, six?.reply.source.port]).toEqual([128, 129, 7]);
 });
 

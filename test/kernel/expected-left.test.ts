@@ -1,8 +1,8 @@
 /** Which bytes must leave, held against the wire. */
 import { expect, test } from 'vitest';
-import { makeCase } from '../../src/fuzz/case.ts';
+import { casesOf } from '../../src/fuzz/arbitrary.ts';
+import { kernelJob } from '../../src/fuzz/kernels.ts';
 import { expectedLeft, type KernelJob, leftDifference, openKernelBench, runKernel } from '../../src/kernel/index.ts';
-import { jobOfCase } from './fuzz-job.ts';
 import { describeKernel } from './machine.ts';
 import { ip, ping, SYN, tcp, udp } from './packets.ts';
 
@@ -68,12 +68,12 @@ describeKernel('what leaves', () => {
     const bench = openKernelBench();
     const leaving = { FORWARD: 0, OUTPUT: 0, INPUT: 0 };
     try {
-      for (let index = 0; index < CASES; index++) {
-        const fuzzCase = makeCase(SEED + index, { packets: PACKETS, forKernel: true, backend });
-        const { packets } = await bench.judge(jobOfCase(fuzzCase));
+      for (const [index, fuzzCase] of casesOf({ packets: PACKETS, judge: 'kernel', backend }, SEED, CASES).entries()) {
+        const { job, numbers } = kernelJob(fuzzCase);
+        const { packets } = await bench.judge(job);
         for (const [i, { verdict, hook, left }] of packets.entries()) {
-          const expected = expectedLeft(fuzzCase.packets[i]?.bytes ?? new Uint8Array(), verdict, hook);
-          expect(leftDifference(expected, left), `seed ${fuzzCase.seed}, packet ${i + 1}`).toBeUndefined();
+          const expected = expectedLeft(fuzzCase.packets[numbers[i]! - 1]!.bytes, verdict, hook);
+          expect(leftDifference(expected, left), `seed ${SEED} path ${index}, packet ${i + 1}`).toBeUndefined();
           if (hook && left.length > 0) leaving[hook]++;
         }
       }

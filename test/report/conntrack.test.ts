@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { writePcap } from '../../src/capture/writer.ts';
 import { fillChecksum, icmpMessage, ipPacket, tcpSegment, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import { listingDifferences } from '../../src/fuzz/listing.ts';
 import { runKernel } from '../../src/kernel/index.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import type { ConntrackEntry } from '../../src/model/outcome.ts';
@@ -13,7 +14,6 @@ import { referenceSession } from '../../src/replay/reference-session.ts';
 import type { Session } from '../../src/replay/session.ts';
 import { conntrackLine } from '../../src/report/conntrack.ts';
 import { parseSave } from '../../src/syntax/index.ts';
-import { listingDifferences } from '../kernel/listing.ts';
 import { describeKernel } from '../kernel/machine.ts';
 
 const RULES = '*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n';

@@ -1,6 +1,6 @@
 /** A witness's connections held against what `conntrack -L` printed: line by line, column by column. */
-import type { ConntrackEntry } from '../../src/model/outcome.ts';
-import { conntrackLine } from '../../src/report/conntrack.ts';
+import type { ConntrackEntry } from '../model/outcome.ts';
+import { conntrackLine } from '../report/conntrack.ts';
 
 /** When the kernel listed: after `from`, before `to` (nanoseconds since the epoch), at HZ `hz`. */
 export interface Listing {

@@ -1,0 +1,126 @@
+/** The witnesses that are kernels: a case as the oracle's job, and its answer beside that of the programs, on the clock the packets were really sent by. */
+import { CaptureReader } from '../capture/frames.ts';
+import {
+  type Compared,
+  comparedKernel,
+  comparedWitness,
+  compareOutcomes,
+  expectedLeft,
+  jobFromHost,
+  type KernelJob,
+  type KernelOutcome,
+  leftDifference,
+  openKernelBench,
+  runKernel,
+} from '../kernel/index.ts';
+import { machineOf, runVirtual, type VirtualKernel } from '../kernel/virtual/index.ts';
+import type { PacketOutcome } from '../model/outcome.ts';
+import type { Profile } from '../model/profile.ts';
+import type { RuleSet } from '../model/ruleset.ts';
+import type { Frame } from '../model/witness.ts';
+import { captureOf, type FuzzCase } from './case.ts';
+import type { Answer } from './differential.ts';
+import { listingDifferences } from './listing.ts';
+
+/** A kernel that judges cases, by name. */
+export interface Kernel {
+  name: string;
+  /** What its cases' profile must say. */
+  profile: Pick<Profile, 'backend' | 'kernel' | 'hz'>;
+  judge(jobs: readonly KernelJob[]): Promise<KernelOutcome[]>;
+  /** The same without anything kept from job to job, to be sure of a difference. */
+  afresh(job: KernelJob): Promise<KernelOutcome>;
+  close(): Promise<void>;
+}
+
+/** What a kernel says of a case: its outcome, and the case as it was really sent (without what could not be sent, at the times of sending). */
+export interface KernelAnswer {
+  kernel: Kernel;
+  job: KernelJob;
+  outcome: KernelOutcome;
+  sent: FuzzCase;
+  compared: Compared;
+}
+
+/** The job of a case, and which of its packets become frames (numbers from 1). */
+export function kernelJob(fuzzCase: FuzzCase, backend = fuzzCase.profile.backend): { job: KernelJob; numbers: number[] } {
+  const frames: Frame[] = [];
+  const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: frame.bytes.slice() }));
+  reader.push(captureOf(fuzzCase.packets));
+  const { numbers, skipped: _skipped, ...hosted } = jobFromHost(fuzzCase.host, frames, [fuzzCase.family]);
+  return { job: { ...hosted, backend, family: fuzzCase.family, rules: fuzzCase.rules, trace: true }, numbers };
+}
+
+/** Asks a kernel about cases. `afresh`: one by one, with nothing kept. */
+export async function askKernel(kernel: Kernel, cases: readonly FuzzCase[], afresh = false): Promise<KernelAnswer[]> {
+  const jobs = cases.map((one) => kernelJob(one, kernel.profile.backend));
+  const outcomes = afresh
+    ? await Promise.all(jobs.map(({ job }) => kernel.afresh(job)))
+    : await kernel.judge(jobs.map(({ job }) => job));
+  return cases.map((one, index) => answerOf(kernel, one, jobs[index]!, outcomes[index]!));
+}
+
+function answerOf(
+  kernel: Kernel,
+  fuzzCase: FuzzCase,
+  { job, numbers }: ReturnType<typeof kernelJob>,
+  outcome: KernelOutcome,
+): KernelAnswer {
+  const sent = outcome.packets.flatMap((packet, index) => (packet.unsent === undefined ? [index] : []));
+  const packets = sent.map((index) => ({ ...fuzzCase.packets[numbers[index]! - 1]!, time: outcome.packets[index]!.injected }));
+  const kept = { ...outcome, packets: sent.map((index) => outcome.packets[index]!) };
+  return {
+    kernel,
+    job,
+    outcome: kept,
+    sent: { ...fuzzCase, packets, profile: { ...fuzzCase.profile, ...kernel.profile } },
+    compared: { ...comparedKernel(job, kept), name: kernel.name },
+  };
+}
+
+/** What differs between a kernel and a program that was asked about `sent`: counters, ways, bytes that left, connections. */
+export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAnswer, answer: Answer): string[] {
+  const { name, packets, result, connections } = answer;
+  const said = packets.map((packet) => (droppedByMatch(packet, sent.ruleset) ? { ...packet, verdict: null } : packet));
+  const lines = compareOutcomes(compared, comparedWitness(name, result.counters[sent.family] ?? {}, said));
+  for (const [index, { verdict, hook }] of packets.entries()) {
+    const expected = expectedLeft(sent.packets[index]!.bytes, verdict, hook);
+    const difference = leftDifference(expected, outcome.packets[index]!.left);
+    if (difference !== undefined) lines.push(`packet ${index + 1} bytes that leave: ${name} ${difference}`);
+  }
+  const listing = { ...outcome.listed, text: outcome.conntrack, hz: kernel.profile.hz };
+  return [...lines, ...listingDifferences(listing, connections).map((line) => `connection of ${name}: ${line}`)];
+}
+
+/**
+ * A match of a REJECT rule dropped the packet. nf_tables traces that as it traces a rejected packet, so the oracle, which reads the rule's target, cannot tell the two apart:
+ * path and counters are compared, the verdict is not.
+ */
+function droppedByMatch({ verdict, rule }: PacketOutcome, { tables }: RuleSet): boolean {
+  const [table, chain, , number] = rule?.split(':') ?? [];
+  const named = tables.find(({ name }) => name === table)?.chains.find(({ name }) => name === chain)?.rules[Number(number) - 1];
+  return verdict === 'DROP' && named?.target?.kind === 'extension' && named.target.name === 'REJECT';
+}
+
+/** The running kernel under one backend of iptables. */
+export function runningKernel(backend: Profile['backend']): Kernel {
+  const bench = openKernelBench();
+  return {
+    name: backend,
+    profile: { backend, kernel: '6.18', hz: 250 },
+    judge: (jobs) => Promise.all(jobs.map((job) => bench.judge(job))),
+    afresh: runKernel,
+    close: () => bench.close(),
+  };
+}
+
+/** A kernel on the capture's clock. */
+export function virtualKernel(version: VirtualKernel, backend: Profile['backend']): Kernel {
+  return {
+    name: `virtual ${version} ${backend}`,
+    profile: { backend, kernel: version, hz: machineOf(version).hz },
+    judge: (jobs) => runVirtual(version, jobs),
+    afresh: async (job) => (await runVirtual(version, [job]))[0]!,
+    close: async () => {},
+  };
+}

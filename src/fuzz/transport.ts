@@ -1,0 +1,184 @@
+/** The next packet of a live flow: what stands behind the IP header. TCP handshakes, data, resets and all that goes wrong; UDP, ICMP and others. */
+import type { Draw } from '../extensions/extension.ts';
+import type { Family } from '../model/ruleset.ts';
+import type { Boundaries } from './boundaries.ts';
+import { icmpMessage, tcpSegment, udpDatagram } from './build-packet.ts';
+
+export interface Flow {
+  protocol: number;
+  client: string;
+  server: string;
+  clientPort: number;
+  serverPort: number;
+  /** Next sequence number of client and server. */
+  next: [number, number];
+  step: number;
+  /** The packet sent last, to be sent again. */
+  last?: { bytes: Uint8Array; fromClient: boolean };
+}
+
+/** A transport payload without checksum. `checksumAt` < 0: it has none. */
+export interface Payload {
+  bytes: Uint8Array;
+  checksumAt: number;
+}
+
+export interface TransportFeatures {
+  /** Wrong lengths, checksums, header lengths, tinygrams. */
+  damage: boolean;
+}
+
+export const ICMP: Record<Family, number> = { 4: 1, 6: 58 };
+const FIN = 1;
+const SYN = 2;
+const RST = 4;
+const PSH = 8;
+const ACK = 16;
+const GRE = 47;
+const ECHO: Record<Family, readonly [number, number]> = { 4: [8, 0], 6: [128, 129] };
+const ODD_ICMP: Record<Family, readonly number[]> = {
+  4: [9, 10, 13, 14, 15, 17, 18, 3, 40],
+  6: [133, 135, 143, 1, 4, 139, 200],
+};
+const OUT_OF_WINDOW = [-1, 1, -70_000, 70_000, 1 << 30, -3000];
+
+export class Transport {
+  readonly #draw: Draw;
+  readonly #family: Family;
+  readonly #features: TransportFeatures;
+  readonly #edges: Boundaries;
+
+  constructor(draw: Draw, family: Family, features: TransportFeatures, edges: Boundaries) {
+    this.#draw = draw;
+    this.#family = family;
+    this.#features = features;
+    this.#edges = edges;
+  }
+
+  /** What the flow's side sends next. `before`: bytes in front of it, so that whole lengths meet the rules' own. */
+  next(flow: Flow, fromClient: boolean, before: number): Payload {
+    switch (flow.protocol) {
+      case 6:
+        return { bytes: this.#tcp(flow, fromClient, before), checksumAt: 16 };
+      case 17:
+        return this.#udp(flow, fromClient, before);
+      case ICMP[this.#family]:
+        return { bytes: this.#icmp(flow, fromClient, before), checksumAt: 2 };
+      default:
+        return { bytes: this.#other(flow, fromClient), checksumAt: -1 };
+    }
+  }
+
+  /** How much payload: one that brings the packet to a length a rule asks for, or one of `usual`. */
+  #room(before: number, usual: readonly number[]): number {
+    const { lengths } = this.#edges;
+    if (lengths.length === 0 || !this.#draw.chance(0.4)) return this.#draw.pick(usual);
+    return Math.min(Math.max(0, this.#draw.pick(lengths) - before), 2000);
+  }
+
+  #tcp(flow: Flow, fromClient: boolean, before: number): Uint8Array {
+    const draw = this.#draw;
+    const side = fromClient ? 0 : 1;
+    const planned = draw.chance(0.78);
+    const flags = planned ? this.#plannedFlags(flow) : this.#oddFlags();
+    const options = this.#tcpOptions((flags & SYN) !== 0);
+    const header = 20 + ((options.length + 3) & ~3);
+    const silent = (flags & (SYN | RST)) !== 0 || !draw.chance(0.45);
+    const data = silent ? 0 : this.#room(before + header, [1, 10, 60]);
+    const off = this.#offWindow();
+    const acknowledges = (flags & ACK) !== 0 || draw.chance(0.2);
+    const ackOff = draw.chance(0.06) ? draw.pick([1, -1, 100_000, -100_000]) : 0;
+    const sequence = (flow.next[side] + off) >>> 0;
+    const acknowledged = acknowledges ? (flow.next[1 - side]! + ackOff) >>> 0 : 0;
+    if (off === 0 && (planned || draw.chance(0.3))) this.#advance(flow, side, flags, data);
+    return tcpSegment({
+      sourcePort: fromClient ? flow.clientPort : flow.serverPort,
+      destinationPort: fromClient ? flow.serverPort : flow.clientPort,
+      sequence,
+      acknowledged,
+      flags,
+      window: draw.pick([65535, 29200, 1024, 512, draw.chance(0.2) ? 0 : 8192]),
+      options,
+      data,
+      ...(this.#features.damage && draw.chance(0.02) ? { dataOffset: draw.integer(0, 15) } : {}),
+    });
+  }
+
+  /** How far from the next sequence number: nothing, an overlap with what was sent, or out of the window. */
+  #offWindow(): number {
+    const draw = this.#draw;
+    if (draw.chance(0.08)) return draw.pick(OUT_OF_WINDOW);
+    return draw.chance(0.06) ? -draw.integer(1, 40) : 0;
+  }
+
+  #plannedFlags(flow: Flow): number {
+    if (flow.step === 0) return SYN;
+    if (flow.step === 1) return SYN | ACK;
+    return this.#draw.pick([ACK, ACK, ACK | PSH, ACK | PSH, ACK | PSH, ACK | FIN, RST, RST | ACK]);
+  }
+
+  /** Flags that are not the next step: those of the rules and one bit off, famous ones, any. */
+  #oddFlags(): number {
+    const draw = this.#draw;
+    const { flags } = this.#edges;
+    if (flags.length > 0 && draw.chance(0.5)) return draw.pick(flags);
+    if (draw.chance(0.4)) return draw.integer(0, 63);
+    return draw.pick([SYN, SYN | ACK, ACK, RST, RST | ACK, ACK | FIN, 0, 63, 0xc2]);
+  }
+
+  #advance(flow: Flow, side: 0 | 1, flags: number, data: number): void {
+    flow.next[side] = (flow.next[side] + data + ((flags & SYN) !== 0 ? 1 : 0) + (flags & FIN)) >>> 0;
+    flow.step++;
+    if ((flags & RST) !== 0 && this.#draw.chance()) flow.step = 0;
+  }
+
+  #tcpOptions(syn: boolean): Uint8Array {
+    const draw = this.#draw;
+    const { tcpOptions } = this.#edges;
+    if (tcpOptions.length > 0 && draw.chance(0.3)) return optionOfKind(draw.pick(tcpOptions));
+    if (syn && draw.chance(0.6)) return Uint8Array.of(2, 4, 5, 0xb4, 4, 2, 1, 3, 3, draw.integer(0, 15));
+    if (draw.chance(0.3)) return Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2);
+    if (draw.chance(0.1)) return Uint8Array.of(1, 1, 5, draw.pick([10, 18, 9]), ...new Array<number>(16).fill(1));
+    if (draw.chance(0.08)) return Uint8Array.from({ length: draw.integer(1, 12) }, () => draw.integer(0, 255));
+    return new Uint8Array(0);
+  }
+
+  #udp(flow: Flow, fromClient: boolean, before: number): Payload {
+    const draw = this.#draw;
+    const [from, to] = fromClient ? [flow.clientPort, flow.serverPort] : [flow.serverPort, flow.clientPort];
+    const off = this.#features.damage && draw.chance(0.06) ? draw.pick([-20, -1, 1, 50]) : 0;
+    const bytes = udpDatagram(from, to, this.#room(before + 8, [0, 1, 20, 100]), off);
+    // IPv4 allows UDP without a checksum.
+    return { bytes, checksumAt: this.#family === 4 && draw.chance(0.1) ? -1 : 6 };
+  }
+
+  #icmp(flow: Flow, fromClient: boolean, before: number): Uint8Array {
+    const draw = this.#draw;
+    const { icmpTypes, icmpCodes } = this.#edges;
+    const [request, reply] = ECHO[this.#family];
+    const edge = icmpTypes.length > 0 && draw.chance(0.35);
+    const type = edge
+      ? draw.pick(icmpTypes)
+      : draw.chance(0.8)
+        ? fromClient
+          ? request
+          : reply
+        : draw.pick(ODD_ICMP[this.#family]);
+    const code = icmpCodes.length > 0 && draw.chance(0.3) ? draw.pick(icmpCodes) : draw.chance(0.9) ? 0 : draw.integer(0, 3);
+    const rest = (flow.clientPort << 16) | (flow.step & 0xffff);
+    return icmpMessage(type, code, rest, new Uint8Array(this.#room(before + 8, [0, 8, 56])));
+  }
+
+  /** Plain GRE has flags and version 0; the others begin with ports. */
+  #other(flow: Flow, fromClient: boolean): Uint8Array {
+    const bytes = new Uint8Array(this.#draw.pick([0, 2, 4, 12, 40]));
+    if (bytes.length < 4 || flow.protocol === GRE) return bytes;
+    const view = new DataView(bytes.buffer);
+    view.setUint16(0, fromClient ? flow.clientPort : flow.serverPort);
+    view.setUint16(2, fromClient ? flow.serverPort : flow.clientPort);
+    return bytes;
+  }
+}
+
+/** An option of that kind in front of one no-operation; kinds 0 and 1 have no length. */
+const optionOfKind = (kind: number): Uint8Array => (kind < 2 ? Uint8Array.of(1, 1, kind, 1) : Uint8Array.of(1, kind, 3, 0));

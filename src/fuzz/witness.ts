@@ -1,0 +1,38 @@
+/** The witnesses that are programs: the reference, and the engine's builds with and without their trees. */
+import { compile, type Image } from '../compile/index.ts';
+import type { Job, OnPacket } from '../model/witness.ts';
+import { type Build, engineSession } from '../replay/engine-session.ts';
+import { referenceSession } from '../replay/reference-session.ts';
+import type { Session } from '../replay/session.ts';
+
+/** A witness by name, and how to start it. */
+export interface Witness {
+  name: string;
+  start(job: Job, onPacket: OnPacket): Session | Promise<Session>;
+  /** Bytes fed at a time; all at once when not given. */
+  chunk?: number;
+}
+
+/** Images by job: builds of the engine share them. */
+const images = new WeakMap<Job, Image>();
+
+/** Compiled once a job. */
+function treeOf(job: Job): Image {
+  const image = images.get(job) ?? compile(job);
+  images.set(job, image);
+  return image;
+}
+
+const build =
+  (name: Build): Witness['start'] =>
+  (job, onPacket) =>
+    engineSession(job, { build: name, image: treeOf(job), onPacket });
+
+/** Witnesses that are programs, by name. Odd chunks cut records in every place. */
+export const PROGRAMS: Readonly<Record<string, Witness>> = {
+  reference: { name: 'reference', start: (job, onPacket) => referenceSession(job, { onPacket }) },
+  engine: { name: 'engine', start: build('release') },
+  debug: { name: 'debug', start: build('debug'), chunk: 4001 },
+  scalar: { name: 'scalar', start: build('scalar') },
+  linear: { name: 'linear', start: (job, onPacket) => engineSession(job, { tree: false, onPacket }), chunk: 777 },
+};

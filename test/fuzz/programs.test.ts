@@ -1,0 +1,15 @@
+/** Random rule sets and packets: the reference and every build of the engine, with its tree and rule by rule, fed whole and in odd chunks, answer alike. */
+import { describe, expect, it } from 'vitest';
+import type { CaseOptions } from '../../src/fuzz/case.ts';
+import { PROGRAMS } from '../../src/fuzz/witness.ts';
+import { expectAgreement, SEED } from './agreement.ts';
+
+const ENGINES = ['engine', 'debug', 'scalar', 'linear'].map((name) => PROGRAMS[name]!);
+
+describe('random cases', () => {
+  it(`reference and engines agree (seed ${SEED})`, async () => {
+    const options: CaseOptions = { packets: 60, judge: 'software' };
+    const reach = await expectAgreement({ seed: SEED, cases: 250, options }, ENGINES, []);
+    expect(reach.packets).toBe(250 * 60);
+  }, 300_000);
+});
