@@ -43,6 +43,10 @@ test.each<[string, ConntrackEntry]>([
     entry(6, 17, 29, [5, 6], { mark: 42, zones: ['zone=7'] }),
   ],
   [
+    `ipv4     2 udplite  136 29 ${ENDS4} sport=7 dport=8 [UNREPLIED] ${BACK4} sport=8 dport=7 mark=0 use=1`,
+    entry(4, 136, 29, [7, 8]),
+  ],
+  [
     `ipv4     2 gre      47 29 ${ENDS4} srckey=0x0 dstkey=0x1234 [UNREPLIED] ${BACK4} srckey=0x1234 dstkey=0x0 mark=0 use=1`,
     entry(4, 47, 29, [0, 0x1234]),
   ],
