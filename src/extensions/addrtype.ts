@@ -4,7 +4,7 @@ import { formatAddress } from '../model/address.ts';
 import type { Family } from '../model/ruleset.ts';
 import { addressTypesMatch, addressTypeTests, kinds6 } from './addrtype-kernel.ts';
 import type { GivenOption, Legality, MatchExtension } from './extension.ts';
-import { bang, Given, option, textOf } from './given.ts';
+import { bang, Given, option, textOf, writtenName } from './given.ts';
 
 export interface TypeSet {
   /** Bits 1 << RTN_*. */
@@ -102,7 +102,7 @@ function readTypes(all: Given, one: GivenOption, family: Family): TypeSet {
     if (family === 6 && !IN_IPV6.includes(type)) {
       throw all.complain(
         one,
-        `--${one.name} ${TYPES[type]} does not exist in IPv6`,
+        `${writtenName(one)} ${TYPES[type]} does not exist in IPv6`,
         `IPv6 has ${IN_IPV6.map((each) => TYPES[each]).join(', ')}`,
       );
     }
@@ -110,7 +110,7 @@ function readTypes(all: Given, one: GivenOption, family: Family): TypeSet {
   }
   const { addresses, routes } = kinds6(mask);
   if (family === 6 && one.invert && addresses > 0 && routes > 0) {
-    throw all.context.error(`addrtype: ! --${one.name} with types of both kinds is not supported in IPv6`, {
+    throw all.context.error(`addrtype: ! ${writtenName(one)} with types of both kinds is not supported in IPv6`, {
       at: one.position,
       kind: 'unsupported',
       hint: 'ask for UNICAST, MULTICAST or UNSPEC in one match and for LOCAL, ANYCAST or UNREACHABLE in another',

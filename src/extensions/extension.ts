@@ -21,6 +21,8 @@ export interface OptionSpec {
 /** One option as written in a rule. `name` is canonical. */
 export interface GivenOption {
   name: string;
+  /** The word that was written (`--dport` for `destination-port`), for errors. */
+  written?: string;
   values: readonly string[];
   invert: boolean;
   position: Position;

@@ -20,10 +20,10 @@ export class Given {
     this.context = context;
     for (const one of given) {
       const spec = specs.find(({ names }) => names.includes(one.name));
-      if (spec === undefined) throw this.complain(one, `unknown option --${one.name}`);
+      if (spec === undefined) throw this.complain(one, `unknown option ${writtenName(one)}`);
       const name = spec.names[0] ?? one.name;
-      if (this.options.has(name)) throw this.complain(one, `--${name} can only be given once`);
-      if (one.invert && !spec.invertible) throw this.complain(one, `--${name} cannot be inverted`, 'leave out the !');
+      if (this.options.has(name)) throw this.complain(one, `${writtenName(one)} can only be given once`);
+      if (one.invert && !spec.invertible) throw this.complain(one, `${writtenName(one)} cannot be inverted`, 'leave out the !');
       this.options.set(name, one);
     }
   }
@@ -53,12 +53,12 @@ export class Given {
   exclusive(names: readonly string[]): void {
     const [first, second] = names.flatMap((name) => this.options.get(name) ?? []);
     if (second === undefined || first === undefined) return;
-    throw this.complain(second, `--${second.name} cannot be given together with --${first.name}`);
+    throw this.complain(second, `${writtenName(second)} cannot be given together with ${writtenName(first)}`);
   }
 
   /** An error at an option: `tcp: --sport wants LOW:HIGH, got 4:3`. */
   wants(one: GivenOption, wanted: string, hint?: string, got: string = one.values.join(' ')): RuleError {
-    return this.complain(one, `--${one.name} wants ${wanted}, got ${got === '' ? 'nothing' : got}`, hint);
+    return this.complain(one, `${writtenName(one)} wants ${wanted}, got ${got === '' ? 'nothing' : got}`, hint);
   }
 
   complain(one: GivenOption, message: string, hint?: string): RuleError {
@@ -99,6 +99,11 @@ export class Given {
     if (mark === undefined || mask === undefined || rest.length > 0) throw this.wants(one, 'VALUE or VALUE/MASK of 32 bits');
     return { mark, mask };
   }
+}
+
+/** An option in the words of the rule: `--dport`. */
+export function writtenName(one: GivenOption): string {
+  return one.written ?? `--${one.name}`;
 }
 
 /** The first value of an option, '' when there is none. */

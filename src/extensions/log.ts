@@ -2,7 +2,7 @@
 
 import { parseUnsigned } from '../model/numbers.ts';
 import type { GivenOption, TargetExtension } from './extension.ts';
-import { Given, option, savedString, textOf, truncated } from './given.ts';
+import { Given, option, savedString, textOf, truncated, writtenName } from './given.ts';
 
 export interface LogOptions {
   prefix: string;
@@ -76,6 +76,6 @@ function readLevel(all: Given, one: GivenOption): number {
 export function readPrefix(all: Given, one: GivenOption, room: number): string {
   const text = textOf(one);
   if (text === '') throw all.wants(one, 'at least one character');
-  if (text.includes('\n')) throw all.complain(one, `--${one.name} must stand on one line`);
+  if (text.includes('\n')) throw all.complain(one, `${writtenName(one)} must stand on one line`);
   return truncated(text, room);
 }

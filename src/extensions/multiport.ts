@@ -3,7 +3,7 @@ import { FIELD_DPORT, FIELD_SPORT } from '../abi/fields.ts';
 import { protocolName } from '../model/names.ts';
 import type { Builtin } from '../model/ruleset.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
-import { bang, Given, option, textOf } from './given.ts';
+import { bang, Given, option, textOf, writtenName } from './given.ts';
 import { parsePort, portAt } from './ports.ts';
 import { notFragment, transportHas } from './tests.ts';
 
@@ -100,6 +100,10 @@ function readList(all: Given, one: GivenOption, protocol: string): [number, numb
     out.push([low, high]);
   }
   if (slots > SLOTS)
-    throw all.complain(one, `--${one.name} takes at most ${SLOTS} ports, a range counts as two, got ${slots}`, 'write two rules');
+    throw all.complain(
+      one,
+      `${writtenName(one)} takes at most ${SLOTS} ports, a range counts as two, got ${slots}`,
+      'write two rules',
+    );
   return out;
 }

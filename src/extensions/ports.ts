@@ -3,7 +3,7 @@ import { serviceByName } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { Test } from '../model/predicate.ts';
 import type { Draw, GivenOption, Pools } from './extension.ts';
-import { bang, type Given, textOf } from './given.ts';
+import { bang, type Given, textOf, writtenName } from './given.ts';
 import { range } from './tests.ts';
 
 export interface PortRange {
@@ -56,7 +56,7 @@ export function readPortsLoosely(given: Given, one: GivenOption): PortRange {
 }
 
 function listHint(one: GivenOption): string | undefined {
-  return textOf(one).includes(',') ? `for a list write -m multiport --${one.name}s ${textOf(one)}` : undefined;
+  return textOf(one).includes(',') ? `for a list write -m multiport ${writtenName(one)}s ${textOf(one)}` : undefined;
 }
 
 /** ` --dport 22` or ` ! --dport 22:80`; nothing for the whole range, even an inverted one, as iptables-save. */

@@ -36,6 +36,12 @@ export function protocolName(number: number): string | undefined {
   return nameOf.get(number);
 }
 
+/** All protocol names that `-p` takes, the common ones first. */
+export function protocolNames(): string[] {
+  const common = ['tcp', 'udp', 'icmp', 'icmpv6', 'all'];
+  return [...common, ...numberOf.keys()];
+}
+
 /** What `-p` takes: a number up to 255 (decimal, octal, hexadecimal) or a name in any case. */
 export function parseProtocol(text: string): number | undefined {
   return parseUnsigned(text, 255) ?? protocolByName(text.toLowerCase());

@@ -1,12 +1,13 @@
 /** One command of iptables, from its words: what iptables 1.8.9 would do with these arguments, or the error it would give. */
-import { parseProtocol, protocolName } from '../model/names.ts';
+import { parseProtocol, protocolName, protocolNames } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { TableName } from '../model/ruleset.ts';
 import { BUILTIN_CHAINS } from '../model/ruleset.ts';
 import { parseNetworks } from './addresses.ts';
 import { type Command, type CommandLetter, type Context, fail } from './context.ts';
-import { badWord, loadMatch, loadTarget, type Reading, unknownOption, useExtension } from './extend.ts';
+import { badWord, loadMatch, loadTarget, type Reading, unknownOption, useExtension, writtenName } from './extend.ts';
 import { Getopt, type Item } from './getopt.ts';
+import { didYouMean } from './nearest.ts';
 import { finishRules, isVerdict, type Loaded, newDraft } from './rule.ts';
 import type { Word } from './source.ts';
 
@@ -38,7 +39,7 @@ export function parseCommand(words: readonly Word[], text: string, context: Cont
       invert = item.word;
       continue;
     }
-    if (item.kind === 'missing') throw fail(context, item.word, `${item.name} wants a value`, { kind: 'syntax' });
+    if (item.kind === 'missing') throw fail(context, item.word, `${writtenName(item.word)} wants a value`, { kind: 'syntax' });
     if (item.kind === 'unknown') {
       unknownOption(reading, item.word, item.ambiguous);
       continue;
@@ -100,7 +101,9 @@ function readTable(reading: Reading, item: BuiltinItem): void {
     throw fail(context, item.word, '-t cannot be used inside a table of a dump', { hint: 'the line "*TABLE" above decides' });
   const value = wordOf(item);
   if (!(value.text in BUILTIN_CHAINS))
-    throw fail(context, value, `no table named "${value.text}"`, { hint: 'raw, mangle, nat, filter or security' });
+    throw fail(context, value, `no table named "${value.text}"`, {
+      hint: didYouMean(value.text, Object.keys(BUILTIN_CHAINS), 'raw, mangle, nat, filter or security'),
+    });
   reading.table = value.text as TableName;
 }
 
@@ -193,7 +196,7 @@ function protocolHint(text: string): string | undefined {
   if (text === '!') return 'write the ! before the option: ! -p tcp';
   if (/^-(p|-prot)/.test(text)) return 'a blank must stand between -p and the protocol';
   if (text.toLowerCase() === 'icmp6') return 'the protocol is called icmpv6 or ipv6-icmp';
-  return text.includes(',') ? 'one protocol a rule' : undefined;
+  return text.includes(',') ? 'one protocol a rule' : didYouMean(text, protocolNames());
 }
 
 function interfaceName(reading: Reading, value: Word): string {
@@ -242,7 +245,8 @@ function finishCommand(reading: Reading, words: readonly Word[], text: string): 
   if (draft.jump?.word.text === 'DROP' && command.table === 'nat') throw natDrop(reading, draft.jump.word);
   if (draft.jump?.goto && (isVerdict(draft.jump.word.text) || !context.isChain(command.table, draft.jump.word.text))) {
     const kind = context.dump ? 'illegal' : 'state';
-    throw fail(context, draft.jump.word, `-g wants a chain, and there is none named "${draft.jump.word.text}"`, { kind });
+    const hint = didYouMean(draft.jump.word.text, context.chainNames(command.table));
+    throw fail(context, draft.jump.word, `-g wants a chain, and there is none named "${draft.jump.word.text}"`, { kind, hint });
   }
   const several = draft.sources.length > 1 || draft.destinations.length > 1;
   if (several && (draft.sourceInverted || draft.destinationInverted)) {

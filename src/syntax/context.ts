@@ -10,7 +10,13 @@ export interface Registry {
   findTarget(name: string, family: Family): TargetExtension | undefined;
 }
 
-export interface Context {
+/** The chains there are while a command is read. */
+export interface ChainLookup {
+  isChain(table: TableName, name: string): boolean;
+  chainNames(table: TableName): Iterable<string>;
+}
+
+export interface Context extends ChainLookup {
   source: Source;
   family: Family;
   registry: Registry;
@@ -18,7 +24,6 @@ export interface Context {
   /** In a dump `-t`, `-w` and `-M` are refused and the table is the block's; on a command line it is `filter` until `-t` says otherwise. */
   dump: boolean;
   table: TableName;
-  isChain(table: TableName, name: string): boolean;
 }
 
 /** The letters of the commands; `none`: nothing to do (a line for the other family, `-V`). */

@@ -3,8 +3,9 @@ import type { GivenOption } from '../extensions/extension.ts';
 import type { RuleError } from '../model/errors.ts';
 import type { TableName } from '../model/ruleset.ts';
 import { type Command, type Context, fail } from './context.ts';
-import type { Getopt, Item } from './getopt.ts';
-import { knownMatch, knownTarget } from './known.ts';
+import { BUILTIN_OPTIONS, type Getopt, type Item } from './getopt.ts';
+import { knownMatch, knownNames, knownTarget } from './known.ts';
+import { didYouMean, nearest } from './nearest.ts';
 import { type Draft, isVerdict, type Loaded } from './rule.ts';
 import type { Note, Word } from './source.ts';
 
@@ -97,7 +98,10 @@ function unknownExtension(reading: Reading, kind: 'match' | 'target', name: stri
     return fail(context, word, `the ${kind} "${name}" is for IPv${other}`, { hint: `-${other} reads the rules as IPv${other}` });
   }
   if (kind === 'match')
-    return fail(context, word, `the match "${name}" is not known`, { kind: 'unsupported', hint: typoHint(name) });
+    return fail(context, word, `the match "${name}" is not known`, {
+      kind: 'unsupported',
+      hint: name.startsWith('-') ? 'a match name must follow -m' : didYouMean(name, knownNames('match', context.family)),
+    });
   const kindOfError = context.dump ? 'illegal' : 'state';
   return fail(context, word, `no chain or target named "${name}"`, { hint: targetHint(reading, name), kind: kindOfError });
 }
@@ -105,12 +109,11 @@ function unknownExtension(reading: Reading, kind: 'match' | 'target', name: stri
 function targetHint(reading: Reading, name: string): string {
   if (/^-(j|-ju)/.test(name)) return 'a blank must stand between -j and the target';
   if (isVerdict(name.toUpperCase())) return `write ${name.toUpperCase()}`;
+  const { context } = reading;
+  const near = didYouMean(name, [...context.chainNames(reading.table), ...knownNames('target', context.family)]);
+  if (near !== undefined) return near;
   const dump = `a chain must be declared above the rule: ":${name} - [0:0]"`;
-  return reading.context.dump ? dump : `a chain must be made before the rule: -N ${name}`;
-}
-
-function typoHint(name: string): string | undefined {
-  return name.startsWith('-') ? 'a match name must follow -m' : undefined;
+  return context.dump ? dump : `a chain must be made before the rule: -N ${name}`;
 }
 
 /** Keeps an unknown extension with the words that can only be its own. */
@@ -194,10 +197,22 @@ const OWNERS: readonly (readonly [readonly string[], string])[] = [
 ];
 
 function optionHint(reading: Reading, name: string): string | undefined {
-  if (name.startsWith('-') && !name.startsWith('--')) return undefined;
+  if (!name.startsWith('--')) return letterHint(name);
   const bare = name.replace(/^-+/, '');
   for (const [names, hint] of OWNERS) if (names.includes(bare)) return hint;
+  const known = nearest(bare, reading.getopt.longNames());
+  if (known !== undefined) return `did you mean --${known}?`;
+  for (const [names, hint] of OWNERS) {
+    const other = nearest(bare, names);
+    if (other !== undefined) return `did you mean --${other}? Then ${hint}`;
+  }
   return reading.context.dump ? undefined : 'an option of a match stands behind its -m NAME';
+}
+
+/** `-J` for `-j`. */
+function letterHint(name: string): string | undefined {
+  const other = name.toLowerCase() === name ? name.toUpperCase() : name.toLowerCase();
+  return BUILTIN_OPTIONS.some(({ letter }) => letter === other.slice(1)) ? `did you mean ${other}?` : undefined;
 }
 
 /** A word where an option must stand. */
@@ -213,6 +228,11 @@ export function badWord(reading: Reading, word: Word): RuleError {
   return fail(reading.context, word, `unexpected "${text.trim()}"`, { kind: 'syntax', hint });
 }
 
+/** An option as it was written, dashes and all, without an attached value. */
+export function writtenName(word: Word): string {
+  return word.text.split('=')[0] ?? '';
+}
+
 /** An option of an extension: noted for its parse. */
 export function useExtension(
   reading: Reading,
@@ -222,7 +242,8 @@ export function useExtension(
   const { context, getopt } = reading;
   const { spec, owner } = item.option;
   const name = spec.names[0] ?? '';
-  if (invert !== undefined && !spec.invertible) throw fail(context, invert, `${owner.name}: --${name} cannot be inverted`);
+  const written = writtenName(item.word);
+  if (invert !== undefined && !spec.invertible) throw fail(context, invert, `${owner.name}: ${written} cannot be inverted`);
   const values = item.value === undefined ? [] : [item.value.text];
   if (spec.argument === 'optional' && item.value === undefined) {
     const more = getopt.argument();
@@ -230,9 +251,9 @@ export function useExtension(
   }
   if (spec.argument === 'two') {
     const second = getopt.argument();
-    if (second === undefined) throw fail(context, item.word, `${owner.name}: --${name} wants two values`, { kind: 'syntax' });
+    if (second === undefined) throw fail(context, item.word, `${owner.name}: ${written} wants two values`, { kind: 'syntax' });
     values.push(second.text);
   }
-  const given: GivenOption = { name, values, invert: invert !== undefined, position: item.word.position };
+  const given: GivenOption = { name, written, values, invert: invert !== undefined, position: item.word.position };
   owner.given.push(given);
 }

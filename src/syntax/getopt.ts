@@ -68,7 +68,7 @@ export type Item<Owner> =
   | { kind: 'builtin'; option: BuiltinOption; value?: Word; attached?: boolean; word: Word }
   | { kind: 'extension'; option: ExtensionOption<Owner>; value?: Word; attached?: boolean; word: Word }
   | { kind: 'unknown'; word: Word; ambiguous: readonly string[] }
-  | { kind: 'missing'; word: Word; name: string };
+  | { kind: 'missing'; word: Word };
 
 type Entry<Owner> = { name: string } & ({ builtin: BuiltinOption } | { extension: ExtensionOption<Owner> });
 
@@ -132,6 +132,11 @@ export class Getopt<Owner> {
     return this.short(word);
   }
 
+  /** The long names known at this point, those of extensions first. */
+  longNames(): string[] {
+    return [...this.loaded.flatMap(({ spec }) => spec.names), ...byName.keys()];
+  }
+
   /** Goes back to an unknown option, after an extension that may know it was loaded. */
   again(): void {
     this.index--;
@@ -156,7 +161,7 @@ export class Getopt<Owner> {
     this.leave();
     if (value !== undefined || option.argument === 'optional')
       return { kind: 'builtin', option, word: here, ...(value ? { value, attached: true } : {}) };
-    return this.withValue({ kind: 'builtin', option, word: here }, `-${letter}`);
+    return this.withValue({ kind: 'builtin', option, word: here });
   }
 
   private leave(): void {
@@ -186,12 +191,12 @@ export class Getopt<Owner> {
         ? { kind: 'builtin', option: entry.builtin, word }
         : { kind: 'extension', option: entry.extension, word };
     if (attached !== undefined) return { ...item, value: attached, attached: true };
-    return needs === 'required' ? this.withValue(item, `--${entry.name}`) : item;
+    return needs === 'required' ? this.withValue(item) : item;
   }
 
-  private withValue(item: Item<Owner> & { kind: 'builtin' | 'extension' }, name: string): Item<Owner> {
+  private withValue(item: Item<Owner> & { kind: 'builtin' | 'extension' }): Item<Owner> {
     const value = this.words[this.index];
-    if (value === undefined) return { kind: 'missing', word: item.word, name };
+    if (value === undefined) return { kind: 'missing', word: item.word };
     this.index++;
     return { ...item, value };
   }

@@ -18,6 +18,15 @@ const TARGETS: Record<Family, ReadonlySet<string>> = {
   6: new Set(`${BOTH_TARGETS} DNPT HL SNPT`.split(' ')),
 };
 
+/** Names of all matches and targets of ip(6)tables 1.8.9, the common ones first. */
+export function knownNames(kind: 'match' | 'target', family: Family): string[] {
+  const common =
+    kind === 'match'
+      ? ['tcp', 'udp', 'state', 'conntrack', 'multiport', 'comment', 'limit']
+      : ['ACCEPT', 'DROP', 'REJECT', 'RETURN', 'LOG'];
+  return [...common, ...(kind === 'match' ? MATCHES : TARGETS)[family]];
+}
+
 /** Whether ip(6)tables 1.8.9 has a match of this name. */
 export function knownMatch(name: string, family: Family): boolean {
   return MATCHES[family].has(name);

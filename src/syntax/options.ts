@@ -1,6 +1,6 @@
 /** Options of the readers. */
-import type { Family, TableName } from '../model/ruleset.ts';
-import type { Context, Registry } from './context.ts';
+import type { Family } from '../model/ruleset.ts';
+import type { ChainLookup, Context, Registry } from './context.ts';
 import type { Source } from './source.ts';
 
 export interface ParseOptions {
@@ -16,14 +16,14 @@ export interface ParseOptions {
   registry?: Registry;
 }
 
-/** A context for reading `source`; chains are looked up by the reader's own function. */
+/** A context for reading `source`; chains are looked up by the reader's own functions. */
 export function newContext(
   source: Source,
   family: Family,
   registry: Registry,
   options: ParseOptions,
   dump: boolean,
-  isChain: (table: TableName, name: string) => boolean,
+  lookup: ChainLookup,
 ): Context {
-  return { source, family, registry, unsupported: options.unsupported ?? 'refuse', dump, table: 'filter', isChain };
+  return { source, family, registry, unsupported: options.unsupported ?? 'refuse', dump, table: 'filter', ...lookup };
 }

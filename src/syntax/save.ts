@@ -4,6 +4,7 @@ import type { Counter } from '../model/outcome.ts';
 import { BUILTIN_CHAINS, type Family, type RuleSet, type TableName } from '../model/ruleset.ts';
 import type { Context, Registry } from './context.ts';
 import { checkTable } from './legality.ts';
+import { didYouMean } from './nearest.ts';
 import { newContext, type ParseOptions } from './options.ts';
 import { readCommand } from './rules-reader.ts';
 import { errorAt, type Line, type Note, placeOn, readSource, type Source, type Word } from './source.ts';
@@ -44,8 +45,10 @@ class SaveReader {
   constructor(source: Source, family: Family, registry: Registry, options: ParseOptions) {
     this.source = source;
     this.options = options;
-    const isChain = (table: TableName, name: string) => this.tables.get(table)?.chains.has(name) ?? false;
-    this.context = newContext(source, family, registry, options, true, isChain);
+    this.context = newContext(source, family, registry, options, true, {
+      isChain: (table, name) => this.tables.get(table)?.chains.has(name) ?? false,
+      chainNames: (table) => this.tables.get(table)?.chains.keys() ?? [],
+    });
   }
 
   read(): ParseResult {
@@ -148,7 +151,8 @@ class SaveReader {
       }
       this.lost = true;
       const message = name === '' ? 'table name missing' : `no table named "${name.trim()}"`;
-      throw this.error(line, text.indexOf(name, 1) + 1, message, crHint(text) ?? 'raw, mangle, nat, filter or security');
+      const hint = crHint(text) ?? didYouMean(name, Object.keys(BUILTIN_CHAINS), 'raw, mangle, nat, filter or security');
+      throw this.error(line, text.indexOf(name, 1) + 1, message, hint);
     }
     const hint =
       crHint(text) ??

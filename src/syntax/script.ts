@@ -4,6 +4,7 @@ import { BUILTIN_CHAINS, type Family, type RuleSet, type TableName } from '../mo
 import { HARMLESS, REFUSED } from './commands.ts';
 import type { Context, Registry } from './context.ts';
 import { checkTable } from './legality.ts';
+import { nearest } from './nearest.ts';
 import { newContext, type ParseOptions } from './options.ts';
 import { readCommand } from './rules-reader.ts';
 import { FOLLOW_HINT, type ShellCommand, ShellReader, type ShellWord } from './shell.ts';
@@ -64,9 +65,10 @@ class Half {
 
   constructor(family: Family, source: Source, registry: Registry, options: ParseOptions) {
     this.family = family;
+    const chainNames = (table: TableName) => this.tables.get(table)?.chains.keys() ?? BUILTIN_CHAINS[table] ?? [];
     const isChain = (table: TableName, name: string) =>
       this.tables.get(table)?.chains.has(name) ?? BUILTIN_CHAINS[table]?.includes(name) ?? false;
-    this.context = newContext(source, family, registry, options, false, isChain);
+    this.context = newContext(source, family, registry, options, false, { isChain, chainNames });
   }
 
   table(name: TableName, position: Position): TableState {
@@ -290,11 +292,17 @@ class ScriptReader {
     if (name === 'set' && rest.some((word) => /^-[a-z]*e/.test(word.text))) this.strict = true;
     if (REFUSED.has(name)) this.refuse(first, name);
     else if ((name === 'exit' || name === 'return') && (command.joined === 'start' || command.joined === ';')) this.ended = true;
-    else if (!HARMLESS.has(name)) this.unknown(name, first);
+    else if (!HARMLESS.has(name)) this.unknown(name, first, rest);
   }
 
-  private unknown(name: string, first: Word): void {
+  private unknown(name: string, first: Word, rest: readonly Word[]): void {
     if (/^[A-Za-z_]\w*\+?=/.test(first.text)) return;
+    const tool = nearest(name, ['iptables', 'ip6tables']);
+    if (tool !== undefined && rest[0]?.text.startsWith('-')) {
+      const hint = `did you mean ${tool}?`;
+      this.errors.push(errorAt(this.source, first.position, `no command named "${name}"`, { hint, kind: 'script' }));
+      return;
+    }
     const lost = lostRule(first.text);
     if (lost !== undefined) {
       this.errors.push(

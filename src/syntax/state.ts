@@ -3,6 +3,7 @@ import type { Position } from '../model/errors.ts';
 import { BUILTIN_CHAINS, type Chain, type Rule, type Table, type TableName } from '../model/ruleset.ts';
 import { type Command, type Context, fail } from './context.ts';
 import { knownTarget } from './known.ts';
+import { didYouMean } from './nearest.ts';
 import { printRule } from './print.ts';
 import { isVerdict } from './rule.ts';
 import type { Word } from './source.ts';
@@ -142,7 +143,7 @@ function chainOf(table: TableState, command: Command, context: Context): Chain {
     context,
     word,
     `no chain named "${word.text}" in the ${table.name} table`,
-    builtin ? `not a chain of ${table.name}` : declare,
+    didYouMean(word.text, table.chains.keys(), builtin ? `not a chain of ${table.name}` : declare),
   );
 }
 
@@ -247,11 +248,14 @@ function rename(table: TableState, command: Command, context: Context): void {
 export function setPolicy(table: TableState, at: Word, policy: Word, context: Context): Chain {
   const chain = table.chains.get(at.text);
   if (chain === undefined || chain.policy === null) {
-    const hint = chain === undefined ? 'a chain of your own has no policy: write "-"' : 'end the chain with a rule that does it';
+    const own = chain === undefined ? 'a chain of your own has no policy: write "-"' : 'end the chain with a rule that does it';
+    const hint = didYouMean(at.text, BUILTIN_CHAINS[table.name], own);
     throw fail(context, at, `only built-in chains of the ${table.name} table have a policy, "${at.text}" is none`, { hint });
   }
   if (policy.text !== 'ACCEPT' && policy.text !== 'DROP') {
-    throw fail(context, policy, `"${policy.text.trim()}" is not a policy`, { hint: 'ACCEPT or DROP' });
+    throw fail(context, policy, `"${policy.text.trim()}" is not a policy`, {
+      hint: didYouMean(policy.text, ['ACCEPT', 'DROP'], 'ACCEPT or DROP'),
+    });
   }
   chain.policy = policy.text;
   delete chain.counters;
