@@ -24,6 +24,7 @@ const FLOORS = [
 /** Rooms and files that may use node: modules; everything else runs in a browser too. */
 const NODE_PLACES = [
   /^src\/(kernel|cli)\//,
+  /^src\/fuzz\/(folder|save|corpus|workers)\.ts$/,
   /^src\/replay\/(open|gunzip|run|replay|engine-session)\.ts$/,
   /^src\/capture\/classic\.ts$/,
   /^src\/node\.ts$/,

@@ -1,70 +1,52 @@
 /**
- * Bugs that were found, each a folder named by its story: `case.json` (why, host flags, backends, which packets the host sends), `rules.v4` or `rules.v6`, `capture.pcap`, and
- * `expected.BACKEND.json`, the running kernel's own counters; with `paths` also `paths.BACKEND.json`, the way of every packet in the kernel's own TRACE. Run on every engine, and on the kernel where there is one. WASMTABLES_RECORD=1 asks the kernel anew.
+ * Bugs that were found, each a folder named by its story: `case.json` (why, host flags, backends), `rules.v4` or `rules.v6`, `capture.pcap`, and `expected.json`, the running kernel's
+ * own counters by backend; with `paths` also the way of every packet in the kernel's own TRACE. src/fuzz/folder.ts says what is in them, and `wasmtables fuzz` writes such folders (with a
+ * README and a script that shows the case) as it finds them. Run on every engine, and on the kernel where there is one. WASMTABLES_RECORD=1 asks the kernel anew.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { CaptureReader } from '../../src/capture/frames.ts';
-import { available, comparedWitness, compareOutcomes, jobFromHost, runKernel } from '../../src/kernel/index.ts';
-import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
-import type { PacketOutcome, TableCounters } from '../../src/model/outcome.ts';
+import { type Backend, type CaseFolder, type Expected, kept, readFolder, writeExpected } from '../../src/fuzz/folder.ts';
+import { PROGRAMS } from '../../src/fuzz/witness.ts';
+import { available, comparedWitness, compareOutcomes, jobFromHost, type KernelJob, runKernel } from '../../src/kernel/index.ts';
+import { buildHost } from '../../src/model/host-build.ts';
+import type { PacketOutcome } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
-import type { Family } from '../../src/model/ruleset.ts';
-import type { Frame, Job, OnPacket } from '../../src/model/witness.ts';
-import { engineSession } from '../../src/replay/engine-session.ts';
-import { referenceSession } from '../../src/replay/reference-session.ts';
-import type { Session } from '../../src/replay/session.ts';
+import type { Frame, Job } from '../../src/model/witness.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { describeKernel } from '../kernel/machine.ts';
 
-interface Case {
-  story: string;
-  host: HostGiven;
-  backends: ('legacy' | 'nft')[];
-  sysctls?: Record<string, number>;
-  spacing?: 'real';
-  /** The story shows in TRACE. */
-  paths?: true;
-}
-
 const here = dirname(fileURLToPath(import.meta.url));
 const names = readdirSync(here).filter((name) => existsSync(join(here, name, 'case.json')));
-const read = (name: string, file: string): string => readFileSync(join(here, name, file), 'utf8');
+const folderOf = (name: string): CaseFolder => readFolder(join(here, name));
 
-function load(name: string, backend: 'legacy' | 'nft') {
-  const about = JSON.parse(read(name, 'case.json')) as Case;
-  const family: Family = existsSync(join(here, name, 'rules.v4')) ? 4 : 6;
-  const rules = read(name, `rules.v${family}`);
-  const capture = readFileSync(join(here, name, 'capture.pcap'));
+function expectedOf({ expected }: CaseFolder, backend: Backend): Expected {
+  const said = expected[backend];
+  if (said === undefined) throw new Error(`expected.json says nothing of ${backend}: WASMTABLES_RECORD=1 asks the kernel`);
+  return said;
+}
+
+function jobOf({ about, family, rules }: CaseFolder, name: string, backend: Backend): Job {
   const profile = { ...DEFAULT_PROFILE, backend, sysctls: about.sysctls ?? {} };
-  const job: Job = { rules: { [family]: parseSave(rules, { file: name, family }) }, host: buildHost(about.host), profile };
-  return { about, family, rules, capture, job };
+  const ruleset = parseSave(rules, { file: name, family });
+  return { rules: { [family]: ruleset }, host: buildHost(about.host), profile, packets: { path: true } };
 }
 
-const WITNESSES: Record<string, (job: Job, onPacket: OnPacket) => Session | Promise<Session>> = {
-  reference: (job, onPacket) => referenceSession(job, { onPacket }),
-  tree: (job, onPacket) => engineSession(job, { onPacket }),
-  linear: (job, onPacket) => engineSession(job, { onPacket, tree: false }),
-  debug: (job, onPacket) => engineSession(job, { onPacket, build: 'debug' }),
-};
-
-/** Counters alone, chains without rules and with nothing counted left out (iptables-nft makes no chain it was not told of). */
-function told(counters: TableCounters | undefined): TableCounters {
-  const tables = Object.entries(counters ?? {}).map(([table, chains]) => {
-    const kept = Object.entries(chains).filter(([, chain]) => chain.rules.length > 0 || chain.packets > 0);
-    return [table, Object.fromEntries(kept)] as const;
-  });
-  return Object.fromEntries(tables.filter(([, chains]) => Object.keys(chains).length > 0));
+function kernelJobOf({ about, family, rules, capture }: CaseFolder, host: Job['host'], backend: Backend): KernelJob {
+  const frames: Frame[] = [];
+  const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: frame.bytes.slice() }));
+  reader.push(capture);
+  const full = (name: string): string => (name.startsWith('net.') ? name : `net.netfilter.${name}`);
+  const sysctls = Object.fromEntries(Object.entries(about.sysctls ?? {}).map(([name, value]) => [full(name), String(value)]));
+  const { numbers: _numbers, skipped: _skipped, ...hosted } = jobFromHost(host, frames, [family]);
+  const spacing = about.spacing === undefined ? {} : { spacing: about.spacing };
+  return { ...hosted, ...spacing, backend, family, rules, sysctls, trace: about.paths === true };
 }
-
-const expectedOf = (name: string, backend: string): TableCounters =>
-  JSON.parse(read(name, `expected.${backend}.json`)) as TableCounters;
 
 /** Where the ways of packets differ from those the kernel traced. */
-function otherWays(name: string, backend: 'legacy' | 'nft', outcomes: PacketOutcome[]): string[] {
-  const paths = JSON.parse(read(name, `paths.${backend}.json`)) as string[][];
+function otherWays(paths: readonly string[][], backend: Backend, outcomes: PacketOutcome[]): string[] {
   const traced = { name: backend, counters: {}, packets: paths.map((path) => ({ path })) };
   const words = backend === 'nft' ? ('numbers' as const) : ('exact' as const);
   return compareOutcomes({ ...traced, words }, comparedWitness('witness', {}, outcomes));
@@ -73,17 +55,18 @@ function otherWays(name: string, backend: 'legacy' | 'nft', outcomes: PacketOutc
 describe('bugs that were found', () => {
   it('are there', () => expect(names.length).toBeGreaterThan(3));
   for (const name of names) {
-    for (const backend of load(name, 'legacy').about.backends) {
-      for (const [witness, start] of Object.entries(WITNESSES)) {
-        it(`${name}, ${backend}, ${witness}`, async () => {
-          const { about, family, capture, job } = load(name, backend);
+    const folder = folderOf(name);
+    for (const backend of folder.about.backends) {
+      for (const witness of Object.values(PROGRAMS)) {
+        it(`${name}, ${backend}, ${witness.name}`, async () => {
           const outcomes: PacketOutcome[] = [];
-          const session = await start({ ...job, packets: { path: true } }, (outcome) => outcomes.push(outcome));
+          const session = await witness.start(jobOf(folder, name, backend), (outcome) => outcomes.push(outcome));
           session.startCapture(name);
-          session.feed(new Uint8Array(capture));
+          session.feed(folder.capture);
           session.endCapture();
-          expect(told(session.result().counters[family])).toEqual(expectedOf(name, backend));
-          if (about.paths === true) expect(otherWays(name, backend, outcomes)).toEqual([]);
+          const { counters, paths } = expectedOf(folder, backend);
+          expect(kept(session.result().counters[folder.family])).toEqual(counters);
+          if (paths !== undefined) expect(otherWays(paths, backend, outcomes)).toEqual([]);
         });
       }
     }
@@ -92,39 +75,19 @@ describe('bugs that were found', () => {
 
 describeKernel('bugs that were found, as the kernel sees them', () => {
   for (const name of names) {
-    for (const backend of load(name, 'legacy').about.backends) {
+    for (const backend of folderOf(name).about.backends) {
       it(`${name}, ${backend}`, async () => {
-        const { about, family, rules, capture, job } = load(name, backend);
-        const frames: Frame[] = [];
-        const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: frame.bytes.slice() }));
-        reader.push(new Uint8Array(capture));
-        const sysctls = Object.fromEntries(
-          Object.entries(about.sysctls ?? {}).map(([key, value]) => [
-            key.startsWith('net.') ? key : `net.netfilter.${key}`,
-            String(value),
-          ]),
-        );
-        const { numbers: _numbers, skipped: _skipped, ...hosted } = jobFromHost(job.host, frames, [family]);
-        const outcome = await runKernel({
-          ...hosted,
-          backend,
-          family,
-          rules,
-          sysctls,
-          trace: about.paths === true,
-          ...(about.spacing === undefined ? {} : { spacing: about.spacing }),
-        });
+        const folder = folderOf(name);
+        const outcome = await runKernel(kernelJobOf(folder, jobOf(folder, name, backend).host, backend));
         expect(outcome.refused).toBeUndefined();
-        const counters = told(outcome.counters);
-        const paths = outcome.packets.map(({ path }) => path);
-        const record = (file: string, told: unknown): void =>
-          writeFileSync(join(here, name, file), `${JSON.stringify(told, null, 2)}\n`);
+        const paths = folder.about.paths === true ? { paths: outcome.packets.map(({ path }) => path ?? []) } : {};
+        const said = { by: `kernel ${outcome.kernel.release}`, counters: kept(outcome.counters), ...paths };
         if (process.env.WASMTABLES_RECORD === '1') {
-          record(`expected.${backend}.json`, counters);
-          if (about.paths === true) record(`paths.${backend}.json`, paths);
+          folder.expected[backend] = said;
+          writeExpected(join(here, name), folder.expected);
         }
-        expect(counters).toEqual(expectedOf(name, backend));
-        if (about.paths === true) expect(paths).toEqual(JSON.parse(read(name, `paths.${backend}.json`)));
+        const { by: _by, ...wanted } = expectedOf(folder, backend);
+        expect({ counters: said.counters, ...paths }).toEqual(wanted);
       });
     }
   }
