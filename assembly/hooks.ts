@@ -1,10 +1,12 @@
 /** A packet's way through the hooks of one host. */
-import { FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_OUT_INTERFACE, FIELD_TTL } from '../src/abi/fields.ts';
+import { FIELD_FAMILY, FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_OUT_INTERFACE, FIELD_TTL } from '../src/abi/fields.ts';
 import { IMAGE_FLAG_CONNTRACK4, IMAGE_FLAG_CONNTRACK6, IMAGE_FLAG_FAMILY4, IMAGE_FLAG_FAMILY6 } from '../src/abi/image.ts';
 import {
   PACKET_CT_UNCONFIRMED,
+  PACKET_UNSEEN,
   PACKET_WAY,
   WAY_FORWARD,
+  WAY_FRAGMENT,
   WAY_INPUT,
   WAY_LOOPBACK,
   WAY_LOST_FORWARD,
@@ -13,6 +15,7 @@ import {
 import { NEXT_ACCEPT, NEXT_DROP } from '../src/abi/program.ts';
 import { runWalk } from './classify/walk.ts';
 import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn, natDone, natPending } from './conntrack/index';
+import { defragInit, defragment, mayBeFragment } from './defrag/index.ts';
 import {
   makePlans,
   OP_ARRIVE,
@@ -43,10 +46,25 @@ export function setFlags(value: u32): void {
   flags = value;
 }
 
-/** Once the program is in memory. */
-export function planHooks(): void {
+/** Once the program is in memory. False without memory for fragments. */
+export function planHooks(): bool {
   makePlans(false, hasFamily(false), (flags & IMAGE_FLAG_CONNTRACK4) !== 0);
   makePlans(true, hasFamily(true), (flags & IMAGE_FLAG_CONNTRACK6) !== 0);
+  return (flags & (IMAGE_FLAG_CONNTRACK4 | IMAGE_FLAG_CONNTRACK6)) === 0 || defragInit();
+}
+
+/** A decoded and routed packet: marks it where defragmentation has to look at it before its way begins. */
+export function deferFragment(slot: usize): void {
+  const wanted = load<u32>(slot, FIELD_FAMILY * 4) === 6 ? <u32>IMAGE_FLAG_CONNTRACK6 : <u32>IMAGE_FLAG_CONNTRACK4;
+  if ((flags & wanted) === 0 || load<u32>(slot, PACKET_UNSEEN) !== 0 || !mayBeFragment(slot)) return;
+  store<u32>(slot, load<u32>(slot, PACKET_WAY) | WAY_FRAGMENT, PACKET_WAY);
+}
+
+/** A marked packet's turn: it is whole afterwards, or a fragment that waits or is thrown away (PACKET_UNSEEN). */
+export function putTogether(slot: usize): void {
+  const way = load<u32>(slot, PACKET_WAY) ^ WAY_FRAGMENT;
+  store<u32>(slot, way, PACKET_WAY);
+  defragment(slot, way === WAY_OUTPUT || way === WAY_LOOPBACK);
 }
 
 /** A batch is decoded: what can be done before the first of its packets goes its way. */

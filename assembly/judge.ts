@@ -18,13 +18,14 @@ import {
   PACKET_STACK,
   PACKET_UNSEEN,
   PACKET_WAY,
+  WAY_FRAGMENT,
   WAY_LOST_INPUT,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT, NEXT_HOTDROP, NEXT_REJECT } from '../src/abi/program.ts';
 import { UNSEEN_FAMILY } from '../src/abi/reasons.ts';
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
-import { conntrackLooked, hasFamily, hookOf, runHooks, runShort } from './hooks.ts';
+import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } from './hooks.ts';
 import { PLAN_SHORT, planOf, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
 import { closeRecord, openRecord, recording, ringIsFull } from './records.ts';
 import { addTo, tally } from './tally.ts';
@@ -76,6 +77,7 @@ function judge(slot: usize, record: bool): u64 {
     store<u32>(slot, UNSEEN_FAMILY, PACKET_UNSEEN);
     store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
   }
+  if ((load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT) !== 0) putTogether(slot);
   const unseen = load<u32>(slot, PACKET_UNSEEN);
   if (unseen !== 0) {
     tally(CONTROL_UNSEEN, unseen);

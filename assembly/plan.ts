@@ -49,8 +49,9 @@ export const SHORT_HIDES: u32 = 16;
 export const SHORT_WALK_SHIFT: u32 = 8;
 
 const PLAN_SIZE: usize = 32 * 4;
-const WAYS: usize = 7;
-const PLANS: usize = memory.data(2 * 7 * 32 * 4, 16);
+/** WAY_*, with and without WAY_FRAGMENT; the latter have no plan, and so no short one. */
+const WAYS: usize = 16;
+const PLANS: usize = memory.data(2 * 16 * 32 * 4, 16);
 
 let at: usize = 0;
 let family: u32 = 0;

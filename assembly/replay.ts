@@ -12,7 +12,7 @@ import {
 } from '../src/abi/control.ts';
 import { PACKET_NUMBER, PACKET_SIZE, PACKET_TIME, PACKET_WIRE } from '../src/abi/packet.ts';
 import { batchAnswer, captureBatch } from './capture/index.ts';
-import { lookAhead } from './hooks.ts';
+import { deferFragment, lookAhead } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
 import { routePacket, routePlain } from './stack/index.ts';
@@ -104,6 +104,7 @@ function decodeSlots(end: usize): void {
     decodeLink(slot);
     decodeIp(slot);
     routePacket(slot);
+    deferFragment(slot);
     slot += PACKET_SIZE;
   }
 }

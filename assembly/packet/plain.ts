@@ -1,5 +1,5 @@
 /**
- * The packet that nearly every packet is: Ethernet II, IPv4 without options, whole, right checksum, at least 16 bytes behind the IP header. Fields are
+ * The packet that nearly every packet is: Ethernet II, IPv4 without options, no fragment, whole, right checksum, at least 16 bytes behind the IP header. Fields are
  * moved to their places 16 bytes at a time; link.ts, ip.ts, ipv4.ts and transport.ts do the same in general and say why.
  */
 import { LINK_ETHERNET } from '../../src/abi/capture.ts';
@@ -37,6 +37,8 @@ const READ: u32 = 16;
 const z: i8 = -128;
 /** EtherType 0x0800, version 4, five words of header, as they lie. */
 const IPV4_PLAIN: u32 = 0x450008;
+/** More fragments and the fragment offset, as they lie. */
+const FRAGMENT_BITS: u32 = 0xff3f;
 
 /**
  * Fills the slots from `slot` on as decodeLink and decodeIp would, up to `end` or to the first packet that is not of this kind, whose slot is left as it
@@ -50,6 +52,7 @@ export function decodePlain(slot: usize, end: usize): usize {
     const frame: usize = load<u32>(slot, PACKET_DATA);
     if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) break;
     const ip = frame + ETHERNET;
+    if ((load<u16>(ip, 6) & FRAGMENT_BITS) !== 0) break;
     const first = v128.load(ip);
     // Length, TTL, TOS, no in-interface yet.
     const length = v128.swizzle(first, i8x16(3, 2, z, z, 8, z, z, z, 1, z, z, z, z, z, z, z));

@@ -1,7 +1,6 @@
 /** The fate of an arriving IPv4 packet after PREROUTING: ip_route_input (net/ipv4/route.c), then ip_forward. */
 import {
   FIELD_DESTINATION,
-  FIELD_LENGTH,
   FIELD_OUT_INTERFACE,
   FIELD_PACKET_TYPE,
   FIELD_SOURCE,
@@ -32,6 +31,7 @@ import {
 } from '../../src/abi/reasons.ts';
 import { deviceFlags, deviceMtu, forwards4, hostLo, hostOut, lenient } from './host.ts';
 import { checkOptions, OPTIONS_BAD, OPTIONS_SOURCE_ROUTE } from './ip-options.ts';
+import { exceeds } from './mtu.ts';
 import { routeDevice, routeType } from './routes.ts';
 import { dropped } from './way.ts';
 
@@ -130,6 +130,6 @@ function forward4(slot: usize, out: u32): u32 {
   if (load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST) return STACK_NOT_HOST;
   if (load<u32>(slot, FIELD_TTL * 4) <= 1) return STACK_TTL;
   const mtu = deviceMtu(out);
-  if (mtu === 0 || lenient || load<u32>(slot, FIELD_LENGTH * 4) <= mtu) return STACK_NONE;
+  if (mtu === 0 || lenient || !exceeds(slot, mtu)) return STACK_NONE;
   return (load<u8>(load<u32>(slot, PACKET_IP), 6) & DONT_FRAGMENT) !== 0 ? STACK_MTU : STACK_NONE;
 }

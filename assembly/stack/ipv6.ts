@@ -1,7 +1,6 @@
 /** The fate of an arriving IPv6 packet: device-bound checks of ip6_rcv_core, then routing and ip6_forward (net/ipv6/ip6_output.c). */
 import {
   FIELD_DESTINATION,
-  FIELD_LENGTH,
   FIELD_OUT_INTERFACE,
   FIELD_PACKET_TYPE,
   FIELD_SOURCE,
@@ -27,6 +26,7 @@ import {
   UNSEEN_IP6_ADDRESS,
 } from '../../src/abi/reasons.ts';
 import { deviceMtu, everythingArrives, forwards6, hostLo, hostOut, isSolicited, lenient } from './host.ts';
+import { exceeds } from './mtu.ts';
 import { routeDevice, routeType } from './routes.ts';
 import { dropped } from './way.ts';
 
@@ -100,7 +100,7 @@ function forward6(slot: usize, type: u32, device: u32, out: u32): u32 {
   if (out !== device && isBoundToLink(slot + FIELD_SOURCE * 4)) return STACK_SOURCE_SCOPE;
   const mtu = deviceMtu(out);
   if (mtu === 0 || lenient) return STACK_NONE;
-  return load<u32>(slot, FIELD_LENGTH * 4) > max<u32>(mtu, MTU_MINIMUM) ? STACK_MTU : STACK_NONE;
+  return exceeds(slot, max<u32>(mtu, MTU_MINIMUM)) ? STACK_MTU : STACK_NONE;
 }
 
 /** Sources that must not leave their link: unspecified, loopback, link-local (multicast ones never get here). */

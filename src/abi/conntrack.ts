@@ -22,7 +22,11 @@ export const TRACKING_ICMPV6 = 80;
 export const TRACKING_GENERIC = 84;
 export const TRACKING_GRE = 88;
 export const TRACKING_GRE_STREAM = 92;
-export const TRACKING_SIZE = 96;
+/** How long fragments wait for the rest, IPv4 and IPv6; u32: ipfrag_max_dist. */
+export const TRACKING_FRAG4 = 96;
+export const TRACKING_FRAG6 = 100;
+export const TRACKING_FRAG4_DISTANCE = 104;
+export const TRACKING_SIZE = 112;
 
 /** Verify transport checksums in PREROUTING (nf_conntrack_checksum, and a prestack that is not lenient). */
 export const TRACKING_FLAG_CHECKSUM = 1;

@@ -59,6 +59,8 @@ export const WAY_LOOPBACK = 4;
 /** Entered PREROUTING, then dropped by the stack (PACKET_STACK says why) before it came to INPUT, or to FORWARD. */
 export const WAY_LOST_INPUT = 5;
 export const WAY_LOST_FORWARD = 6;
+/** Beside one of the above: defragmentation has to look at the packet first. */
+export const WAY_FRAGMENT = 8;
 
 /** u64: jiffies at the packet's time, floor(t * HZ) counted from the epoch; filled by the record reader. */
 export const PACKET_JIFFIES = 224;

@@ -6,6 +6,9 @@ import {
   TRACKING_FLAG_LOOSE,
   TRACKING_FLAG_NAT,
   TRACKING_FLAGS,
+  TRACKING_FRAG4,
+  TRACKING_FRAG4_DISTANCE,
+  TRACKING_FRAG6,
   TRACKING_GENERIC,
   TRACKING_GRE,
   TRACKING_GRE_STREAM,
@@ -72,6 +75,9 @@ export function encodeConntrack(profile: Profile, options: ConntrackOptions): Ui
   timeout(TRACKING_GENERIC, 'generic_timeout');
   timeout(TRACKING_GRE, 'gre_timeout');
   timeout(TRACKING_GRE_STREAM, 'gre_timeout_stream');
+  timeout(TRACKING_FRAG6, 'frag6_timeout');
+  view.setUint32(TRACKING_FRAG4, jiffies(sysctl(profile, 'net.ipv4.ipfrag_time')), true);
+  view.setUint32(TRACKING_FRAG4_DISTANCE, sysctl(profile, 'net.ipv4.ipfrag_max_dist'), true);
   return new Uint8Array(view.buffer);
 }
 

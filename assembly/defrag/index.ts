@@ -1,0 +1,56 @@
+/** Defragmentation: where conntrack is registered, fragments become whole packets before any table sees them (priority -400). */
+import { FIELD_FAMILY } from '../../src/abi/fields.ts';
+import { PACKET_CT_GUESS, PACKET_ETHERTYPE, PACKET_IP, PACKET_UNSEEN, PACKET_WAY, WAY_UNSEEN } from '../../src/abi/packet.ts';
+import { UNSEEN_FRAGMENT_DISCARDED, UNSEEN_FRAGMENT_KEPT } from '../../src/abi/reasons.ts';
+import { allocate } from '../memory.ts';
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../packet/ethertype.ts';
+import { decodeIp } from '../packet/index.ts';
+import { routePacket, setLongestFragment } from '../stack/index.ts';
+import { DISCARDED, KEPT, PASSES, REBUILT } from './answer.ts';
+import { gather4, isFragment4, longest } from './ipv4.ts';
+import { gather6, longest6, mayBeFragment6 } from './ipv6.ts';
+import { queuesInit } from './queue.ts';
+import { regionInit } from './region.ts';
+
+/** The largest packet, and what vectors may read behind it. */
+const BUFFER_SIZE: u32 = 40 + 65535 + 33;
+
+/** The packet rebuilt last lies here: it is judged before the next one is. */
+let buffer: usize = 0;
+
+/** For jobs with conntrack, once, before conntrack takes the rest of the memory. False without memory. */
+export function defragInit(): bool {
+  buffer = allocate(BUFFER_SIZE);
+  queuesInit();
+  return buffer !== 0 && regionInit();
+}
+
+/** Whether defragmentation has to look at a decoded packet. */
+export function mayBeFragment(slot: usize): bool {
+  return load<u32>(slot, FIELD_FAMILY * 4) === 6 ? mayBeFragment6(slot) : isFragment4(slot);
+}
+
+/**
+ * A packet for which mayBeFragment holds enters PREROUTING or OUTPUT (`leaves`). It goes on as it is; or PACKET_UNSEEN says that it is kept or thrown away;
+ * or it was the last fragment that was missing: then the slot has headers and way of the whole packet, time and device of this fragment.
+ */
+export function defragment(slot: usize, leaves: bool): void {
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  const answer = six ? gather6(slot, leaves, buffer) : gather4(slot, leaves, buffer);
+  if (answer === PASSES) return;
+  if (answer !== REBUILT) {
+    assert(answer === KEPT || answer === DISCARDED);
+    store<u32>(slot, answer === KEPT ? UNSEEN_FRAGMENT_KEPT : UNSEEN_FRAGMENT_DISCARDED, PACKET_UNSEEN);
+    store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+    return;
+  }
+  store<u32>(slot, buffer as u32, PACKET_IP);
+  store<u32>(slot, six ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4, PACKET_ETHERTYPE);
+  // What was said of the fragment itself: unseen, stack.
+  store<u64>(slot, 0, PACKET_UNSEEN);
+  store<u32>(slot, 0, PACKET_CT_GUESS);
+  setLongestFragment(six ? longest6 : longest);
+  decodeIp(slot);
+  routePacket(slot);
+  setLongestFragment(0);
+}

@@ -1,0 +1,208 @@
+/** IPv6 fragments: net/ipv6/netfilter/nf_conntrack_reasm.c. */
+import { TRACKING_FRAG6 } from '../../src/abi/conntrack';
+import { FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_MAC_HIGH, FIELD_PACKET_TYPE } from '../../src/abi/fields.ts';
+import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_JIFFIES } from '../../src/abi/packet.ts';
+import { parameter } from '../conntrack/parameters';
+import { be16 } from '../packet/ethertype.ts';
+import { DISCARDED, ECN_DROP, ecnOf, KEPT, PASSES, REBUILT } from './answer.ts';
+import { copyHeaders, copyPayload, FRAGMENT_NEXT, FRAGMENT_OFFSET, FRAGMENT_SKIP, keepFragment } from './fragment.ts';
+import {
+  DUPLICATE,
+  expire,
+  findQueue,
+  INSERTED,
+  insert,
+  isComplete,
+  kill,
+  OVERLAP,
+  QUEUE_ECN,
+  QUEUE_FIRST,
+  QUEUE_FIRST_IN,
+  QUEUE_FLAGS,
+  QUEUE_LAST_IN,
+  QUEUE_LENGTH,
+  QUEUE_LONGEST,
+  QUEUE_MAC,
+  QUEUE_NAMED_AT,
+  QUEUE_PACKET_TYPE,
+} from './queue.ts';
+import { giveBlocks } from './region.ts';
+
+const FAMILY: usize = 4;
+const HEADER: u32 = 40;
+const FRAGMENT_HEADER: u32 = 8;
+const NEXT_AT: u32 = 6;
+const MORE_FRAGMENTS: u32 = 1;
+const MOST: u32 = 65535;
+const HOP_BY_HOP: u32 = 0;
+const TCP: u32 = 6;
+const UDP: u32 = 17;
+const ROUTING: u32 = 43;
+const FRAGMENT: u32 = 44;
+const AUTHENTICATION: u32 = 51;
+const ICMPV6: u32 = 58;
+const NO_NEXT: u32 = 59;
+const DESTINATION: u32 = 60;
+
+/** Of the packet looked at last: where its fragment header lies (0: none), and the byte that names it. */
+let headerAt: u32 = 0;
+let namedAt: u32 = 0;
+/** Of the packet rebuilt last: its longest fragment. */
+export let longest6: u32 = 0;
+
+/** A header behind which another one may come, as ipv6_ext_hdr says. */
+function isExtension(next: u32): bool {
+  return (
+    next === HOP_BY_HOP ||
+    next === ROUTING ||
+    next === FRAGMENT ||
+    next === AUTHENTICATION ||
+    next === NO_NEXT ||
+    next === DESTINATION
+  );
+}
+
+/** There are extension headers, and so perhaps a fragment header. Cheap, for most packets have none. */
+export function mayBeFragment6(slot: usize): bool {
+  const next = load<u8>((load<u32>(slot, PACKET_IP) as usize) + NEXT_AT) as u32;
+  return next !== NO_NEXT && isExtension(next);
+}
+
+/** Bytes of an extension header of a kind, by its length byte: an authentication header counts in words of four. */
+function lengthOf(kind: u32, length: u32): u32 {
+  if (kind === FRAGMENT) return FRAGMENT_HEADER;
+  return kind === AUTHENTICATION ? (length + 2) << 2 : (length + 1) << 3;
+}
+
+/** find_prev_fhdr: sets headerAt and namedAt; `present` bytes lie at `ip`. */
+function findHeader(ip: usize, present: u32): bool {
+  let kind = load<u8>(ip + NEXT_AT) as u32;
+  let at = HEADER;
+  namedAt = NEXT_AT;
+  while (kind !== FRAGMENT) {
+    if (!isExtension(kind) || kind === NO_NEXT || at + 2 > present) return false;
+    // The kernel keeps this offset in eight bits.
+    namedAt = at & 0xff;
+    const length = load<u8>(ip + at + 1) as u32;
+    const next = load<u8>(ip + at) as u32;
+    at += lengthOf(kind, length);
+    kind = next;
+  }
+  headerAt = at;
+  return at <= present;
+}
+
+/** A first fragment must hold all headers up to the transport header and that one too (RFC 8200, 4.5; ipv6frag_thdr_truncated). */
+function isTruncated(ip: usize, present: u32): bool {
+  let kind = FRAGMENT;
+  let at = headerAt;
+  while (isExtension(kind)) {
+    if (kind === NO_NEXT || at + 2 > present) return false;
+    if (kind === FRAGMENT) {
+      if (at + 4 > present || be16(ip + at + 2) >= 8) return false;
+    }
+    const length = load<u8>(ip + at + 1) as u32;
+    const next = load<u8>(ip + at) as u32;
+    at += lengthOf(kind, length);
+    kind = next;
+  }
+  return at + transportSize(kind) > present;
+}
+
+function transportSize(protocol: u32): u32 {
+  if (protocol === TCP) return 20;
+  return protocol === UDP || protocol === ICMPV6 ? 8 : 1;
+}
+
+/** A packet that passed ip6_rcv and for which mayBeFragment6 holds. `leaves`: this host sends it. REBUILT: the whole packet lies at `buffer`. */
+export function gather6(slot: usize, leaves: bool, buffer: usize): u32 {
+  const ip = load<u32>(slot, PACKET_IP) as usize;
+  const present = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
+  // A length of 0 is that of a jumbogram.
+  if (be16(ip + 4) === 0 || !findHeader(ip, present) || isTruncated(ip, present)) return PASSES;
+  if (headerAt + FRAGMENT_HEADER > present) return DISCARDED;
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  expire(FAMILY, now);
+  const device = leaves ? 0 : load<u32>(slot, FIELD_IN_INTERFACE * 4);
+  const expires = now + (parameter(TRACKING_FRAG6) as i64);
+  const queue = findQueue(slot, FAMILY, load<u32>(ip + headerAt, 4), (6 << 8) | ((leaves as u32) << 16), device, expires);
+  return queue === 0 ? DISCARDED : enqueue(slot, ip, present, queue, buffer);
+}
+
+/** nf_ct_frag6_queue. What does not fit is thrown away, but the queue stays, and remembers what it was told. */
+function enqueue(slot: usize, ip: usize, present: u32, queue: usize, buffer: usize): u32 {
+  const word = be16(ip + headerAt + 2);
+  const payload = be16(ip + 4);
+  const offset = word & ~7;
+  const behind = headerAt + FRAGMENT_HEADER;
+  const end = offset + payload + HEADER - behind;
+  if (end > MOST) return DISCARDED;
+  const more = (word & MORE_FRAGMENTS) !== 0;
+  if (more && (end & 7) !== 0) {
+    kill(queue, FAMILY);
+    return PASSES;
+  }
+  if (!takesEnd(queue, end, more) || end === offset) return DISCARDED;
+  const skip = offset === 0 ? behind : 0;
+  const fragment = keepFragment(ip + (behind - skip), skip, present - (behind - skip), offset, end);
+  const answer = fragment === 0 ? OVERLAP : insert(queue, FAMILY, fragment);
+  if (answer !== INSERTED) {
+    giveBlocks(fragment);
+    if (answer !== DUPLICATE) kill(queue, FAMILY);
+    return DISCARDED;
+  }
+  note(slot, queue, offset, payload, (be16(ip) >>> 4) & 3);
+  return isComplete(queue) ? rebuild(slot, queue, buffer) : KEPT;
+}
+
+/** Whether the end of a fragment goes together with what is known of the datagram's length. */
+function takesEnd(queue: usize, end: u32, more: bool): bool {
+  const flags = load<u8>(queue, QUEUE_FLAGS) as u32;
+  const length = load<u32>(queue, QUEUE_LENGTH);
+  const ended = (flags & QUEUE_LAST_IN) !== 0;
+  if (more) {
+    if (end <= length) return true;
+    if (ended) return false;
+  } else {
+    if (end < length || (ended && end !== length)) return false;
+    store<u8>(queue, flags | QUEUE_LAST_IN, QUEUE_FLAGS);
+  }
+  store<u32>(queue, end, QUEUE_LENGTH);
+  return true;
+}
+
+/** What the whole packet needs to know of a fragment. */
+function note(slot: usize, queue: usize, offset: u32, payload: u32, ecn: u32): void {
+  store<u8>(queue, (load<u8>(queue, QUEUE_ECN) as u32) | ((1 as u32) << ecn), QUEUE_ECN);
+  store<u32>(queue, max(load<u32>(queue, QUEUE_LONGEST), payload), QUEUE_LONGEST);
+  if (offset !== 0) return;
+  store<u8>(queue, load<u8>(queue, QUEUE_FLAGS) | QUEUE_FIRST_IN, QUEUE_FLAGS);
+  store<u16>(queue, namedAt, QUEUE_NAMED_AT);
+  store<u64>(queue, load<u64>(slot, FIELD_MAC_HIGH * 4), QUEUE_MAC);
+  store<u32>(queue, load<u32>(slot, FIELD_PACKET_TYPE * 4), QUEUE_PACKET_TYPE);
+}
+
+/** nf_ct_frag6_reasm: the headers of the first fragment without the fragment header. The queue is gone afterwards, whatever comes of it. */
+function rebuild(slot: usize, queue: usize, buffer: usize): u32 {
+  const first = load<u32>(queue, QUEUE_FIRST) as usize;
+  const at = load<u32>(first, FRAGMENT_SKIP) - FRAGMENT_HEADER;
+  const total = at + load<u32>(queue, QUEUE_LENGTH);
+  const ecn = ecnOf(load<u8>(queue, QUEUE_ECN));
+  if (ecn === ECN_DROP || total - HEADER > MOST) {
+    kill(queue, FAMILY);
+    return DISCARDED;
+  }
+  copyHeaders(first, buffer);
+  store<u8>(buffer + (load<u16>(queue, QUEUE_NAMED_AT) as usize), load<u8>(buffer + at));
+  for (let part = first; part !== 0; part = load<u32>(part, FRAGMENT_NEXT) as usize) {
+    copyPayload(part, buffer + at + load<u32>(part, FRAGMENT_OFFSET));
+  }
+  store<u16>(buffer, bswap<u16>((total - HEADER) as u16), 4);
+  store<u8>(buffer, load<u8>(buffer, 1) | (ecn << 4), 1);
+  store<u64>(slot, load<u64>(queue, QUEUE_MAC), FIELD_MAC_HIGH * 4);
+  store<u32>(slot, load<u32>(queue, QUEUE_PACKET_TYPE), FIELD_PACKET_TYPE * 4);
+  store<u32>(slot, total, PACKET_IP_CAPTURED);
+  longest6 = load<u32>(queue, QUEUE_LONGEST) + HEADER;
+  kill(queue, FAMILY);
+  return REBUILT;
+}
