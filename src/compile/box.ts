@@ -10,12 +10,18 @@ export type Decision = -1 | 0 | 1;
 
 /** Wide fields are an interval each, small ones a set of 256 bits. Fields in `open` may change during the walk: nothing is known of them. */
 export class Box {
-  readonly low: Uint32Array;
-  readonly high: Uint32Array;
+  /** Plain arrays: V8 gives typed ones of this size memory outside its heap, and a tree makes boxes by the million. */
+  readonly low: readonly number[];
+  readonly high: readonly number[];
   readonly bits: ReadonlyMap<number, Uint32Array>;
   readonly open: ReadonlySet<number>;
 
-  private constructor(low: Uint32Array, high: Uint32Array, bits: ReadonlyMap<number, Uint32Array>, open: ReadonlySet<number>) {
+  private constructor(
+    low: readonly number[],
+    high: readonly number[],
+    bits: ReadonlyMap<number, Uint32Array>,
+    open: ReadonlySet<number>,
+  ) {
     this.low = low;
     this.high = high;
     this.bits = bits;
@@ -30,7 +36,7 @@ export class Box {
       for (let value = 0; value < size; value++) all[value >>> 5]! |= 1 << (value & 31);
       bits.set(field, all);
     }
-    return new Box(new Uint32Array(FIELD_COUNT), new Uint32Array(FIELD_COUNT).fill(0xffffffff), bits, open);
+    return new Box(new Array<number>(FIELD_COUNT).fill(0), new Array<number>(FIELD_COUNT).fill(0xffffffff), bits, open);
   }
 
   /** The part of the box where a wide field lies from low to high. */

@@ -4,12 +4,19 @@ import { type Box, UNKNOWN } from './box.ts';
 import type { Program } from './steps.ts';
 import type { CompiledTest, Condition } from './tests.ts';
 
-/** Children of a cut, with the share of traffic each is thought to have. A wide cut has two: up to `at`, and above. */
+/** A child of a cut, with the share of traffic it is thought to have. */
+export interface Part {
+  box: Box;
+  weight: number;
+  bits: Uint32Array | null;
+}
+
 export interface Cut {
   field: number;
   /** null for a table. */
   at: number | null;
-  parts: { box: Box; weight: number; bits: Uint32Array | null }[];
+  /** Its children; a wide cut has two: up to `at`, and above. Boxes are made when they are asked for: most candidates are never tried. */
+  split(): Part[];
   /** Estimated steps left, a mean over the parts and the worst. */
   score: number;
 }
@@ -184,7 +191,7 @@ function bestWideCut(field: number, spans: readonly Span[], total: number, box: 
     field,
     at: best,
     score: bestScore,
-    parts: [
+    split: () => [
       { box: box.withRange(field, low, best), weight: 0.5, bits: null },
       { box: box.withRange(field, best + 1, high), weight: 0.5, bits: null },
     ],
@@ -236,7 +243,7 @@ function tableCut(field: number, conditions: ReadonlyMap<Condition, number>, tot
     field,
     at: null,
     score: (1 - WORST) * mean + WORST * worst,
-    parts: classes.map((bits, index) => ({ box: box.withBits(field, bits), weight: weights[index]! / all, bits })),
+    split: () => classes.map((bits, index) => ({ box: box.withBits(field, bits), weight: weights[index]! / all, bits })),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Pass: grows the decision tree of a walk, largest residual program first, until little is undecided or the budget is spent. */
 import type { Box } from './box.ts';
-import { type Cut, candidateCuts } from './cut.ts';
+import { type Cut, candidateCuts, type Part } from './cut.ts';
 import type { Decisions } from './partial.ts';
 import type { Ropes } from './segments.ts';
 import { specialise } from './specialise.ts';
@@ -73,15 +73,15 @@ export function growTree(program: Program, box: Box, decisions: Decisions, ropes
     leaves += split.programs.length - 1;
     steps += after - size;
     const slots = split.programs.map((part) => ({ node: { kind: 'leaf', program: part } as TreeNode }));
-    const { cut } = split;
+    const { cut, parts } = split;
     open.slot.node = {
       kind: 'branch',
       field: cut.field,
       at: cut.at,
-      children: slots.map((slot, index) => new Child(slot, cut.parts[index]!.bits)),
+      children: slots.map((slot, index) => new Child(slot, parts[index]!.bits)),
     };
     for (const [index, part] of split.programs.entries()) {
-      if (part.steps.length > 0) queue.push({ slot: slots[index]!, box: cut.parts[index]!.box, program: part });
+      if (part.steps.length > 0) queue.push({ slot: slots[index]!, box: parts[index]!.box, program: part });
     }
   }
   return { root: root.node, leaves, exhausted };
@@ -104,6 +104,7 @@ class Child {
 
 interface Split {
   cut: Cut;
+  parts: Part[];
   programs: Program[];
   score: number;
 }
@@ -118,16 +119,17 @@ function bestSplit({ program, box }: Open, decisions: Decisions, ropes: Ropes, w
   const tried = size <= budget.tried ? cuts.slice(0, TRIED_CUTS) : cuts.slice(0, 1);
   let best: Split | null = null;
   for (const cut of tried) {
-    if (cut.parts.length < 2) continue;
-    const programs = cut.parts.map((part) => specialise(program, part.box, decisions, ropes, work));
+    const parts = cut.split();
+    if (parts.length < 2) continue;
+    const programs = parts.map((part) => specialise(program, part.box, decisions, ropes, work));
     let mean = 0;
     let worst = 0;
     for (const [index, part] of programs.entries()) {
-      mean += cut.parts[index]!.weight * weigh(part);
+      mean += parts[index]!.weight * weigh(part);
       worst = Math.max(worst, weigh(part));
     }
     const score = 0.7 * mean + 0.3 * worst;
-    if (best === null || score < best.score) best = { cut, programs, score };
+    if (best === null || score < best.score) best = { cut, parts, programs, score };
   }
   const before = weigh(program);
   // Cuts that hardly help are replication: a large program must shrink by a fiftieth.
