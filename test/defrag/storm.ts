@@ -1,6 +1,9 @@
 /** Fragment storms: whole packets cut into pieces, the pieces reordered, doubled, overlapped, lost and spoiled in every way. One seed, one storm. */
+
+import type { Draw } from '../../src/extensions/extension.ts';
 import { fillChecksum, type IpFields, icmpMessage, ipPacket, tcpSegment, udpDatagram } from '../../src/fuzz/build-packet.ts';
-import { type SeededDraw, seededDraw } from '../../src/fuzz/draw.ts';
+import { seededDraw } from '../../src/fuzz/draw.ts';
+import { type HeaderChain, NO_CHAIN } from '../../src/fuzz/headers.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 
 const ADDRESSES: Record<Family, readonly [string, string, string]> = {
@@ -18,7 +21,7 @@ export interface StormPacket {
 const no = new Uint8Array(0);
 
 /** A datagram: UDP, TCP or ICMP between two of three hosts, up to `most` bytes of data. */
-function datagram(draw: SeededDraw, family: Family, forward: boolean): { fields: IpFields; payload: Uint8Array } {
+function datagram(draw: Draw, family: Family, forward: boolean): { fields: IpFields; payload: Uint8Array } {
   const [own, ...others] = ADDRESSES[family];
   const from = forward ? draw.pick([others[0]!, others[1]!]) : draw.pick([own, others[0]!, others[1]!]);
   const to = forward ? others.find((address) => address !== from)! : from === own ? draw.pick(others) : own;
@@ -70,7 +73,7 @@ interface Piece {
   more: boolean;
 }
 
-function cut(draw: SeededDraw, payload: Uint8Array): Piece[] {
+function cut(draw: Draw, payload: Uint8Array): Piece[] {
   const pieces: Piece[] = [];
   const step = draw.pick([8, 16, 64, 512, 1400]);
   for (let at = 0; at < payload.length || at === 0; ) {
@@ -84,7 +87,7 @@ function cut(draw: SeededDraw, payload: Uint8Array): Piece[] {
 }
 
 /** Wrong in one way or another. */
-function spoil(draw: SeededDraw, pieces: Piece[]): void {
+function spoil(draw: Draw, pieces: Piece[]): void {
   const index = draw.integer(0, pieces.length - 1);
   const piece = pieces[index]!;
   switch (draw.integer(0, 8)) {
@@ -117,18 +120,19 @@ function spoil(draw: SeededDraw, pieces: Piece[]): void {
   }
 }
 
-/** Extension headers that stand before the fragment header: none, mostly. Their first byte is filled in by ipPacket only for the first. */
-function headers(draw: SeededDraw): Pick<IpFields, 'options' | 'firstHeader'> {
-  if (!draw.chance(0.25)) return { options: no };
+/** Extension headers that stand before the fragment header: none, mostly. */
+function headers(draw: Draw): HeaderChain {
+  if (!draw.chance(0.25)) return NO_CHAIN;
+  const one = (first: number, ...bytes: number[]): HeaderChain => ({ first, last: 0, bytes: Uint8Array.from(bytes) });
   return draw.pick([
-    { options: new Uint8Array([0, 0, 1, 4, 0, 0, 0, 0]), firstHeader: 60 },
-    { options: new Uint8Array([0, 0, 1, 4, 0, 0, 0, 0]), firstHeader: 0 },
-    { options: new Uint8Array([0, 1, 1, 12, ...new Array<number>(12).fill(0)]), firstHeader: 60 },
-    { options: new Uint8Array([0, 1, ...new Array<number>(10).fill(0)]), firstHeader: 51 },
+    one(60, 0, 0, 1, 4, 0, 0, 0, 0),
+    one(0, 0, 0, 1, 4, 0, 0, 0, 0),
+    one(60, 0, 1, 1, 12, ...new Array<number>(12).fill(0)),
+    one(51, 0, 1, ...new Array<number>(10).fill(0)),
   ]);
 }
 
-function wire(draw: SeededDraw, fields: IpFields, { offset, data, more }: Piece): Uint8Array {
+function wire(draw: Draw, fields: IpFields, { offset, data, more }: Piece): Uint8Array {
   const six = fields.family === 6;
   // An offset of 0 without more makes ipPacket put in no IPv6 fragment header: the reserved bits ask for one.
   const fragment = six ? (offset & ~7) | (more ? 1 : 0) | (draw.chance(0.9) ? 0 : 6) : (offset >> 3) | (more ? 0x2000 : 0);
@@ -147,7 +151,7 @@ export function storm(seed: number, family: Family, forward: boolean, datagrams:
     const pieces = cut(draw, payload);
     for (let times = draw.pick([0, 0, 1, 1, 2]); times > 0 && pieces.length > 0; times--) spoil(draw, pieces);
     if (draw.chance(0.4)) pieces.sort(() => (draw.chance() ? 1 : -1));
-    const all = family === 6 ? { ...fields, ...headers(draw) } : fields;
+    const all = family === 6 ? { ...fields, chain: headers(draw) } : fields;
     const direction = !forward && fields.source === OWN[family] ? 'out' : 'in';
     pending.push(...pieces.map((piece) => ({ bytes: wire(draw, all, piece), direction }) as const));
     // Two datagrams at a time get mixed now and then.
