@@ -22,9 +22,11 @@ async function prepare(session: Session, job: KernelJob, devices: plan.Devices):
   await Promise.all([
     session.renew(timeLimit(job)),
     session.write(before),
-    session.must(['ip', '-batch', '-'], links),
+    session.together([
+      [['ip', '-batch', '-'], links],
+      [['nft', '-f', '-'], plan.ownTable(job.trace)],
+    ]),
     session.plug(devices.all.map((_, i) => `wire${i}`)),
-    session.must(['nft', '-f', '-'], plan.ownTable(job.trace)),
     // Asking for the (empty) table loads conntrack's sysctls where they are a module.
     later.some(([path]) => path.includes('nf_conntrack')) ? session.must(['conntrack', '-L']) : undefined,
     session.write(later),
@@ -48,22 +50,28 @@ async function inject(session: Session, job: KernelJob, devices: plan.Devices): 
 
 const COUNT = '/proc/sys/net/netfilter/nf_conntrack_count';
 
-type Connections = Pick<KernelOutcome, 'conntrack' | 'entries' | 'expectations' | 'listed'>;
+/** What is read back when all packets are through. */
+type Listed = Pick<KernelOutcome, 'conntrack' | 'entries' | 'expectations' | 'listed'> & { saved: string[] };
 
 /**
- * The connections as conntrack tells them. Listing walks the hash table of the whole machine (10 ms of 262,144 buckets), so it is left out where the
- * namespace has none; expectations belong to connections with a helper.
+ * The counters of every family, and the connections as conntrack tells them. Listing these walks the hash table of the whole machine (10 ms of 262,144
+ * buckets), so it is left out where the namespace has none; expectations belong to connections with a helper.
  */
-async function connections(session: Session, job: KernelJob): Promise<Connections> {
+async function list(session: Session, job: KernelJob): Promise<Listed> {
+  const families = familiesOf(job);
   const none = Number(await session.read(COUNT)) === 0;
-  const families = none ? [] : familiesOf(job);
-  const list = async (...words: string[]) => {
-    const texts = families.map((family) => session.must(['conntrack', '-L', ...words, '-f', `ipv${family}`]));
-    return (await Promise.all(texts)).join('');
-  };
-  const [from, conntrack, to] = await Promise.all([session.time(), list('-o', 'extended'), session.time()]);
-  const expected = /\bhelper=/.test(conntrack) ? await list('expect') : '';
-  return { conntrack, entries: parseConntrack(conntrack), expectations: parseExpectations(expected), listed: { from, to } };
+  const save = families.map((family) => [[plan.iptables(job.backend, family, 'save'), '-c']] as const);
+  const entries = (...words: string[]) =>
+    families.map((family) => [['conntrack', '-L', ...words, '-f', `ipv${family}`]] as const);
+  const [from, texts, to] = await Promise.all([
+    session.time(),
+    session.together([...save, ...(none ? [] : entries('-o', 'extended'))]),
+    session.time(),
+  ]);
+  const conntrack = texts.slice(save.length).join('');
+  const expected = /\bhelper=/.test(conntrack) ? (await session.together(entries('expect'))).join('') : '';
+  const data = { entries: parseConntrack(conntrack), expectations: parseExpectations(expected) };
+  return { saved: texts.slice(0, save.length), conntrack, ...data, listed: { from, to } };
 }
 
 /** Judges a job in new namespaces of the session. Throws LostRecords (records.ts) when the run proves nothing, KernelError when the oracle cannot work. */
@@ -71,19 +79,20 @@ export async function judge(session: Session, job: KernelJob, devices: plan.Devi
   const [, refused] = await Promise.all([prepare(session, job, devices), load(session, job)]);
   const kernel = kernelIdentity(plan.iptables(job.backend, job.family, ''));
   if (refused !== undefined) {
-    return { counters: {}, saved: '', packets: [], ...(await connections(session, job)), refused, kernel };
+    const { saved: _, ...lists } = await list(session, job);
+    return { counters: {}, saved: '', packets: [], ...lists, refused, kernel };
   }
   const wanted = job.trace && job.backend === 'nft';
-  const [dump, raw, lists, text, textOther] = await Promise.all([
+  const [dump, raw, { saved, ...lists }] = await Promise.all([
     wanted ? session.dump(NETFILTER_BUS, RULES_REQUEST) : undefined,
     inject(session, job, devices),
-    connections(session, job),
-    ...familiesOf(job).map((family) => session.must([plan.iptables(job.backend, family, 'save'), '-c'])),
+    list(session, job),
   ]);
-  const main = parseSaved(text ?? '');
+  const [text = '', textOther] = saved;
+  const main = parseSaved(text);
   const other = textOther === undefined ? undefined : parseSaved(textOther);
   const packets = tracedPackets(job, raw, main, other, dump && ruleNumbers(dump));
-  const outcome: KernelOutcome = { counters: main.counters, saved: text ?? '', packets, ...lists, kernel };
+  const outcome: KernelOutcome = { counters: main.counters, saved: text, packets, ...lists, kernel };
   return other === undefined ? outcome : { ...outcome, savedOther: textOther ?? '', countersOther: other.counters };
 }
 

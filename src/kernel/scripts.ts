@@ -124,7 +124,7 @@ sub inject { my ($names, $trace, $real, $groups, $frames) = @_;
  * Command: u32 length, then a list of (u32 length, bytes); the first item says what:
  * `A` seconds the next commands may take each; `F` leaves for a new pair of network namespaces, the firewall's (where it stays) and the wire's;
  * `P` device names, the wire's ends to bring up; `W` pairs of path and content to write; `G` a path to read; `R` standard input, then argv, run without a shell (its files live in a tmpfs that
- * nobody else sees); `Q` netlink bus and a dump request, answered with every message of the dump; `T` the time (u64 ns); `I` see INJECTOR.
+ * nobody else sees); `S` the same, started and answered with the next `R`, which runs beside it; `Q` netlink bus and a dump request, answered with every message of the dump; `T` the time (u64 ns); `I` see INJECTOR.
  * Answer: u32 exit code, u32 length, stdout, u32 length, stderr. All little endian.
  */
 export const AGENT = String.raw`
@@ -177,16 +177,18 @@ sub aside { my $work = shift;
     print $to $failure eq '' ? "\0$result" : "\1$failure"; close($to); POSIX::_exit(0); }
   close($to); binmode $from; local $/; my $told = <$from>; $told = "\1the injector ended" unless defined $told && $told ne '';
   return (ord($told), ord($told) ? '' : substr($told, 1), ord($told) ? substr($told, 1) : ''); }
-sub run { my ($in, @argv) = @_;
-  my $bad = spill('/run/oracle.in', $in); return (126, '', $bad) if $bad;
-  my $pid = fork(); return (126, '', "fork: $!") unless defined $pid;
-  if ($pid == 0) {
-    open(STDIN, '<', '/run/oracle.in'); open(STDOUT, '>', '/run/oracle.out'); open(STDERR, '>', '/run/oracle.err');
-    exec { $argv[0] } @argv or do { print STDERR "$argv[0]: $!\n"; POSIX::_exit(127); };
-  }
-  my $got; do { $got = waitpid(-1, 0) } while ($got != $pid && $got > 0);
-  my $code = ($? & 127) ? 128 + ($? & 127) : $? >> 8;
-  return ($code, slurp('/run/oracle.out'), slurp('/run/oracle.err')); }
+# Commands that were started and not yet waited for.
+my @started;
+sub start { my ($in, @argv) = @_; my $files = '/run/command.' . @started;
+  my $bad = spill("$files.in", $in); die "$bad\n" if $bad;
+  my $pid = fork(); die "fork: $!\n" unless defined $pid;
+  if ($pid) { push @started, $pid; return; }
+  open(STDIN, '<', "$files.in"); open(STDOUT, '>', "$files.out"); open(STDERR, '>', "$files.err");
+  exec { $argv[0] } @argv or do { print STDERR "$argv[0]: $!\n"; POSIX::_exit(127); }; }
+sub finish {
+  for my $number (0 .. $#started) { my $files = "/run/command.$number"; waitpid($started[$number], 0);
+    answer(($? & 127) ? 128 + ($? & 127) : $? >> 8, slurp("$files.out"), slurp("$files.err")); }
+  @started = (); 1 while waitpid(-1, POSIX::WNOHANG()) > 0; return; }
 ${INJECTOR}
 my %does = (
   A => sub { $limit = $_[0]; return (0, '', ''); },
@@ -195,7 +197,8 @@ my %does = (
   I => sub { my @items = @_; return aside(sub { inject(@items) }); },
   P => sub { plug(@_); return (0, '', ''); },
   Q => sub { return (0, query(@_), ''); },
-  R => \&run,
+  R => sub { start(@_); return finish(); },
+  S => sub { start(@_); return; },
   T => sub { return (0, pack('Q<', int(now() * 1e9)), ''); },
   W => sub { my @bad; while (@_) { my $bad = spill(splice(@_, 0, 2)); push @bad, $bad if $bad; } return (@bad ? 1 : 0, '', join("\n", @bad)); },
 );
@@ -206,6 +209,7 @@ while (1) {
   my ($op, @items) = unpack('(V/a*)*', take(unpack('V', take(4))));
   alarm($limit);
   my @told = eval { $does{$op}->(@items) }; chomp(my $failure = $@);
-  answer(@told ? @told : (1, '', $failure));
+  @told = (1, '', $failure) if $failure ne '';
+  answer(@told) if @told;
 }
 `;

@@ -20,6 +20,11 @@ export interface Session {
   run(argv: readonly string[], stdin?: string | Uint8Array): Promise<Ran>;
   /** Like run, but a non-zero exit is a KernelError that carries the standard error. */
   must(argv: readonly string[], stdin?: string | Uint8Array): Promise<string>;
+  /**
+   * Like must, of several commands at the same time: most of theirs is waiting for locks and grace periods of the kernel. Answers come in the order of the
+   * commands.
+   */
+  together(commands: readonly (readonly [argv: readonly string[], stdin?: string])[]): Promise<string[]>;
   /** Writes files (sysctls); a failure is a KernelError. */
   write(files: readonly (readonly [path: string, content: string])[]): Promise<void>;
   /** The time inside, nanoseconds since the epoch. */
@@ -195,6 +200,10 @@ function requests(child: Child): Session {
   return {
     run: (argv, stdin = '') => child.send(['R', stdin, ...argv]),
     must: (argv, stdin = '') => text(argv.join(' '), ['R', stdin, ...argv]),
+    together(commands) {
+      const last = commands.length - 1;
+      return Promise.all(commands.map(([argv, stdin = ''], i) => text(argv.join(' '), [i < last ? 'S' : 'R', stdin, ...argv])));
+    },
     async write(files) {
       await must('cannot write', ['W', ...files.flat()]);
     },

@@ -15,7 +15,7 @@ export function buildOracle(): { script: (...jobs: KernelJob[]) => string; remov
   const folder = mkdtempSync(join(tmpdir(), 'wasmtables-oracle-'));
   chmodSync(folder, 0o755);
   const words = ['--ignoreConfig', 'src/kernel/index.ts', '--outDir', join(folder, 'built'), '--rootDir', 'src'];
-  words.push('--module', 'nodenext', '--target', 'es2022', '--types', 'node', '--skipLibCheck', '--strict');
+  words.push('--module', 'nodenext', '--target', 'es2023', '--types', 'node', '--skipLibCheck', '--strict');
   words.push('--allowImportingTsExtensions', '--rewriteRelativeImportExtensions');
   execFileSync(resolve('node_modules/.bin/tsc'), words, { timeout: 60_000 });
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
