@@ -4,19 +4,29 @@ import { Command, CommanderError } from 'commander';
 import { HostError } from '../model/host-build.ts';
 import { CaptureOpenError } from '../replay/open.ts';
 import { EXIT, UsageError } from './exit.ts';
+import { styledHelp, withExamples } from './help.ts';
 import { replayCommand } from './replay.ts';
 import { RuleFileError } from './rules.ts';
 import { say } from './terminal.ts';
 import { traceCommand } from './trace.ts';
 
-const EXAMPLES = `
-Examples:
-  wasmtables replay -R rules.v4 -r capture.pcap             counters of every rule, verdicts, evaluations
-  wasmtables replay -R old.v4 -R new.v4 -r capture.pcap     two rule sets side by side
-  wasmtables replay -R rules.v4 -r big.pcap.gz --format json
-  wasmtables trace -R rules.v4 -r capture.pcap --packet 7   why packet 7 was dropped, rule by rule
+const EXAMPLES = [
+  ['wasmtables replay -R rules.v4 -r capture.pcap', 'what every rule did to the packets of the capture'],
+  ['wasmtables replay -R old.v4 -R new.v4 -r capture.pcap', 'which packets fare differently under the new rules'],
+  ['wasmtables trace -R rules.v4 -r capture.pcap --packet 7', 'why packet 7 was dropped, rule by rule'],
+] as const;
 
-Exit: 0 ok, 1 verdicts differ, 2 usage or rule error, 3 damaged capture (what was read is reported), 4 environment, 70 internal, 130 interrupted.`;
+const EXIT_CODES = `
+Exit codes:
+  0    fine
+  1    verdicts differ between rule sets
+  2    wrong usage, or an error in the rules
+  3    a capture is damaged; what stands before the damage was judged and is reported
+  4    the environment: a file that cannot be opened
+  70   an internal error, which is a bug
+  130  interrupted; what was judged by then is reported
+
+"wasmtables COMMAND --help" tells everything about a command.`;
 
 /** Errors of a rule file that are shown at once. */
 const MOST_ERRORS = 10;
@@ -30,12 +40,14 @@ function program(done: (code: number) => void): Command {
     .description(
       'Replays packet captures against iptables rule sets and says, packet by packet, what a named Linux kernel would have done.',
     )
-    .version(version(), '-V, --version')
-    .addHelpText('after', EXAMPLES)
-    .showHelpAfterError('(wasmtables --help tells more)')
-    .configureHelp({ sortSubcommands: false });
+    .usage('COMMAND [options]')
+    .version(version(), '-V, --version', 'the version')
+    .helpOption('-h, --help', 'this text')
+    .helpCommand('help [command]', 'what --help of a command says')
+    .showHelpAfterError('(wasmtables --help tells more)');
+  withExamples(root, EXAMPLES).addHelpText('after', EXIT_CODES);
   for (const command of [replayCommand(done), traceCommand(done)]) root.addCommand(command);
-  for (const command of [root, ...root.commands]) command.exitOverride();
+  for (const command of [root, ...root.commands]) styledHelp(command).exitOverride();
   return root;
 }
 

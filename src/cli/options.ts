@@ -34,24 +34,27 @@ export interface ProfileOptions {
 
 export const many = (value: string, before: string[] = []): string[] => [...before, value];
 
-/** -R, --rules6, -4, -6, --repair, --unsupported. */
-export function addRuleOptions(command: Command): Command {
+/** -R, --rules6, -4, -6, --repair, --unsupported. `several`: what more than one -R is good for. */
+export function addRuleOptions(command: Command, several = ''): Command {
   return command
     .optionsGroup('Rules:')
     .addOption(
-      new Option('-R, --rules <file>', 'iptables-save text or a script of iptables commands; several compare')
+      new Option('-R, --rules <file>', `iptables-save text, a script of iptables commands, or bare rules${several}`)
         .argParser(many)
         .makeOptionMandatory(),
     )
-    .option('--rules6 <file>', 'the IPv6 half of a dual-stack host')
-    .option('-4, --ipv4', 'the rules are IPv4 (guessed otherwise)')
-    .option('-6, --ipv6', 'the rules are IPv6 (guessed otherwise)')
+    .option('--rules6 <file>', 'the IPv6 rules of a dual-stack host, beside the IPv4 ones of -R')
+    .option('-4, --ipv4', 'the rules are IPv4 (told from the text otherwise)')
+    .option('-6, --ipv6', 'the rules are IPv6 (told from the text otherwise)')
     .option(
       '--repair',
       'take rules out of mails and web pages: put en dashes, quote marks, wraps... right, skip prose, and say so',
     )
     .addOption(
-      new Option('--unsupported <how>', 'what to do with an extension wasmtables does not know')
+      new Option(
+        '--unsupported <how>',
+        'matches and targets wasmtables does not know: refuse the rules, or take them for never or always matching',
+      )
         .choices(['refuse', 'assume-miss', 'assume-hit'])
         .default('refuse'),
     );
@@ -65,8 +68,8 @@ export function addHostOptions(command: Command): Command {
     .option('--in <interface>', 'where packets arrive')
     .option('--out <interface>', 'where packets leave')
     .option('--forward', 'a router: every packet enters at --in and leaves at --out')
-    .option('--addr <file>', 'output of "ip -j addr"')
-    .addOption(new Option('--route <file>', 'output of "ip -j route" (give it twice for IPv4 and IPv6)').argParser(many));
+    .option('--addr <file>', 'its addresses, as "ip -j addr" prints them')
+    .addOption(new Option('--route <file>', 'its routes, as "ip -j route" prints them; twice for IPv4 and IPv6').argParser(many));
 }
 
 /** Kernels that judged our answers. */
@@ -83,7 +86,11 @@ export function addProfileOptions(command: Command): Command {
     .addOption(
       new Option('--hz <n>', 'CONFIG_HZ of that kernel').argParser(wholeNumber('--hz', 1, 100_000)).default(DEFAULT_PROFILE.hz),
     )
-    .addOption(new Option('--sysctl <name=value>', 'e.g. nf_conntrack_tcp_loose=0; several').argParser(many).default([], ''))
+    .addOption(
+      new Option('--sysctl <name=value>', 'for example nf_conntrack_tcp_loose=0; may be given several times')
+        .argParser(many)
+        .default([], ''),
+    )
     .addOption(
       new Option('--prestack <how>', 'kernel: drop what ip_rcv drops; lenient: forgive offloading NICs and cut captures')
         .choices(['kernel', 'lenient'])

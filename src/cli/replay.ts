@@ -13,6 +13,7 @@ import { PLAIN } from '../report/style.ts';
 import { renderText } from '../report/text.ts';
 import { verdictLine } from '../report/verdict-line.ts';
 import { EXIT, UsageError } from './exit.ts';
+import { withExamples } from './help.ts';
 import { LineFile } from './line-file.ts';
 import {
   addHostOptions,
@@ -42,20 +43,44 @@ interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
   timing: boolean;
 }
 
+const EXAMPLES = [
+  [
+    'wasmtables replay -R rules.v4 -r capture.pcap',
+    'packets and bytes of every rule, verdicts, rules that never matched, evaluations',
+  ],
+  [
+    'wasmtables replay -R rules.v4 --rules6 rules.v6 -r captures/ --addr addr.json',
+    'a dual-stack host that says who it is, all captures of a folder',
+  ],
+  [
+    'wasmtables replay -R old.v4 -R new.v4 -r capture.pcap --verdicts changes.ndjson',
+    'two rule sets side by side, and every packet that fares differently',
+  ],
+  [
+    'wasmtables replay -R rules.v4 -r capture.pcap --format iptables-save > counted.v4',
+    'the rules as "iptables-save -c" would print them after these packets',
+  ],
+  ['wasmtables replay -R mail.txt --repair -r capture.pcap', 'rules out of a mail, with what was put right in the notes'],
+  ['tcpdump -w - | wasmtables replay -R rules.v4 -r - -c 10000', 'live packets; Ctrl-C reports what was judged by then'],
+] as const;
+
 /** The command; `done` takes the exit code. */
 export function replayCommand(done: (code: number) => void): Command {
-  const command = new Command('replay').description(
-    'judge every packet of a capture by a rule set: counters, verdicts, evaluations',
-  );
+  const command = new Command('replay').usage('-R RULES -r CAPTURE [options]');
+  command.description('Judges every packet of captures by a rule set: counters, verdicts, evaluations.');
+  command.summary('judge every packet of a capture by a rule set, or compare rule sets');
+  addRuleOptions(command, '; given twice or more, the rule sets are compared');
   command
+    .optionsGroup('Captures:')
     .addOption(
       new Option(
         '-r, --read <file...>',
-        'capture files (pcap, pcapng, .gz, .zst), folders, or - for standard input',
+        'files (pcap, pcapng, also .gz and .zst), folders, or - for standard input',
       ).makeOptionMandatory(),
     )
-    .addOption(new Option('-c, --count <n>', 'stop after n packets').argParser(wholeNumber('-c', 1, Number.MAX_SAFE_INTEGER)));
-  addRuleOptions(command);
+    .addOption(
+      new Option('-c, --count <n>', 'stop after this many packets').argParser(wholeNumber('-c', 1, Number.MAX_SAFE_INTEGER)),
+    );
   addHostOptions(command);
   addProfileOptions(command);
   command
@@ -64,7 +89,10 @@ export function replayCommand(done: (code: number) => void): Command {
       new Option('--format <name>', 'what goes to standard output').choices(['text', 'json', 'iptables-save']).default('text'),
     )
     .addOption(
-      new Option('--verdicts <file>', 'one JSON line a packet (- is standard output, the report goes to standard error then)'),
+      new Option(
+        '--verdicts <file>',
+        'one JSON line a packet, of a comparison one a changed packet (- is standard output, the report goes to standard error then)',
+      ),
     )
     .option('--path', "with --verdicts: every rule met, in the words of the kernel's TRACE")
     .addOption(
@@ -82,7 +110,9 @@ export function replayCommand(done: (code: number) => void): Command {
         .choices(['wasm', 'reference'])
         .default('wasm'),
     )
-    .option('--no-tree', 'evaluate rule by rule instead of by the decision tree');
+    .option('--no-tree', 'evaluate rule by rule instead of by the decision tree')
+    .helpOption('-h, --help', 'this text');
+  withExamples(command, EXAMPLES);
   return command.action(async (options: ReplayOptions) => done(await replay(options)));
 }
 

@@ -6,6 +6,7 @@ import { expandCaptures } from '../replay/open.ts';
 import { forEachFrame, prepare } from '../replay/replay.ts';
 import { renderExplanation, traceDocument } from '../report/explanation.ts';
 import { EXIT, UsageError } from './exit.ts';
+import { withExamples } from './help.ts';
 import {
   addHostOptions,
   addProfileOptions,
@@ -26,22 +27,33 @@ interface TraceOptions extends RuleOptions, HostOptions, ProfileOptions {
   format: 'text' | 'json';
 }
 
+const EXAMPLES = [
+  ['wasmtables trace -R rules.v4 -r capture.pcap --packet 7', 'every rule packet 7 met, and which of its options decided'],
+  ['wasmtables trace -R rules.v4 -r capture.pcap --packet 7 --backend nft', 'the same under iptables-nft'],
+  ['wasmtables trace -R rules.v4 -r capture.pcap --packet 7 --format json', 'the same for programs'],
+] as const;
+
 /** The command; `done` takes the exit code. */
 export function traceCommand(done: (code: number) => void): Command {
-  const command = new Command('trace').description('the way of one packet, rule by rule: why each rule missed or matched');
+  const command = new Command('trace').usage('-R RULES -r CAPTURE --packet N [options]');
+  command.description('Shows the way of one packet, rule by rule: why each rule missed or matched.');
+  command.summary('show the way of one packet, rule by rule');
+  addRuleOptions(command);
   command
-    .addOption(new Option('-r, --read <file...>', 'capture files').makeOptionMandatory())
+    .optionsGroup('Captures:')
+    .addOption(new Option('-r, --read <file...>', 'files (pcap, pcapng, also .gz and .zst) or folders').makeOptionMandatory())
     .addOption(
-      new Option('--packet <n>', 'which packet, from 1')
+      new Option('--packet <n>', 'which packet, from 1; those before it are replayed, so that its connection is known')
         .argParser(wholeNumber('--packet', 1, Number.MAX_SAFE_INTEGER))
         .makeOptionMandatory(),
     );
-  addRuleOptions(command);
   addHostOptions(command);
   addProfileOptions(command);
   command
     .optionsGroup('Output:')
-    .addOption(new Option('--format <name>', 'what goes to standard output').choices(['text', 'json']).default('text'));
+    .addOption(new Option('--format <name>', 'what goes to standard output').choices(['text', 'json']).default('text'))
+    .helpOption('-h, --help', 'this text');
+  withExamples(command, EXAMPLES);
   return command.action(async (options: TraceOptions) => done(await trace(options)));
 }
 
