@@ -1,5 +1,5 @@
 /** The ICMPv6 tracker (nf_conntrack_proto_icmpv6.c). */
-import { TRACKING_ICMPV6 } from '../../src/abi/conntrack';
+import { TRACKING_FLAG_ROUTER_DISCOVERY, TRACKING_ICMPV6 } from '../../src/abi/conntrack';
 import { FIELD_L4_LENGTH, FIELD_SOURCE, FIELD_TTL } from '../../src/abi/fields';
 import {
   INVALID_CHECKSUM,
@@ -12,13 +12,15 @@ import {
 import { checksumHolds } from './checksum';
 import { PROTOCOL_ICMPV6 } from './entry';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED } from './icmp';
-import { parameter } from './parameters';
+import { flag, parameter } from './parameters';
 import { refresh } from './timeout';
 
 const ECHO_REQUEST: u32 = 128;
 const NI_QUERY: u32 = 139;
 const NI_REPLY: u32 = 140;
 const MLD2_REPORT: u32 = 143;
+const MRD_ADVERTISEMENT: u32 = 151;
+const MRD_SOLICITATION: u32 = 152;
 export const ICMPV6_REDIRECT: u32 = 137;
 /** Redirect: header, target, destination; then options of (type, length in units of 8). */
 const REDIRECT_SIZE: u32 = 40;
@@ -31,8 +33,9 @@ export function icmpv6Question(type: u32): u32 {
   return type === NI_QUERY || type === NI_REPLY ? NI_QUERY : ICMP_UNPAIRED;
 }
 
-/** Multicast listener and neighbour discovery are never tracked: 130-136 and 143. */
+/** Multicast listener and neighbour discovery are never tracked: 130-136 and 143; nor is multicast router discovery since 6.2. */
 export function icmpv6IsUntracked(type: u32): bool {
+  if (type === MRD_ADVERTISEMENT || type === MRD_SOLICITATION) return flag(TRACKING_FLAG_ROUTER_DISCOVERY);
   return (type >= 130 && type <= 136) || type === MLD2_REPORT;
 }
 

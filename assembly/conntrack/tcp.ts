@@ -9,6 +9,7 @@ import {
   TCP_SYN_SENT,
   TCP_SYN_SENT2,
   TCP_TIME_WAIT,
+  TRACKING_FLAG_DOUBTED_RST,
   TRACKING_FLAG_IGNORE_INVALID_RST,
   TRACKING_FLAG_LOOSE,
   TRACKING_MAX_RETRANS,
@@ -358,8 +359,11 @@ function timeoutOf(entry: usize, state: u32): u32 {
   const usual = parameter(TRACKING_TCP + (state << 2));
   const retrans = parameter(TRACKING_TCP_RETRANS);
   if ((load<u8>(entry, ENTRY_RETRANS) as u32) >= parameter(TRACKING_MAX_RETRANS) && usual > retrans) return retrans;
-  if (packetClass === CLASS_RST) return parameter(TRACKING_TCP + (TCP_CLOSE << 2));
   const unacknowledged = parameter(TRACKING_TCP_UNACK);
+  if (packetClass === CLASS_RST) {
+    if (!flag(TRACKING_FLAG_DOUBTED_RST)) return parameter(TRACKING_TCP + (TCP_CLOSE << 2));
+    if (state === TCP_ESTABLISHED && usual > unacknowledged) return unacknowledged;
+  }
   if ((sideFlags(entry, 0) | sideFlags(entry, 1)) & SIDE_UNACKNOWLEDGED && usual > unacknowledged) return unacknowledged;
   if (load<u16>(entry, ENTRY_LAST_WINDOW) === 0 && usual > retrans) return retrans;
   return usual;

@@ -38,6 +38,10 @@ export const TRACKING_FLAG_LIBERAL = 4;
 export const TRACKING_FLAG_IGNORE_INVALID_RST = 8;
 /** A nat table is registered: first packets of a connection consult it. */
 export const TRACKING_FLAG_NAT = 16;
+/** A RST that may be forged, so that the connection stays open, leaves it the unacknowledged timeout, not that of CLOSE. */
+export const TRACKING_FLAG_DOUBTED_RST = 32;
+/** ICMPv6 multicast router discovery is never tracked. */
+export const TRACKING_FLAG_ROUTER_DISCOVERY = 64;
 
 /** TCP states in the kernel's order (enum tcp_conntrack); timeouts lie at TRACKING_TCP + 4 * state. */
 export const TCP_NONE = 0;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { HostGiven } from '../model/host-build.ts';
-import { canonicalSysctl, DEFAULT_PROFILE, DEFAULT_SYSCTLS, type Profile } from '../model/profile.ts';
+import { canonicalSysctl, DEFAULT_PROFILE, DEFAULT_SYSCTLS, KERNELS, type Kernel, type Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import { UsageError } from './exit.ts';
 
@@ -26,7 +26,7 @@ export interface HostOptions {
 
 export interface ProfileOptions {
   backend: 'legacy' | 'nft';
-  kernel: string;
+  kernel: Kernel;
   hz: number;
   prestack: 'kernel' | 'lenient';
   sysctl: string[];
@@ -71,9 +71,6 @@ export function addHostOptions(command: Command): Command {
     .option('--addr <file>', 'its addresses, as "ip -j addr" prints them')
     .addOption(new Option('--route <file>', 'its routes, as "ip -j route" prints them; twice for IPv4 and IPv6').argParser(many));
 }
-
-/** Kernels that judged our answers. */
-const KERNELS: readonly string[] = [DEFAULT_PROFILE.kernel];
 
 /** --backend, --kernel, --hz, --sysctl, --prestack. */
 export function addProfileOptions(command: Command): Command {

@@ -1,10 +1,12 @@
 /** The profile's sysctls as the parameter block of the engine's connection tracking (abi/conntrack.ts). */
 import {
   TRACKING_FLAG_CHECKSUM,
+  TRACKING_FLAG_DOUBTED_RST,
   TRACKING_FLAG_IGNORE_INVALID_RST,
   TRACKING_FLAG_LIBERAL,
   TRACKING_FLAG_LOOSE,
   TRACKING_FLAG_NAT,
+  TRACKING_FLAG_ROUTER_DISCOVERY,
   TRACKING_FLAGS,
   TRACKING_FRAG4,
   TRACKING_FRAG4_DISTANCE,
@@ -24,7 +26,7 @@ import {
   TRACKING_UDP,
   TRACKING_UDP_STREAM,
 } from '../abi/conntrack.ts';
-import { type Profile, sysctl } from '../model/profile.ts';
+import { type Kernel, type Profile, sysctl } from '../model/profile.ts';
 
 export interface ConntrackOptions {
   /** A nat table exists in the rule set. */
@@ -45,6 +47,12 @@ const TCP_TIMEOUTS = [
   'close',
   'syn_sent',
 ] as const;
+/** What the kernels do differently. */
+const KERNEL_FLAGS: Record<Kernel, number> = {
+  '6.1': 0,
+  '6.12': TRACKING_FLAG_DOUBTED_RST | TRACKING_FLAG_ROUTER_DISCOVERY,
+  '6.18': TRACKING_FLAG_ROUTER_DISCOVERY,
+};
 /** "nf_ct" "wasm": any value will do. */
 const DEFAULT_SEED = 0x6e665f6374776173n;
 /** The kernel keeps timeouts in a signed 32-bit number of jiffies. */
@@ -88,6 +96,7 @@ function flagsOf(profile: Profile, options: ConntrackOptions): number {
     set('tcp_loose', TRACKING_FLAG_LOOSE) |
     set('tcp_be_liberal', TRACKING_FLAG_LIBERAL) |
     set('tcp_ignore_invalid_rst', TRACKING_FLAG_IGNORE_INVALID_RST) |
-    (options.nat ? TRACKING_FLAG_NAT : 0)
+    (options.nat ? TRACKING_FLAG_NAT : 0) |
+    KERNEL_FLAGS[profile.kernel]
   );
 }

@@ -1,7 +1,11 @@
+/** The kernels that were asked what they do: 6.1.176 and 6.12.117 on a virtual clock, 6.18.44 running. docs/kernel-differences.md says what differs between them. */
+export const KERNELS = ['6.1', '6.12', '6.18'] as const;
+export type Kernel = (typeof KERNELS)[number];
+
 /** The kernel a replay answers for; printed with every report. */
 export interface Profile {
   backend: 'legacy' | 'nft';
-  kernel: string;
+  kernel: Kernel;
   /** CONFIG_HZ: the granularity of jiffies, which decides limit and timeouts. */
   hz: number;
   /**
@@ -13,7 +17,7 @@ export interface Profile {
   sysctls: Record<string, number>;
 }
 
-/** Values of the 6.18 kernel. Timeouts in seconds. */
+/** Values of all three kernels. Timeouts in seconds. */
 export const DEFAULT_SYSCTLS: Readonly<Record<string, number>> = {
   nf_conntrack_checksum: 1,
   nf_conntrack_tcp_loose: 1,

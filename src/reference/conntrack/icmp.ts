@@ -23,6 +23,8 @@ const LAST_TYPE = 18;
 const ERRORS: readonly number[] = [3, 4, 5, 11, 12];
 /** MLD queries, reports and dones, router and neighbour discovery, MLDv2 reports: nothing to track. */
 const UNTRACKED6: readonly number[] = [130, 131, 132, 133, 134, 135, 136, 143];
+/** Multicast router advertisements and solicitations: untracked too, but not yet in 6.1. */
+const ROUTER_DISCOVERY6: readonly number[] = [151, 152];
 const REDIRECT6 = 137;
 const REDIRECT_HEADER_OPTION = 4;
 
@@ -40,6 +42,7 @@ export function inspectIcmp(packet: Packet, context: TrackerContext): IcmpResult
     return ERRORS.includes(type) ? relatedTo(packet, header.subarray(icmp.HEADER_LENGTH), context) : 'ordinary';
   }
   if (UNTRACKED6.includes(type)) return 'untracked';
+  if (ROUTER_DISCOVERY6.includes(type) && context.profile.kernel !== '6.1') return 'untracked';
   if (type === REDIRECT6) return inspectRedirect(packet, header, context);
   return type < 128 ? relatedTo(packet, header.subarray(icmp.HEADER_LENGTH), context) : 'ordinary';
 }

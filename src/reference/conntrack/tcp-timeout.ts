@@ -33,7 +33,11 @@ function chooseTimeout(state: TcpState, segment: Segment, context: TrackerContex
   const unacknowledged = timeoutOf(context, 'nf_conntrack_tcp_timeout_unacknowledged');
   const maximum = sysctl(context.profile, 'nf_conntrack_tcp_max_retrans');
   if (state.retransmissions >= maximum && usual > retransmitted) return retransmitted;
-  if (segment.kind === CLASS_RST) return ofState(CLOSE, context);
+  if (segment.kind === CLASS_RST) {
+    // 6.12 believes a reset that keeps the connection open less than the others do.
+    if (context.profile.kernel !== '6.12') return ofState(CLOSE, context);
+    if (state.state === ESTABLISHED && usual > unacknowledged) return unacknowledged;
+  }
   const waiting = ((state.sides[0].flags | state.sides[1].flags) & DATA_UNACKNOWLEDGED) !== 0;
   if (waiting && usual > unacknowledged) return unacknowledged;
   if (state.lastWindow === 0 && usual > retransmitted) return retransmitted;
