@@ -38,7 +38,7 @@ const GRE = 47;
 const ECHO: Record<Family, readonly [number, number]> = { 4: [8, 0], 6: [128, 129] };
 const ODD_ICMP: Record<Family, readonly number[]> = {
   4: [9, 10, 13, 14, 15, 17, 18, 3, 40],
-  6: [133, 135, 143, 1, 4, 139, 200],
+  6: [133, 135, 143, 1, 4, 139, 151, 152, 200],
 };
 const OUT_OF_WINDOW = [-1, 1, -70_000, 70_000, 1 << 30, -3000];
 

@@ -19,7 +19,7 @@ export type { Look, VirtualJob, VirtualOutcome } from './virtual-job.ts';
 const ATTEMPTS = 3;
 
 export interface VirtualOptions {
-  /** Milliseconds a boot may take on the wall; default a minute, and a tenth of a second for each job and for each thousand frames more. */
+  /** Milliseconds a boot may take on the wall; default a minute, and more for many jobs, frames and hours. */
   limit?: number;
   /** Jobs in one boot at most, default 100. */
   jobsPerBoot?: number;
@@ -56,12 +56,14 @@ function identity(machine: Machine, job: PlacedJob): KernelIdentity {
   return { release: machine.kernel, hz: machine.hz, iptables };
 }
 
-function wallLimit(jobs: readonly VirtualJob[]): number {
+/** Generous: a machine that hangs is rare, and a busy host is not. An idle day is some seconds of work for Debian's kernel, which wakes every four of its own. */
+function wallLimit(jobs: readonly Omit<PlacedJob, 'shift'>[]): number {
   const frames = jobs.reduce((sum, job) => sum + job.frames.length, 0);
-  return 60_000 + 100 * jobs.length + frames / 10;
+  const seconds = jobs.reduce((sum, { frames: [first], end }) => sum + Number((end - (first?.time ?? end)) / 1_000_000_000n), 0);
+  return 60_000 + 200 * jobs.length + frames / 5 + seconds / 4;
 }
 
-async function bootJobs(machine: Machine, jobs: readonly VirtualJob[], limit: number): Promise<VirtualOutcome[]> {
+async function bootJobs(machine: Machine, jobs: readonly VirtualJob[], limit: number | undefined): Promise<VirtualOutcome[]> {
   const calm = jobs.map((job) => settled(job, machine));
   const { start, shifts } = schedule(
     calm.map(({ frames, checkpoints, end }) => ({ first: frames[0]?.time ?? checkpoints[0] ?? end, last: end })),
@@ -71,7 +73,7 @@ async function bootJobs(machine: Machine, jobs: readonly VirtualJob[], limit: nu
   const file = planFile(steps);
   for (let attempt = 1; ; attempt++) {
     try {
-      const answers = readAnswers(await boot(machine, start, file, limit), jobs.length);
+      const answers = readAnswers(await boot(machine, start, file, limit ?? wallLimit(calm)), jobs.length);
       return all.map((job, i) => {
         const asked = steps[i]?.flatMap(({ asked }) => asked ?? []) ?? [];
         return outcomeOf(job, answers[i] ?? [], asked, machine, identity(machine, job));
@@ -108,7 +110,7 @@ export async function runVirtual(
   const worker = async (): Promise<void> => {
     for (let i = next++; i < boots.length; i = next++) {
       const some = boots[i] ?? [];
-      outcomes[i] = await bootJobs(machine, some, options.limit ?? wallLimit(some));
+      outcomes[i] = await bootJobs(machine, some, options.limit);
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, options.parallel ?? 1) }, worker));
