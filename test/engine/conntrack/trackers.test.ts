@@ -214,10 +214,10 @@ describe.each(MODES)('trackers (%s)', (mode) => {
     expect(t.send(icmpError(B6, A6, 3, ip(A6, B6, 59, body)), 0).state).toBe('INVALID');
   });
 
-  it('leaves neighbour discovery and multicast listeners untracked', () => {
+  it('leaves neighbour discovery, multicast listeners and router discovery untracked', () => {
     for (let type = 128; type < 256; type++) {
       const seen = tracker().send(icmp(A6, B6, type, 0, 7), 0);
-      if ((type >= 130 && type <= 136) || type === 143)
+      if ((type >= 130 && type <= 136) || [143, 151, 152].includes(type))
         expect(seen, String(type)).toMatchObject({ state: 'UNTRACKED', reason: '' });
       else if (type === 128 || type === 139) expect(seen.state, String(type)).toBe('NEW');
       else expect(seen.state, String(type)).toBe('INVALID');
