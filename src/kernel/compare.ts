@@ -1,5 +1,7 @@
 /** Two witnesses' answers side by side: what differs, one line each. Knows no witness: kernel, reference and engine all fit. */
+import { UNSEEN_FRAGMENT_DISCARDED, UNSEEN_FRAGMENT_KEPT } from '../abi/reasons.ts';
 import type { ChainCounters, Counter, HookName, PacketOutcome, TableCounters, Verdict } from '../model/outcome.ts';
+import { UNSEEN_WORDS } from '../model/reasons.ts';
 import type { KernelJob, KernelOutcome, KernelPacket } from './job.ts';
 import { undeclaredChains } from './saved.ts';
 
@@ -43,10 +45,15 @@ export function comparedKernel(job: Pick<KernelJob, 'backend' | 'rules'>, outcom
   return { ...compared, words: 'numbers', uncounted: undeclaredChains(job.rules, outcome.counters) };
 }
 
+/** What defragmentation keeps or throws away has come as far as PREROUTING or OUTPUT. */
+function isFragmentHeld({ unseen }: PacketOutcome): boolean {
+  return unseen === UNSEEN_WORDS[UNSEEN_FRAGMENT_KEPT] || unseen === UNSEEN_WORDS[UNSEEN_FRAGMENT_DISCARDED];
+}
+
 /** The answer of the reference or the engine. */
 export function comparedWitness(name: string, counters: TableCounters, packets: PacketOutcome[]): Compared {
   const compared = packets.map((packet) => {
-    const out: ComparedPacket = { entered: packet.hook !== null };
+    const out: ComparedPacket = { entered: packet.hook !== null || isFragmentHeld(packet) };
     if (packet.path !== undefined) out.path = packet.path;
     if (packet.verdict !== null) out.verdict = packet.verdict;
     if (packet.hook !== null) out.hook = packet.hook;

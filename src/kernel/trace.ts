@@ -107,6 +107,8 @@ export function tracedPacket(
 ): Pick<KernelPacket, 'path' | 'hook' | 'verdict' | 'entered'> {
   const hook = HOOK_MARKS.find(([mark]) => trace.marks.includes(mark))?.[1] ?? null;
   const verdict = verdictOf(trace, saved, gathered);
-  const outcome = { path: trace.path, hook, entered: trace.marks.length > 0 };
+  // nf_tables has no trace record for a packet that ends before its transport header.
+  const entered = trace.marks.length > 0 || trace.path.length > 0;
+  const outcome = { path: trace.path, hook, entered };
   return verdict === undefined ? outcome : { ...outcome, verdict };
 }
