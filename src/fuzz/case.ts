@@ -83,8 +83,8 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
 /** Swarm style: what this case's packets may be. */
 function drawTraffic(draw: Draw, judge: Judge, topology: TrafficFeatures['topology'], ruleset: RuleSet): TrafficFeatures {
   const software = judge === 'software';
-  // A kernel puts fragments together where rules bring conntrack, and before INPUT; the others judge them one by one until step 3 of the plan.
-  const fragments = software || (topology === 'forward' && !needsConntrack(ruleset));
+  // Kernel and reference put fragments together where rules bring conntrack, which the engine does not yet; the kernel also before INPUT, which neither does.
+  const fragments = !needsConntrack(ruleset) && (software || topology === 'forward');
   return {
     topology,
     fragments: fragments && draw.chance(0.5),

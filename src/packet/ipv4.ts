@@ -8,6 +8,7 @@ export type Ipv4Fault = 'short' | 'version' | 'header-length' | 'checksum' | 'tr
 /** The accessors may be used once `checkIpv4` found no fault. */
 export const headerLength = (bytes: Uint8Array): number => (u8(bytes, 0) & 15) * 4;
 export const totalLength = (bytes: Uint8Array): number => u16(bytes, 2);
+export const identification = (bytes: Uint8Array): number => u16(bytes, 4);
 export const tos = (bytes: Uint8Array): number => u8(bytes, 1);
 export const ttl = (bytes: Uint8Array): number => u8(bytes, 8);
 export const protocol = (bytes: Uint8Array): number => u8(bytes, 9);

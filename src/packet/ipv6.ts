@@ -5,7 +5,7 @@ import { u8, u16, words } from './bytes.ts';
 export const HEADER_LENGTH = 40;
 export const HOP_BY_HOP = 0;
 const ROUTING = 43;
-const FRAGMENT = 44;
+export const FRAGMENT = 44;
 const AUTHENTICATION = 51;
 export const NO_NEXT_HEADER = 59;
 const DESTINATION_OPTIONS = 60;
@@ -83,17 +83,38 @@ export function findUpper(bytes: Uint8Array, stopAtAuthentication = false): Uppe
 
 /** As conntrack looks for it (ipv6_skip_exthdr): `no next header` cannot be tracked. `at`: where the IPv6 header begins; an error's inner packet has its own. */
 export function skipExtensions(bytes: Uint8Array, at = 0): Upper | 'unparsable' {
-  let kind = u8(bytes, at + 6);
-  let offset = at + HEADER_LENGTH;
+  return skipExtensionsFrom(bytes, u8(bytes, at + 6), at + HEADER_LENGTH);
+}
+
+/** The same from a header in the chain on: one of type `kind` at `at`. */
+export function skipExtensionsFrom(bytes: Uint8Array, kind: number, at: number): Upper | 'unparsable' {
+  let protocol = kind;
+  let offset = at;
   let fragment = false;
-  while (EXTENSIONS.includes(kind)) {
-    if (kind === NO_NEXT_HEADER) return 'unparsable';
-    const step = stepOver(bytes, kind, offset);
+  while (EXTENSIONS.includes(protocol)) {
+    if (protocol === NO_NEXT_HEADER) return 'unparsable';
+    const step = stepOver(bytes, protocol, offset);
     if (step === null) return 'unparsable';
-    if (kind === FRAGMENT) fragment = true;
-    if (step.fragmentOffset !== 0) return { protocol: kind, offset, fragmentOffset: step.fragmentOffset, fragment };
-    kind = step.next;
+    if (protocol === FRAGMENT) fragment = true;
+    if (step.fragmentOffset !== 0) return { protocol, offset, fragmentOffset: step.fragmentOffset, fragment };
+    protocol = step.next;
     offset += step.length;
   }
-  return { protocol: kind, offset, fragmentOffset: 0, fragment };
+  return { protocol, offset, fragmentOffset: 0, fragment };
+}
+
+/** The first fragment header: where it begins (it may be cut there), and where the header before it names it. null: there is none, or the chain to it is broken. */
+export function findFragmentHeader(bytes: Uint8Array): { at: number; namedAt: number } | null {
+  let kind = nextHeader(bytes);
+  let namedAt = 6;
+  let at = HEADER_LENGTH;
+  while (kind !== FRAGMENT) {
+    if (!EXTENSIONS.includes(kind) || kind === NO_NEXT_HEADER) return null;
+    const step = stepOver(bytes, kind, at);
+    if (step === null) return null;
+    kind = step.next;
+    namedAt = at;
+    at += step.length;
+  }
+  return at > bytes.length ? null : { at, namedAt };
 }

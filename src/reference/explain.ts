@@ -1,4 +1,5 @@
-/** The way of one packet, rule by rule: what `wasmtables trace` prints. Neutral data; every frame before it is replayed, so that state is right. */
+/** The way of one packet, rule by rule: what `wasmtables trace` prints. Neutral data. */
+import { UNSEEN_FRAGMENT_KEPT } from '../abi/reasons.ts';
 import { evaluateBuiltin } from '../extensions/builtin.ts';
 import { formatAddress } from '../model/address.ts';
 import { protocolName } from '../model/names.ts';
@@ -7,9 +8,10 @@ import { STACK_WORDS } from '../model/reasons.ts';
 import type { Builtin, TableName } from '../model/ruleset.ts';
 import type { Frame, Job } from '../model/witness.ts';
 import type { TupleView } from '../packet/view.ts';
+import type { Fate, FragmentQueue } from './defrag/queue.ts';
 import type { HookPoint } from './hooks.ts';
 import { Interpreter, type Listener } from './interpreter.ts';
-import type { Packet } from './packet.ts';
+import { Packet } from './packet.ts';
 import type { Routed } from './routing.ts';
 import { outcomeOf } from './session.ts';
 import type { ReadyChain, ReadyMatch, ReadyRule } from './tables.ts';
@@ -18,6 +20,18 @@ import type { RuleResult } from './walk.ts';
 /** One thing that happened to the packet, in order. */
 export type Event =
   | { kind: 'way'; way: 'arrives' | 'output' | 'loopback'; device: string }
+  /** Defragmentation put this packet together. `packets`: the fragments by their numbers in the capture, in the order of their data. */
+  | { kind: 'reassembled'; packets: number[] }
+  | {
+      kind: 'fragment';
+      /** False: this one was thrown away. */
+      kept: boolean;
+      /** In the capture, by number: the fragments of the same packet that waited, this one too when it was kept. */
+      packets: number[];
+      fate: Fate;
+      /** The packet that decided so; null while it waits. */
+      by: number | null;
+    }
   | { kind: 'hook'; hook: HookPoint; inInterface: string; outInterface: string; ttl: number; mark: number }
   | {
       kind: 'rule';
@@ -53,27 +67,79 @@ export interface Explanation {
   events: Event[];
 }
 
-/**
- * Replays the frames and explains the last one. Frames are of one job in order; `number` is 1-based and, when not given, the last.
- * undefined when there is no such frame. Throws RuleError as createReference does.
- */
-export function explain(job: Job, frames: Iterable<Frame>, number = Number.POSITIVE_INFINITY): Explanation | undefined {
-  const interpreter = new Interpreter({ ...job, packets: { path: true } });
-  let last: { frame: Frame; count: number } | undefined;
-  for (const frame of frames) {
-    // One behind, so that the last frame is known to be the last when it is replayed.
-    if (last !== undefined) interpreter.process(last.frame);
-    last = { frame, count: (last?.count ?? 0) + 1 };
-    if (last.count === number) break;
+/** Takes the frames of a job, in order, and explains one of them; every frame before it is replayed, so that state is right. */
+export class Explainer {
+  readonly #job: Job;
+  readonly #number: number;
+  readonly #interpreter: Interpreter;
+  #count = 0;
+  #explanation: Explanation | undefined;
+  /** The packet is a fragment that waits. */
+  #waiting: { queue: FragmentQueue; event: Extract<Event, { kind: 'fragment' }> } | undefined;
+
+  /** `number`: which frame, from 1. Throws RuleError as createReference does. */
+  constructor(job: Job, number: number) {
+    this.#job = job;
+    this.#number = number;
+    this.#interpreter = new Interpreter({ ...job, packets: { path: true } });
   }
-  if (last === undefined || (Number.isFinite(number) && last.count !== number)) return undefined;
-  const recorder = new Recorder(job);
-  const processed = interpreter.process(last.frame, recorder);
-  return {
-    outcome: outcomeOf(processed, last.frame, last.count),
-    packet: 'unseen' in processed ? '' : headline(processed.packet),
-    events: recorder.events,
-  };
+
+  /** False: more frames change nothing. A fragment that is kept is followed until its packet is whole or given up. */
+  frame(frame: Frame): boolean {
+    this.#count++;
+    if (this.#count === this.#number) this.#explain(frame);
+    else if (this.#explanation === undefined || this.#waiting !== undefined) this.#interpreter.process(frame);
+    else return false;
+    const { queue, event } = this.#waiting ?? {};
+    if (queue === undefined || event === undefined) return this.#explanation === undefined;
+    if (queue.fate === 'waiting') return true;
+    Object.assign(event, { packets: numbersOf(queue), fate: queue.fate, by: this.#count });
+    this.#waiting = undefined;
+    return false;
+  }
+
+  /** undefined when there was no such frame. */
+  result(): Explanation | undefined {
+    if (this.#waiting !== undefined) this.#waiting.event.packets = numbersOf(this.#waiting.queue);
+    return this.#explanation;
+  }
+
+  #explain(frame: Frame): void {
+    const recorder = new Recorder(this.#job);
+    const processed = this.#interpreter.process(frame, recorder);
+    const { events } = recorder;
+    const outcome = outcomeOf(processed, frame, this.#number);
+    if (!('unseen' in processed)) {
+      this.#explanation = { outcome, packet: headline(processed.packet), events };
+      return;
+    }
+    const { held } = processed;
+    this.#explanation = {
+      outcome,
+      packet: held === undefined ? '' : headline(new Packet(held.received, this.#job.profile)),
+      events,
+    };
+    const queue = held?.queue ?? null;
+    if (queue === null) return;
+    const kept = processed.unseen === UNSEEN_FRAGMENT_KEPT;
+    const by = queue.fate === 'waiting' ? null : this.#number;
+    const event: Event = { kind: 'fragment', kept, packets: numbersOf(queue), fate: queue.fate, by };
+    events.push(event);
+    if (kept) this.#waiting = { queue, event };
+  }
+}
+
+const numbersOf = (queue: FragmentQueue): number[] => queue.fragments.map(({ received }) => received.frame);
+
+/**
+ * Replays the frames and explains one of them, 1-based, the last when no number is given. undefined when there is no such frame.
+ * Throws RuleError as createReference does.
+ */
+export function explain(job: Job, frames: Iterable<Frame>, number?: number): Explanation | undefined {
+  const all = [...frames];
+  const explainer = new Explainer(job, number ?? all.length);
+  for (const frame of all) if (!explainer.frame(frame)) break;
+  return explainer.result();
 }
 
 function headline(packet: Packet): string {
@@ -97,6 +163,10 @@ class Recorder implements Listener {
 
   way(way: 'arrives' | 'output' | 'loopback', device: string): void {
     this.events.push({ kind: 'way', way, device });
+  }
+
+  reassembled(queue: FragmentQueue): void {
+    this.events.push({ kind: 'reassembled', packets: numbersOf(queue) });
   }
 
   hook(hook: HookPoint, packet: Packet): void {

@@ -4,6 +4,7 @@ import type { TableName } from '../model/ruleset.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import type { Connection } from './conntrack/connection.ts';
 import type { Conntrack } from './conntrack/conntrack.ts';
+import type { Defragmenter } from './defrag/defrag.ts';
 import type { Packet } from './packet.ts';
 import type { ReadyMatch, ReadyTables } from './tables.ts';
 import { type WalkContext, type WalkListener, type WalkResult, walk } from './walk.ts';
@@ -44,10 +45,11 @@ export interface Passage {
   listener: HookListener | null;
 }
 
-/** One family's tables and, when its rules need it, conntrack. */
+/** One family's tables and, when its rules need it, conntrack, which brings defragmentation: at -400, before all tables of PREROUTING and OUTPUT. */
 export interface FamilyRules {
   tables: ReadyTables;
   conntrack: Conntrack | null;
+  defragmenter: Defragmenter | null;
 }
 
 /** Runs a hook. null: every table let the packet on. `verify`: it came off the wire. */

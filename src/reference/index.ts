@@ -1,4 +1,4 @@
 /** The reference interpreter: what the engine is held against. */
-export { type Event, type Explanation, explain } from './explain.ts';
+export { type Event, Explainer, type Explanation, explain } from './explain.ts';
 export type { Listener } from './interpreter.ts';
 export { createReference, type ReferenceSession } from './session.ts';

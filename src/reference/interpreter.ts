@@ -2,6 +2,8 @@
 import {
   STACK_NONE,
   UNSEEN_FAMILY,
+  UNSEEN_FRAGMENT_DISCARDED,
+  UNSEEN_FRAGMENT_KEPT,
   UNSEEN_LINK_TRUNCATED,
   UNSEEN_LINKTYPE,
   UNSEEN_NOT_IP,
@@ -9,6 +11,7 @@ import {
   UNSEEN_OUTGOING_COPY,
 } from '../abi/reasons.ts';
 import type { HookName, Verdict } from '../model/outcome.ts';
+import { jiffiesAt, type Profile } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame, Job } from '../model/witness.ts';
 import * as ipv4 from '../packet/ipv4.ts';
@@ -17,17 +20,26 @@ import { type Link, type LinkReason, readLink } from '../packet/link.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import { Conntrack } from './conntrack/conntrack.ts';
 import { answerWithReset } from './conntrack/reset.ts';
+import { type Defragmenter, defragmenterFor, type Gathered } from './defrag/defrag.ts';
+import type { FragmentQueue } from './defrag/queue.ts';
 import { type FamilyRules, type HookListener, type HookPoint, type Passage, runHook } from './hooks.ts';
-import { Packet } from './packet.ts';
+import { Packet, type Received } from './packet.ts';
 import { checkPrestack } from './prestack.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { needsConntrack, prepareTables } from './tables.ts';
 import type { WalkResult } from './walk.ts';
-import { arrivalDevice, chooseWay, departureDevice } from './way.ts';
+import { arrivalDevice, chooseWay, departureDevice, type EnteringWay } from './way.ts';
 
 /** UNSEEN_* number, or the packet and what became of it. */
-export type Processed = { unseen: number } | Judged;
+export type Processed = { unseen: number; held?: HeldFragment } | Judged;
+
+/** A fragment that defragmentation kept or threw away. */
+export interface HeldFragment {
+  received: Received;
+  /** What it was for; null when it never got so far. */
+  queue: FragmentQueue | null;
+}
 
 export interface Judged {
   packet: Packet;
@@ -41,7 +53,9 @@ export interface Judged {
 
 /** Told of everything, for `trace`. */
 export interface Listener extends HookListener {
-  way(way: 'arrives' | 'output' | 'loopback', device: string): void;
+  /** A fragment made this packet whole. */
+  reassembled(queue: FragmentQueue): void;
+  way(way: EnteringWay, device: string): void;
   routed(routed: Routed): void;
 }
 
@@ -52,10 +66,13 @@ const LINK_REASONS: Readonly<Record<LinkReason, number>> = {
 };
 
 const LOCAL_FRAGMENTS =
-  'fragments for this host met INPUT one by one: the kernel reassembles them before INPUT, this replay does not yet';
+  'fragments for this host met INPUT one by one, for no rule needs conntrack: the kernel reassembles them before INPUT, this replay does not yet';
 
 const LOCAL_COPIES =
   'this host sent to a broadcast address or a group it joined: the kernel delivers a copy to itself, this replay does not';
+
+const LOOPED_FRAGMENTS =
+  'IPv6 fragments over lo met INPUT as one packet: the kernel cuts it again behind POSTROUTING and lets the parts arrive one by one, this replay does not';
 
 export class Interpreter {
   readonly conntrack: Conntrack;
@@ -65,6 +82,7 @@ export class Interpreter {
   readonly #job: Job;
   readonly #routes: Routes;
   readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
+  #frames = 0;
 
   /** Throws RuleError when the rules hold what the registry does not know. */
   constructor(job: Job) {
@@ -76,12 +94,16 @@ export class Interpreter {
       addressType: (family, address, device) => this.#routes.addressType(family, address, device),
     };
     for (const rules of Object.values(job.rules)) {
-      const conntrack = needsConntrack(rules) ? this.conntrack : null;
-      this.families.set(rules.family, { tables: prepareTables(rules), conntrack });
+      const { family } = rules;
+      const brought = needsConntrack(rules)
+        ? { conntrack: this.conntrack, defragmenter: defragmenterFor(family, job.profile) }
+        : { conntrack: null, defragmenter: null };
+      this.families.set(family, { tables: prepareTables(rules), ...brought });
     }
   }
 
   process(frame: Frame, listener: Listener | null = null): Processed {
+    this.#frames++;
     const link = readLink(frame);
     if (link.kind === 'unseen') return { unseen: LINK_REASONS[link.reason] };
     const bytes = frame.bytes.subarray(link.offset);
@@ -91,16 +113,32 @@ export class Interpreter {
       ends === null ? 'arrives' : chooseWay(frame, link, host, this.#routes, ends.family, ends.source, ends.destination);
     if (way === 'outgoing-copy') return { unseen: UNSEEN_OUTGOING_COPY };
     const device = ends === null ? '' : this.#deviceOf(way, frame, ends);
-    const type = way === 'arrives' ? this.#packetType(link, device) : 'unicast';
-    if (type === 'otherhost') return { unseen: UNSEEN_OTHERHOST };
+    const packetType = way === 'arrives' ? this.#packetType(link, device) : 'unicast';
+    if (packetType === 'otherhost') return { unseen: UNSEEN_OTHERHOST };
     const checked = checkPrestack(bytes, link.family, profile, { arrives: way === 'arrives' });
     if ('unseen' in checked) return checked;
     const rules = this.families.get(checked.family);
     if (rules === undefined) return { unseen: UNSEEN_FAMILY };
     const sourceMac = way === 'arrives' ? link.sourceMac : null;
-    const packet = new Packet({ ...checked, packetType: type, sourceMac, time: frame.time }, profile);
-    if (way === 'output' && this.#routes.hearsItself(packet.family, packet.destination)) this.notes.add(LOCAL_COPIES);
+    const received: Received = { ...checked, packetType, sourceMac, time: frame.time, frame: this.#frames };
+    return this.#enter(received, rules, way, device, listener);
+  }
+
+  /** From the first hook on, which begins with defragmentation. */
+  #enter(received: Received, rules: FamilyRules, way: EnteringWay, device: string, listener: Listener | null): Processed {
+    const { host, profile } = this.#job;
+    const gathered = defragment(received, rules.defragmenter, way, device, profile);
     listener?.way(way, device);
+    if (gathered.kind === 'kept' || gathered.kind === 'discarded') {
+      const unseen = gathered.kind === 'kept' ? UNSEEN_FRAGMENT_KEPT : UNSEEN_FRAGMENT_DISCARDED;
+      return { unseen, held: { received, queue: gathered.queue } };
+    }
+    const packet = new Packet(gathered.received, profile);
+    if (way === 'output' && this.#routes.hearsItself(packet.family, packet.destination)) this.notes.add(LOCAL_COPIES);
+    if (gathered.kind === 'whole') {
+      listener?.reassembled(gathered.queue);
+      if (way === 'loopback' && packet.family === 6) this.notes.add(LOOPED_FRAGMENTS);
+    }
     return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener)).go(way, device, (one) => {
       const routed = route(one, { host, routes: this.#routes, profile });
       listener?.routed(routed);
@@ -138,6 +176,22 @@ export class Interpreter {
   }
 }
 
+/** Before the first hook of its way. */
+function defragment(
+  received: Received,
+  defragmenter: Defragmenter | null,
+  way: EnteringWay,
+  device: string,
+  profile: Profile,
+): Gathered {
+  if (defragmenter === null) return { kind: 'on', received };
+  const now = Number(jiffiesAt(received.time, profile.hz));
+  // A packet on its way out has no device yet.
+  return way === 'arrives'
+    ? defragmenter.gather(received, 'PREROUTING', device, now)
+    : defragmenter.gather(received, 'OUTPUT', '', now);
+}
+
 interface Ends {
   family: Family;
   source: Words;
@@ -169,7 +223,7 @@ class Journey {
     this.#passage = passage;
   }
 
-  go(way: 'arrives' | 'output' | 'loopback', device: string, decide: (packet: Packet) => Routed): Judged {
+  go(way: EnteringWay, device: string, decide: (packet: Packet) => Routed): Judged {
     if (way === 'arrives') return this.#arrive(device, decide);
     const sent = this.#hook('OUTPUT', '', device) ?? this.#hook('POSTROUTING', '', device);
     if (sent !== null) return this.#end('OUTPUT', sent);

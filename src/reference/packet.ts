@@ -18,6 +18,10 @@ export interface Received {
   packetType: 'unicast' | 'broadcast' | 'multicast';
   sourceMac: readonly number[] | null;
   time: bigint;
+  /** Its number in the job, from 1. */
+  frame: number;
+  /** Of a packet put together: length of the largest IP packet that brought a part of it. */
+  largestFragment?: number;
 }
 
 /** Where conntrack stands with a packet. `none`: it has not seen it (ctinfo of a packet without entry). */
@@ -54,6 +58,8 @@ export class Packet implements PacketView {
   /** Jiffies of the profile's HZ since the epoch. */
   readonly now: number;
   readonly hz: number;
+  /** Of a packet put together: length of the largest IP packet that brought a part of it; it leaves in parts of that size. 0: it came whole. */
+  readonly largestFragment: number;
   /** The capture does not hold the packet's end. */
   readonly cut: boolean;
   tracking: Tracking = { kind: 'none' };
@@ -70,6 +76,7 @@ export class Packet implements PacketView {
     this.time = received.time;
     this.hz = profile.hz;
     this.now = Number(jiffiesAt(received.time, profile.hz));
+    this.largestFragment = received.largestFragment ?? 0;
     this.cut = bytes.length < received.length;
     if (family === 4) {
       this.protocol = ipv4.protocol(bytes);

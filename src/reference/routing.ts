@@ -148,8 +148,9 @@ function forward4(packet: Packet, out: string, context: RoutingContext): Routed 
   return { hook: 'FORWARD', drop: STACK_NONE, out };
 }
 
-/** Super-packets that an offloading NIC glued together (prestack `lenient`) are cut again on the way out. */
+/** Packets put together leave in parts as they came; super-packets that an offloading NIC glued together (prestack `lenient`) are cut again on the way out. */
 function tooBig(packet: Packet, mtu: number, { profile }: RoutingContext): boolean {
+  if (packet.largestFragment !== 0) return packet.length > mtu && packet.largestFragment > mtu;
   return packet.length > mtu && profile.prestack !== 'lenient';
 }
 

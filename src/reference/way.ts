@@ -14,6 +14,8 @@ export type Way =
   /** The copy of a forwarded packet that leaves. */
   | 'outgoing-copy';
 
+export type EnteringWay = Exclude<Way, 'outgoing-copy'>;
+
 const DEFAULT_INTERFACE = 'eth0';
 const LOOPBACK = 'lo';
 

@@ -35,6 +35,8 @@ export interface IpMore {
   tos?: number;
   /** IPv4: flags and offset as in the header. */
   fragment?: number;
+  /** IPv4. */
+  id?: number;
   /** IPv4 options, or IPv6 extension headers (then `firstHeader` names the first). */
   options?: readonly number[];
   firstHeader?: number;
@@ -58,7 +60,7 @@ export function ip(from: string, to: string, protocol: number, payload: Uint8Arr
     const head = [0x60 | class4, ((more.tos ?? 0) & 15) << 4, 0, 0, ...u16(options.length + body.length), first, ttl];
     return join(head, source, destination, options, body);
   }
-  const head = [0x45 + options.length / 4, more.tos ?? 0, ...u16(20 + options.length + body.length), 0, 1];
+  const head = [0x45 + options.length / 4, more.tos ?? 0, ...u16(20 + options.length + body.length), ...u16(more.id ?? 1)];
   const rest = join(head, u16(more.fragment ?? 0), [ttl, protocol, 0, 0], source, destination, options);
   rest.set(u16(onesComplement(rest)), 10);
   return join(rest, body);

@@ -45,7 +45,7 @@ export function jobOf(
   };
 }
 
-export function replay(job: Job, frames: readonly Frame[]): Run {
+export function replay(job: Job, frames: Iterable<Frame>): Run {
   const outcomes: PacketOutcome[] = [];
   const session = createReference(job, (outcome) => outcomes.push(outcome));
   session.startCapture('test');

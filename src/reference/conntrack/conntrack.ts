@@ -37,9 +37,6 @@ export class Conntrack {
   }
 
   #look(packet: Packet, context: TrackerContext): number {
-    if (packet.isFragment) {
-      this.#notes.add('fragments met conntrack: the kernel reassembles them first, this replay does not yet');
-    }
     const protocol = protocolOf(packet);
     if (typeof protocol === 'object') return protocol.invalid;
     const own = packet.family === 4 ? ICMP : ICMPV6;

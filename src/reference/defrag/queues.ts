@@ -1,0 +1,70 @@
+/** All queues of one family: found by key, given up when their time is over, no more of them than the memory allows (net/ipv4/inet_fragment.c of 6.18). */
+import type { Family } from '../../model/ruleset.ts';
+import { fragmentMemory, QUEUE_MEMORY } from './memory.ts';
+import { type Fate, type Fragment, FragmentQueue } from './queue.ts';
+
+export interface QueueLimits {
+  /** Jiffies. */
+  lifetime: number;
+  /** Bytes (high_thresh). */
+  memory: number;
+}
+
+export class FragmentQueues {
+  /** In the order they were made, which is that of their timers. */
+  readonly #queues = new Map<string, FragmentQueue>();
+  readonly #family: Family;
+  readonly #limits: QueueLimits;
+  #memory = 0;
+
+  constructor(family: Family, limits: QueueLimits) {
+    this.#family = family;
+    this.#limits = limits;
+  }
+
+  /** The queue of this key, made when there is none. null when the memory is used up: then nothing is taken, not even for queues that are there. */
+  find(key: string, now: number): FragmentQueue | null {
+    for (const queue of this.#queues.values()) {
+      if (!this.#isOver(queue, now)) break;
+      this.remove(queue, 'timed out');
+    }
+    if (this.#limits.memory === 0 || this.#memory > this.#limits.memory) return null;
+    const found = this.#queues.get(key);
+    if (found === undefined) return this.#make(key, now);
+    if (!this.#isOver(found, now)) return found;
+    // Only where the clock of the capture went back.
+    this.remove(found, 'timed out');
+    return this.#make(key, now);
+  }
+
+  /** An empty queue in the place of this one, with a new timer. */
+  restart(queue: FragmentQueue, now: number): FragmentQueue {
+    this.remove(queue, 'discarded');
+    return this.#make(queue.key, now);
+  }
+
+  insert(queue: FragmentQueue, fragment: Fragment, mark: number): ReturnType<FragmentQueue['insert']> {
+    const result = queue.insert(fragment, mark);
+    if (result === 'inserted') this.#memory += fragmentMemory(fragment.received.length);
+    return result;
+  }
+
+  remove(queue: FragmentQueue, fate: Fate): void {
+    queue.fate = fate;
+    this.#queues.delete(queue.key);
+    this.#memory -= QUEUE_MEMORY[this.#family];
+    for (const { received } of queue.fragments) this.#memory -= fragmentMemory(received.length);
+  }
+
+  #make(key: string, now: number): FragmentQueue {
+    const queue = new FragmentQueue(key, now);
+    this.#queues.set(key, queue);
+    this.#memory += QUEUE_MEMORY[this.#family];
+    return queue;
+  }
+
+  /** The kernel's timers never fire early, and late by up to an eighth of what they were set to, by the phase of jiffies; here they fire at once. */
+  #isOver({ started }: FragmentQueue, now: number): boolean {
+    return now - started > this.#limits.lifetime;
+  }
+}
