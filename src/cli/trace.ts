@@ -1,7 +1,6 @@
 /** `wasmtables trace`: the way of one packet, rule by rule, and why each rule missed or matched. */
 import { Command, Option } from 'commander';
-import type { Frame } from '../model/witness.ts';
-import { explain } from '../reference/index.ts';
+import { Explainer } from '../reference/index.ts';
 import { expandCaptures } from '../replay/open.ts';
 import { forEachFrame, prepare } from '../replay/replay.ts';
 import { renderExplanation, traceDocument } from '../report/explanation.ts';
@@ -63,14 +62,14 @@ async function trace(options: TraceOptions): Promise<number> {
   const captures = expandCaptures(options.read);
   if (captures.includes('-')) throw new UsageError('trace reads the capture twice: give it a file');
   const { host } = await prepare(captures, [rules], hostGiven(options));
-  const frames: Frame[] = [];
+  const explainer = new Explainer({ rules, host, profile: profileOf(options) }, options.packet);
+  let packets = 0;
   await forEachFrame(captures, (frame) => {
-    // The bytes belong to the reader's buffer.
-    frames.push({ ...frame, bytes: frame.bytes.slice() });
-    return frames.length < options.packet;
+    packets++;
+    return explainer.frame(frame);
   });
-  const explanation = explain({ rules, host, profile: profileOf(options) }, frames, options.packet);
-  if (explanation === undefined) throw new UsageError(`--packet ${options.packet}: the capture has ${frames.length} packets`);
+  const explanation = explainer.result();
+  if (explanation === undefined) throw new UsageError(`--packet ${options.packet}: the capture has ${packets} packets`);
   if (options.format === 'json') {
     await writeOut(`${JSON.stringify(traceDocument(explanation, host.notes), null, 2)}\n`);
     return EXIT.ok;

@@ -45,6 +45,7 @@ export class ReachMeter {
 
   readonly #listener: Listener = {
     way() {},
+    reassembled() {},
     hook() {},
     conntrack() {},
     confirmed() {},

@@ -43,6 +43,10 @@ function lineOf(event: Event, style: Style): string {
   switch (event.kind) {
     case 'way':
       return style.dim(wayWords(event));
+    case 'reassembled':
+      return style.dim(`  defragmentation: complete, put together from packets ${event.packets.join(', ')}`);
+    case 'fragment':
+      return fragmentLine(event);
     case 'hook':
       return style.bold(event.hook) + style.dim(hookWords(event));
     case 'rule':
@@ -63,6 +67,23 @@ function lineOf(event: Event, style: Style): string {
 function wayWords({ way, device }: Extract<Event, { kind: 'way' }>): string {
   if (way === 'arrives') return `arrives at ${device}`;
   return way === 'output' ? `sent by the host itself, leaves at ${device}` : 'sent by the host to itself, over lo';
+}
+
+function fragmentLine({ kept, packets, fate, by }: Extract<Event, { kind: 'fragment' }>): string {
+  const waits = {
+    waiting: 'the rest does not come before the end of the capture',
+    complete: `packet ${by} completes it`,
+    discarded: `given up at packet ${by}`,
+    'timed out': `the rest does not come in time, given up at packet ${by}`,
+  };
+  const thrown = {
+    waiting: 'the others go on waiting',
+    complete: 'the packet would be complete, but its parts do not go together',
+    discarded: 'and all of its packet with it',
+    'timed out': 'and all of its packet with it',
+  };
+  const list = packets.length === 0 ? '' : ` (${packets.length === 1 ? 'packet' : 'packets'} ${packets.join(', ')})`;
+  return `  defragmentation: ${kept ? `waits; ${waits[fate]}` : `thrown away; ${thrown[fate]}`}${list}`;
 }
 
 function conntrackLine(event: Extract<Event, { kind: 'conntrack' }>, style: Style): string {
@@ -88,8 +109,8 @@ function ruleLine(event: Extract<Event, { kind: 'rule' }>, style: Style): string
   return `    ${number}  ${text}\n            ${colour(event.result)}${why}`;
 }
 
-function conclusion({ outcome }: Explanation, style: Style): string {
-  if (outcome.hook === null) return style.warn(`never reached netfilter: ${outcome.unseen}`);
+function conclusion({ outcome, packet }: Explanation, style: Style): string {
+  if (outcome.hook === null) return style.warn(`${packet === '' ? 'never reached netfilter' : 'no verdict'}: ${outcome.unseen}`);
   const colour = outcome.verdict === 'ACCEPT' ? style.good : style.bad;
   const by = outcome.rule === undefined ? '' : ` by ${outcome.rule}`;
   const reason = outcome.reason === undefined ? '' : ` (${outcome.reason})`;

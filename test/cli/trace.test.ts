@@ -47,6 +47,23 @@ test('a packet that never reaches netfilter says why', async () => {
   });
 });
 
+test('a fragment waits, and another completes it', async () => {
+  const ping = ['-R', 'pcaps/ping/rules.v4', '-r', 'pcaps/ping/capture.pcap', '--in', 'eth0', '--local', '10.0.0.1'];
+  const lines = async (packet: number) => (await command(['trace', ...ping, '--packet', `${packet}`])).stdout.split('\n');
+  const [head, ...rest] = await lines(30);
+  expect(head).toMatch(/^packet 30 .* bytes$/);
+  expect(rest).toEqual([
+    'arrives at eth0',
+    '  defragmentation: waits; packet 32 completes it (packets 30, 31, 32)',
+    'no verdict: fragment kept for reassembly',
+    '',
+  ]);
+  // 3,000 bytes of data behind the headers of ICMP and IPv4.
+  const whole = await lines(32);
+  expect(whole[0]).toMatch(/ 3028 bytes$/);
+  expect(whole[2]).toBe('  defragmentation: complete, put together from packets 30, 31, 32');
+});
+
 test('the outcome is that of a replay, for every tenth packet of the scans', async () => {
   const lines = (await command(['replay', ...SCAN, '--verdicts', '-', '--path'])).stdout.trimEnd().split('\n');
   for (let packet = 5; packet <= lines.length; packet += Math.ceil(lines.length / 10)) {
