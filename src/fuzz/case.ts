@@ -83,8 +83,8 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
 /** Swarm style: what this case's packets may be. */
 function drawTraffic(draw: Draw, judge: Judge, topology: TrafficFeatures['topology'], ruleset: RuleSet): TrafficFeatures {
   const software = judge === 'software';
-  // Kernel and reference put fragments together where rules bring conntrack, which the engine does not yet; the kernel also before INPUT, which neither does.
-  const fragments = !needsConntrack(ruleset) && (software || topology === 'forward');
+  // Where no rule brings conntrack, a kernel still puts fragments together before INPUT; the others do not.
+  const fragments = software || topology === 'forward' || needsConntrack(ruleset);
   return {
     topology,
     fragments: fragments && draw.chance(0.5),
