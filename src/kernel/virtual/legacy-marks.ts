@@ -8,23 +8,34 @@ import { logWords } from '../netlink.ts';
 import type { Saved } from '../saved.ts';
 import { targetAt } from '../trace.ts';
 
-/** mangle is the first table of INPUT and FORWARD, and is in every hook; security is behind filter. nat is no use: it sees first packets only. */
-const MARKING = ['mangle', 'security'];
-
-/** In OUTPUT, what has no process behind it is the kernel's own answer (RST, ICMP errors, REJECT, echo replies): see plan.ts, ownTable. */
-const DROP_ANSWERS = '-m owner ! --uid-owner 0 -j DROP';
-
-/** Own rules at the beginning of raw chains. */
-function ownCount(chain: string, trace: boolean): number {
-  return (chain === 'OUTPUT' ? 1 : 0) + (trace && (chain === 'OUTPUT' || chain === 'PREROUTING') ? 1 : 0);
+/**
+ * Own rules of each chain, in order. A rule without target only tells that a packet came here, also when the next one's match drops it. In OUTPUT, what has no process behind it is the
+ * kernel's own answer (RST, ICMP errors, REJECT, echo replies): see plan.ts, ownTable.
+ */
+function ownRulesOf(place: string, trace: boolean): string[] {
+  const marks = trace ? ['-j TRACE', ''] : [];
+  if (place === 'raw PREROUTING') return marks;
+  if (place === 'raw OUTPUT') return ['-m owner ! --uid-owner 0 -j DROP', ...marks];
+  return trace && (place === 'mangle INPUT' || place === 'mangle FORWARD') ? [''] : [];
 }
+
+const OWN_CHAINS: readonly [table: string, chains: readonly string[]][] = [
+  ['raw', ['PREROUTING', 'OUTPUT']],
+  ['mangle', ['INPUT', 'FORWARD']],
+];
 
 /** For iptables-legacy-restore --noflush, behind the job's own rules. */
 export function ownRules(trace: boolean): string {
-  const lines = ['*raw'];
-  if (trace) lines.push('-I PREROUTING -j TRACE', '-I OUTPUT -j TRACE');
-  lines.push(`-I OUTPUT ${DROP_ANSWERS}`, 'COMMIT');
-  if (trace) for (const table of MARKING) lines.push(`*${table}`, 'COMMIT');
+  const lines = OWN_CHAINS.flatMap(([table, chains]) => {
+    // Each goes to the front, so the last one first.
+    const rules = chains.flatMap((chain) =>
+      ownRulesOf(`${table} ${chain}`, trace)
+        .reverse()
+        .map((rule) => `-I ${chain} ${rule}`),
+    );
+    return table === 'raw' || trace ? [`*${table}`, ...rules, 'COMMIT'] : [];
+  });
+  if (trace) lines.push('*security', 'COMMIT');
   return `${lines.join('\n')}\n`;
 }
 
@@ -41,7 +52,7 @@ export function withoutOwnRules(saved: string, trace: boolean): string {
     if (line.startsWith('*')) [table, chain] = [line.slice(1).trim(), ''];
     const of = /^\[\d+:\d+\] -A (\S+)/.exec(line)?.[1];
     if (of === undefined) return false;
-    if (of !== chain) own = table === 'raw' ? ownCount(of, trace) : 0;
+    if (of !== chain) own = ownRulesOf(`${table} ${of}`, trace).length;
     chain = of;
     return own-- > 0;
   };
@@ -67,10 +78,10 @@ export function withoutOwnTables(saved: string, rules: string): string {
     .join('\n');
 }
 
-/** TRACE's words with the numbers the rules have without the own ones. */
+/** TRACE's words with the numbers the rules have without the own ones, which come out below 1. */
 function ownNumber(words: string): string {
   const [table = '', chain = '', kind = '', number] = words.split(':');
-  return table === 'raw' ? `raw:${chain}:${kind}:${Number(number) - ownCount(chain, true)}` : words;
+  return `${table}:${chain}:${kind}:${Number(number) - ownRulesOf(`${table} ${chain}`, true).length}`;
 }
 
 /** The hook, when the packet came to one: every packet that does meets its mangle chain (OUTPUT: its raw one). */
@@ -117,7 +128,7 @@ export function tracedByMarks(
 ): Pick<KernelPacket, 'path' | 'hook' | 'verdict' | 'entered'> {
   const all = logs.flatMap((message) => logWords(message) ?? []).map(ownNumber);
   const used = tablesIn(rules);
-  const path = all.filter((words) => used.has(words.split(':')[0] ?? ''));
+  const path = all.filter((words) => used.has(words.split(':')[0] ?? '') && Number(words.split(':')[3]) > 0);
   const verdict = verdictOf(all, saved);
   const outcome = { path, hook: hookOf(all), entered: all.length > 0 };
   return verdict === undefined ? outcome : { ...outcome, verdict };
