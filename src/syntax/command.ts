@@ -29,7 +29,6 @@ export function parseCommand(words: readonly Word[], text: string, context: Cont
     protocolTried: false,
     table: context.table,
     seen: new Map(),
-    notes: [],
   };
   let invert: Word | undefined;
   for (let item = reading.getopt.next(); item !== undefined; item = reading.getopt.next()) {
@@ -110,7 +109,7 @@ function readTable(reading: Reading, item: BuiltinItem): void {
 function readCommandLetter(reading: Reading, item: BuiltinItem, letter: CommandLetter): void {
   const { context, getopt } = reading;
   if (reading.command !== undefined) throw fail(context, item.word, `-${letter} cannot stand with -${reading.command.letter}`);
-  const command: Command = { letter, word: item.word, table: context.table, rules: [], notes: reading.notes };
+  const command: Command = { letter, word: item.word, table: context.table, rules: [], notes: reading.draft.notes };
   const chain = item.value ?? ('LSFZX'.includes(letter) ? getopt.argument() : undefined);
   if (chain !== undefined) command.chain = chain;
   if (letter === 'P') command.policy = needed(reading, item.word, getopt.argument(), 'a chain and a policy');
@@ -206,7 +205,7 @@ function interfaceName(reading: Reading, value: Word): string {
     throw fail(context, value, `interface name "${value.text}" is longer than 15 characters`);
   }
   if (value.text.startsWith('-')) {
-    reading.notes.push({
+    reading.draft.notes.push({
       position: value.position,
       message: `the interface is called "${value.text}" here, dash and all: iptables reads it so`,
     });

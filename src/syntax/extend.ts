@@ -6,8 +6,8 @@ import { type Command, type Context, fail } from './context.ts';
 import { BUILTIN_OPTIONS, type Getopt, type Item } from './getopt.ts';
 import { knownMatch, knownNames, knownTarget } from './known.ts';
 import { didYouMean, nearest } from './nearest.ts';
-import { type Draft, isVerdict, type Loaded } from './rule.ts';
-import type { Note, Word } from './source.ts';
+import { ASSUME_HINT, assumedAs, type Draft, isVerdict, type Loaded } from './rule.ts';
+import type { Word } from './source.ts';
 
 /** A command being read. */
 export interface Reading {
@@ -20,7 +20,6 @@ export interface Reading {
   command?: Command;
   /** Built-in rule options by letter, where they stand. */
   seen: Map<string, Word>;
-  notes: Note[];
 }
 
 const NAME_MAX = 28;
@@ -89,8 +88,7 @@ function unknownExtension(reading: Reading, kind: 'match' | 'target', name: stri
   const { context } = reading;
   const known = (kind === 'match' ? knownMatch : knownTarget)(name, context.family);
   if (known) {
-    const hint = '--unsupported assume-miss or assume-hit goes on without it';
-    return fail(context, word, `the ${kind} "${name}" is not supported yet`, { kind: 'unsupported', hint });
+    return fail(context, word, `the ${kind} "${name}" is not supported yet`, { kind: 'unsupported', hint: ASSUME_HINT });
   }
   const other = context.family === 4 ? 6 : 4;
   const elsewhere = context.registry[kind === 'match' ? 'findMatch' : 'findTarget'](name, other) !== undefined;
@@ -118,13 +116,15 @@ function targetHint(reading: Reading, name: string): string {
 
 /** Keeps an unknown extension with the words that can only be its own. */
 function assume(reading: Reading, kind: 'match' | 'target', name: string, word: Word): void {
-  const { context, draft, notes } = reading;
+  const { context, draft } = reading;
   const loaded: Loaded = { name, extension: undefined, word, given: [], words: [] };
   if (kind === 'match') draft.matches.push(loaded);
   else draft.target = loaded;
   swallow(reading, loaded);
-  const as = context.unsupported === 'assume-hit' ? 'hit' : 'miss';
-  notes.push({ position: word.position, message: `the ${kind} "${name}" is not supported: taken for a ${as}` });
+  draft.notes.push({
+    position: word.position,
+    message: `the ${kind} "${name}" is not supported: taken for a ${assumedAs(context)}`,
+  });
 }
 
 function swallow(reading: Reading, loaded: Loaded): void {

@@ -1,10 +1,10 @@
 /** The parts of one rule while its words are read: extensions with what was given to them, built-in options, and the rules they make. */
-import type { Extension, GivenOption, MatchExtension, TargetExtension } from '../extensions/extension.ts';
-import type { Position } from '../model/errors.ts';
+import type { Extension, GivenOption, MatchExtension, ParseContext, TargetExtension } from '../extensions/extension.ts';
+import { type Position, RuleError } from '../model/errors.ts';
 import type { Builtin, Match, Rule, TableName, Target } from '../model/ruleset.ts';
 import type { Network } from './addresses.ts';
 import { type Context, fail } from './context.ts';
-import { errorAt, type Word } from './source.ts';
+import { errorAt, type Note, type Word } from './source.ts';
 import { quoteWord } from './words.ts';
 
 /** One extension in use. Without `extension` it is assumed, and `words` is what it was given. */
@@ -28,10 +28,23 @@ export interface Draft {
   target?: Loaded;
   jump?: { word: Word; goto: boolean };
   counters?: { packets: number; bytes: number };
+  /** What the report says of it. */
+  notes: Note[];
 }
 
+/** What to do about an extension or an option that is not there yet. */
+export const ASSUME_HINT = '--unsupported assume-miss or assume-hit goes on without it';
+
 export function newDraft(): Draft {
-  return { builtin: {}, sources: [], sourceInverted: false, destinations: [], destinationInverted: false, matches: [] };
+  return {
+    builtin: {},
+    sources: [],
+    sourceInverted: false,
+    destinations: [],
+    destinationInverted: false,
+    matches: [],
+    notes: [],
+  };
 }
 
 const VERDICTS = new Set(['ACCEPT', 'DROP', 'RETURN', 'QUEUE']);
@@ -50,17 +63,8 @@ export function finishRules(
   position: Position,
   text: string,
 ): Rule[] {
-  const builtin = draft.builtin;
-  const parse = (loaded: Loaded, extension: MatchExtension | TargetExtension): unknown =>
-    extension.parse(loaded.given, {
-      family: context.family,
-      table,
-      chain,
-      builtin,
-      position: loaded.word.position,
-      error: (message, more = {}) =>
-        errorAt(context.source, more.at ?? loaded.word.position, message, { kind: more.kind ?? 'illegal', hint: more.hint }),
-    });
+  const { builtin } = draft;
+  const parse: ParseLoaded = (loaded, extension) => parseExtension(loaded, extension, { draft, context, table, chain });
   const matches: Match[] = draft.matches.map((loaded) => ({
     name: loaded.name,
     options: loaded.extension === undefined ? undefined : parse(loaded, loaded.extension),
@@ -84,6 +88,28 @@ export function finishRules(
   return rules;
 }
 
+type ParseLoaded = (loaded: Loaded, extension: MatchExtension | TargetExtension) => unknown;
+
+/** An extension's own parse. Options that are not there yet make it an assumed one, where that is asked for. */
+function parseExtension(
+  loaded: Loaded,
+  extension: MatchExtension | TargetExtension,
+  { draft, context, table, chain }: { draft: Draft; context: Context; table: TableName; chain: string },
+): unknown {
+  const position = loaded.word.position;
+  const error: ParseContext['error'] = (message, { at = position, kind = 'illegal', hint } = {}) =>
+    errorAt(context.source, at, message, { kind, hint: hint ?? (kind === 'unsupported' ? ASSUME_HINT : undefined) });
+  try {
+    return extension.parse(loaded.given, { family: context.family, table, chain, builtin: draft.builtin, position, error });
+  } catch (problem) {
+    if (!(problem instanceof RuleError) || problem.kind !== 'unsupported' || context.unsupported === 'refuse') throw problem;
+    loaded.extension = undefined;
+    loaded.words = loaded.given.flatMap((option) => givenWords(option, loaded.word));
+    draft.notes.push({ position: problem.position, message: `${problem.message}: taken for a ${assumedAs(context)}` });
+    return undefined;
+  }
+}
+
 function addressPart(
   key: 'source' | 'destination',
   networks: readonly Network[],
@@ -99,15 +125,19 @@ function addressPart(
 function assumption(loaded: Loaded, context: Context): Pick<Match, 'assumed'> {
   if (loaded.extension !== undefined) return {};
   const text = loaded.words.map((word) => quoteWord(word.text)).join(' ');
-  return { assumed: { as: context.unsupported === 'assume-hit' ? 'hit' : 'miss', text } };
+  return { assumed: { as: assumedAs(context), text } };
 }
 
-function finishTarget(
-  draft: Draft,
-  context: Context,
-  table: TableName,
-  parse: (loaded: Loaded, extension: TargetExtension) => unknown,
-): Target | null {
+/** What --unsupported says of an extension. */
+export function assumedAs(context: Context): 'hit' | 'miss' {
+  return context.unsupported === 'assume-hit' ? 'hit' : 'miss';
+}
+
+function givenWords({ name, values, invert }: GivenOption, at: Word): Word[] {
+  return [...(invert ? ['!'] : []), `--${name}`, ...values].map((text) => ({ ...at, text }));
+}
+
+function finishTarget(draft: Draft, context: Context, table: TableName, parse: ParseLoaded): Target | null {
   const { jump, target } = draft;
   if (jump === undefined) return null;
   const name = jump.word.text;

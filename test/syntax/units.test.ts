@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import type { GivenOption, ParseContext } from '../../src/extensions/extension.ts';
+import { findMatch, findTarget } from '../../src/extensions/index.ts';
 import { formatAddress, formatMask, parseAddress, parseMask, prefixMask, prefixOf } from '../../src/model/address.ts';
 import { parseProtocol, protocolByName, protocolName, serviceByName, serviceByPort } from '../../src/model/names.ts';
 import { parseUnsigned } from '../../src/model/numbers.ts';
+import type { RuleSet } from '../../src/model/ruleset.ts';
 import { guessFamily, parseRules, parseRulesAll, parseSave, parseSaveAll, printSave, rulesKind } from '../../src/syntax/index.ts';
 import { realTool } from './real.ts';
 
@@ -196,5 +199,50 @@ describe('printing', () => {
     expect(input?.rules[0]?.position).toEqual({ file: 'r', line: 4, column: 7 });
     expect(input?.rules[0]?.target?.position).toEqual({ file: 'r', line: 4, column: 33 });
     expect(ruleset.tables[0]?.chains[3]?.position).toEqual({ file: 'r', line: 3, column: 2 });
+  });
+});
+
+describe('a known extension with an option that is not there yet', () => {
+  const target = findTarget('MARK', 4);
+  const registry = {
+    findMatch,
+    findTarget: (name: string, family: 4 | 6) =>
+      name !== 'MARK' || target === undefined
+        ? findTarget(name, family)
+        : {
+            ...target,
+            parse: (given: readonly GivenOption[], context: ParseContext) => {
+              const one = given.find(({ name: option }) => option === 'set-xmark');
+              if (one !== undefined)
+                throw context.error('MARK: --set-xmark is not there', { at: one.position, kind: 'unsupported' });
+              return target.parse(given, context);
+            },
+          },
+  };
+  const text = '*mangle\n-A INPUT -s 192.0.2.1 -j MARK --set-xmark 1 -i lo\n-A INPUT -j MARK --set-mark 2\nCOMMIT\n';
+  const read = (unsupported: 'refuse' | 'assume-miss' | 'assume-hit') =>
+    parseSaveAll(text, { file: 'r', family: 4, registry, unsupported });
+
+  it('is refused at the option, with what can be done', () => {
+    const [error] = read('refuse').errors;
+    expect(error).toMatchObject({
+      kind: 'unsupported',
+      position: { line: 2, column: 31 },
+      hint: expect.stringMatching(/--unsupported/),
+    });
+  });
+
+  it('is assumed like one that is not known, its words kept', () => {
+    for (const as of ['miss', 'hit'] as const) {
+      const { ruleset, errors } = read(`assume-${as}`);
+      expect(errors).toEqual([]);
+      const [rule, other] = ruleset?.tables[0]?.chains.find(({ name }) => name === 'INPUT')?.rules ?? [];
+      expect(rule?.target).toMatchObject({ name: 'MARK', options: undefined, assumed: { as, text: '--set-xmark 1' } });
+      expect(other?.target).not.toHaveProperty('assumed');
+      expect(ruleset?.notes.map(({ message }) => message)).toEqual([`MARK: --set-xmark is not there: taken for a ${as}`]);
+      expect(printSave(ruleset as RuleSet, { counters: false }, registry)).toContain(
+        '-A INPUT -s 192.0.2.1/32 -i lo -j MARK --set-xmark 1\n',
+      );
+    }
   });
 });
