@@ -1,10 +1,19 @@
 /** A packet's way through the hooks of one host. */
-import { FIELD_FAMILY, FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_OUT_INTERFACE, FIELD_TTL } from '../src/abi/fields.ts';
+import {
+  FIELD_FAMILY,
+  FIELD_IN_INTERFACE,
+  FIELD_LENGTH,
+  FIELD_OUT_INTERFACE,
+  FIELD_PACKET_TYPE,
+  FIELD_TTL,
+  PACKET_BROADCAST,
+} from '../src/abi/fields.ts';
 import { IMAGE_FLAG_CONNTRACK4, IMAGE_FLAG_CONNTRACK6, IMAGE_FLAG_FAMILY4, IMAGE_FLAG_FAMILY6 } from '../src/abi/image.ts';
 import {
   PACKET_CT_UNCONFIRMED,
   PACKET_UNSEEN,
   PACKET_WAY,
+  WAY_BROADCAST,
   WAY_FORWARD,
   WAY_FRAGMENT,
   WAY_INPUT,
@@ -13,6 +22,7 @@ import {
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT, NEXT_DROP } from '../src/abi/program.ts';
+import { beginCopy, copying, endCopy } from './broadcast.ts';
 import { runWalk } from './classify/walk.ts';
 import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn, natDone, natPending } from './conntrack/index';
 import { defragInit, defragment, mayBeFragment } from './defrag/index.ts';
@@ -20,6 +30,8 @@ import {
   makePlans,
   OP_ARRIVE,
   OP_CONFIRM,
+  OP_COPY,
+  OP_COPY_END,
   OP_END,
   OP_FORWARD,
   OP_HIDE_IN,
@@ -62,9 +74,8 @@ export function deferFragment(slot: usize): void {
 
 /** A marked packet's turn: it is whole afterwards, or a fragment that waits or is thrown away (PACKET_UNSEEN). */
 export function putTogether(slot: usize): void {
-  const way = load<u32>(slot, PACKET_WAY) ^ WAY_FRAGMENT;
-  store<u32>(slot, way, PACKET_WAY);
-  defragment(slot, way === WAY_OUTPUT || way === WAY_LOOPBACK);
+  store<u32>(slot, load<u32>(slot, PACKET_WAY) ^ WAY_FRAGMENT, PACKET_WAY);
+  defragment(slot, hookOf(slot) === 1);
 }
 
 /** A batch is decoded: what can be done before the first of its packets goes its way. */
@@ -91,7 +102,12 @@ export function runHooks(plan: usize, slot: usize): u32 {
   for (let operation = load<u32>(at); operation !== OP_END; operation = load<u32>(at)) {
     if ((operation & 255) === OP_WALK) verdict = runWalk(operation >>> 8, slot, bytes);
     else verdict = operate(operation, slot, bytes);
-    if (verdict !== NEXT_ACCEPT) break;
+    if (verdict !== NEXT_ACCEPT) {
+      if (!copying) break;
+      verdict = NEXT_ACCEPT;
+      at = copyEnd(at);
+      continue;
+    }
     at += 4;
   }
   // Dropped by a rule or by the stack: a connection it would have opened vanishes.
@@ -110,6 +126,12 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
     if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
   }
   return verdict;
+}
+
+/** The operation that ends the copy under way at operation `at`. */
+function copyEnd(at: usize): usize {
+  while (load<u32>(at) !== OP_COPY_END) at += 4;
+  return at;
 }
 
 function operate(operation: u32, slot: usize, bytes: u64): u32 {
@@ -136,8 +158,15 @@ function operate(operation: u32, slot: usize, bytes: u64): u32 {
     case OP_HIDE_IN:
       store<u32>(slot, 0, FIELD_IN_INTERFACE * 4);
       return NEXT_ACCEPT;
+    case OP_COPY:
+      beginCopy(slot);
+      return NEXT_ACCEPT;
+    case OP_COPY_END:
+      endCopy(slot);
+      return NEXT_ACCEPT;
     default:
       assert((operation & 255) === OP_ARRIVE);
+      if (copying) store<u32>(slot, PACKET_BROADCAST, FIELD_PACKET_TYPE * 4);
       store<u32>(slot, load<u32>(slot, FIELD_OUT_INTERFACE * 4), FIELD_IN_INTERFACE * 4);
       store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
       return NEXT_ACCEPT;
@@ -162,6 +191,6 @@ export function hookOf(slot: usize): u32 {
   const way = load<u32>(slot, PACKET_WAY);
   if (way === WAY_INPUT) return 0;
   if (way === WAY_FORWARD) return 2;
-  if (way === WAY_OUTPUT || way === WAY_LOOPBACK) return 1;
+  if (way === WAY_OUTPUT || way === WAY_LOOPBACK || way === WAY_BROADCAST) return 1;
   return way === WAY_LOST_FORWARD ? 2 : 0;
 }

@@ -14,7 +14,15 @@ import {
   TABLE_RAW,
   TABLE_SECURITY,
 } from '../src/abi/image.ts';
-import { WAY_FORWARD, WAY_INPUT, WAY_LOOPBACK, WAY_LOST_FORWARD, WAY_LOST_INPUT, WAY_OUTPUT } from '../src/abi/packet.ts';
+import {
+  WAY_BROADCAST,
+  WAY_FORWARD,
+  WAY_INPUT,
+  WAY_LOOPBACK,
+  WAY_LOST_FORWARD,
+  WAY_LOST_INPUT,
+  WAY_OUTPUT,
+} from '../src/abi/packet.ts';
 import { code } from './classify/program.ts';
 import { nft } from './stack/host.ts';
 
@@ -33,6 +41,9 @@ export const OP_HIDE_OUT: u32 = 7;
 export const OP_FORWARD: u32 = 8;
 export const OP_HIDE_IN: u32 = 9;
 export const OP_ARRIVE: u32 = 10;
+/** What follows, up to the end of the copy, happens to a copy of the packet; nothing that drops the copy drops the packet. */
+export const OP_COPY: u32 = 11;
+export const OP_COPY_END: u32 = 12;
 
 /**
  * A plan: u32, what a short plan does, 0 when it is not short; then the operations. Short is a plan of at most one walk that decides, with conntrack
@@ -74,6 +85,7 @@ export function makePlans(six: bool, present: bool, conntrack: bool): void {
   begin(six, WAY_INPUT);
   prerouting(true);
   input();
+  put(OP_END);
   begin(six, WAY_FORWARD);
   put(OP_HIDE_OUT);
   prerouting(true);
@@ -85,12 +97,19 @@ export function makePlans(six: bool, present: bool, conntrack: bool): void {
   put(OP_END);
   begin(six, WAY_OUTPUT);
   output();
+  postrouting();
   put(OP_END);
   begin(six, WAY_LOOPBACK);
   output();
-  put(OP_ARRIVE);
-  prerouting(false);
-  input();
+  returning();
+  put(OP_END);
+  begin(six, WAY_BROADCAST);
+  output();
+  put(OP_COPY);
+  returning();
+  put(OP_COPY_END);
+  postrouting();
+  put(OP_END);
   if (!present) return;
   shorten(planOf(six, WAY_INPUT), 0);
   shorten(planOf(six, WAY_OUTPUT), 1);
@@ -146,7 +165,6 @@ function input(): void {
   nat(OP_NAT_SOURCE, HOOK_INPUT);
   if (nft) walk(OP_WALK, HOOK_INPUT, TABLE_SECURITY);
   confirm();
-  put(OP_END);
 }
 
 function output(): void {
@@ -157,7 +175,14 @@ function output(): void {
   nat(OP_NAT_DESTINATION, HOOK_OUTPUT);
   walk(OP_WALK, HOOK_OUTPUT, TABLE_FILTER);
   walk(OP_WALK, HOOK_OUTPUT, TABLE_SECURITY);
+}
+
+/** Leaves, and comes back to this host with the connection it has. */
+function returning(): void {
   postrouting();
+  put(OP_ARRIVE);
+  prerouting(false);
+  input();
 }
 
 function postrouting(): void {

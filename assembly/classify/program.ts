@@ -55,6 +55,11 @@ function note(segment: u32): void {
   pathAt += 4;
 }
 
+/** Writes segment 0, which says nothing, into the path: a copy of the packet begins or ends. */
+export function markPath(): void {
+  if (noted !== 0) note(0);
+}
+
 /** From here on segments are written down from `at` to before `limit`. */
 export function startPath(at: usize, limit: usize): void {
   pathAt = at;

@@ -35,7 +35,7 @@ import { exceeds } from './mtu.ts';
 import { routeDevice, routeType } from './routes.ts';
 import { dropped } from './way.ts';
 
-const EVERYBODY: u32 = 0xffffffff;
+export const EVERYBODY: u32 = 0xffffffff;
 const ALL_SYSTEMS: u32 = 0xe0000001;
 const LOOPBACK: u32 = 127;
 const DONT_FRAGMENT: u32 = 0x40;

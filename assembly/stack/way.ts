@@ -9,6 +9,7 @@ import {
   FIELD_PACKET_TYPE,
   FIELD_SOURCE,
   PACKET_HOST,
+  RTN_BROADCAST,
   RTN_LOCAL,
   RTN_UNICAST,
 } from '../../src/abi/fields.ts';
@@ -20,6 +21,7 @@ import {
   PACKET_STACK,
   PACKET_UNSEEN,
   PACKET_WAY,
+  WAY_BROADCAST,
   WAY_INPUT,
   WAY_LOOPBACK,
   WAY_LOST_FORWARD,
@@ -31,7 +33,7 @@ import { UNSEEN_OUTGOING_COPY } from '../../src/abi/reasons.ts';
 import { putAddressTypes } from './address-type.ts';
 import { judgeFrame } from './frame.ts';
 import { addressTypes, everythingArrives, hostFirst, hostIn, hostLo, hostOut, macCount, simpleWays } from './host.ts';
-import { arrive4 } from './ipv4.ts';
+import { arrive4, EVERYBODY } from './ipv4.ts';
 import { arrive6 } from './ipv6.ts';
 import { isUsual, ownUsual, route4, route6, routeDevice, routeType, search4 } from './routes.ts';
 
@@ -85,7 +87,8 @@ function takeSimpleWay(slot: usize): bool {
   if (own === 0 || select(from, to, leaves) !== own || !isUsual(other)) return false;
   if (load<u32>(slot, PACKET_DIRECTION) === select<u32>(DIRECTION_INBOUND, DIRECTION_OUTBOUND, leaves)) return false;
   const route = search4(other);
-  if (routeType(route) === <u32>RTN_LOCAL) return false;
+  // LOCAL or BROADCAST: the two numbers differ in their lowest bit.
+  if ((routeType(route) | 1) === <u32>RTN_BROADCAST) return false;
   const device = select(departureDevice(slot, route), arrivalDevice(slot, route), leaves);
   if (device === 0) return false;
   // The out-interface lies behind the in-interface; a packet has only one of them here.
@@ -152,12 +155,21 @@ function arrivalDevice(slot: usize, source: u32): u32 {
 
 function leave(slot: usize, destination: u32): void {
   const loops = routeType(destination) === <u32>RTN_LOCAL;
-  store<u32>(slot, loops ? WAY_LOOPBACK : WAY_OUTPUT, PACKET_WAY);
+  const out = loops ? hostLo : departureDevice(slot, destination);
+  const copied = !loops && isBroadcast(slot, destination, out);
+  store<u32>(slot, loops ? WAY_LOOPBACK : copied ? WAY_BROADCAST : WAY_OUTPUT, PACKET_WAY);
   store<u32>(slot, loops ? hostLo : 0, FIELD_IN_INTERFACE * 4);
-  store<u32>(slot, loops ? hostLo : departureDevice(slot, destination), FIELD_OUT_INTERFACE * 4);
+  store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
   // A packet of our own has no in-device, or lo, which is not Ethernet.
   store<u32>(slot, PACKET_HOST, FIELD_PACKET_TYPE * 4);
   store<u64>(slot, 0, FIELD_MAC_HIGH * 4);
+}
+
+/** To everybody, or to a broadcast address of the device it leaves by. */
+function isBroadcast(slot: usize, destination: u32, out: u32): bool {
+  if (load<u32>(slot, FIELD_FAMILY * 4) !== 4 || out === hostLo) return false;
+  if (load<u32>(slot, FIELD_DESTINATION * 4) === EVERYBODY) return true;
+  return routeType(destination) === <u32>RTN_BROADCAST && routeDevice(destination) === out;
 }
 
 /** The record's own, else `out`, else the route's, else `in`, else the first. */

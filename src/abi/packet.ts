@@ -56,9 +56,11 @@ export const WAY_FORWARD = 2;
 export const WAY_OUTPUT = 3;
 /** Sent and received by this host over lo: OUTPUT, POSTROUTING, then PREROUTING and INPUT with the same connection. */
 export const WAY_LOOPBACK = 4;
+/** Sent to a broadcast address: OUTPUT; then a copy of its own through POSTROUTING, PREROUTING and INPUT; then POSTROUTING. */
+export const WAY_BROADCAST = 5;
 /** Entered PREROUTING, then dropped by the stack (PACKET_STACK says why) before it came to INPUT, or to FORWARD. */
-export const WAY_LOST_INPUT = 5;
-export const WAY_LOST_FORWARD = 6;
+export const WAY_LOST_INPUT = 6;
+export const WAY_LOST_FORWARD = 7;
 /** Beside one of the above: defragmentation has to look at the packet first. */
 export const WAY_FRAGMENT = 8;
 

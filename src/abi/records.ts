@@ -1,4 +1,7 @@
-/** One packet's record in the output ring: RECORD_SIZE bytes, then the segments of its path, u32 each. Import-free. */
+/**
+ * One packet's record in the output ring: RECORD_SIZE bytes, then the segments of its path, u32 each. Segment 0, which has no events, stands before and
+ * behind what happened to a copy of the packet (WAY_BROADCAST). Import-free.
+ */
 export const RECORD_NUMBER = 0;
 export const RECORD_NUMBER_HIGH = 4;
 /** u64 nanoseconds. */

@@ -2,7 +2,7 @@
 import * as abi from '../abi/records.ts';
 import type { CtState, HookName, PacketOutcome, Verdict } from '../model/outcome.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
-import type { PathWords } from './counters.ts';
+import type { PathWord, PathWords } from './counters.ts';
 
 export const VERDICTS: readonly Verdict[] = ['ACCEPT', 'DROP', 'REJECT', 'STACK'];
 export const HOOKS: readonly HookName[] = ['INPUT', 'OUTPUT', 'FORWARD'];
@@ -45,8 +45,8 @@ function readRecord(view: DataView, offset: number, segments: number, words: Pat
   if (state !== abi.RECORD_NO_STATE) outcome.ctstate = STATES[state]!;
   const reason = outcome.verdict === 'STACK' ? STACK_WORDS[word(abi.RECORD_STACK)] : INVALID_WORDS[word(abi.RECORD_INVALID)];
   if (reason !== undefined && reason !== '') outcome.reason = reason;
-  const path = readPath(view, offset + abi.RECORD_SIZE, segments, words);
-  const rule = decidingRule(path, outcome.verdict, (word(abi.RECORD_FLAGS) & abi.RECORD_FLAG_SILENT) !== 0);
+  const { path, own } = readPath(view, offset + abi.RECORD_SIZE, segments, words);
+  const rule = decidingRule(own, outcome.verdict, (word(abi.RECORD_FLAGS) & abi.RECORD_FLAG_SILENT) !== 0);
   if (rule !== undefined) outcome.rule = rule;
   if (withPath) {
     outcome.path = path.map(({ text }) => text);
@@ -55,14 +55,22 @@ function readRecord(view: DataView, offset: number, segments: number, words: Pat
   return outcome;
 }
 
-function readPath(view: DataView, at: number, segments: number, words: PathWords): { table: string; text: string }[] {
-  const path: { table: string; text: string }[] = [];
-  for (let index = 0; index < segments; index++) path.push(...words.of(view.getUint32(at + index * 4, true)));
-  return path;
+/** `own`: without what happened to a copy of the packet. */
+function readPath(view: DataView, at: number, segments: number, words: PathWords): { path: PathWord[]; own: PathWord[] } {
+  const path: PathWord[] = [];
+  const own: PathWord[] = [];
+  let copy = false;
+  for (let index = 0; index < segments; index++) {
+    const segment = view.getUint32(at + index * 4, true);
+    if (segment === 0) copy = !copy;
+    path.push(...words.of(segment));
+    if (!copy) own.push(...words.of(segment));
+  }
+  return { path, own };
 }
 
 /** DROP, REJECT: the last line; a packet that a match of ip_tables dropped has none. ACCEPT: the last of the filter table, where it has one. STACK: none. */
-function decidingRule(path: readonly { table: string; text: string }[], verdict: Verdict, silent: boolean): string | undefined {
+function decidingRule(path: readonly PathWord[], verdict: Verdict, silent: boolean): string | undefined {
   if (verdict === 'STACK' || silent) return undefined;
   if (verdict !== 'ACCEPT') return path.at(-1)?.text;
   for (let index = path.length - 1; index >= 0; index--) if (path[index]!.table === 'filter') return path[index]!.text;

@@ -11,6 +11,9 @@
  *    else the packet arrives: destination local or broadcast -> INPUT; multicast -> INPUT if the group is joined (224.0.0.1, ff01::1, ff02::1, solicited-node
  *    addresses of the host's addresses on other devices than lo; ff01::2, ff02::2, ff05::2 where IPv6 forwarding is on) else dropped by routing after PREROUTING; anything else -> FORWARD by the routes.
  *    Inbound with a local source is a martian source (IPv4).
+ *    An OUTPUT packet to 255.255.255.255, or to a broadcast address of the device it leaves by (not lo), comes back as the kernel has it: between OUTPUT and POSTROUTING a copy goes through
+ *    POSTROUTING, PREROUTING and INPUT of that device, with the same connection; its fate is not the packet's, but its counters count. Multicast only leaves: the capture does not say
+ *    whether the sender wanted a copy (IP_MULTICAST_LOOP).
  * Interface of an arriving packet: the record's own interface name (pcapng if_name), else `in`, else the device of the unicast route back to its source (longest prefix, then
  * lowest metric; never `lo`), else the first interface that is not `lo`, else `eth0`. Of a leaving packet: the record's
  * own, else `out`, else the route's device, else `in`, else the first interface that is not `lo`, else `eth0`. Out of a forwarded packet: the route's device (longest prefix, then lowest metric),

@@ -16,10 +16,11 @@ import type { Routed } from './routing.ts';
 import { outcomeOf } from './session.ts';
 import type { ReadyChain, ReadyMatch, ReadyRule } from './tables.ts';
 import type { RuleResult } from './walk.ts';
+import type { Course } from './way.ts';
 
 /** One thing that happened to the packet, in order. */
 export type Event =
-  | { kind: 'way'; way: 'arrives' | 'output' | 'loopback'; device: string }
+  | { kind: 'way'; way: Course; device: string }
   /** Defragmentation put this packet together. `packets`: the fragments by their numbers in the capture, in the order of their data. */
   | { kind: 'reassembled'; packets: number[] }
   | {
@@ -161,7 +162,7 @@ class Recorder implements Listener {
     this.#profile = job.profile;
   }
 
-  way(way: 'arrives' | 'output' | 'loopback', device: string): void {
+  way(way: Course, device: string): void {
     this.events.push({ kind: 'way', way, device });
   }
 

@@ -29,7 +29,7 @@ import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { needsConntrack, prepareTables } from './tables.ts';
 import type { WalkResult } from './walk.ts';
-import { arrivalDevice, chooseWay, departureDevice, type EnteringWay } from './way.ts';
+import { arrivalDevice, type Course, chooseWay, departureDevice } from './way.ts';
 
 /** UNSEEN_* number, or the packet and what became of it. */
 export type Processed = { unseen: number; held?: HeldFragment } | Judged;
@@ -55,7 +55,7 @@ export interface Judged {
 export interface Listener extends HookListener {
   /** A fragment made this packet whole. */
   reassembled(queue: FragmentQueue): void;
-  way(way: EnteringWay, device: string): void;
+  way(way: Course, device: string): void;
   routed(routed: Routed): void;
 }
 
@@ -69,7 +69,7 @@ const LOCAL_FRAGMENTS =
   'fragments for this host met INPUT one by one, for no rule needs conntrack: the kernel reassembles them before INPUT, this replay does not yet';
 
 const LOCAL_COPIES =
-  'this host sent to a broadcast address or a group it joined: the kernel delivers a copy to itself, this replay does not';
+  'this host sent to a group it joined: whether the kernel delivered a copy to itself is up to the sender (IP_MULTICAST_LOOP); this replay has none';
 
 const LOOPED_FRAGMENTS =
   'IPv6 fragments over lo met INPUT as one packet: the kernel cuts it again behind POSTROUTING and lets the parts arrive one by one, this replay does not';
@@ -121,11 +121,12 @@ export class Interpreter {
     if (rules === undefined) return { unseen: UNSEEN_FAMILY };
     const sourceMac = way === 'arrives' ? link.sourceMac : null;
     const received: Received = { ...checked, packetType, sourceMac, time: frame.time, frame: this.#frames };
-    return this.#enter(received, rules, way, device, listener);
+    const copied = way === 'output' && ends !== null && this.#routes.isBroadcast(ends.family, ends.destination, device);
+    return this.#enter(received, rules, copied ? 'broadcast' : way, device, listener);
   }
 
   /** From the first hook on, which begins with defragmentation. */
-  #enter(received: Received, rules: FamilyRules, way: EnteringWay, device: string, listener: Listener | null): Processed {
+  #enter(received: Received, rules: FamilyRules, way: Course, device: string, listener: Listener | null): Processed {
     const { host, profile } = this.#job;
     const gathered = defragment(received, rules.defragmenter, way, device, profile);
     listener?.way(way, device);
@@ -134,7 +135,7 @@ export class Interpreter {
       return { unseen, held: { received, queue: gathered.queue } };
     }
     const packet = new Packet(gathered.received, profile);
-    if (way === 'output' && this.#routes.hearsItself(packet.family, packet.destination)) this.notes.add(LOCAL_COPIES);
+    if (way === 'output' && this.#routes.hearsGroup(packet.family, packet.destination)) this.notes.add(LOCAL_COPIES);
     if (gathered.kind === 'whole') {
       listener?.reassembled(gathered.queue);
       if (way === 'loopback' && packet.family === 6) this.notes.add(LOOPED_FRAGMENTS);
@@ -180,7 +181,7 @@ export class Interpreter {
 function defragment(
   received: Received,
   defragmenter: Defragmenter | null,
-  way: EnteringWay,
+  way: Course,
   device: string,
   profile: Profile,
 ): Gathered {
@@ -223,12 +224,28 @@ class Journey {
     this.#passage = passage;
   }
 
-  go(way: EnteringWay, device: string, decide: (packet: Packet) => Routed): Judged {
+  go(way: Course, device: string, decide: (packet: Packet) => Routed): Judged {
     if (way === 'arrives') return this.#arrive(device, decide);
-    const sent = this.#hook('OUTPUT', '', device) ?? this.#hook('POSTROUTING', '', device);
+    const before = this.#hook('OUTPUT', '', device);
+    if (before === null && way === 'broadcast') this.#copy(device);
+    const sent = before ?? this.#hook('POSTROUTING', '', device);
     if (sent !== null) return this.#end('OUTPUT', sent);
-    if (way === 'output') return this.#end('OUTPUT', null);
+    if (way !== 'loopback') return this.#end('OUTPUT', null);
     return this.#end('INPUT', this.#hook('PREROUTING', device, '') ?? this.#hook('INPUT', device, ''));
+  }
+
+  /**
+   * ip_mc_output: a broadcast comes back to its sender, as a copy that goes ahead of it. The two share the connection, and what becomes of the copy is not what becomes of the packet.
+   */
+  #copy(device: string): void {
+    const { mark, packetType, tracking } = this.#packet;
+    const { lastFilter, last } = this.#passage;
+    if (this.#hook('POSTROUTING', '', device) === null) {
+      this.#packet.packetType = 'broadcast';
+      if (this.#hook('PREROUTING', device, '') === null) this.#hook('INPUT', device, '');
+    }
+    Object.assign(this.#packet, { mark, packetType, tracking });
+    Object.assign(this.#passage, { lastFilter, last });
   }
 
   #arrive(device: string, decide: (packet: Packet) => Routed): Judged {

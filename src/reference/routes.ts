@@ -81,10 +81,17 @@ export class Routes {
     );
   }
 
-  /** A packet sent there comes back to this host as well: broadcast, and groups that are joined. */
-  hearsItself(family: Family, destination: Words): boolean {
-    const type = this.addressType(family, destination);
-    return type === RTN_BROADCAST || (type === RTN_MULTICAST && this.joined(family, destination, true));
+  /** A group that is joined, so that what is sent there may come back. */
+  hearsGroup(family: Family, destination: Words): boolean {
+    return this.addressType(family, destination) === RTN_MULTICAST && this.joined(family, destination, true);
+  }
+
+  /** What leaves by this device for that address is a broadcast: to everybody, or to one of the device's own broadcast addresses (net/ipv4/route.c, __mkroute_output). */
+  isBroadcast(family: Family, destination: Words, device: string): boolean {
+    if (family !== 4 || device === 'lo') return false;
+    if (destination[0] === 0xffffffff) return true;
+    const route = this.localTable(4, destination);
+    return route?.type === 'broadcast' && route.device === device;
   }
 
   /** RTN_* of an address as `-m addrtype` asks for it; with `device` only what belongs to that device counts. */

@@ -14,7 +14,8 @@ export type Way =
   /** The copy of a forwarded packet that leaves. */
   | 'outgoing-copy';
 
-export type EnteringWay = Exclude<Way, 'outgoing-copy'>;
+/** How a packet that enters netfilter goes on: a broadcast of this host leaves, and a copy comes back. */
+export type Course = Exclude<Way, 'outgoing-copy'> | 'broadcast';
 
 const DEFAULT_INTERFACE = 'eth0';
 const LOOPBACK = 'lo';

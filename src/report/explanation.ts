@@ -66,6 +66,8 @@ function lineOf(event: Event, style: Style): string {
 
 function wayWords({ way, device }: Extract<Event, { kind: 'way' }>): string {
   if (way === 'arrives') return `arrives at ${device}`;
+  if (way === 'broadcast')
+    return `broadcast by the host itself, leaves at ${device}; a copy comes back first, from POSTROUTING to INPUT`;
   return way === 'output' ? `sent by the host itself, leaves at ${device}` : 'sent by the host to itself, over lo';
 }
 

@@ -1,0 +1,38 @@
+/** The copy of its own broadcast that a host delivers to itself (net/ipv4/ip_output.c, ip_mc_output and dev_loopback_xmit): a packet within the way of a packet. */
+import {
+  FIELD_CT_STATE,
+  FIELD_IN_INTERFACE,
+  FIELD_MARK,
+  FIELD_OUT_INTERFACE,
+  FIELD_PACKET_TYPE,
+  PACKET_HOST,
+} from '../src/abi/fields.ts';
+import { PACKET_CT_ENTRY } from '../src/abi/packet.ts';
+import { markPath } from './classify/program.ts';
+
+/** The copy is under way. */
+export let copying: bool = false;
+/** Of the packet that was copied. */
+let out: u32 = 0;
+let mark: u32 = 0;
+let state: u32 = 0;
+
+/** The copy goes ahead. It shares the connection, and nothing else. */
+export function beginCopy(slot: usize): void {
+  copying = true;
+  out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
+  mark = load<u32>(slot, FIELD_MARK * 4);
+  state = load<u32>(slot, FIELD_CT_STATE * 4);
+  markPath();
+}
+
+/** The packet itself goes on, as it was before the copy. */
+export function endCopy(slot: usize): void {
+  copying = false;
+  store<u32>(slot, 0, FIELD_IN_INTERFACE * 4);
+  store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
+  store<u32>(slot, PACKET_HOST, FIELD_PACKET_TYPE * 4);
+  store<u32>(slot, mark, FIELD_MARK * 4);
+  if (load<u32>(slot, PACKET_CT_ENTRY) === 0) store<u32>(slot, state, FIELD_CT_STATE * 4);
+  markPath();
+}
