@@ -1,7 +1,7 @@
 /** What the oracle's tests need of the machine: skip with a reason, the host's state, processes and their children. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Availability, available } from '../../src/kernel/index.ts';
 import { PATH } from '../../src/kernel/session.ts';
 import { type VirtualKernel, virtualAvailable } from '../../src/kernel/virtual/index.ts';
@@ -56,6 +56,17 @@ export function hostState(): string {
       .filter((line) => !RESTLESS.test(line))
       .join('\n'),
   ].join('\n');
+}
+
+/** The machine is shared: another user may change it meanwhile, so a difference counts only when it shows three times. */
+export async function expectUntouched(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const before = hostState();
+    await work();
+    const after = hostState();
+    if (before === after) return;
+    if (attempt === 3) expect(after).toBe(before);
+  }
 }
 
 /** Process ids below `root`, children's children too. */

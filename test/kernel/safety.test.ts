@@ -7,7 +7,7 @@ import { AGENT } from '../../src/kernel/scripts.ts';
 import { openSession, PATH } from '../../src/kernel/session.ts';
 import type { TableCounters } from '../../src/model/outcome.ts';
 import { buildOracle } from './built.ts';
-import { descendants, describeKernel, hostState, networkOf, until } from './machine.ts';
+import { descendants, describeKernel, expectUntouched, networkOf, until } from './machine.ts';
 import { ping, SYN, tcp } from './packets.ts';
 
 const RULES = '*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n-A FORWARD -m conntrack --ctstate NEW\nCOMMIT\n';
@@ -22,17 +22,6 @@ function longJob(): KernelJob {
   const bytes = tcp('192.0.2.1 1', '198.51.100.2 2', SYN);
   const frames = [0n, 30_000_000_000n].map((time) => ({ time, bytes, direction: 'in' as const }));
   return job({ frames, spacing: 'real' });
-}
-
-/** The machine is shared: another user may change it meanwhile, so a difference counts only when it shows three times. */
-async function expectUntouched(work: () => Promise<void>): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    const before = hostState();
-    await work();
-    const after = hostState();
-    if (before === after) return;
-    if (attempt === 3) expect(after).toBe(before);
-  }
 }
 
 describeKernel('kernel oracle: safety', () => {

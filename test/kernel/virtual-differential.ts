@@ -1,18 +1,12 @@
 /** Cases to a virtual-clock kernel and, with the very times it sent the packets at, to reference and engine: what differs. */
 import { type WrittenFrame, writePcap } from '../../src/capture/writer.ts';
 import { addressBytes, ethernetFrame } from '../../src/fuzz/build-packet.ts';
-import { comparedKernel, comparedWitness, compareOutcomes } from '../../src/kernel/index.ts';
-import {
-  type Look,
-  machineOf,
-  runVirtual,
-  type VirtualJob,
-  type VirtualKernel,
-  type VirtualOutcome,
-} from '../../src/kernel/virtual/index.ts';
+import { comparedKernel, comparedWitness, compareOutcomes, runKernel } from '../../src/kernel/index.ts';
+import { type Look, machineOf, runVirtual, type VirtualJob, type VirtualOutcome } from '../../src/kernel/virtual/index.ts';
 import { sortConnections } from '../../src/model/connections.ts';
 import { buildHost } from '../../src/model/host-build.ts';
-import type { ConntrackEntry, PacketOutcome } from '../../src/model/outcome.ts';
+import type { ConntrackEntry, CtState, PacketOutcome } from '../../src/model/outcome.ts';
+import { DEFAULT_PROFILE, type Kernel } from '../../src/model/profile.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import type { Job } from '../../src/model/witness.ts';
 import { engineSession } from '../../src/replay/engine-session.ts';
@@ -25,6 +19,22 @@ export interface SentPacket {
   time: bigint;
   /** From the IP header on. */
   bytes: Uint8Array;
+}
+
+const STATES: readonly CtState[] = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED'];
+
+/** Rules without target, one a state: a packet's path names its state. */
+export const STATE_RULES = [
+  '*mangle',
+  ':PREROUTING ACCEPT [0:0]',
+  ...STATES.map((state) => `-A PREROUTING -m conntrack --ctstate ${state}`),
+  'COMMIT\n',
+].join('\n');
+
+/** The state a packet was given, by its path through STATE_RULES. */
+export function stateIn(path: readonly string[] | undefined): CtState | undefined {
+  const place = path?.find((words) => words.startsWith('mangle:PREROUTING:rule:'));
+  return STATES[Number(place?.split(':')[3]) - 1];
 }
 
 /** A rule set and its packets; a host where it has an address, a router otherwise. */
@@ -80,11 +90,11 @@ function jobOf(given: VirtualCase): VirtualJob {
   return job;
 }
 
-function witnessJob(kernel: VirtualKernel, { family = 4, backend = 'legacy', rules, local, sysctls = {} }: VirtualCase): Job {
+function witnessJob(kernel: Kernel, { family = 4, backend = 'legacy', rules, local, sysctls = {} }: VirtualCase): Job {
   return {
     rules: { [family]: parseSave(rules, { file: 'rules', family }) },
     host: buildHost(local === undefined ? { forward: true, in: 'eth0', out: 'eth1' } : { local: [local], in: 'eth0' }),
-    profile: { backend, kernel, hz: machineOf(kernel).hz, prestack: 'kernel', sysctls },
+    profile: { backend, kernel, hz: kernel === '6.18' ? DEFAULT_PROFILE.hz : machineOf(kernel).hz, prestack: 'kernel', sysctls },
     packets: { path: true },
   };
 }
@@ -118,7 +128,7 @@ function compareEntries(kernel: readonly ConntrackEntry[], witness: readonly Con
 }
 
 async function compared(
-  kernel: VirtualKernel,
+  kernel: Kernel,
   given: VirtualCase,
   outcome: VirtualOutcome,
   [name, start]: (typeof WITNESSES)[number],
@@ -130,6 +140,8 @@ async function compared(
   session.startCapture('virtual');
   for (const [i, piece] of piecesOf(given, outcome, looks).entries()) {
     session.feed(piece);
+    // The running kernel's jiffies have a phase nobody knows; test/fuzz compares its connections.
+    if (kernel === '6.18') continue;
     const { entries, listed } = looks[i]!;
     lines.push(...compareEntries(sortConnections([...entries]), session.connections(listed.from), `connections, look ${i + 1}`));
   }
@@ -139,9 +151,16 @@ async function compared(
   return [...compareOutcomes(kernelSide, witness), ...lines].map((line) => `${name}: ${line}`);
 }
 
-/** Judges cases in as few boots as there may be. */
-export async function judgeVirtual(kernel: VirtualKernel, cases: readonly VirtualCase[]): Promise<Judged[]> {
-  const outcomes = await runVirtual(kernel, cases.map(jobOf));
+/** The running kernel in place of a virtual one: only for cases of a few seconds, and their connections are not compared. */
+async function runRunning(jobs: readonly VirtualJob[]): Promise<VirtualOutcome[]> {
+  const outcomes = await Promise.all(jobs.map((job) => runKernel({ ...job, spacing: 'real' })));
+  return outcomes.map((outcome) => ({ ...outcome, shift: 0n, looks: [] }));
+}
+
+/** Judges cases: on a virtual clock in as few boots as there may be, or by the running kernel. */
+export async function judgeVirtual(kernel: Kernel, cases: readonly VirtualCase[]): Promise<Judged[]> {
+  const jobs = cases.map(jobOf);
+  const outcomes = await (kernel === '6.18' ? runRunning(jobs) : runVirtual(kernel, jobs));
   const judged: Judged[] = [];
   for (const [i, outcome] of outcomes.entries()) {
     const given = cases[i]!;

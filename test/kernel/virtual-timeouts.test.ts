@@ -4,22 +4,20 @@ import { machineOf, type VirtualKernel } from '../../src/kernel/virtual/index.ts
 import type { CtState } from '../../src/model/outcome.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import { describeVirtual } from './machine.ts';
-import { differencesOf, type Judged, judgeVirtual, type SentPacket, type VirtualCase } from './virtual-differential.ts';
+import {
+  differencesOf,
+  type Judged,
+  judgeVirtual,
+  type SentPacket,
+  STATE_RULES,
+  stateIn,
+  type VirtualCase,
+} from './virtual-differential.ts';
 import { FLOWS, type Flow, packetOf } from './virtual-flows.ts';
 
 const MILLISECOND = 1_000_000n;
 const SECOND = 1_000_000_000n;
 const NOW = 1_700_000_000n * SECOND;
-const STATES: readonly CtState[] = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED'];
-
-/** Rules without target, one a state: a packet's path names its state. */
-const RULES = [
-  '*mangle',
-  ':PREROUTING ACCEPT [0:0]',
-  ...STATES.map((state) => `-A PREROUTING -m conntrack --ctstate ${state}`),
-  'COMMIT\n',
-].join('\n');
-
 interface Probe {
   flow: Flow;
   side: 'alive' | 'gone';
@@ -62,7 +60,7 @@ function caseOf(kernel: VirtualKernel, family: Family, backend: 'legacy' | 'nft'
     name: `IPv${family} ${backend}`,
     family,
     backend,
-    rules: RULES,
+    rules: STATE_RULES,
     packets,
     checkpoints,
     end: NOW + (days ? 432_400n : 700n) * SECOND,
@@ -70,11 +68,9 @@ function caseOf(kernel: VirtualKernel, family: Family, backend: 'legacy' | 'nft'
   return { given, probes: built.flatMap((each) => each.probes) };
 }
 
-/** The state the kernel gave a packet, by the rule its path passed. */
-function stateOf({ outcome, case: { packets } }: Judged, packet: SentPacket): CtState | undefined {
-  const words = outcome.packets[packets.indexOf(packet)]?.path?.find((place) => place.startsWith('mangle:PREROUTING:rule:'));
-  return STATES[Number(words?.split(':')[3]) - 1];
-}
+/** The state the kernel gave a packet. */
+const stateOf = ({ outcome, case: { packets } }: Judged, packet: SentPacket): CtState | undefined =>
+  stateIn(outcome.packets[packets.indexOf(packet)]?.path);
 
 for (const kernel of ['6.1', '6.12'] as const) {
   describeVirtual(kernel, 'timeouts', () => {

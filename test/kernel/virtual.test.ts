@@ -1,10 +1,14 @@
 /** The virtual-clock kernels as an oracle: times are kept, jobs do not see each other, bad input is refused, nothing of the machine is touched. */
-import { readdirSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { describe, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
 import { awayFromTicks, runVirtual, type VirtualJob } from '../../src/kernel/virtual/index.ts';
 import { schedule } from '../../src/kernel/virtual/schedule.ts';
-import { descendants, describeVirtual, hostState } from './machine.ts';
+import type { TableCounters } from '../../src/model/outcome.ts';
+import { buildOracle } from './built.ts';
+import { descendants, describeVirtual, expectUntouched, networkOf, until } from './machine.ts';
 import { ping, SYN, tcp, udp } from './packets.ts';
 
 const SECOND = 1_000_000_000n;
@@ -107,10 +111,59 @@ describeVirtual('6.1', 'oracle', () => {
     await expect(runVirtual('6.1', [job({ frames: DATAGRAMS })], { limit: 300 })).rejects.toThrow(/time limit of 300 ms/);
   });
 
+  test('everything dies with this process, also by SIGKILL in the middle', { timeout: 60_000 }, async () => {
+    const own = readlinkSync('/proc/self/ns/net');
+    const built = buildOracle();
+    try {
+      // A month of idling: surely still running.
+      const frames = [DATAGRAMS[0]!, { ...DATAGRAMS[1]!, time: NOW + 30n * 86_400n * SECOND }];
+      const child = spawn(process.execPath, [built.virtualScript(job({ frames }))], { stdio: 'ignore', cwd: process.cwd() });
+      const inside = await until(() => {
+        const below = descendants(child.pid ?? 0);
+        // The kernel's own processes, none in this network.
+        return below.length >= 4 && below.every((pid) => networkOf(pid) !== own) ? below : undefined;
+      }, 30_000);
+      expect(inside).toBeDefined();
+      child.kill('SIGKILL');
+      const ended = await until(() => ((inside ?? []).every((pid) => networkOf(pid) === undefined) ? true : undefined), 10_000);
+      expect(ended).toBe(true);
+    } finally {
+      built.remove();
+    }
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('it works without root', { timeout: 60_000 }, () => {
+    const built = buildOracle();
+    try {
+      const script = built.virtualScript(job({ frames: DATAGRAMS.slice(0, 1) }));
+      const cache = join(built.folder, 'cache');
+      mkdirSync(cache, { mode: 0o777 });
+      chmodSync(cache, 0o777);
+      const argv = ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, script];
+      const ran = spawnSync('setpriv', argv, {
+        encoding: 'utf8',
+        timeout: 60_000,
+        env: { ...process.env, XDG_CACHE_HOME: cache },
+      });
+      expect(ran.stderr).toBe('');
+      const told = JSON.parse(ran.stdout) as { counters: TableCounters };
+      expect(told.counters.mangle?.PREROUTING?.rules).toEqual([{ packets: 1, bytes: 32 }]);
+    } finally {
+      built.remove();
+    }
+  });
+
   test('nothing is left of it and nothing was touched', { timeout: 60_000 }, async () => {
-    const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('wasmtables-virtual-'));
-    const before = [hostState(), descendants(process.pid).length, folders()];
-    await runVirtual('6.1', [job({ frames: DATAGRAMS.slice(0, 3) })]);
-    expect([hostState(), descendants(process.pid).length, folders()]).toEqual(before);
+    const folder = mkdtempSync(join(tmpdir(), 'wasmtables-'));
+    vi.stubEnv('TMPDIR', folder);
+    try {
+      await expectUntouched(async () => {
+        await runVirtual('6.1', [job({ frames: DATAGRAMS.slice(0, 3) })]);
+      });
+      expect([descendants(process.pid).length, readdirSync(folder)]).toEqual([0, []]);
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -13,7 +13,7 @@ import { inspectIcmp, trackIcmp } from './icmp.ts';
 import { ConnectionTable, type Found } from './table.ts';
 import { trackTcp } from './tcp.ts';
 import type { Tracked, TrackerContext, TrackerResult } from './tracker.ts';
-import { GRE, ICMP, ICMPV6, invert, SCTP, TCP, tupleOf, UDP, UDPLITE } from './tuple.ts';
+import { DCCP, GRE, ICMP, ICMPV6, invert, SCTP, TCP, tupleOf, UDP, UDPLITE } from './tuple.ts';
 import { trackUdp } from './udp.ts';
 import { trackUdplite } from './udplite.ts';
 
@@ -51,6 +51,9 @@ export class Conntrack {
         packet.tracking = { kind: 'entry', connection: seen.connection, direction: seen.direction, state: 'RELATED' };
         return INVALID_NONE;
       }
+    }
+    if (protocol === DCCP && context.profile.kernel !== '6.18') {
+      this.#notes.add(`DCCP was tracked by addresses only; Linux ${context.profile.kernel} has ports and states for it`);
     }
     if (protocol === SCTP) this.#notes.add('SCTP was tracked by addresses and ports only, without its states');
     if (protocol === GRE && greKey(packet.upper) === null) return INVALID_SHORT;

@@ -8,6 +8,7 @@ import { greKey } from './gre.ts';
 export const ICMP = 1;
 export const TCP = 6;
 export const UDP = 17;
+export const DCCP = 33;
 export const GRE = 47;
 export const ICMPV6 = 58;
 export const SCTP = 132;
