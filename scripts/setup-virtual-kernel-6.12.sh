@@ -57,11 +57,12 @@ version=$(make -s ARCH=um kernelversion)
 # User-Mode Linux has no question for HZ, only a default.
 sed -i "/^config HZ\$/,/default/s/default 100\$/default $hz/" arch/um/Kconfig
 
-# Every symbol that netfilter has for IPv4, IPv6 and both; olddefconfig leaves out what has other needs.
+# Every symbol that netfilter has for IPv4, IPv6 and both, but the two of IPVS that are numbers; what has other needs is left out.
 cp "$config" wanted.config
 for kconfig in net/netfilter/Kconfig net/netfilter/ipset/Kconfig net/netfilter/ipvs/Kconfig net/ipv4/netfilter/Kconfig net/ipv6/netfilter/Kconfig net/bridge/netfilter/Kconfig; do
   sed -n -E 's/^(menu)?config ([A-Z0-9_]+)$/\2/p' "$kconfig"
 done | sort -u | while read -r symbol; do
+  case $symbol in *_BITS | *_INDEX) continue ;; esac
   grep -q "CONFIG_$symbol[= ]" "$config" || echo "CONFIG_$symbol=y"
 done >>wanted.config
 make -s ARCH=um KCONFIG_ALLCONFIG=wanted.config allnoconfig

@@ -80,6 +80,7 @@ describeVirtual('6.1', 'oracle', () => {
     expect(traced?.counters.mangle?.PREROUTING?.rules).toEqual([{ packets: 500, bytes: 500 * 32 }]);
     expect(Object.keys(traced?.counters ?? {}).sort()).toEqual(['filter', 'mangle']);
     expect(plain?.counters).toEqual(traced?.counters);
+    expect(traced?.kernel).toMatchObject({ release: expect.stringMatching(/^6\.1\.\d+$/), hz: 100 });
     expect(traced?.packets[0]).toMatchObject({
       path: [
         'mangle:PREROUTING:rule:1',

@@ -53,7 +53,7 @@ function placed(job: Omit<PlacedJob, 'shift'>, shift: bigint): PlacedJob {
 function identity(machine: Machine, job: PlacedJob): KernelIdentity {
   const command = plan.iptables(job.backend, job.family, '');
   const iptables = (spawnSync(command, ['--version'], { timeout: 10_000, env: { PATH }, encoding: 'utf8' }).stdout ?? '').trim();
-  return { release: machine.kernel, hz: machine.hz, iptables };
+  return { release: machine.release(), hz: machine.hz, iptables };
 }
 
 /** Generous: a machine that hangs is rare, and a busy host is not. An idle day is some seconds of work for Debian's kernel, which wakes every four of its own. */

@@ -13,6 +13,8 @@ export interface Machine {
   kernel: VirtualKernel;
   /** CONFIG_HZ. */
   hz: number;
+  /** `uname -r`. */
+  release(): string;
   backends: readonly ('legacy' | 'nft')[];
   /** Nanoseconds from a tick within which it is not sure on which side a moment falls. */
   margin: bigint;
@@ -34,6 +36,7 @@ const DEBIAN_MODULES = '/usr/lib/uml/modules';
 const DEBIAN: Machine = {
   kernel: '6.1',
   hz: 100,
+  release: () => readdirSync(DEBIAN_MODULES)[0] ?? '',
   backends: ['legacy'],
   margin: 10_000n,
   step: 1_000n,
@@ -68,6 +71,7 @@ function builtKernel(): string | undefined {
 const BUILT: Machine = {
   kernel: '6.12',
   hz: BUILT_HZ,
+  release: () => /linux-([\d.]+)-/.exec(builtKernel() ?? '')?.[1] ?? '',
   backends: ['legacy', 'nft'],
   margin: 5_000n,
   step: 0n,
