@@ -4,6 +4,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { LostRecords } from '../../src/kernel/records.ts';
+import { readAnswers } from '../../src/kernel/virtual/answers.ts';
 import { awayFromTicks, runVirtual, type VirtualJob } from '../../src/kernel/virtual/index.ts';
 import { schedule } from '../../src/kernel/virtual/schedule.ts';
 import type { TableCounters } from '../../src/model/outcome.ts';
@@ -65,6 +67,16 @@ describe('moments on a virtual clock', () => {
   });
 });
 
+test('answers that do not come to the end of the plan prove nothing', () => {
+  const answer = (job: number, kind: string) => Buffer.from([job, 0, 0, 0, kind.charCodeAt(0), 0, 0, 0, 0]);
+  const whole = Buffer.concat([answer(0, 'E'), answer(1, 'E'), answer(2, 'Z')]);
+  expect(readAnswers(whole, 2).map((told) => told.map(({ kind }) => kind))).toEqual([['E'], ['E']]);
+  for (let end = 0; end < whole.length; end++) {
+    expect(() => readAnswers(whole.subarray(0, end), 2), `${end} bytes`).toThrow(LostRecords);
+  }
+  expect(() => readAnswers(whole, 3)).toThrow(LostRecords);
+});
+
 describeVirtual('6.1', 'oracle', () => {
   test('one boot judges many jobs, each on its own: counters, ways, times, connections', { timeout: 60_000 }, async () => {
     const tcpAndPing = [arriving(NOW, tcp('10.0.0.1 5', '192.0.2.1 80', SYN)), arriving(NOW + 1n, ping('10.0.0.1', '192.0.2.1'))];
@@ -104,6 +116,13 @@ describeVirtual('6.1', 'oracle', () => {
     expect(mixed?.packets[0]?.path).toContain('filter:web:rule:1');
     expect(mixed?.looks[0]?.conntrack).toMatch(/^ipv4 +2 tcp +6 1 SYN_SENT src=10\.0\.0\.1 /m);
     expect(mixed?.conntrack).toBe('');
+  });
+
+  test('several boots at a time give outcomes in the order of the jobs', { timeout: 60_000 }, async () => {
+    const jobs = [1, 2, 3].map((count) => job({ frames: DATAGRAMS.slice(0, count), trace: false }));
+    const outcomes = await runVirtual('6.1', jobs, { jobsPerBoot: 1, parallel: 2 });
+    expect(outcomes.map(({ counters }) => counters.mangle?.PREROUTING?.packets)).toEqual([1, 2, 3]);
+    expect(outcomes.map(({ shift }) => shift)).toEqual([0n, 0n, 0n]);
   });
 
   test('what it cannot do is said, not tried', async () => {
