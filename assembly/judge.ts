@@ -25,6 +25,7 @@ import {
 import { NEXT_ACCEPT, NEXT_HOTDROP, NEXT_REJECT } from '../src/abi/program.ts';
 import { UNSEEN_FAMILY } from '../src/abi/reasons.ts';
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
+import { advance } from './clock.ts';
 import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } from './hooks.ts';
 import { PLAN_SHORT, planOf, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
 import { closeRecord, openRecord, recording, ringIsFull } from './records.ts';
@@ -39,6 +40,7 @@ export function judgeSlots(slot: usize, end: usize): usize {
       if (ringIsFull()) break;
       openRecord();
     }
+    advance(slot);
     const short = load<u32>(slot, PACKET_UNSEEN) === 0 ? load<u32>(planOfSlot(slot), PLAN_SHORT) : 0;
     if (short === 0) {
       bytes += judge(slot, record);
@@ -84,8 +86,8 @@ function judge(slot: usize, record: bool): u64 {
     if (record) closeRecord(slot, RECORD_NO_VERDICT, 0, false, false);
     return 0;
   }
-  const hook = hookOf(slot);
   const next = runHooks(planOfSlot(slot), slot);
+  const hook = hookOf(slot);
   const verdict = verdictOf(slot, next);
   countOutcome(slot, hook, verdict, conntrackLooked());
   if (record) closeRecord(slot, verdict, hook, conntrackLooked(), next === NEXT_HOTDROP);

@@ -10,8 +10,9 @@ import {
   RUN_END,
   RUN_MORE,
 } from '../src/abi/control.ts';
-import { PACKET_NUMBER, PACKET_SIZE, PACKET_TIME, PACKET_WIRE } from '../src/abi/packet.ts';
+import { PACKET_NUMBER, PACKET_SIZE, PACKET_WIRE } from '../src/abi/packet.ts';
 import { batchAnswer, captureBatch } from './capture/index.ts';
+import { latestTime, order } from './clock.ts';
 import { deferFragment, lookAhead } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
@@ -84,12 +85,13 @@ function decode(): void {
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
     number++;
     store<u64>(slot, number, PACKET_NUMBER);
+    order(slot);
     wire += load<u32>(slot, PACKET_WIRE) as u64;
   }
   decodeSlots(end);
   addTo(CONTROL_PACKETS, filled);
   addTo(CONTROL_WIRE, wire);
-  if (filled > 0) tell(CONTROL_TIME, load<u64>(end - PACKET_SIZE, PACKET_TIME));
+  if (filled > 0) tell(CONTROL_TIME, latestTime());
   if (filled === most && most < BATCH) answer = CAPTURE_END;
 }
 

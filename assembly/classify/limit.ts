@@ -1,7 +1,8 @@
 /**
  * limit. A state slot: u32 used (0: never evaluated, so the bucket is full), u32 credits, u64 jiffies; nft: u32 used, u64 tokens at 8, u64 time at 16.
  */
-import { PACKET_JIFFIES, PACKET_TIME } from '../../src/abi/packet.ts';
+import { PACKET_JIFFIES } from '../../src/abi/packet.ts';
+import { now } from '../clock.ts';
 import { creditsPerJiffy } from './program.ts';
 
 /** xt_limit.c: credits grow with jiffies in 32-bit arithmetic, and are refilled at every evaluation. Parameters: cost, cap. */
@@ -27,10 +28,9 @@ export function limitLegacy(parameters: usize, state: usize, slot: usize): bool 
 }
 
 /** nft_limit.c: a bucket of nanoseconds. Parameters: cost low, high, bucket low, high. */
-export function limitNft(parameters: usize, state: usize, slot: usize): bool {
+export function limitNft(parameters: usize, state: usize): bool {
   const cost = wide(parameters);
   const full = wide(parameters + 8);
-  const now = load<u64>(slot, PACKET_TIME);
   if (load<u32>(state) === 0) {
     store<u32>(state, 1);
     store<u64>(state, full, 8);

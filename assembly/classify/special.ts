@@ -28,7 +28,7 @@ export function runSpecial(test: usize, slot: usize): u32 {
     case SPECIAL_LIMIT:
       return answer(limitLegacy(parameters, state, slot));
     case SPECIAL_LIMIT_NFT:
-      return answer(limitNft(parameters, state, slot));
+      return answer(limitNft(parameters, state));
     case SPECIAL_ADDRTYPE_DEVICE:
       return answer(addressTypes(parameters, slot));
     default:

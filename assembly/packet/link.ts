@@ -64,7 +64,7 @@ function other(slot: usize, linktype: u32, at: usize, end: usize): void {
       return;
     case LINK_NULL:
     case LINK_LOOP:
-      nullLoop(slot, at, end);
+      nullLoop(slot, at, end, linktype === <u32>LINK_LOOP);
       return;
     case LINK_SLL:
       sll(slot, at, end);

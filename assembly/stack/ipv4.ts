@@ -62,7 +62,8 @@ export function arrive4(slot: usize, device: u32, source: u32, destination: u32)
     }
     if (reason === STACK_NONE && from !== 0) reason = validateSource(source, device, out);
   }
-  if (reason === STACK_NONE) reason = optionsReason(slot);
+  // A route to nowhere is a route, whose input comes later; options are looked at in between.
+  if (reason === STACK_NONE || isDeadEnd(reason)) reason = optionsReason(slot, reason);
   if (reason === STACK_NONE && forward) reason = forward4(slot, out);
   if (reason !== STACK_NONE) {
     dropped(slot, reason, forward);
@@ -116,13 +117,18 @@ function validateSource(source: u32, device: u32, out: u32): u32 {
   return (flags & (DEVICE_FLAG_STRICT | DEVICE_FLAG_BARE)) !== 0 ? STACK_RP_FILTER : STACK_NONE;
 }
 
-function optionsReason(slot: usize): u32 {
+function isDeadEnd(reason: u32): bool {
+  return reason === STACK_NO_ROUTE || reason === STACK_UNREACHABLE || reason === STACK_FORWARDING_OFF;
+}
+
+/** `otherwise`: when there is nothing wrong with them. */
+function optionsReason(slot: usize, otherwise: u32): u32 {
   const ip: usize = load<u32>(slot, PACKET_IP);
   const header = (u32(load<u8>(ip)) & 15) << 2;
-  if (header === 20) return STACK_NONE;
+  if (header === 20) return otherwise;
   const found = checkOptions(ip + 20, header - 20);
   if (found === OPTIONS_BAD) return STACK_IP_OPTIONS;
-  return found === OPTIONS_SOURCE_ROUTE ? STACK_SOURCE_ROUTE : STACK_NONE;
+  return found === OPTIONS_SOURCE_ROUTE ? STACK_SOURCE_ROUTE : otherwise;
 }
 
 /** ip_forward up to the FORWARD hook. */

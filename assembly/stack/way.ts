@@ -106,10 +106,12 @@ function takeWay(slot: usize, source: u32, destination: u32, six: bool): void {
   if (addressTypes) putAddressTypes(slot, source, destination, six);
 }
 
-/** What ip_rcv holds against a packet counts only if the packet comes in. */
+/** What ip_rcv holds against a packet counts only if the packet comes in: neither what the host sends nor the copy of what it forwards does. */
 function settleDoubt(slot: usize): void {
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
-  if (!everythingArrives && isOwn(slot, routeOf(slot, FIELD_SOURCE * 4, six))) return;
+  const leaves =
+    load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_OUTBOUND || isOwn(slot, routeOf(slot, FIELD_SOURCE * 4, six));
+  if (!everythingArrives && leaves) return;
   store<u32>(slot, load<u32>(slot, PACKET_DOUBT), PACKET_UNSEEN);
   store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
 }

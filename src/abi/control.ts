@@ -2,7 +2,7 @@
 export const CONTROL_PACKETS = 0;
 /** IP bytes of the packets that entered netfilter. */
 export const CONTROL_BYTES = 8;
-/** Nanoseconds since the epoch: when the last packet was captured; 0 before the first. */
+/** Nanoseconds since the epoch: the latest time of all packets; 0 before the first. */
 export const CONTROL_TIME = 16;
 /** 32 each. */
 export const CONTROL_UNSEEN = 128;

@@ -150,7 +150,7 @@ export class EngineSession {
     };
   }
 
-  /** Confirmed connections whose time is not over at `at` (nanoseconds; the time of the last packet when not given), sorted (model/connections.ts). */
+  /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all packets when not given), sorted (model/connections.ts). */
   connections(at?: bigint): ConntrackEntry[] {
     const hz = this.image.header[abi.IMAGE_WORD_HZ]!;
     const moment = at ?? this.view().getBigUint64(this.at.control + control.CONTROL_TIME, true);

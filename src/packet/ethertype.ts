@@ -1,4 +1,4 @@
-/** Behind an EtherType: VLAN tags (802.1Q, 802.1ad and the older 0x9100), MPLS (RFC 3032) and PPPoE sessions (RFC 2516) down to IP. */
+/** Behind an EtherType: VLAN tags (802.1Q, 802.1ad and the older 0x9100 and 0x9200), MPLS (RFC 3032) and PPPoE sessions (RFC 2516) down to IP. */
 import { u8, u16 } from './bytes.ts';
 import type { LinkReason } from './link.ts';
 
@@ -6,11 +6,13 @@ export interface Carried {
   kind: 'ip';
   family: 4 | 6;
   offset: number;
+  /** Of PPPoE: where its payload ends. */
+  end?: number;
 }
 
 const IPV4 = 0x0800;
 const IPV6 = 0x86dd;
-const VLAN_TAGS: readonly number[] = [0x8100, 0x88a8, 0x9100];
+const VLAN_TAGS: readonly number[] = [0x8100, 0x88a8, 0x9100, 0x9200];
 const MPLS: readonly number[] = [0x8847, 0x8848];
 const PPPOE_SESSION = 0x8864;
 const PPP_IPV4 = 0x0021;
@@ -48,12 +50,14 @@ function readMpls(bytes: Uint8Array, offset: number): Carried | { kind: 'unseen'
   return version === 4 || version === 6 ? { kind: 'ip', family: version, offset: at } : unseen('not-ip');
 }
 
-/** Six bytes of PPPoE header (version and type 1, code 0 is session data), then the PPP protocol. */
+/** Six bytes of PPPoE header (version and type 1, code 0 is session data, the payload's length), then the PPP protocol, which the length counts. What lies behind is padding (pppoe_rcv trims it). */
 function readPppoe(bytes: Uint8Array, offset: number): Carried | { kind: 'unseen'; reason: LinkReason } {
   if (bytes.length < offset + 8) return unseen('truncated');
   if (u8(bytes, offset) !== 0x11 || u8(bytes, offset + 1) !== 0) return unseen('not-ip');
+  const length = u16(bytes, offset + 4);
+  if (length < 2) return unseen('truncated');
   const protocol = u16(bytes, offset + 6);
-  if (protocol === PPP_IPV4) return { kind: 'ip', family: 4, offset: offset + 8 };
-  if (protocol === PPP_IPV6) return { kind: 'ip', family: 6, offset: offset + 8 };
-  return unseen('not-ip');
+  const family = protocol === PPP_IPV4 ? 4 : protocol === PPP_IPV6 ? 6 : undefined;
+  if (family === undefined) return unseen('not-ip');
+  return { kind: 'ip', family, offset: offset + 8, end: Math.min(bytes.length, offset + 6 + length) };
 }

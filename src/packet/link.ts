@@ -13,6 +13,8 @@ export interface Link {
   family: 4 | 6 | 'nibble';
   /** Offset of the IP header in the frame. */
   offset: number;
+  /** Where a length of the link layer (PPPoE) ends what it carries; absent: at the frame's end. */
+  end?: number;
   /** Six bytes each, of Ethernet (SLL has the source only); null elsewhere. */
   destinationMac: readonly number[] | null;
   sourceMac: readonly number[] | null;
@@ -37,6 +39,11 @@ const LINKTYPES: Readonly<Record<number, (bytes: Uint8Array) => LinkResult>> = {
   229: (bytes) => readRaw(bytes, 6),
   276: readSll2,
 };
+
+/** The bytes from the IP header on, padding of the frame included. */
+export function carriedBytes(bytes: Uint8Array, { offset, end }: Link): Uint8Array {
+  return bytes.subarray(offset, end);
+}
 
 /** Finds the IP header of a frame. `frame.linktype` is a LINKTYPE_ number (12 and 14 are DLT_RAW of some systems). Never reads outside `frame.bytes`. */
 export function readLink(frame: Pick<Frame, 'linktype' | 'bytes'>): LinkResult {

@@ -17,7 +17,7 @@ function behindFamily(family: number): LinkResult {
 export function readNull(bytes: Uint8Array): LinkResult {
   if (bytes.length < 4) return { kind: 'unseen', reason: 'truncated' };
   const big = u32(bytes, 0);
-  return behindFamily(big > 0xffff ? bytes[0]! + bytes[1]! * 256 : big);
+  return behindFamily(big > 0xffff ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) : big);
 }
 
 export function readLoop(bytes: Uint8Array): LinkResult {

@@ -6,6 +6,7 @@ import type { Link, LinkResult } from './link.ts';
 const HEADER = 16;
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
+export const ARPHRD_NETLINK = 824;
 const PACKET_TYPES: readonly Link['recordedType'][] = ['host', 'broadcast', 'multicast', 'otherhost', 'outgoing'];
 
 /** What both versions of the cooked header say about the sender. `address` is eight bytes, of which `length` count. */
@@ -26,6 +27,8 @@ export function cookedFields(
 
 export function readSll(bytes: Uint8Array): LinkResult {
   if (bytes.length < HEADER) return { kind: 'unseen', reason: 'truncated' };
+  // There the protocol is a netlink family.
+  if (u16(bytes, 2) === ARPHRD_NETLINK) return { kind: 'unseen', reason: 'not-ip' };
   const carried = readEthertype(bytes, u16(bytes, 14), HEADER);
   if (carried.kind === 'unseen') return carried;
   return { ...carried, ...cookedFields(u16(bytes, 0), u16(bytes, 2), u16(bytes, 4), bytes.subarray(6, 14)) };

@@ -16,7 +16,7 @@ import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame, Job } from '../model/witness.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
-import { type Link, type LinkReason, readLink } from '../packet/link.ts';
+import { carriedBytes, type Link, type LinkReason, readLink } from '../packet/link.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import { Conntrack } from './conntrack/conntrack.ts';
 import { answerWithReset } from './conntrack/reset.ts';
@@ -76,6 +76,8 @@ const LOOPED_FRAGMENTS =
 
 export class Interpreter {
   readonly conntrack: Conntrack;
+  /** Nanoseconds since the epoch, of the latest frame so far: a kernel's clock does not go back with a capture's. */
+  clock = 0n;
   readonly families = new Map<Family, FamilyRules>();
   /** Limits met on the way, for the report. */
   readonly notes = new Set<string>();
@@ -104,25 +106,31 @@ export class Interpreter {
 
   process(frame: Frame, listener: Listener | null = null): Processed {
     this.#frames++;
+    if (frame.time > this.clock) this.clock = frame.time;
     const link = readLink(frame);
     if (link.kind === 'unseen') return { unseen: LINK_REASONS[link.reason] };
-    const bytes = frame.bytes.subarray(link.offset);
+    const bytes = carriedBytes(frame.bytes, link);
     const { host, profile } = this.#job;
     const ends = addressesOf(bytes, link);
     const way =
       ends === null ? 'arrives' : chooseWay(frame, link, host, this.#routes, ends.family, ends.source, ends.destination);
-    if (way === 'outgoing-copy') return { unseen: UNSEEN_OUTGOING_COPY };
     const device = ends === null ? '' : this.#deviceOf(way, frame, ends);
     const packetType = way === 'arrives' ? this.#packetType(link, device) : 'unicast';
     if (packetType === 'otherhost') return { unseen: UNSEEN_OTHERHOST };
     const checked = checkPrestack(bytes, link.family, profile, { arrives: way === 'arrives' });
     if ('unseen' in checked) return checked;
+    if (way === 'outgoing-copy') return { unseen: UNSEEN_OUTGOING_COPY };
     const rules = this.families.get(checked.family);
     if (rules === undefined) return { unseen: UNSEEN_FAMILY };
     const sourceMac = way === 'arrives' ? link.sourceMac : null;
+<<<<<<< HEAD
     const received: Received = { ...checked, packetType, sourceMac, time: frame.time, frame: this.#frames };
     const copied = way === 'output' && ends !== null && this.#routes.isBroadcast(ends.family, ends.destination, device);
     return this.#enter(received, rules, copied ? 'broadcast' : way, device, listener);
+=======
+    const received: Received = { ...checked, packetType, sourceMac, time: this.clock, frame: this.#frames };
+    return this.#enter(received, rules, way, device, listener);
+>>>>>>> 14fdb49 (wip)
   }
 
   /** From the first hook on, which begins with defragmentation. */

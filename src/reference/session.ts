@@ -16,7 +16,7 @@ export interface ReferenceSession {
   endCapture(damage?: { offset: number; reason: string }): void;
   /** All so far; may be asked at any time. */
   result(): ReplayResult;
-  /** Confirmed connections whose time is not over at `at` (nanoseconds; the time of the last frame when not given), sorted (model/connections.ts). */
+  /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all frames when not given), sorted (model/connections.ts). */
   connections(at?: bigint): ConntrackEntry[];
 }
 
@@ -34,8 +34,6 @@ class Session implements ReferenceSession {
   readonly #interpreter: Interpreter;
   readonly #captures: CaptureInfo[] = [];
   #capture: CaptureInfo | undefined;
-  /** Of the last frame. */
-  #time = 0n;
   readonly #totals: Omit<ReplayResult, 'captures' | 'counters' | 'connections' | 'notes'> = {
     packets: 0,
     bytes: 0,
@@ -68,7 +66,6 @@ class Session implements ReferenceSession {
   frame(frame: Frame): void {
     const totals = this.#totals;
     totals.packets++;
-    this.#time = frame.time;
     if (this.#capture !== undefined) countFrame(this.#capture, frame);
     const processed = this.#interpreter.process(frame, this.#listener);
     this.#count(processed);
@@ -92,7 +89,7 @@ class Session implements ReferenceSession {
     if (packet.invalidReason !== INVALID_WORDS[0]) increment(totals.invalid, packet.invalidReason);
   }
 
-  connections(at = this.#time): ConntrackEntry[] {
+  connections(at = this.#interpreter.clock): ConntrackEntry[] {
     const { hz } = this.#job.profile;
     return entriesAt(this.#interpreter.conntrack.table, Number(jiffiesAt(at, hz)), hz);
   }

@@ -4,7 +4,7 @@ import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
-import { type Link, readLink } from '../packet/link.ts';
+import { carriedBytes, type Link, readLink } from '../packet/link.ts';
 
 /** The TTLs systems send with: an address that never sent one of them lies behind a router. */
 const FRESH_TTLS: ReadonlySet<number> = new Set([32, 64, 128, 255]);
@@ -68,7 +68,7 @@ export function takeCensus(frames: readonly Frame[]): Censuses {
     if (frame.interfaceName !== undefined) census.interfaces.add(frame.interfaceName);
     const link = readLink(frame);
     if (link.kind !== 'ip') continue;
-    const packet = readPacket(frame.bytes.subarray(link.offset));
+    const packet = readPacket(carriedBytes(frame.bytes, link));
     if (packet !== undefined) note(census, packet, frame, link);
   }
   return census;

@@ -5,7 +5,7 @@ import type { Words } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
-import { readLink } from '../packet/link.ts';
+import { carriedBytes, readLink } from '../packet/link.ts';
 
 const PORTED = new Set([6, 17, 33, 132, 136]);
 
@@ -24,7 +24,7 @@ export interface Ends {
 export function readEnds(frame: Frame): Ends | undefined {
   const link = readLink(frame);
   if (link.kind !== 'ip') return undefined;
-  const bytes = frame.bytes.subarray(link.offset);
+  const bytes = carriedBytes(frame.bytes, link);
   const version = (bytes[0] ?? 0) >> 4;
   if (version === 4 && ipv4.checkHeader(bytes) === null) {
     const transport = ipv4.fragmentOffset(bytes) === 0 ? bytes.subarray(ipv4.headerLength(bytes)) : new Uint8Array(0);

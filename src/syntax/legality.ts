@@ -76,7 +76,14 @@ function checkRule(rule: Rule, hooks: ReadonlySet<string> | undefined, table: Ta
     if (extension !== undefined) checkLegality(extension, rule, match.position, hooks, table, context);
   }
   const { target } = rule;
-  if (target?.kind !== 'extension' || target.assumed !== undefined) return;
+  if (target?.kind !== 'extension') return;
+  if (target.assumed !== undefined) {
+    if (!table.chains.some((chain) => chain.name === target.name)) return;
+    throw errorAt(context.source, target.position, `no chain or target named "${target.name}" yet`, {
+      kind: 'illegal',
+      hint: 'the chain is made further down: put its line in front of the rules',
+    });
+  }
   const extension = context.registry.findTarget(target.name, context.family);
   if (extension !== undefined) checkLegality(extension, rule, target.position, hooks, table, context);
 }

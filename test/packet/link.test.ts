@@ -23,6 +23,7 @@ describe('Ethernet', () => {
     ['802.1Q', '8100 0005 0800', 4, 18],
     ['QinQ', '88a8 0005 8100 0006 86dd', 6, 22],
     ['old QinQ', '9100 0005 8100 0006 0800', 4, 22],
+    ['an older QinQ', '9200 0005 86dd', 6, 18],
     ['MPLS', '8847 00010100 45', 4, 18],
     ['two MPLS labels', '8848 00010000 00020100 60', 6, 22],
     ['PPPoE IPv4', '8864 1100 0001 0016 0021', 4, 22],
@@ -46,6 +47,15 @@ describe('Ethernet', () => {
     expect(read(1, `${MACS} ${behind}`)).toEqual(unseen(reason));
   });
 
+  test("what a PPPoE payload's length leaves out is padding", () => {
+    const ends = (length: string, rest: number) => read(1, `${MACS} 8864 1100 0001 ${length} 0021 ${'45'.repeat(rest)}`);
+    expect(ends('0016', 20)).toMatchObject({ offset: 22, end: 42 });
+    expect(ends('000c', 20)).toMatchObject({ offset: 22, end: 32 });
+    expect(ends('0002', 20)).toMatchObject({ offset: 22, end: 22 });
+    expect(ends('0016', 3)).toMatchObject({ offset: 22, end: 25 });
+    expect(ends('0001', 20)).toEqual(unseen('truncated'));
+  });
+
   test('too short for a header', () => {
     expect(read(1, `${MACS} 08`)).toEqual(unseen('truncated'));
     expect(read(1, '')).toEqual(unseen('truncated'));
@@ -59,6 +69,8 @@ describe('Linux cooked', () => {
     expect(link).toMatchObject({ recordedType: 'outgoing', loopback: false });
     expect(read(113, '0001 0001 0006 02000000000a 0000 86dd')).toMatchObject({ family: 6, recordedType: 'broadcast' });
     expect(read(113, '0000 0304 0006 000000000000 0000 0800')).toMatchObject({ loopback: true, sourceMac: null });
+    // On a netlink monitor the protocol is a netlink family, here one that looks like IPv4.
+    expect(read(113, '0000 0338 0006 000000000000 0000 0800')).toEqual(unseen('not-ip'));
     expect(read(113, '0000 0001 0006 02000000000a 0000 8100 0005 0800')).toMatchObject({ family: 4, offset: 20 });
   });
 
@@ -93,6 +105,9 @@ describe('raw IP and BSD loopback', () => {
       expect(read(108, `000000${family}`)).toMatchObject({ family: 6 });
     }
     expect(read(108, '02000000')).toEqual(unseen('not-ip'));
+    // The other bytes count, too, in whichever order.
+    expect(read(0, '02000100')).toEqual(unseen('not-ip'));
+    expect(read(0, '0200c0a8')).toEqual(unseen('not-ip'));
     expect(read(0, '07000000')).toEqual(unseen('not-ip'));
     expect(read(0, '020000')).toEqual(unseen('truncated'));
     expect(read(108, '')).toEqual(unseen('truncated'));

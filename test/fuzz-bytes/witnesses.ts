@@ -1,0 +1,93 @@
+/** One capture to the engine, in any build and at any place of memory, and to the reference; and what they say of it. */
+import { type CompileOptions, compile, type Image } from '../../src/compile/index.ts';
+import { EngineSession } from '../../src/engine/session.ts';
+import { type Answer, differences } from '../../src/fuzz/differential.ts';
+import type { PacketOutcome } from '../../src/model/outcome.ts';
+import type { Job } from '../../src/model/witness.ts';
+import { type Build, engineModule } from '../../src/replay/engine-session.ts';
+import { referenceSession } from '../../src/replay/reference-session.ts';
+import { guarded, type Place } from './guarded.ts';
+
+export type { Build } from '../../src/replay/engine-session.ts';
+export const BUILDS: readonly Build[] = ['debug', 'release', 'scalar'];
+
+/** The builds as modules, each compiled once. */
+const modules = new Map<Build, object>();
+export function moduleOf(build: Build): object {
+  const known = modules.get(build);
+  if (known !== undefined) return known;
+  const made = new wasm.Module(engineModule(build));
+  modules.set(build, made);
+  return made;
+}
+
+/** Node's WebAssembly, which the types of Node 20 do not declare. */
+export const wasm = Reflect.get(globalThis, 'WebAssembly') as {
+  Module: new (bytes: Uint8Array) => object;
+  RuntimeError: new () => Error;
+};
+
+/** A job with its image, which is compiled once. */
+export interface Prepared {
+  job: Job;
+  image: Image;
+}
+
+export function prepared(job: Job, options: CompileOptions = {}): Prepared {
+  return { job, image: compile(job, options) };
+}
+
+/** Cuts a file into what is fed at a time. */
+export type Cut = (bytes: Uint8Array) => Iterable<Uint8Array>;
+
+export const whole: Cut = (bytes) => [bytes];
+
+interface Fed {
+  startCapture(file: string): void;
+  feed(chunk: Uint8Array): unknown;
+  done(): boolean;
+  endCapture(): unknown;
+}
+
+function play(session: Fed, capture: Uint8Array, cut: Cut): void {
+  session.startCapture('capture');
+  for (const chunk of cut(capture)) {
+    if (session.done()) break;
+    session.feed(chunk);
+  }
+  session.endCapture();
+}
+
+export interface EngineAsked {
+  build?: Build;
+  module?: object;
+  place?: Place;
+  cut?: Cut;
+}
+
+/** What the engine says; every guard around its regions is looked at. */
+export async function byEngine({ job, image }: Prepared, capture: Uint8Array, asked: EngineAsked = {}): Promise<Answer> {
+  const { build = 'release', place = 0x00, cut = whole, module = moduleOf(build) } = asked;
+  const packets: PacketOutcome[] = [];
+  const { engine, check } = await guarded(module, place);
+  const session = new EngineSession(engine, image, {
+    path: job.packets?.path ?? false,
+    onPacket: (outcome) => packets.push(outcome),
+  });
+  play(session, capture, cut);
+  check();
+  return { name: `${build}, ${place}`, packets, result: session.result(), connections: (at) => session.connections(at) };
+}
+
+export function byReference(job: Job, capture: Uint8Array, cut: Cut = whole): Answer {
+  const packets: PacketOutcome[] = [];
+  const session = referenceSession(job, { onPacket: (outcome) => packets.push(outcome) });
+  play(session, capture, cut);
+  return { name: 'reference', packets, result: session.result(), connections: (at) => session.connections(at) };
+}
+
+/** Throws with the first packets that differ. */
+export function agree(one: Answer, two: Answer): void {
+  const lines = differences(one, two);
+  if (lines.length > 0) throw new Error(`${one.name} and ${two.name} differ:\n${lines.join('\n')}`);
+}
