@@ -191,11 +191,7 @@ export function hookOf(slot: usize): u32 {
   const way = load<u32>(slot, PACKET_WAY);
   if (way === WAY_INPUT) return 0;
   if (way === WAY_FORWARD) return 2;
-<<<<<<< HEAD
-  if (way === WAY_OUTPUT || way === WAY_LOOPBACK || way === WAY_BROADCAST) return 1;
-=======
-  if (way === WAY_OUTPUT) return 1;
+  if (way === WAY_OUTPUT || way === WAY_BROADCAST) return 1;
   if (way === WAY_LOOPBACK) return load<u32>(slot, FIELD_OUT_INTERFACE * 4) !== 0 ? 1 : 0;
->>>>>>> 14fdb49 (wip)
   return way === WAY_LOST_FORWARD ? 2 : 0;
 }

@@ -123,14 +123,9 @@ export class Interpreter {
     const rules = this.families.get(checked.family);
     if (rules === undefined) return { unseen: UNSEEN_FAMILY };
     const sourceMac = way === 'arrives' ? link.sourceMac : null;
-<<<<<<< HEAD
-    const received: Received = { ...checked, packetType, sourceMac, time: frame.time, frame: this.#frames };
+    const received: Received = { ...checked, packetType, sourceMac, time: this.clock, frame: this.#frames };
     const copied = way === 'output' && ends !== null && this.#routes.isBroadcast(ends.family, ends.destination, device);
     return this.#enter(received, rules, copied ? 'broadcast' : way, device, listener);
-=======
-    const received: Received = { ...checked, packetType, sourceMac, time: this.clock, frame: this.#frames };
-    return this.#enter(received, rules, way, device, listener);
->>>>>>> 14fdb49 (wip)
   }
 
   /** From the first hook on, which begins with defragmentation. */
