@@ -36,8 +36,9 @@ export async function guarded(wasm: WasmSource, place: Place): Promise<Guarded> 
     allocate: (bytes) => guards.allocate(bytes),
     start: (conntrack) => {
       input.reserve();
-      inner.start(conntrack);
+      const answer = inner.start(conntrack);
       input.grow();
+      return answer;
     },
     feed: (at, length, last) => input.feed(at, length, last),
     run: () => input.run(),

@@ -8,8 +8,9 @@ import { checksum } from '../../src/compile/image.ts';
 import { compile, type Image } from '../../src/compile/index.ts';
 import { ImageError, readImage } from '../../src/engine/index.ts';
 import { EngineError } from '../../src/engine/session.ts';
-import { makeCase } from '../../src/fuzz/case.ts';
+import { generateCase } from '../../src/fuzz/case.ts';
 import { jobOf } from '../../src/fuzz/differential.ts';
+import { seededDraw } from '../../src/fuzz/draw.ts';
 import { captures } from './corpus.ts';
 import { drawJob } from './jobs.ts';
 import { LONG, type Random, rounds, SEED } from './rounds.ts';
@@ -27,7 +28,7 @@ const ROOM = 1 << 20;
 /** The job of the rounds' own rules, or one of the generator. */
 function draw(random: Random): Prepared {
   if (random.below(2) === 0) return drawJob(random);
-  const job = jobOf(makeCase(random.below(1_000_000), { packets: 1 }));
+  const job = jobOf(generateCase(seededDraw(random.below(1_000_000)), { packets: 1, judge: 'software' }));
   return { job, image: compile(job, { effort: 0.02, tree: random.below(2) === 0 }) };
 }
 

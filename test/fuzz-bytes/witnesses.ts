@@ -11,16 +11,6 @@ import { guarded, type Place } from './guarded.ts';
 export type { Build } from '../../src/replay/engine-session.ts';
 export const BUILDS: readonly Build[] = ['debug', 'release', 'scalar'];
 
-/** The builds as modules, each compiled once. */
-const modules = new Map<Build, object>();
-export function moduleOf(build: Build): object {
-  const known = modules.get(build);
-  if (known !== undefined) return known;
-  const made = new wasm.Module(engineModule(build));
-  modules.set(build, made);
-  return made;
-}
-
 /** Node's WebAssembly, which the types of Node 20 do not declare. */
 export const wasm = Reflect.get(globalThis, 'WebAssembly') as {
   Module: new (bytes: Uint8Array) => object;
@@ -67,7 +57,7 @@ export interface EngineAsked {
 
 /** What the engine says; every guard around its regions is looked at. */
 export async function byEngine({ job, image }: Prepared, capture: Uint8Array, asked: EngineAsked = {}): Promise<Answer> {
-  const { build = 'release', place = 0x00, cut = whole, module = moduleOf(build) } = asked;
+  const { build = 'release', place = 0x00, cut = whole, module = await engineModule(build) } = asked;
   const packets: PacketOutcome[] = [];
   const { engine, check } = await guarded(module, place);
   const session = new EngineSession(engine, image, {
