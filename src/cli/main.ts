@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { HostError } from '../model/host-build.ts';
 import { CaptureOpenError } from '../replay/open.ts';
 import { EXIT, UsageError } from './exit.ts';
+import { fuzzCommand } from './fuzz.ts';
 import { styledHelp, withExamples } from './help.ts';
 import { replayCommand } from './replay.ts';
 import { RuleFileError } from './rules.ts';
@@ -19,10 +20,10 @@ const EXAMPLES = [
 const EXIT_CODES = `
 Exit codes:
   0    fine
-  1    verdicts differ between rule sets
+  1    verdicts differ between rule sets, or fuzz found witnesses that differ
   2    wrong usage, or an error in the rules
   3    a capture is damaged; what stands before the damage was judged and is reported
-  4    the environment: a file that cannot be opened
+  4    the environment: a file that cannot be opened, a kernel that cannot be asked
   70   an internal error, which is a bug
   130  interrupted; what was judged by then is reported
 
@@ -46,7 +47,7 @@ function program(done: (code: number) => void): Command {
     .helpCommand('help [command]', 'what --help of a command says')
     .showHelpAfterError('(wasmtables --help tells more)');
   withExamples(root, EXAMPLES).addHelpText('after', EXIT_CODES);
-  for (const command of [replayCommand(done), traceCommand(done)]) root.addCommand(command);
+  for (const command of [replayCommand(done), traceCommand(done), fuzzCommand(done)]) root.addCommand(command);
   for (const command of [root, ...root.commands]) styledHelp(command).exitOverride();
   return root;
 }

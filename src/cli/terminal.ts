@@ -42,6 +42,35 @@ export class ProgressBar {
   }
 }
 
+/** Seconds between two lines of progress where standard error is no terminal. */
+const SELDOM = 10_000;
+
+/** One line of progress on standard error: redrawn on a terminal, else a new line now and then. `say` writes above it. */
+export class StatusLine {
+  readonly #terminal = process.stderr.isTTY === true;
+  #last = Date.now();
+  #text = '';
+
+  draw(text: string): void {
+    const now = Date.now();
+    if (now - this.#last < (this.#terminal ? EVERY : SELDOM)) return;
+    this.#last = now;
+    if (this.#terminal) process.stderr.write(`\r\x1b[K${text}`);
+    else say(text);
+    this.#text = text;
+  }
+
+  say(text: string): void {
+    this.clear();
+    say(text);
+  }
+
+  clear(): void {
+    if (this.#terminal && this.#text !== '') process.stderr.write('\r\x1b[K');
+    this.#text = '';
+  }
+}
+
 /** Runs `work` with a signal that Ctrl-C (or SIGTERM) aborts. A second Ctrl-C ends the process at once. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ value: T; interrupted: boolean }> {
   const controller = new AbortController();

@@ -117,7 +117,7 @@ export function runningKernel(backend: Profile['backend']): Kernel {
 /** A kernel on the capture's clock. */
 export function virtualKernel(version: VirtualKernel, backend: Profile['backend']): Kernel {
   return {
-    name: `virtual ${version} ${backend}`,
+    name: `virtual-${version}-${backend}`,
     profile: { backend, kernel: version, hz: machineOf(version).hz },
     judge: (jobs) => runVirtual(version, jobs),
     afresh: async (job) => (await runVirtual(version, [job]))[0]!,

@@ -36,7 +36,8 @@ export function addReach(sum: Reach, more: Reach): void {
 
 /** Fills a reach: `witness` is a reference that tells of every match it evaluates, `answer` takes the answers. */
 export class ReachMeter {
-  readonly reach = emptyReach();
+  /** May be exchanged for an empty one at any time. */
+  reach = emptyReach();
 
   readonly witness: Witness = {
     name: 'reference',

@@ -102,7 +102,7 @@ function readme({ seed, path, mismatch, fuzzCase }: Found, about: About, expecte
   const judges = Object.entries(expected).map(([backend, { by }]) => `${backend}: ${by}`);
   return `# ${one} and ${two}: ${mismatch.kind}
 
-Found by the fuzzer with seed ${seed}, path ${path}, and shrunk to ${fuzzCase.packets.length} packets and ${rulesIn(fuzzCase)} rules.
+Found by the fuzzer with seed ${seed}, path ${path}, and shrunk to ${some(fuzzCase.packets.length, 'packet')} and ${some(rulesIn(fuzzCase), 'rule')}.
 
     wasmtables ${about.again}
 
@@ -116,6 +116,8 @@ ${mismatch.lines.map((line) => `    ${line.replaceAll('\n', '\n    ')}`).join('\
 Why: (to be written when it is understood)
 `;
 }
+
+const some = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
 
 export const rulesIn = ({ ruleset }: FuzzCase): number =>
   ruleset.tables.reduce((sum, { chains }) => sum + chains.reduce((all, { rules }) => all + rules.length, 0), 0);

@@ -55,8 +55,16 @@ describe.each(HELPS)('%s', (line) => {
   }, 60_000);
 });
 
+test('the help of fuzz fits too, and every option of its examples is one (fuzz.test.ts runs it)', async () => {
+  const { stdout } = await shell('wasmtables fuzz --help');
+  expect(stdout.split('\n').filter((text) => text.length > 100)).toEqual([]);
+  const [options = '', examples = ''] = stdout.split('\nExamples:\n');
+  expect(examples.match(/--[a-z]+/g)?.length).toBeGreaterThan(4);
+  for (const [option] of examples.matchAll(/--[a-z]+/g)) expect(options).toContain(`${option} <`);
+});
+
 test('the help of the whole names every command and exit code', async () => {
   const { stdout } = await shell('wasmtables --help');
-  for (const name of ['replay', 'trace']) expect(stdout).toMatch(new RegExp(`^ {2}${name} `, 'm'));
+  for (const name of ['replay', 'trace', 'fuzz']) expect(stdout).toMatch(new RegExp(`^ {2}${name} `, 'm'));
   for (const code of [0, 1, 2, 3, 4, 70, 130]) expect(stdout).toMatch(new RegExp(`^ {2}${code} `, 'm'));
 });
