@@ -16,12 +16,12 @@ function ownRulesOf(place: string, trace: boolean): string[] {
   const marks = trace ? ['-j TRACE', ''] : [];
   if (place === 'raw PREROUTING') return marks;
   if (place === 'raw OUTPUT') return ['-m owner ! --uid-owner 0 -j DROP', ...marks];
-  return trace && (place === 'mangle INPUT' || place === 'mangle FORWARD') ? [''] : [];
+  return trace && ['mangle INPUT', 'mangle FORWARD', 'mangle POSTROUTING'].includes(place) ? [''] : [];
 }
 
 const OWN_CHAINS: readonly [table: string, chains: readonly string[]][] = [
   ['raw', ['PREROUTING', 'OUTPUT']],
-  ['mangle', ['INPUT', 'FORWARD']],
+  ['mangle', ['INPUT', 'FORWARD', 'POSTROUTING']],
 ];
 
 /** For iptables-legacy-restore --noflush, behind the job's own rules. */
@@ -120,9 +120,26 @@ function verdictOf(all: readonly string[], saved: Saved): Verdict | undefined {
   return chain === 'INPUT' || chain === 'POSTROUTING' ? 'ACCEPT' : 'STACK';
 }
 
-/** The traced half of a packet's outcome. `saved`: what withoutOwnRules leaves, read. */
+/** An IP packet that defragmentation may hold: an IPv4 fragment, or an IPv6 packet with a fragment header. */
+function isFragment(bytes: Uint8Array): boolean {
+  if ((bytes[0] ?? 0) >> 4 === 4) return ((bytes[6] ?? 0) & 0x3f) !== 0 || (bytes[7] ?? 0) !== 0;
+  let next = bytes[6];
+  for (let at = 40; next === 0 || next === 43 || next === 51 || next === 60; ) {
+    const length = bytes[at + 1] ?? 0;
+    const step: number = next === 51 ? 4 * (length + 2) : 8 * (length + 1);
+    next = bytes[at];
+    at += step;
+  }
+  return next === 44;
+}
+
+/**
+ * The traced half of a packet's outcome. `bytes`: the packet; `saved`: what withoutOwnRules leaves, read. The first mark stands behind defragmentation, so of a fragment without
+ * any mark it is not known whether netfilter saw it.
+ */
 export function tracedByMarks(
   logs: readonly Uint8Array[],
+  bytes: Uint8Array,
   saved: Saved,
   rules: string,
 ): Pick<KernelPacket, 'path' | 'hook' | 'verdict' | 'entered'> {
@@ -130,6 +147,7 @@ export function tracedByMarks(
   const used = tablesIn(rules);
   const path = all.filter((words) => used.has(words.split(':')[0] ?? '') && Number(words.split(':')[3]) > 0);
   const verdict = verdictOf(all, saved);
-  const outcome = { path, hook: hookOf(all), entered: all.length > 0 };
+  const known = all.length > 0 || !isFragment(bytes);
+  const outcome = { path, hook: hookOf(all), ...(known ? { entered: all.length > 0 } : {}) };
   return verdict === undefined ? outcome : { ...outcome, verdict };
 }
