@@ -63,7 +63,7 @@ export class FragmentQueues {
     return queue;
   }
 
-  /** The kernel's timers never fire early, and late by up to an eighth of what they were set to, by the phase of jiffies; here they fire at once. */
+  /** The kernel's timers never fire early, and late by as much as the phase of jiffies wants (the timer wheel: up to 512 jiffies); here they fire at once. */
   #isOver({ started }: FragmentQueue, now: number): boolean {
     return now - started > this.#limits.lifetime;
   }
