@@ -22,19 +22,14 @@ export class FragmentQueues {
     this.#limits = limits;
   }
 
-  /** The queue of this key, made when there is none. null when the memory is used up: then nothing is taken, not even for queues that are there. */
+  /** The queue of this key, made when there is none; `now`, in jiffies, never goes back. null when the memory is used up: then nothing is taken, not even for queues that are there. */
   find(key: string, now: number): FragmentQueue | null {
     for (const queue of this.#queues.values()) {
       if (!this.#isOver(queue, now)) break;
       this.remove(queue, 'timed out');
     }
     if (this.#limits.memory === 0 || this.#memory > this.#limits.memory) return null;
-    const found = this.#queues.get(key);
-    if (found === undefined) return this.#make(key, now);
-    if (!this.#isOver(found, now)) return found;
-    // Only where the clock of the capture went back.
-    this.remove(found, 'timed out');
-    return this.#make(key, now);
+    return this.#queues.get(key) ?? this.#make(key, now);
   }
 
   /** An empty queue in the place of this one, with a new timer. */
