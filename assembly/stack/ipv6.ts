@@ -77,7 +77,8 @@ function isJoined(words: usize): bool {
 function outDevice(to: usize, device: u32, route: u32): u32 {
   const type = routeType(route);
   const found = routeDevice(route);
-  if (isLinkLocal(to)) return (everythingArrives ? hostOut === device : type === <u32>RTN_UNICAST) ? device : 0;
+  if (isLinkLocal(to))
+    return (everythingArrives ? hostOut === device : type === <u32>RTN_UNICAST && found === device) ? device : 0;
   return found === 0 && (type === <u32>RTN_UNSPEC || type === <u32>RTN_UNICAST) ? hostOut : found;
 }
 

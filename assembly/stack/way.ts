@@ -151,7 +151,10 @@ function arrivalDevice(slot: usize, source: u32): u32 {
   if (named !== 0) return named;
   if (hostIn !== 0) return hostIn;
   const device = routeDevice(source);
-  if (routeType(source) === <u32>RTN_UNICAST && device !== 0 && device !== hostLo) return device;
+  // The network of a broadcast address lies behind the same device.
+  const type = routeType(source);
+  const leadsBack = type === <u32>RTN_UNICAST || type === <u32>RTN_BROADCAST;
+  if (leadsBack && device !== 0 && device !== hostLo) return device;
   return hostFirst;
 }
 

@@ -3,7 +3,7 @@
  * so that they can be compared without knowing each other.
  */
 
-/** The three ways of a packet through a host, named by the filter hook it meets. */
+/** The three ways of a packet through a host, named by the filter hook it meets; a packet over lo, which may meet two, by the last it met. */
 export type HookName = 'INPUT' | 'OUTPUT' | 'FORWARD';
 
 /**
