@@ -67,7 +67,7 @@ export const addrtype: MatchExtension<AddrtypeOptions> = {
   evaluate: addressTypesMatch,
   lower: (options, { family }) => addressTypeTests(options, family),
 
-  generate(draw, _, { family }) {
+  generate(draw, _, { family, chain = '' }) {
     const pool = family === 4 ? ['UNICAST', 'LOCAL', 'BROADCAST', 'MULTICAST', 'ANYCAST'] : ['UNICAST', 'LOCAL', 'MULTICAST'];
     const some = (name: string): string[] => {
       const many = family === 4 && draw.chance(0.3);
@@ -75,7 +75,9 @@ export const addrtype: MatchExtension<AddrtypeOptions> = {
       return [...(draw.chance(0.2) ? ['!'] : []), name, types];
     };
     const both = [...some('--src-type'), ...some('--dst-type')];
-    return draw.pick([() => some('--src-type'), () => some('--dst-type'), () => both])();
+    const devices = (['in', 'out'] as const).filter((device) => HOOKS[device].includes(chain) && draw.chance(0.3));
+    const asked = draw.pick([() => some('--src-type'), () => some('--dst-type'), () => both])();
+    return devices.length === 0 ? asked : [...asked, `--limit-iface-${draw.pick(devices)}`];
   },
 
   show: (_, packet) => `src ${formatAddress(packet.source)}, dst ${formatAddress(packet.destination)}`,

@@ -12,6 +12,13 @@ export function generateStates(draw: Draw, more: readonly string[] = []): string
   return (some.length === 0 ? [draw.pick(all)] : some).join(',');
 }
 
+/** Around the seconds that connections of all kinds and states live. */
+function generateLife(draw: Draw): string {
+  const life = draw.pick([0, 10, 30, 60, 120, 180, 300, 600, 432_000]);
+  const near = Math.max(0, life - draw.pick([0, 0, 1, 2]));
+  return draw.pick([`${near}`, `${near}`, `${near}:`, `0:${near}`, `${Math.max(0, near - 5)}:${near}`]);
+}
+
 export function generateConntrack(draw: Draw, pools: Pools, { family }: { family: Family }): string[] {
   const out: string[] = [];
   const add = (name: string, value: string): void => {
@@ -24,8 +31,8 @@ export function generateConntrack(draw: Draw, pools: Pools, { family }: { family
     if (addresses.length > 0 && draw.chance(0.06)) add(`ct${side}`, draw.pick(addresses));
     if (draw.chance(0.06)) add(`ct${side}port`, generatePorts(draw, pools));
   }
-  if (draw.chance(0.15)) add('ctstatus', draw.pick(STATUSES));
-  if (draw.chance(0.1)) add('ctexpire', draw.pick(['0', '1:30', '29', '120:', '0:599']));
+  if (draw.chance(0.2)) add('ctstatus', draw.pick(STATUSES));
+  if (draw.chance(0.2)) add('ctexpire', generateLife(draw));
   if (draw.chance(0.15) || out.length === 0) out.push('--ctdir', draw.pick(['ORIGINAL', 'REPLY']));
   return out;
 }

@@ -80,8 +80,8 @@ interface ExtensionBase<O> {
   parse(given: readonly GivenOption[], context: ParseContext): O;
   /** What iptables-save 1.8.9 prints behind `-m NAME` / `-j NAME`: a leading blank before each option, '' for none. */
   print(options: O, context: { family: Family; builtin: Builtin }): string;
-  /** Words of a random, valid use of the extension: what stands behind `-m NAME` / `-j NAME`, biased to boundaries and to the pools. */
-  generate(draw: Draw, pools: Pools, context: { family: Family; protocol: number }): string[];
+  /** Words of a random, valid use of the extension: what stands behind `-m NAME` / `-j NAME`, biased to boundaries and to the pools. `chain`: the built-in chain the rule stands in. */
+  generate(draw: Draw, pools: Pools, context: { family: Family; protocol: number; chain?: string }): string[];
 }
 
 export interface MatchExtension<O = unknown> extends ExtensionBase<O> {

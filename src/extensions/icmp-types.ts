@@ -137,6 +137,7 @@ export function icmpTests({ type, low, high, invert }: IcmpOptions, any: boolean
 }
 
 export function generateIcmp(draw: Draw, name: string, types: readonly Named[]): string[] {
+  if (types.some(([each]) => each === 'any') && draw.chance(0.1)) return [...(draw.chance() ? ['!'] : []), `--${name}`, 'any'];
   const [word, type, code] = draw.pick(
     types.filter(([each]) => types.filter(([other]) => abbreviates(each, other)).length === 1),
   );

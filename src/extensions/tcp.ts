@@ -82,12 +82,14 @@ export const tcp: MatchExtension<TcpOptions> = {
   generate(draw, pools) {
     const out: string[] = [];
     const not = (): string[] => (draw.chance(0.2) ? ['!'] : []);
-    if (draw.chance(0.4)) out.push(...not(), '--sport', generatePorts(draw, pools));
-    if (draw.chance(0.7)) out.push(...not(), '--dport', generatePorts(draw, pools));
+    // Now and then flags or an option alone, which ports would mostly keep from being asked for.
+    const ports = draw.chance(0.75);
+    if (ports && draw.chance(0.4)) out.push(...not(), '--sport', generatePorts(draw, pools));
+    if (ports && draw.chance(0.7)) out.push(...not(), '--dport', generatePorts(draw, pools));
     if (draw.chance(0.2)) out.push(...not(), '--syn');
     else if (draw.chance(0.3))
       out.push(...not(), '--tcp-flags', ...generateFlags(draw.integer(0, 63), draw.integer(0, 63), draw.chance(0.9)));
-    if (draw.chance(0.15)) out.push(...not(), '--tcp-option', String(draw.pick([1, 2, 3, 4, 8, 30, 255])));
+    if (draw.chance(ports ? 0.15 : 0.5)) out.push(...not(), '--tcp-option', String(draw.pick([1, 2, 3, 4, 8, 30, 255])));
     return out;
   },
 

@@ -5,11 +5,12 @@
 import * as fields from '../abi/fields.ts';
 import { SPECIAL_CONNTRACK, SPECIAL_TCP_OPTION } from '../abi/special.ts';
 import { findMatch } from '../extensions/index.ts';
-import { type Rate, SCALE } from '../extensions/limit-arithmetic.ts';
+import { type Rate, SCALE, tokenBucket } from '../extensions/limit-arithmetic.ts';
 import { formatAddress } from '../model/address.ts';
 import type { Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
 import type { AddressMatch, Family, Match, Rule, RuleSet } from '../model/ruleset.ts';
+import { needsConntrack } from '../reference/tables.ts';
 
 export interface Boundaries {
   ports: number[];
@@ -25,7 +26,7 @@ export interface Boundaries {
   tcpOptions: number[];
   /** As text. */
   addresses: string[];
-  /** Nanoseconds between packets: a limit's interval, its whole burst, and one less and more. */
+  /** Nanoseconds between packets: a limit's interval, its whole burst, the lives of connections where there are such, and one less and more. */
   gaps: bigint[];
 }
 
@@ -43,10 +44,14 @@ const LISTS: Readonly<Record<number, readonly [Exclude<Numbers, 'flags'>, number
 };
 
 const FLAG_BITS = 6;
+const SECOND = 1_000_000_000n;
+/** Seconds after which connections of all kinds and states are forgotten, and become streams. */
+const LIVES = [2, 10, 30, 60, 120, 180, 300, 600, 432_000];
 
 /** All boundaries of a rule set, each once. */
 export function boundariesOf(ruleset: RuleSet, profile: Profile): Boundaries {
   const collector = new Collector(ruleset.family, profile);
+  if (needsConntrack(ruleset)) collector.lives();
   for (const { chains } of ruleset.tables) for (const { rules } of chains) for (const rule of rules) collector.rule(rule);
   return collector.boundaries();
 }
@@ -145,12 +150,24 @@ class Collector {
     for (const address of [first - 1n, first, last, last + 1n]) this.#addresses.add(address);
   }
 
+  lives(): void {
+    for (const seconds of LIVES) this.#gap(BigInt(seconds) * SECOND);
+  }
+
+  #gap(gap: bigint): void {
+    const jiffy = SECOND / BigInt(this.#profile.hz);
+    for (const off of [-jiffy, -1n, 0n, 1n, jiffy]) if (gap + off > 0n) this.#gaps.add(gap + off);
+  }
+
   /** `average` is in ten thousandths of a second a packet. */
   #limit({ average, burst }: Rate): void {
-    const interval = (BigInt(Math.round(average)) * 1_000_000_000n) / BigInt(SCALE);
-    const jiffy = 1_000_000_000n / BigInt(this.#profile.hz);
-    for (const gap of [interval, interval * BigInt(burst)])
-      for (const off of [-jiffy, -1n, 0n, 1n, jiffy]) if (gap + off > 0n) this.#gaps.add(gap + off);
+    // nf_tables counts in nanoseconds of a whole rate, the kernel module in jiffies.
+    const interval =
+      this.#profile.backend === 'nft'
+        ? tokenBucket({ average, burst }).cost
+        : (BigInt(Math.round(average)) * SECOND) / BigInt(SCALE);
+    this.#gap(interval);
+    this.#gap(interval * BigInt(burst));
   }
 }
 

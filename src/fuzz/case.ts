@@ -1,5 +1,5 @@
 /** One case: a rule set, packets, a host, a profile. */
-import { type WrittenFrame, writePcap } from '../capture/writer.ts';
+import { writePcap } from '../capture/writer.ts';
 import type { Draw } from '../extensions/extension.ts';
 import type { RuleError } from '../model/errors.ts';
 import type { Host } from '../model/host.ts';
@@ -9,9 +9,9 @@ import type { Family, RuleSet } from '../model/ruleset.ts';
 import { needsConntrack } from '../reference/tables.ts';
 import { parseSaveAll } from '../syntax/index.ts';
 import { boundariesOf } from './boundaries.ts';
-import { ethernetFrame } from './build-packet.ts';
+import { drawHost, drawSysctls, plainHost } from './hosts.ts';
+import { ETHERNET, frameOf, LINKS, type Link } from './links.ts';
 import { type FuzzPacket, Traffic, type TrafficFeatures } from './packets.ts';
-import { LOCAL } from './pools.ts';
 import { drawFeatures, generateRules } from './rules.ts';
 
 export interface FuzzCase {
@@ -23,6 +23,8 @@ export interface FuzzCase {
   /** What the generator wrote and our parser refused: a generator that errs costs a rule, not a case. */
   refused: RuleError[];
   packets: FuzzPacket[];
+  /** Of the capture they are in. */
+  link: Link;
   /** The host as flags, and as the model. */
   given: HostGiven;
   host: Host;
@@ -52,10 +54,7 @@ const HOOKS: Record<TrafficFeatures['topology'], readonly string[]> = {
   forward: ['PREROUTING', 'FORWARD', 'POSTROUTING'],
 };
 
-/** The link type of captures. */
-const ETHERNET = 1;
-const DEVICE_MAC = '02:00:00:00:00:01';
-const GROUP_MACS = { host: DEVICE_MAC, broadcast: 'ff:ff:ff:ff:ff:ff', multicast: '01:00:5e:00:00:01' };
+const SCTP = 132;
 
 /** A random case. */
 export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
@@ -63,25 +62,32 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const software = options.judge === 'software';
   const profile: Profile = {
     backend: options.backend ?? draw.pick(['legacy', 'nft'] as const),
-    kernel: '6.18',
-    hz: 250,
+    kernel: software ? draw.pick(['6.18', '6.18', '6.12', '6.1']) : '6.18',
+    hz: software ? draw.pick([250, 250, 100, 1000]) : 250,
     ...options.kernel,
     prestack: software ? draw.pick(['kernel', 'kernel', 'lenient'] as const) : 'kernel',
-    sysctls: {},
+    sysctls: software ? drawSysctls(draw) : {},
   };
-  const features = drawFeatures(draw, options.only, WITHOUT[options.judge]);
+  const features = drawFeatures(draw, family, options.only, WITHOUT[options.judge]);
   const topology = draw.pick(['host', 'forward'] as const);
   const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology]), family);
-  const traffic = drawTraffic(draw, options.judge, topology, ruleset);
+  const protocols = features.protocols.filter((protocol) => software || protocol !== SCTP);
+  const traffic = drawTraffic(draw, options.judge, topology, ruleset, protocols);
   const source = new Traffic(draw, family, traffic, boundariesOf(ruleset, profile));
   const packets = Array.from({ length: options.packets }, () => source.next());
-  const given: HostGiven =
-    traffic.topology === 'forward' ? { forward: true, in: 'eth0', out: 'eth1' } : { local: [LOCAL[family]], in: 'eth0' };
-  return { family, rules, refused, ruleset, packets, given, host: buildHost(given), profile };
+  const given = software ? drawHost(draw, topology, family) : plainHost(topology, family);
+  const link = software && draw.chance(0.3) ? draw.pick(LINKS) : ETHERNET;
+  return { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
 }
 
 /** Swarm style: what this case's packets may be. */
-function drawTraffic(draw: Draw, judge: Judge, topology: TrafficFeatures['topology'], ruleset: RuleSet): TrafficFeatures {
+function drawTraffic(
+  draw: Draw,
+  judge: Judge,
+  topology: TrafficFeatures['topology'],
+  ruleset: RuleSet,
+  protocols: readonly number[],
+): TrafficFeatures {
   const software = judge === 'software';
   // Where no rule brings conntrack, a kernel still puts fragments together before INPUT; the others do not.
   const fragments = software || topology === 'forward' || needsConntrack(ruleset);
@@ -89,9 +95,14 @@ function drawTraffic(draw: Draw, judge: Judge, topology: TrafficFeatures['topolo
     topology,
     fragments: fragments && draw.chance(0.5),
     damage: draw.chance(0.5),
-    options: draw.chance(0.4),
+    options: draw.pick([0, 0, 0, 0.05, 0.4]),
+    errors: draw.pick([0.02, 0.06, 0.25]),
+    strangers: software ? draw.pick([0, 0, 0.03, 0.2]) : 0,
     unsendable: software,
-    pause: judge === 'kernel' ? 0 : draw.pick([0, 0, 1, 40, 200, 4000]),
+    protocols,
+    flows: draw.pick([1, 2, 4, 12]),
+    fresh: draw.pick([0.03, 0.15]),
+    pause: judge === 'kernel' ? 0 : draw.pick([0, 0, 1, 40, 200, 4000, ...(software ? [500_000] : [])]),
   };
 }
 
@@ -110,20 +121,10 @@ function legalRules(written: string, family: Family): Pick<FuzzCase, 'rules' | '
   }
 }
 
-/** The length the IP header claims: padding must not fill up what is missing. */
-function announced(bytes: Uint8Array, family: Family): number {
-  const at = family === 4 ? 2 : 4;
-  return bytes[at]! * 256 + bytes[at + 1]! + (family === 4 ? 0 : 40);
-}
-
-/** The packets as a pcap file of Ethernet frames, as the firewall's device would have captured them. */
-export function captureOf(packets: readonly FuzzPacket[]): Uint8Array {
-  const frames: WrittenFrame[] = packets.map(({ time, bytes, family, direction, kind, sourceMac }) => {
-    const [to, from] = direction === 'out' ? [sourceMac, DEVICE_MAC] : [GROUP_MACS[kind], sourceMac];
-    return {
-      time,
-      bytes: ethernetFrame(to, from, family, bytes, bytes.length % 2 === 0 && announced(bytes, family) <= bytes.length),
-    };
-  });
-  return writePcap(frames, ETHERNET);
+/** The packets as a pcap file of one link type. */
+export function captureOf({ packets, link }: Pick<FuzzCase, 'packets' | 'link'>): Uint8Array {
+  return writePcap(
+    packets.map((packet) => ({ time: packet.time, bytes: frameOf(packet, link) })),
+    link,
+  );
 }

@@ -17,6 +17,12 @@ const RIGHT_OPTIONS: readonly (readonly number[])[] = [
 const BROKEN_OPTIONS: readonly (readonly number[])[] = [
   [7, 40, 4, 0],
   [7, 7, 3, 0, 0, 0, 0, 0],
+  [7, 7, 6, 0, 0, 0, 0, 0],
+  [7, 3, 4, 7, 3, 4, 0, 0],
+  [0x44, 8, 7, 0, 0, 0, 0, 0],
+  [0x44, 8, 9, 0xf1, 0, 0, 0, 0],
+  [0x83, 7, 4, 0, 0, 0, 0, 0],
+  [0x86, 4, 0, 0],
   [7, 2, 1, 1],
   [0x44, 3, 5, 0],
   [0x94, 3, 0, 0],
@@ -26,7 +32,7 @@ const BROKEN_OPTIONS: readonly (readonly number[])[] = [
 
 /** IPv4 options, a multiple of four bytes. */
 export function ipv4Options(draw: Draw, damage: boolean): Uint8Array {
-  if (damage && draw.chance(0.2)) return Uint8Array.from(draw.pick(BROKEN_OPTIONS));
+  if (damage && draw.chance(0.4)) return Uint8Array.from(draw.pick(BROKEN_OPTIONS));
   return Uint8Array.from(draw.pick(RIGHT_OPTIONS));
 }
 
@@ -65,16 +71,21 @@ function header(draw: Draw, type: number, damage: boolean): number[] {
 
 /** The length byte and options of a hop-by-hop or destination header. */
 function optionsOf(draw: Draw, damage: boolean): number[] {
-  if (damage && draw.chance(0.15))
+  if (damage && draw.chance(0.25))
     return draw.pick([
       [0, 1, 9, 0, 0, 0, 0],
       [0, 0xc2, 4, 0, 0, 0, 0],
+      [0, 0x5e, 4, 1, 2, 3, 4],
+      [0, 0x9e, 4, 1, 2, 3, 4],
+      [1, ...new Array<number>(8).fill(0), 1, 3, 0, 0, 0],
+      [0, 1, 4, 0, 0, 1, 0],
       [3, 1, 4, 0, 0, 0, 0],
     ]);
   return draw.pick([
     [0, 1, 4, 0, 0, 0, 0],
     [0, 5, 2, 0, 0, 1, 0],
     [0, 0x1e, 4, 1, 2, 3, 4],
+    [0, 0, 0, 0, 0, 0, 0],
     [1, 1, 12, ...new Array<number>(12).fill(0)],
   ]);
 }

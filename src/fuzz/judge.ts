@@ -58,7 +58,7 @@ async function besideKernels(said: readonly KernelAnswer[], panel: Panel, onAnsw
   for (const one of said) {
     const { refused } = one.outcome;
     if (refused !== undefined) return { kind: 'refused', between: [one.kernel.name, 'parser'], lines: [refused.stderr.trim()] };
-    const [job, capture] = [jobOf(one.sent), captureOf(one.sent.packets)];
+    const [job, capture] = [jobOf(one.sent), captureOf(one.sent)];
     for (const [index, witness] of panel.programs.entries()) {
       const answer = await asked(witness, job, capture);
       if (!('result' in answer)) return answer;
@@ -91,7 +91,7 @@ async function amongPrograms(
   onAnswer: OnAnswer,
 ): Promise<Mismatch | undefined> {
   if (first === undefined) return undefined;
-  const capture = captureOf(fuzzCase.packets);
+  const capture = captureOf(fuzzCase);
   const job = jobOf(fuzzCase);
   const believed = await asked(first, job, capture);
   if (!('result' in believed)) return believed;

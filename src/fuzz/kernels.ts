@@ -46,7 +46,7 @@ export interface KernelAnswer {
 export function kernelJob(fuzzCase: FuzzCase, backend = fuzzCase.profile.backend): { job: KernelJob; numbers: number[] } {
   const frames: Frame[] = [];
   const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: frame.bytes.slice() }));
-  reader.push(captureOf(fuzzCase.packets));
+  reader.push(captureOf(fuzzCase));
   const { numbers, skipped: _skipped, ...hosted } = jobFromHost(fuzzCase.host, frames, [fuzzCase.family]);
   return { job: { ...hosted, backend, family: fuzzCase.family, rules: fuzzCase.rules, trace: true }, numbers };
 }

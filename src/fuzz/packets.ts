@@ -4,8 +4,8 @@ import type { Family } from '../model/ruleset.ts';
 import type { Boundaries } from './boundaries.ts';
 import { fillChecksum, type IpFields, icmpMessage, ipPacket } from './build-packet.ts';
 import { type HeaderChain, ipv4Options, ipv6Chain, NO_CHAIN } from './headers.ts';
-import { LOCAL, MACS, PORTS, REMOTE } from './pools.ts';
-import { type Flow, ICMP, type Payload, Transport } from './transport.ts';
+import { LOCAL, MACS, PORTS, REMOTE, STRANGERS } from './pools.ts';
+import { ALL_MOODS, type Flow, ICMP, type Payload, STUTTERS, Transport } from './transport.ts';
 
 export interface TrafficFeatures {
   topology: 'host' | 'forward';
@@ -13,10 +13,19 @@ export interface TrafficFeatures {
   fragments: boolean;
   /** Wrong lengths, checksums, header lengths, tinygrams. */
   damage: boolean;
-  /** IP options and extension headers. */
-  options: boolean;
+  /** How often there are IP options or extension headers. */
+  options: number;
+  /** How often a packet is an ICMP error about one before. */
+  errors: number;
   /** Wrong IP lengths and checksums also in packets the host sends, and SCTP: not for the kernel, whose raw socket mends the first and which has its own states for the second. */
   unsendable: boolean;
+  /** How often an address is none of an ordinary host: groups, broadcast, loopback, unspecified, link-local. */
+  strangers: number;
+  /** IP protocols of most flows; empty: of all kinds. */
+  protocols: readonly number[];
+  /** How many flows are alive at most, and how often a packet begins a new one: few make long conversations. */
+  flows: number;
+  fresh: number;
   /** Up to how many seconds lie between packets now and then; 0: all within milliseconds. */
   pause: number;
 }
@@ -33,8 +42,7 @@ export interface FuzzPacket {
 
 const START = 1_700_000_000_000_000_000n;
 const ERRORS: Record<Family, readonly number[]> = { 4: [3, 11, 12, 4, 5], 6: [1, 2, 3, 4] };
-/** How many live flows there are at most, and how many packets errors choose from. */
-const FLOWS = 12;
+/** How many packets errors choose from. */
 const QUOTABLE = 8;
 const NO_OPTIONS = new Uint8Array(0);
 
@@ -65,7 +73,7 @@ export class Traffic {
     const draw = this.#draw;
     this.#time += this.#gap();
     const flow = this.#flow();
-    const error = this.#sent.length > 0 && draw.chance(0.06);
+    const error = this.#sent.length > 0 && draw.chance(this.#features.errors);
     const { bytes, fromClient } = error ? { bytes: this.#error(flow), fromClient: draw.chance() } : this.#ofFlow(flow);
     this.#sent.push(bytes);
     if (this.#sent.length > QUOTABLE) this.#sent.shift();
@@ -97,23 +105,33 @@ export class Traffic {
   /** Mostly one of the live flows, sometimes a new one. */
   #flow(): Flow {
     const draw = this.#draw;
-    if (this.#flows.length > 0 && !draw.chance(0.15)) return draw.pick(this.#flows);
+    if (this.#flows.length > 0 && !draw.chance(this.#features.fresh)) return draw.pick(this.#flows);
     const remote = draw.pick(this.#remotes);
     const other =
       this.#features.topology === 'host' ? LOCAL[this.#family] : draw.pick(this.#remotes.filter((address) => address !== remote));
     const [client, server] = draw.chance() ? [remote, other] : [other, remote];
     const flow: Flow = {
-      protocol: draw.pick([6, 6, 6, 6, 17, 17, ICMP[this.#family], this.#features.unsendable ? 132 : 6, 136, 47, 99]),
+      protocol: this.#protocol(),
       client,
       server,
       clientPort: this.#port(),
       serverPort: this.#port(),
       next: [draw.integer(0, 0xffffffff), draw.integer(0, 0xffffffff)],
       step: 0,
+      mood: draw.pick(ALL_MOODS),
+      windows: [0, 0],
+      stutter: draw.pick(STUTTERS),
     };
     this.#flows.push(flow);
-    if (this.#flows.length > FLOWS) this.#flows.shift();
+    if (this.#flows.length > this.#features.flows) this.#flows.shift();
     return flow;
+  }
+
+  #protocol(): number {
+    const draw = this.#draw;
+    const { protocols, unsendable } = this.#features;
+    if (protocols.length > 0 && draw.chance(0.85)) return draw.pick(protocols);
+    return draw.pick([6, 6, 6, 6, 17, 17, ICMP[this.#family], unsendable ? 132 : 6, 136, 47, 99]);
   }
 
   #port(): number {
@@ -124,7 +142,7 @@ export class Traffic {
   #ofFlow(flow: Flow): { bytes: Uint8Array; fromClient: boolean } {
     const draw = this.#draw;
     // Sent once more, byte for byte.
-    if (flow.last !== undefined && draw.chance(0.06)) return flow.last;
+    if (flow.last !== undefined && draw.chance(flow.stutter)) return flow.last;
     const shaking = flow.protocol === 6 && flow.step < 3 && draw.chance(0.8);
     const fromClient = shaking ? flow.step !== 1 : draw.chance(0.55);
     const fields = this.#ip(flow, fromClient);
@@ -154,11 +172,14 @@ export class Traffic {
     const { ttls, tos } = this.#edges;
     const source = fromClient ? flow.client : flow.server;
     const sent = this.#features.topology === 'host' && source === LOCAL[this.#family];
+    const strange = draw.chance(this.#features.strangers)
+      ? draw.pick(['source', 'destination', 'destination'] as const)
+      : undefined;
     const damage = this.#features.damage && (this.#features.unsendable || !sent);
     return {
       family: this.#family,
-      source,
-      destination: fromClient ? flow.server : flow.client,
+      source: strange === 'source' ? draw.pick(STRANGERS[this.#family]) : source,
+      destination: strange === 'destination' ? draw.pick(STRANGERS[this.#family]) : fromClient ? flow.server : flow.client,
       protocol: flow.protocol,
       ttl: ttls.length > 0 && draw.chance(0.5) ? draw.pick(ttls) : draw.pick([64, 64, 64, 64, 64, 64, 128, 255, 2, 1]),
       tos: tos.length > 0 && draw.chance(0.5) ? draw.pick(tos) : draw.pick([0, 0, 0, 0x10, 0xb8, 0xff]),
@@ -172,7 +193,7 @@ export class Traffic {
   }
 
   #withOptions(): boolean {
-    return this.#features.options && this.#draw.chance(0.12);
+    return this.#draw.chance(this.#features.options);
   }
 
   #chain(damage: boolean): HeaderChain {

@@ -11,6 +11,23 @@ export const REMOTE: Record<Family, readonly string[]> = {
   6: ['2001:db8:9::2', '2001:db8:9::3', '2001:db8:9:1::2', '2001:db8:ff::77', 'fd00::200'],
 };
 
+/** Addresses that have a way of their own through the stack. */
+export const STRANGERS: Record<Family, readonly string[]> = {
+  4: [
+    '0.0.0.0',
+    '0.0.0.1',
+    '127.0.0.1',
+    '255.255.255.255',
+    '224.0.0.1',
+    '224.0.0.5',
+    '239.1.2.3',
+    '10.9.0.255',
+    '169.254.1.1',
+    '240.0.0.1',
+  ],
+  6: ['::', '::1', '::ffff:10.9.0.2', 'ff01::1', 'ff02::1', 'ff02::2', 'ff02::1:ff00:1', 'ff05::2', 'ff0e::1', 'fe80::1'],
+};
+
 export const PORTS: readonly number[] = [22, 25, 53, 80, 443, 1023, 1024, 40000, 65535];
 
 export const MACS: readonly string[] = ['02:00:00:00:00:99', '02:00:00:00:00:98', '02:00:00:00:01:99'];

@@ -9,6 +9,9 @@ import { rulePools } from './pools.ts';
 export interface RuleFeatures {
   /** Extension names a run may use; swarm style: each run switches some off. */
   extensions: readonly string[];
+  /** What this rule set is mostly about: bugs live where few things meet often. */
+  focus: readonly string[];
+  protocols: readonly number[];
   tables: readonly TableName[];
   /** Rules a chain has at most, and user chains a table has at most. */
   rules: number;
@@ -29,18 +32,54 @@ const PROTOCOL_WORDS: Record<number, string> = {
 const PORTED = [6, 17, 33, 132, 136];
 
 /** Random features: most of everything, now and then without. `only` and `without` are extension names. */
-export function drawFeatures(draw: Draw, only?: readonly string[], without: readonly string[] = []): RuleFeatures {
+export function drawFeatures(
+  draw: Draw,
+  family: Family,
+  only?: readonly string[],
+  without: readonly string[] = [],
+): RuleFeatures {
   const names = extensions
     .map((extension) => extension.name)
     .filter((name) => !without.includes(name) && (only === undefined || only.includes(name)));
-  const kept = names.filter(() => draw.chance(0.7));
-  const tables = (['raw', 'mangle', 'nat', 'security'] as const).filter(() => draw.chance(0.35));
+  const some = names.filter(() => draw.chance(0.7));
+  const kept = some.length > 0 ? some : names;
+  const focus = drawFocus(draw, kept);
+  const tables = (['raw', 'mangle', 'nat', 'security'] as const).filter(
+    (table) => draw.chance(0.35) || focus.some((name) => TABLES[name] === table),
+  );
   return {
-    extensions: kept.length > 0 ? kept : names,
+    extensions: [...new Set([...kept, ...focus])],
+    focus,
+    protocols: drawProtocols(draw, family, focus),
     tables: [...tables, 'filter'],
     rules: draw.pick([2, 4, 8, 16]),
     chains: draw.pick([0, 1, 3, 5]),
   };
+}
+
+/** What is of no use alone. */
+const COMPANY: Readonly<Record<string, string>> = { mark: 'MARK', MARK: 'mark' };
+/** Where targets stand that are legal, or of use, in one table only. */
+const TABLES: Readonly<Record<string, TableName>> = { MARK: 'mangle', CT: 'raw', NOTRACK: 'raw' };
+
+function drawFocus(draw: Draw, names: readonly string[]): string[] {
+  if (!draw.chance(0.7)) return [];
+  const focus = Array.from({ length: draw.integer(1, 3) }, () => draw.pick(names));
+  return [...new Set(focus.flatMap((name) => [name, ...(COMPANY[name] === undefined ? [] : [COMPANY[name]])]))];
+}
+
+/** Those the focus needs, or one or two; empty: all kinds. */
+function drawProtocols(draw: Draw, family: Family, focus: readonly string[]): number[] {
+  const asked = extensions
+    .filter(({ name, families }) => focus.includes(name) && families.includes(family))
+    .flatMap(
+      ({ legality, ...extension }) => legality?.protocols ?? ('implicitFor' in extension ? (extension.implicitFor ?? []) : []),
+    )
+    .filter((protocol) => PROTOCOL_WORDS[protocol] !== undefined);
+  if (asked.length > 0 && draw.chance(0.8)) return asked;
+  if (!draw.chance()) return [];
+  const kinds = [6, 6, 17, ICMP[family], 132, 136, 47];
+  return [draw.pick(kinds), draw.pick(kinds)];
 }
 
 /** A rule set as text; `hooks` are the built-in chains that packets come to. Everything in it is meant to be legal; the parser and the kernel are asked all the same. */
@@ -90,12 +129,19 @@ class RuleWriter {
 
   #rule(table: TableName, chain: string, callable: readonly string[]): string {
     const draw = this.#draw;
-    const protocol = draw.chance(0.6) ? draw.pick([6, 6, 6, 6, 17, 17, ICMP[this.#family], ICMP[this.#family], 132, 136, 47]) : 0;
+    const protocol = draw.chance(0.6) ? this.#protocol() : 0;
     const words = [...this.#builtin(chain, protocol)];
     const inverted = words.includes('-p') && words[words.indexOf('-p') - 1] === '!';
     for (let index = draw.pick([0, 1, 1, 1, 2]); index > 0; index--) words.push(...this.#match(chain, inverted ? 0 : protocol));
     words.push(...this.#target(table, chain, callable, inverted ? 0 : protocol));
     return words.map((word) => (word === '!' ? word : quoteWord(word))).join(' ');
+  }
+
+  #protocol(): number {
+    const draw = this.#draw;
+    const { protocols } = this.#features;
+    if (protocols.length > 0 && draw.chance(0.85)) return draw.pick(protocols);
+    return draw.pick([6, 6, 6, 6, 17, 17, ICMP[this.#family], ICMP[this.#family], 132, 136, 47]);
   }
 
   #builtin(chain: string, protocol: number): string[] {
@@ -129,12 +175,15 @@ class RuleWriter {
         this.#usable(extension.name) && extension.kind === 'match' && this.#fits(extension, chain, protocol),
     );
     if (usable.length === 0) return [];
+    const focused = usable.filter(({ name }) => this.#features.focus.includes(name));
     // What looks into the protocol at hand is only sometimes possible, so it goes first then.
     const own = usable.filter(
       ({ name, implicitFor, legality }) => name === 'multiport' || (legality?.protocols ?? implicitFor) !== undefined,
     );
-    const match = this.#draw.pick(own.length > 0 && this.#draw.chance(0.6) ? own : usable);
-    return ['-m', match.name, ...match.generate(this.#draw, this.#pools, { family: this.#family, protocol })];
+    const wanted =
+      focused.length > 0 && this.#draw.chance(0.6) ? focused : own.length > 0 && this.#draw.chance(0.6) ? own : usable;
+    const match = this.#draw.pick(wanted);
+    return ['-m', match.name, ...match.generate(this.#draw, this.#pools, { family: this.#family, protocol, chain })];
   }
 
   #usable(name: string): boolean {
@@ -151,12 +200,6 @@ class RuleWriter {
 
   #target(table: TableName, chain: string, callable: readonly string[], protocol: number): string[] {
     const draw = this.#draw;
-    const roll = draw.integer(0, 99);
-    if (roll < 22) return [];
-    if (roll < 46 && callable.length > 0) return [draw.chance(0.2) ? '-g' : '-j', draw.pick(callable)];
-    if (roll < 54) return ['-j', 'RETURN'];
-    if (roll < 68) return ['-j', 'ACCEPT'];
-    if (roll < 76 && table !== 'nat') return ['-j', 'DROP'];
     const usable = extensions.filter(
       (extension): extension is TargetExtension =>
         extension.kind === 'target' &&
@@ -165,8 +208,19 @@ class RuleWriter {
         (extension.legality?.tables?.includes(table) ?? true) &&
         (extension.legality?.hooks?.includes(chain) ?? true),
     );
-    if (usable.length === 0) return ['-j', 'ACCEPT'];
-    const target = draw.pick(usable);
-    return ['-j', target.name, ...target.generate(draw, this.#pools, { family: this.#family, protocol })];
+    const focused = usable.filter(({ name }) => this.#features.focus.includes(name));
+    const written = (target: TargetExtension): string[] => [
+      '-j',
+      target.name,
+      ...target.generate(draw, this.#pools, { family: this.#family, protocol }),
+    ];
+    if (focused.length > 0 && draw.chance(0.4)) return written(draw.pick(focused));
+    const roll = draw.integer(0, 99);
+    if (roll < 22) return [];
+    if (roll < 46 && callable.length > 0) return [draw.chance(0.2) ? '-g' : '-j', draw.pick(callable)];
+    if (roll < 54) return ['-j', 'RETURN'];
+    if (roll < 68) return ['-j', 'ACCEPT'];
+    if (roll < 76 && table !== 'nat') return ['-j', 'DROP'];
+    return usable.length === 0 ? ['-j', 'ACCEPT'] : written(draw.pick(usable));
   }
 }

@@ -37,6 +37,7 @@ export async function saveFound(parent: string, found: Found, options: CaseOptio
   const about: About = {
     story: `${mismatch.between.join(' and ')}: ${mismatch.kind}. ${mismatch.lines[0] ?? ''}`,
     host: fuzzCase.given,
+    ...(Object.keys(fuzzCase.profile.sysctls).length > 0 ? { sysctls: fuzzCase.profile.sysctls } : {}),
     backends,
     ...(fuzzCase.packets.length > 0 && slow(fuzzCase) ? { spacing: 'real' as const } : {}),
     paths: true,
@@ -46,7 +47,7 @@ export async function saveFound(parent: string, found: Found, options: CaseOptio
   const expected = await expectedOf(fuzzCase, backends);
   const { family, rules } = fuzzCase;
   mkdirSync(folder, { recursive: true });
-  writeFolder(folder, { about, family, rules, capture: captureOf(fuzzCase.packets), expected });
+  writeFolder(folder, { about, family, rules, capture: captureOf(fuzzCase), expected });
   writeFileSync(join(folder, 'README.md'), readme(found, about, expected));
   const script = join(folder, 'show.sh');
   writeFileSync(
@@ -93,7 +94,7 @@ async function byKernel(fuzzCase: FuzzCase, backend: Backend): Promise<Expected 
 
 async function byReference(fuzzCase: FuzzCase, backend: Backend): Promise<Expected> {
   const job = jobOf({ ...fuzzCase, profile: { ...fuzzCase.profile, backend } });
-  const { result, packets } = await ask(PROGRAMS.reference!, job, captureOf(fuzzCase.packets));
+  const { result, packets } = await ask(PROGRAMS.reference!, job, captureOf(fuzzCase));
   return { by: 'reference', counters: kept(result.counters[fuzzCase.family]), paths: packets.map(({ path }) => path ?? []) };
 }
 

@@ -1,6 +1,9 @@
 /** Smaller cases, by steps of the domain. Each is read anew, so that all of them are legal. */
+import { buildHost } from '../model/host-build.ts';
 import { parseSaveAll } from '../syntax/index.ts';
 import type { FuzzCase } from './case.ts';
+import { plainHost } from './hosts.ts';
+import { ETHERNET } from './links.ts';
 import { simplerPacket, unpaused } from './shrink-packets.ts';
 import { simplerRule, withoutChain, withoutRules, withoutStretch, withoutTable } from './shrink-rules.ts';
 
@@ -54,6 +57,14 @@ function* fewerPackets(fuzzCase: FuzzCase): Generator<FuzzCase> {
 function* plainer(fuzzCase: FuzzCase): Generator<FuzzCase> {
   const packets = unpaused(fuzzCase.packets);
   if (packets.some(({ time }, index) => time !== fuzzCase.packets[index]!.time)) yield { ...fuzzCase, packets };
+  const host = plainHost(fuzzCase.host.forward ? 'forward' : 'host', fuzzCase.family);
+  if (fuzzCase.given.addresses !== undefined) yield { ...fuzzCase, given: host, host: buildHost(host) };
+  if (fuzzCase.link !== ETHERNET) yield { ...fuzzCase, link: ETHERNET };
+  const { sysctls } = fuzzCase.profile;
+  for (const name of Object.keys(sysctls)) {
+    const { [name]: _without, ...rest } = sysctls;
+    yield { ...fuzzCase, profile: { ...fuzzCase.profile, sysctls: rest } };
+  }
   if (fuzzCase.profile.prestack === 'lenient') yield { ...fuzzCase, profile: { ...fuzzCase.profile, prestack: 'kernel' } };
 }
 

@@ -13,6 +13,12 @@ export interface Flow {
   /** Next sequence number of client and server. */
   next: [number, number];
   step: number;
+  /** What it does once it is open. */
+  mood: Mood;
+  /** Windows the two sides announced last, in bytes. */
+  windows: [number, number];
+  /** How often a packet is sent again, as it was. */
+  stutter: number;
   /** The packet sent last, to be sent again. */
   last?: { bytes: Uint8Array; fromClient: boolean };
 }
@@ -35,12 +41,25 @@ const RST = 4;
 const PSH = 8;
 const ACK = 16;
 const GRE = 47;
+const UDPLITE = 136;
 const ECHO: Record<Family, readonly [number, number]> = { 4: [8, 0], 6: [128, 129] };
 const ODD_ICMP: Record<Family, readonly number[]> = {
   4: [9, 10, 13, 14, 15, 17, 18, 3, 40],
   6: [133, 135, 143, 1, 4, 139, 151, 152, 200],
 };
-const OUT_OF_WINDOW = [-1, 1, -70_000, 70_000, 1 << 30, -3000];
+/** Flags of the next packet of an open connection: one that talks, closes in order (and opens anew), resets, or does anything. */
+const MOODS = {
+  talk: [ACK, ACK | PSH, ACK | PSH, ACK | PSH],
+  close: [ACK, ACK, ACK | PSH, ACK | FIN, ACK | FIN, SYN],
+  reset: [ACK, ACK | PSH, ACK | PSH, RST, RST | ACK, SYN],
+  any: [ACK, ACK, ACK | PSH, ACK | PSH, ACK | PSH, ACK | FIN, RST, RST | ACK],
+};
+export type Mood = keyof typeof MOODS;
+export const ALL_MOODS: readonly Mood[] = ['talk', 'close', 'reset', 'any', 'any'];
+/** Distances at which windows and acknowledgements are judged (MAXACKWINDOW is one), beside the windows themselves. */
+const DISTANCES = [0, 66_000, 70_000, 1 << 30];
+/** An acknowledgement that counts retransmissions is repeated three times and more. */
+export const STUTTERS: readonly number[] = [0.06, 0.06, 0.5];
 
 export class Transport {
   readonly #draw: Draw;
@@ -64,6 +83,10 @@ export class Transport {
         return this.#udp(flow, fromClient, before);
       case ICMP[this.#family]:
         return { bytes: this.#icmp(flow, fromClient, before), checksumAt: 2 };
+      case UDPLITE:
+        return this.#udplite(flow, fromClient);
+      case GRE:
+        return { bytes: this.#gre(flow), checksumAt: -1 };
       default:
         return { bytes: this.#other(flow, fromClient), checksumAt: -1 };
     }
@@ -81,23 +104,25 @@ export class Transport {
     const side = fromClient ? 0 : 1;
     const planned = draw.chance(0.78);
     const flags = planned ? this.#plannedFlags(flow) : this.#oddFlags();
-    const options = this.#tcpOptions((flags & SYN) !== 0);
+    const options = this.#tcpOptions((flags & SYN) !== 0, flow.next[1 - side]!);
     const header = 20 + ((options.length + 3) & ~3);
     const silent = (flags & (SYN | RST)) !== 0 || !draw.chance(0.45);
     const data = silent ? 0 : this.#room(before + header, [1, 10, 60]);
-    const off = this.#offWindow();
+    const off = this.#offWindow(flow.windows[1 - side]!);
     const acknowledges = (flags & ACK) !== 0 || draw.chance(0.2);
-    const ackOff = draw.chance(0.06) ? draw.pick([1, -1, 100_000, -100_000]) : 0;
+    const ackOff = draw.chance(0.08) ? this.#aside(flow.windows[side]) : 0;
     const sequence = (flow.next[side] + off) >>> 0;
     const acknowledged = acknowledges ? (flow.next[1 - side]! + ackOff) >>> 0 : 0;
     if (off === 0 && (planned || draw.chance(0.3))) this.#advance(flow, side, flags, data);
+    const window = draw.pick([65535, 29200, 1024, 512, draw.chance(0.2) ? 0 : 8192]);
+    flow.windows[side] = window;
     return tcpSegment({
       sourcePort: fromClient ? flow.clientPort : flow.serverPort,
       destinationPort: fromClient ? flow.serverPort : flow.clientPort,
       sequence,
       acknowledged,
       flags,
-      window: draw.pick([65535, 29200, 1024, 512, draw.chance(0.2) ? 0 : 8192]),
+      window,
       options,
       data,
       ...(this.#features.damage && draw.chance(0.02) ? { dataOffset: draw.integer(0, 15) } : {}),
@@ -105,16 +130,22 @@ export class Transport {
   }
 
   /** How far from the next sequence number: nothing, an overlap with what was sent, or out of the window. */
-  #offWindow(): number {
+  #offWindow(window: number): number {
     const draw = this.#draw;
-    if (draw.chance(0.08)) return draw.pick(OUT_OF_WINDOW);
+    if (draw.chance(0.1)) return this.#aside(window);
     return draw.chance(0.06) ? -draw.integer(1, 40) : 0;
+  }
+
+  /** A distance at which something is decided, exactly or one aside. */
+  #aside(window: number): number {
+    const draw = this.#draw;
+    return draw.pick([-1, 1]) * draw.pick([window, ...DISTANCES]) + draw.pick([-1, 0, 1]);
   }
 
   #plannedFlags(flow: Flow): number {
     if (flow.step === 0) return SYN;
     if (flow.step === 1) return SYN | ACK;
-    return this.#draw.pick([ACK, ACK, ACK | PSH, ACK | PSH, ACK | PSH, ACK | FIN, RST, RST | ACK]);
+    return this.#draw.pick(MOODS[flow.mood]);
   }
 
   /** Flags that are not the next step: those of the rules and one bit off, famous ones, any. */
@@ -132,15 +163,31 @@ export class Transport {
     if ((flags & RST) !== 0 && this.#draw.chance()) flow.step = 0;
   }
 
-  #tcpOptions(syn: boolean): Uint8Array {
+  /** `next`: the other side's next sequence number, which selective acknowledgements are about. */
+  #tcpOptions(syn: boolean, next: number): Uint8Array {
     const draw = this.#draw;
     const { tcpOptions } = this.#edges;
-    if (tcpOptions.length > 0 && draw.chance(0.3)) return optionOfKind(draw.pick(tcpOptions));
-    if (syn && draw.chance(0.6)) return Uint8Array.of(2, 4, 5, 0xb4, 4, 2, 1, 3, 3, draw.integer(0, 15));
+    if (tcpOptions.length > 0 && draw.chance(0.3)) return optionOfKind(draw, draw.pick(tcpOptions));
+    if (syn && draw.chance(0.7)) return Uint8Array.from(draw.pick(SYN_OPTIONS)(draw.integer(0, 15)));
     if (draw.chance(0.3)) return Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2);
-    if (draw.chance(0.1)) return Uint8Array.of(1, 1, 5, draw.pick([10, 18, 9]), ...new Array<number>(16).fill(1));
+    if (draw.chance(0.15)) return this.#selective(next);
     if (draw.chance(0.08)) return Uint8Array.from({ length: draw.integer(1, 12) }, () => draw.integer(0, 255));
     return new Uint8Array(0);
+  }
+
+  /** One or two blocks that end near what the other side sent; of a wrong length now and then. */
+  #selective(next: number): Uint8Array {
+    const draw = this.#draw;
+    const blocks = draw.pick([1, 2]);
+    const out = new Uint8Array(4 + 8 * blocks);
+    out.set([1, 1, 5, 2 + 8 * blocks - (draw.chance(0.1) ? 1 : 0)]);
+    const view = new DataView(out.buffer);
+    for (let block = 0; block < blocks; block++) {
+      const end = (next + draw.pick([-40, -1, 0, 0, 1, 70_000])) >>> 0;
+      view.setUint32(4 + 8 * block, (end - 10) >>> 0);
+      view.setUint32(8 + 8 * block, end);
+    }
+    return out;
   }
 
   #udp(flow: Flow, fromClient: boolean, before: number): Payload {
@@ -169,10 +216,33 @@ export class Transport {
     return icmpMessage(type, code, rest, new Uint8Array(this.#room(before + 8, [0, 8, 56])));
   }
 
-  /** Plain GRE has flags and version 0; the others begin with ports. */
+  /** Where UDP has its length it has how much its checksum covers: all (0 or the length), less than its header, more than there is. There must be a checksum. */
+  #udplite(flow: Flow, fromClient: boolean): Payload {
+    const draw = this.#draw;
+    const [from, to] = fromClient ? [flow.clientPort, flow.serverPort] : [flow.serverPort, flow.clientPort];
+    const bytes = udpDatagram(from, to, draw.pick([0, 1, 20]));
+    const covered = draw.pick([0, bytes.length, bytes.length, 7, bytes.length + 1]);
+    new DataView(bytes.buffer).setUint16(4, covered);
+    return { bytes, checksumAt: draw.chance(0.1) ? -1 : 6 };
+  }
+
+  /** Version 0 without anything; version 1 (PPTP) with a call id, carrying PPP or something else. */
+  #gre(flow: Flow): Uint8Array {
+    const draw = this.#draw;
+    const bytes = new Uint8Array(draw.pick([0, 2, 4, 8, 12, 40]));
+    if (bytes.length < 8 || draw.chance()) return bytes;
+    const view = new DataView(bytes.buffer);
+    view.setUint16(0, 0x2001);
+    view.setUint16(2, draw.chance(0.8) ? 0x880b : 0x0800);
+    view.setUint16(4, bytes.length - 8);
+    view.setUint16(6, flow.clientPort);
+    return bytes;
+  }
+
+  /** Begins with ports. */
   #other(flow: Flow, fromClient: boolean): Uint8Array {
     const bytes = new Uint8Array(this.#draw.pick([0, 2, 4, 12, 40]));
-    if (bytes.length < 4 || flow.protocol === GRE) return bytes;
+    if (bytes.length < 4) return bytes;
     const view = new DataView(bytes.buffer);
     view.setUint16(0, fromClient ? flow.clientPort : flow.serverPort);
     view.setUint16(2, fromClient ? flow.serverPort : flow.clientPort);
@@ -180,5 +250,25 @@ export class Transport {
   }
 }
 
-/** An option of that kind in front of one no-operation; kinds 0 and 1 have no length. */
-const optionOfKind = (kind: number): Uint8Array => (kind < 2 ? Uint8Array.of(1, 1, kind, 1) : Uint8Array.of(1, kind, 3, 0));
+/** Options of a SYN, by its window scale: the usual ones, and some of them only. */
+const SYN_OPTIONS: readonly ((scale: number) => readonly number[])[] = [
+  (scale) => [2, 4, 5, 0xb4, 4, 2, 1, 3, 3, scale],
+  (scale) => [2, 4, 5, 0xb4, 4, 2, 1, 3, 3, scale],
+  (scale) => [1, 3, 3, scale],
+  () => [1, 1, 4, 2],
+  (scale) => [1, 3, 4, scale, 4, 3, 1, 1],
+];
+
+/** An option of that kind among no-operations; behind the end of the list; behind one without a length; at the very end. Kinds 0 and 1 have no length. */
+function optionOfKind(draw: Draw, kind: number): Uint8Array {
+  if (kind < 2) return Uint8Array.of(1, 1, kind, 1);
+  return Uint8Array.from(
+    draw.pick([
+      [1, kind, 3, 0],
+      [1, kind, 3, 0],
+      [0, kind, 2, 1],
+      [kind === 8 ? 9 : 8, 0, kind, 2],
+      [kind === 8 ? 9 : 8, 3, 0, kind],
+    ]),
+  );
+}
