@@ -51,7 +51,8 @@ export function routePacket(slot: usize): void {
   const source = routeOf(slot, FIELD_SOURCE * 4, six);
   const destination = routeOf(slot, FIELD_DESTINATION * 4, six);
   takeWay(slot, source, destination, six);
-  if (load<u32>(slot, PACKET_DOUBT) !== 0) settleDoubt(slot);
+  // The addresses of an IPv6 packet are looked at before its options.
+  if (load<u32>(slot, PACKET_DOUBT) !== 0 && load<u32>(slot, PACKET_UNSEEN) === 0) settleDoubt(slot);
 }
 
 /** The same for the slots from `slot` up to `end` that decodePlain took, whose frames nobody judged yet. */

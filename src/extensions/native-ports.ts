@@ -30,8 +30,8 @@ function isTested(ports: PortRange | undefined): ports is PortRange {
 export function nativePorts(source: PortRange | undefined, destination: PortRange | undefined, packet: PacketView): boolean {
   if (!isTested(source) && !isTested(destination)) return true;
   const transport = nativeTransport(packet);
-  // A source port alone needs two bytes; the engine's field has it from four bytes on, and both witnesses keep to that.
-  if (transport.length < 4) return false;
+  // A source port alone is read from a packet that ends behind it.
+  if (transport.length < (isTested(destination) ? 4 : 2)) return false;
   const [sport, dport] = [portAt(transport, 0), portAt(transport, 2)];
   if (combined(source, destination)) return (sport === source?.low && dport === destination?.low) !== source?.invert;
   return (!isTested(source) || portMatches(source, sport)) && (!isTested(destination) || portMatches(destination, dport));
@@ -39,7 +39,7 @@ export function nativePorts(source: PortRange | undefined, destination: PortRang
 
 export function nativePortTests(source: PortRange | undefined, destination: PortRange | undefined): Test[] {
   if (!isTested(source) && !isTested(destination)) return [];
-  const tests = [transportHas(4, 'miss')];
+  const tests = [transportHas(isTested(destination) ? 4 : 2, 'miss')];
   if (source !== undefined && destination !== undefined && combined(source, destination)) {
     return [...tests, words(FIELD_SPORT, [0xffff, 0xffff], [source.low, destination.low], source.invert)];
   }

@@ -194,7 +194,7 @@ describe.each(BUILDS)('packets, %s build', (build) => {
         f.FIELD_ICMP_CODE,
         f.FIELD_FRAGMENT,
       ];
-      const ports = length >= 4 ? [1234, 80] : [0, 0];
+      const ports = [length >= 2 ? 1234 : 0, length >= 4 ? 80 : 0];
       const icmp = length >= 2 ? [4, 210] : [0, 0];
       expect(fields.map((field) => front.field(field))).toEqual([length, ...ports, length >= 14 ? 0x3f : 0, ...icmp, 5]);
     }
