@@ -20,8 +20,8 @@ export const FRAGMENT_COST: usize = 28;
 const FIRST_DATA: usize = 32;
 const OTHER_DATA: usize = 4;
 
-/** Keeps `present` bytes at `from`, of which `skip` are headers. 0 without memory. */
-export function keepFragment(from: usize, skip: u32, present: u32, offset: u32, end: u32): usize {
+/** Keeps `present` bytes at `from`, of which `skip` are headers, of a packet of `length` bytes. 0 without memory. */
+export function keepFragment(from: usize, skip: u32, present: u32, offset: u32, end: u32, length: u32): usize {
   const fragment = takeBlock();
   if (fragment === 0) return 0;
   store<u32>(fragment, 0, FRAGMENT_NEXT);
@@ -30,7 +30,7 @@ export function keepFragment(from: usize, skip: u32, present: u32, offset: u32, 
   store<u32>(fragment, 0, FRAGMENT_RUN_END);
   store<u32>(fragment, skip, FRAGMENT_SKIP);
   store<u32>(fragment, present, FRAGMENT_PRESENT);
-  store<u32>(fragment, fragmentCost(present), FRAGMENT_COST);
+  store<u32>(fragment, fragmentCost(length), FRAGMENT_COST);
   let block = fragment;
   let data = FIRST_DATA;
   let done: u32 = 0;

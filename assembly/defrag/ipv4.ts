@@ -98,7 +98,7 @@ function enqueue(slot: usize, ip: usize, queue: usize, buffer: usize): u32 {
   const skip = offset === 0 ? header : 0;
   const present = min<u32>(load<u32>(slot, PACKET_IP_CAPTURED), header + end - offset);
   const from = ip + ((header - skip) as usize);
-  const fragment = keepFragment(from, skip, max<u32>(present, header) - (header - skip), offset, end);
+  const fragment = keepFragment(from, skip, max<u32>(present, header) - (header - skip), offset, end, total);
   const answer = fragment === 0 ? OVERLAP : insert(queue, FAMILY, fragment);
   if (answer !== INSERTED) {
     giveBlocks(fragment);

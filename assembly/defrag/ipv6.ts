@@ -1,6 +1,6 @@
 /** IPv6 fragments: net/ipv6/netfilter/nf_conntrack_reasm.c. */
 import { TRACKING_FRAG6 } from '../../src/abi/conntrack';
-import { FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_MAC_HIGH, FIELD_PACKET_TYPE } from '../../src/abi/fields.ts';
+import { FIELD_DESTINATION, FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_MAC_HIGH, FIELD_PACKET_TYPE } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_JIFFIES } from '../../src/abi/packet.ts';
 import { parameter } from '../conntrack/parameters';
 import { be16 } from '../packet/ethertype.ts';
@@ -123,10 +123,16 @@ export function gather6(slot: usize, leaves: bool, buffer: usize): u32 {
   if (headerAt + FRAGMENT_HEADER > present) return DISCARDED;
   const now = load<i64>(slot, PACKET_JIFFIES);
   expire(FAMILY, now);
-  const device = leaves ? 0 : load<u32>(slot, FIELD_IN_INTERFACE * 4);
+  const device = leaves || !isBoundToLink(slot) ? 0 : load<u32>(slot, FIELD_IN_INTERFACE * 4);
   const expires = now + (parameter(TRACKING_FRAG6) as i64);
   const queue = findQueue(slot, FAMILY, load<u32>(ip + headerAt, 4), (6 << 8) | ((leaves as u32) << 16), device, expires);
   return queue === 0 ? DISCARDED : enqueue(slot, ip, present, queue, buffer);
+}
+
+/** The device is part of the key only where the destination means something else on every link: multicast, link-local. */
+function isBoundToLink(slot: usize): bool {
+  const first = load<u32>(slot, FIELD_DESTINATION * 4);
+  return first >>> 24 === 0xff || first >>> 22 === 0x3fa;
 }
 
 /** nf_ct_frag6_queue. What does not fit is thrown away, but the queue stays, and remembers what it was told. */
@@ -144,7 +150,7 @@ function enqueue(slot: usize, ip: usize, present: u32, queue: usize, buffer: usi
   }
   if (!takesEnd(queue, end, more) || end === offset) return DISCARDED;
   const skip = offset === 0 ? behind : 0;
-  const fragment = keepFragment(ip + (behind - skip), skip, present - (behind - skip), offset, end);
+  const fragment = keepFragment(ip + (behind - skip), skip, present - (behind - skip), offset, end, payload + HEADER);
   const answer = fragment === 0 ? OVERLAP : insert(queue, FAMILY, fragment);
   if (answer !== INSERTED) {
     giveBlocks(fragment);

@@ -1,23 +1,25 @@
 /**
  * Where fragments wait: a pool of blocks (a fragment is a chain of them), a pool of queues (one a datagram), a pool of peers (senders, for
- * ipfrag_max_dist). Taken from untouched memory first, then from free lists; the region is made once and never grows, because the kernel's own
- * limit (ipfrag_high_thresh and nf_conntrack_frag6_high_thresh, 4 MiB a family) is reached first.
+ * ipfrag_max_dist). Taken from untouched memory first, then from free lists; the region is made once and never grows: it holds what the kernel's own
+ * limits allow (ipfrag_high_thresh and nf_conntrack_frag6_high_thresh, 4 MiB a family), and higher limits end there too.
  */
 import { allocate } from '../memory.ts';
 
 export const BLOCK_SIZE: usize = 256;
 export const QUEUE_SIZE: usize = 128;
 export const PEER_SIZE: usize = 16;
-/** What the kernel lets fragments of one family cost. */
-export const HIGH_THRESHOLD: u32 = 4 << 20;
-/** What a queue and a fragment of no length cost: the kernel counts truesize, which depends on the driver; this is about right for any. */
-export const QUEUE_COST: u32 = 256;
-const FRAGMENT_COST: u32 = 768;
+/** What a fragment costs (skb->truesize), measured on 6.18 behind a veth pair: the socket buffer, and a head that slab rounds up, or whole pages. */
+const BUFFER_COST: u32 = 256;
+const SMALLEST_HEAD: u32 = 576;
+const HEAD_END: u32 = 320;
+const HEAD_START: u32 = 30;
+const PAGE: u32 = 4096;
 
 const BUCKETS: u32 = 4096;
 const BUCKETS_SIZE: u32 = 4096 * 4;
-const QUEUES_SIZE: u32 = 2 * ((4 << 20) / 256 + 1) * 128;
-const PEERS_SIZE: u32 = ((4 << 20) / 256 + 1) * 16;
+/** The cheapest queue costs 184 bytes. */
+const QUEUES_SIZE: u32 = 2 * ((4 << 20) / 184 + 1) * 128;
+const PEERS_SIZE: u32 = ((4 << 20) / 184 + 1) * 16;
 const BLOCKS_SIZE: u32 = 10 << 20;
 
 /** Heads of chains of queues and of peers, u32 each. */
@@ -52,9 +54,11 @@ export function regionInit(): bool {
   return true;
 }
 
-/** What a fragment of `length` bytes is counted as. */
+/** What a fragment is counted as; `length`: of its IP packet. */
 export function fragmentCost(length: u32): u32 {
-  return FRAGMENT_COST + length + (length >>> 5);
+  if (length + HEAD_START >= PAGE) return BUFFER_COST + SMALLEST_HEAD + ((length + PAGE - 1) & ~(PAGE - 1));
+  const head = ((HEAD_START + length + 63) & ~63) + HEAD_END;
+  return BUFFER_COST + (head <= SMALLEST_HEAD ? SMALLEST_HEAD : (1 as u32) << (32 - clz<u32>(head - 1)));
 }
 
 /** Address of the chain's head for a hash. */

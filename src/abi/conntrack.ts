@@ -26,7 +26,10 @@ export const TRACKING_GRE_STREAM = 92;
 export const TRACKING_FRAG4 = 96;
 export const TRACKING_FRAG6 = 100;
 export const TRACKING_FRAG4_DISTANCE = 104;
-export const TRACKING_SIZE = 112;
+/** u32: ipfrag_high_thresh and nf_conntrack_frag6_high_thresh, bytes. */
+export const TRACKING_FRAG4_MEMORY = 108;
+export const TRACKING_FRAG6_MEMORY = 112;
+export const TRACKING_SIZE = 120;
 
 /** Verify transport checksums in PREROUTING (nf_conntrack_checksum, and a prestack that is not lenient). */
 export const TRACKING_FLAG_CHECKSUM = 1;

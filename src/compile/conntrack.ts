@@ -10,7 +10,9 @@ import {
   TRACKING_FLAGS,
   TRACKING_FRAG4,
   TRACKING_FRAG4_DISTANCE,
+  TRACKING_FRAG4_MEMORY,
   TRACKING_FRAG6,
+  TRACKING_FRAG6_MEMORY,
   TRACKING_GENERIC,
   TRACKING_GRE,
   TRACKING_GRE_STREAM,
@@ -86,6 +88,8 @@ export function encodeConntrack(profile: Profile, options: ConntrackOptions): Ui
   timeout(TRACKING_FRAG6, 'frag6_timeout');
   view.setUint32(TRACKING_FRAG4, jiffies(sysctl(profile, 'net.ipv4.ipfrag_time')), true);
   view.setUint32(TRACKING_FRAG4_DISTANCE, sysctl(profile, 'net.ipv4.ipfrag_max_dist'), true);
+  view.setUint32(TRACKING_FRAG4_MEMORY, Math.min(sysctl(profile, 'net.ipv4.ipfrag_high_thresh'), 0xffffffff), true);
+  view.setUint32(TRACKING_FRAG6_MEMORY, Math.min(sysctl(profile, 'nf_conntrack_frag6_high_thresh'), 0xffffffff), true);
   return new Uint8Array(view.buffer);
 }
 
