@@ -27,7 +27,7 @@ export async function fuzz(options: FuzzOptions): Promise<number> {
       ...(family === undefined ? {} : { family }),
       ...(only === undefined ? {} : { only }),
     });
-    if (lanes.length === 0) throw new UsageError('--against wants two witnesses at least');
+    if (lanes.length === 0) throw new UsageError('--against wants a program, or two kernels at least');
     if (options.path !== undefined) return await replayPath(lanes, options, options.path);
     return await fuzzLanes(lanes, options);
   } catch (error) {

@@ -4,17 +4,20 @@ import type { Job } from '../model/witness.ts';
 import { captureOf, type FuzzCase } from './case.ts';
 import { type Answer, ask, differences, jobOf } from './differential.ts';
 import { askKernel, type Kernel, type KernelAnswer, kernelDifferences } from './kernels.ts';
+import { metamorphic, type OnRelation } from './metamorphic.ts';
 import type { Witness } from './witness.ts';
 
 /** Programs are held against the first of them; where there are kernels, everything is held against each kernel, or kernel against kernel. */
 export interface Panel {
   programs: readonly Witness[];
   kernels: readonly Kernel[];
+  /** Told of metamorphic checks, for the reach report. */
+  onRelation?: OnRelation;
 }
 
 export interface Mismatch {
-  /** differs: two answers; refused: a kernel does not load what our parser took; failed: a program threw. */
-  kind: 'differs' | 'refused' | 'failed';
+  /** differs: two answers; breaks: a relation does not hold for a program; refused: a kernel does not load what our parser took; failed: a program threw. */
+  kind: 'differs' | 'breaks' | 'refused' | 'failed';
   /** The one that is believed, and the other. */
   between: readonly [string, string];
   lines: string[];
@@ -34,7 +37,10 @@ export async function judgeCases(
 ): Promise<(Mismatch | undefined)[]> {
   if (panel.kernels.length === 0) {
     const found: (Mismatch | undefined)[] = [];
-    for (const one of cases) found.push(await amongPrograms(one, panel.programs, onAnswer));
+    for (const [index, one] of cases.entries()) {
+      const mismatch = await amongPrograms(one, panel.programs, onAnswer);
+      found.push(mismatch === undefined && index % AGAINST_ITSELF === 0 ? await againstThemselves(one, panel) : mismatch);
+    }
     return found;
   }
   const answers = await Promise.all(panel.kernels.map((kernel) => askKernel(kernel, cases)));
@@ -105,13 +111,34 @@ async function amongPrograms(
   return undefined;
 }
 
+/** Each program is held against itself on the first case of every so many: these checks ask it two times as often as there are relations. */
+const AGAINST_ITSELF = 20;
+
+async function againstThemselves(fuzzCase: FuzzCase, { programs, onRelation }: Panel): Promise<Mismatch | undefined> {
+  for (const witness of programs) {
+    try {
+      const broken = await metamorphic(fuzzCase, witness, { ...(onRelation !== undefined && { onRelation }) });
+      if (broken !== undefined)
+        return { kind: 'breaks', between: [witness.name, witness.name], lines: [broken.relation, ...broken.lines] };
+    } catch (error) {
+      return failed(witness, error);
+    }
+  }
+  return undefined;
+}
+
 /** The answer; a mismatch when the program fails, which no case may make it do. */
 async function asked(witness: Witness, job: Job, capture: Uint8Array): Promise<Answer | Mismatch> {
   try {
     return await ask(witness, job, capture);
   } catch (error) {
-    if (error instanceof KernelError) throw error;
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { kind: 'failed', between: [witness.name, witness.name], lines: [text] };
+    return failed(witness, error);
   }
+}
+
+/** Throws what is no fault of a program. */
+function failed({ name }: Witness, error: unknown): Mismatch {
+  if (error instanceof KernelError) throw error;
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { kind: 'failed', between: [name, name], lines: [text] };
 }

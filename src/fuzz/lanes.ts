@@ -66,7 +66,9 @@ export function lanesOf(names: readonly string[], given: LaneOptions): Lane[] {
   const kernels = wanted.filter((name) => PROGRAMS[name] === undefined);
   for (const name of kernels) demand(name);
   const lanes: Lane[] = [];
-  if (programs.length > 1) lanes.push(lane(programs, [], { judge: 'software' }, given));
+  // A program alone is held against itself.
+  if (programs.length > 1 || (programs.length === 1 && kernels.length === 0))
+    lanes.push(lane(programs, [], { judge: 'software' }, given));
   if (programs.length > 0) for (const name of kernels) lanes.push(lane(programs, [name], about(name), given));
   else if (kernels.length > 1)
     lanes.push(lane([], kernels, { judge: kernels.some((name) => VIRTUAL.has(name)) ? 'virtual' : 'kernel' }, given));
@@ -111,7 +113,7 @@ export function openLane({ programs, kernels }: Lane): OpenLane {
       : virtualKernel(virtual.version, virtual.backend);
   });
   return {
-    panel: { programs: witnesses, kernels: judges },
+    panel: { programs: witnesses, kernels: judges, onRelation: meter.relation },
     meter,
     close: async () => {
       await Promise.all(judges.map((kernel) => kernel.close()));

@@ -5,6 +5,7 @@ import type { Listener } from '../reference/index.ts';
 import { referenceSession } from '../replay/reference-session.ts';
 import type { CaseOptions, FuzzCase } from './case.ts';
 import type { Answer } from './differential.ts';
+import { type OnRelation, RELATIONS } from './metamorphic.ts';
 import type { Witness } from './witness.ts';
 
 /** Counts by kind, then by word. */
@@ -19,7 +20,19 @@ export interface Reach {
   counts: Record<Kind, Record<string, number>>;
 }
 
-const KINDS = ['verdict', 'hook', 'state', 'invalid', 'unseen', 'stack', 'match', 'target', 'headers', 'table'] as const;
+const KINDS = [
+  'verdict',
+  'hook',
+  'state',
+  'invalid',
+  'unseen',
+  'stack',
+  'match',
+  'target',
+  'headers',
+  'table',
+  'relation',
+] as const;
 type Kind = (typeof KINDS)[number];
 
 export function emptyReach(): Reach {
@@ -65,6 +78,11 @@ export class ReachMeter {
       else if (target.kind === 'verdict') this.#count('target', target.verdict);
       else this.#count('target', target.kind === 'none' ? 'none' : target.goto ? 'goto' : 'jump');
     },
+  };
+
+  /** A metamorphic check that could be made. */
+  readonly relation: OnRelation = (name, applied) => {
+    if (applied) this.#count('relation', name);
   };
 
   /** The answer of a program to a case. */
@@ -200,6 +218,12 @@ function rarelyMissing(
   );
   out.push(...missing('table', ['raw', 'mangle', 'nat', 'filter', 'security']));
   if (options.judge === 'software') {
+    out.push(
+      ...missing(
+        'relation',
+        RELATIONS.map(({ name }) => name),
+      ),
+    );
     const reachable = (words: readonly string[]): string[] => words.filter((word) => !OUT_OF_REACH.includes(word));
     out.push(...missing('invalid', reachable(INVALID_WORDS)), ...missing('unseen', reachable(UNSEEN_WORDS)));
     out.push(...missing('stack', reachable(STACK_WORDS)));

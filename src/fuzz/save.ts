@@ -14,7 +14,7 @@ import { PROGRAMS } from './witness.ts';
 export function again({ seed, path, mismatch }: Found, options: CaseOptions): string {
   const words = [
     'fuzz',
-    `--against ${mismatch.between.join(',')}`,
+    `--against ${[...new Set(mismatch.between)].join(',')}`,
     `--seed ${seed}`,
     `--path ${path}`,
     `--packets ${options.packets}`,

@@ -44,7 +44,18 @@ const words = (counts: Record<string, number>): string =>
 
 function reachLines({ rules, rulesHit, counts }: Reach): string[] {
   const lines = [`  rules hit   ${count(rulesHit)} of ${count(rules)} (${percent(rulesHit, rules)})`];
-  for (const kind of ['verdict', 'hook', 'state', 'target', 'match', 'invalid', 'stack', 'unseen', 'headers'] as const)
+  for (const kind of [
+    'verdict',
+    'hook',
+    'state',
+    'target',
+    'match',
+    'invalid',
+    'stack',
+    'unseen',
+    'headers',
+    'relation',
+  ] as const)
     if (Object.keys(counts[kind]).length > 0) lines.push(`  ${kind.padEnd(11)} ${words(counts[kind])}`);
   return lines;
 }

@@ -63,7 +63,6 @@ describe('wasmtables fuzz', () => {
 
   it.each([
     [['--against', 'reference,kernel'], /--against knows .*"kernel"/],
-    [['--against', 'engine'], /two witnesses at least/],
     [['--only', 'tpc'], /no match or target "tpc"/],
     [['--time', 'soon'], /90s, 30m or 8h/],
     [['--path', '3'], /--path goes with --seed/],
