@@ -21,10 +21,18 @@ import {
   WAY_LOST_FORWARD,
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
-import { NEXT_ACCEPT, NEXT_DROP } from '../src/abi/program.ts';
+import { NEXT_ACCEPT, NEXT_DROP, NEXT_RESET } from '../src/abi/program.ts';
 import { beginCopy, copying, endCopy } from './broadcast.ts';
 import { runWalk } from './classify/walk.ts';
-import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn, natDone, natPending } from './conntrack/index';
+import {
+  conntrackAhead,
+  conntrackConfirm,
+  conntrackForget,
+  conntrackIn,
+  conntrackReset,
+  natDone,
+  natPending,
+} from './conntrack/index';
 import { defragInit, defragment, mayBeFragment } from './defrag/index.ts';
 import {
   makePlans,
@@ -103,6 +111,7 @@ export function runHooks(plan: usize, slot: usize): u32 {
     if ((operation & 255) === OP_WALK) verdict = runWalk(operation >>> 8, slot, bytes);
     else verdict = operate(operation, slot, bytes);
     if (verdict !== NEXT_ACCEPT) {
+      if (verdict === NEXT_RESET) reset(slot);
       if (!copying) break;
       verdict = NEXT_ACCEPT;
       at = copyEnd(at);
@@ -115,12 +124,19 @@ export function runHooks(plan: usize, slot: usize): u32 {
   return verdict;
 }
 
+/** A rule answered with a TCP reset. */
+function reset(slot: usize): void {
+  const way = load<u32>(slot, PACKET_WAY);
+  conntrackReset(slot, way !== WAY_OUTPUT && way !== WAY_LOOPBACK);
+}
+
 /** The same for a plan that is short (plan.ts): straight on. */
 export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   // Packets come and go as by chance: no branch.
   store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
   const goesOn = (short & SHORT_TRACKS) === 0 || conntrackIn(slot, (short & SHORT_ARRIVES) !== 0);
   const verdict = goesOn ? runWalk(short >>> SHORT_WALK_SHIFT, slot, bytes) : <u32>NEXT_DROP;
+  if (verdict === NEXT_RESET) reset(slot);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
     if (verdict === NEXT_ACCEPT) conntrackConfirm(slot);
     if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);

@@ -22,7 +22,7 @@ import {
   WAY_LOST_INPUT,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
-import { NEXT_ACCEPT, NEXT_HOTDROP, NEXT_REJECT } from '../src/abi/program.ts';
+import { NEXT_ACCEPT, NEXT_HOTDROP, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
 import { UNSEEN_FAMILY } from '../src/abi/reasons.ts';
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
 import { advance } from './clock.ts';
@@ -103,5 +103,5 @@ function verdictOf(slot: usize, next: u32): u32 {
 }
 
 function refusal(next: u32): u32 {
-  return next === NEXT_REJECT ? VERDICT_REJECT : VERDICT_DROP;
+  return next === NEXT_REJECT || next === NEXT_RESET ? VERDICT_REJECT : VERDICT_DROP;
 }

@@ -2,6 +2,7 @@
 export { entryAddress, entryExpires, entryFamily, entryPort, entryProtocol, entryStatus, entryTcpState } from './accessors';
 export { conntrackAhead } from './ahead';
 export { describeConnection } from './listing';
+export { conntrackReset } from './reset';
 export { reserve as conntrackReserve, tablePlaces as connectionPlaces } from './table';
 export {
   conntrackConfirm,

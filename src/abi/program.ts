@@ -20,6 +20,8 @@ export const NEXT_DROP = 1;
 export const NEXT_REJECT = 2;
 /** A match dropped the packet: no rule counted. */
 export const NEXT_HOTDROP = 3;
+/** Rejected by a TCP reset, which closes the connection, too. */
+export const NEXT_RESET = 4;
 /** Smallest step offset. */
 export const NEXT_STEP = 16;
 

@@ -1,5 +1,5 @@
 /** Pass: follows a walk symbolically from its start, with jumps, gotos and returns dissolved, into one residual program for a box. */
-import { NEXT_ACCEPT, NEXT_DROP, NEXT_HOTDROP, NEXT_REJECT } from '../abi/program.ts';
+import { NEXT_ACCEPT, NEXT_DROP, NEXT_HOTDROP, NEXT_REJECT, NEXT_RESET } from '../abi/program.ts';
 import type { Box } from './box.ts';
 import { Decider, type Decisions, END_HIT, END_HOTDROP } from './partial.ts';
 import type { Ropes } from './segments.ts';
@@ -187,7 +187,8 @@ class Flattener {
   }
 }
 
-export function verdictNumber(verdict: 'ACCEPT' | 'DROP' | 'REJECT'): number {
-  if (verdict === 'ACCEPT') return NEXT_ACCEPT;
-  return verdict === 'DROP' ? NEXT_DROP : NEXT_REJECT;
+const VERDICT_NUMBERS = { ACCEPT: NEXT_ACCEPT, DROP: NEXT_DROP, REJECT: NEXT_REJECT, RESET: NEXT_RESET } as const;
+
+export function verdictNumber(verdict: keyof typeof VERDICT_NUMBERS): number {
+  return VERDICT_NUMBERS[verdict];
 }

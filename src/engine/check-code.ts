@@ -87,7 +87,7 @@ class CodeChecker {
   /** Steps lead to steps before them. */
   private next(next: number, from: number): void {
     if (next < program.NEXT_STEP) {
-      this.demand(next <= program.NEXT_HOTDROP, 'an unknown verdict');
+      this.demand(next <= program.NEXT_RESET, 'an unknown verdict');
       return;
     }
     this.demand(next < from, 'a step leads forwards');

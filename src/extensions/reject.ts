@@ -58,7 +58,7 @@ export const REJECT: TargetExtension<RejectOptions> = {
   legalityOf: (options): Legality | undefined => (options.with === 'tcp-reset' ? { protocols: [TCP] } : undefined),
   print: (options) => ` --reject-with ${options.with}`,
   evaluate: () => 'REJECT',
-  lower: () => ({ kind: 'verdict', verdict: 'REJECT' }),
+  lower: (options) => ({ kind: 'verdict', verdict: options.with === 'tcp-reset' ? 'RESET' : 'REJECT' }),
 
   generate(draw, _, { family, protocol }) {
     if (draw.chance(0.4)) return [];

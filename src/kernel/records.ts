@@ -3,6 +3,7 @@ import { KernelError, type KernelJob, type KernelPacket } from './job.ts';
 import * as plan from './plan.ts';
 import type { Saved } from './saved.ts';
 import { packetTrace, type RuleNumbers, tracedPacket } from './trace.ts';
+import { untraceable } from './untraceable.ts';
 
 /** The injector lost trace records, or a frame did not arrive. */
 export class LostRecords extends KernelError {}
@@ -57,7 +58,10 @@ export function tracedPackets(
   return raw.map(({ logs, traces, gathered = false, ...packet }, i) => {
     const frame = job.frames[i];
     if (!job.trace || frame === undefined) return packet;
-    const own = plan.frameFamily(job, frame) === job.family ? saved : (other ?? saved);
-    return { ...packet, ...tracedPacket(packetTrace(logs, traces, numbers), own, gathered) };
+    const family = plan.frameFamily(job, frame);
+    const trace = packetTrace(logs, traces, numbers);
+    // Silence says nothing of such a packet; the counters do.
+    if (trace.marks.length + trace.path.length === 0 && untraceable(frame.bytes, family)) return packet;
+    return { ...packet, ...tracedPacket(trace, family === job.family ? saved : (other ?? saved), gathered) };
   });
 }

@@ -23,7 +23,8 @@ export type Test =
 
 /** What a target does besides being counted. */
 export type Action =
-  | { kind: 'verdict'; verdict: 'ACCEPT' | 'DROP' | 'REJECT' }
+  /** RESET: rejected by a TCP reset, which closes the packet's connection. */
+  | { kind: 'verdict'; verdict: 'ACCEPT' | 'DROP' | 'REJECT' | 'RESET' }
   | { kind: 'return' }
   | { kind: 'jump'; chain: string }
   | { kind: 'goto'; chain: string }

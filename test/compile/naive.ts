@@ -66,7 +66,7 @@ export class Naive {
       line(at.bare ? (current.policy === null ? 'return' : 'policy') : 'rule');
       const { action } = at;
       rule++;
-      if (action.kind === 'verdict') return { verdict: action.verdict, path };
+      if (action.kind === 'verdict') return { verdict: action.verdict === 'RESET' ? 'REJECT' : action.verdict, path };
       if (action.kind === 'return') leave();
       if (action.kind === 'jump') stack.push([chain, rule]);
       if (action.kind === 'jump' || action.kind === 'goto') {

@@ -1,0 +1,28 @@
+/** REJECT --reject-with tcp-reset closes the connection of the packet it answers (net/ipv4/netfilter/nf_reject_ipv4.c and its IPv6 twin; nf_conntrack_tcp_set_closing). */
+import { TCP_CLOSE, TRACKING_TCP } from '../../src/abi/conntrack';
+import { FIELD_FRAGMENT, FIELD_L4_LENGTH, FIELD_PROTOCOL, FIELD_TCP_FLAGS } from '../../src/abi/fields';
+import { PACKET_CT_ENTRY, PACKET_JIFFIES } from '../../src/abi/packet';
+import { lenient } from '../stack/host';
+import { checksumHolds } from './checksum';
+import { ENTRY_TCP_STATE, ENTRY_TIMEOUT, PROTOCOL_TCP } from './entry';
+import { parameter } from './parameters';
+import { TCP_HEADER_SIZE } from './tcp-options';
+import { isConfirmed } from './timeout';
+
+const RST: u32 = 4;
+
+/**
+ * A rule answers the packet with a reset. `arrived`: it came in, so its checksum must hold, whatever nf_conntrack_checksum says; this host's own packets
+ * get theirs later.
+ */
+export function conntrackReset(slot: usize, arrived: bool): void {
+  const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
+  if (entry === 0 || !isConfirmed(entry)) return;
+  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP || load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return;
+  const length = load<u32>(slot, FIELD_L4_LENGTH * 4);
+  if (length < TCP_HEADER_SIZE || (load<u32>(slot, FIELD_TCP_FLAGS * 4) & RST) !== 0) return;
+  if (arrived && !lenient && !checksumHolds(slot, PROTOCOL_TCP, length)) return;
+  if (load<u8>(entry, ENTRY_TCP_STATE) === TCP_CLOSE) return;
+  store<u8>(entry, TCP_CLOSE, ENTRY_TCP_STATE);
+  store<i64>(entry, load<i64>(slot, PACKET_JIFFIES) + (parameter(TRACKING_TCP + (TCP_CLOSE << 2)) as i64), ENTRY_TIMEOUT);
+}
