@@ -40,6 +40,11 @@ export function ipv6(slot: usize, ip: usize, captured: u32): void {
   // A payload length of 0 before hop-by-hop options is left to the jumbo option: without one, padding stays.
   let total = unbounded ? captured : payload + HEADER;
   if (total > captured && !lenient) {
+    // The stack would have looked at the addresses first; this one never comes to stack/.
+    if (load<u32>(slot, PACKET_DOUBT) === 0 && staysInside(ip)) {
+      doubt(slot, UNSEEN_IP6_ADDRESS);
+      putHeader(slot, ip, 0);
+    }
     unseen(slot, UNSEEN_IP_TRUNCATED);
     return;
   }
@@ -50,6 +55,15 @@ export function ipv6(slot: usize, ip: usize, captured: u32): void {
   }
   putHeader(slot, ip, total);
   extensionHeaders(slot, ip, next, min<u32>(total, captured));
+}
+
+/** From or to ::1, or to a group of the device alone. */
+function staysInside(ip: usize): bool {
+  return isLoopback(ip + 8) || isLoopback(ip + 24) || (load<u8>(ip, 24) === MULTICAST && (load<u8>(ip, 25) & 15) === 1);
+}
+
+function isLoopback(address: usize): bool {
+  return load<u64>(address) === 0 && load<u64>(address, 8) === 0x0100000000000000;
 }
 
 function putHeader(slot: usize, ip: usize, total: u32): void {

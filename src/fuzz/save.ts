@@ -1,7 +1,7 @@
 /** A mismatch as a folder that can be committed: the smallest case, what the kernel says of it, the story, and a script that shows it on any Linux. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { available } from '../kernel/index.ts';
+import { available, KernelError } from '../kernel/index.ts';
 import { type CaseOptions, captureOf, type FuzzCase } from './case.ts';
 import { ask, jobOf } from './differential.ts';
 import { type About, type Backend, type CaseFolder, type Expected, kept, writeFolder } from './folder.ts';
@@ -79,7 +79,7 @@ async function expectedOf(fuzzCase: FuzzCase, backends: readonly Backend[]): Pro
   return out;
 }
 
-/** undefined when the kernel cannot be given the rules, or every packet as it is. */
+/** undefined when the kernel cannot be given the host, the rules, or every packet as it is. */
 async function byKernel(fuzzCase: FuzzCase, backend: Backend): Promise<Expected | undefined> {
   const kernel = runningKernel(backend);
   try {
@@ -87,6 +87,9 @@ async function byKernel(fuzzCase: FuzzCase, backend: Backend): Promise<Expected 
     const { counters, packets, kernel: identity, refused } = said!.outcome;
     if (refused !== undefined || packets.length !== fuzzCase.packets.length) return undefined;
     return { by: `kernel ${identity.release}`, counters: kept(counters), paths: packets.map(({ path }) => path ?? []) };
+  } catch (error) {
+    if (error instanceof KernelError) return undefined;
+    throw error;
   } finally {
     await kernel.close();
   }
