@@ -9,9 +9,9 @@ export const FIELD_PROTOCOL = 0;
 export const FIELD_FRAGMENT = 1;
 /** Bytes present from the transport header to the end of the IP packet (headers of non-first fragments count what lies there). */
 export const FIELD_L4_LENGTH = 2;
-/** First two bytes of the transport header, big-endian, whenever L4_LENGTH >= 4 (whatever the protocol or fragment offset), else 0. */
+/** First two bytes of the transport header, big-endian, whenever L4_LENGTH >= 2 (whatever the protocol or fragment offset), else 0. */
 export const FIELD_SPORT = 3;
-/** Bytes 2 and 3 of the transport header, likewise. */
+/** Bytes 2 and 3 of the transport header when L4_LENGTH >= 4, likewise. */
 export const FIELD_DPORT = 4;
 /** Byte 13 of the transport header & 0x3f (URG ACK PSH RST SYN FIN) when L4_LENGTH >= 14, else 0. */
 export const FIELD_TCP_FLAGS = 5;

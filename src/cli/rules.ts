@@ -4,7 +4,10 @@ import type { RuleError } from '../model/errors.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import { parseRulesAll } from '../syntax/index.ts';
 import { UsageError } from './exit.ts';
-import { forcedFamily, type RuleOptions } from './options.ts';
+import { forcedFamily, type ProfileOptions, type RuleOptions } from './options.ts';
+
+/** `backend`: whose restore loads the rules; legacy when absent. */
+export type LoadOptions = RuleOptions & Partial<Pick<ProfileOptions, 'backend'>>;
 
 export type DualRules = Partial<Record<Family, RuleSet>>;
 
@@ -35,7 +38,7 @@ export function readText(path: string): string {
  * One entry a -R; each holds the IPv4 and/or IPv6 rule set of that file (a script may hold both), and the --rules6 half added.
  * @throws RuleFileError with every error's place; UsageError for files that cannot be read.
  */
-export function loadRules(options: RuleOptions): DualRules[] {
+export function loadRules(options: LoadOptions): DualRules[] {
   const forced = forcedFamily(options);
   const parse = (path: string, family: Family | undefined): DualRules => parseFile(path, family, options);
   const second = options.rules6 === undefined ? undefined : parse(options.rules6, 6)[6];
@@ -45,12 +48,13 @@ export function loadRules(options: RuleOptions): DualRules[] {
   });
 }
 
-function parseFile(path: string, family: Family | undefined, options: RuleOptions): DualRules {
+function parseFile(path: string, family: Family | undefined, options: LoadOptions): DualRules {
   const { result, errors } = parseRulesAll(readText(path), {
     file: path === '-' ? 'standard input' : path,
     ...(family === undefined ? {} : { family }),
     repair: options.repair === true,
     unsupported: options.unsupported,
+    ...(options.backend === undefined ? {} : { backend: options.backend }),
   });
   if (result === undefined) throw new RuleFileError(errors);
   const rules: DualRules = {};

@@ -34,6 +34,8 @@ export interface ParseContext {
   /** The chain the rule is in (targets that are legal in some chains only are checked by syntax/legality once all is read). */
   chain: string;
   builtin: Builtin;
+  /** Whose iptables reads the rule: what they refuse differs. Without one, legacy. */
+  backend?: Profile['backend'];
   /** Where `-m NAME` or `-j NAME` stands. */
   position: Position;
   /** An error to throw: at an option's place (or the extension's), with a hint. */
@@ -88,6 +90,11 @@ export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
   kind: 'match';
   /** True when a rule set holding this match makes the kernel register conntrack (kernel-semantics 4.2). */
   needsConntrack?: boolean;
+  /**
+   * True when iptables-nft compiles these options to expressions of its own: the kernel module's check of the protocol is not made then, and a
+   * rule may name it inverted.
+   */
+  isNative?(options: O): boolean;
   /** Protocol numbers for which `-p PROTO --option` loads this match without -m. */
   implicitFor?: readonly number[];
   /** The reference: what the kernel's match function answers (with the extension's own inversions). */

@@ -26,6 +26,8 @@ export const limit: MatchExtension<Rate> = {
     const burst = all.get('limit-burst');
     const average = rate === undefined ? DEFAULT_AVERAGE : readAverage(all, rate);
     const out = { average, burst: burst === undefined ? DEFAULT_BURST : all.number(burst, 10000) };
+    // nft_limit counts in 64 bits, and takes a burst of 0 for its default.
+    if (context.backend === 'nft') return { ...out, burst: out.burst || DEFAULT_BURST };
     const { cost, cap } = creditBucket(out, CHECKED_HZ);
     if (out.burst === 0 || cap < cost) {
       const hint =

@@ -43,6 +43,7 @@ export const tcp: MatchExtension<TcpOptions> = {
   about: 'TCP ports, flags and one option',
   legality: { protocols: [6] },
   implicitFor: [6],
+  isNative,
 
   parse(given, context) {
     const all = new Given('tcp', specs, given, context);

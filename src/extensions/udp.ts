@@ -25,6 +25,7 @@ export const udp: MatchExtension<UdpOptions> = {
   about: 'UDP ports',
   legality: { protocols: [17] },
   implicitFor: [17],
+  isNative,
 
   parse(given, context) {
     const all = new Given('udp', specs, given, context);

@@ -3,7 +3,7 @@ import { parseProtocol, protocolName, protocolNames } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { TableName } from '../model/ruleset.ts';
 import { BUILTIN_CHAINS } from '../model/ruleset.ts';
-import { parseNetworks } from './addresses.ts';
+import { type Network, parseNetworks } from './addresses.ts';
 import { type Command, type CommandLetter, type Context, fail } from './context.ts';
 import { badWord, loadMatch, loadTarget, type Reading, unknownOption, useExtension, writtenName } from './extend.ts';
 import { Getopt, type Item } from './getopt.ts';
@@ -140,11 +140,11 @@ function readRuleOption(reading: Reading, item: BuiltinItem, invert: boolean): v
   const value = 'sdpioj'.includes(letter) ? wholeWord(item) : wordOf(item);
   switch (letter) {
     case 's':
-      draft.sources = parseNetworks(value, context);
+      draft.sources = networks(reading, value, invert);
       draft.sourceInverted = invert;
       break;
     case 'd':
-      draft.destinations = parseNetworks(value, context);
+      draft.destinations = networks(reading, value, invert);
       draft.destinationInverted = invert;
       break;
     case 'p':
@@ -170,6 +170,17 @@ function readRuleOption(reading: Reading, item: BuiltinItem, invert: boolean): v
       loadTarget(reading, value, true);
       break;
   }
+}
+
+/** The value of -s or -d. An inverted mask of zero matches nothing; iptables-nft has no way to say it. */
+function networks({ context }: Reading, value: Word, invert: boolean): Network[] {
+  const found = parseNetworks(value, context);
+  if (invert && context.backend === 'nft' && found.some(({ mask }) => mask.every((word) => word === 0))) {
+    throw fail(context, value, 'iptables-nft refuses an inverted mask of zero', {
+      hint: 'leave the rule out: it can never match',
+    });
+  }
+  return found;
 }
 
 /** For -s -d -p -i -o -j iptables takes the whole last word, so that an attached value (-ptcp, -jDROP, --source=a.b.c.d) is no protocol, target or address. */

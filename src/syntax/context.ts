@@ -1,6 +1,7 @@
 /** What reading a command needs to know, and what it gives. */
 import type { MatchExtension, TargetExtension } from '../extensions/extension.ts';
 import type { RuleError } from '../model/errors.ts';
+import type { Profile } from '../model/profile.ts';
 import type { Family, Rule, TableName } from '../model/ruleset.ts';
 import { errorAt, type Note, type Source, type Word } from './source.ts';
 
@@ -21,6 +22,7 @@ export interface Context extends ChainLookup {
   family: Family;
   registry: Registry;
   unsupported: 'refuse' | 'assume-miss' | 'assume-hit';
+  backend: Profile['backend'];
   /** In a dump `-t`, `-w` and `-M` are refused and the table is the block's; on a command line it is `filter` until `-t` says otherwise. */
   dump: boolean;
   table: TableName;

@@ -60,6 +60,9 @@ export function loadTarget(reading: Reading, word: Word, goto: boolean): void {
       : undefined;
     throw fail(context, word, `target name with a blank in it`, { hint });
   }
+  if (name === 'QUEUE' && context.backend === 'nft') {
+    throw fail(context, word, 'iptables-nft has no QUEUE', { hint: 'write -j NFQUEUE' });
+  }
   draft.jump = { word, goto };
   if (isVerdict(name) || goto) return;
   if (context.isChain(reading.table, name)) return;

@@ -1,10 +1,11 @@
 /**
  * What the kernel checks when a table is loaded (ip_tables.c translate_table): loops, and whether matches and targets may stand where they
- * are, judged by the hooks a rule can be reached from.
+ * are, judged by the hooks a rule can be reached from. nf_tables and nft_compat check the same, rule by rule as they are added.
  */
 import type { Extension, Legality } from '../extensions/extension.ts';
+import type { RuleError } from '../model/errors.ts';
 import { protocolName } from '../model/names.ts';
-import type { Chain, Rule, Table } from '../model/ruleset.ts';
+import type { Chain, Match, Rule, Table, Target } from '../model/ruleset.ts';
 import type { Context } from './context.ts';
 import { errorAt } from './source.ts';
 
@@ -12,7 +13,8 @@ import { errorAt } from './source.ts';
 export function checkTable(table: Table, context: Context): void {
   const reached = reachableRules(table, context);
   for (const chain of table.chains) {
-    for (const rule of chain.rules) checkRule(rule, reached.get(rule), table, context);
+    const own = chain.policy === null ? undefined : new Set([chain.name]);
+    for (const rule of chain.rules) checkRule(rule, { reached: reached.get(rule), own }, table, context);
   }
 }
 
@@ -35,7 +37,7 @@ function walk(base: Chain, chains: ReadonlyMap<string, Chain>, reached: Map<Rule
   const stack = [{ chain: base, next: 0 }];
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     const rule = top.chain.rules[top.next++];
-    if (rule === undefined || (rule.target?.kind === 'verdict' && mark(rule, base.name, reached) && unconditional(rule))) {
+    if (rule === undefined || (hides(rule, context) && mark(rule, base.name, reached))) {
       stack.pop();
       active.delete(top.chain.name);
       done.add(top.chain.name);
@@ -64,53 +66,74 @@ function mark(rule: Rule, hook: string, reached: Map<Rule, Set<string>>): true {
   return true;
 }
 
+/** Whether the kernel does not look at what stands behind a rule. That of nftables looks at everything. */
+function hides(rule: Rule, context: Context): boolean {
+  return context.backend === 'legacy' && rule.target?.kind === 'verdict' && unconditional(rule);
+}
+
 /** No condition at all: not even a match that is always true. */
 function unconditional(rule: Rule): boolean {
   const { source, destination, inInterface, outInterface, protocol, fragment } = rule.builtin;
   return rule.matches.length === 0 && !source && !destination && !inInterface && !outInterface && !protocol && !fragment;
 }
 
-function checkRule(rule: Rule, hooks: ReadonlySet<string> | undefined, table: Table, context: Context): void {
-  for (const match of rule.matches) {
-    const extension = match.assumed === undefined ? context.registry.findMatch(match.name, context.family) : undefined;
-    if (extension !== undefined) checkLegality(extension, rule, match.position, hooks, table, context);
-  }
-  const { target } = rule;
-  if (target?.kind !== 'extension') return;
-  if (target.assumed !== undefined) {
-    if (!table.chains.some((chain) => chain.name === target.name)) return;
-    throw errorAt(context.source, target.position, `no chain or target named "${target.name}" yet`, {
-      kind: 'illegal',
-      hint: 'the chain is made further down: put its line in front of the rules',
-    });
-  }
-  const extension = context.registry.findTarget(target.name, context.family);
-  if (extension !== undefined) checkLegality(extension, rule, target.position, hooks, table, context);
+/** Base chains: those a rule is reached from, and the one it stands in. */
+interface Hooks {
+  reached: ReadonlySet<string> | undefined;
+  own: ReadonlySet<string> | undefined;
 }
 
-function checkLegality(
-  extension: Extension,
-  rule: Rule,
-  position: Rule['position'],
-  hooks: ReadonlySet<string> | undefined,
-  table: Table,
-  context: Context,
-): void {
-  const legality: Legality = extension.legality ?? {};
-  const fail = (message: string, hint: string) =>
-    errorAt(context.source, position, `${extension.name}: ${message}`, { kind: 'illegal', hint });
-  if (legality.tables !== undefined && !legality.tables.includes(table.name)) {
-    throw fail(`not in the ${table.name} table`, `only in ${legality.tables.join(', ')}`);
+/** A name taken for a target nobody knows must not turn out to be a chain. */
+function checkAssumed({ target }: Rule, table: Table, context: Context): void {
+  if (target?.kind !== 'extension' || target.assumed === undefined) return;
+  if (!table.chains.some((chain) => chain.name === target.name)) return;
+  throw errorAt(context.source, target.position, `no chain or target named "${target.name}" yet`, {
+    kind: 'illegal',
+    hint: 'the chain is made further down: put its line in front of the rules',
+  });
+}
+
+function checkRule(rule: Rule, hooks: Hooks, table: Table, context: Context): void {
+  checkAssumed(rule, table, context);
+  const uses: [Extension | undefined, Match | Extract<Target, { kind: 'extension' }>][] = rule.matches.map((match) => [
+    context.registry.findMatch(match.name, context.family),
+    match,
+  ]);
+  const { target } = rule;
+  if (target?.kind === 'extension') uses.push([context.registry.findTarget(target.name, context.family), target]);
+  for (const [extension, { options, position, assumed }] of uses) {
+    if (extension === undefined || assumed !== undefined) continue;
+    const fail: Fail = (message, hint) =>
+      errorAt(context.source, position, `${extension.name}: ${message}`, { kind: 'illegal', hint });
+    const inverts = context.backend === 'nft' && extension.kind === 'match' && extension.isNative?.(options) === true;
+    // What a module demands of its options it is asked once: by nf_tables when the rule is added, before anything is known of who calls its chain.
+    const asked = context.backend === 'nft' ? hooks.own : hooks.reached;
+    for (const [legality, from] of [
+      [extension.legality, hooks.reached] as const,
+      [extension.legalityOf?.(options), asked] as const,
+    ]) {
+      if (legality === undefined) continue;
+      checkPlace(legality, table, from, fail);
+      checkProtocol(legality, rule, inverts, fail);
+    }
   }
-  const allowed = legality.hooks;
+}
+
+type Fail = (message: string, hint: string) => RuleError;
+
+function checkPlace(legality: Legality, table: Table, hooks: ReadonlySet<string> | undefined, fail: Fail): void {
+  const { tables, hooks: allowed } = legality;
+  if (tables !== undefined && !tables.includes(table.name)) {
+    throw fail(`not in the ${table.name} table`, `only in ${tables.join(', ')}`);
+  }
   const wrong = allowed === undefined ? undefined : [...(hooks ?? [])].find((hook) => !allowed.includes(hook));
   if (wrong !== undefined) throw fail(`cannot be reached from ${wrong}`, `only from ${allowed?.join(', ')}`);
-  const { protocol } = rule.builtin;
-  if (
-    legality.protocols !== undefined &&
-    (protocol === undefined || protocol.invert || !legality.protocols.includes(protocol.number))
-  ) {
-    const names = legality.protocols.map((number) => protocolName(number) ?? String(number));
-    throw fail(`wants -p ${names.join(' or -p ')}`, 'the rule itself must name the protocol, not inverted');
-  }
+}
+
+/** `inverts`: ! -p will do. */
+function checkProtocol({ protocols }: Legality, { builtin: { protocol } }: Rule, inverts: boolean, fail: Fail): void {
+  if (protocols === undefined) return;
+  if (protocol !== undefined && (!protocol.invert || inverts) && protocols.includes(protocol.number)) return;
+  const names = protocols.map((number) => protocolName(number) ?? String(number));
+  throw fail(`wants -p ${names.join(' or -p ')}`, 'the rule itself must name the protocol, not inverted');
 }

@@ -1,4 +1,5 @@
 /** Options of the readers. */
+import type { Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { ChainLookup, Context, Registry } from './context.ts';
 import type { Source } from './source.ts';
@@ -12,6 +13,8 @@ export interface ParseOptions {
   repair?: boolean;
   /** What to do with extensions that are not there yet. Default: refuse. */
   unsupported?: 'refuse' | 'assume-miss' | 'assume-hit';
+  /** Whose restore loads the rules: they differ in what they take. Default: legacy. */
+  backend?: Profile['backend'];
   /** Extensions to know; default: all of src/extensions. */
   registry?: Registry;
 }
@@ -25,5 +28,6 @@ export function newContext(
   dump: boolean,
   lookup: ChainLookup,
 ): Context {
-  return { source, family, registry, unsupported: options.unsupported ?? 'refuse', dump, table: 'filter', ...lookup };
+  const { unsupported = 'refuse', backend = 'legacy' } = options;
+  return { source, family, registry, unsupported, backend, dump, table: 'filter', ...lookup };
 }

@@ -100,7 +100,15 @@ function parseExtension(
   const error: ParseContext['error'] = (message, { at = position, kind = 'illegal', hint } = {}) =>
     errorAt(context.source, at, message, { kind, hint: hint ?? (kind === 'unsupported' ? ASSUME_HINT : undefined) });
   try {
-    return extension.parse(loaded.given, { family: context.family, table, chain, builtin: draft.builtin, position, error });
+    return extension.parse(loaded.given, {
+      family: context.family,
+      table,
+      chain,
+      builtin: draft.builtin,
+      backend: context.backend,
+      position,
+      error,
+    });
   } catch (problem) {
     if (!(problem instanceof RuleError) || problem.kind !== 'unsupported' || context.unsupported === 'refuse') throw problem;
     loaded.extension = undefined;

@@ -2,7 +2,7 @@
 import { RuleError } from '../model/errors.ts';
 import type { Counter } from '../model/outcome.ts';
 import { BUILTIN_CHAINS, type Family, type RuleSet, type TableName } from '../model/ruleset.ts';
-import type { Context, Registry } from './context.ts';
+import { type Context, fail, type Registry } from './context.ts';
 import { checkTable } from './legality.ts';
 import { didYouMean } from './nearest.ts';
 import { newContext, type ParseOptions } from './options.ts';
@@ -136,7 +136,7 @@ class SaveReader {
       return;
     }
     if (this.current === undefined) this.outside(line);
-    else if (text === 'COMMIT' && line.terminated) this.commit();
+    else if (text === 'COMMIT' && (line.terminated || this.context.backend === 'nft')) this.commit();
     else if (text.startsWith(':')) this.readChain(line, this.current);
     else this.readRule(line, this.current);
   }
@@ -165,7 +165,8 @@ class SaveReader {
   }
 
   private openTable(name: TableName, position: Note['position']): void {
-    const old = this.tables.get(name);
+    // iptables-nft-restore begins a table anew, policies too.
+    const old = this.context.backend === 'nft' ? undefined : this.tables.get(name);
     old?.restart();
     this.current = old ?? new TableState(name, position);
     this.context.table = name;
@@ -207,7 +208,7 @@ class SaveReader {
     }));
     const [name, policy, counters] = words;
     if (name === undefined) throw this.error(line, 2, 'chain name missing', 'write ":NAME POLICY"');
-    if (table.chains.get(name.text)?.policy == null) create(table, name, this.context, true);
+    if (table.chains.get(name.text)?.policy == null) this.declare(table, name);
     if (policy === undefined)
       throw this.error(
         line,
@@ -217,10 +218,20 @@ class SaveReader {
       );
     const declared = table.chains.get(name.text);
     if (declared !== undefined) declared.position = name.position;
-    if (policy.text === '-') return;
+    if (policy.text === '-' || (this.context.backend === 'nft' && declared?.policy === null)) return;
     const chain = setPolicy(table, name, this.withCrHint(policy), this.context);
     const values = readCounter(counters?.text);
     if (values !== undefined) chain.counters = values;
+  }
+
+  /** iptables-nft-restore takes a user chain twice, and begins it anew; names that look like options it does not take. */
+  private declare(table: TableState, name: Word): void {
+    const nft = this.context.backend === 'nft';
+    const known = table.chains.get(name.text);
+    if (nft && known !== undefined) table.splice(known, 0, known.rules.length, []);
+    else if (nft && /^[-!]/.test(name.text))
+      throw fail(this.context, name, `a chain name cannot start with "${name.text.slice(0, 1)}"`);
+    else create(table, name, this.context, true);
   }
 
   private withCrHint(policy: Word): Word {

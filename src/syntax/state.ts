@@ -234,6 +234,10 @@ function destroy(table: TableState, command: Command, context: Context): void {
 }
 
 function rename(table: TableState, command: Command, context: Context): void {
+  if (context.dump && context.backend === 'nft') {
+    const hint = 'declare the chain by its new name';
+    throw fail(context, command.word, 'iptables-nft-restore cannot rename a chain it has just made', { hint });
+  }
   const chain = chainOf(table, command, context);
   const name = command.newName ?? command.word;
   if (chain.policy !== null) throw fail(context, needWord(command), `${chain.name} is built in and cannot be renamed`);

@@ -227,6 +227,19 @@ test('sysctls of a device: strict reverse path filtering drops what has no way b
   expect(await dropped('net.ipv4.conf.eth1.rp_filter=1')).toBe(0);
 });
 
+test('--backend says whose restore reads the rules', async () => {
+  const twice = file('twice.v4', '*filter\n:a - [0:0]\n:a DROP [0:0]\n-A INPUT -j a\nCOMMIT\n');
+  const hidden = file('hidden.v4', '*filter\n-A INPUT ! -s 0/0 -j DROP\nCOMMIT\n');
+  const codes = async (rules: string, backend: string) => [
+    (await command(['replay', '-R', rules, '-r', CAPTURE, '--backend', backend])).code,
+    (await command(['trace', '-R', rules, '-r', CAPTURE, '--packet', '1', '--backend', backend])).code,
+  ];
+  expect(await codes(twice, 'legacy')).toEqual([2, 2]);
+  expect(await codes(twice, 'nft')).toEqual([0, 0]);
+  expect(await codes(hidden, 'legacy')).toEqual([0, 0]);
+  expect(await codes(hidden, 'nft')).toEqual([2, 2]);
+});
+
 test('standard input: whole, packed, and rules from it', async () => {
   const whole = await replay('-r', CAPTURE, '--format', 'json', '--no-timing');
   const same = { ...json(whole.stdout), captures: undefined };

@@ -136,7 +136,7 @@ export function fieldsOf(packet: PacketView, typeOf: (address: Words) => number)
   out[f.FIELD_PROTOCOL] = packet.protocol < 0 ? 255 : packet.protocol;
   out[f.FIELD_FRAGMENT] = packet.fragmentOffset;
   out[f.FIELD_L4_LENGTH] = l4.length;
-  out[f.FIELD_SPORT] = l4.length >= 4 ? (l4[0]! << 8) | l4[1]! : 0;
+  out[f.FIELD_SPORT] = l4.length >= 2 ? (l4[0]! << 8) | l4[1]! : 0;
   out[f.FIELD_DPORT] = l4.length >= 4 ? (l4[2]! << 8) | l4[3]! : 0;
   out[f.FIELD_TCP_FLAGS] = l4.length >= 14 ? l4[13]! & 0x3f : 0;
   out[f.FIELD_ICMP_TYPE] = l4.length >= 2 ? l4[0]! : 0;

@@ -30,7 +30,7 @@ function expectedOf({ expected }: CaseFolder, backend: Backend): Expected {
 
 function jobOf({ about, family, rules }: CaseFolder, name: string, backend: Backend): Job {
   const profile = { ...DEFAULT_PROFILE, backend, sysctls: about.sysctls ?? {} };
-  const ruleset = parseSave(rules, { file: name, family });
+  const ruleset = parseSave(rules, { file: name, family, backend });
   return { rules: { [family]: ruleset }, host: buildHost(about.host), profile, packets: { path: true } };
 }
 

@@ -1,11 +1,14 @@
-/** The real iptables-legacy-restore and -save, each run in a network namespace of its own. */
+/** The real iptables-restore and -save of both backends, each run in a network namespace of its own. */
 import { spawnSync } from 'node:child_process';
 
-/** Whether this machine lets us: root, unshare and the legacy tools. */
-export const realTool =
-  spawnSync('unshare', ['-n', 'sh', '-c', 'iptables-legacy-save -t filter && ip6tables-legacy-save -t filter'], {
-    stdio: 'ignore',
-  }).status === 0;
+function isThere(backend: 'legacy' | 'nft'): boolean {
+  const probe = `iptables-${backend}-save -t filter && ip6tables-${backend}-save -t filter`;
+  return spawnSync('unshare', ['-n', 'sh', '-c', probe], { stdio: 'ignore' }).status === 0;
+}
+
+/** Whether this machine lets us: root, unshare and the tools. */
+export const realTools = { legacy: isThere('legacy'), nft: isThere('nft') };
+export const realTool = realTools.legacy;
 
 export interface RealResult {
   /** iptables-save text without comments, tables in alphabetical order; undefined when the dump was refused. */
@@ -23,9 +26,17 @@ export function sortTables(text: string): string {
     .join('');
 }
 
+/** `saved` without tables that hold nothing and are not in `real`: iptables-nft makes a table with its first rule or policy. */
+export function untouched(saved: string | undefined, real: string): string | undefined {
+  if (saved === undefined) return undefined;
+  const blocks = saved.split(/(?<=^COMMIT\n)/m);
+  const holds = (block: string) => block.split('\n').some((line) => !/^(\*|COMMIT$|$|:\S+ ACCEPT \[0:0\])/.test(line));
+  return blocks.filter((block) => holds(block) || real.includes(block)).join('');
+}
+
 /** Restores a dump and saves it again. */
-export function restoreReally(text: string, family: 4 | 6): RealResult {
-  const tool = family === 4 ? 'iptables-legacy' : 'ip6tables-legacy';
+export function restoreReally(text: string, family: 4 | 6, backend: 'legacy' | 'nft' = 'legacy'): RealResult {
+  const tool = `${family === 4 ? 'iptables' : 'ip6tables'}-${backend}`;
   const script = `${tool}-restore || exit 99; echo '#saved'; ${tool}-save`;
   const run = spawnSync('unshare', ['-n', 'sh', '-c', script], {
     input: text,

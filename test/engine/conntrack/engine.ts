@@ -198,7 +198,7 @@ export class Tracker {
     set(field.FIELD_LENGTH, bytes.length);
     set(field.FIELD_FRAGMENT, six ? 0 : wire.getUint16(6) & 0x1fff);
     set(field.FIELD_L4_LENGTH, present);
-    set(field.FIELD_SPORT, present >= 4 ? wire.getUint16(offset) : 0);
+    set(field.FIELD_SPORT, present >= 2 ? wire.getUint16(offset) : 0);
     set(field.FIELD_DPORT, present >= 4 ? wire.getUint16(offset + 2) : 0);
     set(field.FIELD_TCP_FLAGS, present >= 14 ? bytes[offset + 13]! & 0x3f : 0);
     set(field.FIELD_ICMP_TYPE, present >= 2 ? bytes[offset]! : 0);
