@@ -55,14 +55,28 @@ export function copyHeaders(fragment: usize, to: usize): void {
   copyBytes(fragment, 0, load<u32>(fragment, FRAGMENT_SKIP), to);
 }
 
-/** Writes its part of the datagram to `to`: END - OFFSET bytes, zeros for what was not captured. */
-export function copyPayload(fragment: usize, to: usize): void {
+/** Writes the datagram whose first fragment this is to `to`; how many bytes there are before the first that was not captured. */
+export function copyDatagram(first: usize, to: usize): u32 {
+  let there: u32 = 0;
+  let cut = false;
+  for (let part = first; part !== 0; part = load<u32>(part, FRAGMENT_NEXT) as usize) {
+    const offset = load<u32>(part, FRAGMENT_OFFSET);
+    const copied = copyPayload(part, to + offset);
+    if (cut) continue;
+    there = offset + copied;
+    cut = there < load<u32>(part, FRAGMENT_END);
+  }
+  return there;
+}
+
+/** Writes its part of the datagram to `to`, END - OFFSET bytes at most; how many were captured. */
+function copyPayload(fragment: usize, to: usize): u32 {
   const skip = load<u32>(fragment, FRAGMENT_SKIP);
   const length = load<u32>(fragment, FRAGMENT_END) - load<u32>(fragment, FRAGMENT_OFFSET);
   const present = load<u32>(fragment, FRAGMENT_PRESENT);
   const there = min<u32>(length, present > skip ? present - skip : 0);
   copyBytes(fragment, skip, there, to);
-  memory.fill(to + there, 0, length - there);
+  return there;
 }
 
 function copyBytes(fragment: usize, from: u32, length: u32, to: usize): void {

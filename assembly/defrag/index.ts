@@ -4,7 +4,7 @@ import { PACKET_CT_GUESS, PACKET_ETHERTYPE, PACKET_IP, PACKET_UNSEEN, PACKET_WAY
 import { UNSEEN_FRAGMENT_DISCARDED, UNSEEN_FRAGMENT_KEPT } from '../../src/abi/reasons.ts';
 import { allocate } from '../memory.ts';
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../packet/ethertype.ts';
-import { decodeIp } from '../packet/index.ts';
+import { decodeRebuilt } from '../packet/index.ts';
 import { routePacket, setLongestFragment } from '../stack/index.ts';
 import { DISCARDED, KEPT, PASSES, REBUILT } from './answer.ts';
 import { gather4, isFragment4, longest } from './ipv4.ts';
@@ -50,7 +50,7 @@ export function defragment(slot: usize, leaves: bool): void {
   store<u64>(slot, 0, PACKET_UNSEEN);
   store<u32>(slot, 0, PACKET_CT_GUESS);
   setLongestFragment(six ? longest6 : longest);
-  decodeIp(slot);
+  decodeRebuilt(slot);
   routePacket(slot);
   setLongestFragment(0);
 }

@@ -1,19 +1,11 @@
 /** IPv4 fragments: net/ipv4/ip_fragment.c as net/ipv4/netfilter/nf_defrag_ipv4.c uses it. */
 import { TRACKING_FRAG4, TRACKING_FRAG4_DISTANCE } from '../../src/abi/conntrack';
-import { FIELD_MAC_HIGH, FIELD_PACKET_TYPE, FIELD_PROTOCOL, FIELD_SOURCE } from '../../src/abi/fields.ts';
+import { FIELD_LENGTH, FIELD_MAC_HIGH, FIELD_PACKET_TYPE, FIELD_PROTOCOL, FIELD_SOURCE } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
 import { parameter } from '../conntrack/parameters';
 import { be16 } from '../packet/ethertype.ts';
 import { DISCARDED, ECN_DROP, ecnOf, KEPT, REBUILT } from './answer.ts';
-import {
-  copyHeaders,
-  copyPayload,
-  FRAGMENT_END,
-  FRAGMENT_NEXT,
-  FRAGMENT_OFFSET,
-  FRAGMENT_SKIP,
-  keepFragment,
-} from './fragment.ts';
+import { copyDatagram, copyHeaders, FRAGMENT_SKIP, keepFragment } from './fragment.ts';
 import { countFragment, joinPeer } from './peer.ts';
 import {
   expire,
@@ -87,7 +79,8 @@ function isTooFar(slot: usize, queue: usize): bool {
 function enqueue(slot: usize, ip: usize, queue: usize, buffer: usize): u32 {
   const word = be16(ip + 6);
   const header = load<u32>(slot, PACKET_L4_OFFSET);
-  const total = be16(ip + 2);
+  // Not the header's: a total length of 0 is that of the capture (lenient).
+  const total = load<u32>(slot, FIELD_LENGTH * 4);
   const offset = (word & OFFSET) << 3;
   let end = offset + total - header;
   if ((word & MORE_FRAGMENTS) !== 0) end &= ~7;
@@ -146,10 +139,7 @@ function rebuild(slot: usize, queue: usize, buffer: usize): u32 {
     return DISCARDED;
   }
   copyHeaders(first, buffer);
-  for (let at = first; at !== 0; at = load<u32>(at, FRAGMENT_NEXT) as usize) {
-    assert(load<u32>(at, FRAGMENT_END) <= load<u32>(queue, QUEUE_LENGTH));
-    copyPayload(at, buffer + header + load<u32>(at, FRAGMENT_OFFSET));
-  }
+  store<u32>(slot, header + copyDatagram(first, buffer + header), PACKET_IP_CAPTURED);
   const stays = load<u32>(queue, QUEUE_LONGEST_DF) === load<u32>(queue, QUEUE_LONGEST);
   store<u16>(buffer, bswap<u16>(total as u16), 2);
   store<u16>(buffer, bswap<u16>((stays ? DONT_FRAGMENT : 0) as u16), 6);
@@ -157,7 +147,6 @@ function rebuild(slot: usize, queue: usize, buffer: usize): u32 {
   putChecksum(buffer, header);
   store<u64>(slot, load<u64>(queue, QUEUE_MAC), FIELD_MAC_HIGH * 4);
   store<u32>(slot, load<u32>(queue, QUEUE_PACKET_TYPE), FIELD_PACKET_TYPE * 4);
-  store<u32>(slot, total, PACKET_IP_CAPTURED);
   longest = load<u32>(queue, QUEUE_LONGEST);
   kill(queue, FAMILY);
   return REBUILT;

@@ -5,7 +5,7 @@ import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_JIFFIES } from '../../src/abi/pac
 import { parameter } from '../conntrack/parameters';
 import { be16 } from '../packet/ethertype.ts';
 import { DISCARDED, ECN_DROP, ecnOf, KEPT, PASSES, REBUILT } from './answer.ts';
-import { copyHeaders, copyPayload, FRAGMENT_NEXT, FRAGMENT_OFFSET, FRAGMENT_SKIP, keepFragment } from './fragment.ts';
+import { copyDatagram, copyHeaders, FRAGMENT_SKIP, keepFragment } from './fragment.ts';
 import {
   DUPLICATE,
   expire,
@@ -93,7 +93,7 @@ function findHeader(ip: usize, present: u32): bool {
 }
 
 /** A first fragment must hold all headers up to the transport header and that one too (RFC 8200, 4.5; ipv6frag_thdr_truncated). */
-function isTruncated(ip: usize, present: u32): bool {
+function isTruncated(ip: usize, present: u32, length: u32): bool {
   let kind = FRAGMENT;
   let at = headerAt;
   while (isExtension(kind)) {
@@ -106,7 +106,7 @@ function isTruncated(ip: usize, present: u32): bool {
     at += lengthOf(kind, length);
     kind = next;
   }
-  return at + transportSize(kind) > present;
+  return at + transportSize(kind) > length;
 }
 
 function transportSize(protocol: u32): u32 {
@@ -117,9 +117,10 @@ function transportSize(protocol: u32): u32 {
 /** A packet that passed ip6_rcv and for which mayBeFragment6 holds. `leaves`: this host sends it. REBUILT: the whole packet lies at `buffer`. */
 export function gather6(slot: usize, leaves: bool, buffer: usize): u32 {
   const ip = load<u32>(slot, PACKET_IP) as usize;
-  const present = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
+  const length = load<u32>(slot, FIELD_LENGTH * 4);
+  const present = min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED));
   // A length of 0 is that of a jumbogram.
-  if (be16(ip + 4) === 0 || !findHeader(ip, present) || isTruncated(ip, present)) return PASSES;
+  if (be16(ip + 4) === 0 || !findHeader(ip, present) || isTruncated(ip, present, length)) return PASSES;
   if (headerAt + FRAGMENT_HEADER > present) return DISCARDED;
   const now = load<i64>(slot, PACKET_JIFFIES);
   expire(FAMILY, now);
@@ -200,14 +201,11 @@ function rebuild(slot: usize, queue: usize, buffer: usize): u32 {
   }
   copyHeaders(first, buffer);
   store<u8>(buffer + (load<u16>(queue, QUEUE_NAMED_AT) as usize), load<u8>(buffer + at));
-  for (let part = first; part !== 0; part = load<u32>(part, FRAGMENT_NEXT) as usize) {
-    copyPayload(part, buffer + at + load<u32>(part, FRAGMENT_OFFSET));
-  }
+  store<u32>(slot, at + copyDatagram(first, buffer + at), PACKET_IP_CAPTURED);
   store<u16>(buffer, bswap<u16>((total - HEADER) as u16), 4);
   store<u8>(buffer, load<u8>(buffer, 1) | (ecn << 4), 1);
   store<u64>(slot, load<u64>(queue, QUEUE_MAC), FIELD_MAC_HIGH * 4);
   store<u32>(slot, load<u32>(queue, QUEUE_PACKET_TYPE), FIELD_PACKET_TYPE * 4);
-  store<u32>(slot, total, PACKET_IP_CAPTURED);
   longest6 = load<u32>(queue, QUEUE_LONGEST) + HEADER;
   kill(queue, FAMILY);
   return REBUILT;

@@ -11,7 +11,7 @@ import {
 import { UNSEEN_IP_SHORT, UNSEEN_IP_VERSION } from '../../src/abi/reasons.ts';
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethertype.ts';
 import { ipv4 } from './ipv4.ts';
-import { ipv6 } from './ipv6.ts';
+import { ipv6, rebuiltIpv6 } from './ipv6.ts';
 
 /** Fills the static fields of the headers, or PACKET_UNSEEN with why the kernel drops the packet before PREROUTING. */
 export function decodeIp(slot: usize): void {
@@ -38,6 +38,15 @@ export function decodeIp(slot: usize): void {
   if (version === 4) ipv4(slot, ip, captured);
   else if (version === 6) ipv6(slot, ip, captured);
   else unseen(slot, UNSEEN_IP_VERSION);
+}
+
+/** The same for a packet that was put together from fragments, with a right header; nothing is held against it any more. */
+export function decodeRebuilt(slot: usize): void {
+  store<u32>(slot, 0, PACKET_DOUBT);
+  const ip: usize = load<u32>(slot, PACKET_IP);
+  const captured = load<u32>(slot, PACKET_IP_CAPTURED);
+  if (load<u32>(slot, PACKET_ETHERTYPE) === ETHERTYPE_IPV4) ipv4(slot, ip, captured);
+  else rebuiltIpv6(slot, ip, captured);
 }
 
 export function unseen(slot: usize, reason: u32): void {

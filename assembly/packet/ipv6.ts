@@ -66,6 +66,13 @@ function isLoopback(address: usize): bool {
   return load<u64>(address) === 0 && load<u64>(address, 8) === 0x0100000000000000;
 }
 
+/** A packet that was put together from fragments: ip6_rcv looked at those, and does not look at the whole. */
+export function rebuiltIpv6(slot: usize, ip: usize, captured: u32): void {
+  const total = be16(ip + 4) + HEADER;
+  putHeader(slot, ip, total);
+  extensionHeaders(slot, ip, load<u8>(ip, 6), min<u32>(total, captured));
+}
+
 function putHeader(slot: usize, ip: usize, total: u32): void {
   store<u32>(slot, total, FIELD_LENGTH * 4);
   store<u32>(slot, load<u8>(ip, 7), FIELD_TTL * 4);
