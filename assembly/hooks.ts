@@ -33,7 +33,7 @@ import {
   natDone,
   natPending,
 } from './conntrack/index';
-import { defragInit, defragment, mayBeFragment } from './defrag/index.ts';
+import { defragment, mayBeFragment } from './defrag/index.ts';
 import {
   makePlans,
   OP_ARRIVE,
@@ -66,11 +66,10 @@ export function setFlags(value: u32): void {
   flags = value;
 }
 
-/** Once the program is in memory. False without memory for fragments. */
-export function planHooks(): bool {
+/** Once the program is in memory. */
+export function planHooks(): void {
   makePlans(false, hasFamily(false), (flags & IMAGE_FLAG_CONNTRACK4) !== 0);
   makePlans(true, hasFamily(true), (flags & IMAGE_FLAG_CONNTRACK6) !== 0);
-  return (flags & (IMAGE_FLAG_CONNTRACK4 | IMAGE_FLAG_CONNTRACK6)) === 0 || defragInit();
 }
 
 /** A decoded and routed packet: marks it where defragmentation has to look at it before its way begins. */

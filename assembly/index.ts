@@ -68,11 +68,10 @@ export function setupResults(control: usize, slots: usize, ring: usize, ringSize
   setRing(ring, ringSize);
 }
 
-/** All regions are there: defragmentation takes its own, conntrack the rest of the memory. False without memory. */
-export function start(conntrack: usize): bool {
-  if (!planHooks()) return false;
+/** All regions are there: conntrack takes the rest of the memory. */
+export function start(conntrack: usize): void {
+  planHooks();
   conntrackInit(conntrack, heapStart());
-  return true;
 }
 
 /** Packets at most, over all captures; then `run` answers RUN_END. */

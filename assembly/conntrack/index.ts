@@ -3,7 +3,7 @@ export { entryAddress, entryExpires, entryFamily, entryPort, entryProtocol, entr
 export { conntrackAhead } from './ahead';
 export { describeConnection } from './listing';
 export { conntrackReset } from './reset';
-export { reserve as conntrackReserve, tablePlaces as connectionPlaces } from './table';
+export { carve as conntrackCarve, reserve as conntrackReserve, tablePlaces as connectionPlaces } from './table';
 export {
   conntrackConfirm,
   conntrackConfirmed,

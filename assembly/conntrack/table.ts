@@ -325,6 +325,14 @@ function ensureMemory(end: usize): bool {
   return memory.grow(pages) >= 0 && end <= memorySize();
 }
 
+/** Memory for others, zeroed: `bytes` is a multiple of ENTRY_SIZE. What was reserved for connections stays reserved. 0 when memory is out. */
+export function carve(bytes: usize): usize {
+  if (buckets === 0 || !ensureMemory(memorySize() + bytes)) return 0;
+  const at = untouched;
+  untouched += bytes;
+  return at;
+}
+
 /** Bytes from the table's start to the end of what it touched, for statistics. */
 export function tableBytes(): usize {
   return untouched;

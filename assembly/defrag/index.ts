@@ -2,7 +2,7 @@
 import { FIELD_FAMILY } from '../../src/abi/fields.ts';
 import { PACKET_CT_GUESS, PACKET_ETHERTYPE, PACKET_IP, PACKET_UNSEEN, PACKET_WAY, WAY_UNSEEN } from '../../src/abi/packet.ts';
 import { UNSEEN_FRAGMENT_DISCARDED, UNSEEN_FRAGMENT_KEPT } from '../../src/abi/reasons.ts';
-import { allocate } from '../memory.ts';
+import { conntrackCarve } from '../conntrack/index';
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../packet/ethertype.ts';
 import { decodeRebuilt } from '../packet/index.ts';
 import { routePacket, setLongestFragment } from '../stack/index.ts';
@@ -13,16 +13,17 @@ import { queuesInit } from './queue.ts';
 import { regionInit } from './region.ts';
 
 /** The largest packet, and what vectors may read behind it. */
-const BUFFER_SIZE: u32 = 40 + 65535 + 33;
+const BUFFER_SIZE: usize = (40 + 65535 + 33 + 127) & ~127;
 
 /** The packet rebuilt last lies here: it is judged before the next one is. */
 let buffer: usize = 0;
 
-/** For jobs with conntrack, once, before conntrack takes the rest of the memory. False without memory. */
-export function defragInit(): bool {
-  buffer = allocate(BUFFER_SIZE);
+/** For the first fragment of a job: most have none. False without memory. */
+function defragInit(): bool {
   queuesInit();
-  return buffer !== 0 && regionInit();
+  if (!regionInit()) return false;
+  buffer = conntrackCarve(BUFFER_SIZE);
+  return buffer !== 0;
 }
 
 /** Whether defragmentation has to look at a decoded packet. */
@@ -36,7 +37,7 @@ export function mayBeFragment(slot: usize): bool {
  */
 export function defragment(slot: usize, leaves: bool): void {
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
-  const answer = six ? gather6(slot, leaves, buffer) : gather4(slot, leaves, buffer);
+  const answer = buffer === 0 && !defragInit() ? DISCARDED : six ? gather6(slot, leaves, buffer) : gather4(slot, leaves, buffer);
   if (answer === PASSES) return;
   if (answer !== REBUILT) {
     assert(answer === KEPT || answer === DISCARDED);

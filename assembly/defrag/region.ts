@@ -1,9 +1,9 @@
 /**
  * Where fragments wait: a pool of blocks (a fragment is a chain of them), a pool of queues (one a datagram), a pool of peers (senders, for
- * ipfrag_max_dist). Taken from untouched memory first, then from free lists; the region is made once and never grows: it holds what the kernel's own
+ * ipfrag_max_dist). Taken from untouched memory first, then from free lists; the region is made for the first fragment and never grows: it holds what the kernel's own
  * limits allow (ipfrag_high_thresh and nf_conntrack_frag6_high_thresh, 4 MiB a family), and higher limits end there too.
  */
-import { allocate } from '../memory.ts';
+import { conntrackCarve } from '../conntrack/index';
 
 export const BLOCK_SIZE: usize = 256;
 export const QUEUE_SIZE: usize = 128;
@@ -36,9 +36,9 @@ let queueEnd: usize = 0;
 let peerAt: usize = 0;
 let peerEnd: usize = 0;
 
-/** Makes the region, before conntrack takes the rest of the memory. False without memory. */
+/** Makes the region. False without memory. */
 export function regionInit(): bool {
-  const at = allocate(2 * BUCKETS_SIZE + QUEUES_SIZE + PEERS_SIZE + BLOCKS_SIZE);
+  const at = conntrackCarve((2 * BUCKETS_SIZE + QUEUES_SIZE + PEERS_SIZE + BLOCKS_SIZE + 127) & ~127);
   if (at === 0) return false;
   buckets = at;
   peerBuckets = buckets + BUCKETS_SIZE;

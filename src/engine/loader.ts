@@ -17,7 +17,7 @@ export interface EngineExports {
   ): void;
   setupHost(host: number, state: number, names: number, hz: number, flags: number): void;
   setupResults(control: number, slots: number, ring: number, ringSize: number): void;
-  start(conntrack: number): number;
+  start(conntrack: number): void;
   setLimit(packets: number): void;
   startCapture(): void;
   feed(at: number, length: number, last: number): number;

@@ -275,6 +275,6 @@ function allocateRegions(engine: EngineExports, image: ImageView, ringSize: numb
   engine.setupResults(controlAt, slots, ring, ringSize);
   const input = room(INPUT_SIZE);
   const connection = room(CONNECTION_SIZE);
-  if (engine.start(conntrack) === 0) throw new EngineError('out of memory for fragments');
+  engine.start(conntrack);
   return { segments, control: controlAt, capture, ring, input, connection };
 }
