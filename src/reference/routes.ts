@@ -56,10 +56,20 @@ export class Routes {
     return route?.type === 'throw' ? undefined : route;
   }
 
-  /** The device of the best unicast route, never lo: where packets from that address come in, and packets to it leave. */
-  unicastDevice(family: Family, address: Words): string | undefined {
-    const usable = (one: Route): boolean => one.type === 'unicast' && one.device !== undefined && one.device !== 'lo';
-    return this.#best(family, address, usable)?.device;
+  /** Where packets from that address come in: the device of the route back, if routing finds a unicast one, never lo. */
+  deviceFrom(family: Family, address: Words): string | undefined {
+    const route = this.#found(family, address);
+    return route?.type === 'unicast' && route.device !== 'lo' ? route.device : undefined;
+  }
+
+  /** Where packets to that address leave: the device of the route that routing finds, if it has one. */
+  deviceTo(family: Family, address: Words): string | undefined {
+    return this.#found(family, address)?.device;
+  }
+
+  /** What routing finds, of whatever type: the local table is asked first. */
+  #found(family: Family, address: Words): Route | undefined {
+    return this.localTable(family, address) ?? this.#best(family, address, (one) => !LOCAL_TABLE.includes(one.type));
   }
 
   interfaceNamed(name: string): HostInterface | undefined {

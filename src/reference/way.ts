@@ -57,11 +57,11 @@ const firstInterface = (host: Host): string | undefined => host.interfaces.find(
 /** The device a packet arrives at. */
 export function arrivalDevice(frame: Frame, host: Host, routes: Routes, family: Family, source: Words): string {
   if (host.forward && host.in !== undefined) return host.in;
-  return frame.interfaceName ?? host.in ?? routes.unicastDevice(family, source) ?? firstInterface(host) ?? DEFAULT_INTERFACE;
+  return frame.interfaceName ?? host.in ?? routes.deviceFrom(family, source) ?? firstInterface(host) ?? DEFAULT_INTERFACE;
 }
 
 /** The device a packet of this host leaves by. */
 export function departureDevice(frame: Frame, host: Host, routes: Routes, family: Family, destination: Words): string {
-  const routed = routes.unicastDevice(family, destination);
+  const routed = routes.deviceTo(family, destination);
   return frame.interfaceName ?? host.out ?? routed ?? host.in ?? firstInterface(host) ?? DEFAULT_INTERFACE;
 }
