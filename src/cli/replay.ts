@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
-import { expandCaptures } from '../replay/open.ts';
+import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import { forEachFrame, type Prepared, prepare, replayOne } from '../replay/replay.ts';
 import { type Change, ChangeCollector, type Comparison, changedPackets, FateList } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
@@ -116,6 +116,14 @@ export function replayCommand(done: (code: number) => void): Command {
   return command.action(async (options: ReplayOptions) => done(await replay(options)));
 }
 
+function checkReadOnce(captures: readonly string[], ruleSets: number): void {
+  const once = captures.filter(isReadOnce);
+  const named = (path: string): string => (path === '-' ? 'standard input' : path);
+  if (ruleSets > 1 && once.length > 0) throw new UsageError(`${named(once[0]!)} can be read once: compare rule sets on files`);
+  const twice = once.find((path, index) => once.indexOf(path) !== index);
+  if (twice !== undefined) throw new UsageError(`${named(twice)} can be read once`);
+}
+
 async function replay(options: ReplayOptions): Promise<number> {
   checkOutputs(options);
   const profile = profileOf(options);
@@ -125,9 +133,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
   if (rules.length > 1 && options.dumpConntrack !== undefined) throw new UsageError('--dump-conntrack takes one -R');
   const captures = expandCaptures(options.read);
-  if (rules.length > 1 && captures.includes('-'))
-    throw new UsageError('standard input can be read once: compare rule sets on files');
-  if (captures.filter((path) => path === '-').length > 1) throw new UsageError('standard input can be read once');
+  checkReadOnce(captures, rules.length);
   if (captures.includes('-') && [...options.rules, options.rules6].includes('-'))
     throw new UsageError('standard input cannot be both the rules and the capture');
   const { value, interrupted } = await interruptible(async (signal) => {

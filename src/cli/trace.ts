@@ -1,7 +1,7 @@
 /** `wasmtables trace`: the way of one packet, rule by rule, and why each rule missed or matched. */
 import { Command, Option } from 'commander';
 import { Explainer } from '../reference/index.ts';
-import { expandCaptures } from '../replay/open.ts';
+import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import { forEachFrame, prepare } from '../replay/replay.ts';
 import { renderExplanation, traceDocument } from '../report/explanation.ts';
 import { EXIT, UsageError } from './exit.ts';
@@ -60,7 +60,7 @@ async function trace(options: TraceOptions): Promise<number> {
   const [rules, ...others] = loadRules(options);
   if (rules === undefined || others.length > 0) throw new UsageError('trace takes one -R');
   const captures = expandCaptures(options.read);
-  if (captures.includes('-')) throw new UsageError('trace reads the capture twice: give it a file');
+  if (captures.some(isReadOnce)) throw new UsageError('trace reads the capture twice: give it a file');
   const { host } = await prepare(captures, [rules], hostGiven(options));
   const explainer = new Explainer({ rules, host, profile: profileOf(options) }, options.packet);
   let packets = 0;

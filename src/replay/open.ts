@@ -57,6 +57,13 @@ function listed(asked: string, folder: string, takes: (name: string) => boolean)
   return names;
 }
 
+/** Standard input, a named pipe, `<(command)`: what can be read from beginning to end once. */
+export function isReadOnce(path: string): boolean {
+  if (path === '-') return true;
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && !stat.isFile() && !stat.isDirectory();
+}
+
 /** How the bytes of a file are packed, by its first bytes (never by its name). */
 export function packing(head: Uint8Array): 'plain' | 'gzip' | 'zstd' {
   if (GZIP.every((byte, index) => head[index] === byte)) return 'gzip';
@@ -88,7 +95,8 @@ export class PlainFile {
  * @throws CaptureOpenError when it cannot be opened.
  */
 export function openPlain(path: string): PlainFile | undefined {
-  if (path === '-') return undefined;
+  // A pipe must not be opened for a look: whoever writes to it would lose its reader.
+  if (isReadOnce(path)) return undefined;
   let descriptor: number;
   try {
     descriptor = openSync(path, 'r');

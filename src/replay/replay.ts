@@ -6,6 +6,7 @@ import type { Family, RuleSet } from '../model/ruleset.ts';
 import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
 import { GUESS_FRAMES, guessHost } from './guess.ts';
+import { isReadOnce } from './open.ts';
 import { referenceSession } from './reference-session.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
 import type { Session } from './session.ts';
@@ -41,15 +42,16 @@ export async function prepare(
   let first = captures[0]!;
   let { frames, ahead } = await firstFrames(first, signal);
   for (const next of captures.slice(1)) {
-    if (frames.length > 0 || first === '-' || next === '-') break;
+    if (frames.length > 0 || isReadOnce(first) || isReadOnce(next)) break;
     ahead.rest.close();
     first = next;
     ({ frames, ahead } = await firstFrames(first, signal));
   }
-  if (first !== '-') ahead.rest.close();
+  const kept = isReadOnce(first);
+  if (!kept) ahead.rest.close();
   const sets = rules.flatMap((dual) => [dual[4], dual[6]]).filter((ruleset) => ruleset !== undefined);
   const host = guessHost(frames, sets, given ?? {});
-  return first === '-' ? { captures, host, ahead } : { captures, host };
+  return kept ? { captures, host, ahead } : { captures, host };
 }
 
 /** Frames to guess from, and the bytes they came in. */
@@ -67,7 +69,7 @@ async function firstFrames(path: string, signal?: AbortSignal): Promise<{ frames
     read += next.value.length;
     reader.push(next.value);
   }
-  return { frames, ahead: { chunks, rest } };
+  return { frames, ahead: { path, chunks, rest } };
 }
 
 export interface ReplayOptions extends RunOptions {

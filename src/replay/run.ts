@@ -10,7 +10,7 @@ export interface RunOptions {
   onProgress?: (read: number, size: number | undefined, file: string) => void;
   /** Aborted: the replay ends with what was judged so far. */
   signal?: AbortSignal;
-  /** Standard input that was read ahead (to guess the host): given before the rest of `-`. */
+  /** What was read ahead (to guess the host) of standard input or a pipe: given before the rest of it. */
   ahead?: ReadAhead;
   /** Tell the connections at the end. */
   connections?: boolean;
@@ -20,6 +20,7 @@ export interface RunOptions {
 
 /** What was already taken from a stream that cannot be read twice. */
 export interface ReadAhead {
+  path: string;
   chunks: readonly Uint8Array[];
   rest: ChunkSource;
 }
@@ -46,7 +47,7 @@ export async function run(paths: readonly string[], session: Session, options: R
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   for (const path of paths) {
     // What was read ahead was read before the interrupt: it counts.
-    if (left <= 0 || (options.signal?.aborted === true && (path !== '-' || options.ahead === undefined))) break;
+    if (left <= 0 || (options.signal?.aborted === true && path !== options.ahead?.path)) break;
     const info = await one(path, session, options);
     damaged ||= info.damage !== undefined;
     left -= info.packets;
@@ -68,7 +69,7 @@ async function one(path: string, session: Session, options: RunOptions): Promise
 
 async function stream(path: string, session: Session, options: RunOptions): Promise<CaptureInfo> {
   session.startCapture(path === '-' ? 'standard input' : path);
-  const ahead = path === '-' ? options.ahead : undefined;
+  const ahead = options.ahead?.path === path ? options.ahead : undefined;
   let read = 0;
   for (const chunk of ahead?.chunks ?? []) {
     read += chunk.length;

@@ -11,7 +11,7 @@ import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { ReplayResult } from '../../src/model/witness.ts';
 import { prepare, replayOne } from '../../src/replay/replay.ts';
-import { command, ROOT } from './command.ts';
+import { command, ROOT, shell } from './command.ts';
 import { Random, SEED, spoil } from './random.ts';
 
 console.log(`WASMTABLES_SEED=${SEED} repeats test/cli/malformed.test.ts`);
@@ -116,3 +116,51 @@ test('whole processes: exit 0, 2 or 3, never anything else', async () => {
     expect([0, 2, 3], `seed ${SEED} round ${round}: ${signal} ${stderr}`).toContain(code);
   }
 }, 60_000);
+
+test('files that are not what they are given for', async () => {
+  const put = (name: string, bytes: string | Uint8Array): string => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+  const [good, capture] = ['pcaps/web/rules.v4', 'pcaps/web/capture.pcap'];
+  const empty = put('empty', '');
+  const noise = put(
+    'noise',
+    Uint8Array.from({ length: 5000 }, (_, index) => (index * 167) & 255),
+  );
+  const broken = put('broken.json', '[{"ifname":');
+  const wrong = put('wrong.json', '[null]');
+  const long = put('long.rules', `*filter\n-A INPUT -m comment --comment ${'x'.repeat(3_000_000)}\nCOMMIT\n`);
+  const cases: [args: string[], code: number, said: RegExp][] = [
+    [['-R', empty, '-r', capture], 0, /^$/],
+    [['-R', good, '-r', empty], 3, /^$/],
+    [['-R', good, '-r', '/dev/null'], 3, /^$/],
+    [['-R', good, '-r', noise], 3, /^$/],
+    [['-R', noise, '-r', capture], 2, /no text; rules go with -R/],
+    [['-R', folder, '-r', capture], 2, /cannot read the rules: EISDIR/],
+    [['-R', long, '-r', capture], 2, /:2:1: line of more than 10239 bytes/],
+    [['-R', good, '--rules6', noise, '-r', capture], 2, /no text/],
+    [['-R', good, '--rules6', good, '-r', capture], 2, /"icmp" is for IPv4/],
+    [['-R', good, '-r', capture, '--addr', broken], 2, /--addr: .* is not JSON/],
+    [['-R', good, '-r', capture, '--addr', wrong], 2, /--addr: entry 1 wants an object, got null/],
+    [['-R', good, '-r', capture, '--route', wrong], 2, /--route: entry 1 wants an object, got null/],
+    [['-R', good, '-r', capture, '--route', folder], 2, /--route: EISDIR/],
+    [['-R', good, '-r', join(folder, 'none.pcap')], 4, /no such file/],
+    [['-R', good, '-r', capture, '--verdicts', folder], 4, /EISDIR/],
+  ];
+  for (const [args, code, said] of cases) {
+    const ran = await command(['replay', '--format', 'json', ...args]);
+    expect([args, ran.code, ran.signal]).toEqual([args, code, null]);
+    expect(ran.stderr).toMatch(said);
+  }
+  // Pipes with names: read once from beginning to end, also to guess the host.
+  const named = await shell(
+    `mkfifo ${folder}/pipe; cat ${capture} > ${folder}/pipe & wasmtables replay -R ${good} -r ${folder}/pipe --format json`,
+  );
+  const substituted = await shell(`wasmtables replay -R ${good} -r <(gzip -c ${capture}) --format json`);
+  const plain = await command(['replay', '-R', good, '-r', capture, '--format', 'json']);
+  const packets = ({ stdout }: { stdout: string }): unknown => (JSON.parse(stdout) as { packets: number }).packets;
+  expect([named.code, substituted.code, packets(named), packets(substituted)]).toEqual([0, 0, packets(plain), packets(plain)]);
+  const twice = await shell(`wasmtables replay -R ${good} -R ${good} -r <(cat ${capture})`);
+  expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining('can be read once: compare rule sets on files')]);
+}, 90_000);
