@@ -135,24 +135,48 @@ function addAddressRoutes(host: Host, device: string, given: HostAddress): void 
 }
 
 type Entry = Record<string, unknown>;
+type Flag = '--addr' | '--route';
 
-function entries(json: unknown, what: string): Entry[] {
-  if (!Array.isArray(json)) throw new HostError(`${what} wants the JSON list that "ip -j ${what.slice(2)}" prints`);
-  return json.filter((entry): entry is Entry => typeof entry === 'object' && entry !== null && !Array.isArray(entry));
+/** What `ip` leaves out of a list it prints as `{}`. */
+function entries(json: unknown, flag: Flag): Entry[] {
+  if (!Array.isArray(json)) throw new HostError(`${flag} wants the JSON list that "ip -j ${flag.slice(2)}" prints`);
+  return json.map((entry: unknown, index) => asEntry(entry, `${flag}: entry ${index + 1}`));
 }
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
-const number = (value: unknown): number | undefined => (typeof value === 'number' && Number.isFinite(value) ? value : undefined);
+function asEntry(value: unknown, where: string): Entry {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Entry;
+  throw new HostError(`${where} wants an object, got ${shown(value)}`);
+}
+
+const shown = (value: unknown): string => JSON.stringify(value).slice(0, 60);
+
+/** The text of that name, undefined when there is none. */
+function text(entry: Entry, name: string, flag: Flag): string | undefined {
+  const value = entry[name];
+  if (value === undefined || typeof value === 'string') return value;
+  throw new HostError(`${flag}: "${name}" wants a text, got ${shown(value)}`);
+}
+
+/** The whole number from 0 to `most` of that name, undefined when there is none. */
+function number(entry: Entry, name: string, most: number, flag: Flag): number | undefined {
+  const value = entry[name];
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most) return value;
+  throw new HostError(`${flag}: "${name}" wants a whole number from 0 to ${most}, got ${shown(value)}`);
+}
+
+const U32_MAXIMUM = 0xffff_ffff;
+const MTU_MAXIMUM = 0x7fff_ffff;
 
 function readAddresses(host: Host, json: unknown): void {
   for (const entry of entries(json, '--addr')) {
-    const name = text(entry.ifname);
+    const name = text(entry, 'ifname', '--addr');
     if (name === undefined) continue;
     const device = interfaceNamed(host, name);
     if (name === 'lo') device.addresses = [];
-    const mac = macOf(text(entry.address));
+    const mac = macOf(text(entry, 'address', '--addr'));
     if (mac !== undefined && entry.link_type !== 'loopback' && name !== 'lo') device.mac = mac;
-    const mtu = number(entry.mtu);
+    const mtu = number(entry, 'mtu', MTU_MAXIMUM, '--addr');
     if (mtu !== undefined) device.mtu = mtu;
     const infos: unknown[] = Array.isArray(entry.addr_info) ? entry.addr_info : [];
     for (const info of infos) readAddress(device, info);
@@ -160,17 +184,16 @@ function readAddresses(host: Host, json: unknown): void {
 }
 
 function readAddress(device: HostInterface, info: unknown): void {
-  if (typeof info !== 'object' || info === null) return;
-  const entry = info as Entry;
+  const entry = asEntry(info, `--addr: ${device.name}: addr_info`);
   if (entry.family !== 'inet' && entry.family !== 'inet6') return;
   const family: Family = entry.family === 'inet' ? 4 : 6;
-  const local = text(entry.local);
+  const local = text(entry, 'local', '--addr');
   const address = local === undefined ? undefined : parseAddress(local, family);
-  const prefix = number(entry.prefixlen);
-  if (address === undefined || prefix === undefined || prefix < 0 || prefix > width(family)) {
+  const prefix = number(entry, 'prefixlen', width(family), '--addr');
+  if (address === undefined || prefix === undefined) {
     throw new HostError(`--addr: ${device.name}: cannot read the address ${JSON.stringify(entry.local)}/${entry.prefixlen}`);
   }
-  const broadcast = family === 4 ? parseAddress(text(entry.broadcast) ?? '', 4) : undefined;
+  const broadcast = family === 4 ? parseAddress(text(entry, 'broadcast', '--addr') ?? '', 4) : undefined;
   device.addresses.push({ family, address, prefix, ...(broadcast === undefined ? {} : { broadcast }) });
 }
 
@@ -181,7 +204,7 @@ function macOf(value: string | undefined): number[] | undefined {
 
 /** The family of a route: by its destination or gateway, else (`default dev ppp0`) that of the whole list, IPv4 when it holds both. */
 function familyOf(entry: Entry, list: readonly Entry[]): Family {
-  const words = (one: Entry): string => `${text(one.dst) ?? ''} ${text(one.gateway) ?? ''} ${text(one.prefsrc) ?? ''}`;
+  const words = (one: Entry): string => ['dst', 'gateway', 'prefsrc'].map((name) => text(one, name, '--route') ?? '').join(' ');
   if (words(entry).includes(':')) return 6;
   if (words(entry).includes('.')) return 4;
   return list.some((one) => words(one).includes('.')) || !list.some((one) => words(one).includes(':')) ? 4 : 6;
@@ -191,24 +214,24 @@ function readRoutes(host: Host, json: unknown): void {
   const list = entries(json, '--route');
   for (const entry of list) {
     const family = familyOf(entry, list);
-    const table = text(entry.table);
+    const table = text(entry, 'table', '--route');
     if (table !== undefined && table !== 'main' && table !== 'default' && table !== 'local') continue;
-    const destination = text(entry.dst) ?? '';
+    const destination = text(entry, 'dst', '--route') ?? '';
     const [bare = '', prefixText] = destination === 'default' ? [formatAddress(zeros(family)), '0'] : destination.split('/');
     const address = parseAddress(bare, family);
     const prefix = prefixText === undefined ? width(family) : Number(prefixText);
     if (address === undefined || !Number.isInteger(prefix) || prefix < 0 || prefix > width(family)) {
       throw new HostError(`--route: cannot read the destination ${JSON.stringify(entry.dst)}`);
     }
-    const type = text(entry.type) ?? 'unicast';
+    const type = text(entry, 'type', '--route') ?? 'unicast';
     if (!ROUTE_TYPES.includes(type)) continue;
     host.routes.push(routeOf(host, entry, family, address, prefix, type as RouteType));
   }
 }
 
 function routeOf(host: Host, entry: Entry, family: Family, destination: Words, prefix: number, type: RouteType): Route {
-  const route: Route = { family, destination, prefix, type, metric: number(entry.metric) ?? 0 };
-  const device = text(entry.dev);
+  const route: Route = { family, destination, prefix, type, metric: number(entry, 'metric', U32_MAXIMUM, '--route') ?? 0 };
+  const device = text(entry, 'dev', '--route');
   if (device !== undefined) route.device = interfaceNamed(host, device).name;
   return route;
 }
