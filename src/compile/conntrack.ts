@@ -1,5 +1,6 @@
 /** The profile's sysctls as the parameter block of the engine's connection tracking (abi/conntrack.ts). */
 import {
+  TCP_SYN_SENT2,
   TRACKING_FLAG_CHECKSUM,
   TRACKING_FLAG_DOUBTED_RST,
   TRACKING_FLAG_IGNORE_INVALID_RST,
@@ -37,18 +38,10 @@ export interface ConntrackOptions {
   seed?: bigint;
 }
 
-/** Sysctl suffixes of the TCP timeouts, from TCP_SYN_SENT on in the order of the states; SYN_SENT2 shares that of SYN_SENT. */
-const TCP_TIMEOUTS = [
-  'syn_sent',
-  'syn_recv',
-  'established',
-  'fin_wait',
-  'close_wait',
-  'last_ack',
-  'time_wait',
-  'close',
-  'syn_sent',
-] as const;
+/** Sysctl suffixes of the TCP timeouts, from TCP_SYN_SENT on in the order of the states. SYN_SENT2, the last, has none. */
+const TCP_TIMEOUTS = ['syn_sent', 'syn_recv', 'established', 'fin_wait', 'close_wait', 'last_ack', 'time_wait', 'close'] as const;
+/** Seconds. */
+const SYN_SENT2_TIMEOUT = 120;
 /** What the kernels do differently. */
 const KERNEL_FLAGS: Record<Kernel, number> = {
   '6.1': 0,
@@ -76,6 +69,7 @@ export function encodeConntrack(profile: Profile, options: ConntrackOptions): Ui
   TCP_TIMEOUTS.forEach((name, index) => {
     timeout(TRACKING_TCP + 4 * (index + 1), `tcp_timeout_${name}`);
   });
+  view.setUint32(TRACKING_TCP + 4 * TCP_SYN_SENT2, jiffies(SYN_SENT2_TIMEOUT), true);
   timeout(TRACKING_TCP_RETRANS, 'tcp_timeout_max_retrans');
   timeout(TRACKING_TCP_UNACK, 'tcp_timeout_unacknowledged');
   timeout(TRACKING_UDP, 'udp_timeout');
