@@ -43,13 +43,11 @@ export function chooseWay(
   if (host.forward) return 'arrives';
   const direction = directionOf(frame, link, host);
   const fromHere = routes.isLocal(family, source);
-  const loops = fromHere && routes.isLocal(family, destination);
   // From no address yet: DHCP, duplicate address detection.
   const unspecified = source.every((word) => word === 0);
-  if (direction === 'out' && !fromHere) return unspecified ? 'output' : 'outgoing-copy';
-  if (direction === 'out') return loops ? 'loopback' : 'output';
-  if (direction === 'unknown' && fromHere) return loops ? 'loopback' : 'output';
-  return 'arrives';
+  if (direction === 'out' && !fromHere && !unspecified) return 'outgoing-copy';
+  if (direction === 'in' || (direction === 'unknown' && !fromHere)) return 'arrives';
+  return routes.isLocal(family, destination) ? 'loopback' : 'output';
 }
 
 const firstInterface = (host: Host): string | undefined => host.interfaces.find((entry) => entry.name !== LOOPBACK)?.name;
