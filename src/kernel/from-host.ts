@@ -30,14 +30,20 @@ function inNetwork(address: Words, family: Family, route: Route): boolean {
   return route.family === family && sameAddress(maskAddress(address, prefixMask(route.prefix, family)), route.destination);
 }
 
-/** Device of the unicast route to an address: longest prefix, then lowest metric. */
-function routedDevice(host: Host, family: Family, address: Words): string | undefined {
-  const usable = host.routes.filter(
-    (route) =>
-      route.type === 'unicast' && route.device !== undefined && route.device !== 'lo' && inNetwork(address, family, route),
-  );
-  usable.sort((a, b) => b.prefix - a.prefix || a.metric - b.metric);
-  return usable[0]?.device;
+const LOCAL_TABLE = new Set<Route['type']>(['local', 'broadcast', 'anycast', 'multicast']);
+
+/** The route to an address: the local table first, then the longest prefix, then the lowest metric. */
+function routeTo(host: Host, family: Family, address: Words): Route | undefined {
+  const fitting = host.routes.filter((route) => inNetwork(address, family, route));
+  const table = (route: Route): number => (LOCAL_TABLE.has(route.type) ? 0 : 1);
+  fitting.sort((a, b) => table(a) - table(b) || b.prefix - a.prefix || a.metric - b.metric);
+  return fitting[0];
+}
+
+/** Where packets from an address come in (model/host.ts): only a unicast route back tells, and never lo. */
+function deviceFrom(host: Host, family: Family, address: Words): string | undefined {
+  const route = routeTo(host, family, address);
+  return route?.type === 'unicast' && route.device !== 'lo' ? route.device : undefined;
 }
 
 function isLocal(host: Host, family: Family, address: Words): boolean {
@@ -88,7 +94,7 @@ function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
   const own = isLocal(host, inner.family, source(inner));
   if (known === 'out' && !own) return 'outgoing copy of a forwarded packet';
   if (known === 'in' || !own) {
-    const iface = frame.interfaceName ?? host.in ?? routedDevice(host, inner.family, source(inner)) ?? firstDevice(host);
+    const iface = frame.interfaceName ?? host.in ?? deviceFrom(host, inner.family, source(inner)) ?? firstDevice(host);
     const knowsMac = host.interfaces.some((device) => device.name === iface && device.mac !== undefined);
     const dstMac = knowsMac && inner.destination !== undefined ? { dstMac: inner.destination } : {};
     return { ...arriving, ...dstMac, direction: 'in', iface };
@@ -96,7 +102,7 @@ function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
   const leaving: KernelFrame = { time: frame.time, bytes: inner.bytes, family: inner.family, direction: 'out' };
   const to = destination(inner);
   if (isLocal(host, inner.family, to)) return leaving;
-  const iface = frame.interfaceName ?? host.out ?? routedDevice(host, inner.family, to) ?? host.in ?? firstDevice(host);
+  const iface = frame.interfaceName ?? host.out ?? routeTo(host, inner.family, to)?.device ?? host.in ?? firstDevice(host);
   return { ...leaving, iface };
 }
 
