@@ -38,7 +38,7 @@ export function loadMatch(reading: Reading, word: Word): void {
     add(reading, { name: extension.name, extension, word, given: [], words: [] });
     return;
   }
-  if (context.unsupported === 'refuse') throw unknownExtension(reading, 'match', name, word);
+  if (!mayBeAssumed(reading, name)) throw unknownExtension(reading, 'match', name, word);
   assume(reading, 'match', name, word);
 }
 
@@ -75,7 +75,7 @@ export function loadTarget(reading: Reading, word: Word, goto: boolean): void {
   }
   // On a command line -t may still follow; then the chain is looked for at the end.
   if (!context.dump && !knownTarget(name, context.family) && laterTable(reading, name)) return;
-  if (context.unsupported === 'refuse') throw unknownExtension(reading, 'target', name, word);
+  if (!mayBeAssumed(reading, name)) throw unknownExtension(reading, 'target', name, word);
   assume(reading, 'target', name, word);
 }
 
@@ -115,6 +115,11 @@ function targetHint(reading: Reading, name: string): string {
   if (near !== undefined) return near;
   const dump = `a chain must be declared above the rule: ":${name} - [0:0]"`;
   return context.dump ? dump : `a chain must be made before the rule: -N ${name}`;
+}
+
+/** An option in the place of a name is not the name of an extension that is yet to come. */
+function mayBeAssumed({ context }: Reading, name: string): boolean {
+  return context.unsupported !== 'refuse' && !name.startsWith('-');
 }
 
 /** Keeps an unknown extension with the words that can only be its own. */

@@ -173,6 +173,12 @@ describe('a clock that goes back', () => {
   });
 });
 
+test('an option in the place of a target is not assumed to be one', () => {
+  const text = '*filter\n-A INPUT -j -m conntrack --ctproto 6 -m conntrack --ctstate NEW\nCOMMIT\n';
+  const { errors } = parseSaveAll(text, { file: 'rules.v4', family: 4, unsupported: 'assume-miss' });
+  expect(errors.map((error) => error.format().split('\n')[0])).toEqual(['rules.v4:2:13: no chain or target named "-m"']);
+});
+
 test('an assumed target that becomes a chain further down is refused, as iptables does', () => {
   const text = '*filter\n-A INPUT -j later\n:later - [0:0]\nCOMMIT\n';
   const { errors } = parseSaveAll(text, { file: 'rules.v4', family: 4, unsupported: 'assume-hit' });
