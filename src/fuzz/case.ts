@@ -93,7 +93,7 @@ function drawTraffic(
   const fragments = software || topology === 'forward' || needsConntrack(ruleset);
   return {
     topology,
-    fragments: fragments && draw.chance(0.5),
+    fragments: fragments ? draw.pick([0, 0, 0.1, 0.4]) : 0,
     damage: draw.chance(0.5),
     options: draw.pick([0, 0, 0, 0.05, 0.4]),
     errors: draw.pick([0.02, 0.06, 0.25]),

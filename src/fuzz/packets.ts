@@ -3,14 +3,15 @@ import type { Draw } from '../extensions/extension.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { Boundaries } from './boundaries.ts';
 import { fillChecksum, type IpFields, icmpMessage, ipPacket } from './build-packet.ts';
+import { fragmentsOf } from './fragments.ts';
 import { type HeaderChain, ipv4Options, ipv6Chain, NO_CHAIN } from './headers.ts';
 import { LOCAL, MACS, PORTS, REMOTE, STRANGERS } from './pools.ts';
 import { ALL_MOODS, type Flow, ICMP, type Payload, STUTTERS, Transport } from './transport.ts';
 
 export interface TrafficFeatures {
   topology: 'host' | 'forward';
-  /** Non-first and first fragments. */
-  fragments: boolean;
+  /** How often a packet is cut in fragments, or pretends to be one. */
+  fragments: number;
   /** Wrong lengths, checksums, header lengths, tinygrams. */
   damage: boolean;
   /** How often there are IP options or extension headers. */
@@ -54,6 +55,8 @@ export class Traffic {
   readonly #transport: Transport;
   readonly #remotes: readonly string[];
   readonly #flows: Flow[] = [];
+  /** Fragments of a packet that are still to be sent. */
+  readonly #fragments: FuzzPacket[] = [];
   /** What was sent lately, for ICMP errors to quote. */
   readonly #sent: Uint8Array[] = [];
   #time = START;
@@ -68,10 +71,16 @@ export class Traffic {
     this.#remotes = [...new Set([...REMOTE[family], ...edges.addresses])].filter((address) => address !== own);
   }
 
-  /** The next packet. */
+  /** The next packet. Fragments of one are mostly sent behind each other. */
   next(): FuzzPacket {
     const draw = this.#draw;
     this.#time += this.#gap();
+    const waiting = this.#fragments.length > 0 && draw.chance(0.8) ? this.#fragments.shift() : undefined;
+    return { ...(waiting ?? this.#fresh()), time: this.#time };
+  }
+
+  #fresh(): FuzzPacket {
+    const draw = this.#draw;
     const flow = this.#flow();
     const error = this.#sent.length > 0 && draw.chance(this.#features.errors);
     const { bytes, fromClient } = error ? { bytes: this.#error(flow), fromClient: draw.chance() } : this.#ofFlow(flow);
@@ -79,7 +88,7 @@ export class Traffic {
     if (this.#sent.length > QUOTABLE) this.#sent.shift();
     const source = fromClient ? flow.client : flow.server;
     const out = this.#features.topology === 'host' && source === LOCAL[this.#family] && !error;
-    return {
+    const packet: FuzzPacket = {
       time: this.#time,
       family: this.#family,
       bytes,
@@ -87,6 +96,10 @@ export class Traffic {
       kind: draw.chance(0.04) && !out ? draw.pick(['broadcast', 'multicast'] as const) : 'host',
       sourceMac: draw.pick(MACS),
     };
+    if (!draw.chance(this.#features.fragments / 2)) return packet;
+    const pieces = fragmentsOf(draw, bytes, this.#family, draw.integer(1, 0xffff)) ?? [bytes];
+    this.#fragments.push(...pieces.slice(1).map((piece) => ({ ...packet, bytes: piece })));
+    return { ...packet, bytes: pieces[0]! };
   }
 
   /** Mostly a moment; now and then what a limit's bucket needs, or a pause. */
@@ -202,7 +215,7 @@ export class Traffic {
 
   #fragment(): number {
     const draw = this.#draw;
-    if (!this.#features.fragments || !draw.chance(0.15)) return this.#family === 4 && draw.chance() ? 0x4000 : 0;
+    if (!draw.chance(this.#features.fragments / 2)) return this.#family === 4 && draw.chance() ? 0x4000 : 0;
     const offset = draw.pick([0, 0, 1, 2, 100, 0x1fff]);
     const more = offset === 0 || draw.chance();
     return this.#family === 4 ? offset | (more ? 0x2000 : 0) : (offset << 3) | (more ? 1 : 0);
@@ -211,13 +224,13 @@ export class Traffic {
   /** Checksum, then the damages that come after it, then the IP header. */
   #finish(fields: IpFields, { bytes, checksumAt }: Payload): Uint8Array {
     const draw = this.#draw;
-    const { damage, fragments } = this.#features;
+    const { damage } = this.#features;
     if (checksumAt >= 0) {
       fillChecksum(bytes, checksumAt, fields);
       if (damage && draw.chance(0.03)) bytes[checksumAt]! ^= 0x55;
     }
     // Tinygrams: fragments and whole packets that end within their transport header.
-    const cut = (damage && draw.chance(0.04)) || (fragments && damage && fields.fragment !== 0 && draw.chance(0.2));
+    const cut = (damage && draw.chance(0.04)) || (damage && fields.fragment !== 0 && draw.chance(0.2));
     return ipPacket(fields, cut ? bytes.subarray(0, draw.integer(0, Math.min(bytes.length, 24))) : bytes);
   }
 }

@@ -32,12 +32,16 @@ export interface SearchOptions {
 const PATIENCE = 60_000;
 
 /** What a panel judges; tests plant their own. */
-export type JudgeCases = (cases: readonly FuzzCase[], onAnswer?: OnAnswer) => Promise<(Mismatch | undefined)[]>;
+export type JudgeCases = (
+  cases: readonly FuzzCase[],
+  onAnswer?: OnAnswer,
+  relations?: boolean,
+) => Promise<(Mismatch | undefined)[]>;
 
 export const panelJudge =
   (panel: Panel): JudgeCases =>
-  (cases, onAnswer) =>
-    judgeCases(cases, panel, onAnswer);
+  (cases, onAnswer, relations) =>
+    judgeCases(cases, panel, onAnswer, relations);
 
 /** All mismatches of a batch, each kind shrunk once. Throws KernelError when an oracle cannot work. */
 export async function search(batch: Batch, judge: JudgeCases, options: SearchOptions = {}): Promise<Found[]> {
@@ -63,8 +67,10 @@ export async function shrink(
   patience = PATIENCE,
 ): Promise<Found> {
   let smallest: { fuzzCase: FuzzCase; mismatch: Mismatch } | undefined;
+  // Relations are asked for many times what a comparison costs: only where one is what is wrong.
+  const relations = wanted === undefined || wanted.startsWith('breaks');
   const holds = async (fuzzCase: FuzzCase): Promise<boolean> => {
-    const [mismatch] = await judge([fuzzCase]);
+    const [mismatch] = await judge([fuzzCase], undefined, relations);
     if (mismatch === undefined || (wanted !== undefined && signature(mismatch) !== wanted)) return true;
     smallest = { fuzzCase, mismatch };
     return false;
