@@ -7,5 +7,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     pool: 'forks',
     maxWorkers: 2,
+    // Built copies of the project with planted bugs (test/fuzz/canary): run as they are.
+    server: { deps: { external: [/\/build\/canary\//] } },
   },
 });
