@@ -44,7 +44,7 @@ describe('wasmtables fuzz', () => {
       corpus,
     ];
     const first = await command(words('40'));
-    expect(first.code).toBe(0);
+    expect(first).toMatchObject({ code: 0 });
     const seed = Number(lines('corpus/seed')[0]);
     expect(first.stdout).toContain(`seed ${seed}: 40 cases`);
     const batches = lines('corpus/done.txt');

