@@ -113,11 +113,12 @@ async function supervise(
     if (news.trouble !== undefined) status.say(`not judged: ${news.lane} seed ${news.seed}: ${news.trouble}`);
     status.draw(progressLine(totals, seconds()));
   };
-  const { interrupted } = await interruptible((signal) =>
-    options.jobs > 1
+  const { interrupted } = await interruptible((signal) => {
+    signal.addEventListener('abort', () => status.say('stopping behind the batch in hand (Ctrl-C again: at once)'));
+    return options.jobs > 1
       ? runWorkers(wordsOf(options, plan), options.jobs, report, signal)
-      : run(lanes, { ...plan, stopped: () => signal.aborted, report }),
-  );
+      : run(lanes, { ...plan, stopped: () => signal.aborted, report });
+  });
   status.clear();
   await writeOut(summary(lanes, totals, seed, seconds()));
   return interrupted ? EXIT.interrupted : verdict(lanes, totals);

@@ -55,17 +55,18 @@ export function fuzzCommand(done: (code: number) => void): Command {
     .option('--jobs <n>', 'processes', wholeNumber('--jobs', 1, 256), 1)
     .option('--corpus <folder>', 'where the run keeps what it did and found; a later run goes on there')
     .option('--path <path>', 'with --seed: one case again, as a mismatch is told')
-    .addOption(
-      new Option('--family <n>', 'one IP version')
-        .choices(['4', '6'])
-        .argParser((text) => wholeNumber('--family', 4, 6)(text) as 4 | 6),
-    )
+    .addOption(new Option('--family <n>', 'one IP version').choices(['4', '6']).argParser(family))
     .addOption(new Option('--share <i/n>', 'of n processes, the i-th (from 0)').argParser(readShare).hideHelp())
     .action(async (options: FuzzOptions) => {
       const { fuzz } = await import('./fuzz-run.ts');
       done(await fuzz(options));
     });
   return withExamples(command, EXAMPLES);
+}
+
+function family(text: string): 4 | 6 {
+  if (text !== '4' && text !== '6') throw new UsageError(`--family wants 4 or 6, got "${text}"`);
+  return text === '4' ? 4 : 6;
 }
 
 function duration(text: string): number {

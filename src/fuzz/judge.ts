@@ -39,6 +39,8 @@ export async function judgeCases(
   if (panel.kernels.length === 0) {
     const found: (Mismatch | undefined)[] = [];
     for (const [index, one] of cases.entries()) {
+      // Programs keep the process to themselves: signals are heard between cases.
+      await new Promise((resolve) => setImmediate(resolve));
       const mismatch = await amongPrograms(one, panel.programs, onAnswer);
       const itself = relations && mismatch === undefined && index % AGAINST_ITSELF === 0;
       found.push(itself ? await againstThemselves(one, panel) : mismatch);

@@ -40,10 +40,11 @@ function routeTo(host: Host, family: Family, address: Words): Route | undefined 
   return fitting[0];
 }
 
-/** Where packets from an address come in (model/host.ts): only a unicast route back tells, and never lo. */
+/** Where packets from an address come in (model/host.ts): only a unicast or broadcast route back tells, and never lo. */
 function deviceFrom(host: Host, family: Family, address: Words): string | undefined {
   const route = routeTo(host, family, address);
-  return route?.type === 'unicast' && route.device !== 'lo' ? route.device : undefined;
+  const leadsBack = route?.type === 'unicast' || route?.type === 'broadcast';
+  return leadsBack && route.device !== 'lo' ? route.device : undefined;
 }
 
 function isLocal(host: Host, family: Family, address: Words): boolean {

@@ -14,7 +14,7 @@
  *    An OUTPUT packet to 255.255.255.255, or to a broadcast address of the device it leaves by (not lo), comes back as the kernel has it: between OUTPUT and POSTROUTING a copy goes through
  *    POSTROUTING, PREROUTING and INPUT of that device, with the same connection; its fate is not the packet's, but its counters count. Multicast only leaves: the capture does not say
  *    whether the sender wanted a copy (IP_MULTICAST_LOOP).
- * Interface of an arriving packet: the record's own interface name (pcapng if_name), else `in`, else the device of the route back to its source, if routing finds a unicast one (the
+ * Interface of an arriving packet: the record's own interface name (pcapng if_name), else `in`, else the device of the route back to its source, if routing finds a unicast or a broadcast one (the
  * host's own addresses first, then the longest prefix, then the lowest metric; never `lo`), else the first interface that is not `lo`, else `eth0`. Of a leaving packet: the record's
  * own, else `out`, else the route's device, else `in`, else the first interface that is not `lo`, else `eth0`. Out of a forwarded packet: the route's device (longest prefix, then lowest metric),
  * else `out`, else no route. LOOPBACK: `lo` both.

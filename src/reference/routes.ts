@@ -56,10 +56,11 @@ export class Routes {
     return route?.type === 'throw' ? undefined : route;
   }
 
-  /** Where packets from that address come in: the device of the route back, if routing finds a unicast one, never lo. */
+  /** Where packets from that address come in: the device of the route back, if routing finds a unicast or a broadcast one, never lo. */
   deviceFrom(family: Family, address: Words): string | undefined {
     const route = this.#found(family, address);
-    return route?.type === 'unicast' && route.device !== 'lo' ? route.device : undefined;
+    const leadsBack = route?.type === 'unicast' || route?.type === 'broadcast';
+    return leadsBack && route.device !== 'lo' ? route.device : undefined;
   }
 
   /** Where packets to that address leave: the device of the route that routing finds, if it has one. */
