@@ -83,16 +83,21 @@ function answerOf(
 const isFragment = (bytes: Uint8Array, family: 4 | 6): boolean =>
   family === 4 ? (bytes[6]! & 0x3f) !== 0 || bytes[7] !== 0 : findUpper(bytes)?.fragment !== false;
 
+/**
+ * Whether expectedLeft can say which bytes leave for a packet of a case. Under conntrack the last fragment stands for the packet that was put together, which leaves as such or is cut anew,
+ * with an identification that the kernel draws: rules and counters are compared, bytes are not.
+ */
+export const tellsWhatLeaves = (bytes: Uint8Array, { family, ruleset }: Pick<FuzzCase, 'family' | 'ruleset'>): boolean =>
+  !(isFragment(bytes, family) && needsConntrack(ruleset));
+
 /** What differs between a kernel and a program that was asked about `sent`: counters, ways, bytes that left, connections. */
 export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAnswer, answer: Answer): string[] {
   const { name, packets, result, connections } = answer;
   const said = packets.map((packet) => (droppedByMatch(packet, sent.ruleset) ? { ...packet, verdict: null } : packet));
   const lines = compareOutcomes(compared, comparedWitness(name, result.counters[sent.family] ?? {}, said));
-  const tracked = needsConntrack(sent.ruleset);
   for (const [index, { verdict, hook }] of packets.entries()) {
     const own = sent.packets[index]!.bytes;
-    // Under conntrack the last fragment stands for the packet that was put together, which leaves as such or is cut anew: rules and counters are compared, bytes are not.
-    if (tracked && isFragment(own, sent.family)) continue;
+    if (!tellsWhatLeaves(own, sent)) continue;
     const expected = expectedLeft(own, verdict, hook);
     const difference = leftDifference(expected, outcome.packets[index]!.left);
     if (difference !== undefined) lines.push(`packet ${index + 1} bytes that leave: ${name} ${difference}`);
