@@ -20,7 +20,6 @@ import {
   QUEUE_FIRST,
   QUEUE_FIRST_IN,
   QUEUE_FLAGS,
-  QUEUE_LAST_IN,
   QUEUE_LENGTH,
   QUEUE_LONGEST,
   QUEUE_LONGEST_DF,
@@ -29,6 +28,7 @@ import {
   QUEUE_PEER,
   QUEUE_RANK,
   renew,
+  takesEnd,
 } from './queue.ts';
 import { giveBlocks } from './region.ts';
 
@@ -100,21 +100,6 @@ function enqueue(slot: usize, ip: usize, queue: usize, buffer: usize): u32 {
   }
   note(slot, queue, offset, header + end - offset, (word & DONT_FRAGMENT) !== 0, load<u8>(ip, 1));
   return isComplete(queue) ? rebuild(slot, queue, buffer) : KEPT;
-}
-
-/** Whether the end of a fragment goes together with what is known of the datagram's length. */
-function takesEnd(queue: usize, end: u32, more: bool): bool {
-  const flags = load<u8>(queue, QUEUE_FLAGS) as u32;
-  const length = load<u32>(queue, QUEUE_LENGTH);
-  if (more) {
-    if (end <= length) return true;
-    if ((flags & QUEUE_LAST_IN) !== 0) return false;
-  } else {
-    if (end < length || ((flags & QUEUE_LAST_IN) !== 0 && end !== length)) return false;
-    store<u8>(queue, flags | QUEUE_LAST_IN, QUEUE_FLAGS);
-  }
-  store<u32>(queue, end, QUEUE_LENGTH);
-  return true;
 }
 
 /** What the whole packet needs to know of a fragment. */

@@ -19,12 +19,12 @@ import {
   QUEUE_FIRST,
   QUEUE_FIRST_IN,
   QUEUE_FLAGS,
-  QUEUE_LAST_IN,
   QUEUE_LENGTH,
   QUEUE_LONGEST,
   QUEUE_MAC,
   QUEUE_NAMED_AT,
   QUEUE_PACKET_TYPE,
+  takesEnd,
 } from './queue.ts';
 import { giveBlocks } from './region.ts';
 
@@ -160,22 +160,6 @@ function enqueue(slot: usize, ip: usize, present: u32, queue: usize, buffer: usi
   }
   note(slot, queue, offset, payload, (be16(ip) >>> 4) & 3);
   return isComplete(queue) ? rebuild(slot, queue, buffer) : KEPT;
-}
-
-/** Whether the end of a fragment goes together with what is known of the datagram's length. */
-function takesEnd(queue: usize, end: u32, more: bool): bool {
-  const flags = load<u8>(queue, QUEUE_FLAGS) as u32;
-  const length = load<u32>(queue, QUEUE_LENGTH);
-  const ended = (flags & QUEUE_LAST_IN) !== 0;
-  if (more) {
-    if (end <= length) return true;
-    if (ended) return false;
-  } else {
-    if (end < length || (ended && end !== length)) return false;
-    store<u8>(queue, flags | QUEUE_LAST_IN, QUEUE_FLAGS);
-  }
-  store<u32>(queue, end, QUEUE_LENGTH);
-  return true;
 }
 
 /** What the whole packet needs to know of a fragment. */

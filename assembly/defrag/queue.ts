@@ -247,3 +247,18 @@ export function isComplete(queue: usize): bool {
   if ((load<u8>(queue, QUEUE_FLAGS) as u32) !== (QUEUE_FIRST_IN | QUEUE_LAST_IN)) return false;
   return load<u32>(queue, QUEUE_MEAT) === load<u32>(queue, QUEUE_LENGTH);
 }
+
+/** Whether the end of a fragment goes together with what is known of the datagram's length. */
+export function takesEnd(queue: usize, end: u32, more: bool): bool {
+  const flags = load<u8>(queue, QUEUE_FLAGS) as u32;
+  const length = load<u32>(queue, QUEUE_LENGTH);
+  if (more) {
+    if (end <= length) return true;
+    if ((flags & QUEUE_LAST_IN) !== 0) return false;
+  } else {
+    if (end < length || ((flags & QUEUE_LAST_IN) !== 0 && end !== length)) return false;
+    store<u8>(queue, flags | QUEUE_LAST_IN, QUEUE_FLAGS);
+  }
+  store<u32>(queue, end, QUEUE_LENGTH);
+  return true;
+}
