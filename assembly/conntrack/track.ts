@@ -45,7 +45,14 @@ import {
   INVALID_NONE,
   INVALID_SHORT,
 } from '../../src/abi/reasons';
-import { lookBehindAuthentication, NEXT_AUTHENTICATION, stopAtAuthentication } from '../packet/extension-headers.ts';
+import {
+  lookBehindAuthentication,
+  lookBehindEnd,
+  NEXT_AUTHENTICATION,
+  stopAtAuthentication,
+  stopAtEnd,
+} from '../packet/extension-headers.ts';
+import { wholeHeaders } from '../stack/host.ts';
 import {
   ENTRY_STATUS,
   ENTRY_TIMEOUT,
@@ -129,7 +136,8 @@ function judge(slot: usize, verify: bool): u32 {
   const family = load<u32>(slot, FIELD_FAMILY * 4);
   if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return INVALID_FRAGMENT;
   if (family === 6) {
-    if (load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0 || protocol === PROTOCOL_NO_NEXT) return INVALID_HEADER_CHAIN;
+    if (load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0) return wholeHeaders ? judgeTooLong(slot, verify) : INVALID_HEADER_CHAIN;
+    if (protocol === PROTOCOL_NO_NEXT) return INVALID_HEADER_CHAIN;
     if (load<u32>(slot, PACKET_L4_OFFSET) === 0) return INVALID_HEADER_CHAIN;
     if (protocol === NEXT_AUTHENTICATION) return judgeAuthenticated(slot, verify);
   }
@@ -153,6 +161,14 @@ function judgeAuthenticated(slot: usize, verify: bool): u32 {
   lookBehindAuthentication(slot);
   const reason = judge(slot, verify);
   stopAtAuthentication(slot, offset, present);
+  return reason;
+}
+
+/** A chain that -p cannot walk: conntrack does, where all that is wrong is a header that passes the end. */
+function judgeTooLong(slot: usize, verify: bool): u32 {
+  lookBehindEnd(slot);
+  const reason = load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0 ? INVALID_HEADER_CHAIN : judge(slot, verify);
+  stopAtEnd(slot);
   return reason;
 }
 

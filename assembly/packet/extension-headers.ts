@@ -1,7 +1,7 @@
 /** The IPv6 header chain as the kernel's ipv6_find_hdr walks it for -p (net/ipv6/exthdrs_core.c): to the transport header, ESP or no next header. */
-import { FIELD_FRAGMENT, FIELD_HEADER_ERROR, FIELD_L4_LENGTH, FIELD_PROTOCOL } from '../../src/abi/fields.ts';
-import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
-import { nft } from '../stack/host.ts';
+import { FIELD_FRAGMENT, FIELD_HEADER_ERROR, FIELD_L4_LENGTH, FIELD_LENGTH, FIELD_PROTOCOL } from '../../src/abi/fields.ts';
+import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
+import { nft, wholeHeaders } from '../stack/host.ts';
 import { be16 } from './ethertype.ts';
 import { transport } from './transport.ts';
 
@@ -17,13 +17,13 @@ const NO_MATCH: u32 = 2;
 
 /** Fills protocol, fragment, header error and the transport fields; `present` bytes of the packet lie at `ip`. nf_tables takes an authentication header for the last one. */
 export function extensionHeaders(slot: usize, ip: usize, next: u32, present: u32): void {
-  walkHeaders(slot, ip, next, HEADER, present, nft);
+  walkHeaders(slot, ip, next, HEADER, present, nft, wholeHeaders);
 }
 
 /** The same fields as conntrack sees them (ipv6_skip_exthdr), which looks behind the authentication header that the fields stop at. */
 export function lookBehindAuthentication(slot: usize): void {
   const at = load<u32>(slot, PACKET_L4_OFFSET);
-  walkHeaders(slot, load<u32>(slot, PACKET_IP), NEXT_AUTHENTICATION, at, at + load<u32>(slot, FIELD_L4_LENGTH * 4), false);
+  walkHeaders(slot, load<u32>(slot, PACKET_IP), NEXT_AUTHENTICATION, at, at + load<u32>(slot, FIELD_L4_LENGTH * 4), false, false);
 }
 
 /** Back to what nf_tables sees: the authentication header at `offset` of a packet of `present` bytes is the last one. */
@@ -31,8 +31,20 @@ export function stopAtAuthentication(slot: usize, offset: u32, present: u32): vo
   putUpper(slot, load<u32>(slot, PACKET_IP), NEXT_AUTHENTICATION, 0, offset, present);
 }
 
-/** From the header of kind `next` at offset `at` on. */
-function walkHeaders(slot: usize, ip: usize, next: u32, at: u32, present: u32, stops: bool): void {
+/** The fields as conntrack sees them, to which a header that is longer than the packet is none too long. */
+export function lookBehindEnd(slot: usize): void {
+  const ip = load<u32>(slot, PACKET_IP);
+  const present = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
+  walkHeaders(slot, ip, load<u8>(ip, 6), HEADER, present, false, false);
+}
+
+/** Back to what -p sees. */
+export function stopAtEnd(slot: usize): void {
+  unparsable(slot, load<u32>(slot, PACKET_IP));
+}
+
+/** From the header of kind `next` at offset `at` on. `stops`: at an authentication header; `whole`: headers must not pass the packet's end. */
+function walkHeaders(slot: usize, ip: usize, next: u32, at: u32, present: u32, stops: bool, whole: bool): void {
   let fragment: u32 = 0;
   while (isExtension(next)) {
     if (at + 2 > present) {
@@ -61,6 +73,10 @@ function walkHeaders(slot: usize, ip: usize, next: u32, at: u32, present: u32, s
         return;
       }
       at += (length + 1) << 3;
+    }
+    if (fragment === 0 && whole && at > present) {
+      unparsable(slot, ip);
+      return;
     }
     next = after;
     if (fragment !== 0) break;

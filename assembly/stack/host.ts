@@ -15,6 +15,7 @@ import {
   HOST_FLAG_IPV6_FORWARDING,
   HOST_FLAG_LENIENT,
   HOST_FLAG_NFT,
+  HOST_FLAG_WHOLE_HEADERS,
   HOST_FLAGS,
   HOST_IN,
   HOST_LO,
@@ -31,6 +32,8 @@ import { initRoutes } from './routes.ts';
 
 export let lenient: bool = false;
 export let nft: bool = false;
+/** An extension header that is longer than the packet cannot be walked over (-p; not conntrack). */
+export let wholeHeaders: bool = false;
 /** Every packet arrives (--forward). */
 export let everythingArrives: bool = false;
 export let addressTypes: bool = false;
@@ -57,6 +60,7 @@ export function stackInit(block: usize): bool {
   const flags = load<u32>(block, HOST_FLAGS);
   lenient = (flags & HOST_FLAG_LENIENT) !== 0;
   nft = (flags & HOST_FLAG_NFT) !== 0;
+  wholeHeaders = (flags & HOST_FLAG_WHOLE_HEADERS) !== 0;
   everythingArrives = (flags & HOST_FLAG_FORWARD) !== 0;
   addressTypes = (flags & HOST_FLAG_ADDRESS_TYPES) !== 0;
   forwards4 = (flags & HOST_FLAG_IPV4_FORWARDING) !== 0;

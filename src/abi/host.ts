@@ -49,6 +49,8 @@ export const HOST_FLAG_NFT = 4;
 export const HOST_FLAG_ADDRESS_TYPES = 8;
 export const HOST_FLAG_IPV4_FORWARDING = 16;
 export const HOST_FLAG_IPV6_FORWARDING = 32;
+/** IPv6 extension headers must lie whole in the packet, or the chain cannot be parsed for -p. */
+export const HOST_FLAG_WHOLE_HEADERS = 64;
 
 /** A device: u64 MAC as a number with DEVICE_MAC_KNOWN above it, or 0; u32 MTU, 0 unknown; u32 DEVICE_FLAG_*. */
 export const DEVICE_MAC = 0;

@@ -77,6 +77,7 @@ function flags(host: Host, profile: Profile, needs: HostNeeds): number {
     (host.forward ? abi.HOST_FLAG_FORWARD : 0) |
     (profile.prestack === 'lenient' ? abi.HOST_FLAG_LENIENT : 0) |
     (profile.backend === 'nft' ? abi.HOST_FLAG_NFT : 0) |
+    (profile.kernel === '6.12' ? abi.HOST_FLAG_WHOLE_HEADERS : 0) |
     (needs.addressTypes ? abi.HOST_FLAG_ADDRESS_TYPES : 0) |
     (sysctl(profile, 'net.ipv4.ip_forward') !== 0 ? abi.HOST_FLAG_IPV4_FORWARDING : 0) |
     (sysctl(profile, 'net.ipv6.conf.all.forwarding') !== 0 ? abi.HOST_FLAG_IPV6_FORWARDING : 0)

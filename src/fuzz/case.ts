@@ -102,6 +102,7 @@ function drawTraffic(
     protocols,
     flows: draw.pick([1, 2, 4, 12]),
     fresh: draw.pick([0.03, 0.15]),
+    wheel: !software,
     pause: judge === 'kernel' ? 0 : draw.pick([0, 0, 1, 40, 200, 4000, ...(software ? [500_000] : [])]),
   };
 }

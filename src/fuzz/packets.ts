@@ -29,6 +29,8 @@ export interface TrafficFeatures {
   fresh: number;
   /** Up to how many seconds lie between packets now and then; 0: all within milliseconds. */
   pause: number;
+  /** Fragments are given up by a kernel's timer wheel, whose edges lie where it booted. */
+  wheel: boolean;
 }
 
 /** A packet on its way: IP bytes, when, which way, and its MACs. */
@@ -45,6 +47,9 @@ const START = 1_700_000_000_000_000_000n;
 const ERRORS: Record<Family, readonly number[]> = { 4: [3, 11, 12, 4, 5], 6: [1, 2, 3, 4] };
 /** How many packets errors choose from. */
 const QUOTABLE = 8;
+/** How long fragments wait, and how much longer where the wheel turns slowest (60 s at HZ 100: 512 jiffies). docs/kernel-differences.md. */
+const FRAGMENT_LIFE: Record<Family, bigint> = { 4: 30_000_000_000n, 6: 60_000_000_000n };
+const TIMER_SLACK = 5_200_000_000n;
 const NO_OPTIONS = new Uint8Array(0);
 
 export class Traffic {
@@ -55,7 +60,7 @@ export class Traffic {
   readonly #transport: Transport;
   readonly #remotes: readonly string[];
   readonly #flows: Flow[] = [];
-  /** Fragments of a packet that are still to be sent. */
+  /** Fragments of a packet that are still to be sent; their time is that of the first. */
   readonly #fragments: FuzzPacket[] = [];
   /** What was sent lately, for ICMP errors to quote. */
   readonly #sent: Uint8Array[] = [];
@@ -76,7 +81,14 @@ export class Traffic {
     const draw = this.#draw;
     this.#time += this.#gap();
     const waiting = this.#fragments.length > 0 && draw.chance(0.8) ? this.#fragments.shift() : undefined;
-    return { ...(waiting ?? this.#fresh()), time: this.#time };
+    const next = waiting === undefined || this.#inDoubt(waiting) ? this.#fresh() : waiting;
+    return { ...next, time: this.#time };
+  }
+
+  /** Only the kernel knows whether what came before this fragment still waits. */
+  #inDoubt({ time, family }: FuzzPacket): boolean {
+    const age = this.#time - time - FRAGMENT_LIFE[family];
+    return this.#features.wheel && age >= 0n && age <= TIMER_SLACK;
   }
 
   #fresh(): FuzzPacket {

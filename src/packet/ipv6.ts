@@ -58,9 +58,9 @@ function stepOver(bytes: Uint8Array, kind: number, at: number): Step | null {
 /**
  * The last header, as ip6_tables looks for it (ipv6_find_hdr with no target): `no next header` is one; a non-first fragment has the protocol its
  * fragment header names, unless that is another extension header. null: the chain cannot be parsed. `stopAtAuthentication`: nf_tables takes an
- * authentication header for the last one.
+ * authentication header for the last one. `whole`: a header that is longer than the packet cannot be walked over.
  */
-export function findUpper(bytes: Uint8Array, stopAtAuthentication = false): Upper | null {
+export function findUpper(bytes: Uint8Array, { stopAtAuthentication = false, whole = false } = {}): Upper | null {
   let kind = nextHeader(bytes);
   let at = HEADER_LENGTH;
   let fragment = false;
@@ -75,6 +75,7 @@ export function findUpper(bytes: Uint8Array, stopAtAuthentication = false): Uppe
       if (EXTENSIONS.includes(step.next) && step.next !== NO_NEXT_HEADER) return null;
       return { protocol: step.next, offset: at + step.length, fragmentOffset: step.fragmentOffset, fragment: true };
     }
+    if (whole && bytes.length - at < step.length) return null;
     kind = step.next;
     at += step.length;
   }

@@ -89,7 +89,7 @@ export class Packet implements PacketView {
       this.ttl = ipv4.ttl(bytes);
       this.tos = ipv4.tos(bytes);
     } else {
-      const upper = ipv6.findUpper(bytes, profile.backend === 'nft');
+      const upper = ipv6.findUpper(bytes, { stopAtAuthentication: profile.backend === 'nft', whole: profile.kernel === '6.12' });
       this.protocol = upper?.protocol ?? -1;
       // nf_tables leaves such a packet without a transport header; ip6_tables drops it at the first rule with -p.
       this.protocolFailure = upper !== null ? 'none' : profile.backend === 'nft' ? 'miss' : 'hotdrop';

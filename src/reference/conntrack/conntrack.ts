@@ -119,9 +119,9 @@ function protocolOf(packet: Packet): number | { invalid: number } {
     if (packet.fragmentOffset !== 0) return { invalid: INVALID_FRAGMENT };
     return packet.upperOffset > packet.length ? { invalid: INVALID_SHORT } : packet.protocol;
   }
-  // A later fragment that goes on with another extension header: both are true, the chain is named.
-  if (packet.protocolFailure !== 'none') return { invalid: INVALID_HEADER_CHAIN };
   const upper = ipv6.skipExtensions(packet.bytes);
   if (upper === 'unparsable') return { invalid: INVALID_HEADER_CHAIN };
-  return upper.fragmentOffset !== 0 ? { invalid: INVALID_FRAGMENT } : upper.protocol;
+  if (upper.fragmentOffset === 0) return upper.protocol;
+  // A later fragment that goes on with another extension header: both are true, the chain is named.
+  return { invalid: packet.protocolFailure === 'none' ? INVALID_FRAGMENT : INVALID_HEADER_CHAIN };
 }
