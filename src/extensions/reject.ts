@@ -61,6 +61,8 @@ export const REJECT: TargetExtension<RejectOptions> = {
   lower: (options) => ({ kind: 'verdict', verdict: options.with === 'tcp-reset' ? 'RESET' : 'REJECT' }),
 
   generate(draw, _, { family, protocol }) {
+    // The one answer that changes a connection.
+    if (protocol === TCP && draw.chance(0.4)) return ['--reject-with', 'tcp-reset'];
     if (draw.chance(0.4)) return [];
     const answers = ANSWERS[family].filter(([name]) => name !== 'tcp-reset' || protocol === TCP);
     return ['--reject-with', draw.pick(answers)[0]];

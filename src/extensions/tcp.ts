@@ -90,7 +90,8 @@ export const tcp: MatchExtension<TcpOptions> = {
     if (draw.chance(0.2)) out.push(...not(), '--syn');
     else if (draw.chance(0.3))
       out.push(...not(), '--tcp-flags', ...generateFlags(draw.integer(0, 63), draw.integer(0, 63), draw.chance(0.9)));
-    if (draw.chance(ports ? 0.15 : 0.5)) out.push(...not(), '--tcp-option', String(draw.pick([1, 2, 3, 4, 8, 30, 255])));
+    if (draw.chance(ports ? 0.15 : 0.5))
+      out.push(...(draw.chance(0.35) ? ['!'] : []), '--tcp-option', String(draw.pick([1, 2, 3, 4, 8, 30, 255])));
     return out;
   },
 

@@ -12,7 +12,7 @@ import { boundariesOf } from './boundaries.ts';
 import { drawHost, drawSysctls, plainHost } from './hosts.ts';
 import { ETHERNET, frameOf, LINKS, type Link } from './links.ts';
 import { type FuzzPacket, Traffic, type TrafficFeatures } from './packets.ts';
-import { drawFeatures, generateRules } from './rules.ts';
+import { drawFeatures, generateRules, type RuleFeatures } from './rules.ts';
 
 export interface FuzzCase {
   family: Family;
@@ -72,7 +72,7 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const topology = draw.pick(['host', 'forward'] as const);
   const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology]), family);
   const protocols = features.protocols.filter((protocol) => software || protocol !== SCTP);
-  const traffic = drawTraffic(draw, options.judge, topology, ruleset, protocols);
+  const traffic = drawTraffic(draw, options.judge, topology, ruleset, { ...features, protocols });
   const source = new Traffic(draw, family, traffic, boundariesOf(ruleset, profile));
   const packets = Array.from({ length: options.packets }, () => source.next());
   const given = software ? drawHost(draw, topology, family) : plainHost(topology, family);
@@ -86,21 +86,22 @@ function drawTraffic(
   judge: Judge,
   topology: TrafficFeatures['topology'],
   ruleset: RuleSet,
-  protocols: readonly number[],
+  { protocols, gentle }: Pick<RuleFeatures, 'protocols' | 'gentle'>,
 ): TrafficFeatures {
   const software = judge === 'software';
   // Where no rule brings conntrack, a kernel still puts fragments together before INPUT; the others do not.
   const fragments = software || topology === 'forward' || needsConntrack(ruleset);
   return {
     topology,
-    fragments: fragments ? draw.pick([0, 0, 0.1, 0.4]) : 0,
-    damage: draw.chance(0.5),
+    gentle,
+    fragments: fragments && !gentle ? draw.pick([0, 0, 0.1, 0.4]) : 0,
+    damage: !gentle && draw.chance(0.6),
     options: draw.pick([0, 0, 0, 0.05, 0.4]),
     errors: draw.pick([0.02, 0.06, 0.25]),
-    strangers: software ? draw.pick([0, 0, 0.03, 0.2]) : 0,
+    strangers: software && !gentle ? draw.pick([0, 0, 0.03, 0.2]) : 0,
     unsendable: software,
     protocols,
-    flows: draw.pick([1, 2, 4, 12]),
+    flows: draw.pick(gentle ? [1, 2, 4] : [1, 2, 4, 12]),
     fresh: draw.pick([0.03, 0.15]),
     wheel: !software,
     pause: judge === 'kernel' ? 0 : draw.pick([0, 0, 1, 40, 200, 4000, ...(software ? [500_000] : [])]),

@@ -10,6 +10,8 @@ import { ALL_MOODS, type Flow, ICMP, type Payload, STUTTERS, Transport } from '.
 
 export interface TrafficFeatures {
   topology: 'host' | 'forward';
+  /** Conversations mostly go as they should. */
+  gentle: boolean;
   /** How often a packet is cut in fragments, or pretends to be one. */
   fragments: number;
   /** Wrong lengths, checksums, header lengths, tinygrams. */
@@ -145,6 +147,7 @@ export class Traffic {
       step: 0,
       mood: draw.pick(ALL_MOODS),
       windows: [0, 0],
+      scales: [0, 0],
       stutter: draw.pick(STUTTERS),
     };
     this.#flows.push(flow);

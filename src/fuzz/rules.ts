@@ -12,6 +12,8 @@ export interface RuleFeatures {
   /** What this rule set is mostly about: bugs live where few things meet often. */
   focus: readonly string[];
   protocols: readonly number[];
+  /** Nothing is dropped: connections grow old, and what is remembered of them matters. */
+  gentle: boolean;
   tables: readonly TableName[];
   /** Rules a chain has at most, and user chains a table has at most. */
   rules: number;
@@ -43,13 +45,16 @@ export function drawFeatures(
     .filter((name) => !without.includes(name) && (only === undefined || only.includes(name)));
   const some = names.filter(() => draw.chance(0.7));
   const kept = some.length > 0 ? some : names;
+  const gentle = draw.chance(0.3);
   const focus = drawFocus(draw, kept);
+  if (gentle && names.includes('conntrack')) focus.push('conntrack');
   const tables = (['raw', 'mangle', 'nat', 'security'] as const).filter(
     (table) => draw.chance(0.35) || focus.some((name) => TABLES[name] === table),
   );
   return {
     extensions: [...new Set([...kept, ...focus])],
     focus,
+    gentle,
     protocols: drawProtocols(draw, family, focus),
     tables: [...tables, 'filter'],
     rules: draw.pick([2, 4, 8, 16]),
@@ -107,7 +112,8 @@ class RuleWriter {
     const draw = this.#draw;
     const builtin = BUILTIN_CHAINS[table];
     // nat holds no rules that translate in this step, and DROP is no policy there.
-    const policy = (): string => (table !== 'nat' && draw.chance(table === 'filter' ? 0.3 : 0.1) ? 'DROP' : 'ACCEPT');
+    const policy = (): string =>
+      table !== 'nat' && !this.#features.gentle && draw.chance(table === 'filter' ? 0.3 : 0.1) ? 'DROP' : 'ACCEPT';
     const user = Array.from({ length: draw.integer(0, this.#features.chains) }, (_, index) => `u${index}`);
     const lines = [
       `*${table}`,
@@ -220,6 +226,7 @@ class RuleWriter {
     if (roll < 46 && callable.length > 0) return [draw.chance(0.2) ? '-g' : '-j', draw.pick(callable)];
     if (roll < 54) return ['-j', 'RETURN'];
     if (roll < 68) return ['-j', 'ACCEPT'];
+    if (this.#features.gentle) return [];
     if (roll < 76 && table !== 'nat') return ['-j', 'DROP'];
     return usable.length === 0 ? ['-j', 'ACCEPT'] : written(draw.pick(usable));
   }

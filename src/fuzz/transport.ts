@@ -15,8 +15,9 @@ export interface Flow {
   step: number;
   /** What it does once it is open. */
   mood: Mood;
-  /** Windows the two sides announced last, in bytes. */
+  /** Windows the two sides announced last, in bytes, and their scales. */
   windows: [number, number];
+  scales: [number, number];
   /** How often a packet is sent again, as it was. */
   stutter: number;
   /** The packet sent last, to be sent again. */
@@ -32,6 +33,8 @@ export interface Payload {
 export interface TransportFeatures {
   /** Wrong lengths, checksums, header lengths, tinygrams. */
   damage: boolean;
+  /** Conversations mostly go as they should. */
+  gentle: boolean;
 }
 
 export const ICMP: Record<Family, number> = { 4: 1, 6: 58 };
@@ -102,7 +105,7 @@ export class Transport {
   #tcp(flow: Flow, fromClient: boolean, before: number): Uint8Array {
     const draw = this.#draw;
     const side = fromClient ? 0 : 1;
-    const planned = draw.chance(0.78);
+    const planned = draw.chance(this.#features.gentle ? 0.97 : 0.78);
     const flags = planned ? this.#plannedFlags(flow) : this.#oddFlags();
     const options = this.#tcpOptions((flags & SYN) !== 0, flow.next[1 - side]!);
     const header = 20 + ((options.length + 3) & ~3);
@@ -115,7 +118,9 @@ export class Transport {
     const acknowledged = acknowledges ? (flow.next[1 - side]! + ackOff) >>> 0 : 0;
     if (off === 0 && (planned || draw.chance(0.3))) this.#advance(flow, side, flags, data);
     const window = draw.pick([65535, 29200, 1024, 512, draw.chance(0.2) ? 0 : 8192]);
-    flow.windows[side] = window;
+    if ((flags & SYN) !== 0) flow.scales[side] = scaleIn(options);
+    // A scale counts where both sides have one, which is mostly so.
+    flow.windows[side] = (flags & SYN) === 0 ? window << Math.min(flow.scales[side], 14) : window;
     return tcpSegment({
       sourcePort: fromClient ? flow.clientPort : flow.serverPort,
       destinationPort: fromClient ? flow.serverPort : flow.clientPort,
@@ -258,6 +263,12 @@ const SYN_OPTIONS: readonly ((scale: number) => readonly number[])[] = [
   () => [1, 1, 4, 2],
   (scale) => [1, 3, 4, scale, 4, 3, 1, 1],
 ];
+
+/** The shift of a window scale option; 0 without one. */
+function scaleIn(options: Uint8Array): number {
+  const at = options.findIndex((byte, index) => byte === 3 && options[index + 1] === 3);
+  return at < 0 ? 0 : (options[at + 2] ?? 0);
+}
 
 /** An option of that kind among no-operations; behind the end of the list; behind one without a length; at the very end. Kinds 0 and 1 have no length. */
 function optionOfKind(draw: Draw, kind: number): Uint8Array {
