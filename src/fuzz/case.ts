@@ -54,6 +54,9 @@ const HOOKS: Record<TrafficFeatures['topology'], readonly string[]> = {
   forward: ['PREROUTING', 'FORWARD', 'POSTROUTING'],
 };
 
+/** What keeps time is in every rule set for a kernel that lives in the capture's. */
+const EVERYWHERE: Record<Judge, readonly string[]> = { software: [], kernel: [], virtual: ['limit', 'conntrack'] };
+
 const SCTP = 132;
 
 /** A random case. */
@@ -68,7 +71,7 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
     prestack: software ? draw.pick(['kernel', 'kernel', 'lenient'] as const) : 'kernel',
     sysctls: software ? drawSysctls(draw) : {},
   };
-  const features = drawFeatures(draw, family, options.only, WITHOUT[options.judge]);
+  const features = drawFeatures(draw, family, options.only, WITHOUT[options.judge], EVERYWHERE[options.judge]);
   const topology = draw.pick(['host', 'forward'] as const);
   const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology]), family);
   const protocols = features.protocols.filter((protocol) => software || protocol !== SCTP);
@@ -79,6 +82,13 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const link = software && draw.chance(0.3) ? draw.pick(LINKS) : ETHERNET;
   return { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
 }
+
+/** Seconds. */
+const PAUSES: Record<Judge, readonly number[]> = {
+  software: [0, 0, 1, 40, 200, 4000, 500_000],
+  kernel: [0],
+  virtual: [1, 40, 200, 200, 4000, 4000],
+};
 
 /** Swarm style: what this case's packets may be. */
 function drawTraffic(
@@ -104,7 +114,7 @@ function drawTraffic(
     flows: draw.pick(gentle ? [1, 2, 4] : [1, 2, 4, 12]),
     fresh: draw.pick([0.03, 0.15]),
     wheel: !software,
-    pause: judge === 'kernel' ? 0 : draw.pick([0, 0, 1, 40, 200, 4000, ...(software ? [500_000] : [])]),
+    pause: draw.pick(PAUSES[judge]),
   };
 }
 

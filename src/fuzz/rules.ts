@@ -1,7 +1,7 @@
 /** Random rule sets: chain graphs with jump, goto and RETURN in every table, matches of every extension, as iptables-save text. */
 
 import type { Draw, MatchExtension, Pools, TargetExtension } from '../extensions/extension.ts';
-import { extensions } from '../extensions/index.ts';
+import { extensions, findMatch } from '../extensions/index.ts';
 import { BUILTIN_CHAINS, type Family, type TableName } from '../model/ruleset.ts';
 import { quoteWord } from '../syntax/index.ts';
 import { rulePools } from './pools.ts';
@@ -14,6 +14,8 @@ export interface RuleFeatures {
   protocols: readonly number[];
   /** Nothing is dropped: connections grow old, and what is remembered of them matters. */
   gentle: boolean;
+  /** Matches that stand in the filter chain of every hook, each in a rule of its own. */
+  everywhere: readonly string[];
   tables: readonly TableName[];
   /** Rules a chain has at most, and user chains a table has at most. */
   rules: number;
@@ -39,6 +41,7 @@ export function drawFeatures(
   family: Family,
   only?: readonly string[],
   without: readonly string[] = [],
+  everywhere: readonly string[] = [],
 ): RuleFeatures {
   const names = extensions
     .map((extension) => extension.name)
@@ -55,6 +58,7 @@ export function drawFeatures(
     extensions: [...new Set([...kept, ...focus])],
     focus,
     gentle,
+    everywhere: everywhere.filter((name) => names.includes(name)),
     protocols: drawProtocols(draw, family, focus),
     tables: [...tables, 'filter'],
     rules: draw.pick([2, 4, 8, 16]),
@@ -123,6 +127,8 @@ class RuleWriter {
     for (const chain of builtin) {
       const wanted = this.#hooks.includes(chain) ? (table === 'filter' ? 0.95 : 0.7) : 0.15;
       const rules = draw.chance(wanted) ? draw.integer(0, this.#features.rules) : 0;
+      if (table === 'filter' && this.#hooks.includes(chain))
+        for (const name of this.#features.everywhere) lines.push(this.#only(chain, name));
       for (let index = 0; index < rules; index++) lines.push(`-A ${chain} ${this.#rule(table, chain, user)}`);
     }
     for (const [index, chain] of user.entries()) {
@@ -131,6 +137,12 @@ class RuleWriter {
       for (let count = 0; count < rules; count++) lines.push(`-A ${chain} ${this.#rule(table, chain, user.slice(index + 1))}`);
     }
     return `${lines.join('\n')}\nCOMMIT\n`;
+  }
+
+  /** One match, and a target that ends nothing for good. */
+  #only(chain: string, name: string): string {
+    const words = findMatch(name, this.#family)!.generate(this.#draw, this.#pools, { family: this.#family, protocol: 0, chain });
+    return ['-A', chain, '-m', name, ...words, ...this.#draw.pick([[], ['-j', 'ACCEPT'], ['-j', 'RETURN']])].join(' ');
   }
 
   #rule(table: TableName, chain: string, callable: readonly string[]): string {
