@@ -47,12 +47,11 @@ import {
 } from '../../src/abi/reasons';
 import {
   lookBehindAuthentication,
-  lookBehindEnd,
   NEXT_AUTHENTICATION,
+  skipHeaders,
   stopAtAuthentication,
-  stopAtEnd,
+  stopBeforeHeaders,
 } from '../packet/extension-headers.ts';
-import { wholeHeaders } from '../stack/host.ts';
 import {
   ENTRY_STATUS,
   ENTRY_TIMEOUT,
@@ -136,7 +135,7 @@ function judge(slot: usize, verify: bool): u32 {
   const family = load<u32>(slot, FIELD_FAMILY * 4);
   if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return INVALID_FRAGMENT;
   if (family === 6) {
-    if (load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0) return wholeHeaders ? judgeTooLong(slot, verify) : INVALID_HEADER_CHAIN;
+    if (load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0) return judgeUnwalkable(slot, verify);
     if (protocol === PROTOCOL_NO_NEXT) return INVALID_HEADER_CHAIN;
     if (load<u32>(slot, PACKET_L4_OFFSET) === 0) return INVALID_HEADER_CHAIN;
     if (protocol === NEXT_AUTHENTICATION) return judgeAuthenticated(slot, verify);
@@ -164,11 +163,11 @@ function judgeAuthenticated(slot: usize, verify: bool): u32 {
   return reason;
 }
 
-/** A chain that -p cannot walk: conntrack does, where all that is wrong is a header that passes the end. */
-function judgeTooLong(slot: usize, verify: bool): u32 {
-  lookBehindEnd(slot);
+/** A chain that -p cannot walk: conntrack asks less of its headers. */
+function judgeUnwalkable(slot: usize, verify: bool): u32 {
+  skipHeaders(slot);
   const reason = load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0 ? INVALID_HEADER_CHAIN : judge(slot, verify);
-  stopAtEnd(slot);
+  stopBeforeHeaders(slot);
   return reason;
 }
 

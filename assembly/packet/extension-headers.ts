@@ -17,7 +17,7 @@ const NO_MATCH: u32 = 2;
 
 /** Fills protocol, fragment, header error and the transport fields; `present` bytes of the packet lie at `ip`. nf_tables takes an authentication header for the last one. */
 export function extensionHeaders(slot: usize, ip: usize, next: u32, present: u32): void {
-  walkHeaders(slot, ip, next, HEADER, present, nft, wholeHeaders);
+  walkHeaders(slot, ip, next, HEADER, present, nft, true);
 }
 
 /** The same fields as conntrack sees them (ipv6_skip_exthdr), which looks behind the authentication header that the fields stop at. */
@@ -31,20 +31,20 @@ export function stopAtAuthentication(slot: usize, offset: u32, present: u32): vo
   putUpper(slot, load<u32>(slot, PACKET_IP), NEXT_AUTHENTICATION, 0, offset, present);
 }
 
-/** The fields as conntrack sees them, to which a header that is longer than the packet is none too long. */
-export function lookBehindEnd(slot: usize): void {
+/** The fields as conntrack sees them, which walks over headers that -p cannot walk over. */
+export function skipHeaders(slot: usize): void {
   const ip = load<u32>(slot, PACKET_IP);
   const present = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
   walkHeaders(slot, ip, load<u8>(ip, 6), HEADER, present, false, false);
 }
 
-/** Back to what -p sees. */
-export function stopAtEnd(slot: usize): void {
+/** Back to what -p sees: a chain it cannot walk. */
+export function stopBeforeHeaders(slot: usize): void {
   unparsable(slot, load<u32>(slot, PACKET_IP));
 }
 
-/** From the header of kind `next` at offset `at` on. `stops`: at an authentication header; `whole`: headers must not pass the packet's end. */
-function walkHeaders(slot: usize, ip: usize, next: u32, at: u32, present: u32, stops: bool, whole: bool): void {
+/** From the header of kind `next` at offset `at` on. `stops`: at an authentication header. `finds`: as ipv6_find_hdr does, which asks more of a header than ipv6_skip_exthdr. */
+function walkHeaders(slot: usize, ip: usize, next: u32, at: u32, present: u32, stops: bool, finds: bool): void {
   let fragment: u32 = 0;
   while (isExtension(next)) {
     if (at + 2 > present) {
@@ -68,13 +68,13 @@ function walkHeaders(slot: usize, ip: usize, next: u32, at: u32, present: u32, s
     } else if (next === NEXT_AUTHENTICATION) {
       at += (length + 2) << 2;
     } else {
-      if (next === NEXT_ROUTING && at + 4 > present) {
+      if (finds && next === NEXT_ROUTING && at + 4 > present) {
         unparsable(slot, ip);
         return;
       }
       at += (length + 1) << 3;
     }
-    if (fragment === 0 && whole && at > present) {
+    if (finds && wholeHeaders && fragment === 0 && at > present) {
       unparsable(slot, ip);
       return;
     }

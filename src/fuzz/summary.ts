@@ -36,11 +36,28 @@ export function blindLanes(lanes: readonly Lane[], totals: Totals): string[] {
   });
 }
 
-const words = (counts: Record<string, number>): string =>
+const WIDTH = 120;
+
+/** `  kind        word 1, word 2`, in lines of WIDTH at most. */
+function wrapped(kind: string, items: readonly string[]): string[] {
+  const lines: string[] = [];
+  let line = `  ${kind.padEnd(11)} `;
+  const indent = line.length;
+  for (const [index, item] of items.entries()) {
+    const text = index === items.length - 1 ? item : `${item}, `;
+    if (line.length > indent && line.length + text.trimEnd().length > WIDTH) {
+      lines.push(line.trimEnd());
+      line = ' '.repeat(indent);
+    }
+    line += text;
+  }
+  return [...lines, line];
+}
+
+const words = (counts: Record<string, number>): string[] =>
   Object.entries(counts)
     .sort(([, a], [, b]) => b - a)
-    .map(([word, number]) => `${word} ${count(number)}`)
-    .join(', ');
+    .map(([word, number]) => `${word} ${count(number)}`);
 
 function reachLines({ rules, rulesHit, counts }: Reach): string[] {
   const lines = [`  rules hit   ${count(rulesHit)} of ${count(rules)} (${percent(rulesHit, rules)})`];
@@ -56,7 +73,7 @@ function reachLines({ rules, rulesHit, counts }: Reach): string[] {
     'headers',
     'relation',
   ] as const)
-    if (Object.keys(counts[kind]).length > 0) lines.push(`  ${kind.padEnd(11)} ${words(counts[kind])}`);
+    if (Object.keys(counts[kind]).length > 0) lines.push(...wrapped(kind, words(counts[kind])));
   return lines;
 }
 

@@ -1,4 +1,5 @@
 /** The command as people run it: exit codes, what goes to which stream, signals, pipes. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -278,12 +279,22 @@ test.each([[[]], [['--local', '10.0.0.2']]])('Ctrl-C on a silent pipe gives a pa
   const { code, stdout } = await command(['replay', '-R', RULES, ...host, '-r', '-', '--format', 'json'], {
     running: (child) => {
       child.stdin?.write(traffic.subarray(0, 50_000));
-      setTimeout(() => child.kill('SIGINT'), 1500);
+      setTimeout(() => child.kill('SIGINT'), 3000);
     },
   });
   expect(code).toBe(130);
   expect(json(stdout).packets).toBeGreaterThan(100);
   expect(stdout).not.toContain('damage');
+});
+
+test('one Ctrl-C ends the wait for the writer of a named pipe', async () => {
+  const pipe = join(folder, 'nobody-writes');
+  execFileSync('mkfifo', [pipe]);
+  const { code, stdout } = await command(['replay', '-R', RULES, '--local', '10.0.0.2', '-r', pipe, '--format', 'json'], {
+    running: (child) => setTimeout(() => child.kill('SIGINT'), 1500),
+  });
+  expect(code).toBe(130);
+  expect(json(stdout).packets).toBe(0);
 });
 
 test('Ctrl-C in the middle of a feed that does not end', async () => {
