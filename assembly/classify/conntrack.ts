@@ -18,7 +18,7 @@ import {
   CONNTRACK_STATE_SNAT,
   CONNTRACK_STATUS,
 } from '../../src/abi/special.ts';
-import { entryAddress, entryExpires, entryPort, entryProtocol } from '../conntrack/index';
+import { entryAddress, entryExpires, entryMark, entryPort, entryProtocol } from '../conntrack/index';
 
 /** Offsets of the parameters. */
 const FLAGS: usize = 0;
@@ -55,6 +55,14 @@ export function connection(parameters: usize, slot: usize): bool {
     ) &&
     expiryMatches(parameters, flags, entry, slot)
   );
+}
+
+/** connmark (xt_connmark.c). Parameters: mark, mask, invert. Without an entry it never matches. */
+export function connectionMark(parameters: usize, slot: usize): bool {
+  const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
+  if (entry === 0) return false;
+  const same = (entryMark(entry) & load<u32>(parameters, 4)) === load<u32>(parameters);
+  return same !== (load<u32>(parameters, 8) !== 0);
 }
 
 function inverted(parameters: usize, flag: u32): bool {

@@ -2,6 +2,7 @@
 import { STATE_SIZE } from '../../src/abi/image.ts';
 import {
   SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CONNMARK,
   SPECIAL_CONNTRACK,
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
@@ -10,7 +11,7 @@ import {
   TEST_MISS,
 } from '../../src/abi/special.ts';
 import { addressTypes } from './addrtype.ts';
-import { connection } from './conntrack.ts';
+import { connection, connectionMark } from './conntrack.ts';
 import { limitLegacy, limitNft } from './limit.ts';
 import { states } from './program.ts';
 import { tcpOption } from './tcp.ts';
@@ -25,6 +26,8 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return tcpOption(parameters, slot);
     case SPECIAL_CONNTRACK:
       return answer(connection(parameters, slot));
+    case SPECIAL_CONNMARK:
+      return answer(connectionMark(parameters, slot));
     case SPECIAL_LIMIT:
       return answer(limitLegacy(parameters, state, slot));
     case SPECIAL_LIMIT_NFT:

@@ -14,6 +14,7 @@ import {
   REF_EDGE,
   STEP_CALL,
   STEP_DROP_SEGMENT,
+  STEP_EFFECT,
   STEP_HIT_NEXT,
   STEP_HIT_SEGMENT,
   STEP_LIST,
@@ -25,6 +26,7 @@ import {
 } from '../../src/abi/program.ts';
 import { TEST_HIT, TEST_MISS } from '../../src/abi/special.ts';
 import { conntrackUntrack } from '../conntrack/index';
+import { runEffect } from './effects.ts';
 import { code, count, stackBase, stackEnd } from './program.ts';
 import { runTest } from './tests.ts';
 
@@ -77,6 +79,10 @@ function runSteps(first: u32, policy: u32, slot: usize, bytes: u64): u32 {
     } else if (kind === STEP_MARK || kind === STEP_NOTRACK) {
       if (kind === STEP_MARK) setMark(step, slot);
       else untrack(slot);
+      count(load<u32>(step, STEP_HIT_SEGMENT), bytes);
+      next = load<u32>(step, STEP_HIT_NEXT);
+    } else if (kind === STEP_EFFECT) {
+      runEffect(head >>> 8, step, slot);
       count(load<u32>(step, STEP_HIT_SEGMENT), bytes);
       next = load<u32>(step, STEP_HIT_NEXT);
     } else if (top !== stackBase) {

@@ -69,6 +69,10 @@ export function entryMark(entry: usize): u32 {
   return load<u32>(entry, ENTRY_MARK);
 }
 
+export function setEntryMark(entry: usize, mark: u32): void {
+  store<u32>(entry, mark, ENTRY_MARK);
+}
+
 /** Whole seconds until the entry expires at `now` (jiffies); 0 for an unconfirmed one. */
 export function entryExpires(entry: usize, now: i64): u32 {
   return jiffiesLeft(entry, now) / hz();

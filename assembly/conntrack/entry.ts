@@ -47,7 +47,7 @@ export const SIDE_MAXACK: usize = 12;
 /** Words 0, 1, 2 of the low and of the high IPv6 address. */
 export const ENTRY_UPPER: usize = 96;
 export const UPPER_SIZE: usize = 24;
-/** u32: connmark (no target sets one yet). 124..127 are for the zone. */
+/** u32: connmark. 124..127 are for the zone. */
 export const ENTRY_MARK: usize = 120;
 export const ENTRY_SIZE: usize = 128;
 

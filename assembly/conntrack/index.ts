@@ -1,5 +1,15 @@
 /** Connection tracking: what the batch loop and the matches use. */
-export { entryAddress, entryExpires, entryFamily, entryPort, entryProtocol, entryStatus, entryTcpState } from './accessors';
+export {
+  entryAddress,
+  entryExpires,
+  entryFamily,
+  entryMark,
+  entryPort,
+  entryProtocol,
+  entryStatus,
+  entryTcpState,
+  setEntryMark,
+} from './accessors';
 export { conntrackAhead } from './ahead';
 export { describeConnection } from './listing';
 export { conntrackReset } from './reset';

@@ -35,6 +35,8 @@ export const STEP_NOTRACK = 2;
 export const STEP_CALL = 3;
 /** Pops; with an empty stack takes the walk's policy edge. */
 export const STEP_RETURN = 4;
+/** An action with a connection: the head holds EFFECT_* << 8, words 1 and 4 to 7 its parameters; words 2 and 3 are the edge. */
+export const STEP_EFFECT = 5;
 export const STEP_SIZE = 32;
 export const STEP_LIST = 4;
 export const STEP_HIT_SEGMENT = 8;
@@ -42,6 +44,10 @@ export const STEP_HIT_NEXT = 12;
 export const STEP_MISS_SEGMENT = 16;
 export const STEP_MISS_NEXT = 20;
 export const STEP_DROP_SEGMENT = 24;
+/** Where an effect's parameters lie: the first alone, the others behind the edge. */
+export const STEP_EFFECT_FIRST = 4;
+export const STEP_EFFECT_REST = 16;
+export const STEP_EFFECT_PARAMETERS = 5;
 
 /** What follows when all tests of a step passed. */
 export const END_HIT = 0;

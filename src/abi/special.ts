@@ -21,6 +21,9 @@ export const SPECIAL_LIMIT_NFT = 4;
 /** addrtype with --limit-iface-in/out: bit mask of RTN_* for the source (0 none), for the destination, invert bits (1 source, 2 destination), 0 in | 1 out device. */
 export const SPECIAL_ADDRTYPE_DEVICE = 5;
 
+/** connmark: mark, mask, invert. */
+export const SPECIAL_CONNMARK = 6;
+
 export const CONNTRACK_STATE = 1;
 export const CONNTRACK_PROTO = 2;
 export const CONNTRACK_ORIGSRC = 4;

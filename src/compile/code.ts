@@ -3,6 +3,7 @@ import { WALKS_SIZE } from '../abi/image.ts';
 import {
   NODE_TABLE,
   STEP_CALL,
+  STEP_EFFECT,
   STEP_MARK,
   STEP_NOTRACK,
   STEP_RETURN,
@@ -18,6 +19,7 @@ import {
 } from '../abi/program.ts';
 import type { Test } from '../model/predicate.ts';
 import type { Segments } from './segments.ts';
+import type { PacketAction } from './steps.ts';
 import type { CompiledTest } from './tests.ts';
 
 /** A step as it is written: segments are (rope, evaluations), nexts are verdicts or offsets of steps. */
@@ -67,14 +69,10 @@ export class Code {
     return this.step([head, list, hitSegment, hit.next, missSegment, miss.next, dropSegment, 0], [2, 4, 6]);
   }
 
-  markStep(mask: number, value: number, edge: CodeEdge): number {
+  actionStep(action: PacketAction, edge: CodeEdge): number {
     const segment = this.segments.number(edge.rope, edge.evaluations);
-    return this.step([STEP_MARK, mask, segment, edge.next, value, 0, 0, 0], [2]);
-  }
-
-  notrackStep(edge: CodeEdge): number {
-    const segment = this.segments.number(edge.rope, edge.evaluations);
-    return this.step([STEP_NOTRACK, 0, segment, edge.next, 0, 0, 0, 0], [2]);
+    const [head, first, ...rest] = actionWords(action);
+    return this.step([head, first, segment, edge.next, ...rest], [2]);
   }
 
   callStep(target: number, after: number): number {
@@ -154,6 +152,20 @@ export class Code {
     const larger = new Uint32Array(Math.max(this.words.length * 2, this.length + words));
     larger.set(this.words);
     this.words = larger;
+  }
+}
+
+/** The head of an action's step and its five parameters. */
+function actionWords(action: PacketAction): [number, number, number, number, number, number] {
+  switch (action.kind) {
+    case 'mark':
+      return [STEP_MARK, action.mask, action.value, 0, 0, 0];
+    case 'notrack':
+      return [STEP_NOTRACK, 0, 0, 0, 0, 0];
+    case 'effect': {
+      const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = action.parameters;
+      return [STEP_EFFECT | (action.code << 8), first, second, third, fourth, fifth];
+    }
   }
 }
 

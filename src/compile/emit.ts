@@ -15,8 +15,7 @@ export function emitProgram(program: Program, code: Code): number {
   for (const step of backwards(program)) {
     if (step.kind === 'tests')
       offsets[step.index] = code.testStep(step.tests, step.end, place(step.hit), place(step.miss), step.dropRope);
-    else if (step.kind === 'mark') offsets[step.index] = code.markStep(step.mask, step.value, place(step.hit));
-    else offsets[step.index] = code.notrackStep(place(step.hit));
+    else offsets[step.index] = code.actionStep(step.action, place(step.hit));
   }
   return code.edge(place(program.start));
 }

@@ -3,7 +3,7 @@ import { NEXT_ACCEPT, NEXT_DROP, NEXT_HOTDROP, NEXT_REJECT, NEXT_RESET } from '.
 import type { Box } from './box.ts';
 import { Decider, type Decisions, END_HIT, END_HOTDROP } from './partial.ts';
 import type { Ropes } from './segments.ts';
-import type { ActionStep, Edge, Next, Program, Step, TestStep, Work } from './steps.ts';
+import type { ActionStep, Edge, Next, PacketAction, Program, Step, TestStep, Work } from './steps.ts';
 import type { Walk, WalkChain, WalkRule } from './walk.ts';
 
 /** Where to go on after a return; equal stacks are one object. */
@@ -112,9 +112,9 @@ class Flattener {
       case 'goto':
         return { chain: rule.target!, rule: 0, stack };
       case 'mark':
-        return this.actionStep('mark', place, next, action.mask, action.value);
       case 'notrack':
-        return this.actionStep('notrack', place, next, 0, 0);
+      case 'effect':
+        return this.actionStep(action, place, next);
     }
   }
 
@@ -166,14 +166,14 @@ class Flattener {
     return this.follow(after, rule.rope, 1);
   }
 
-  private actionStep(kind: ActionStep['kind'], place: Place, next: Place, mask: number, value: number): Step {
+  private actionStep(action: PacketAction, place: Place, next: Place): Step {
     const key = `a${place.chain.index}:${place.rule}:${place.stack?.id ?? -1}`;
     const known = this.known.get(key);
     if (known !== undefined) {
       known.shared = true;
       return known;
     }
-    const step: ActionStep = { kind, index: this.steps.length, mask, value, hit: NOWHERE, shared: false };
+    const step: ActionStep = { kind: 'action', index: this.steps.length, action, hit: NOWHERE, shared: false };
     this.add(key, step);
     this.pending.push(() => {
       step.hit = this.follow(next, 0, 0);

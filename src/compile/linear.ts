@@ -55,8 +55,8 @@ function action(rule: WalkRule, next: number, leave: number, starts: ReadonlyMap
     case 'goto':
       return starts.get(rule.target!)!;
     case 'mark':
-      return code.markStep(action.mask, action.value, { rope: 0, evaluations: 0, next });
     case 'notrack':
-      return code.notrackStep({ rope: 0, evaluations: 0, next });
+    case 'effect':
+      return code.actionStep(action, { rope: 0, evaluations: 0, next });
   }
 }

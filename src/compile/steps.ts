@@ -2,6 +2,7 @@
  * Residual programs: what is left of a walk when a box has decided what it can. A graph without cycles of steps; each edge says what happened on it
  * (a rope of events, rules evaluated) and where it leads.
  */
+import type { Action } from '../model/predicate.ts';
 import type { CompiledTest } from './tests.ts';
 
 /** NEXT_* verdicts, or a step. */
@@ -28,12 +29,14 @@ export interface TestStep {
   shared: boolean;
 }
 
+/** What changes the packet or its connection, and goes on. */
+export type PacketAction = Extract<Action, { kind: 'mark' | 'notrack' | 'effect' }>;
+
 /** An action that changes the packet, then one edge. */
 export interface ActionStep {
-  kind: 'mark' | 'notrack';
+  kind: 'action';
   index: number;
-  mask: number;
-  value: number;
+  action: PacketAction;
   hit: Edge;
   shared: boolean;
 }

@@ -16,7 +16,13 @@ import {
   FIELD_TOS,
   FIELD_TTL,
 } from '../abi/fields.ts';
-import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNTRACK, SPECIAL_LIMIT, SPECIAL_LIMIT_NFT } from '../abi/special.ts';
+import {
+  SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CONNMARK,
+  SPECIAL_CONNTRACK,
+  SPECIAL_LIMIT,
+  SPECIAL_LIMIT_NFT,
+} from '../abi/special.ts';
 import type { Test } from '../model/predicate.ts';
 
 /** Number of values of the fields that are cut by tables of classes; all others are cut by comparing. */
@@ -100,7 +106,7 @@ export class TestPool {
 }
 
 /** Special tests that never hot-drop. */
-const HARMLESS = new Set([SPECIAL_CONNTRACK, SPECIAL_LIMIT, SPECIAL_LIMIT_NFT, SPECIAL_ADDRTYPE_DEVICE]);
+const HARMLESS = new Set([SPECIAL_CONNMARK, SPECIAL_CONNTRACK, SPECIAL_LIMIT, SPECIAL_LIMIT_NFT, SPECIAL_ADDRTYPE_DEVICE]);
 
 function shapeOf(test: Test): Shape {
   switch (test.kind) {

@@ -122,10 +122,21 @@ export class WalkBuilder {
 function openFields(chains: readonly WalkChain[]): Set<number> {
   const open = new Set<number>();
   for (const chain of chains) {
-    for (const { action } of chain.rules) {
-      if (action.kind === 'mark') open.add(FIELD_MARK);
-      if (action.kind === 'notrack') for (const field of [FIELD_CT_STATE, FIELD_CT_DIRECTION, FIELD_CT_STATUS]) open.add(field);
-    }
+    for (const { action } of chain.rules) for (const field of changedFields(action)) open.add(field);
   }
   return open;
+}
+
+/** Fields that an action may change. */
+export function changedFields(action: Action): readonly number[] {
+  switch (action.kind) {
+    case 'mark':
+      return [FIELD_MARK];
+    case 'notrack':
+      return [FIELD_CT_STATE, FIELD_CT_DIRECTION, FIELD_CT_STATUS];
+    case 'effect':
+      return action.changes;
+    default:
+      return [];
+  }
 }

@@ -13,7 +13,7 @@ import { Ropes, Segments } from './segments.ts';
 import { OverBudget, type Program, Work } from './steps.ts';
 import { TestPool } from './tests.ts';
 import { type Budget, growTree, type TreeNode } from './tree.ts';
-import { type Walk, WalkBuilder } from './walk.ts';
+import { changedFields, type Walk, WalkBuilder } from './walk.ts';
 
 export const HOOK_NAMES = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'] as const;
 export const TABLE_NAMES = ['raw', 'mangle', 'nat', 'filter', 'security'] as const;
@@ -59,7 +59,9 @@ export function compileWalks(tables: readonly PlainTable[], options: WalksOption
     work: 0,
   };
   const pool = new TestPool();
-  const marked = tables.some((table) => table.chains.some((chain) => chain.rules.some((rule) => rule.action.kind === 'mark')));
+  const marked = tables.some((table) =>
+    table.chains.some((chain) => chain.rules.some(({ action }) => changedFields(action).includes(FIELD_MARK))),
+  );
   let firstChain = 0;
   const all: { walk: Walk; box: Box; word: number; name: string }[] = [];
   for (const table of tables) {

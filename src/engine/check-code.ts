@@ -1,4 +1,5 @@
 /** Checks the code section of an image: every reference the engine can follow stays inside, and everything ends. */
+import { EFFECT_LAST } from '../abi/effects.ts';
 import { FIELD_COUNT } from '../abi/fields.ts';
 import * as image from '../abi/image.ts';
 import * as program from '../abi/program.ts';
@@ -12,6 +13,7 @@ const PARAMETERS: ReadonlyMap<number, number> = new Map([
   [special.SPECIAL_LIMIT, 2],
   [special.SPECIAL_LIMIT_NFT, 4],
   [special.SPECIAL_ADDRTYPE_DEVICE, 4],
+  [special.SPECIAL_CONNMARK, 3],
 ]);
 
 /** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. */
@@ -124,10 +126,11 @@ class CodeChecker {
     const word = at / 4;
     const head = this.words[word]!;
     const kind = head & 255;
-    this.demand(kind <= program.STEP_RETURN, 'an unknown step');
+    this.demand(kind <= program.STEP_EFFECT, 'an unknown step');
     if (kind === program.STEP_RETURN) return;
     this.segment(this.words[word + 2]!);
     this.next(this.words[word + 3]!, at);
+    if (kind === program.STEP_EFFECT) this.demand(head >>> 8 >= 1 && head >>> 8 <= EFFECT_LAST, 'an unknown effect');
     if (kind === program.STEP_CALL) this.next(this.words[word + 5]!, at);
     if (kind !== program.STEP_TESTS) return;
     this.demand(head >>> 24 <= program.END_HOTDROP, 'an unknown end');

@@ -122,6 +122,8 @@ export interface TargetExtension<O = unknown> extends ExtensionBase<O> {
 /** What a target may change in the reference's packet. */
 export interface TargetEffects {
   setMark(mark: number): void;
+  /** Of the packet's connection; nothing without one. */
+  setConnectionMark(mark: number): void;
   /** Untracked, unless a connection or an untracked mark is there already. */
   notrack(): void;
 }

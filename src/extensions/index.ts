@@ -2,6 +2,8 @@
 import type { Family } from '../model/ruleset.ts';
 import { addrtype } from './addrtype.ts';
 import { comment } from './comment.ts';
+import { connmark } from './connmark.ts';
+import { CONNMARK } from './connmark-target.ts';
 import { conntrack } from './conntrack.ts';
 import { dscp } from './dscp.ts';
 import type { Extension, MatchExtension, TargetExtension } from './extension.ts';
@@ -34,6 +36,7 @@ const matches = [
   multiport,
   conntrack,
   state,
+  connmark,
   comment,
   mark,
   limit,
@@ -47,7 +50,7 @@ const matches = [
   tos,
   dscp,
 ];
-const targets = [REJECT, LOG, NFLOG, MARK, CT, NOTRACK];
+const targets = [REJECT, LOG, NFLOG, MARK, CONNMARK, CT, NOTRACK];
 
 export const extensions: readonly Extension[] = [...matches, ...targets];
 

@@ -33,4 +33,6 @@ export type Action =
   /** mark = (mark & ~mask) ^ value. */
   | { kind: 'mark'; mask: number; value: number }
   /** CT --notrack and NOTRACK: untracked unless a connection or an untracked mark is already there. */
-  | { kind: 'notrack' };
+  | { kind: 'notrack' }
+  /** Something done with the packet's connection: a code and parameters of abi/effects.ts; `changes`: the fields (abi/fields.ts) of the packet that change. */
+  | { kind: 'effect'; code: number; parameters: readonly number[]; changes: readonly number[] };

@@ -129,6 +129,9 @@ function effectsOn(packet: Packet): TargetEffects {
     setMark(mark) {
       packet.mark = mark >>> 0;
     },
+    setConnectionMark(mark) {
+      if (packet.tracking.kind === 'entry') packet.tracking.connection.mark = mark >>> 0;
+    },
     notrack() {
       if (packet.tracking.kind === 'none') packet.tracking = { kind: 'untracked' };
     },

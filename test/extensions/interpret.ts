@@ -5,6 +5,7 @@ import {
   CONNTRACK_STATE_DNAT,
   CONNTRACK_STATE_SNAT,
   SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CONNMARK,
   SPECIAL_CONNTRACK,
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
@@ -64,6 +65,11 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
       return tcpOption(around.packet.transport, test.parameters);
     case SPECIAL_CONNTRACK:
       return conntrack(fields, around.packet, test.parameters);
+    case SPECIAL_CONNMARK: {
+      const [mark, mask, invert] = test.parameters as [number, number, number];
+      const { connection } = around.packet;
+      return connection !== null && ((connection.mark & mask) >>> 0 === mark) !== (invert === 1);
+    }
     case SPECIAL_LIMIT:
       return limit(test, around);
     case SPECIAL_LIMIT_NFT:

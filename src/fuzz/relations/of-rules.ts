@@ -159,7 +159,8 @@ function inlinable(call: PlacedRule, all: readonly PlacedRule[], family: Family)
   const changes = (...targets: string[]): boolean =>
     all.some((other) => other.rule.target?.kind === 'extension' && targets.includes(other.rule.target.name));
   // What the jump asked for must be the same at every rule of the chain.
-  if ((has(rule, 'mark') && changes('MARK')) || (has(rule, 'state', 'conntrack') && changes('CT', 'NOTRACK'))) return undefined;
+  if ((has(rule, 'mark') && changes('MARK', 'CONNMARK')) || (has(rule, 'connmark') && changes('CONNMARK'))) return undefined;
+  if (has(rule, 'state', 'conntrack') && changes('CT', 'NOTRACK')) return undefined;
   const inside = all.filter((other) => other.table === table && other.chain === name);
   return inside.every(({ rule: each }) => joinable(rule, each, family)) ? inside : undefined;
 }

@@ -1,0 +1,24 @@
+/** What targets do with a packet's connection; parameters as abi/effects.ts lists them. */
+import { EFFECT_CONNMARK_RESTORE, EFFECT_CONNMARK_SAVE, EFFECT_CONNMARK_SET, EFFECT_SHIFT_RIGHT } from '../../src/abi/effects.ts';
+import { FIELD_MARK } from '../../src/abi/fields.ts';
+import { PACKET_CT_ENTRY } from '../../src/abi/packet.ts';
+import { STEP_EFFECT_FIRST, STEP_EFFECT_REST } from '../../src/abi/program.ts';
+import { entryMark, setEntryMark } from '../conntrack/index';
+
+/** `step` is a STEP_EFFECT with effect `code`. */
+export function runEffect(code: u32, step: usize, slot: usize): void {
+  const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
+  if (entry === 0) return;
+  const first = load<u32>(step, STEP_EFFECT_FIRST);
+  const second = load<u32>(step, STEP_EFFECT_REST);
+  const shift = load<u32>(step, STEP_EFFECT_REST + 4);
+  const mark = entryMark(entry);
+  const packet = load<u32>(slot, FIELD_MARK * 4);
+  if (code === EFFECT_CONNMARK_SET) setEntryMark(entry, shifted((mark & ~second) ^ first, shift));
+  else if (code === EFFECT_CONNMARK_SAVE) setEntryMark(entry, (mark & ~first) ^ shifted(packet & second, shift));
+  else if (code === EFFECT_CONNMARK_RESTORE) store<u32>(slot, (packet & ~second) ^ shifted(mark & first, shift), FIELD_MARK * 4);
+}
+
+function shifted(value: u32, shift: u32): u32 {
+  return shift >= <u32>EFFECT_SHIFT_RIGHT ? value >>> (shift & 31) : value << (shift & 31);
+}
