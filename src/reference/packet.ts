@@ -41,14 +41,14 @@ export class Packet implements PacketView {
   readonly isFragment: boolean;
   /** Offset of `transport` from the IP header. */
   readonly transportOffset: number;
-  readonly transport: Uint8Array;
+  transport: Uint8Array;
   /** What conntrack takes for the transport header: the same, but behind an authentication header also where nf_tables stops at it. */
   readonly upperOffset: number;
-  readonly upper: Uint8Array;
-  readonly source: Words;
-  readonly destination: Words;
+  upper: Uint8Array;
+  source: Words;
+  destination: Words;
   ttl: number;
-  readonly tos: number;
+  tos: number;
   inInterface = '';
   outInterface = '';
   mark = 0;
@@ -119,20 +119,32 @@ export class Packet implements PacketView {
     return this.tracking.kind === 'entry' && this.tracking.direction === 1 ? 'REPLY' : 'ORIGINAL';
   }
 
+  /** Other bytes, as long as those before and with the headers in the same places; what is read of them is read anew. */
+  rewrite(bytes: Uint8Array): void {
+    const ip = this.family === 4 ? ipv4 : ipv6;
+    this.bytes = bytes;
+    this.transport = bytes.subarray(Math.min(this.transportOffset, bytes.length));
+    this.upper = bytes.subarray(Math.min(this.upperOffset, bytes.length));
+    this.source = ip.source(bytes);
+    this.destination = ip.destination(bytes);
+    this.ttl = this.family === 4 ? ipv4.ttl(bytes) : ipv6.hopLimit(bytes);
+    this.tos = this.family === 4 ? ipv4.tos(bytes) : ipv6.trafficClass(bytes);
+  }
+
   /** Forwarding takes one from TTL or hop limit before the FORWARD hook (ip_forward, ip6_forward); IPv4's header checksum follows (RFC 1141). */
   decrementTtl(): void {
-    this.ttl -= 1;
     // Not slice(): a Buffer's shares memory, and these bytes are the caller's.
     const bytes = new Uint8Array(this.bytes);
+    const ttl = this.ttl - 1;
     if (this.family === 6) {
-      bytes[7] = this.ttl;
+      bytes[7] = ttl;
     } else {
-      bytes[8] = this.ttl;
+      bytes[8] = ttl;
       let sum = bytes[10]! * 256 + bytes[11]! + 0x100;
       sum += sum > 0xffff ? 1 - 0x10000 : 0;
       bytes[10] = sum >> 8;
       bytes[11] = sum & 0xff;
     }
-    this.bytes = bytes;
+    this.rewrite(bytes);
   }
 }
