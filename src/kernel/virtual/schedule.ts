@@ -6,6 +6,12 @@ const SECOND = 1_000_000_000n;
 /** Seconds before the first frame of a job in which its namespaces and rules are made; they take well below one. */
 const LEAD = 10n;
 
+/**
+ * Seconds a machine has been up before its first job. Jiffies begin five minutes below zero, and a connection that is not confirmed yet has what they leave of the life it will have
+ * (nf_ct_expires): of 600 s at most nothing, once this has passed, and then for months.
+ */
+const UPTIME = 1000n;
+
 /** Where a first job begins whose times are none (frames at 0). */
 const SOME_DAY = 1_700_000_000n;
 
@@ -43,8 +49,8 @@ export interface Schedule {
 export function schedule(jobs: readonly Timed[]): Schedule {
   const second = (time: bigint) => time / SECOND;
   const begin = second(jobs[0]?.first ?? 0n);
-  const start = (begin < LEAD ? SOME_DAY : begin) - LEAD;
-  let now = start;
+  const start = (begin < UPTIME ? SOME_DAY : begin) - LEAD - UPTIME;
+  let now = start + UPTIME;
   const shifts = jobs.map(({ first, last }) => {
     const shift = now + LEAD - second(first);
     now = second(last) + shift + 1n;
