@@ -54,6 +54,11 @@ export const ENTRY_SIZE: usize = 128;
 /** UDP: i64 jiffies from which the flow is a stream. */
 export const ENTRY_STREAM: usize = 40;
 
+/** SCTP: its state lies where TCP's does. u32 each: the tags packets of the two directions must have, as on the wire; u8 each: an INIT came from the side; 1 + the direction of a HEARTBEAT with another tag. */
+export const ENTRY_SCTP_TAGS: usize = 40;
+export const ENTRY_SCTP_INIT: usize = 48;
+export const ENTRY_SCTP_STRANGE: usize = 50;
+
 /** IPS_* that only this room sees. */
 export const STATUS_SRC_NAT_DONE: u32 = 128;
 export const STATUS_DST_NAT_DONE: u32 = 256;

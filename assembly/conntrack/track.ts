@@ -84,6 +84,7 @@ import {
 import { flag, takeParameters } from './parameters';
 import { plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
+import { sctpCheck, sctpPacket } from './sctp';
 import { addStatus, create, find, insert, release, releaseLater, remove, tableInit, tableLive } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck, tcpPacket } from './tcp';
 import { directionOf, keyAsks, keyIPv4, keyIPv6 } from './tuple';
@@ -177,7 +178,8 @@ function judgeOther(slot: usize, protocol: u32, verify: bool): u32 {
     return reason !== INVALID_NONE ? reason : trackPorts(slot, protocol);
   }
   if (protocol === PROTOCOL_SCTP) {
-    return load<u32>(slot, FIELD_L4_LENGTH * 4) < 4 ? INVALID_SHORT : trackPorts(slot, protocol);
+    const reason = sctpCheck(slot, verify);
+    return reason !== INVALID_NONE ? reason : trackPorts(slot, protocol);
   }
   if (protocol === PROTOCOL_GRE) {
     const key = greKey(transport(slot), load<u32>(slot, FIELD_L4_LENGTH * 4));
@@ -312,6 +314,7 @@ function tracker(entry: usize, protocol: u32, direction: u32, now: i64): u32 {
   if (protocol === PROTOCOL_UDP) udpPacket(entry, now);
   else if (protocol === PROTOCOL_ICMP) icmpPacket(entry, now);
   else if (protocol === PROTOCOL_ICMPV6) icmpv6Packet(entry, now);
+  else if (protocol === PROTOCOL_SCTP) return sctpPacket(entry, direction, now);
   else if (protocol === PROTOCOL_UDPLITE) udplitePacket(entry, now);
   else if (protocol === PROTOCOL_GRE) grePacket(entry, now);
   else genericPacket(entry, now);

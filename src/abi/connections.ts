@@ -2,7 +2,7 @@
  * A connection as the engine describes it to its host: CONNECTION_SIZE bytes, little-endian, aligned to 8. Words and ports are numbers in host order. Import-free.
  */
 
-/** u32: 4 or 6; the protocol number; IPS_* bits that can be seen (fields.ts); TCP_* (conntrack.ts). */
+/** u32: 4 or 6; the protocol number; IPS_* bits that can be seen (fields.ts); the state of TCP and SCTP, TCP_* or SCTP_* (conntrack.ts). */
 export const CONNECTION_FAMILY = 0;
 export const CONNECTION_PROTOCOL = 4;
 export const CONNECTION_STATUS = 8;

@@ -29,7 +29,9 @@ export const TRACKING_FRAG4_DISTANCE = 104;
 /** u32: ipfrag_high_thresh and nf_conntrack_frag6_high_thresh, bytes. */
 export const TRACKING_FRAG4_MEMORY = 108;
 export const TRACKING_FRAG6_MEMORY = 112;
-export const TRACKING_SIZE = 120;
+/** Nine u32: timeouts by SCTP state (that of SCTP_NONE is that of CLOSED). */
+export const TRACKING_SCTP = 116;
+export const TRACKING_SIZE = 152;
 
 /** Verify transport checksums in PREROUTING (nf_conntrack_checksum, and a prestack that is not lenient). */
 export const TRACKING_FLAG_CHECKSUM = 1;
@@ -57,3 +59,14 @@ export const TCP_LAST_ACK = 6;
 export const TCP_TIME_WAIT = 7;
 export const TCP_CLOSE = 8;
 export const TCP_SYN_SENT2 = 9;
+
+/** SCTP states in the kernel's order (enum sctp_conntrack); timeouts lie at TRACKING_SCTP + 4 * state. */
+export const SCTP_NONE = 0;
+export const SCTP_CLOSED = 1;
+export const SCTP_COOKIE_WAIT = 2;
+export const SCTP_COOKIE_ECHOED = 3;
+export const SCTP_ESTABLISHED = 4;
+export const SCTP_SHUTDOWN_SENT = 5;
+export const SCTP_SHUTDOWN_RECD = 6;
+export const SCTP_SHUTDOWN_ACK_SENT = 7;
+export const SCTP_HEARTBEAT_SENT = 8;

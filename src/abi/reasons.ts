@@ -70,4 +70,9 @@ export const INVALID_TCP_RST = 14;
 export const INVALID_TCP_SEQ_OVER = 15;
 export const INVALID_TCP_ACK_OVER = 16;
 export const INVALID_UDP_LENGTH = 17;
-export const INVALID_COUNT = 18;
+/** SCTP: chunks in an order that may not be, or none; chunks that begin nothing; a wrong verification tag; a chunk that cannot come in this state. */
+export const INVALID_SCTP_CHUNKS = 18;
+export const INVALID_SCTP_NEW = 19;
+export const INVALID_SCTP_TAG = 20;
+export const INVALID_SCTP_STATE = 21;
+export const INVALID_COUNT = 22;

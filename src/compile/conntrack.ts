@@ -21,6 +21,7 @@ import {
   TRACKING_ICMP,
   TRACKING_ICMPV6,
   TRACKING_MAX_RETRANS,
+  TRACKING_SCTP,
   TRACKING_SEED,
   TRACKING_SIZE,
   TRACKING_TCP,
@@ -40,6 +41,18 @@ export interface ConntrackOptions {
 
 /** Sysctl suffixes of the TCP timeouts, from TCP_SYN_SENT on in the order of the states. SYN_SENT2, the last, has none. */
 const TCP_TIMEOUTS = ['syn_sent', 'syn_recv', 'established', 'fin_wait', 'close_wait', 'last_ack', 'time_wait', 'close'] as const;
+/** Sysctl suffixes of the SCTP timeouts by state; one that is in none is closed. */
+const SCTP_TIMEOUTS = [
+  'closed',
+  'closed',
+  'cookie_wait',
+  'cookie_echoed',
+  'established',
+  'shutdown_sent',
+  'shutdown_recd',
+  'shutdown_ack_sent',
+  'heartbeat_sent',
+] as const;
 /** Seconds. */
 const SYN_SENT2_TIMEOUT = 120;
 /** What the kernels do differently. */
@@ -72,6 +85,9 @@ export function encodeConntrack(profile: Profile, options: ConntrackOptions): Ui
   view.setUint32(TRACKING_TCP + 4 * TCP_SYN_SENT2, jiffies(SYN_SENT2_TIMEOUT), true);
   timeout(TRACKING_TCP_RETRANS, 'tcp_timeout_max_retrans');
   timeout(TRACKING_TCP_UNACK, 'tcp_timeout_unacknowledged');
+  SCTP_TIMEOUTS.forEach((name, state) => {
+    timeout(TRACKING_SCTP + 4 * state, `sctp_timeout_${name}`);
+  });
   timeout(TRACKING_UDP, 'udp_timeout');
   timeout(TRACKING_UDP_STREAM, 'udp_timeout_stream');
   timeout(TRACKING_ICMP, 'icmp_timeout');

@@ -2,13 +2,14 @@
 import * as abi from '../abi/connections.ts';
 import { STATUS_ASSURED, STATUS_SEEN_REPLY } from '../abi/fields.ts';
 import { formatAddress } from '../model/address.ts';
-import { sortConnections, TCP_STATE_WORDS } from '../model/connections.ts';
+import { SCTP_STATE_WORDS, sortConnections, TCP_STATE_WORDS } from '../model/connections.ts';
 import type { ConntrackEntry, ConntrackTuple, TupleEnd } from '../model/outcome.ts';
 import type { EngineExports } from './loader.ts';
 
 const TCP = 6;
 const ICMP = 1;
 const ICMPV6 = 58;
+const SCTP = 132;
 
 /** Entries that live at `now` (jiffies since the epoch), sorted. `block`: CONNECTION_SIZE bytes of the engine's memory to read them from. */
 export function listConnections(engine: EngineExports, block: number, now: bigint, hz: number): ConntrackEntry[] {
@@ -32,13 +33,19 @@ function readConnection(view: DataView, timeout: number): ConntrackEntry {
     family,
     protocol,
     timeout,
-    ...(protocol === TCP ? { state: TCP_STATE_WORDS[word(abi.CONNECTION_TCP_STATE)]! } : {}),
+    ...stateOf(protocol, word(abi.CONNECTION_TCP_STATE)),
     original: readTuple(view, abi.CONNECTION_ENDS, family, protocol),
     reply: readTuple(view, abi.CONNECTION_ENDS + 2 * abi.END_SIZE, family, protocol),
     unreplied: (status & STATUS_SEEN_REPLY) === 0,
     assured: (status & STATUS_ASSURED) !== 0,
     mark: word(abi.CONNECTION_MARK),
   };
+}
+
+/** Only of protocols that have states. */
+function stateOf(protocol: number, state: number): { state?: string } {
+  const words = protocol === TCP ? TCP_STATE_WORDS : protocol === SCTP ? SCTP_STATE_WORDS : undefined;
+  return words === undefined ? {} : { state: words[state]! };
 }
 
 function readTuple(view: DataView, at: number, family: 4 | 6, protocol: number): ConntrackTuple {

@@ -57,8 +57,6 @@ const HOOKS: Record<TrafficFeatures['topology'], readonly string[]> = {
 /** What keeps time is in every rule set for a kernel that lives in the capture's. */
 const EVERYWHERE: Record<Judge, readonly string[]> = { software: [], kernel: [], virtual: ['limit', 'conntrack'] };
 
-const SCTP = 132;
-
 /** A random case. */
 export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const family = options.family ?? draw.pick([4, 4, 6] as const);
@@ -74,8 +72,7 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const features = drawFeatures(draw, family, options.only, WITHOUT[options.judge], EVERYWHERE[options.judge]);
   const topology = draw.pick(['host', 'forward'] as const);
   const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology]), family);
-  const protocols = features.protocols.filter((protocol) => software || protocol !== SCTP);
-  const traffic = drawTraffic(draw, options.judge, topology, ruleset, { ...features, protocols });
+  const traffic = drawTraffic(draw, options.judge, topology, ruleset, features);
   const source = new Traffic(draw, family, traffic, boundariesOf(ruleset, profile));
   const packets = Array.from({ length: options.packets }, () => source.next());
   const given = software ? drawHost(draw, topology, family) : plainHost(topology, family);

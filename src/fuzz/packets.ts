@@ -6,7 +6,8 @@ import { fillChecksum, type IpFields, icmpMessage, ipPacket } from './build-pack
 import { fragmentsOf } from './fragments.ts';
 import { type HeaderChain, ipv4Options, ipv6Chain, NO_CHAIN } from './headers.ts';
 import { LOCAL, MACS, PORTS, REMOTE, STRANGERS } from './pools.ts';
-import { ALL_MOODS, type Flow, ICMP, type Payload, STUTTERS, Transport } from './transport.ts';
+import { HANDSHAKE_STEPS } from './sctp.ts';
+import { ALL_MOODS, type Flow, ICMP, type Payload, SCTP, STUTTERS, Transport } from './transport.ts';
 
 export interface TrafficFeatures {
   topology: 'host' | 'forward';
@@ -20,7 +21,7 @@ export interface TrafficFeatures {
   options: number;
   /** How often a packet is an ICMP error about one before. */
   errors: number;
-  /** Wrong IP lengths and checksums also in packets the host sends, and SCTP: not for the kernel, whose raw socket mends the first and which has its own states for the second. */
+  /** Wrong IP lengths and checksums also in packets the host sends: not for the kernel, whose raw socket mends them. */
   unsendable: boolean;
   /** How often an address is none of an ordinary host: groups, broadcast, loopback, unspecified, link-local. */
   strangers: number;
@@ -157,9 +158,9 @@ export class Traffic {
 
   #protocol(): number {
     const draw = this.#draw;
-    const { protocols, unsendable } = this.#features;
+    const { protocols } = this.#features;
     if (protocols.length > 0 && draw.chance(0.85)) return draw.pick(protocols);
-    return draw.pick([6, 6, 6, 6, 17, 17, ICMP[this.#family], unsendable ? 132 : 6, 136, 47, 99]);
+    return draw.pick([6, 6, 6, 6, 17, 17, ICMP[this.#family], SCTP, 136, 47, 99]);
   }
 
   #port(): number {
@@ -171,8 +172,9 @@ export class Traffic {
     const draw = this.#draw;
     // Sent once more, byte for byte.
     if (flow.last !== undefined && draw.chance(flow.stutter)) return flow.last;
-    const shaking = flow.protocol === 6 && flow.step < 3 && draw.chance(0.8);
-    const fromClient = shaking ? flow.step !== 1 : draw.chance(0.55);
+    const steps = flow.protocol === SCTP ? HANDSHAKE_STEPS : flow.protocol === 6 ? 3 : 0;
+    const shaking = flow.step < steps && draw.chance(0.8);
+    const fromClient = shaking ? flow.step % 2 === 0 : draw.chance(0.55);
     const fields = this.#ip(flow, fromClient);
     const header = (this.#family === 4 ? 20 : 40) + fields.options.length + (fields.chain?.bytes.length ?? 0);
     const bytes = this.#finish(fields, this.#transport.next(flow, fromClient, header));

@@ -3,6 +3,7 @@ import type { Draw } from '../extensions/extension.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { Boundaries } from './boundaries.ts';
 import { icmpMessage, tcpSegment, udpDatagram } from './build-packet.ts';
+import { sctpPacket } from './sctp.ts';
 
 export interface Flow {
   protocol: number;
@@ -10,7 +11,7 @@ export interface Flow {
   server: string;
   clientPort: number;
   serverPort: number;
-  /** Next sequence number of client and server. */
+  /** Next sequence number of client and server; of SCTP their verification tags. */
   next: [number, number];
   step: number;
   /** What it does once it is open. */
@@ -44,6 +45,7 @@ const RST = 4;
 const PSH = 8;
 const ACK = 16;
 const GRE = 47;
+export const SCTP = 132;
 const UDPLITE = 136;
 const ECHO: Record<Family, readonly [number, number]> = { 4: [8, 0], 6: [128, 129] };
 const ODD_ICMP: Record<Family, readonly number[]> = {
@@ -88,6 +90,8 @@ export class Transport {
         return { bytes: this.#icmp(flow, fromClient, before), checksumAt: 2 };
       case UDPLITE:
         return this.#udplite(flow, fromClient);
+      case SCTP:
+        return { bytes: sctpPacket(this.#draw, flow, fromClient, this.#features.gentle ? 0.03 : 0.15), checksumAt: -1 };
       case GRE:
         return { bytes: this.#gre(flow), checksumAt: -1 };
       default:

@@ -15,6 +15,19 @@ export const TCP_STATE_WORDS: readonly string[] = [
   'SYN_SENT2',
 ];
 
+/** conntrack's words for SCTP states, by the kernel's numbers (SCTP_* of abi/conntrack.ts). */
+export const SCTP_STATE_WORDS: readonly string[] = [
+  'NONE',
+  'CLOSED',
+  'COOKIE_WAIT',
+  'COOKIE_ECHOED',
+  'ESTABLISHED',
+  'SHUTDOWN_SENT',
+  'SHUTDOWN_RECD',
+  'SHUTDOWN_ACK_SENT',
+  'HEARTBEAT_SENT',
+];
+
 type Key = readonly (number | string)[];
 
 /** Original tuples are unique within a family and protocol. */

@@ -56,4 +56,8 @@ export const INVALID_WORDS = [
   'SEQ is over the upper bound (over the window of the receiver)',
   'ACK is over the upper bound (ACKed data not seen yet)',
   'truncated/malformed packet',
+  'SCTP chunks out of order',
+  'SCTP chunk cannot open a connection',
+  'verification tag check failed',
+  'SCTP chunk invalid in this state',
 ] as const;

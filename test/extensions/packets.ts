@@ -62,7 +62,7 @@ function randomConnection(draw: Draw, family: Family): ConnectionView {
     original: randomTuple(draw, family),
     reply: randomTuple(draw, family),
     status: draw.integer(0, 63),
-    mark: 0,
+    mark: draw.pick(POOLS.marks),
     expires: draw.pick([0, 1, 29, 30, 119, 120, 599, 432000]),
   };
 }

@@ -2,6 +2,7 @@
 import { STATUS_CONFIRMED, STATUS_EXPECTED, STATUS_SEEN_REPLY } from '../../abi/fields.ts';
 import type { Family } from '../../model/ruleset.ts';
 import type { ConnectionView } from '../../packet/view.ts';
+import type { SctpState } from './sctp-state.ts';
 import type { TcpState } from './tcp-state.ts';
 import type { Tuple } from './tuple.ts';
 
@@ -24,6 +25,7 @@ export class Connection {
   /** Taken out of the table before its time (reopened TCP, RST before any reply). */
   dead = false;
   tcp: TcpState | undefined;
+  sctp: SctpState | undefined;
   /** UDP: from this jiffy on it is a stream. */
   streamFrom = 0;
   /** IPS_SRC_NAT_DONE and IPS_DST_NAT_DONE: the nat table was consulted for this kind of rewriting. */

@@ -10,6 +10,7 @@ import { Connection, ORIGINAL, REPLY } from './connection.ts';
 import { trackGeneric } from './generic.ts';
 import { greKey, trackGre } from './gre.ts';
 import { inspectIcmp, trackIcmp } from './icmp.ts';
+import { trackSctp } from './sctp.ts';
 import { ConnectionTable, type Found } from './table.ts';
 import { trackTcp } from './tcp.ts';
 import type { Tracked, TrackerContext, TrackerResult } from './tracker.ts';
@@ -55,7 +56,6 @@ export class Conntrack {
     if (protocol === DCCP && context.profile.kernel !== '6.18') {
       this.#notes.add(`DCCP was tracked by addresses only; Linux ${context.profile.kernel} has ports and states for it`);
     }
-    if (protocol === SCTP) this.#notes.add('SCTP was tracked by addresses and ports only, without its states');
     if (protocol === GRE && greKey(packet.upper) === null) return INVALID_SHORT;
     return this.#resolve(packet, protocol, context);
   }
@@ -106,6 +106,8 @@ function track(tracked: Tracked, context: TrackerContext, protocol: number): Tra
       return trackIcmp(tracked, context);
     case GRE:
       return trackGre(tracked, context);
+    case SCTP:
+      return trackSctp(tracked, context);
     case UDPLITE:
       return trackUdplite(tracked, context);
     default:

@@ -1,7 +1,7 @@
 /** The table told as `conntrack -L` tells it (ctnetlink_fill_info in net/netfilter/nf_conntrack_netlink.c). */
 import { STATUS_ASSURED } from '../../abi/fields.ts';
 import { formatAddress } from '../../model/address.ts';
-import { sortConnections, TCP_STATE_WORDS } from '../../model/connections.ts';
+import { SCTP_STATE_WORDS, sortConnections, TCP_STATE_WORDS } from '../../model/connections.ts';
 import type { ConntrackEntry, ConntrackTuple } from '../../model/outcome.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionTable } from './table.ts';
@@ -14,7 +14,7 @@ export function entriesAt(table: ConnectionTable, now: number, hz: number): Conn
 
 /** ctnetlink_dump_timeout: whole seconds, what is left of one is dropped. */
 function entryOf(connection: Connection, now: number, hz: number): ConntrackEntry {
-  const { family, original, reply, mark, tcp } = connection;
+  const { family, original, reply, mark, tcp, sctp } = connection;
   const entry: ConntrackEntry = {
     family,
     protocol: original.protocol,
@@ -26,6 +26,7 @@ function entryOf(connection: Connection, now: number, hz: number): ConntrackEntr
     mark,
   };
   if (tcp !== undefined) entry.state = TCP_STATE_WORDS[tcp.state]!;
+  if (sctp !== undefined) entry.state = SCTP_STATE_WORDS[sctp.state]!;
   return entry;
 }
 
