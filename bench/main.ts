@@ -5,6 +5,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundledWorkloads } from './bundled.ts';
+import { measureFloor } from './floor.ts';
 import { ENGINE, hostWorkload, LINEAR, measure, REFERENCE, type Row } from './suite.ts';
 
 const { values } = parseArgs({
@@ -25,6 +26,7 @@ async function hostFirewalls(): Promise<Group> {
   const twenty = hostWorkload(2 * million, flows);
   const rows = [
     await measure('engine', twenty, ENGINE, rounds),
+    await measureFloor(values.root, twenty, flows, rounds),
     await measure('engine', hostWorkload(2 * million, flows, 80), ENGINE, rounds),
     await measure('engine', hostWorkload(2 * million, flows, 980), ENGINE, rounds),
     await measure('engine', hostWorkload(4 * million, 50 * flows), ENGINE, Math.min(rounds, 3)),
@@ -33,6 +35,18 @@ async function hostFirewalls(): Promise<Group> {
     await measure('reference', hostWorkload(smoke ? 2000 : 100_000, Math.min(flows, 2000)), REFERENCE, Math.min(rounds, 3)),
   ];
   return { title: 'Host firewall with conntrack, 64-byte packets, in memory', rows };
+}
+
+/** What a packet costs when there are few connections and many, beside a plain hash of the 5-tuple. */
+async function connections(): Promise<Group[]> {
+  const groups: Group[] = [];
+  for (const flows of smoke ? [100, 1000] : [1000, 100_000, 1_000_000]) {
+    const workload = hostWorkload(Math.max(2 * million, 4 * flows), flows);
+    const few = Math.min(rounds, 3);
+    const rows = [await measureFloor(values.root, workload, flows, few), await measure('engine', workload, ENGINE, few)];
+    groups.push({ title: `${flows.toLocaleString('en-US')} connections`, rows });
+  }
+  return groups;
 }
 
 async function bundled(): Promise<Group[]> {
@@ -69,7 +83,7 @@ function commit(): string {
   }
 }
 
-const groups = [await hostFirewalls(), ...(await bundled())];
+const groups = [await hostFirewalls(), ...(await connections()), ...(await bundled())];
 for (const group of groups) print(group);
 if (values.record === true) {
   const date = new Date().toISOString().slice(0, 10);

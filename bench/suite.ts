@@ -52,15 +52,25 @@ export function hostWorkload(packets: number, flows: number, extra = 0): Workloa
   };
 }
 
-/** One measured line: the same work `iterations` times after one to warm up. */
-export async function measure(
+/** One measured line: a replay of the workload. */
+export function measure(
   name: string,
   workload: Workload,
   start: (job: Job) => Session | Promise<Session>,
   iterations: number,
 ): Promise<Row> {
+  return rowOf(name, workload, iterations, async () => replayBytes(await start(workload.job), workload.capture));
+}
+
+/** One measured line: the same work `iterations` times after one to warm up. */
+export async function rowOf(
+  name: string,
+  workload: Workload,
+  iterations: number,
+  work: () => void | Promise<void>,
+): Promise<Row> {
   const bench = new Bench({ iterations, time: 0, warmupIterations: 1, warmupTime: 0, throws: true });
-  bench.add(name, async () => replayBytes(await start(workload.job), workload.capture));
+  bench.add(name, work);
   await bench.run();
   const result = bench.tasks[0]!.result;
   if (result.state !== 'completed') throw new Error(`${name}: ${result.state}`);
