@@ -6,6 +6,10 @@ import {
   SPECIAL_CONNTRACK,
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
+  SPECIAL_NTH,
+  SPECIAL_QUOTA,
+  SPECIAL_RANDOM,
+  SPECIAL_RECENT,
   SPECIAL_TCP_OPTION,
   TEST_HIT,
   TEST_MISS,
@@ -14,6 +18,8 @@ import { addressTypes } from './addrtype.ts';
 import { connection, connectionMark } from './conntrack.ts';
 import { limitLegacy, limitNft } from './limit.ts';
 import { states } from './program.ts';
+import { recent } from './recent.ts';
+import { atRandom, everyNth, withinQuota } from './statistic.ts';
 import { tcpOption } from './tcp.ts';
 
 /** `test` is a SPECIAL test. An unknown code never matches; the loader refuses images that hold one. */
@@ -34,6 +40,14 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return answer(limitNft(parameters, state));
     case SPECIAL_ADDRTYPE_DEVICE:
       return answer(addressTypes(parameters, slot));
+    case SPECIAL_NTH:
+      return answer(everyNth(parameters, state));
+    case SPECIAL_RANDOM:
+      return answer(atRandom(parameters, state));
+    case SPECIAL_QUOTA:
+      return answer(withinQuota(parameters, state, slot));
+    case SPECIAL_RECENT:
+      return answer(recent(parameters, state, slot));
     default:
       return TEST_MISS;
   }

@@ -40,3 +40,31 @@ export const CONNTRACK_DIRECTION = 4096;
 /** In the state mask, beside 1 << CT_*. */
 export const CONNTRACK_STATE_SNAT = 64;
 export const CONNTRACK_STATE_DNAT = 128;
+
+/** statistic --mode nth: every - 1, the counter's start, invert (0|1). State: u32 used, u32 counter. */
+export const SPECIAL_NTH = 32;
+/**
+ * statistic --mode random: of 2^31, invert (0|1), seed. State shared by all: u32 used, u32 generator.
+ * The generator is mulberry32: s += 0x6d2b79f5, m = (s ^ s >>> 15) * (s | 1), m ^= m + (m ^ m >>> 7) * (m | 61), the number is m ^ m >>> 14; it begins with s = seed.
+ */
+export const SPECIAL_RANDOM = 33;
+/** quota: bytes low, bytes high, invert (0|1). State: u32 used, u64 left at 8. */
+export const SPECIAL_QUOTA = 34;
+/**
+ * recent: RECENT_* flags, the jiffies it looks back (u32), hits (0: one is enough), the mask of an entry's 8- or 16-bit index; then of the list: 4 mask words, stamps an entry keeps less
+ * one. State shared by name, RECENT_SIZE bytes and RECENT_ENTRIES entries of RECENT_ENTRY bytes and 8 a stamp.
+ */
+export const SPECIAL_RECENT = 35;
+
+export const RECENT_SET = 1;
+export const RECENT_UPDATE = 2;
+export const RECENT_REMOVE = 4;
+export const RECENT_TTL = 8;
+export const RECENT_REAP = 16;
+export const RECENT_DESTINATION = 32;
+export const RECENT_SECONDS = 64;
+export const RECENT_INVERT = 128;
+/** The kernel's ip_list_tot: addresses a list remembers. */
+export const RECENT_ENTRIES = 100;
+export const RECENT_SIZE = 544;
+export const RECENT_ENTRY = 48;

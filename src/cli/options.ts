@@ -30,6 +30,7 @@ export interface ProfileOptions {
   hz: number;
   prestack: 'kernel' | 'lenient';
   sysctl: string[];
+  seed?: number;
 }
 
 export const many = (value: string, before: string[] = []): string[] => [...before, value];
@@ -72,7 +73,7 @@ export function addHostOptions(command: Command): Command {
     .addOption(new Option('--route <file>', 'its routes, as "ip -j route" prints them; twice for IPv4 and IPv6').argParser(many));
 }
 
-/** --backend, --kernel, --hz, --sysctl, --prestack. */
+/** --backend, --kernel, --hz, --sysctl, --prestack, --seed. */
 export function addProfileOptions(command: Command): Command {
   return command
     .optionsGroup('Kernel:')
@@ -92,6 +93,11 @@ export function addProfileOptions(command: Command): Command {
       new Option('--prestack <how>', 'kernel: drop what ip_rcv drops; lenient: forgive offloading NICs and cut captures')
         .choices(['kernel', 'lenient'])
         .default(DEFAULT_PROFILE.prestack),
+    )
+    .addOption(
+      new Option('--seed <n>', 'of what the kernel draws at random (statistic --mode random)').argParser(
+        wholeNumber('--seed', 0, 0xffffffff),
+      ),
     );
 }
 
@@ -128,8 +134,8 @@ export function profileOf(options: ProfileOptions): Profile {
     if (value > HIGHEST_SYSCTL) throw new UsageError(`--sysctl ${name}: ${value} is more than an int holds`);
     sysctls[name] = value;
   }
-  const { backend, kernel, hz, prestack } = options;
-  return { backend, kernel, hz, prestack, sysctls };
+  const { backend, kernel, hz, prestack, seed } = options;
+  return { backend, kernel, hz, prestack, sysctls, ...(seed === undefined ? {} : { seed }) };
 }
 
 /** The host flags as the model wants them; undefined when none was given (then it is guessed). */

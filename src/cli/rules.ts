@@ -6,8 +6,8 @@ import { parseRulesAll } from '../syntax/index.ts';
 import { UsageError } from './exit.ts';
 import { forcedFamily, type ProfileOptions, type RuleOptions } from './options.ts';
 
-/** `backend`: whose restore loads the rules; legacy when absent. */
-export type LoadOptions = RuleOptions & Partial<Pick<ProfileOptions, 'backend'>>;
+/** `backend`: whose restore loads the rules, legacy when absent; `kernel`: which kernel takes them, the latest when absent. */
+export type LoadOptions = RuleOptions & Partial<Pick<ProfileOptions, 'backend' | 'kernel'>>;
 
 export type DualRules = Partial<Record<Family, RuleSet>>;
 
@@ -55,6 +55,7 @@ function parseFile(path: string, family: Family | undefined, options: LoadOption
     repair: options.repair === true,
     unsupported: options.unsupported,
     ...(options.backend === undefined ? {} : { backend: options.backend }),
+    ...(options.kernel === undefined ? {} : { kernel: options.kernel }),
   });
   if (result === undefined) throw new RuleFileError(errors);
   const rules: DualRules = {};

@@ -12,6 +12,7 @@ import { assembleImage } from './image.ts';
 import { buildInterfaces, type InterfaceTable } from './interfaces.ts';
 import { needsConntrack, normalise } from './normalise.ts';
 import type { PlainTable } from './plain.ts';
+import { share } from './share.ts';
 import { compileWalks } from './walks.ts';
 
 export interface CompileInput {
@@ -54,7 +55,10 @@ export function compile(input: CompileInput, options: CompileOptions = {}): Imag
   const started = performance.now();
   const rulesets = ([4, 6] as const).flatMap((family) => input.rules[family] ?? []);
   const interfaces = buildInterfaces(interfacePatterns(rulesets), interfaceNames(input.host, input.profile));
-  const tables = rulesets.flatMap((rules) => normalise(rules, input.profile, interfaces));
+  const tables = share(
+    rulesets.flatMap((rules) => normalise(rules, input.profile, interfaces)),
+    input.profile.backend,
+  );
   return compileTables(tables, rulesets, interfaces, input, options, started);
 }
 

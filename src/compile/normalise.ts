@@ -39,7 +39,7 @@ function normaliseRule(rule: Rule, context: NormaliseContext): PlainRule {
   });
   const all = [...tests];
   for (const match of rule.matches) all.push(...lowerMatch(match, context));
-  return { tests: all, action: lowerTarget(rule.target, context), bare: isBare(rule) };
+  return { tests: all, action: lowerTarget(rule.target, context), bare: isBare(rule), line: rule.position.line };
 }
 
 function lowerMatch(match: Match, { family, profile }: NormaliseContext): Test[] {

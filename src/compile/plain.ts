@@ -7,6 +7,8 @@ export interface PlainRule {
   action: Action;
   /** No match at all and a standard verdict: TRACE calls such a rule `policy` in a base chain and `return` in a user chain (get_chainname_rulenum). */
   bare: boolean;
+  /** Where it was written: the order iptables-nft loads rules in. */
+  line?: number;
 }
 
 export interface PlainChain {

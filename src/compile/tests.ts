@@ -16,14 +16,19 @@ import {
   FIELD_TOS,
   FIELD_TTL,
 } from '../abi/fields.ts';
+import { STATE_SIZE } from '../abi/image.ts';
 import {
   SPECIAL_ADDRTYPE_DEVICE,
   SPECIAL_CONNMARK,
   SPECIAL_CONNTRACK,
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
+  SPECIAL_NTH,
+  SPECIAL_QUOTA,
+  SPECIAL_RANDOM,
+  SPECIAL_RECENT,
 } from '../abi/special.ts';
-import type { Test } from '../model/predicate.ts';
+import type { SharedState, Test } from '../model/predicate.ts';
 
 /** Number of values of the fields that are cut by tables of classes; all others are cut by comparing. */
 export const SMALL_FIELDS: ReadonlyMap<number, number> = new Map([
@@ -72,7 +77,7 @@ export interface CompiledTest {
   mayDrop: boolean;
   /** Its evaluation can be seen from outside, so it is never left out: stateful, or may drop the packet. */
   effective: boolean;
-  /** Slot of match state, -1 without; every rule's own. */
+  /** First slot of match state, -1 without; every rule's own, or that of the name it shares state by. */
   state: number;
 }
 
@@ -81,6 +86,7 @@ export class TestPool {
   readonly tests: CompiledTest[] = [];
   states = 0;
   private readonly known = new Map<string, CompiledTest>();
+  private readonly shared = new Map<string, number>();
 
   add(test: Test): CompiledTest {
     const stateful = test.kind === 'special' && test.stateful;
@@ -97,16 +103,36 @@ export class TestPool {
       drops,
       mayDrop,
       effective: mayDrop || stateful,
-      state: stateful ? this.states++ : -1,
+      state: stateful ? this.place(test.shared) : -1,
     };
     this.tests.push(compiled);
     if (!stateful) this.known.set(key, compiled);
     return compiled;
   }
+
+  /** A slot of the test's own, or as many as the state needs that it shares. */
+  private place(shared: SharedState | undefined): number {
+    const known = shared === undefined ? undefined : this.shared.get(shared.name);
+    if (known !== undefined) return known;
+    const first = this.states;
+    this.states += shared === undefined ? 1 : Math.ceil(shared.bytes / STATE_SIZE);
+    if (shared !== undefined) this.shared.set(shared.name, first);
+    return first;
+  }
 }
 
 /** Special tests that never hot-drop. */
-const HARMLESS = new Set([SPECIAL_CONNMARK, SPECIAL_CONNTRACK, SPECIAL_LIMIT, SPECIAL_LIMIT_NFT, SPECIAL_ADDRTYPE_DEVICE]);
+const HARMLESS = new Set([
+  SPECIAL_CONNMARK,
+  SPECIAL_CONNTRACK,
+  SPECIAL_LIMIT,
+  SPECIAL_LIMIT_NFT,
+  SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_NTH,
+  SPECIAL_RANDOM,
+  SPECIAL_QUOTA,
+  SPECIAL_RECENT,
+]);
 
 function shapeOf(test: Test): Shape {
   switch (test.kind) {

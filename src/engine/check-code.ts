@@ -14,6 +14,18 @@ const PARAMETERS: ReadonlyMap<number, number> = new Map([
   [special.SPECIAL_LIMIT_NFT, 4],
   [special.SPECIAL_ADDRTYPE_DEVICE, 4],
   [special.SPECIAL_CONNMARK, 3],
+  [special.SPECIAL_NTH, 3],
+  [special.SPECIAL_RANDOM, 3],
+  [special.SPECIAL_QUOTA, 3],
+  [special.SPECIAL_RECENT, 9],
+]);
+
+/** Bytes of state a special test works on, by its parameters; those that are not here have one slot, or none. */
+const STATE_BYTES: ReadonlyMap<number, (parameters: Uint32Array) => number> = new Map([
+  [
+    special.SPECIAL_RECENT,
+    ([, , , , , , , , stamps]) => special.RECENT_SIZE + special.RECENT_ENTRIES * (special.RECENT_ENTRY + (stamps! + 1) * 8),
+  ],
 ]);
 
 /** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. */
@@ -143,6 +155,13 @@ class CodeChecker {
     for (let index = 0; index < number; index++) this.test(this.words[list / 4 + index]!);
   }
 
+  /** The state of a special test exists, all of it. */
+  private state(code: number, slot: number, parameters: Uint32Array): void {
+    const bytes = STATE_BYTES.get(code)?.(parameters) ?? 0;
+    const slots = Math.max(slot === 0 && bytes === 0 ? 0 : 1, Math.ceil(bytes / image.STATE_SIZE));
+    this.demand(slot + slots <= this.states, 'state that does not exist');
+  }
+
   private test(at: number): void {
     if (this.seenTests.has(at)) return;
     this.seenTests.add(at);
@@ -166,8 +185,8 @@ class CodeChecker {
         return;
       case program.TEST_SPECIAL:
         this.demand(PARAMETERS.get(one) === three, 'an unknown special test');
-        this.demand(two === 0 || two < this.states, 'state that does not exist');
         this.inside(at, 16 + three * 4, 'parameters');
+        this.state(one, two, this.words.subarray(at / 4 + 4, at / 4 + 4 + three));
         return;
       default:
         this.demand(false, 'an unknown test');

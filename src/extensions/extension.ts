@@ -5,7 +5,7 @@ import type { Position, RuleError } from '../model/errors.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Builtin, Family, TableName } from '../model/ruleset.ts';
-import type { EvaluateContext, PacketView } from '../packet/view.ts';
+import type { EvaluateContext, LoadContext, PacketView } from '../packet/view.ts';
 
 /** An option as getopt sees it: `names[0]` is the canonical long name without dashes; iptables accepts unambiguous abbreviations of long names. */
 export interface OptionSpec {
@@ -36,6 +36,8 @@ export interface ParseContext {
   builtin: Builtin;
   /** Whose iptables reads the rule: what they refuse differs. Without one, legacy. */
   backend?: Profile['backend'];
+  /** Which kernel takes it. Without one, the latest. */
+  kernel?: Profile['kernel'];
   /** Where `-m NAME` or `-j NAME` stands. */
   position: Position;
   /** An error to throw: at an option's place (or the extension's), with a hint. */
@@ -82,14 +84,20 @@ interface ExtensionBase<O> {
   parse(given: readonly GivenOption[], context: ParseContext): O;
   /** What iptables-save 1.8.9 prints behind `-m NAME` / `-j NAME`: a leading blank before each option, '' for none. */
   print(options: O, context: { family: Family; builtin: Builtin }): string;
-  /** Words of a random, valid use of the extension: what stands behind `-m NAME` / `-j NAME`, biased to boundaries and to the pools. `chain`: the built-in chain the rule stands in. */
-  generate(draw: Draw, pools: Pools, context: { family: Family; protocol: number; chain?: string }): string[];
+  /** Words of a random, valid use of the extension: what stands behind `-m NAME` / `-j NAME`, biased to boundaries and to the pools. `chain`: the built-in chain the rule stands in. `judge`: whom the rule is for: a kernel draws its own random numbers, and the running one sees all packets within a second. */
+  generate(
+    draw: Draw,
+    pools: Pools,
+    context: { family: Family; protocol: number; chain?: string; judge?: 'software' | 'kernel' | 'virtual' },
+  ): string[];
 }
 
 export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
   kind: 'match';
   /** True when a rule set holding this match makes the kernel register conntrack (kernel-semantics 4.2). */
   needsConntrack?: boolean;
+  /** True when what it answers depends on the packets it was asked about before. */
+  keepsState?: boolean;
   /**
    * True when iptables-nft compiles these options to expressions of its own: the kernel module's check of the protocol is not made then, and a
    * rule may name it inverted.
@@ -97,6 +105,11 @@ export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
   isNative?(options: O): boolean;
   /** Protocol numbers for which `-p PROTO --option` loads this match without -m. */
   implicitFor?: readonly number[];
+  /**
+   * The reference: what happens when the rule is loaded (checkentry), for matches whose rules share state by name. Called once a rule, before the first packet, in the order the kernel
+   * is given them.
+   */
+  load?(options: O, context: LoadContext): void;
   /** The reference: what the kernel's match function answers (with the extension's own inversions). */
   evaluate(options: O, packet: PacketView, context: EvaluateContext): boolean | 'hotdrop';
   /** The engine: the same, in the predicate language, written from the kernel's behaviour and not from evaluate. */

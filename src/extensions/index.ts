@@ -21,8 +21,11 @@ import { multiport } from './multiport.ts';
 import { NFLOG } from './nflog.ts';
 import { CT, NOTRACK } from './notrack.ts';
 import { pkttype } from './pkttype.ts';
+import { quota } from './quota.ts';
+import { recent } from './recent.ts';
 import { REJECT } from './reject.ts';
 import { state } from './state.ts';
+import { statistic } from './statistic.ts';
 import { tcp } from './tcp.ts';
 import { tos } from './tos.ts';
 import { ttl } from './ttl.ts';
@@ -49,6 +52,9 @@ const matches = [
   hl,
   tos,
   dscp,
+  recent,
+  statistic,
+  quota,
 ];
 const targets = [REJECT, LOG, NFLOG, MARK, CONNMARK, CT, NOTRACK];
 

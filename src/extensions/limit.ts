@@ -18,6 +18,7 @@ export const limit: MatchExtension<Rate> = {
   kind: 'match',
   families: [4, 6],
   options: specs,
+  keepsState: true,
   about: 'packets per second, minute, hour or day, with a burst',
 
   parse(given, context) {

@@ -12,7 +12,7 @@ import { boundariesOf } from './boundaries.ts';
 import { drawHost, drawSysctls, plainHost } from './hosts.ts';
 import { ETHERNET, frameOf, LINKS, type Link } from './links.ts';
 import { type FuzzPacket, Traffic, type TrafficFeatures } from './packets.ts';
-import { drawFeatures, generateRules, type RuleFeatures } from './rules.ts';
+import { drawFeatures, generateRules, type Judge, type RuleFeatures } from './rules.ts';
 
 export interface FuzzCase {
   family: Family;
@@ -30,9 +30,6 @@ export interface FuzzCase {
   host: Host;
   profile: Profile;
 }
-
-/** Whom a case is for: software takes everything; the running kernel has its own clock; kernels on the capture's clock take pauses and limits too. */
-export type Judge = 'software' | 'kernel' | 'virtual';
 
 export interface CaseOptions {
   packets: number;
@@ -71,7 +68,7 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   };
   const features = drawFeatures(draw, family, options.only, WITHOUT[options.judge], EVERYWHERE[options.judge]);
   const topology = draw.pick(['host', 'forward'] as const);
-  const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology]), family);
+  const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology], options.judge), family);
   const traffic = drawTraffic(draw, options.judge, topology, ruleset, features);
   const source = new Traffic(draw, family, traffic, boundariesOf(ruleset, profile));
   const packets = Array.from({ length: options.packets }, () => source.next());

@@ -6,6 +6,9 @@ import { BUILTIN_CHAINS, type Family, type TableName } from '../model/ruleset.ts
 import { quoteWord } from '../syntax/index.ts';
 import { rulePools } from './pools.ts';
 
+/** Whom a case is for: software takes everything; the running kernel has its own clock; kernels on the capture's clock take pauses and limits too. */
+export type Judge = 'software' | 'kernel' | 'virtual';
+
 export interface RuleFeatures {
   /** Extension names a run may use; swarm style: each run switches some off. */
   extensions: readonly string[];
@@ -92,19 +95,29 @@ function drawProtocols(draw: Draw, family: Family, focus: readonly string[]): nu
 }
 
 /** A rule set as text; `hooks` are the built-in chains that packets come to. Everything in it is meant to be legal; the parser and the kernel are asked all the same. */
-export function generateRules(draw: Draw, family: Family, features: RuleFeatures, hooks: readonly string[]): string {
-  const writer = new RuleWriter(draw, family, features, hooks);
+export function generateRules(
+  draw: Draw,
+  family: Family,
+  features: RuleFeatures,
+  hooks: readonly string[],
+  judge: Judge,
+): string {
+  const writer = new RuleWriter(draw, { family, judge }, features, hooks);
   return features.tables.map((table) => writer.table(table)).join('');
 }
 
 class RuleWriter {
   readonly #draw: Draw;
+  /** What every generator is told. */
+  readonly #about: { family: Family; judge: Judge };
   readonly #family: Family;
   readonly #features: RuleFeatures;
   readonly #pools: Pools;
   readonly #hooks: readonly string[];
 
-  constructor(draw: Draw, family: Family, features: RuleFeatures, hooks: readonly string[]) {
+  constructor(draw: Draw, about: { family: Family; judge: Judge }, features: RuleFeatures, hooks: readonly string[]) {
+    const { family } = about;
+    this.#about = about;
     this.#hooks = hooks;
     this.#draw = draw;
     this.#family = family;
@@ -141,7 +154,7 @@ class RuleWriter {
 
   /** One match, and a target that ends nothing for good. */
   #only(chain: string, name: string): string {
-    const words = findMatch(name, this.#family)!.generate(this.#draw, this.#pools, { family: this.#family, protocol: 0, chain });
+    const words = findMatch(name, this.#family)!.generate(this.#draw, this.#pools, { ...this.#about, protocol: 0, chain });
     return ['-A', chain, '-m', name, ...words, ...this.#draw.pick([[], ['-j', 'ACCEPT'], ['-j', 'RETURN']])].join(' ');
   }
 
@@ -201,7 +214,7 @@ class RuleWriter {
     const wanted =
       focused.length > 0 && this.#draw.chance(0.6) ? focused : own.length > 0 && this.#draw.chance(0.6) ? own : usable;
     const match = this.#draw.pick(wanted);
-    return ['-m', match.name, ...match.generate(this.#draw, this.#pools, { family: this.#family, protocol, chain })];
+    return ['-m', match.name, ...match.generate(this.#draw, this.#pools, { ...this.#about, protocol, chain })];
   }
 
   #usable(name: string): boolean {
@@ -230,7 +243,7 @@ class RuleWriter {
     const written = (target: TargetExtension): string[] => [
       '-j',
       target.name,
-      ...target.generate(draw, this.#pools, { family: this.#family, protocol }),
+      ...target.generate(draw, this.#pools, { ...this.#about, protocol }),
     ];
     if (focused.length > 0 && draw.chance(0.4)) return written(draw.pick(focused));
     const roll = draw.integer(0, 99);

@@ -15,6 +15,13 @@ export function parseAddress(text: string, family: Family): Words | undefined {
   return value === undefined ? undefined : [value];
 }
 
+/** As getaddrinfo reads a number of the family: IPv4 parts as inet_aton takes them (`24` is 0.0.0.24). undefined for host names and nonsense. */
+export function parseHost(text: string, family: Family): Words | undefined {
+  if (family === 6) return parseAddress6(text);
+  const value = inetAton(text);
+  return value === undefined ? undefined : [value];
+}
+
 function networkBytes(text: string): number | undefined {
   const parts = text.split('.');
   if (parts.length > 4) return undefined;

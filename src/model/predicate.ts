@@ -17,9 +17,22 @@ export type Test =
   /** low <= (field[0], field[1]...) <= high, compared as one big unsigned number (iprange). */
   | { kind: 'wordRange'; field: number; low: readonly number[]; high: readonly number[]; invert: boolean; onFail: OnFail }
   /** abi/special.ts. `stateful`: it changes state when reached, so it is never skipped, doubled or moved. */
-  | { kind: 'special'; code: number; parameters: readonly number[]; stateful: boolean }
+  | { kind: 'special'; code: number; parameters: readonly number[]; stateful: boolean; shared?: SharedState }
   /** Decided without a packet (assumed matches, `comment`). */
   | { kind: 'constant'; value: boolean };
+
+/**
+ * State that all tests which name it share (a list of `recent`, a table of `hashlimit`), in whatever rules of whatever tables. Tests with it are stateful. Behind their own parameters
+ * the compiler writes, the same for all of them: `first` of the rule that is loaded first, then the largest of each of `most`.
+ */
+export interface SharedState {
+  /** Unique over all kinds. */
+  name: string;
+  first: readonly number[];
+  most: readonly number[];
+  /** Bytes of memory it takes; the largest counts. */
+  bytes: number;
+}
 
 /** What a target does besides being counted. */
 export type Action =

@@ -15,6 +15,8 @@ export interface Profile {
   prestack: 'kernel' | 'lenient';
   /** By sysctl name below net.netfilter (`nf_conntrack_tcp_loose`) or full (`net.ipv4.ip_forward`); only what differs from DEFAULT_SYSCTLS need be given. */
   sysctls: Record<string, number>;
+  /** Of the random numbers that `statistic --mode random` draws; 0 when not given. */
+  seed?: number;
 }
 
 /** Values of all three kernels. Timeouts in seconds. */

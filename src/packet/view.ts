@@ -55,6 +55,8 @@ export interface PacketView {
   direction: 'ORIGINAL' | 'REPLY';
   /** Nanoseconds since the epoch. */
   time: bigint;
+  /** It belongs to a socket of this host: the host sent it. Not so for what is forwarded, and for the copy of its own broadcast. */
+  hasSocket: boolean;
 }
 
 /** What evaluate may ask of its surroundings. */
@@ -66,4 +68,13 @@ export interface EvaluateContext {
   addressType(family: Family, address: Words, device?: string): number;
   /** State that belongs to this match of this rule (limit's bucket); made by `make` at first use. */
   state<T>(make: () => T): T;
+  /** State that all rules share which ask for it by this name; made by `make` when the first of them does. */
+  shared<T>(name: string, make: () => T): T;
+  /** The next of the profile's random numbers, 32 bits. */
+  random(): number;
+}
+
+/** What a match may ask while its rule is loaded. */
+export interface LoadContext extends Pick<EvaluateContext, 'profile' | 'shared'> {
+  family: Family;
 }

@@ -25,9 +25,10 @@ import type { FragmentQueue } from './defrag/queue.ts';
 import { type FamilyRules, type HookListener, type HookPoint, type Passage, runHook } from './hooks.ts';
 import { Packet, type Received } from './packet.ts';
 import { checkPrestack } from './prestack.ts';
+import { randomNumbers } from './random.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
-import { needsConntrack, prepareTables } from './tables.ts';
+import { loadRules, needsConntrack, prepareTables } from './tables.ts';
 import type { WalkResult } from './walk.ts';
 import { arrivalDevice, type Course, chooseWay, departureDevice } from './way.ts';
 
@@ -94,9 +95,12 @@ export class Interpreter {
     this.#plain = {
       profile: job.profile,
       addressType: (family, address, device) => this.#routes.addressType(family, address, device),
+      shared: sharedState(),
+      random: randomNumbers(job.profile.seed ?? 0),
     };
     for (const rules of Object.values(job.rules)) {
       const { family } = rules;
+      loadRules(rules, { profile: job.profile, shared: this.#plain.shared, family });
       const brought = needsConntrack(rules)
         ? { conntrack: this.conntrack, defragmenter: defragmenterFor(family, job.profile) }
         : { conntrack: null, defragmenter: null };
@@ -180,6 +184,15 @@ export class Interpreter {
   }
 }
 
+/** What rules share by name, made when the first of them asks for it. */
+function sharedState(): EvaluateContext['shared'] {
+  const kept = new Map<string, unknown>();
+  return <T>(name: string, make: () => T): T => {
+    if (!kept.has(name)) kept.set(name, make());
+    return kept.get(name) as T;
+  };
+}
+
 /** Before the first hook of its way. */
 function defragment(
   received: Received,
@@ -229,6 +242,7 @@ class Journey {
 
   go(way: Course, device: string, decide: (packet: Packet) => Routed): Judged {
     if (way === 'arrives') return this.#arrive(device, decide);
+    this.#packet.hasSocket = true;
     const before = this.#hook('OUTPUT', '', device);
     if (before === null && way === 'broadcast') this.#copy(device);
     const sent = before ?? this.#hook('POSTROUTING', '', device);
@@ -243,11 +257,12 @@ class Journey {
   #copy(device: string): void {
     const { mark, packetType, tracking } = this.#packet;
     const { lastFilter, last } = this.#passage;
+    this.#packet.hasSocket = false;
     if (this.#hook('POSTROUTING', '', device) === null) {
       this.#packet.packetType = 'broadcast';
       if (this.#hook('PREROUTING', device, '') === null) this.#hook('INPUT', device, '');
     }
-    Object.assign(this.#packet, { mark, packetType, tracking });
+    Object.assign(this.#packet, { mark, packetType, tracking, hasSocket: true });
     Object.assign(this.#passage, { lastFilter, last });
   }
 

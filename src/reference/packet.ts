@@ -63,6 +63,7 @@ export class Packet implements PacketView {
   /** The capture does not hold the packet's end. */
   readonly cut: boolean;
   tracking: Tracking = { kind: 'none' };
+  hasSocket = false;
   /** Why conntrack called it INVALID: a word of INVALID_WORDS; '' otherwise. */
   invalidReason = '';
 

@@ -5,6 +5,7 @@ import { registersConntrack } from '../extensions/upstream.ts';
 import { RuleError } from '../model/errors.ts';
 import type { ChainCounters, Counter, TableCounters } from '../model/outcome.ts';
 import type { Builtin, Family, Match, Rule, RuleSet, TableName, Target } from '../model/ruleset.ts';
+import type { LoadContext } from '../packet/view.ts';
 
 export interface ReadyMatch {
   match: Match;
@@ -57,6 +58,17 @@ export function prepareTables(rules: RuleSet): ReadyTables {
     out.set(table.name, chains);
   }
   return out;
+}
+
+/**
+ * Tells matches that their rules are loaded: iptables-legacy hands the kernel a table at once, chain by chain; iptables-nft rule by rule, in the order of writing.
+ */
+export function loadRules(rules: RuleSet, context: LoadContext): void {
+  const all = rules.tables.flatMap((table) => table.chains.flatMap((chain) => chain.rules));
+  if (context.profile.backend === 'nft') all.sort((a, b) => a.position.line - b.position.line);
+  for (const { matches } of all)
+    for (const { name, options, assumed } of matches)
+      if (assumed === undefined) findMatch(name, rules.family)?.load?.(options, context);
 }
 
 function prepareRule(rule: Rule, number: number, family: Family, chains: Map<string, ReadyChain>): ReadyRule {

@@ -23,6 +23,7 @@ export interface Context extends ChainLookup {
   registry: Registry;
   unsupported: 'refuse' | 'assume-miss' | 'assume-hit';
   backend: Profile['backend'];
+  kernel: Profile['kernel'];
   /** In a dump `-t`, `-w` and `-M` are refused and the table is the block's; on a command line it is `filter` until `-t` says otherwise. */
   dump: boolean;
   table: TableName;

@@ -1,5 +1,5 @@
 /** Options of the readers. */
-import type { Profile } from '../model/profile.ts';
+import { DEFAULT_PROFILE, type Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { ChainLookup, Context, Registry } from './context.ts';
 import type { Source } from './source.ts';
@@ -15,6 +15,8 @@ export interface ParseOptions {
   unsupported?: 'refuse' | 'assume-miss' | 'assume-hit';
   /** Whose restore loads the rules: they differ in what they take. Default: legacy. */
   backend?: Profile['backend'];
+  /** Which kernel takes them. Default: the latest. */
+  kernel?: Profile['kernel'];
   /** Extensions to know; default: all of src/extensions. */
   registry?: Registry;
 }
@@ -28,6 +30,6 @@ export function newContext(
   dump: boolean,
   lookup: ChainLookup,
 ): Context {
-  const { unsupported = 'refuse', backend = 'legacy' } = options;
-  return { source, family, registry, unsupported, backend, dump, table: 'filter', ...lookup };
+  const { unsupported = 'refuse', backend = 'legacy', kernel = DEFAULT_PROFILE.kernel } = options;
+  return { source, family, registry, unsupported, backend, kernel, dump, table: 'filter', ...lookup };
 }

@@ -106,6 +106,7 @@ function parseExtension(
       chain,
       builtin: draft.builtin,
       backend: context.backend,
+      kernel: context.kernel,
       position,
       error,
     });

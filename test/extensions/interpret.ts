@@ -9,6 +9,9 @@ import {
   SPECIAL_CONNTRACK,
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
+  SPECIAL_NTH,
+  SPECIAL_QUOTA,
+  SPECIAL_RANDOM,
   SPECIAL_TCP_OPTION,
 } from '../../src/abi/special.ts';
 import type { Test } from '../../src/model/predicate.ts';
@@ -24,6 +27,8 @@ export interface Surroundings {
   typeOf(family: Family, address: Words, device: string): number;
   /** One object a test, kept from packet to packet. */
   states: Map<Test, bigint[]>;
+  /** The same numbers as evaluate is given. */
+  random?: () => number;
 }
 
 export function interpret(tests: readonly Test[], fields: Uint32Array, around: Surroundings): Answer {
@@ -74,6 +79,12 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
       return limit(test, around);
     case SPECIAL_LIMIT_NFT:
       return limitNft(test, around);
+    case SPECIAL_NTH:
+      return nth(test, around);
+    case SPECIAL_RANDOM:
+      return around.random!() % 2 ** 31 < test.parameters[0]! === (test.parameters[1] === 0);
+    case SPECIAL_QUOTA:
+      return quota(test, around);
     case SPECIAL_ADDRTYPE_DEVICE:
       return addrtype(around, test.parameters);
     default:
@@ -146,6 +157,22 @@ function limitNft(test: Test & { kind: 'special' }, { packet, states }: Surround
   const pays = have >= cost;
   states.set(test, [pays ? have - cost : have, packet.time]);
   return pays;
+}
+
+function nth(test: Test & { kind: 'special' }, { states }: Surroundings): boolean {
+  const [last, start, invert] = test.parameters.map(BigInt) as [bigint, bigint, bigint];
+  const [counter] = states.get(test) ?? [start];
+  const next = (counter! + 1n) % (last + 1n);
+  states.set(test, [next]);
+  return (next === 0n) === (invert === 0n);
+}
+
+function quota(test: Test & { kind: 'special' }, { packet, states }: Surroundings): boolean {
+  const [low, high, invert] = test.parameters.map(BigInt) as [bigint, bigint, bigint];
+  const [left] = states.get(test) ?? [low + (high << 32n)];
+  const rest = left! - BigInt(packet.length);
+  states.set(test, [rest < 0n ? 0n : rest]);
+  return rest >= 0n === (invert === 0n);
 }
 
 function addrtype({ packet, typeOf }: Surroundings, [source, destination, inverted, out]: readonly number[]): boolean {

@@ -222,6 +222,7 @@ function randomPacket(draw: Draw, family: Family): PacketView {
     sourceMac: MAC.split(':').map((byte) => Number.parseInt(byte, 16)),
     connection: null,
     ctstate: 'INVALID',
+    hasSocket: false,
     direction: 'ORIGINAL',
     time: 0n,
   };
@@ -231,7 +232,14 @@ function randomPacket(draw: Draw, family: Family): PacketView {
 function count(rules: readonly JudgedRule[], packets: readonly PacketView[], backend: 'legacy' | 'nft'): number[] {
   const counters = rules.map(() => 0);
   const profile = { ...DEFAULT_PROFILE, backend };
-  const context: EvaluateContext = { profile, hook: 'PREROUTING', addressType: () => 1, state: (make) => make() };
+  const context: EvaluateContext = {
+    profile,
+    hook: 'PREROUTING',
+    addressType: () => 1,
+    state: (make) => make(),
+    shared: (_, make) => make(),
+    random: () => 0,
+  };
   for (const packet of packets) {
     for (const [i, { builtin, match, options }] of rules.entries()) {
       const own = evaluateBuiltin(builtin, packet, profile);

@@ -21,7 +21,14 @@ function through(words: string, profile: Profile, count: number, gap: bigint): n
     kept ??= make();
     return kept as T;
   };
-  const context: EvaluateContext = { profile, hook: 'INPUT', addressType: () => 1, state };
+  const context: EvaluateContext = {
+    profile,
+    hook: 'INPUT',
+    addressType: () => 1,
+    state,
+    shared: (_, make) => make(),
+    random: () => 0,
+  };
   const packet = randomPacket(drawOf(1), 4);
   const options = rateOf(words);
   let passed = 0;

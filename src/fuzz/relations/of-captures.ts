@@ -3,6 +3,7 @@ import type { PacketOutcome } from '../../model/outcome.ts';
 import type { FuzzCase } from '../case.ts';
 import { captureOf } from '../case.ts';
 import { type Answer, differences } from '../differential.ts';
+import { keepsState, placedRules } from './places.ts';
 import type { Relation } from './relation.ts';
 
 const uses = ({ ruleset }: FuzzCase, ...names: string[]): boolean =>
@@ -75,9 +76,13 @@ const FORGOTTEN = SECOND * 60n * 86_400n;
 
 export const twice: Relation = {
   name: 'the capture twice, two months between',
-  says: 'applies without limit, whose 32-bit credits wrap around in days: every connection is forgotten, so that all happens again and every number doubles',
+  says: 'applies without matches that keep state (of some for ever, of limit in 32 bits): every connection is forgotten, so that all happens again and every number doubles',
   change(fuzzCase) {
-    if (uses(fuzzCase, 'limit', 'time') || Object.keys(fuzzCase.profile.sysctls).some((name) => name.includes('timeout')))
+    if (
+      uses(fuzzCase, 'time') ||
+      placedRules(fuzzCase).some(({ rule }) => keepsState(rule)) ||
+      Object.keys(fuzzCase.profile.sysctls).some((name) => name.includes('timeout'))
+    )
       return undefined;
     const span = (fuzzCase.packets.at(-1)?.time ?? 0n) - (fuzzCase.packets[0]?.time ?? 0n);
     const by = FORGOTTEN + (span / SECOND + 1n) * SECOND;

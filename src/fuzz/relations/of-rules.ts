@@ -3,7 +3,7 @@ import type { Draw } from '../../extensions/extension.ts';
 import { formatAddress } from '../../model/address.ts';
 import type { AddressMatch, Builtin, Family, InterfaceMatch, Rule } from '../../model/ruleset.ts';
 import { type Answer, differences } from '../differential.ts';
-import { asBefore, type Before, type PlacedRule, placedRules, ruleLine, spliced, wordsOf } from './places.ts';
+import { asBefore, type Before, keepsState, type PlacedRule, placedRules, ruleLine, spliced, wordsOf } from './places.ts';
 import { type Changed, type Relation, withRules } from './relation.ts';
 
 /** Rules no packet can match, in every table and chain. None of them asks for a header that could be missing, which would drop the packet. */
@@ -85,13 +85,13 @@ function halves({ address, mask, invert }: AddressMatch): [string, string] | und
 
 export const split: Relation = {
   name: 'a prefix in two halves',
-  says: 'applies to a rule with -s or -d of a prefix, not inverted, and without limit: two rules with half of it each count together what it counted',
+  says: 'applies to a rule with -s or -d of a prefix, not inverted, and without matches that keep state: two rules with half of it each count together what it counted',
   change(fuzzCase, draw) {
     const option = draw.pick(['-s', '-d']);
     const part = option === '-s' ? 'source' : 'destination';
     return firstOf(placedRules(fuzzCase), draw, ({ table, chain, number, line, rule }) => {
       const match = rule.builtin[part];
-      const two = match === undefined || has(rule, 'limit') ? undefined : halves(match);
+      const two = match === undefined || keepsState(rule) ? undefined : halves(match);
       if (two === undefined) return undefined;
       const words = wordsOf(fuzzCase.rules.split('\n')[line]!);
       const at = words.indexOf(option) + 1;
@@ -150,7 +150,7 @@ export const swapped: Relation = {
 /** A jump that can be replaced by the rules it leads to, or undefined. */
 function inlinable(call: PlacedRule, all: readonly PlacedRule[], family: Family): PlacedRule[] | undefined {
   const { rule, table } = call;
-  if (rule.target?.kind !== 'chain' || rule.target.goto || has(rule, 'limit')) return undefined;
+  if (rule.target?.kind !== 'chain' || rule.target.goto || keepsState(rule)) return undefined;
   const name = rule.target.chain;
   const calls = all.filter(
     (other) => other.table === table && other.rule.target?.kind === 'chain' && other.rule.target.chain === name,

@@ -1,0 +1,22 @@
+/** Matches whose rules share state by name: whole rule sets before the reference and every build of the engine. */
+import { expect, test } from 'vitest';
+import { casesOf } from '../../src/fuzz/arbitrary.ts';
+import { judgeCases } from '../../src/fuzz/judge.ts';
+import { ReachMeter } from '../../src/fuzz/reach.ts';
+import { PROGRAMS } from '../../src/fuzz/witness.ts';
+
+const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
+const CASES = 20;
+
+for (const name of ['recent']) {
+  test(`${name}: reference and engine agree (seed ${SEED})`, { timeout: 120_000 }, async () => {
+    const meter = new ReachMeter();
+    const programs = [meter.witness, ...Object.values(PROGRAMS).filter((one) => one.name !== 'reference')];
+    const cases = casesOf({ packets: 80, judge: 'software', only: [name, 'statistic'] }, SEED, CASES);
+    const found = await judgeCases(cases, { programs, kernels: [] }, () => {}, false);
+    expect(found.flatMap((mismatch) => mismatch?.lines.slice(0, 8) ?? [])).toEqual([]);
+    const { match } = meter.reach.counts;
+    expect(match[`${name} true`]).toBeGreaterThan(100);
+    expect(match[`${name} false`]).toBeGreaterThan(100);
+  });
+}
