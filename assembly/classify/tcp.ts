@@ -1,10 +1,15 @@
-/** tcp --tcp-option (xt_tcpudp.c). */
+/** Options of a TCP header: tcp --tcp-option (xt_tcpudp.c) and tcpmss (xt_tcpmss.c). */
 import { FIELD_L4_LENGTH } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
 import { TEST_HIT, TEST_HOTDROP, TEST_MISS } from '../../src/abi/special.ts';
+import { be16 } from '../packet/ethertype.ts';
+import { packetBytes, present, transportOffset } from './payload.ts';
 
 const TCP_HEADER: u32 = 20;
 const DATA_OFFSET: usize = 12;
+const MSS: u32 = 2;
+const MSS_LENGTH: u32 = 4;
+const NO_MSS: u32 = 0xffffffff;
 
 /** Parameters: kind, invert. A header or an option list that is not there in full drops the packet. */
 export function tcpOption(parameters: usize, slot: usize): u32 {
@@ -32,4 +37,30 @@ function hasOption(options: usize, length: u32, kind: u32): bool {
     at += size === 0 ? 1 : size;
   }
   return false;
+}
+
+/** Parameters: low, high, invert. A header without the option is outside of every range. */
+export function maximumSegment(parameters: usize, slot: usize): u32 {
+  const offset = transportOffset(slot);
+  const end = present(slot);
+  if (offset + TCP_HEADER > end) return TEST_HOTDROP;
+  const header = packetBytes(slot) + (offset as usize);
+  const length = ((load<u8>(header, DATA_OFFSET) as u32) >>> 4) << 2;
+  if (length < TCP_HEADER || offset + length > end) return TEST_HOTDROP;
+  const size = announced(header + TCP_HEADER, length - TCP_HEADER);
+  const inside = size >= load<u32>(parameters) && size <= load<u32>(parameters, 4);
+  return inside !== (load<u32>(parameters, 8) !== 0) ? TEST_HIT : TEST_MISS;
+}
+
+/** The first MSS option of four bytes; NO_MSS without one. Options are stepped over as hasOption does. */
+function announced(options: usize, length: u32): u32 {
+  let at: u32 = 0;
+  while (at < length) {
+    const option = options + (at as usize);
+    const kind = load<u8>(option) as u32;
+    const size: u32 = at + 1 < length ? load<u8>(option, 1) : 1;
+    if (kind === MSS && size === MSS_LENGTH && length - at >= MSS_LENGTH) return be16(option + 2);
+    at += kind < 2 || size === 0 ? 1 : size;
+  }
+  return NO_MSS;
 }

@@ -23,6 +23,35 @@ export const SPECIAL_ADDRTYPE_DEVICE = 5;
 
 /** connmark: mark, mask, invert. */
 export const SPECIAL_CONNMARK = 6;
+/**
+ * Bytes of the packet as one big-endian number: base (PAYLOAD_*), offset from there, width (1, 2 or 4; 0: only that `offset` bytes are there), mask, low, high, invert, and
+ * the answer when they are not there (TEST_MISS or TEST_HOTDROP; the same for an IPv6 header chain that cannot be followed). low <= (number & mask) <= high.
+ */
+export const SPECIAL_PAYLOAD = 40;
+/**
+ * string: algorithm (STRING_*), from, to, ignore case, invert, length of the pattern, then bytes, four a word, the first lowest: the pattern (in upper case when case is ignored) and,
+ * for STRING_BM, 256 shifts by byte and `length` shifts by bytes that fit.
+ */
+export const SPECIAL_STRING = 41;
+/** u32: invert, number of tests; each: numbers, ranges, then pairs of U32_* operator and number (the first operator is not looked at), then pairs of least and most. */
+export const SPECIAL_U32 = 42;
+/** tcpmss: low, high, invert. */
+export const SPECIAL_TCPMSS = 43;
+
+/** Bases of SPECIAL_PAYLOAD: the IP header; the transport header; with the number of its protocol below it, the first IPv6 extension header of that kind. */
+export const PAYLOAD_NETWORK = 0;
+export const PAYLOAD_TRANSPORT = 256;
+export const PAYLOAD_HEADER = 512;
+/** Beside PAYLOAD_HEADER: the header must be there to its end. */
+export const PAYLOAD_WHOLE = 1024;
+
+export const STRING_BM = 0;
+export const STRING_KMP = 1;
+
+export const U32_AND = 0;
+export const U32_LEFT = 1;
+export const U32_RIGHT = 2;
+export const U32_AT = 3;
 
 export const CONNTRACK_STATE = 1;
 export const CONNTRACK_PROTO = 2;

@@ -17,17 +17,7 @@ import {
   FIELD_TTL,
 } from '../abi/fields.ts';
 import { STATE_SIZE } from '../abi/image.ts';
-import {
-  SPECIAL_ADDRTYPE_DEVICE,
-  SPECIAL_CONNMARK,
-  SPECIAL_CONNTRACK,
-  SPECIAL_LIMIT,
-  SPECIAL_LIMIT_NFT,
-  SPECIAL_NTH,
-  SPECIAL_QUOTA,
-  SPECIAL_RANDOM,
-  SPECIAL_RECENT,
-} from '../abi/special.ts';
+import * as special from '../abi/special.ts';
 import type { SharedState, Test } from '../model/predicate.ts';
 
 /** Number of values of the fields that are cut by tables of classes; all others are cut by comparing. */
@@ -94,7 +84,7 @@ export class TestPool {
     const known = stateful ? undefined : this.known.get(key);
     if (known !== undefined) return known;
     const drops = 'onFail' in test && test.onFail === 'hotdrop';
-    const mayDrop = drops || (test.kind === 'special' && !HARMLESS.has(test.code));
+    const mayDrop = drops || (test.kind === 'special' && !isHarmless(test));
     const compiled: CompiledTest = {
       id: this.tests.length,
       test,
@@ -123,16 +113,24 @@ export class TestPool {
 
 /** Special tests that never hot-drop. */
 const HARMLESS = new Set([
-  SPECIAL_CONNMARK,
-  SPECIAL_CONNTRACK,
-  SPECIAL_LIMIT,
-  SPECIAL_LIMIT_NFT,
-  SPECIAL_ADDRTYPE_DEVICE,
-  SPECIAL_NTH,
-  SPECIAL_RANDOM,
-  SPECIAL_QUOTA,
-  SPECIAL_RECENT,
+  special.SPECIAL_CONNMARK,
+  special.SPECIAL_CONNTRACK,
+  special.SPECIAL_LIMIT,
+  special.SPECIAL_LIMIT_NFT,
+  special.SPECIAL_ADDRTYPE_DEVICE,
+  special.SPECIAL_NTH,
+  special.SPECIAL_RANDOM,
+  special.SPECIAL_QUOTA,
+  special.SPECIAL_RECENT,
+  special.SPECIAL_STRING,
+  special.SPECIAL_U32,
 ]);
+
+function isHarmless({ code, parameters }: Test & { kind: 'special' }): boolean {
+  // Its last parameter is the answer for bytes that are not there.
+  if (code === special.SPECIAL_PAYLOAD) return parameters[7] !== special.TEST_HOTDROP;
+  return HARMLESS.has(code);
+}
 
 function shapeOf(test: Test): Shape {
   switch (test.kind) {

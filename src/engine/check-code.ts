@@ -4,21 +4,8 @@ import { FIELD_COUNT } from '../abi/fields.ts';
 import * as image from '../abi/image.ts';
 import * as program from '../abi/program.ts';
 import * as special from '../abi/special.ts';
+import { isSpecialTest } from './check-special.ts';
 import { ImageError } from './image-error.ts';
-
-/** How many parameters each special test reads. */
-const PARAMETERS: ReadonlyMap<number, number> = new Map([
-  [special.SPECIAL_TCP_OPTION, 2],
-  [special.SPECIAL_CONNTRACK, 48],
-  [special.SPECIAL_LIMIT, 2],
-  [special.SPECIAL_LIMIT_NFT, 4],
-  [special.SPECIAL_ADDRTYPE_DEVICE, 4],
-  [special.SPECIAL_CONNMARK, 3],
-  [special.SPECIAL_NTH, 3],
-  [special.SPECIAL_RANDOM, 3],
-  [special.SPECIAL_QUOTA, 3],
-  [special.SPECIAL_RECENT, 9],
-]);
 
 /** Bytes of state a special test works on, by its parameters; those that are not here have one slot, or none. */
 const STATE_BYTES: ReadonlyMap<number, (parameters: Uint32Array) => number> = new Map([
@@ -184,8 +171,8 @@ class CodeChecker {
         this.inside(at, 12 + two * 8, 'words');
         return;
       case program.TEST_SPECIAL:
-        this.demand(PARAMETERS.get(one) === three, 'an unknown special test');
         this.inside(at, 16 + three * 4, 'parameters');
+        this.demand(isSpecialTest(one, this.words.subarray(at / 4 + 4, at / 4 + 4 + three)), 'an unknown special test');
         this.state(one, two, this.words.subarray(at / 4 + 4, at / 4 + 4 + three));
         return;
       default:

@@ -1,11 +1,15 @@
 /** The registry: every match and target wasmtables knows, apart from the built-in options and verdicts. */
 import type { Family } from '../model/ruleset.ts';
 import { addrtype } from './addrtype.ts';
+import { ah } from './ah.ts';
+import { ah6 } from './ah6.ts';
 import { comment } from './comment.ts';
 import { connmark } from './connmark.ts';
 import { CONNMARK } from './connmark-target.ts';
 import { conntrack } from './conntrack.ts';
 import { dscp } from './dscp.ts';
+import { ecn } from './ecn.ts';
+import { esp } from './esp.ts';
 import type { Extension, MatchExtension, TargetExtension } from './extension.ts';
 import { hl } from './hl.ts';
 import { icmp } from './icmp.ts';
@@ -26,9 +30,12 @@ import { recent } from './recent.ts';
 import { REJECT } from './reject.ts';
 import { state } from './state.ts';
 import { statistic } from './statistic.ts';
+import { string } from './string.ts';
 import { tcp } from './tcp.ts';
+import { tcpmss } from './tcpmss.ts';
 import { tos } from './tos.ts';
 import { ttl } from './ttl.ts';
+import { u32 } from './u32.ts';
 import { udp } from './udp.ts';
 
 const matches = [
@@ -55,6 +62,13 @@ const matches = [
   recent,
   statistic,
   quota,
+  string,
+  u32,
+  ecn,
+  tcpmss,
+  esp,
+  ah,
+  ah6,
 ];
 const targets = [REJECT, LOG, NFLOG, MARK, CONNMARK, CT, NOTRACK];
 

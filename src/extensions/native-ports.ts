@@ -11,7 +11,8 @@ import { range, transportHas, words } from './tests.ts';
 
 /**
  * Where payload expressions find the transport header. For a non-first IPv6 fragment ipv6_find_hdr leaves the offset at 0, so they read the IPv6
- * header itself (confirmed on 6.18). The engine's fields of such a packet are expected to come from there too; no other test looks at them.
+ * header itself (confirmed on 6.18), and so do the kernel's modules under both backends unless they ask for the fragment offset first (tcpmss, ecn).
+ * The engine's fields of such a packet are expected to come from there too; no other test looks at them.
  */
 export function nativeTransport({ family, fragmentOffset, bytes, transport }: PacketView): Uint8Array {
   return family === 6 && fragmentOffset !== 0 ? bytes : transport;

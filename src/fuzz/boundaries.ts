@@ -3,7 +3,7 @@
  * What a match asks for is read from its lowered tests: that biases packets, it judges nothing.
  */
 import * as fields from '../abi/fields.ts';
-import { SPECIAL_CONNTRACK, SPECIAL_TCP_OPTION } from '../abi/special.ts';
+import { SPECIAL_CONNTRACK, SPECIAL_TCP_OPTION, SPECIAL_TCPMSS } from '../abi/special.ts';
 import { findMatch } from '../extensions/index.ts';
 import { type Rate, SCALE, tokenBucket } from '../extensions/limit-arithmetic.ts';
 import { formatAddress } from '../model/address.ts';
@@ -11,6 +11,7 @@ import type { Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
 import type { AddressMatch, Family, Match, Rule, RuleSet } from '../model/ruleset.ts';
 import { needsConntrack } from '../reference/tables.ts';
+import { WantedBytes } from './wanted-bytes.ts';
 
 export interface Boundaries {
   ports: number[];
@@ -28,9 +29,11 @@ export interface Boundaries {
   addresses: string[];
   /** Nanoseconds between packets: a limit's interval, its whole burst, the lives of connections where there are such, and one less and more. */
   gaps: bigint[];
+  /** What has no list of its own. */
+  bytes: WantedBytes;
 }
 
-type Numbers = Exclude<keyof Boundaries, 'addresses' | 'gaps'>;
+type Numbers = Exclude<keyof Boundaries, 'addresses' | 'gaps' | 'bytes'>;
 
 /** Which list a field's values go to, and the largest value of the field. */
 const LISTS: Readonly<Record<number, readonly [Exclude<Numbers, 'flags'>, number]>> = {
@@ -44,6 +47,8 @@ const LISTS: Readonly<Record<number, readonly [Exclude<Numbers, 'flags'>, number
 };
 
 const FLAG_BITS = 6;
+/** The kind of TCP option that tcpmss looks for. */
+const SEGMENT_SIZE = 2;
 const SECOND = 1_000_000_000n;
 /** Seconds after which connections of all kinds and states are forgotten, and become streams. */
 const LIVES = [2, 10, 30, 60, 120, 180, 300, 600, 432_000];
@@ -71,6 +76,7 @@ class Collector {
   };
   readonly #addresses = new Set<bigint>();
   readonly #gaps = new Set<bigint>();
+  readonly #bytes = new WantedBytes();
 
   constructor(family: Family, profile: Profile) {
     this.#family = family;
@@ -84,6 +90,7 @@ class Collector {
       ...(numbers as Record<Numbers, number[]>),
       addresses: addresses.map((address) => formatAddress(wordsOf(address, this.#family))),
       gaps: [...this.#gaps],
+      bytes: this.#bytes,
     };
   }
 
@@ -113,7 +120,9 @@ class Collector {
 
   /** Of conntrack the last eight words are port ranges. */
   #special(code: number, parameters: readonly number[]): void {
+    this.#bytes.add(code, parameters);
     if (code === SPECIAL_TCP_OPTION) this.#numbers.tcpOptions.add(parameters[0]!);
+    if (code === SPECIAL_TCPMSS) this.#numbers.tcpOptions.add(SEGMENT_SIZE);
     if (code !== SPECIAL_CONNTRACK) return;
     for (let at = parameters.length - 8; at < parameters.length; at += 2)
       this.#range(fields.FIELD_SPORT, parameters[at]!, parameters[at + 1]!);

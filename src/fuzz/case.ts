@@ -69,8 +69,10 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const features = drawFeatures(draw, family, options.only, WITHOUT[options.judge], EVERYWHERE[options.judge]);
   const topology = draw.pick(['host', 'forward'] as const);
   const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology], options.judge), family);
+  const edges = boundariesOf(ruleset, profile);
   const traffic = drawTraffic(draw, options.judge, topology, ruleset, features);
-  const source = new Traffic(draw, family, traffic, boundariesOf(ruleset, profile));
+  if (edges.bytes.kinds.length > 0) traffic.options = Math.max(traffic.options, 0.5);
+  const source = new Traffic(draw, family, traffic, edges);
   const packets = Array.from({ length: options.packets }, () => source.next());
   const given = software ? drawHost(draw, topology, family) : plainHost(topology, family);
   const link = software && draw.chance(0.3) ? draw.pick(LINKS) : ETHERNET;

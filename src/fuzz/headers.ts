@@ -90,12 +90,14 @@ function optionsOf(draw: Draw, damage: boolean): number[] {
   ]);
 }
 
-/** One to three headers, hop-by-hop first as it must be (elsewhere now and then); unknown ones end what the kernel can parse. */
-export function ipv6Chain(draw: Draw, damage: boolean): HeaderChain {
+/** One to three headers, hop-by-hop first as it must be (elsewhere now and then); unknown ones end what the kernel can parse. `wanted`: kinds that shall be met. */
+export function ipv6Chain(draw: Draw, damage: boolean, wanted: readonly number[] = []): HeaderChain {
   const types: number[] = [];
-  if (draw.chance(0.35)) types.push(HOP_BY_HOP);
+  const usual = [DESTINATION, DESTINATION, ROUTING, AUTHENTICATION, ...(damage ? [MOBILITY, HOP_BY_HOP] : [])];
+  const rather = wanted.filter((kind) => usual.includes(kind));
+  if (draw.chance(wanted.includes(HOP_BY_HOP) ? 0.7 : 0.35)) types.push(HOP_BY_HOP);
   for (let left = draw.pick([0, 1, 1, 2]); left > 0; left--)
-    types.push(draw.pick([DESTINATION, DESTINATION, ROUTING, AUTHENTICATION, ...(damage ? [MOBILITY, HOP_BY_HOP] : [])]));
+    types.push(rather.length > 0 && draw.chance(0.7) ? draw.pick(rather) : draw.pick(usual));
   if (types.length === 0) types.push(DESTINATION);
   const bytes: number[] = [];
   let last = -1;

@@ -227,7 +227,7 @@ export class Traffic {
   }
 
   #chain(damage: boolean): HeaderChain {
-    return ipv6Chain(this.#draw, damage);
+    return ipv6Chain(this.#draw, damage, this.#edges.bytes.kinds);
   }
 
   #fragment(): number {
@@ -242,12 +242,15 @@ export class Traffic {
   #finish(fields: IpFields, { bytes, checksumAt }: Payload): Uint8Array {
     const draw = this.#draw;
     const { damage } = this.#features;
+    const wanted = this.#edges.bytes.intoTransport(draw, fields.protocol, bytes);
     if (checksumAt >= 0) {
-      fillChecksum(bytes, checksumAt, fields);
-      if (damage && draw.chance(0.03)) bytes[checksumAt]! ^= 0x55;
+      fillChecksum(wanted, checksumAt, fields);
+      if (damage && draw.chance(0.03)) wanted[checksumAt]! ^= 0x55;
     }
     // Tinygrams: fragments and whole packets that end within their transport header.
     const cut = (damage && draw.chance(0.04)) || (damage && fields.fragment !== 0 && draw.chance(0.2));
-    return ipPacket(fields, cut ? bytes.subarray(0, draw.integer(0, Math.min(bytes.length, 24))) : bytes);
+    const packet = ipPacket(fields, cut ? wanted.subarray(0, draw.integer(0, Math.min(wanted.length, 24))) : wanted);
+    if (this.#family === 6) this.#edges.bytes.intoHeaders(draw, packet);
+    return packet;
   }
 }

@@ -34,6 +34,8 @@ const PROTOCOL_WORDS: Record<number, string> = {
   132: 'sctp',
   136: 'udplite',
   47: 'gre',
+  50: 'esp',
+  51: 'ah',
 };
 /** Protocols multiport takes. */
 const PORTED = [6, 17, 33, 132, 136];

@@ -4,11 +4,11 @@ import { u8, u16, words } from './bytes.ts';
 
 export const HEADER_LENGTH = 40;
 export const HOP_BY_HOP = 0;
-const ROUTING = 43;
+export const ROUTING = 43;
 export const FRAGMENT = 44;
-const AUTHENTICATION = 51;
+export const AUTHENTICATION = 51;
 export const NO_NEXT_HEADER = 59;
-const DESTINATION_OPTIONS = 60;
+export const DESTINATION_OPTIONS = 60;
 const EXTENSIONS: readonly number[] = [HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, NO_NEXT_HEADER, DESTINATION_OPTIONS];
 
 /** The accessors may be used when there are HEADER_LENGTH bytes. */
@@ -118,4 +118,25 @@ export function findFragmentHeader(bytes: Uint8Array): { at: number; namedAt: nu
     at += step.length;
   }
   return at > bytes.length ? null : { at, namedAt };
+}
+
+/**
+ * The first header of type `kind`, as the matches about extension headers look for it (ipv6_find_hdr with a target): where it begins. `absent`: the chain ends without it, or a later
+ * fragment hides it; `broken`: the chain to it, or its own first bytes, are cut. `whole`: a header that is longer than the packet cannot be walked over.
+ */
+export function findHeader(bytes: Uint8Array, kind: number, { whole = false } = {}): number | 'absent' | 'broken' {
+  let next = nextHeader(bytes);
+  let at = HEADER_LENGTH;
+  for (;;) {
+    const found = next === kind;
+    if (!EXTENSIONS.includes(next) || next === NO_NEXT_HEADER) return found ? at : 'absent';
+    if (next === ROUTING && bytes.length < at + 4) return 'broken';
+    const step = stepOver(bytes, next, at);
+    if (step === null) return 'broken';
+    if (found) return at;
+    if (step.fragmentOffset !== 0) return 'absent';
+    if (whole && bytes.length - at < step.length) return 'broken';
+    next = step.next;
+    at += step.length;
+  }
 }

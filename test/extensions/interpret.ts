@@ -17,6 +17,7 @@ import {
 import type { Test } from '../../src/model/predicate.ts';
 import type { Family, Words } from '../../src/model/ruleset.ts';
 import type { PacketView } from '../../src/packet/view.ts';
+import { BYTE_TESTS } from './interpret-bytes.ts';
 
 export type Answer = boolean | 'hotdrop';
 
@@ -87,8 +88,11 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
       return quota(test, around);
     case SPECIAL_ADDRTYPE_DEVICE:
       return addrtype(around, test.parameters);
-    default:
-      throw new Error(`special test ${test.code}`);
+    default: {
+      const judge = BYTE_TESTS.get(test.code);
+      if (judge === undefined) throw new Error(`special test ${test.code}`);
+      return judge(test.parameters, around.packet);
+    }
   }
 }
 

@@ -43,7 +43,7 @@ function addressType(_: Family, address: Words, device = ''): number {
   return text === '::1' ? RTN_ANYCAST : text === '2001:db8::2' ? RTN_UNREACHABLE : RTN_UNICAST;
 }
 
-const NUMBERS: Record<string, number> = { tcp: 6, udp: 17, icmp: 1, icmp6: 58, multiport: 6 };
+const NUMBERS: Record<string, number> = { tcp: 6, udp: 17, icmp: 1, icmp6: 58, multiport: 6, tcpmss: 6, esp: 50, ah: 51 };
 const TABLES: Record<string, TableName> = { CT: 'raw', NOTRACK: 'raw' };
 
 function wordsOf(draw: Draw, extension: (typeof extensions)[number], family: Family): string[] {
@@ -137,9 +137,10 @@ function compare(
   }
 }
 
-/** What iptables-save does not print: whole port ranges that are inverted. */
+/** What iptables-save does not print: whole ranges of ports and SPIs that are inverted, any length of an authentication header. */
 function loses(words: readonly string[]): boolean {
-  return words.some((word) => ['0:65535', '0:', ':65535'].includes(word)) || words.includes('NONE');
+  const whole = words.some((word) => ['0:65535', '0:', ':65535', ':4294967295', '0:4294967295'].includes(word));
+  return whole || words.includes('NONE') || words[words.indexOf('--ahlen') + 1] === '0';
 }
 
 function splitSaved(saved: string): string[] {

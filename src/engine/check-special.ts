@@ -1,0 +1,53 @@
+/** What each special test reads of its parameters is there, and what it does with them ends. */
+import * as special from '../abi/special.ts';
+
+/** How many parameters a test reads, or whether those it has are right. */
+type Parameters = number | ((parameters: Uint32Array) => boolean);
+
+const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
+  [special.SPECIAL_TCP_OPTION, 2],
+  [special.SPECIAL_CONNTRACK, 48],
+  [special.SPECIAL_LIMIT, 2],
+  [special.SPECIAL_LIMIT_NFT, 4],
+  [special.SPECIAL_ADDRTYPE_DEVICE, 4],
+  [special.SPECIAL_CONNMARK, 3],
+  [special.SPECIAL_NTH, 3],
+  [special.SPECIAL_RANDOM, 3],
+  [special.SPECIAL_QUOTA, 3],
+  [special.SPECIAL_RECENT, 9],
+  [special.SPECIAL_PAYLOAD, isPayload],
+  [special.SPECIAL_STRING, isString],
+  [special.SPECIAL_U32, isU32],
+  [special.SPECIAL_TCPMSS, 3],
+]);
+
+/** True when the engine may run special test `code` with these parameters. */
+export function isSpecialTest(code: number, parameters: Uint32Array): boolean {
+  const wanted = KNOWN.get(code);
+  return typeof wanted === 'function' ? wanted(parameters) : wanted === parameters.length;
+}
+
+function isPayload(parameters: Uint32Array): boolean {
+  return parameters.length === 8 && [0, 1, 2, 4].includes(parameters[2]!);
+}
+
+function isString(parameters: Uint32Array): boolean {
+  const [algorithm = 2, , , , , length = 0] = parameters;
+  if (algorithm > special.STRING_KMP || length === 0 || length > 128) return false;
+  const bytes = length + (algorithm === special.STRING_BM ? 256 + length : 0);
+  if (parameters.length !== 6 + Math.ceil(bytes / 4)) return false;
+  // The search never stands still.
+  const shifts = new Uint8Array(parameters.buffer, parameters.byteOffset + 24 + length, bytes - length);
+  return shifts.subarray(256).every((shift) => shift > 0);
+}
+
+function isU32(parameters: Uint32Array): boolean {
+  let at = 2;
+  for (let test = 0; test < parameters[1]!; test++) {
+    const [numbers = 0, ranges = 0] = parameters.subarray(at, at + 2);
+    if (numbers === 0 || numbers > 16 || ranges > 16) return false;
+    at += 2 + (numbers + ranges) * 2;
+    if (at > parameters.length) return false;
+  }
+  return at === parameters.length;
+}
