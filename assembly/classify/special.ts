@@ -11,6 +11,7 @@ import {
   SPECIAL_QUOTA,
   SPECIAL_RANDOM,
   SPECIAL_RECENT,
+  SPECIAL_SCTP_CHUNKS,
   SPECIAL_STRING,
   SPECIAL_TCP_OPTION,
   SPECIAL_TCPMSS,
@@ -24,6 +25,7 @@ import { limitLegacy, limitNft } from './limit.ts';
 import { payload } from './payload.ts';
 import { states } from './program.ts';
 import { recent } from './recent.ts';
+import { sctpChunks } from './sctp.ts';
 import { atRandom, everyNth, withinQuota } from './statistic.ts';
 import { stringFound } from './string.ts';
 import { maximumSegment, tcpOption } from './tcp.ts';
@@ -39,6 +41,8 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return tcpOption(parameters, slot);
     case SPECIAL_CONNTRACK:
       return answer(connection(parameters, slot));
+    case SPECIAL_SCTP_CHUNKS:
+      return sctpChunks(parameters, slot);
     case SPECIAL_CONNMARK:
       return answer(connectionMark(parameters, slot));
     case SPECIAL_LIMIT:

@@ -19,12 +19,13 @@ import {
   STEP_HIT_SEGMENT,
   STEP_LIST,
   STEP_MARK,
+  STEP_MATCHED_DROP_SEGMENT,
   STEP_MISS_NEXT,
   STEP_MISS_SEGMENT,
   STEP_NOTRACK,
   STEP_TESTS,
 } from '../../src/abi/program.ts';
-import { TEST_HIT, TEST_MISS } from '../../src/abi/special.ts';
+import { TEST_HIT, TEST_HOTDROP_MATCHED, TEST_MISS } from '../../src/abi/special.ts';
 import { conntrackUntrack } from '../conntrack/index';
 import { runEffect } from './effects.ts';
 import { code, count, stackBase, stackEnd } from './program.ts';
@@ -105,6 +106,7 @@ function testStep(step: usize, head: u32, slot: usize, bytes: u64): u32 {
   for (let index: u32 = 0; index < number; index++) {
     const answer = runTest(code + (load<u32>(list + ((index as usize) << 2)) as usize), slot);
     if (answer !== TEST_HIT) {
+      if (answer === TEST_HOTDROP_MATCHED) return matchedDrop(step, list, index + 1, head, slot, bytes);
       // Miss and hotdrop follow hit in the same order in both lists of numbers.
       end = answer === TEST_MISS ? END_MISS : END_MISS + 1;
       break;
@@ -120,6 +122,19 @@ function testStep(step: usize, head: u32, slot: usize, bytes: u64): u32 {
   }
   count(load<u32>(step, STEP_DROP_SEGMENT), bytes);
   return NEXT_HOTDROP;
+}
+
+/** A test held and wants the packet dropped: the tests behind it say whether the rule counts. */
+function matchedDrop(step: usize, list: usize, from: u32, head: u32, slot: usize, bytes: u64): u32 {
+  const number = (head >>> 8) & 0xffff;
+  let counts = head >>> 24 === END_HIT;
+  for (let index = from; index < number && counts; index++) {
+    const answer = runTest(code + (load<u32>(list + ((index as usize) << 2)) as usize), slot);
+    counts = answer === TEST_HIT || answer === TEST_HOTDROP_MATCHED;
+  }
+  if (counts) count(load<u32>(step, STEP_MATCHED_DROP_SEGMENT), bytes);
+  else count(load<u32>(step, STEP_DROP_SEGMENT), bytes);
+  return counts ? NEXT_DROP : NEXT_HOTDROP;
 }
 
 function setMark(step: usize, slot: usize): void {

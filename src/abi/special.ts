@@ -1,10 +1,12 @@
 /**
  * Codes of the tests that are more than a comparison of fields. Shared by lower (extensions), the compiler and the engine. Import-free.
- * A special test answers TEST_MISS, TEST_HIT or TEST_HOTDROP. Parameters are u32 each, in this order.
+ * A special test answers TEST_MISS, TEST_HIT, TEST_HOTDROP or TEST_HOTDROP_MATCHED. Parameters are u32 each, in this order.
  */
 export const TEST_MISS = 0;
 export const TEST_HIT = 1;
 export const TEST_HOTDROP = 2;
+/** It holds, and the packet is dropped when the rule is through: counted, if all its other tests hold. */
+export const TEST_HOTDROP_MATCHED = 3;
 
 /** tcp --tcp-option: kind, invert(0|1). Data offset < 5 hot-drops. */
 export const SPECIAL_TCP_OPTION = 1;
@@ -52,6 +54,11 @@ export const U32_AND = 0;
 export const U32_LEFT = 1;
 export const U32_RIGHT = 2;
 export const U32_AT = 3;
+/**
+ * sctp --chunk-types: way (0 any, 1 all, 2 only), invert, what a malformed chunk answers (TEST_HOTDROP or TEST_HOTDROP_MATCHED), eight words of a map of chunk types (bit type & 31 of
+ * word type >> 5), three conditions on flags: type << 16 | mask << 8 | value, or all ones for none.
+ */
+export const SPECIAL_SCTP_CHUNKS = 7;
 
 export const CONNTRACK_STATE = 1;
 export const CONNTRACK_PROTO = 2;

@@ -19,7 +19,7 @@ import {
 } from '../abi/program.ts';
 import type { Test } from '../model/predicate.ts';
 import type { Segments } from './segments.ts';
-import type { PacketAction } from './steps.ts';
+import type { DropRopes, PacketAction } from './steps.ts';
 import type { CompiledTest } from './tests.ts';
 
 /** A step as it is written: segments are (rope, evaluations), nexts are verdicts or offsets of steps. */
@@ -58,15 +58,16 @@ export class Code {
     return this.once(`e${segment}:${edge.next}`, [segment, edge.next], [0]);
   }
 
-  /** `dropRope`: what happened when a test drops the packet. */
-  testStep(tests: readonly CompiledTest[], end: number, hit: CodeEdge, miss: CodeEdge, dropRope: number): number {
+  /** `drops`: what happened when a test drops the packet. */
+  testStep(tests: readonly CompiledTest[], end: number, hit: CodeEdge, miss: CodeEdge, drops: DropRopes): number {
     if (tests.length > 0xffff) throw new RangeError('more than 65535 matches in a rule');
     const list = this.list(tests);
     const head = (STEP_TESTS | (tests.length << 8) | (end << 24)) >>> 0;
     const hitSegment = this.segments.number(hit.rope, hit.evaluations);
     const missSegment = this.segments.number(miss.rope, miss.evaluations);
-    const dropSegment = this.segments.number(dropRope, 1);
-    return this.step([head, list, hitSegment, hit.next, missSegment, miss.next, dropSegment, 0], [2, 4, 6]);
+    const dropSegment = this.segments.number(drops.silent, 1);
+    const matchedSegment = this.segments.number(drops.matched, 1);
+    return this.step([head, list, hitSegment, hit.next, missSegment, miss.next, dropSegment, matchedSegment], [2, 4, 6, 7]);
   }
 
   actionStep(action: PacketAction, edge: CodeEdge): number {

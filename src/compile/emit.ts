@@ -14,7 +14,7 @@ export function emitProgram(program: Program, code: Code): number {
   });
   for (const step of backwards(program)) {
     if (step.kind === 'tests')
-      offsets[step.index] = code.testStep(step.tests, step.end, place(step.hit), place(step.miss), step.dropRope);
+      offsets[step.index] = code.testStep(step.tests, step.end, place(step.hit), place(step.miss), step.drops);
     else offsets[step.index] = code.actionStep(step.action, place(step.hit));
   }
   return code.edge(place(program.start));

@@ -77,7 +77,7 @@ class Flattener {
       }
       edge.evaluations++;
       if (rest.end === END_HOTDROP) {
-        edge.rope = this.ropes.join(edge.rope, rule.dropRope);
+        edge.rope = this.ropes.join(edge.rope, rule.drops.silent);
         edge.next = NEXT_HOTDROP;
         return edge;
       }
@@ -148,7 +148,7 @@ class Flattener {
       end,
       hit: NOWHERE,
       miss: NOWHERE,
-      dropRope: rule.dropRope,
+      drops: rule.drops,
       shared: false,
     };
     this.add(key, step);

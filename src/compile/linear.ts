@@ -7,6 +7,7 @@ import type { Box } from './box.ts';
 import type { Code, CodeEdge } from './code.ts';
 import { verdictNumber } from './flatten.ts';
 import { Decider, type Decisions } from './partial.ts';
+import { NO_DROPS } from './steps.ts';
 import type { Walk, WalkChain, WalkRule } from './walk.ts';
 
 const NOWHERE: CodeEdge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
@@ -26,7 +27,7 @@ export function emitPolicy(walk: Walk, code: Code): number {
 }
 
 function emitChain(chain: WalkChain, back: number, starts: ReadonlyMap<WalkChain, number>, decider: Decider, code: Code): number {
-  const end = code.testStep([], END_HIT, { rope: chain.endRope, evaluations: 0, next: chain.policy ?? back }, NOWHERE, 0);
+  const end = code.testStep([], END_HIT, { rope: chain.endRope, evaluations: 0, next: chain.policy ?? back }, NOWHERE, NO_DROPS);
   const leave = chain.policy === null ? back : end;
   let next = end;
   for (let index = chain.rules.length - 1; index >= 0; index--) {
@@ -35,7 +36,7 @@ function emitChain(chain: WalkChain, back: number, starts: ReadonlyMap<WalkChain
     const hit: CodeEdge = { rope: rule.rope, evaluations: 1, next: NEXT_HOTDROP };
     if (rest.end === END_HIT) hit.next = action(rule, next, leave, starts, code);
     const miss = { rope: 0, evaluations: 1, next };
-    next = code.testStep(rest.tests, rest.end, rest.end === END_MISS ? NOWHERE : hit, miss, rule.dropRope);
+    next = code.testStep(rest.tests, rest.end, rest.end === END_MISS ? NOWHERE : hit, miss, rule.drops);
   }
   return next;
 }

@@ -96,7 +96,7 @@ class Specialiser {
     const rest = this.decider.rest(step.tests, step.end);
     if (rest.tests.length > 0) return null;
     if (rest.end === END_HIT) return step.hit;
-    if (rest.end === END_HOTDROP) return { rope: step.dropRope, evaluations: 1, next: NEXT_HOTDROP };
+    if (rest.end === END_HOTDROP) return { rope: step.drops.silent, evaluations: 1, next: NEXT_HOTDROP };
     return step.miss;
   }
 
@@ -116,7 +116,7 @@ class Specialiser {
         end: rest.end,
         hit: NOWHERE,
         miss: NOWHERE,
-        dropRope: old.dropRope,
+        drops: old.drops,
         shared: false,
       };
       step = kept;

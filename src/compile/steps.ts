@@ -14,6 +14,17 @@ export interface Edge {
   next: Next;
 }
 
+/** Ropes of the two kinds of drops that a rule's tests can end with. */
+export interface DropRopes {
+  /** The rule does not count. What TRACE says then: nf_tables names the rule, ip_tables is silent (rope 0). */
+  silent: number;
+  /** The rule counts (TEST_HOTDROP_MATCHED). */
+  matched: number;
+}
+
+/** No test drops anything. */
+export const NO_DROPS: DropRopes = { silent: 0, matched: 0 };
+
 export interface TestStep {
   kind: 'tests';
   /** Dense number within its program. */
@@ -23,8 +34,8 @@ export interface TestStep {
   end: number;
   hit: Edge;
   miss: Edge;
-  /** The rope of a hotdrop, see WalkRule. */
-  dropRope: number;
+  /** What happened when a test drops the packet. */
+  drops: DropRopes;
   /** More than one edge leads here. */
   shared: boolean;
 }

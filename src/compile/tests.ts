@@ -65,6 +65,8 @@ export interface CompiledTest {
   drops: boolean;
   /** It may drop the packet: by a failure, or as a special test. */
   mayDrop: boolean;
+  /** It may drop the packet after its rule counted. */
+  mayDropMatched: boolean;
   /** Its evaluation can be seen from outside, so it is never left out: stateful, or may drop the packet. */
   effective: boolean;
   /** First slot of match state, -1 without; every rule's own, or that of the name it shares state by. */
@@ -92,6 +94,7 @@ export class TestPool {
       invert: 'invert' in test && test.invert,
       drops,
       mayDrop,
+      mayDropMatched: test.kind === 'special' && test.code === special.SPECIAL_SCTP_CHUNKS,
       effective: mayDrop || stateful,
       state: stateful ? this.place(test.shared) : -1,
     };

@@ -6,6 +6,7 @@ import { NEXT_ACCEPT, NEXT_DROP } from '../abi/program.ts';
 import type { Action } from '../model/predicate.ts';
 import type { PlainTable } from './plain.ts';
 import type { Ropes } from './segments.ts';
+import type { DropRopes } from './steps.ts';
 import type { CompiledTest, TestPool } from './tests.ts';
 
 export interface WalkRule {
@@ -13,8 +14,8 @@ export interface WalkRule {
   action: Action;
   /** The rope of the rule's own event. */
   rope: number;
-  /** What TRACE says when one of the tests drops the packet: nf_tables names the rule, which does not count; ip_tables is silent (rope 0). */
-  dropRope: number;
+  /** What happened when one of the tests drops the packet. */
+  drops: DropRopes;
   /** Chain of a jump or goto. */
   target: WalkChain | null;
 }
@@ -69,13 +70,10 @@ export class WalkBuilder {
           const place = { chain: number, number: position + 1 };
           const word = rule.bare ? (base ? EVENT_POLICY : EVENT_RETURN) : EVENT_RULE;
           const traced = tracesDrops && tests.some((test) => test.mayDrop);
-          return {
-            tests,
-            action: rule.action,
-            rope: ropes.event({ ...place, word, counts: COUNTS_RULE }),
-            dropRope: traced ? ropes.event({ ...place, word: EVENT_RULE, counts: COUNTS_NOTHING }) : 0,
-            target: null,
-          };
+          const rope = ropes.event({ ...place, word, counts: COUNTS_RULE });
+          const silent = traced ? ropes.event({ ...place, word: EVENT_RULE, counts: COUNTS_NOTHING }) : 0;
+          const matched = tests.some((test) => test.mayDropMatched) ? rope : 0;
+          return { tests, action: rule.action, rope, drops: { silent, matched }, target: null };
         }),
       });
     }

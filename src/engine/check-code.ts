@@ -136,6 +136,7 @@ class CodeChecker {
     this.segment(this.words[word + 4]!);
     this.next(this.words[word + 5]!, at);
     this.segment(this.words[word + 6]!);
+    this.segment(this.words[word + 7]!);
     const number = (head >>> 8) & 0xffff;
     const list = this.words[word + 1]!;
     this.inside(list, number * 4, 'a list of tests');

@@ -110,8 +110,11 @@ export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
    * is given them.
    */
   load?(options: O, context: LoadContext): void;
-  /** The reference: what the kernel's match function answers (with the extension's own inversions). */
-  evaluate(options: O, packet: PacketView, context: EvaluateContext): boolean | 'hotdrop';
+  /**
+   * The reference: what the kernel's match function answers (with the extension's own inversions). `hotdrop-matched`: it matches and the packet is dropped: where all
+   * other matches of the rule hold, too, the rule counts.
+   */
+  evaluate(options: O, packet: PacketView, context: EvaluateContext): boolean | 'hotdrop' | 'hotdrop-matched';
   /** The engine: the same, in the predicate language, written from the kernel's behaviour and not from evaluate. */
   lower(options: O, context: { family: Family; profile: Profile }): Test[];
   /** For `trace`: what the packet has where this match looks (`dport 443, flags SYN`). */

@@ -28,6 +28,7 @@ import { pkttype } from './pkttype.ts';
 import { quota } from './quota.ts';
 import { recent } from './recent.ts';
 import { REJECT } from './reject.ts';
+import { sctp } from './sctp.ts';
 import { state } from './state.ts';
 import { statistic } from './statistic.ts';
 import { string } from './string.ts';
@@ -41,6 +42,7 @@ import { udp } from './udp.ts';
 const matches = [
   tcp,
   udp,
+  sctp,
   icmp,
   icmp6,
   multiport,

@@ -206,7 +206,8 @@ class Recorder implements Listener {
       chain: chain.name,
       number: rule.number,
       text: rule.rule.text,
-      result: assumed ? 'assumed' : result,
+      // A drop that counts the rule ends the walk as any drop by a match does.
+      result: assumed ? 'assumed' : result === 'matched drop' ? 'hotdrop' : result,
       why,
     });
   }

@@ -17,7 +17,8 @@ export interface WalkContext {
   listener: WalkListener | null;
 }
 
-export type RuleResult = 'match' | 'miss' | 'hotdrop';
+/** `matched drop`: the rule counts, but instead of its target comes the drop that one of its matches asked for. */
+export type RuleResult = 'match' | 'miss' | 'hotdrop' | 'matched drop';
 
 /** Told of every step, for `trace`. `at`: the match that decided, or the built-in options. */
 export interface WalkListener {
@@ -55,6 +56,7 @@ export function walk(base: ReadyChain, packet: Packet, context: WalkContext): Wa
     rule.counter.bytes += packet.length;
     const word = `${chain.table}:${chain.name}:${kindOf(chain, rule)}:${rule.number}`;
     context.path?.push(word);
+    if (result === 'matched drop') return { verdict: 'DROP', rule: word, tcpReset: false };
     const { target } = rule;
     if (target.kind === 'none') continue;
     if (target.kind === 'chain') {
@@ -115,13 +117,15 @@ function matches(chain: ReadyChain, rule: ReadyRule, packet: Packet, context: Wa
   };
   const builtin = evaluateBuiltin(rule.rule.builtin, packet, context.plain.profile);
   if (builtin !== true) return told(builtin === 'hotdrop' ? 'hotdrop' : 'miss', 'builtin');
+  let drops = false;
   for (const one of rule.matches) {
     const { match, extension } = one;
     const result =
       extension === undefined ? match.assumed?.as === 'hit' : extension.evaluate(match.options, packet, context.evaluate(one));
-    if (result !== true) return told(result === 'hotdrop' ? 'hotdrop' : 'miss', one);
+    if (result === 'hotdrop-matched') drops = true;
+    else if (result !== true) return told(result === 'hotdrop' || drops ? 'hotdrop' : 'miss', one);
   }
-  return told('match', null);
+  return drops ? told('matched drop', null) : told('match', null);
 }
 
 function effectsOn(packet: Packet): TargetEffects {

@@ -12,14 +12,16 @@ import {
   SPECIAL_NTH,
   SPECIAL_QUOTA,
   SPECIAL_RANDOM,
+  SPECIAL_SCTP_CHUNKS,
   SPECIAL_TCP_OPTION,
+  TEST_HOTDROP_MATCHED,
 } from '../../src/abi/special.ts';
 import type { Test } from '../../src/model/predicate.ts';
 import type { Family, Words } from '../../src/model/ruleset.ts';
 import type { PacketView } from '../../src/packet/view.ts';
 import { BYTE_TESTS } from './interpret-bytes.ts';
 
-export type Answer = boolean | 'hotdrop';
+export type Answer = boolean | 'hotdrop' | 'hotdrop-matched';
 
 /** What special tests need besides the fields. */
 export interface Surroundings {
@@ -35,7 +37,7 @@ export interface Surroundings {
 export function interpret(tests: readonly Test[], fields: Uint32Array, around: Surroundings): Answer {
   for (const test of tests) {
     const answer = one(test, fields, around);
-    if (answer === 'hotdrop') return 'hotdrop';
+    if (answer === 'hotdrop' || answer === 'hotdrop-matched') return answer;
     if (!answer) return 'onFail' in test && test.onFail === 'hotdrop' ? 'hotdrop' : false;
   }
   return true;
@@ -71,6 +73,8 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
       return tcpOption(around.packet.transport, test.parameters);
     case SPECIAL_CONNTRACK:
       return conntrack(fields, around.packet, test.parameters);
+    case SPECIAL_SCTP_CHUNKS:
+      return sctpChunks(around.packet.transport, test.parameters);
     case SPECIAL_CONNMARK: {
       const [mark, mask, invert] = test.parameters as [number, number, number];
       const { connection } = around.packet;
@@ -94,6 +98,28 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
       return judge(test.parameters, around.packet);
     }
   }
+}
+
+/** Walks the chunks as often as there are kinds asked for: plainly from the words of abi/special.ts. */
+function sctpChunks(transport: Uint8Array, [way, invert, malformed, ...more]: readonly number[]): Answer {
+  const conditions = more.slice(8).filter((each) => each >>> 0 !== 0xffffffff);
+  const bad = malformed === TEST_HOTDROP_MATCHED ? 'hotdrop-matched' : 'hotdrop';
+  const seen: { type: number; fits: boolean }[] = [];
+  for (let at = 12; seen.length === 0 || at < transport.length; ) {
+    const length = at + 4 <= transport.length ? transport[at + 2]! * 256 + transport[at + 3]! : 0;
+    if (length === 0) return bad;
+    const [type, flags] = [transport[at]!, transport[at + 1]!];
+    const condition = conditions.find((each) => each >>> 16 === type);
+    const asked = ((more[type >> 5]! >>> (type & 31)) & 1) === 1;
+    const fits = asked && (condition === undefined || (flags & ((condition >> 8) & 255)) === (condition & 255));
+    seen.push({ type, fits });
+    if (way === 0 && fits) return invert === 0;
+    if (way === 2 && !fits) return invert === 1;
+    at += Math.ceil(length / 4) * 4;
+  }
+  const wanted = Array.from({ length: 256 }, (_, type) => type).filter((type) => ((more[type >> 5]! >>> (type & 31)) & 1) === 1);
+  const all = wanted.every((type) => seen.some((each) => each.type === type && each.fits));
+  return (way === 2 || (way === 1 && all)) !== (invert === 1);
 }
 
 function tcpOption(transport: Uint8Array, [kind, invert]: readonly number[]): Answer {

@@ -246,6 +246,7 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
       const answer = own === true ? match.evaluate(options, packet, context) : own;
       if (answer === 'hotdrop') break;
       if (answer) counters[i]!++;
+      if (answer === 'hotdrop-matched') break;
     }
   }
   return counters;

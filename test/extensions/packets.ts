@@ -78,7 +78,9 @@ function randomTransport(draw: Draw): Uint8Array {
     put(0, draw.pick(POOLS.ports));
     put(2, draw.pick(POOLS.ports));
   }
-  if (length > 12) bytes[12] = draw.pick([0x40, 0x50, 0x60, 0x70, 0xf0]);
+  // A chunk of SCTP, the last one.
+  if (length >= 16 && draw.chance(0.3)) bytes.set([draw.integer(0, 14), draw.integer(0, 15), 0, length - 12], 12);
+  else if (length > 12) bytes[12] = draw.pick([0x40, 0x50, 0x60, 0x70, 0xf0]);
   return bytes;
 }
 

@@ -43,7 +43,17 @@ function addressType(_: Family, address: Words, device = ''): number {
   return text === '::1' ? RTN_ANYCAST : text === '2001:db8::2' ? RTN_UNREACHABLE : RTN_UNICAST;
 }
 
-const NUMBERS: Record<string, number> = { tcp: 6, udp: 17, icmp: 1, icmp6: 58, multiport: 6, tcpmss: 6, esp: 50, ah: 51 };
+const NUMBERS: Record<string, number> = {
+  sctp: 132,
+  tcp: 6,
+  udp: 17,
+  icmp: 1,
+  icmp6: 58,
+  multiport: 6,
+  tcpmss: 6,
+  esp: 50,
+  ah: 51,
+};
 const TABLES: Record<string, TableName> = { CT: 'raw', NOTRACK: 'raw' };
 
 function wordsOf(draw: Draw, extension: (typeof extensions)[number], family: Family): string[] {
