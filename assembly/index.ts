@@ -19,6 +19,7 @@ import { planHooks, setFlags } from './hooks.ts';
 import { allocate, heapStart } from './memory.ts';
 import { drainRing, setRing } from './records.ts';
 import { BATCH, setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
+import { setShare as shareCapture, shareIsExact } from './share.ts';
 import { stackInit } from './stack/index.ts';
 import { setControl } from './tally.ts';
 
@@ -30,6 +31,7 @@ export {
   conntrackLive as live,
   describeConnection,
   drainRing as drain,
+  shareIsExact,
 };
 
 let capture: usize = 0;
@@ -77,6 +79,11 @@ export function start(conntrack: usize): void {
 /** Packets at most, over all captures; then `run` answers RUN_END. */
 export function setLimit(packets: f64): void {
   limitPackets(packets as u64);
+}
+
+/** Before the first packet: this engine judges those of share `index` of `count` only. */
+export function setShare(index: u32, count: u32): void {
+  shareCapture(index, count);
 }
 
 export function startCapture(): void {

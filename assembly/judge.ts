@@ -23,7 +23,7 @@ import {
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT, NEXT_HOTDROP, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
-import { UNSEEN_FAMILY } from '../src/abi/reasons.ts';
+import { UNSEEN_ELSEWHERE, UNSEEN_FAMILY } from '../src/abi/reasons.ts';
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
 import { advance } from './clock.ts';
 import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } from './hooks.ts';
@@ -81,6 +81,7 @@ function judge(slot: usize, record: bool): u64 {
   }
   if ((load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT) !== 0) putTogether(slot);
   const unseen = load<u32>(slot, PACKET_UNSEEN);
+  if (unseen === UNSEEN_ELSEWHERE) return 0;
   if (unseen !== 0) {
     tally(CONTROL_UNSEEN, unseen);
     if (record) closeRecord(slot, RECORD_NO_VERDICT, 0, false, false);

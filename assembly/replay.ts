@@ -16,6 +16,7 @@ import { latestTime, order } from './clock.ts';
 import { deferFragment, lookAhead } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
+import { shareSlots } from './share.ts';
 import { routePacket, routePlain } from './stack/index.ts';
 import { addTo, tell } from './tally.ts';
 
@@ -89,6 +90,7 @@ function decode(): void {
     wire += load<u32>(slot, PACKET_WIRE) as u64;
   }
   decodeSlots(end);
+  shareSlots(slots, end);
   addTo(CONTROL_PACKETS, filled);
   addTo(CONTROL_WIRE, wire);
   if (filled > 0) tell(CONTROL_TIME, latestTime());

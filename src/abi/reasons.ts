@@ -31,6 +31,8 @@ export const UNSEEN_FRAGMENT_KEPT = 15;
 /** Defragmentation threw the fragment away: it overlaps another, is malformed, or there are too many. */
 export const UNSEEN_FRAGMENT_DISCARDED = 16;
 export const UNSEEN_COUNT = 17;
+/** Another engine's packet, of those that share a capture: counted by none but that one. */
+export const UNSEEN_ELSEWHERE = 255;
 
 /** The stack dropped the packet between two hooks. */
 export const STACK_NONE = 0;

@@ -2,8 +2,12 @@
 import { Command, Option } from 'commander';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
+import type { Job } from '../model/witness.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
-import { forEachFrame, type Prepared, prepare, replayOne } from '../replay/replay.ts';
+import { replayShared } from '../replay/parallel.ts';
+import { forEachFrame, type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
+import type { RunOutcome } from '../replay/run.ts';
+import { whyNotShared } from '../replay/shares.ts';
 import { type Change, ChangeCollector, type Comparison, changedPackets, FateList } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
 import { conntrackLine } from '../report/conntrack.ts';
@@ -40,6 +44,7 @@ interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
   dumpConntrack?: string;
   engine: 'wasm' | 'reference';
   tree: boolean;
+  jobs: number;
   timing: boolean;
 }
 
@@ -111,6 +116,11 @@ export function replayCommand(done: (code: number) => void): Command {
         .default('wasm'),
     )
     .option('--no-tree', 'evaluate rule by rule instead of by the decision tree')
+    .addOption(
+      new Option('--jobs <n>', 'threads that share the packets; refused where rules remember more than a connection')
+        .argParser(wholeNumber('--jobs', 1, 64))
+        .default(1),
+    )
     .helpOption('-h, --help', 'this text');
   withExamples(command, EXAMPLES);
   return command.action(async (options: ReplayOptions) => done(await replay(options)));
@@ -124,6 +134,22 @@ function checkReadOnce(captures: readonly string[], ruleSets: number): void {
   if (twice !== undefined) throw new UsageError(`${named(twice)} can be read once`);
 }
 
+/** Threads read the captures each for itself, and tell sums. */
+function checkShared(
+  { verdicts, engine }: ReplayOptions,
+  captures: readonly string[],
+  rules: readonly DualRules[],
+  profile: Profile,
+): void {
+  const refused = (why: string): UsageError => new UsageError(`--jobs: ${why}; leave --jobs out`);
+  if (engine !== 'wasm') throw refused('the interpreter works in one thread');
+  if (verdicts !== undefined) throw refused('--verdicts tells packets in their order');
+  if (rules.length > 1) throw refused('rule sets are compared packet by packet');
+  if (captures.some(isReadOnce)) throw refused('each thread reads the captures, and a pipe can be read once');
+  const why = whyNotShared(rules[0]!, profile);
+  if (why !== undefined) throw refused(why);
+}
+
 async function replay(options: ReplayOptions): Promise<number> {
   checkOutputs(options);
   const profile = profileOf(options);
@@ -134,6 +160,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   if (rules.length > 1 && options.dumpConntrack !== undefined) throw new UsageError('--dump-conntrack takes one -R');
   const captures = expandCaptures(options.read);
   checkReadOnce(captures, rules.length);
+  if (options.jobs > 1) checkShared(options, captures, rules, profile);
   if (captures.includes('-') && [...options.rules, options.rules6].includes('-'))
     throw new UsageError('standard input cannot be both the rules and the capture');
   const { value, interrupted } = await interruptible(async (signal) => {
@@ -187,7 +214,7 @@ async function single({ options, prepared, profile, signal }: Task, rules: DualR
   try {
     const { host } = prepared;
     const job = { rules, host, profile, ...(verdicts === undefined ? {} : { packets: { path: options.path === true } }) };
-    const { result, seconds, damaged, connections } = await replayOne(prepared, job, {
+    const { result, seconds, damaged, connections } = await judged(prepared, job, options.jobs, {
       ...witness(options),
       connections: table !== undefined,
       signal: stop.signal,
@@ -207,6 +234,17 @@ async function single({ options, prepared, profile, signal }: Task, rules: DualR
     table?.close();
   }
 }
+
+/** By several threads, or by one: also where they cannot know the whole answer, and then the notes say why it took longer. */
+async function judged(prepared: Prepared, job: Job, jobs: number, options: WitnessOptions): Promise<RunOutcome> {
+  const shared = jobs > 1 ? await replayShared(prepared.captures, job, { ...options, jobs }) : undefined;
+  if (shared !== undefined) return shared;
+  const outcome = await replayOne(prepared, job, options);
+  if (jobs > 1) outcome.result.notes.push(NOT_SHARED);
+  return outcome;
+}
+
+const NOT_SHARED = '--jobs: fragments that wait, or IPv6 redirects, were met: one thread judged everything anew';
 
 const timing = (options: ReplayOptions, seconds: number): { seconds?: number } => (options.timing ? { seconds } : {});
 

@@ -2,12 +2,12 @@
 import { type CompileOptions, compile, type Image } from '../compile/index.ts';
 import type { Job, OnPacket } from '../model/witness.ts';
 import { loadEngine, type WasmSource } from './loader.ts';
-import { EngineSession } from './session.ts';
+import { EngineSession, type Share } from './session.ts';
 
 export { ImageError, type ImageFault } from './image-error.ts';
 export { readImage } from './image-view.ts';
 export { compileModule } from './loader.ts';
-export { type CaptureEnding, EngineError, type EngineSession } from './session.ts';
+export { type CaptureEnding, EngineError, type EngineSession, type Share } from './session.ts';
 
 export interface EngineOptions extends CompileOptions {
   /** build/engine.wasm, or a module compiled from it. */
@@ -16,6 +16,8 @@ export interface EngineOptions extends CompileOptions {
   onPacket?: OnPacket;
   /** Packets at most, over all captures. */
   limit?: number;
+  /** Only a share of the packets is judged. */
+  share?: Share;
 }
 
 /** Compiles the job's rules and starts an engine of its own for them. Throws RuleError, WalkError, ImageError. */
@@ -26,10 +28,15 @@ export async function createEngine(job: Job, options: EngineOptions): Promise<En
 /** Starts an engine for an image that was compiled before. */
 export async function openImage(
   image: Image,
-  options: Pick<EngineOptions, 'wasm' | 'onPacket' | 'limit'>,
+  options: Pick<EngineOptions, 'wasm' | 'onPacket' | 'limit' | 'share'>,
   path: boolean,
 ): Promise<EngineSession> {
   const engine = await loadEngine(options.wasm);
-  const { onPacket, limit } = options;
-  return new EngineSession(engine, image, { path, ...(onPacket && { onPacket }), ...(limit !== undefined && { limit }) });
+  const { onPacket, limit, share } = options;
+  return new EngineSession(engine, image, {
+    path,
+    ...(onPacket && { onPacket }),
+    ...(limit !== undefined && { limit }),
+    ...(share && { share }),
+  });
 }

@@ -19,6 +19,8 @@ export interface EngineExports {
   setupResults(control: number, slots: number, ring: number, ringSize: number): void;
   start(conntrack: number): void;
   setLimit(packets: number): void;
+  setShare(index: number, count: number): void;
+  shareIsExact(): number;
   startCapture(): void;
   feed(at: number, length: number, last: number): number;
   run(): number;

@@ -37,6 +37,14 @@ export interface SessionOptions {
   path: boolean;
   /** Packets at most, over all captures. */
   limit?: number;
+  /** Of several engines that read the same captures, this one judges the packets of its share; all number packets and tell times alike. */
+  share?: Share;
+}
+
+/** From 0. */
+export interface Share {
+  index: number;
+  of: number;
 }
 
 /** How a capture ended, other than by its last byte. */
@@ -67,6 +75,7 @@ export class EngineSession {
     this.words = new PathWords(this.image);
     this.at = allocateRegions(engine, this.image, options.onPacket === undefined ? 0 : RING_SIZE);
     if (options.limit !== undefined) engine.setLimit(options.limit);
+    if (options.share !== undefined) engine.setShare(options.share.index, options.share.of);
   }
 
   startCapture(file: string): void {
@@ -155,6 +164,21 @@ export class EngineSession {
     const hz = this.image.header[abi.IMAGE_WORD_HZ]!;
     const moment = at ?? this.view().getBigUint64(this.at.control + control.CONTROL_TIME, true);
     return listConnections(this.engine, this.at.connection, jiffiesAt(moment, hz), hz);
+  }
+
+  /** Packets read so far, of all captures and shares. */
+  packets(): number {
+    return this.control(control.CONTROL_PACKETS);
+  }
+
+  /** Packets at most, over all captures; not fewer than were read. */
+  setLimit(packets: number): void {
+    this.engine.setLimit(packets);
+  }
+
+  /** False when the shares of a capture do not add up to what one engine says (fragments that wait, redirects). */
+  shareIsExact(): boolean {
+    return this.engine.shareIsExact() !== 0;
   }
 
   statistics(): CompileStatistics {

@@ -1,7 +1,7 @@
 /** The engine as a session: the module is read from the package, captures go straight into its memory. Node only. */
 import { readFileSync } from 'node:fs';
 import { compile, type Image } from '../compile/index.ts';
-import { compileModule, type EngineSession, openImage } from '../engine/index.ts';
+import { compileModule, type EngineSession, openImage, type Share } from '../engine/index.ts';
 import type { ConntrackEntry } from '../model/outcome.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import type { Ending, Session } from './session.ts';
@@ -26,7 +26,7 @@ export function engineModule(build: Build = 'release'): Promise<object> {
   return compiled;
 }
 
-class EngineReplay implements Session {
+export class EngineReplay implements Session {
   readonly #engine: EngineSession;
 
   constructor(engine: EngineSession) {
@@ -64,6 +64,19 @@ class EngineReplay implements Session {
   connections(at?: bigint): ConntrackEntry[] {
     return this.#engine.connections(at);
   }
+
+  packets(): number {
+    return this.#engine.packets();
+  }
+
+  setLimit(packets: number): void {
+    this.#engine.setLimit(packets);
+  }
+
+  /** Of an engine with a share: false when the shares do not add up to what one engine says. */
+  shareIsExact(): boolean {
+    return this.#engine.shareIsExact();
+  }
 }
 
 /** A session of the engine. `tree` false: rule by rule. `limit`: packets at most. `image`: the job's rules, compiled before (then `tree` says nothing). */
@@ -73,4 +86,9 @@ export async function engineSession(
 ): Promise<Session> {
   const { build, image = compile(job, options), ...rest } = options;
   return new EngineReplay(await openImage(image, { wasm: await engineModule(build), ...rest }, job.packets?.path ?? false));
+}
+
+/** A session that judges one share of the packets. */
+export async function sharedSession(image: Image, wasm: object, share: Share, limit?: number): Promise<EngineReplay> {
+  return new EngineReplay(await openImage(image, { wasm, share, ...(limit !== undefined && { limit }) }, false));
 }

@@ -287,6 +287,35 @@ test.each([[[]], [['--local', '10.0.0.2']]])('Ctrl-C on a silent pipe gives a pa
   expect(stdout).not.toContain('damage');
 });
 
+test('threads that share the packets say what one says', async () => {
+  const args = ['-r', CAPTURE, '--local', '10.0.0.2', '--format', 'json', '--no-timing'];
+  const [alone, shared] = [await replay(...args), await replay(...args, '--jobs', '3')];
+  expect(shared).toEqual(alone);
+});
+
+test('threads that share the packets stop behind the same one', async () => {
+  // As often as it takes to be in the middle of it.
+  const many = Array.from({ length: 3000 }, () => CAPTURE);
+  const { code, stdout } = await command(
+    ['replay', '-R', RULES, '--local', '10.0.0.2', '--format', 'json', '--no-timing', '--jobs', '2', '-r', ...many],
+    { running: (child) => setTimeout(() => child.kill('SIGINT'), 1500) },
+  );
+  expect(code).toBe(130);
+  const count = `${json(stdout).packets}`;
+  const counted = await replay('--local', '10.0.0.2', '--format', 'json', '--no-timing', '-c', count, '-r', ...many);
+  const said = (text: string) => ({ ...JSON.parse(text), captures: undefined });
+  expect(said(stdout)).toEqual(said(counted.stdout));
+});
+
+test.each([
+  [['-r', CAPTURE, '--verdicts', '-'], /--verdicts tells packets in their order/],
+  [['-r', '-'], /a pipe can be read once/],
+  [['-r', CAPTURE, '--engine', 'reference'], /one thread/],
+  [['-r', CAPTURE, '-R', RULES], /compared packet by packet/],
+])('--jobs is refused with %j', async (args, why) => {
+  expect(await replay(...args, '--jobs', '2')).toMatchObject({ code: 2, stderr: expect.stringMatching(why) });
+});
+
 test('one Ctrl-C ends the wait for the writer of a named pipe', async () => {
   const pipe = join(folder, 'nobody-writes');
   execFileSync('mkfifo', [pipe]);

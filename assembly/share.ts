@@ -1,0 +1,107 @@
+/**
+ * Which packets are this engine's when several share a capture. Each reads all of it, so that its clock and its numbers are right, and judges what belongs to its pairs of addresses:
+ * a connection, both ways, and the errors about it.
+ */
+import {
+  FIELD_DESTINATION,
+  FIELD_FAMILY,
+  FIELD_FRAGMENT,
+  FIELD_ICMP_TYPE,
+  FIELD_L4_LENGTH,
+  FIELD_PROTOCOL,
+  FIELD_SOURCE,
+} from '../src/abi/fields.ts';
+import {
+  PACKET_IP,
+  PACKET_L4_OFFSET,
+  PACKET_SIZE,
+  PACKET_UNSEEN,
+  PACKET_WAY,
+  WAY_FRAGMENT,
+  WAY_UNSEEN,
+} from '../src/abi/packet.ts';
+import { UNSEEN_ELSEWHERE } from '../src/abi/reasons.ts';
+
+const ICMP: u32 = 1;
+const ICMPV6: u32 = 58;
+const ICMPV6_REDIRECT: u32 = 137;
+/** Bytes before the packet an error is about. */
+const ERROR_HEADER: u32 = 8;
+const FIRST_FACTOR: u64 = ((0x9e3779b9 as u64) << 32) | 0x7f4a7c15;
+const SECOND_FACTOR: u64 = ((0xd6e8feb8 as u64) << 32) | 0x6659fd93;
+
+let shares: u32 = 1;
+let own: u32 = 0;
+let exact: bool = true;
+
+/** This engine is number `index` of `count`. */
+export function setShare(index: u32, count: u32): void {
+  own = index;
+  shares = count;
+}
+
+/** False when a packet was met that more than its own pair of addresses decides: the result is that of no single engine. */
+export function shareIsExact(): bool {
+  return exact;
+}
+
+/** Decoded and routed slots: those of others are marked UNSEEN_ELSEWHERE. What never reaches netfilter is the first one's. */
+export function shareSlots(slot: usize, end: usize): void {
+  if (shares === 1) return;
+  for (; slot < end; slot += PACKET_SIZE) {
+    if (owner(slot) === own) continue;
+    store<u32>(slot, UNSEEN_ELSEWHERE, PACKET_UNSEEN);
+    store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+  }
+}
+
+function owner(slot: usize): u32 {
+  if (load<u32>(slot, PACKET_UNSEEN) !== 0) return 0;
+  // How many fragments wait is counted over all of a host's, and of a sender's.
+  if ((load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT) !== 0) exact = false;
+  const quoted = quotedAddresses(slot);
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  let sum: u32;
+  if (quoted === 0) sum = hash(slot + FIELD_SOURCE * 4) + hash(slot + FIELD_DESTINATION * 4);
+  else if (six) sum = hashBytes(quoted) + hashBytes(quoted + 16);
+  else sum = hashIPv4(bswap(load<u32>(quoted))) + hashIPv4(bswap(load<u32>(quoted, 4)));
+  return (((sum as u64) * shares) >> 32) as u32;
+}
+
+/** Where the addresses of the packet lie that an ICMP error quotes, source first; 0: it is no error, or quotes too little to be about a connection. */
+function quotedAddresses(slot: usize): usize {
+  const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
+  if (protocol !== ICMP && protocol !== ICMPV6) return 0;
+  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return 0;
+  const type = load<u32>(slot, FIELD_ICMP_TYPE * 4);
+  const length = load<u32>(slot, FIELD_L4_LENGTH * 4);
+  const inner: usize = load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET) + ERROR_HEADER;
+  if (load<u32>(slot, FIELD_FAMILY * 4) === 4) {
+    const error = type === 3 || type === 4 || type === 5 || type === 11 || type === 12;
+    return protocol === ICMP && error && length >= ERROR_HEADER + 20 ? inner + 12 : 0;
+  }
+  // A redirect quotes its packet in an option, somewhere.
+  if (protocol === ICMPV6 && type === ICMPV6_REDIRECT) exact = false;
+  return protocol === ICMPV6 && type < 128 && length >= ERROR_HEADER + 40 ? inner + 8 : 0;
+}
+
+/** Of an address in a slot: four words in host order, of which IPv4 uses the first. */
+function hash(words: usize): u32 {
+  return mix(load<u32>(words), load<u32>(words, 4), load<u32>(words, 8), load<u32>(words, 12));
+}
+
+function hashIPv4(word: u32): u32 {
+  return mix(word, 0, 0, 0);
+}
+
+/** Of 16 bytes in network order. */
+function hashBytes(at: usize): u32 {
+  return mix(bswap(load<u32>(at)), bswap(load<u32>(at, 4)), bswap(load<u32>(at, 8)), bswap(load<u32>(at, 12)));
+}
+
+function mix(first: u32, second: u32, third: u32, fourth: u32): u32 {
+  const high = (((first as u64) << 32) | second) * FIRST_FACTOR;
+  const low = (((third as u64) << 32) | fourth) * SECOND_FACTOR;
+  const all = (high ^ (high >>> 32) ^ low) * SECOND_FACTOR;
+  return (all >>> 32) as u32;
+}

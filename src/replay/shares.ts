@@ -1,0 +1,50 @@
+/** Whether captures can be shared between engines: only where nothing a rule remembers is about more than one pair of addresses. */
+import { findMatch } from '../extensions/index.ts';
+import type { Profile } from '../model/profile.ts';
+import type { Family, Rule, RuleSet } from '../model/ruleset.ts';
+
+/** Targets that change the packet, its mark or its connection, and nothing else. What is not listed is taken for one that remembers. */
+const INDEPENDENT: readonly string[] = [
+  ...['ACCEPT', 'DROP', 'RETURN', 'REJECT', 'LOG', 'NFLOG', 'MARK', 'CONNMARK', 'CONNSECMARK', 'SECMARK', 'NOTRACK', 'TRACE'],
+  ...['AUDIT', 'CHECKSUM', 'CLASSIFY', 'HMARK', 'TTL', 'HL', 'TOS', 'DSCP', 'ECN', 'TCPMSS', 'TCPOPTSTRIP'],
+];
+/** Matches that keep no state of their own and look at what all connections, or others, left behind. */
+const DEPENDENT: readonly string[] = [
+  'connlimit',
+  'helper',
+  'set',
+  'recent',
+  'hashlimit',
+  'quota',
+  'statistic',
+  'rateest',
+  'limit',
+];
+
+/** Why the packets of a job cannot be shared, or undefined. */
+export function whyNotShared(rules: Partial<Record<Family, RuleSet>>, profile: Profile): string | undefined {
+  if (profile.sysctls.nf_conntrack_max !== undefined) return 'nf_conntrack_max counts all connections';
+  for (const ruleset of [rules[4], rules[6]]) {
+    for (const { name: table, chains } of ruleset?.tables ?? []) {
+      for (const { name: chain, rules: lines } of chains) {
+        for (const [index, rule] of lines.entries()) {
+          const what = whatRemembers(rule, ruleset!.family, profile);
+          if (what !== undefined) return `rule ${index + 1} of ${chain} (${table}): ${what} is about more than one connection`;
+        }
+      }
+    }
+  }
+  return undefined;
+}
+
+function whatRemembers(rule: Rule, family: Family, profile: Profile): string | undefined {
+  for (const { name, options } of rule.matches) {
+    const tests = findMatch(name, family)?.lower(options, { family, profile }) ?? [];
+    if (DEPENDENT.includes(name) || tests.some((test) => test.kind === 'special' && test.stateful)) return `-m ${name}`;
+  }
+  const { target } = rule;
+  if (target?.kind !== 'extension' || INDEPENDENT.includes(target.name)) return undefined;
+  // A helper expects connections between other ends.
+  const helper = (target.options as { helper?: string }).helper;
+  return target.name === 'CT' && helper === undefined ? undefined : `-j ${target.name}`;
+}
