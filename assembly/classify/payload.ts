@@ -1,23 +1,13 @@
 /** Bytes of the packet that have no field: SPECIAL_PAYLOAD, and what other tests of bytes share. */
-import { FIELD_FAMILY, FIELD_FRAGMENT, FIELD_LENGTH, FIELD_TTL } from '../../src/abi/fields.ts';
+import { FIELD_FAMILY, FIELD_FRAGMENT, FIELD_LENGTH } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
 import { PAYLOAD_HEADER, PAYLOAD_NETWORK, PAYLOAD_WHOLE, TEST_HIT, TEST_MISS } from '../../src/abi/special.ts';
 import { be16 } from '../packet/ethertype.ts';
-import { setTtl } from '../packet/rewrite.ts';
 import { findHeader, HEADER_ABSENT, HEADER_BROKEN, headerLength } from './header.ts';
 
 /** Bytes of the packet that lie at PACKET_IP. */
 export function present(slot: usize): u32 {
   return min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
-}
-
-/** The packet's bytes as they are at this hook: forwarding took one from the TTL, of which the fields know; the bytes learn it when somebody looks at them. */
-export function packetBytes(slot: usize): usize {
-  const ip = load<u32>(slot, PACKET_IP) as usize;
-  const ttl = load<u32>(slot, FIELD_TTL * 4);
-  const at: usize = load<u32>(slot, FIELD_FAMILY * 4) === 6 ? 7 : 8;
-  if (load<u8>(ip + at) !== (ttl as u8)) setTtl(slot, ttl);
-  return ip;
 }
 
 /** Where the kernel's modules look for the transport header: ipv6_find_hdr leaves the offset at 0 for a later fragment. */
@@ -34,7 +24,7 @@ export function be32(at: usize): u32 {
 export function payload(parameters: usize, slot: usize): u32 {
   const base = load<u32>(parameters);
   const short = load<u32>(parameters, 28);
-  const ip = packetBytes(slot);
+  const ip: usize = load<u32>(slot, PACKET_IP);
   const end = present(slot);
   let start: u32 = 0;
   if (base >= <u32>PAYLOAD_HEADER) {

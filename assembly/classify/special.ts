@@ -7,29 +7,23 @@ import {
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
   SPECIAL_NTH,
-  SPECIAL_PAYLOAD,
   SPECIAL_QUOTA,
   SPECIAL_RANDOM,
   SPECIAL_RECENT,
   SPECIAL_SCTP_CHUNKS,
-  SPECIAL_STRING,
   SPECIAL_TCP_OPTION,
-  SPECIAL_TCPMSS,
-  SPECIAL_U32,
   TEST_HIT,
   TEST_MISS,
 } from '../../src/abi/special.ts';
 import { addressTypes } from './addrtype.ts';
+import { byteTest } from './bytes.ts';
 import { connection, connectionMark } from './conntrack.ts';
 import { limitLegacy, limitNft } from './limit.ts';
-import { payload } from './payload.ts';
 import { states } from './program.ts';
 import { recent } from './recent.ts';
 import { sctpChunks } from './sctp.ts';
 import { atRandom, everyNth, withinQuota } from './statistic.ts';
-import { stringFound } from './string.ts';
-import { maximumSegment, tcpOption } from './tcp.ts';
-import { u32Holds } from './u32.ts';
+import { tcpOption } from './tcp.ts';
 
 /** `test` is a SPECIAL test. An unknown code never matches; the loader refuses images that hold one. */
 export function runSpecial(test: usize, slot: usize): u32 {
@@ -59,16 +53,8 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return answer(withinQuota(parameters, state, slot));
     case SPECIAL_RECENT:
       return answer(recent(parameters, state, slot));
-    case SPECIAL_PAYLOAD:
-      return payload(parameters, slot);
-    case SPECIAL_STRING:
-      return answer(stringFound(parameters, slot));
-    case SPECIAL_U32:
-      return answer(u32Holds(parameters, slot));
-    case SPECIAL_TCPMSS:
-      return maximumSegment(parameters, slot);
     default:
-      return TEST_MISS;
+      return byteTest(code, parameters, slot);
   }
 }
 

@@ -1,6 +1,7 @@
 /** string: a pattern between two offsets of the packet (xt_string.c), found as the kernel's two searches find it. */
+import { PACKET_IP } from '../../src/abi/packet.ts';
 import { STRING_BM } from '../../src/abi/special.ts';
-import { packetBytes, present } from './payload.ts';
+import { present } from './payload.ts';
 
 const PATTERN: usize = 24;
 
@@ -11,7 +12,7 @@ export function stringFound(parameters: usize, slot: usize): bool {
   const length = load<u32>(parameters, 20);
   let found = false;
   if (from + length <= end) {
-    const text = packetBytes(slot) + from;
+    const text: usize = load<u32>(slot, PACKET_IP) + from;
     const fold = load<u32>(parameters, 12) !== 0;
     const jumps = load<u32>(parameters) === STRING_BM;
     found = search(text, end - from, parameters + PATTERN, length, fold, jumps);

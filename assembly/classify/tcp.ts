@@ -3,7 +3,7 @@ import { FIELD_L4_LENGTH } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
 import { TEST_HIT, TEST_HOTDROP, TEST_MISS } from '../../src/abi/special.ts';
 import { be16 } from '../packet/ethertype.ts';
-import { packetBytes, present, transportOffset } from './payload.ts';
+import { present, transportOffset } from './payload.ts';
 
 const TCP_HEADER: u32 = 20;
 const DATA_OFFSET: usize = 12;
@@ -44,7 +44,7 @@ export function maximumSegment(parameters: usize, slot: usize): u32 {
   const offset = transportOffset(slot);
   const end = present(slot);
   if (offset + TCP_HEADER > end) return TEST_HOTDROP;
-  const header = packetBytes(slot) + (offset as usize);
+  const header = (load<u32>(slot, PACKET_IP) + offset) as usize;
   const length = ((load<u8>(header, DATA_OFFSET) as u32) >>> 4) << 2;
   if (length < TCP_HEADER || offset + length > end) return TEST_HOTDROP;
   const size = announced(header + TCP_HEADER, length - TCP_HEADER);

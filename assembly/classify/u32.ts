@@ -1,10 +1,11 @@
 /** u32: four bytes at computed places, masked, shifted and compared (xt_u32.c). */
+import { PACKET_IP } from '../../src/abi/packet.ts';
 import { U32_AND, U32_LEFT, U32_RIGHT } from '../../src/abi/special.ts';
-import { be32, packetBytes, present } from './payload.ts';
+import { be32, present } from './payload.ts';
 
 /** Parameters: invert, number of tests, the tests. Bytes behind the packet's end fail a test. */
 export function u32Holds(parameters: usize, slot: usize): bool {
-  const ip = packetBytes(slot);
+  const ip: usize = load<u32>(slot, PACKET_IP);
   const size = present(slot);
   const invert = load<u32>(parameters) !== 0;
   let at = parameters + 8;
