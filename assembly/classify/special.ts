@@ -4,6 +4,7 @@ import {
   SPECIAL_ADDRTYPE_DEVICE,
   SPECIAL_CONNMARK,
   SPECIAL_CONNTRACK,
+  SPECIAL_HASHLIMIT,
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
   SPECIAL_NTH,
@@ -18,6 +19,7 @@ import {
 import { addressTypes } from './addrtype.ts';
 import { byteTest } from './bytes.ts';
 import { connection, connectionMark } from './conntrack.ts';
+import { hashlimit } from './hashlimit.ts';
 import { limitLegacy, limitNft } from './limit.ts';
 import { states } from './program.ts';
 import { recent } from './recent.ts';
@@ -51,6 +53,8 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return answer(atRandom(parameters, state));
     case SPECIAL_QUOTA:
       return answer(withinQuota(parameters, state, slot));
+    case SPECIAL_HASHLIMIT:
+      return hashlimit(parameters, state, slot);
     case SPECIAL_RECENT:
       return answer(recent(parameters, state, slot));
     default:

@@ -104,3 +104,22 @@ export const RECENT_INVERT = 128;
 export const RECENT_ENTRIES = 100;
 export const RECENT_SIZE = 544;
 export const RECENT_ENTRY = 48;
+
+/**
+ * hashlimit: HASHLIMIT_* of the rule (ABOVE, BYTES, WINDOW), a bucket of bytes (CREDITS_PER_JIFFY_BYTES * HZ); then of the table: HASHLIMIT_* (the others and BYTES, WINDOW), entries at most,
+ * places of the hash less one, bytes of an entry, then u64 each, low and high: jiffies between two collections, jiffies until an entry expires, the cost (of a window: its rate), the first
+ * credit (of a window: what it may hold), the cap, credits a jiffy; jiffies of a window; 4 mask words of the source, 4 of the destination.
+ * State shared by family and name: HASHLIMIT_SIZE bytes, u32 a place, the entries. May drop the packet.
+ */
+export const SPECIAL_HASHLIMIT = 36;
+
+export const HASHLIMIT_SOURCE = 1;
+export const HASHLIMIT_DESTINATION = 2;
+export const HASHLIMIT_SOURCE_PORT = 4;
+export const HASHLIMIT_DESTINATION_PORT = 8;
+export const HASHLIMIT_BYTES = 16;
+export const HASHLIMIT_WINDOW = 32;
+export const HASHLIMIT_ABOVE = 64;
+export const HASHLIMIT_SIZE = 32;
+export const HASHLIMIT_ENTRY4 = 48;
+export const HASHLIMIT_ENTRY6 = 72;

@@ -3,17 +3,9 @@ import { EFFECT_LAST } from '../abi/effects.ts';
 import { FIELD_COUNT } from '../abi/fields.ts';
 import * as image from '../abi/image.ts';
 import * as program from '../abi/program.ts';
-import * as special from '../abi/special.ts';
 import { isSpecialTest } from './check-special.ts';
+import { StateChecker } from './check-state.ts';
 import { ImageError } from './image-error.ts';
-
-/** Bytes of state a special test works on, by its parameters; those that are not here have one slot, or none. */
-const STATE_BYTES: ReadonlyMap<number, (parameters: Uint32Array) => number> = new Map([
-  [
-    special.SPECIAL_RECENT,
-    ([, , , , , , , , stamps]) => special.RECENT_SIZE + special.RECENT_ENTRIES * (special.RECENT_ENTRY + (stamps! + 1) * 8),
-  ],
-]);
 
 /** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. */
 export function checkCode(code: Uint8Array, header: Uint32Array): void {
@@ -23,7 +15,7 @@ export function checkCode(code: Uint8Array, header: Uint32Array): void {
 class CodeChecker {
   private readonly words: Uint32Array;
   private readonly segments: number;
-  private readonly states: number;
+  private readonly state: StateChecker;
   private readonly seen = new Set<number>();
   private readonly seenTests = new Set<number>();
   /** Steps and nodes (as references) still to be looked at. */
@@ -32,7 +24,7 @@ class CodeChecker {
   constructor(code: Uint8Array, header: Uint32Array) {
     this.words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
     this.segments = header[image.IMAGE_WORD_SEGMENT_COUNT]!;
-    this.states = header[image.IMAGE_WORD_STATES]!;
+    this.state = new StateChecker(header[image.IMAGE_WORD_STATES]!);
   }
 
   run(): void {
@@ -47,6 +39,7 @@ class CodeChecker {
       if (next.kind === 'node') this.node(next.at);
       else this.step(next.at);
     }
+    this.state.end();
   }
 
   private demand(holds: boolean, what: string): asserts holds {
@@ -143,13 +136,6 @@ class CodeChecker {
     for (let index = 0; index < number; index++) this.test(this.words[list / 4 + index]!);
   }
 
-  /** The state of a special test exists, all of it. */
-  private state(code: number, slot: number, parameters: Uint32Array): void {
-    const bytes = STATE_BYTES.get(code)?.(parameters) ?? 0;
-    const slots = Math.max(slot === 0 && bytes === 0 ? 0 : 1, Math.ceil(bytes / image.STATE_SIZE));
-    this.demand(slot + slots <= this.states, 'state that does not exist');
-  }
-
   private test(at: number): void {
     if (this.seenTests.has(at)) return;
     this.seenTests.add(at);
@@ -174,7 +160,7 @@ class CodeChecker {
       case program.TEST_SPECIAL:
         this.inside(at, 16 + three * 4, 'parameters');
         this.demand(isSpecialTest(one, this.words.subarray(at / 4 + 4, at / 4 + 4 + three)), 'an unknown special test');
-        this.state(one, two, this.words.subarray(at / 4 + 4, at / 4 + 4 + three));
+        this.state.test(one, two, this.words.subarray(at / 4 + 4, at / 4 + 4 + three));
         return;
       default:
         this.demand(false, 'an unknown test');

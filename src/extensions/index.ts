@@ -11,6 +11,7 @@ import { dscp } from './dscp.ts';
 import { ecn } from './ecn.ts';
 import { esp } from './esp.ts';
 import type { Extension, MatchExtension, TargetExtension } from './extension.ts';
+import { hashlimit } from './hashlimit.ts';
 import { hl } from './hl.ts';
 import { icmp } from './icmp.ts';
 import { icmp6 } from './icmp6.ts';
@@ -62,6 +63,7 @@ const matches = [
   tos,
   dscp,
   recent,
+  hashlimit,
   statistic,
   quota,
   string,

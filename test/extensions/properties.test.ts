@@ -63,7 +63,7 @@ function wordsOf(draw: Draw, extension: (typeof extensions)[number], family: Fam
 }
 
 /** Rules share their state, so one alone says little: shared-state.test.ts holds whole rule sets against the engine, test/kernel/state.test.ts against kernels. */
-const JUDGED_TOGETHER: readonly string[] = ['recent'];
+const JUDGED_TOGETHER: readonly string[] = ['recent', 'hashlimit'];
 
 function contextOf(profile: Profile): EvaluateContext {
   let kept: unknown;

@@ -116,6 +116,70 @@ const ON_THE_CLOCK: readonly Case[] = [
   },
 ];
 
+/** More than the collector's slack behind an expiry: its timer is deferrable, and its edges are those of the timer wheel. */
+const SLACK = 5000;
+
+const HASHLIMIT: readonly Case[] = [
+  {
+    name: 'a bucket for each address of a network, full again with time',
+    rules: filter(
+      '-m hashlimit --hashlimit-upto 6/min --hashlimit-burst 2 --hashlimit-mode srcip --hashlimit-name a --hashlimit-htable-expire 4294967295',
+      '-m hashlimit --hashlimit-above 6/min --hashlimit-burst 2 --hashlimit-mode srcip --hashlimit-srcmask 24 --hashlimit-name b --hashlimit-htable-expire 4294967295',
+    ),
+    packets: [...from([1, 1, 1, 2, 2, 2], 10), ...from([1, 1, 2], 10, NOW + 11_000n * MILLISECOND)],
+    counts: [6, 6],
+  },
+  {
+    name: 'rules of one name share a table, and the first says what it is',
+    rules: filter(
+      '-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 3 --hashlimit-name s --hashlimit-htable-expire 4294967295',
+      '-m hashlimit --hashlimit-upto 1000/sec --hashlimit-burst 100 --hashlimit-mode srcip --hashlimit-name s --hashlimit-htable-expire 4294967295',
+    ),
+    packets: from([1, 2, 3, 4], 10),
+    counts: [2, 1],
+  },
+  {
+    name: 'what an entry knew is forgotten when it expired',
+    rules: filter(
+      '-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 1 --hashlimit-name e --hashlimit-htable-expire 1000 --hashlimit-htable-gcinterval 100',
+      '-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 1 --hashlimit-name k --hashlimit-htable-expire 4294967295',
+    ),
+    packets: [...from([1, 1], 500), ...from(count(20, 100), 250, NOW + BigInt(1000 + SLACK) * MILLISECOND)],
+    counts: [2, 1],
+  },
+  {
+    name: 'a table that is full drops what is new, and no rule counts it',
+    rules: filter(
+      '-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 9 --hashlimit-mode srcip --hashlimit-name f --hashlimit-htable-size 1 --hashlimit-htable-max 2 --hashlimit-htable-expire 4294967295',
+      '-p udp',
+    ),
+    packets: from([1, 2, 3, 1, 4], 10),
+    counts: [3, 3],
+  },
+  {
+    name: 'bytes are counted in chunks of 16, and the burst says how often the bucket is filled',
+    rules: filter(
+      '-m hashlimit --hashlimit-upto 96b/s --hashlimit-name c --hashlimit-htable-expire 4294967295',
+      '-m hashlimit --hashlimit-upto 96b/s --hashlimit-burst 192b --hashlimit-name d --hashlimit-htable-expire 4294967295',
+    ),
+    // Three chunks a packet: two fit into a second, and two more with each refill.
+    packets: from(times(9, 1), 2),
+    counts: [2, 6],
+  },
+  {
+    name: 'a window that was too full spoils the next',
+    rules: filter(
+      '-m hashlimit --hashlimit-above 2/sec --hashlimit-burst 1 --hashlimit-rate-match --hashlimit-name w --hashlimit-htable-expire 4294967295',
+    ),
+    packets: [
+      ...from(times(5, 1), 100),
+      ...from(times(2, 1), 100, NOW + 1200n * MILLISECOND),
+      ...from(times(3, 1), 100, NOW + 2600n * MILLISECOND),
+    ],
+    counts: [4],
+  },
+];
+
 async function judged(kernel: Kernel, cases: readonly Case[]): Promise<void> {
   const all = await judgeVirtual(kernel, cases);
   expect(differencesOf(all)).toEqual([]);
@@ -138,6 +202,7 @@ describeKernel('matches that keep state', () => {
 
 for (const kernel of ['6.1', '6.12'] as const) {
   describeVirtual(kernel, 'matches that keep state', () => {
+    test('hashlimit', { timeout: 120_000 }, () => judged(kernel, HASHLIMIT));
     test('recent, statistic and quota', { timeout: 120_000 }, () => judged(kernel, [...ANY_CLOCK, ...ON_THE_CLOCK]));
   });
 }

@@ -1,0 +1,72 @@
+/** The state of an image's special tests: there, whole, and the same for all who share it. */
+import { STATE_SIZE } from '../abi/image.ts';
+import * as special from '../abi/special.ts';
+import { ImageError } from './image-error.ts';
+
+/** State that tests share: from which parameter on they must agree, and how many bytes it has by those; NaN for what the engine would fail on. */
+const SHARED: ReadonlyMap<number, { from: number; bytes(agreed: Uint32Array): number }> = new Map([
+  [special.SPECIAL_RECENT, { from: 4, bytes: ([, , , , stamps]) => recentBytes(stamps!) }],
+  [
+    special.SPECIAL_HASHLIMIT,
+    {
+      from: 2,
+      bytes: ([, most, places, entry, low, high]) =>
+        low === 0 && high === 0 ? Number.NaN : hashlimitBytes(most!, places!, entry!),
+    },
+  ],
+]);
+
+const recentBytes = (stamps: number): number =>
+  (stamps & (stamps + 1)) !== 0
+    ? Number.NaN
+    : special.RECENT_SIZE + special.RECENT_ENTRIES * (special.RECENT_ENTRY + (stamps + 1) * 8);
+
+function hashlimitBytes(most: number, places: number, entry: number): number {
+  if ((places & (places + 1)) !== 0 || (entry !== special.HASHLIMIT_ENTRY4 && entry !== special.HASHLIMIT_ENTRY6))
+    return Number.NaN;
+  return special.HASHLIMIT_SIZE + (places + 1) * 4 + most * entry;
+}
+
+/** Throws ImageError from any of its methods. */
+export class StateChecker {
+  readonly #states: number;
+  /** By first slot: what uses it, and the slot behind it. */
+  readonly #claims = new Map<number, { user: string; end: number }>();
+
+  constructor(states: number) {
+    this.#states = states;
+  }
+
+  /** A test of a known code with all its parameters; its first slot of state (0 for tests without, too). */
+  test(code: number, slot: number, parameters: Uint32Array): void {
+    const shared = SHARED.get(code);
+    if (shared === undefined) {
+      demand(slot === 0 || slot < this.#states, 'state that does not exist');
+      if (slot !== 0) this.#claim(slot, slot + 1, 'one test');
+      return;
+    }
+    const agreed = parameters.subarray(shared.from);
+    const end = slot + Math.ceil(shared.bytes(agreed) / STATE_SIZE);
+    demand(end <= this.#states, 'state that does not exist');
+    this.#claim(slot, end, `${code}: ${agreed}`);
+  }
+
+  /** When all tests were seen: no state lies in another's. */
+  end(): void {
+    let before = 0;
+    for (const [slot, { end }] of [...this.#claims].sort(([a], [b]) => a - b)) {
+      demand(slot >= before, 'state that overlaps');
+      before = end;
+    }
+  }
+
+  #claim(slot: number, end: number, user: string): void {
+    const known = this.#claims.get(slot);
+    demand(known === undefined || known.user === user, 'state of several kinds');
+    this.#claims.set(slot, { user, end });
+  }
+}
+
+function demand(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new ImageError('code', `code: ${what}`);
+}
