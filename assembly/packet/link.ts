@@ -16,6 +16,7 @@ import {
   PACKET_CAPTURED,
   PACKET_CT_ENTRY,
   PACKET_DATA,
+  PACKET_ETHERTYPE,
   PACKET_INVALID,
   PACKET_LINKTYPE,
   PACKET_UNSEEN,
@@ -43,7 +44,7 @@ export function decodeLink(slot: usize): void {
     clearFrame(slot);
     other(slot, linktype, at, end);
   }
-  if (load<u32>(slot, PACKET_UNSEEN) === 0) judgeFrame(slot);
+  if (load<u32>(slot, PACKET_UNSEEN) === 0) judgeFrame(slot, load<u32>(slot, PACKET_ETHERTYPE));
 }
 
 function other(slot: usize, linktype: u32, at: usize, end: usize): void {

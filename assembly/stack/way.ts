@@ -64,7 +64,7 @@ export function routePlain(slot: usize, end: usize): void {
 
 function routeOther(slot: usize): void {
   if (macCount !== 0) {
-    judgeFrame(slot);
+    judgeFrame(slot, 0);
     if (load<u32>(slot, PACKET_UNSEEN) !== 0) {
       store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
       return;

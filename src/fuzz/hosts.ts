@@ -4,7 +4,9 @@ import type { HostGiven } from '../model/host-build.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { TrafficFeatures } from './packets.ts';
-import { LOCAL, REMOTE } from './pools.ts';
+import { LOCAL, MACS, OWN_MAC, REMOTE } from './pools.ts';
+
+const OTHER_MAC = '02:00:00:00:00:02';
 
 /** The host that needs no files to be described. */
 export const plainHost = (topology: TrafficFeatures['topology'], family: Family): HostGiven =>
@@ -15,8 +17,11 @@ export function drawHost(draw: Draw, topology: TrafficFeatures['topology'], fami
   if (topology === 'forward' || draw.chance(0.6)) return plainHost(topology, family);
   const [near = '', second = '', third = '', far = ''] = REMOTE[family];
   const [inet, prefix, everything] = family === 4 ? (['inet', 24, '0.0.0.0/0'] as const) : (['inet6', 64, '::/0'] as const);
-  const device = (ifname: string, address: string) => ({
+  // Frames to the host bear OWN_MAC; a device with the MAC of a sender makes its packets the host's own, and others' those of another host.
+  const macs = draw.pick([undefined, undefined, undefined, [OWN_MAC, MACS[0]!], [OTHER_MAC, OWN_MAC], [OTHER_MAC, MACS[1]!]]);
+  const device = (ifname: string, address: string, mac?: string) => ({
     ifname,
+    ...(mac !== undefined && { address: mac }),
     mtu: draw.pick([1500, 1500, 60, 1280]),
     addr_info: [{ family: inet, local: address, prefixlen: draw.pick([prefix, prefix + 8 - 1]) }],
   });
@@ -29,7 +34,7 @@ export function drawHost(draw: Draw, topology: TrafficFeatures['topology'], fami
     ...(draw.chance(0.3) ? [route(near, 'eth1')] : []),
   ];
   return {
-    addresses: [device('eth0', LOCAL[family]), device('eth1', third)],
+    addresses: [device('eth0', LOCAL[family], macs?.[0]), device('eth1', third, macs?.[1])],
     routes: [routes],
     ...(draw.chance(0.5) ? { in: 'eth0' } : {}),
   };

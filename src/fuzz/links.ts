@@ -2,14 +2,14 @@
 import type { Family } from '../model/ruleset.ts';
 import { ethernetFrame } from './build-packet.ts';
 import type { FuzzPacket } from './packets.ts';
+import { OWN_MAC } from './pools.ts';
 
 /** LINKTYPE_ numbers: Ethernet, raw IP, both Linux cooked captures (tcpdump -i any). */
 export const LINKS = [1, 101, 113, 276] as const;
 export type Link = (typeof LINKS)[number];
 export const ETHERNET: Link = 1;
 
-const DEVICE_MAC = '02:00:00:00:00:01';
-const GROUP_MACS = { host: DEVICE_MAC, broadcast: 'ff:ff:ff:ff:ff:ff', multicast: '01:00:5e:00:00:01' };
+const GROUP_MACS = { host: OWN_MAC, broadcast: 'ff:ff:ff:ff:ff:ff', multicast: '01:00:5e:00:00:01' };
 /** Cooked captures know how a packet came: to this host, to all, to a group, or from here. */
 const COOKED = { host: 0, broadcast: 1, multicast: 2, out: 4 };
 const ARPHRD_ETHER = 1;
@@ -20,7 +20,7 @@ export function frameOf(packet: FuzzPacket, link: Link): Uint8Array {
   const { bytes, family, direction, kind, sourceMac } = packet;
   if (link === 101) return bytes;
   if (link !== 1) return cooked(packet, link);
-  const [to, from] = direction === 'out' ? [sourceMac, DEVICE_MAC] : [GROUP_MACS[kind], sourceMac];
+  const [to, from] = direction === 'out' ? [sourceMac, OWN_MAC] : [GROUP_MACS[kind], sourceMac];
   return ethernetFrame(to, from, family, bytes, bytes.length % 2 === 0 && announced(bytes, family) <= bytes.length);
 }
 
@@ -29,7 +29,7 @@ function cooked({ bytes, family, direction, kind, sourceMac }: FuzzPacket, link:
   const view = new DataView(out.buffer);
   const type = direction === 'out' ? COOKED.out : COOKED[kind];
   const protocol = family === 4 ? 0x0800 : 0x86dd;
-  const sender = (direction === 'out' ? DEVICE_MAC : sourceMac).split(':').map((byte) => Number.parseInt(byte, 16));
+  const sender = (direction === 'out' ? OWN_MAC : sourceMac).split(':').map((byte) => Number.parseInt(byte, 16));
   if (link === 113) {
     view.setUint16(0, type);
     view.setUint16(2, ARPHRD_ETHER);

@@ -30,6 +30,8 @@ export const STRANGERS: Record<Family, readonly string[]> = {
 
 export const PORTS: readonly number[] = [22, 25, 53, 80, 443, 1023, 1024, 40000, 65535];
 
+/** Of the device that frames come to. */
+export const OWN_MAC = '02:00:00:00:00:01';
 export const MACS: readonly string[] = ['02:00:00:00:00:99', '02:00:00:00:00:98', '02:00:00:00:01:99'];
 
 /** What rules draw their values from. */

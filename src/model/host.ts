@@ -31,7 +31,7 @@ export interface HostAddress {
 
 export interface HostInterface {
   name: string;
-  /** Six bytes, when known: frames to another unicast address are for another host. */
+  /** Six bytes, when known: packets that arrive in frames to another unicast address are for another host. Where the capture does not name the device, those to the MAC of any device are for this one. */
   mac?: readonly number[];
   mtu?: number;
   addresses: HostAddress[];

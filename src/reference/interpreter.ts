@@ -119,7 +119,7 @@ export class Interpreter {
     const way =
       ends === null ? 'arrives' : chooseWay(frame, link, host, this.#routes, ends.family, ends.source, ends.destination);
     const device = ends === null ? '' : this.#deviceOf(way, frame, ends);
-    const packetType = way === 'arrives' ? this.#packetType(link, device) : 'unicast';
+    const packetType = way === 'arrives' ? this.#packetType(link, frame.interfaceName) : 'unicast';
     if (packetType === 'otherhost') return { unseen: UNSEEN_OTHERHOST };
     const checked = checkPrestack(bytes, link.family, profile, { arrives: way === 'arrives' });
     if ('unseen' in checked) return checked;
@@ -167,8 +167,8 @@ export class Interpreter {
       : arrivalDevice(frame, this.#job.host, this.#routes, family, source);
   }
 
-  /** eth_type_trans, or what the capture recorded. Frames to another unicast address than the device's are for another host. */
-  #packetType(link: Link, device: string): 'unicast' | 'broadcast' | 'multicast' | 'otherhost' {
+  /** eth_type_trans, or what the capture recorded. Frames to another unicast address than the device's are for another host; where the capture does not name it, any device may have been meant. */
+  #packetType(link: Link, device: string | undefined): 'unicast' | 'broadcast' | 'multicast' | 'otherhost' {
     switch (link.recordedType) {
       case 'broadcast':
       case 'multicast':
@@ -179,8 +179,10 @@ export class Interpreter {
     if (mac === null) return 'unicast';
     if (mac.every((byte) => byte === 0xff)) return 'broadcast';
     if ((mac[0]! & 1) === 1) return 'multicast';
-    const own = this.#routes.interfaceNamed(device)?.mac;
-    return own === undefined || own.every((byte, i) => byte === mac[i]) ? 'unicast' : 'otherhost';
+    const { host } = this.#job;
+    const asked = device === undefined ? host.interfaces : host.interfaces.filter(({ name }) => name === device);
+    const known = asked.flatMap((one) => (one.mac === undefined || host.forward ? [] : [one.mac]));
+    return known.length === 0 || known.some((own) => own.every((byte, i) => byte === mac[i])) ? 'unicast' : 'otherhost';
   }
 }
 
