@@ -1,12 +1,24 @@
 /** What targets do with a packet's connection; parameters as abi/effects.ts lists them. */
-import { EFFECT_CONNMARK_RESTORE, EFFECT_CONNMARK_SAVE, EFFECT_CONNMARK_SET, EFFECT_SHIFT_RIGHT } from '../../src/abi/effects.ts';
+import {
+  EFFECT_CONNMARK_RESTORE,
+  EFFECT_CONNMARK_SAVE,
+  EFFECT_CONNMARK_SET,
+  EFFECT_CT_TEMPLATE,
+  EFFECT_SHIFT_RIGHT,
+} from '../../src/abi/effects.ts';
 import { FIELD_MARK } from '../../src/abi/fields.ts';
 import { PACKET_CT_ENTRY } from '../../src/abi/packet.ts';
 import { STEP_EFFECT_FIRST, STEP_EFFECT_REST } from '../../src/abi/program.ts';
-import { entryMark, setEntryMark } from '../conntrack/index';
+import { conntrackTemplate, entryMark, setEntryMark } from '../conntrack/index';
 
 /** `step` is a STEP_EFFECT with effect `code`. */
 export function runEffect(code: u32, step: usize, slot: usize): void {
+  if (code === EFFECT_CT_TEMPLATE)
+    conntrackTemplate(slot, load<u32>(step, STEP_EFFECT_FIRST), load<u32>(step, STEP_EFFECT_REST) !== 0);
+  else changeMark(code, step, slot);
+}
+
+function changeMark(code: u32, step: usize, slot: usize): void {
   const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
   if (entry === 0) return;
   const first = load<u32>(step, STEP_EFFECT_FIRST);

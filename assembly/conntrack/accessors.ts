@@ -69,6 +69,11 @@ export function entryMark(entry: usize): u32 {
   return load<u32>(entry, ENTRY_MARK);
 }
 
+/** The zone, 0 for none. */
+export function entryZone(entry: usize): u32 {
+  return (load<u64>(entry, ENTRY_HIGH) >> 48) as u32;
+}
+
 export function setEntryMark(entry: usize, mark: u32): void {
   store<u32>(entry, mark, ENTRY_MARK);
 }

@@ -9,7 +9,7 @@
 
 /** u64: low endpoint | protocol << 48 | family << 56; bit 63, ICMP only: the high endpoint asks. */
 export const ENTRY_LOW: usize = 0;
-/** u64: high endpoint (bits 48.. are for the zone). */
+/** u64: high endpoint | zone << 48. */
 export const ENTRY_HIGH: usize = 8;
 /** i64: jiffies when the entry expires; while it is unconfirmed: how many jiffies it will live from confirmation. */
 export const ENTRY_TIMEOUT: usize = 16;
@@ -47,7 +47,7 @@ export const SIDE_MAXACK: usize = 12;
 /** Words 0, 1, 2 of the low and of the high IPv6 address. */
 export const ENTRY_UPPER: usize = 96;
 export const UPPER_SIZE: usize = 24;
-/** u32: connmark. 124..127 are for the zone. */
+/** u32: connmark. */
 export const ENTRY_MARK: usize = 120;
 export const ENTRY_SIZE: usize = 128;
 

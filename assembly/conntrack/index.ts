@@ -14,6 +14,7 @@ export { conntrackAhead } from './ahead';
 export { describeConnection } from './listing';
 export { conntrackReset } from './reset';
 export { carve as conntrackCarve, reserve as conntrackReserve, tablePlaces as connectionPlaces } from './table';
+export { conntrackTemplate } from './template';
 export {
   conntrackConfirm,
   conntrackConfirmed,

@@ -7,10 +7,20 @@ import {
   CONNECTION_STATUS,
   CONNECTION_TCP_STATE,
   CONNECTION_TIMEOUT,
+  CONNECTION_ZONE,
   END_PORT,
   END_SIZE,
 } from '../../src/abi/connections';
-import { entryAddress, entryFamily, entryMark, entryPort, entryProtocol, entryStatus, entryTcpState } from './accessors';
+import {
+  entryAddress,
+  entryFamily,
+  entryMark,
+  entryPort,
+  entryProtocol,
+  entryStatus,
+  entryTcpState,
+  entryZone,
+} from './accessors';
 import { ENTRY_TIMEOUT } from './entry';
 import { tableEntry } from './table';
 
@@ -24,6 +34,7 @@ export function describeConnection(place: u32, to: usize): bool {
   store<u32>(to, entryTcpState(entry), CONNECTION_TCP_STATE);
   store<i64>(to, load<i64>(entry, ENTRY_TIMEOUT), CONNECTION_TIMEOUT);
   store<u32>(to, entryMark(entry), CONNECTION_MARK);
+  store<u32>(to, entryZone(entry), CONNECTION_ZONE);
   let end = to + CONNECTION_ENDS;
   for (let direction: u32 = 0; direction < 2; direction++) {
     describeEnd(entry, direction, true, end);

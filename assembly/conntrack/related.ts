@@ -16,7 +16,8 @@ import { GRE_NONE, greKey } from './gre';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpQuestion } from './icmp';
 import { icmpv6Question } from './icmpv6';
 import { find } from './table';
-import { directionOf, keyAsks, keyIPv4, keyIPv6 } from './tuple';
+import { zone } from './template';
+import { directionOf, keyAsks, keyIPv4, keyIPv6, keyZone } from './tuple';
 
 const IPV4_HEADER_SIZE: u32 = 20;
 const IPV6_HEADER_SIZE: u32 = 40;
@@ -56,6 +57,7 @@ export function findRelated(slot: usize, inner: usize, present: u32, family: u32
   }
   const icmp = protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6;
   if (icmp) keyAsks(!asks);
+  if (zone !== 0) keyZone(zone);
   const entry = find(now);
   if (entry === 0) return INVALID_ICMP_UNRELATED;
   const direction: u32 = icmp ? (asks ? 1 : 0) : directionOf(entry);

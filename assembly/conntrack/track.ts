@@ -87,7 +87,8 @@ import { findRelated, relatedDirection, relatedEntry } from './related';
 import { sctpCheck, sctpPacket } from './sctp';
 import { addStatus, create, find, insert, release, releaseLater, remove, tableInit, tableLive } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck, tcpPacket } from './tcp';
-import { directionOf, keyAsks, keyIPv4, keyIPv6 } from './tuple';
+import { enterZone, leaveZone, TEMPLATE, zone } from './template';
+import { directionOf, keyAsks, keyIPv4, keyIPv6, keyZone } from './tuple';
 import { udpCheck, udpliteCheck, udplitePacket, udpPacket } from './udp';
 
 /** Beside INVALID_*: no memory for an entry, which the kernel answers by dropping the packet. */
@@ -119,7 +120,21 @@ export function conntrackLive(): u32 {
  * Out: false when the packet is dropped.
  */
 export function conntrackIn(slot: usize, prerouting: bool): bool {
-  if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_UNTRACKED || load<u32>(slot, PACKET_CT_ENTRY) !== 0) return true;
+  if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_UNTRACKED) return true;
+  const known = load<u32>(slot, PACKET_CT_ENTRY) as usize;
+  if (known !== 0) return known === TEMPLATE ? conntrackInZone(slot, prerouting) : true;
+  return look(slot, prerouting);
+}
+
+/** CT said where to look. */
+function conntrackInZone(slot: usize, prerouting: bool): bool {
+  enterZone(slot);
+  const goesOn = look(slot, prerouting);
+  leaveZone();
+  return goesOn;
+}
+
+function look(slot: usize, prerouting: bool): bool {
   const verify = prerouting && flag(TRACKING_FLAG_CHECKSUM);
   if (load<u32>(slot, PACKET_CT_GUESS) !== 0 && plainSegment(slot, verify)) return true;
   const reason = judge(slot, verify);
@@ -241,7 +256,7 @@ function answer(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   const now = jiffies(slot);
   key(slot, protocol, sport, dport);
   keyAsks(false);
-  const entry = find(now);
+  const entry = search(now);
   if (entry === 0) return INVALID_ICMP_NEW;
   tracker(entry, protocol, 1, now);
   addStatus(entry, STATUS_SEEN_REPLY);
@@ -265,13 +280,19 @@ function key(slot: usize, protocol: u32, sport: u32, dport: u32): void {
   }
 }
 
+/** The live entry with the key in hand, in the packet's zone. */
+function search(now: i64): usize {
+  if (zone !== 0) keyZone(zone);
+  return find(now);
+}
+
 /** Looks the connection up or opens one, asks the tracker, and tells the slot. */
 function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   const now = jiffies(slot);
   const question = protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6;
   key(slot, protocol, sport, dport);
   if (question) keyAsks(true);
-  let entry = find(now);
+  let entry = search(now);
   let direction: u32 = 0;
   let result: u32 = TCP_REPEAT;
   if (entry !== 0) {

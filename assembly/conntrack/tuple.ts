@@ -79,6 +79,12 @@ export function keyIPv6(source: usize, destination: usize, sport: u32, dport: u3
   keyHash = finish(mix(hash, load<u64>(KEY_UPPER, 16)));
 }
 
+/** Behind all other parts of a key: connections of different zones know nothing of each other. */
+export function keyZone(zone: u32): void {
+  keyHigh |= (zone as u64) << 48;
+  keyHash = finish(mix(keyHash as u64, zone as u64));
+}
+
 /**
  * ICMP only, behind keyIPv4 or keyIPv6: who asks becomes part of the key, for an identifier can look like the type and code that stand for
  * the other port. `question`: the packet asks.

@@ -11,6 +11,8 @@ export const CONNECTION_TCP_STATE = 12;
 export const CONNECTION_TIMEOUT = 16;
 /** u32. */
 export const CONNECTION_MARK = 24;
+/** u32: the zone, 0 none. */
+export const CONNECTION_ZONE = 28;
 /** Four ends: source and destination of the original tuple, then of the reply. */
 export const CONNECTION_ENDS = 32;
 /** An end: four words of the address, most significant first (IPv4: the first only); the port. Of ICMP the source's is the id, the destination's type << 8 | code. */

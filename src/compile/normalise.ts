@@ -98,8 +98,8 @@ export function needsConntrack(rules: RuleSet): boolean {
       match.assumed === undefined ? findMatch(match.name, rules.family)?.needsConntrack : registersConntrack(match.name),
     );
     if (found || target?.kind !== 'extension') return found;
-    return target.assumed === undefined
-      ? findTarget(target.name, rules.family)?.needsConntrack === true
-      : registersConntrack(target.name);
+    if (target.assumed !== undefined) return registersConntrack(target.name);
+    const needs = findTarget(target.name, rules.family)?.needsConntrack;
+    return typeof needs === 'function' ? needs(target.options) : needs === true;
   });
 }

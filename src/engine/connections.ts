@@ -39,6 +39,7 @@ function readConnection(view: DataView, timeout: number): ConntrackEntry {
     unreplied: (status & STATUS_SEEN_REPLY) === 0,
     assured: (status & STATUS_ASSURED) !== 0,
     mark: word(abi.CONNECTION_MARK),
+    ...(word(abi.CONNECTION_ZONE) === 0 ? {} : { zones: [`zone=${word(abi.CONNECTION_ZONE)}`] }),
   };
 }
 

@@ -123,7 +123,8 @@ export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
 
 export interface TargetExtension<O = unknown> extends ExtensionBase<O> {
   kind: 'target';
-  needsConntrack?: boolean;
+  /** True when a rule with this target, or with these options of it, makes the kernel register conntrack. */
+  needsConntrack?: boolean | ((options: O) => boolean);
   /** The reference: the verdict, or 'continue' after having changed the packet through `effects`. */
   evaluate(
     options: O,
@@ -138,6 +139,8 @@ export interface TargetExtension<O = unknown> extends ExtensionBase<O> {
 /** What a target may change in the reference's packet. */
 export interface TargetEffects {
   setMark(mark: number): void;
+  /** How conntrack is to track the packet, unless it is there already: as a connection, untracked, or with an earlier template. `mark`: the zone is the packet's mark when it is tracked. */
+  setTemplate(template: { zone: number | 'mark' }): void;
   /** Of the packet's connection; nothing without one. */
   setConnectionMark(mark: number): void;
   /** Untracked, unless a connection or an untracked mark is there already. */

@@ -74,7 +74,7 @@ export function drawFeatures(
 /** What is of no use alone. */
 const COMPANY: Readonly<Record<string, string>> = { mark: 'MARK', MARK: 'mark', connmark: 'CONNMARK', CONNMARK: 'connmark' };
 /** Where targets stand that are legal, or of use, in one table only. */
-const TABLES: Readonly<Record<string, TableName>> = { MARK: 'mangle', CT: 'raw', NOTRACK: 'raw' };
+const TABLES: Readonly<Record<string, TableName>> = { MARK: 'mangle', CONNMARK: 'mangle', CT: 'raw', NOTRACK: 'raw' };
 
 function drawFocus(draw: Draw, names: readonly string[]): string[] {
   if (!draw.chance(0.7)) return [];

@@ -30,9 +30,9 @@ export const SCTP_STATE_WORDS: readonly string[] = [
 
 type Key = readonly (number | string)[];
 
-/** Original tuples are unique within a family and protocol. */
-function keyOf({ family, protocol, original: { source, destination, type = 0, code = 0 } }: ConntrackEntry): Key {
-  return [family, protocol, source.address, destination.address, source.port, destination.port, type, code];
+/** Original tuples are unique within a family, protocol and zone. */
+function keyOf({ family, protocol, original: { source, destination, type = 0, code = 0 }, zones = [] }: ConntrackEntry): Key {
+  return [family, protocol, source.address, destination.address, source.port, destination.port, type, code, zones.join()];
 }
 
 /**

@@ -119,8 +119,14 @@ function asksNothing(builtin: Builtin, family: Family): boolean {
 
 /** True when loading these rules makes the kernel track connections of this family. */
 export function needsConntrack(rules: RuleSet): boolean {
-  const needed = (use: { name: string; assumed?: unknown }, extension: { needsConntrack?: boolean } | undefined): boolean =>
-    use.assumed === undefined ? extension?.needsConntrack === true : registersConntrack(use.name);
+  const needed = (
+    use: { name: string; assumed?: unknown; options: unknown },
+    extension: MatchExtension | TargetExtension | undefined,
+  ): boolean => {
+    if (use.assumed !== undefined) return registersConntrack(use.name);
+    const needs = extension?.needsConntrack;
+    return typeof needs === 'function' ? needs(use.options) : needs === true;
+  };
   const byRule = ({ matches, target }: Rule): boolean =>
     matches.some((match) => needed(match, findMatch(match.name, rules.family))) ||
     (target?.kind === 'extension' && needed(target, findTarget(target.name, rules.family)));

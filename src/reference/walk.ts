@@ -133,6 +133,9 @@ function effectsOn(packet: Packet): TargetEffects {
     setMark(mark) {
       packet.mark = mark >>> 0;
     },
+    setTemplate(template) {
+      if (packet.tracking.kind === 'none') packet.tracking = { kind: 'template', ...template };
+    },
     setConnectionMark(mark) {
       if (packet.tracking.kind === 'entry') packet.tracking.connection.mark = mark >>> 0;
     },

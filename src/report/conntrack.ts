@@ -32,6 +32,7 @@ export function conntrackLine({
   unreplied,
   assured,
   mark,
+  zones = [],
 }: ConntrackEntry): string {
   const name = NAMES.get(protocol) ?? 'unknown';
   const words = [FAMILIES[family], name.padEnd(8), protocol, timeout];
@@ -40,7 +41,7 @@ export function conntrackLine({
   if (unreplied) words.push('[UNREPLIED]');
   words.push(tuple(reply, protocol));
   if (assured) words.push('[ASSURED]');
-  words.push(`mark=${mark}`, 'use=1');
+  words.push(`mark=${mark}`, ...zones, 'use=1');
   return words.join(' ');
 }
 

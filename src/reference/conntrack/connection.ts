@@ -15,6 +15,8 @@ export const opposite = (direction: Direction): Direction => (direction === ORIG
 
 export class Connection {
   readonly family: Family;
+  /** 0: none. */
+  readonly zone: number;
   readonly original: Tuple;
   readonly reply: Tuple;
   /** IPS_* bits (abi/fields.ts). */
@@ -32,8 +34,9 @@ export class Connection {
   sourceNatDone = false;
   destinationNatDone = false;
 
-  constructor(family: Family, original: Tuple, reply: Tuple) {
+  constructor(family: Family, zone: number, original: Tuple, reply: Tuple) {
     this.family = family;
+    this.zone = zone;
     this.original = original;
     this.reply = reply;
   }

@@ -31,9 +31,12 @@ export class Conntrack {
 
   /** Gives the packet its connection and state. `verify`: it came off the wire, so checksums count. A packet that has a connection already keeps it. */
   look(packet: Packet, verify: boolean): void {
-    if (packet.tracking.kind !== 'none') return;
+    const { tracking } = packet;
+    if (tracking.kind === 'entry' || tracking.kind === 'untracked') return;
+    const zone = tracking.kind === 'none' ? 0 : tracking.zone === 'mark' ? packet.mark & 0xffff : tracking.zone;
+    packet.tracking = { kind: 'none' };
     packet.invalidReason = '';
-    const reason = this.#look(packet, { profile: this.#profile, table: this.table, verify });
+    const reason = this.#look(packet, { profile: this.#profile, table: this.table, zone, verify });
     if (reason !== INVALID_NONE) packet.invalidReason = INVALID_WORDS[reason]!;
   }
 
@@ -64,11 +67,11 @@ export class Conntrack {
     const tuple = tupleOf(packet.source, packet.destination, protocol, packet.upper);
     if (tuple === null) return INVALID_SHORT;
     for (;;) {
-      let found: Found | undefined = this.table.find(packet.family, tuple, packet.now);
+      let found: Found | undefined = this.table.find(packet.family, context.zone, tuple, packet.now);
       if (found === undefined) {
         const reply = invert(tuple);
         if (reply === null) return INVALID_ICMP_TYPE;
-        found = { connection: new Connection(packet.family, tuple, reply), direction: ORIGINAL };
+        found = { connection: new Connection(packet.family, context.zone, tuple, reply), direction: ORIGINAL };
       }
       const { connection, direction } = found;
       // Taken before the tracker runs: the first answer still finds a connection without reply.

@@ -27,6 +27,7 @@ function entryOf(connection: Connection, now: number, hz: number): ConntrackEntr
   };
   if (tcp !== undefined) entry.state = TCP_STATE_WORDS[tcp.state]!;
   if (sctp !== undefined) entry.state = SCTP_STATE_WORDS[sctp.state]!;
+  if (connection.zone !== 0) entry.zones = [`zone=${connection.zone}`];
   return entry;
 }
 

@@ -63,7 +63,7 @@ function relatedTo(packet: Packet, inner: Uint8Array, context: TrackerContext): 
   const tuple = packet.family === 4 ? innerTuple4(inner) : innerTuple6(inner);
   const wanted = tuple === null ? null : invert(tuple);
   if (wanted === null) return INVALID_ICMP_INNER;
-  const found = context.table.find(packet.family, wanted, packet.now);
+  const found = context.table.find(packet.family, context.zone, wanted, packet.now);
   if (found === undefined) return INVALID_ICMP_UNRELATED;
   const inTable = found.direction === 0 ? found.connection.original : found.connection.reply;
   return sameWords(inTable.destination, packet.destination) ? found : INVALID_ICMP_MISMATCH;

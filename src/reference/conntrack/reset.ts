@@ -16,6 +16,7 @@ export function answerWithReset(packet: Packet, profile: Profile, offTheWire: bo
   const context: TrackerContext = {
     profile: { ...profile, sysctls: { ...profile.sysctls, nf_conntrack_checksum: 1 } },
     table: new ConnectionTable(),
+    zone: 0,
     verify: offTheWire,
   };
   if (checksumFails(packet, context, TCP)) return;

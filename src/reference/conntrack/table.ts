@@ -18,9 +18,9 @@ export class ConnectionTable {
   /** How many were ever confirmed. */
   confirmed = 0;
 
-  /** The live entry of a tuple. */
-  find(family: Family, tuple: Tuple, now: number): Found | undefined {
-    const found = this.#entries.get(keyOf(family, tuple));
+  /** The live entry of a tuple in a zone. */
+  find(family: Family, zone: number, tuple: Tuple, now: number): Found | undefined {
+    const found = this.#entries.get(keyOf(family, zone, tuple));
     if (found === undefined) return undefined;
     if (found.connection.timeout - now > 0) return found;
     this.remove(found.connection);
@@ -32,8 +32,8 @@ export class ConnectionTable {
     connection.timeout += now;
     connection.status |= STATUS_CONFIRMED;
     this.confirmed++;
-    this.#entries.set(keyOf(connection.family, connection.original), { connection, direction: ORIGINAL });
-    this.#entries.set(keyOf(connection.family, connection.reply), { connection, direction: REPLY });
+    this.#entries.set(keyOf(connection.family, connection.zone, connection.original), { connection, direction: ORIGINAL });
+    this.#entries.set(keyOf(connection.family, connection.zone, connection.reply), { connection, direction: REPLY });
     if (++this.#added % SWEEP_EVERY === 0) this.#sweep(now);
   }
 
@@ -47,7 +47,7 @@ export class ConnectionTable {
   remove(connection: Connection): void {
     connection.dead = true;
     for (const tuple of [connection.original, connection.reply]) {
-      const key = keyOf(connection.family, tuple);
+      const key = keyOf(connection.family, connection.zone, tuple);
       if (this.#entries.get(key)?.connection === connection) this.#entries.delete(key);
     }
   }

@@ -9,6 +9,8 @@ import type { ConnectionTable } from './table.ts';
 export interface TrackerContext {
   profile: Profile;
   table: ConnectionTable;
+  /** The zone the packet is tracked in, 0 without one. */
+  zone: number;
   /** The packet is at PREROUTING and came off the wire: checksums are verified there only. */
   verify: boolean;
 }

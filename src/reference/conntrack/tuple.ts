@@ -67,8 +67,8 @@ export function invert(tuple: Tuple): Tuple | null {
   return { ...turned, sourcePort: tuple.sourcePort, destinationPort: other * 256 + (tuple.destinationPort & 0xff) };
 }
 
-/** As a key of a Map. */
-export function keyOf(family: Family, tuple: Tuple): string {
+/** As a key of a Map. Connections of different zones know nothing of each other. */
+export function keyOf(family: Family, zone: number, tuple: Tuple): string {
   const { protocol, source, destination, sourcePort, destinationPort } = tuple;
-  return `${family}|${protocol}|${source.join('.')}|${sourcePort}|${destination.join('.')}|${destinationPort}`;
+  return `${family}|${zone}|${protocol}|${source.join('.')}|${sourcePort}|${destination.join('.')}|${destinationPort}`;
 }

@@ -1,0 +1,46 @@
+/** What CT says about a packet before conntrack sees it (xt_CT.c): the zone. One template at a time: it lives from the raw table to conntrack. */
+import {
+  CT_NEW,
+  CT_UNTRACKED,
+  FIELD_CT_DIRECTION,
+  FIELD_CT_STATE,
+  FIELD_CT_STATUS,
+  FIELD_MARK,
+  STATUS_CONFIRMED,
+  STATUS_ENTRY,
+} from '../../src/abi/fields';
+import { PACKET_CT_ENTRY, PACKET_CT_GUESS } from '../../src/abi/packet';
+import { ENTRY_SIZE, ENTRY_STATUS } from './entry';
+
+/** An entry of nobody: all zeros but for its status, which matches in the raw table can see. */
+export const TEMPLATE: usize = memory.data(ENTRY_SIZE as i32, 16);
+
+/** The zone packets in hand are tracked in; 0 for most. */
+export let zone: u32 = 0;
+let templateZone: u32 = 0;
+let zoneIsMark: bool = false;
+
+/** CT without --notrack. A packet that has a connection or a template, or is untracked, is left alone. */
+export function conntrackTemplate(slot: usize, id: u32, isMark: bool): void {
+  if (load<i32>(slot, FIELD_CT_STATUS * 4) < 0 || load<u32>(slot, FIELD_CT_STATE * 4) === <u32>CT_UNTRACKED) return;
+  templateZone = id;
+  zoneIsMark = isMark;
+  memory.fill(TEMPLATE, 0, ENTRY_SIZE);
+  store<u32>(TEMPLATE, STATUS_CONFIRMED, ENTRY_STATUS);
+  store<u32>(slot, CT_NEW, FIELD_CT_STATE * 4);
+  store<u32>(slot, 0, FIELD_CT_DIRECTION * 4);
+  store<u32>(slot, STATUS_CONFIRMED | STATUS_ENTRY, FIELD_CT_STATUS * 4);
+  store<u32>(slot, TEMPLATE as u32, PACKET_CT_ENTRY);
+  // What was looked up ahead was looked up in no zone.
+  store<u32>(slot, 0, PACKET_CT_GUESS);
+}
+
+/** Conntrack takes the packet's template off: it is tracked in the template's zone until leaveZone. */
+export function enterZone(slot: usize): void {
+  store<u32>(slot, 0, PACKET_CT_ENTRY);
+  zone = zoneIsMark ? load<u32>(slot, FIELD_MARK * 4) & 0xffff : templateZone;
+}
+
+export function leaveZone(): void {
+  zone = 0;
+}

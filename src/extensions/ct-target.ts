@@ -1,0 +1,120 @@
+/**
+ * `-j CT`: how the packet is to be tracked: not at all, or in a zone. Kernel: net/netfilter/xt_CT.c. With --notrack it does not make the kernel register conntrack, whatever else it
+ * says (xt_ct_tg_check returns before nf_ct_netns_get; confirmed on 6.18).
+ */
+import { EFFECT_CT_TEMPLATE } from '../abi/effects.ts';
+import { FIELD_CT_DIRECTION, FIELD_CT_STATE, FIELD_CT_STATUS } from '../abi/fields.ts';
+import { parseUnsigned } from '../model/numbers.ts';
+import type { GivenOption, TargetExtension } from './extension.ts';
+import { Given, option, textOf } from './given.ts';
+
+export interface CtOptions {
+  notrack: boolean;
+  helper?: string;
+  timeout?: string;
+  /** Names, in the order iptables-save prints them; they say who is told, nothing happens to packets. */
+  events: readonly string[];
+  expectationEvents: readonly string[];
+  /** 0 is none. `mark`: the packet's mark, its lower half. */
+  zone: number | 'mark';
+}
+
+const NOT_YET = ['zone-orig', 'zone-reply'];
+const specs = [
+  option('notrack', { argument: 'none' }),
+  ...['helper', 'timeout', 'ctevents', 'expevents', ...NOT_YET, 'zone'].map((name) => option(name)),
+];
+const EVENTS = ['new', 'related', 'destroy', 'reply', 'assured', 'protoinfo', 'helper', 'mark', 'natseqinfo', 'secmark'];
+const EXPECTATION_EVENTS = ['new'];
+
+export const CT: TargetExtension<CtOptions> = {
+  name: 'CT',
+  kind: 'target',
+  families: [4, 6],
+  legality: { tables: ['raw'] },
+  options: specs,
+  about: 'no connection tracking (--notrack), zones (--zone), events; no helpers yet',
+  needsConntrack: ({ notrack }) => !notrack,
+
+  parse(given, context) {
+    const all = new Given('CT', specs, given, context);
+    const later = (one: GivenOption, what: string): Error =>
+      context.error(`CT: ${what}`, { at: one.position, kind: 'unsupported' });
+    for (const name of NOT_YET) {
+      const one = all.get(name);
+      if (one !== undefined) throw later(one, `--${name} is an option of iptables that wasmtables does not know yet`);
+    }
+    const notrack = all.has('notrack');
+    const [helper, timeout] = [all.get('helper'), all.get('timeout')];
+    // What is not tracked has no use for the rest, and the kernel does not look at it.
+    if (helper !== undefined && !notrack) throw later(helper, 'connection tracking helpers (--helper) are not there yet');
+    if (timeout !== undefined && !notrack) {
+      throw all.complain(
+        timeout,
+        `there is no timeout policy "${textOf(timeout)}"`,
+        'policies are made by nfct; the defaults are sysctls: --sysctl nf_conntrack_...',
+      );
+    }
+    const zone = all.get('zone');
+    return {
+      notrack,
+      ...(helper === undefined ? {} : { helper: textOf(helper) }),
+      ...(timeout === undefined ? {} : { timeout: textOf(timeout) }),
+      events: readEvents(all, 'ctevents', EVENTS),
+      expectationEvents: readEvents(all, 'expevents', EXPECTATION_EVENTS),
+      zone: zone === undefined ? 0 : readZone(all, zone),
+    };
+  },
+
+  print({ notrack, helper, timeout, events, expectationEvents, zone }) {
+    const words = [
+      notrack ? ' --notrack' : '',
+      helper === undefined ? '' : ` --helper ${helper}`,
+      timeout === undefined ? '' : ` --timeout ${timeout}`,
+      events.length === 0 ? '' : ` --ctevents ${events.join(',')}`,
+      expectationEvents.length === 0 ? '' : ` --expevents ${expectationEvents.join(',')}`,
+      zone === 0 ? '' : ` --zone ${zone}`,
+    ];
+    return words.join('');
+  },
+
+  evaluate({ notrack, zone }, _, effects) {
+    if (notrack) effects.notrack();
+    else effects.setTemplate({ zone });
+    return 'continue';
+  },
+
+  lower({ notrack, zone }) {
+    if (notrack) return { kind: 'notrack' };
+    const parameters = zone === 'mark' ? [0, 1] : [zone, 0];
+    return {
+      kind: 'effect',
+      code: EFFECT_CT_TEMPLATE,
+      parameters,
+      changes: [FIELD_CT_STATE, FIELD_CT_DIRECTION, FIELD_CT_STATUS],
+    };
+  },
+
+  generate(draw) {
+    if (draw.chance(0.3)) return ['--notrack'];
+    const zone = draw.chance(0.7) ? ['--zone', draw.pick(['0', '1', '1', '2', '65535', 'mark'])] : [];
+    const events = draw.chance(0.2) ? ['--ctevents', draw.pick(['new', 'destroy,new', 'mark,reply,assured'])] : [];
+    return [...zone, ...events, ...(draw.chance(0.1) ? ['--expevents', 'new'] : [])];
+  },
+};
+
+/** In iptables' own order, each once. */
+function readEvents(all: Given, name: string, known: readonly string[]): string[] {
+  const one = all.get(name);
+  if (one === undefined) return [];
+  const words = textOf(one).split(',');
+  if (!words.every((word) => known.includes(word))) throw all.wants(one, `a list of ${known.join(', ')}`);
+  return known.filter((word) => words.includes(word));
+}
+
+function readZone(all: Given, one: GivenOption): number | 'mark' {
+  if (textOf(one).toLowerCase() === 'mark') return 'mark';
+  const zone = parseUnsigned(textOf(one), 0xffff);
+  if (zone === undefined) throw all.wants(one, 'a number from 0 to 65535, or mark');
+  return zone;
+}
