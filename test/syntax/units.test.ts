@@ -153,10 +153,10 @@ describe('extensions that are not there', () => {
   });
 
   it('an implicit protocol match too', () => {
-    const sctp = '*filter\n-A INPUT -p sctp --dport 80 -j DROP\nCOMMIT\n';
-    expect(parseSaveAll(sctp, { file: 'r' }).errors[0]).toMatchObject({ kind: 'unsupported', position: { line: 2, column: 18 } });
-    const rule = parseSave(sctp, { file: 'r', unsupported: 'assume-miss' }).tables[0]?.chains[0]?.rules[0];
-    expect(rule?.matches[0]).toMatchObject({ name: 'sctp', assumed: { as: 'miss', text: '--dport 80' } });
+    const dccp = '*filter\n-A INPUT -p dccp --dport 80 -j DROP\nCOMMIT\n';
+    expect(parseSaveAll(dccp, { file: 'r' }).errors[0]).toMatchObject({ kind: 'unsupported', position: { line: 2, column: 18 } });
+    const rule = parseSave(dccp, { file: 'r', unsupported: 'assume-miss' }).tables[0]?.chains[0]?.rules[0];
+    expect(rule?.matches[0]).toMatchObject({ name: 'dccp', assumed: { as: 'miss', text: '--dport 80' } });
   });
 
   it('a name for the other family is told', () => {
