@@ -68,15 +68,13 @@ import {
   STATUS_SRC_NAT_DONE,
   STATUS_VISIBLE,
 } from './entry';
-import { genericPacket } from './generic';
-import { GRE_NONE, greKey, grePacket } from './gre';
-import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpCheck, icmpIsError, icmpPacket, icmpQuestion } from './icmp';
+import { GRE_NONE, greKey } from './gre';
+import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpCheck, icmpIsError, icmpQuestion } from './icmp';
 import {
   ICMPV6_REDIRECT,
   icmpv6Check,
   icmpv6IsError,
   icmpv6IsUntracked,
-  icmpv6Packet,
   icmpv6Question,
   REDIRECT_INNER,
   redirectInner,
@@ -84,12 +82,13 @@ import {
 import { flag, takeParameters } from './parameters';
 import { plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
-import { sctpCheck, sctpPacket } from './sctp';
+import { sctpCheck } from './sctp';
 import { addStatus, create, find, insert, release, releaseLater, remove, tableInit, tableLive } from './table';
-import { TCP_KILL, TCP_REPEAT, tcpCheck, tcpPacket } from './tcp';
+import { TCP_KILL, TCP_REPEAT, tcpCheck } from './tcp';
 import { enterZone, leaveZone, TEMPLATE, zone } from './template';
+import { tracker } from './trackers';
 import { directionOf, keyAsks, keyIPv4, keyIPv6, keyZone } from './tuple';
-import { udpCheck, udpliteCheck, udplitePacket, udpPacket } from './udp';
+import { udpCheck, udpliteCheck } from './udp';
 
 /** Beside INVALID_*: no memory for an entry, which the kernel answers by dropping the packet. */
 const NO_ENTRY: u32 = 0x10000;
@@ -326,19 +325,6 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
     const known = (status & STATUS_SEEN_REPLY) !== 0;
     attach(slot, known ? CT_ESTABLISHED : status & STATUS_EXPECTED ? CT_RELATED : CT_NEW, 0, entry);
   }
-  return INVALID_NONE;
-}
-
-/** The tracker of a protocol. Out: INVALID_NONE, INVALID_*, TCP_REPEAT or TCP_KILL. */
-function tracker(entry: usize, protocol: u32, direction: u32, now: i64): u32 {
-  if (protocol === PROTOCOL_TCP) return tcpPacket(entry, direction, now);
-  if (protocol === PROTOCOL_UDP) udpPacket(entry, now);
-  else if (protocol === PROTOCOL_ICMP) icmpPacket(entry, now);
-  else if (protocol === PROTOCOL_ICMPV6) icmpv6Packet(entry, now);
-  else if (protocol === PROTOCOL_SCTP) return sctpPacket(entry, direction, now);
-  else if (protocol === PROTOCOL_UDPLITE) udplitePacket(entry, now);
-  else if (protocol === PROTOCOL_GRE) grePacket(entry, now);
-  else genericPacket(entry, now);
   return INVALID_NONE;
 }
 
