@@ -31,6 +31,7 @@ export interface ProfileOptions {
   prestack: 'kernel' | 'lenient';
   sysctl: string[];
   seed?: number;
+  nfqueue?: 'absent' | 'accept' | 'drop';
 }
 
 export const many = (value: string, before: string[] = []): string[] => [...before, value];
@@ -73,7 +74,7 @@ export function addHostOptions(command: Command): Command {
     .addOption(new Option('--route <file>', 'its routes, as "ip -j route" prints them; twice for IPv4 and IPv6').argParser(many));
 }
 
-/** --backend, --kernel, --hz, --sysctl, --prestack, --seed. */
+/** --backend, --kernel, --hz, --sysctl, --prestack, --seed, --nfqueue. */
 export function addProfileOptions(command: Command): Command {
   return command
     .optionsGroup('Kernel:')
@@ -98,6 +99,13 @@ export function addProfileOptions(command: Command): Command {
       new Option('--seed <n>', 'of what the kernel draws at random (statistic --mode random)').argParser(
         wholeNumber('--seed', 0, 0xffffffff),
       ),
+    )
+    .addOption(
+      new Option('--nfqueue <verdict>', 'what a program at a queue says; absent (the default): none listens').choices([
+        'absent',
+        'accept',
+        'drop',
+      ]),
     );
 }
 
@@ -134,8 +142,9 @@ export function profileOf(options: ProfileOptions): Profile {
     if (value > HIGHEST_SYSCTL) throw new UsageError(`--sysctl ${name}: ${value} is more than an int holds`);
     sysctls[name] = value;
   }
-  const { backend, kernel, hz, prestack, seed } = options;
-  return { backend, kernel, hz, prestack, sysctls, ...(seed === undefined ? {} : { seed }) };
+  const { backend, kernel, hz, prestack, seed, nfqueue } = options;
+  const rare = { ...(seed === undefined ? {} : { seed }), ...(nfqueue === undefined ? {} : { nfqueue }) };
+  return { backend, kernel, hz, prestack, sysctls, ...rare };
 }
 
 /** The host flags as the model wants them; undefined when none was given (then it is guessed). */

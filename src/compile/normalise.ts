@@ -54,8 +54,8 @@ function lowerTarget(target: Target | null, { family, profile }: NormaliseContex
   switch (target.kind) {
     case 'verdict':
       if (target.verdict === 'RETURN') return { kind: 'return' };
-      // Nobody listens to the queue, so the kernel drops what is sent there.
-      return { kind: 'verdict', verdict: target.verdict === 'ACCEPT' ? 'ACCEPT' : 'DROP' };
+      if (target.verdict === 'QUEUE') return { kind: 'verdict', verdict: profile.nfqueue === 'accept' ? 'ACCEPT' : 'DROP' };
+      return { kind: 'verdict', verdict: target.verdict };
     case 'chain':
       return { kind: target.goto ? 'goto' : 'jump', chain: target.chain };
     case 'extension': {

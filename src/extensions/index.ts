@@ -3,6 +3,9 @@ import type { Family } from '../model/ruleset.ts';
 import { addrtype } from './addrtype.ts';
 import { ah } from './ah.ts';
 import { ah6 } from './ah6.ts';
+import { AUDIT } from './audit.ts';
+import { CHECKSUM } from './checksum-target.ts';
+import { CLASSIFY } from './classify.ts';
 import { comment } from './comment.ts';
 import { connmark } from './connmark.ts';
 import { CONNMARK } from './connmark-target.ts';
@@ -16,6 +19,7 @@ import { hashlimit } from './hashlimit.ts';
 import { hl } from './hl.ts';
 import { icmp } from './icmp.ts';
 import { icmp6 } from './icmp6.ts';
+import { IDLETIMER } from './idletimer.ts';
 import { iprange } from './iprange.ts';
 import { length } from './length.ts';
 import { limit } from './limit.ts';
@@ -25,6 +29,7 @@ import { mark } from './mark.ts';
 import { MARK } from './mark-target.ts';
 import { multiport } from './multiport.ts';
 import { NFLOG } from './nflog.ts';
+import { NFQUEUE } from './nfqueue.ts';
 import { NOTRACK } from './notrack.ts';
 import { pkttype } from './pkttype.ts';
 import { quota } from './quota.ts';
@@ -36,7 +41,9 @@ import { statistic } from './statistic.ts';
 import { string } from './string.ts';
 import { tcp } from './tcp.ts';
 import { tcpmss } from './tcpmss.ts';
+import { TEE } from './tee.ts';
 import { tos } from './tos.ts';
+import { TRACE } from './trace-target.ts';
 import { ttl } from './ttl.ts';
 import { u32 } from './u32.ts';
 import { udp } from './udp.ts';
@@ -75,7 +82,7 @@ const matches = [
   ah,
   ah6,
 ];
-const targets = [REJECT, LOG, NFLOG, MARK, CONNMARK, CT, NOTRACK];
+const targets = [REJECT, LOG, NFLOG, MARK, CONNMARK, CT, NOTRACK, CLASSIFY, AUDIT, CHECKSUM, TRACE, TEE, NFQUEUE, IDLETIMER];
 
 export const extensions: readonly Extension[] = [...matches, ...targets];
 

@@ -12,7 +12,7 @@ import { boundariesOf } from './boundaries.ts';
 import { drawHost, drawSysctls, plainHost } from './hosts.ts';
 import { ETHERNET, frameOf, LINKS, type Link } from './links.ts';
 import { type FuzzPacket, Traffic, type TrafficFeatures } from './packets.ts';
-import { drawFeatures, generateRules, type Judge, type RuleFeatures } from './rules.ts';
+import { drawFeatures, generateRules, type Judge, type RuleFeatures, WITHOUT } from './rules.ts';
 
 export interface FuzzCase {
   family: Family;
@@ -41,9 +41,6 @@ export interface CaseOptions {
   /** Only these extensions. */
   only?: readonly string[];
 }
-
-/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock. */
-const WITHOUT: Record<Judge, readonly string[]> = { software: [], kernel: ['limit', 'NFLOG'], virtual: ['NFLOG'] };
 
 /** The hooks packets meet. */
 const HOOKS: Record<TrafficFeatures['topology'], readonly string[]> = {

@@ -6,6 +6,7 @@ import { referenceSession } from '../replay/reference-session.ts';
 import type { CaseOptions, FuzzCase } from './case.ts';
 import type { Answer } from './differential.ts';
 import { type OnRelation, RELATIONS } from './metamorphic.ts';
+import { WITHOUT } from './rules.ts';
 import type { Witness } from './witness.ts';
 
 /** Counts by kind, then by word. */
@@ -201,7 +202,7 @@ function rarelyMissing(
   options: CaseOptions,
   missing: (kind: Kind, words: readonly string[]) => string[],
 ): string[] {
-  const without = options.judge === 'software' ? [] : options.judge === 'kernel' ? ['limit', 'NFLOG'] : ['NFLOG'];
+  const without = WITHOUT[options.judge];
   const usable = extensions.filter(
     ({ name, families }) => !without.includes(name) && (options.family === undefined || families.includes(options.family)),
   );

@@ -9,6 +9,13 @@ import { rulePools } from './pools.ts';
 /** Whom a case is for: software takes everything; the running kernel has its own clock; kernels on the capture's clock take pauses and limits too. */
 export type Judge = 'software' | 'kernel' | 'virtual';
 
+/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock; TEE's copies count; AUDIT tells the machine's own log. */
+export const WITHOUT: Record<Judge, readonly string[]> = {
+  software: [],
+  kernel: ['limit', 'NFLOG', 'TEE', 'AUDIT'],
+  virtual: ['NFLOG', 'TEE', 'AUDIT'],
+};
+
 export interface RuleFeatures {
   /** Extension names a run may use; swarm style: each run switches some off. */
   extensions: readonly string[];
@@ -73,8 +80,17 @@ export function drawFeatures(
 
 /** What is of no use alone. */
 const COMPANY: Readonly<Record<string, string>> = { mark: 'MARK', MARK: 'mark', connmark: 'CONNMARK', CONNMARK: 'connmark' };
+/** Where a backend takes them that the other does not ask. */
+const ONLY: Readonly<Record<string, TableName>> = { TRACE: 'raw' };
 /** Where targets stand that are legal, or of use, in one table only. */
-const TABLES: Readonly<Record<string, TableName>> = { MARK: 'mangle', CONNMARK: 'mangle', CT: 'raw', NOTRACK: 'raw' };
+const TABLES: Readonly<Record<string, TableName>> = {
+  MARK: 'mangle',
+  CONNMARK: 'mangle',
+  CT: 'raw',
+  NOTRACK: 'raw',
+  TRACE: 'raw',
+  CHECKSUM: 'mangle',
+};
 
 function drawFocus(draw: Draw, names: readonly string[]): string[] {
   if (!draw.chance(0.7)) return [];
@@ -239,6 +255,7 @@ class RuleWriter {
         this.#usable(extension.name) &&
         extension.families.includes(this.#family) &&
         (extension.legality?.tables?.includes(table) ?? true) &&
+        (ONLY[extension.name] ?? table) === table &&
         (extension.legality?.hooks?.includes(chain) ?? true),
     );
     const focused = usable.filter(({ name }) => this.#features.focus.includes(name));

@@ -17,6 +17,8 @@ export interface Profile {
   sysctls: Record<string, number>;
   /** Of the random numbers that `statistic --mode random` draws; 0 when not given. */
   seed?: number;
+  /** What a program at a queue (NFQUEUE, QUEUE) says; absent, the default: none listens. */
+  nfqueue?: 'absent' | 'accept' | 'drop';
 }
 
 /** Values of all three kernels. Timeouts in seconds. */

@@ -70,8 +70,9 @@ export function walk(base: ReadyChain, packet: Packet, context: WalkContext): Wa
         ({ chain, next } = callers.pop() ?? policyOf(base));
         continue;
       }
-      // Nobody reads the queue, so what goes there is dropped.
-      return { verdict: target.verdict === 'ACCEPT' ? 'ACCEPT' : 'DROP', rule: word, tcpReset: false };
+      // Where nobody reads the queue, what goes there is dropped.
+      const accepts = target.verdict === 'ACCEPT' || (target.verdict === 'QUEUE' && context.plain.profile.nfqueue === 'accept');
+      return { verdict: accepts ? 'ACCEPT' : 'DROP', rule: word, tcpReset: false };
     }
     const verdict = target.extension.evaluate(target.options, packet, effectsOn(packet), context.plain);
     if (verdict !== 'continue') return { verdict, rule: word, tcpReset: target.tcpReset };
