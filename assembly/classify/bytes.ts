@@ -1,8 +1,23 @@
 /** Tests that read the packet's bytes; parameters as abi/special.ts lists them. */
 import { FIELD_FAMILY, FIELD_TTL } from '../../src/abi/fields.ts';
 import { PACKET_IP } from '../../src/abi/packet.ts';
-import { SPECIAL_PAYLOAD, SPECIAL_STRING, SPECIAL_TCPMSS, SPECIAL_U32, TEST_HIT, TEST_MISS } from '../../src/abi/special.ts';
+import {
+  SPECIAL_DCCP_OPTION,
+  SPECIAL_EUI64,
+  SPECIAL_HEADER_OPTIONS,
+  SPECIAL_IPV6_HEADERS,
+  SPECIAL_PAYLOAD,
+  SPECIAL_ROUTING_ADDRESSES,
+  SPECIAL_SEGMENTS,
+  SPECIAL_STRING,
+  SPECIAL_TCPMSS,
+  SPECIAL_U32,
+  TEST_HIT,
+  TEST_MISS,
+} from '../../src/abi/special.ts';
 import { setTtl } from '../packet/rewrite.ts';
+import { dccpOption } from './dccp.ts';
+import { eui64, headerOptions, ipv6Headers, routingAddresses, segments } from './ipv6.ts';
 import { payload } from './payload.ts';
 import { stringFound } from './string.ts';
 import { maximumSegment } from './tcp.ts';
@@ -35,6 +50,18 @@ function read(code: u32, parameters: usize, slot: usize): u32 {
       return answer(u32Holds(parameters, slot));
     case SPECIAL_TCPMSS:
       return maximumSegment(parameters, slot);
+    case SPECIAL_IPV6_HEADERS:
+      return answer(ipv6Headers(parameters, slot));
+    case SPECIAL_ROUTING_ADDRESSES:
+      return answer(routingAddresses(parameters, slot));
+    case SPECIAL_HEADER_OPTIONS:
+      return answer(headerOptions(parameters, slot));
+    case SPECIAL_SEGMENTS:
+      return answer(segments(parameters, slot));
+    case SPECIAL_EUI64:
+      return answer(eui64(slot));
+    case SPECIAL_DCCP_OPTION:
+      return dccpOption(parameters, slot);
     default:
       return TEST_MISS;
   }

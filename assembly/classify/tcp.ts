@@ -24,7 +24,7 @@ export function tcpOption(parameters: usize, slot: usize): u32 {
 }
 
 /** Kinds 0 and 1, a kind at the very end and a length of 0 are one byte long; an end of list does not end the search. */
-function hasOption(options: usize, length: u32, kind: u32): bool {
+export function hasOption(options: usize, length: u32, kind: u32): bool {
   let at: u32 = 0;
   while (at < length) {
     const here = load<u8>(options + (at as usize)) as u32;

@@ -39,6 +39,27 @@ export const SPECIAL_STRING = 41;
 export const SPECIAL_U32 = 42;
 /** tcpmss: low, high, invert. */
 export const SPECIAL_TCPMSS = 43;
+/** ipv6header: 0 exactly these headers, 1 all of them (--soft); flags HEADERS_*; invert: none of them when soft. */
+export const SPECIAL_IPV6_HEADERS = 44;
+/** rt --rt-0-addrs: 1 exactly these addresses, 0 these in this order among others; their number; 4 words each. The header is whole. */
+export const SPECIAL_ROUTING_ADDRESSES = 45;
+/** hbh and dst: protocol number of the header, number of options; each: type, length (255: any). The header is whole. */
+export const SPECIAL_HEADER_OPTIONS = 46;
+/** srh: bits of what is asked for (1 previous, 2 next, 4 last segment), bits of what is inverted, then for each of the three 4 address words and 4 mask words. */
+export const SPECIAL_SEGMENTS = 47;
+/** eui64: no parameters. */
+export const SPECIAL_EUI64 = 48;
+/** dccp --dccp-option: kind, invert, what a malformed header answers (TEST_HOTDROP or TEST_HOTDROP_MATCHED). */
+export const SPECIAL_DCCP_OPTION = 49;
+
+export const HEADERS_HOP_BY_HOP = 128;
+export const HEADERS_DESTINATION = 64;
+export const HEADERS_ROUTING = 32;
+export const HEADERS_FRAGMENT = 16;
+export const HEADERS_AUTHENTICATION = 8;
+export const HEADERS_ESP = 4;
+export const HEADERS_NONE = 2;
+export const HEADERS_PROTOCOL = 1;
 
 /** Bases of SPECIAL_PAYLOAD: the IP header; the transport header; with the number of its protocol below it, the first IPv6 extension header of that kind. */
 export const PAYLOAD_NETWORK = 0;

@@ -94,7 +94,7 @@ export class TestPool {
       invert: 'invert' in test && test.invert,
       drops,
       mayDrop,
-      mayDropMatched: test.kind === 'special' && test.code === special.SPECIAL_SCTP_CHUNKS,
+      mayDropMatched: test.kind === 'special' && MATCHES_AND_DROPS.has(test.code),
       effective: mayDrop || stateful,
       state: stateful ? this.place(test.shared) : -1,
     };
@@ -114,6 +114,9 @@ export class TestPool {
   }
 }
 
+/** Special tests that may match and drop (TEST_HOTDROP_MATCHED). */
+const MATCHES_AND_DROPS = new Set([special.SPECIAL_SCTP_CHUNKS, special.SPECIAL_DCCP_OPTION]);
+
 /** Special tests that never hot-drop. */
 const HARMLESS = new Set([
   special.SPECIAL_CONNMARK,
@@ -127,6 +130,11 @@ const HARMLESS = new Set([
   special.SPECIAL_RECENT,
   special.SPECIAL_STRING,
   special.SPECIAL_U32,
+  special.SPECIAL_IPV6_HEADERS,
+  special.SPECIAL_ROUTING_ADDRESSES,
+  special.SPECIAL_HEADER_OPTIONS,
+  special.SPECIAL_SEGMENTS,
+  special.SPECIAL_EUI64,
 ]);
 
 function isHarmless({ code, parameters }: Test & { kind: 'special' }): boolean {

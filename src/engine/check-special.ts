@@ -21,6 +21,12 @@ const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
   [special.SPECIAL_STRING, isString],
   [special.SPECIAL_U32, isU32],
   [special.SPECIAL_TCPMSS, 3],
+  [special.SPECIAL_IPV6_HEADERS, 3],
+  [special.SPECIAL_ROUTING_ADDRESSES, (parameters) => parameters.length >= 2 && parameters.length === 2 + parameters[1]! * 4],
+  [special.SPECIAL_HEADER_OPTIONS, (parameters) => parameters.length >= 2 && parameters.length === 2 + parameters[1]! * 2],
+  [special.SPECIAL_SEGMENTS, 26],
+  [special.SPECIAL_EUI64, 0],
+  [special.SPECIAL_DCCP_OPTION, 3],
 ]);
 
 /** True when the engine may run special test `code` with these parameters. */

@@ -11,22 +11,28 @@ import { connmark } from './connmark.ts';
 import { CONNMARK } from './connmark-target.ts';
 import { conntrack } from './conntrack.ts';
 import { CT } from './ct-target.ts';
+import { dccp } from './dccp.ts';
 import { dscp } from './dscp.ts';
 import { ecn } from './ecn.ts';
 import { esp } from './esp.ts';
+import { eui64 } from './eui64.ts';
 import type { Extension, MatchExtension, TargetExtension } from './extension.ts';
+import { frag } from './frag.ts';
 import { hashlimit } from './hashlimit.ts';
+import { dst, hbh } from './header-options.ts';
 import { hl } from './hl.ts';
 import { icmp } from './icmp.ts';
 import { icmp6 } from './icmp6.ts';
 import { IDLETIMER } from './idletimer.ts';
 import { iprange } from './iprange.ts';
+import { ipv6header } from './ipv6header.ts';
 import { length } from './length.ts';
 import { limit } from './limit.ts';
 import { LOG } from './log.ts';
 import { mac } from './mac.ts';
 import { mark } from './mark.ts';
 import { MARK } from './mark-target.ts';
+import { mh } from './mh.ts';
 import { multiport } from './multiport.ts';
 import { NFLOG } from './nflog.ts';
 import { NFQUEUE } from './nfqueue.ts';
@@ -35,7 +41,9 @@ import { pkttype } from './pkttype.ts';
 import { quota } from './quota.ts';
 import { recent } from './recent.ts';
 import { REJECT } from './reject.ts';
+import { rt } from './rt.ts';
 import { sctp } from './sctp.ts';
+import { srh } from './srh.ts';
 import { state } from './state.ts';
 import { statistic } from './statistic.ts';
 import { string } from './string.ts';
@@ -81,6 +89,15 @@ const matches = [
   esp,
   ah,
   ah6,
+  frag,
+  rt,
+  hbh,
+  dst,
+  ipv6header,
+  mh,
+  eui64,
+  srh,
+  dccp,
 ];
 const targets = [REJECT, LOG, NFLOG, MARK, CONNMARK, CT, NOTRACK, CLASSIFY, AUDIT, CHECKSUM, TRACE, TEE, NFQUEUE, IDLETIMER];
 

@@ -59,14 +59,27 @@ function header(draw: Draw, type: number, damage: boolean): number[] {
     case DESTINATION:
       return [0, ...optionsOf(draw, damage)];
     case ROUTING:
-      // Type 2 or 253 with no segments left; now and then with one.
-      return [0, 2, draw.pick([2, 253]), draw.chance(0.2) ? 1 : 0, ...new Array<number>(20).fill(0)];
+      return routing(draw);
     case AUTHENTICATION:
       // Its length counts words of four bytes, less two.
       return [0, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, ...new Array<number>(12).fill(0xaa)];
     default:
       return [0, 0, ...new Array<number>(6).fill(0)];
   }
+}
+
+/** Of types that do not route any more, with room for one address or two; mostly no segments are left. */
+function routing(draw: Draw): number[] {
+  const addresses = draw.pick([1, 1, 2]);
+  const type = draw.pick([2, 253, 2, 253, 0, 4]);
+  return [
+    0,
+    addresses * 2,
+    type,
+    draw.chance(0.3) ? 1 : 0,
+    draw.chance(0.3) ? 1 : 0,
+    ...new Array<number>(3 + addresses * 16).fill(0),
+  ];
 }
 
 /** The length byte and options of a hop-by-hop or destination header. */

@@ -8,7 +8,8 @@ export const LOCAL: Record<Family, string> = { 4: '10.9.0.1', 6: '2001:db8:9::1'
 /** The others. */
 export const REMOTE: Record<Family, readonly string[]> = {
   4: ['10.9.0.2', '10.9.0.3', '10.9.1.2', '192.0.2.77', '198.51.100.200'],
-  6: ['2001:db8:9::2', '2001:db8:9::3', '2001:db8:9:1::2', '2001:db8:ff::77', 'fd00::200'],
+  // The last one is made from a MAC, as eui64 wants it.
+  6: ['2001:db8:9::2', '2001:db8:9::3', '2001:db8:9:1::2', '2001:db8:ff::77', 'fd00::200', '2001:db8:9::ff:fe00:99'],
 };
 
 /** Addresses that have a way of their own through the stack. */

@@ -43,6 +43,8 @@ const PROTOCOL_WORDS: Record<number, string> = {
   47: 'gre',
   50: 'esp',
   51: 'ah',
+  33: 'dccp',
+  135: 'mobility-header',
 };
 /** Protocols multiport takes. */
 const PORTED = [6, 17, 33, 132, 136];

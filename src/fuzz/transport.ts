@@ -3,6 +3,7 @@ import type { Draw } from '../extensions/extension.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { Boundaries } from './boundaries.ts';
 import { icmpMessage, tcpSegment, udpDatagram } from './build-packet.ts';
+import { DCCP, dccpPacket, MOBILITY, mobilityMessage } from './rare-transport.ts';
 import { sctpPacket } from './sctp.ts';
 
 export interface Flow {
@@ -92,6 +93,12 @@ export class Transport {
         return this.#udplite(flow, fromClient);
       case SCTP:
         return { bytes: sctpPacket(this.#draw, flow, fromClient, this.#features.gentle ? 0.03 : 0.15), checksumAt: -1 };
+      case DCCP: {
+        const [from, to] = fromClient ? [flow.clientPort, flow.serverPort] : [flow.serverPort, flow.clientPort];
+        return { bytes: dccpPacket(this.#draw, from, to, this.#features.damage), checksumAt: -1 };
+      }
+      case MOBILITY:
+        return { bytes: mobilityMessage(this.#draw, this.#features.damage), checksumAt: -1 };
       case GRE:
         return { bytes: this.#gre(flow), checksumAt: -1 };
       default:

@@ -1,5 +1,14 @@
 /** Bytes that a rule set's tests ask for where packets have no field: put into packets now and then, as they are or one aside. What is asked for is read from lowered tests. */
-import { PAYLOAD_HEADER, PAYLOAD_TRANSPORT, SPECIAL_PAYLOAD, SPECIAL_STRING, SPECIAL_TCPMSS } from '../abi/special.ts';
+import {
+  PAYLOAD_HEADER,
+  PAYLOAD_TRANSPORT,
+  SPECIAL_IPV6_HEADERS,
+  SPECIAL_PAYLOAD,
+  SPECIAL_ROUTING_ADDRESSES,
+  SPECIAL_SEGMENTS,
+  SPECIAL_STRING,
+  SPECIAL_TCPMSS,
+} from '../abi/special.ts';
 import type { Draw } from '../extensions/extension.ts';
 
 interface Write {
@@ -12,10 +21,11 @@ interface Write {
 const UDP = 17;
 const TCP = 6;
 const FIRST_HEADER = 40;
+const ROUTING = 43;
 const FRAGMENT = 44;
 const AUTHENTICATION = 51;
 /** Headers that others follow. */
-const CHAINED: readonly number[] = [0, 43, FRAGMENT, AUTHENTICATION, 60];
+const CHAINED: readonly number[] = [0, ROUTING, FRAGMENT, AUTHENTICATION, 60];
 /** Where ASCII letters stand. */
 const LETTER = /[a-z]/i;
 
@@ -24,12 +34,18 @@ export class WantedBytes {
   readonly #headers = new Map<number, Write[]>();
   readonly #texts: (readonly number[])[] = [];
   readonly #segmentSizes: number[] = [];
+  /** Of routing headers: four words each. */
+  readonly #addresses: (readonly number[])[] = [];
 
   /** One special test of a rule. */
   add(code: number, parameters: readonly number[]): void {
     if (code === SPECIAL_PAYLOAD) this.#addPayload(parameters);
     if (code === SPECIAL_STRING) this.#texts.push(unpacked(parameters.slice(6), parameters[5]!));
     if (code === SPECIAL_TCPMSS) this.#segmentSizes.push(...around(parameters[0]!, parameters[1]!, 0xffff));
+    if (code === SPECIAL_IPV6_HEADERS) for (const kind of CHAINED) this.#wantHeader(kind);
+    if (code === SPECIAL_ROUTING_ADDRESSES)
+      for (let at = 2; at < parameters.length; at += 4) this.#addresses.push(parameters.slice(at, at + 4));
+    if (code === SPECIAL_SEGMENTS) for (const at of [2, 10, 18]) this.#addresses.push(parameters.slice(at, at + 4));
   }
 
   /** Kinds of IPv6 extension headers that are asked for. */
@@ -57,6 +73,8 @@ export class WantedBytes {
       const length = bytes[at + 1]!;
       const wanted = this.#headers.get(kind) ?? [];
       if (wanted.length > 0 && draw.chance(0.6)) write(draw, bytes, at, draw.pick(wanted));
+      if (kind === ROUTING && this.#addresses.length > 0 && draw.chance(0.7))
+        putAddress(draw, bytes, at, draw.pick(this.#addresses));
       at += kind === FRAGMENT ? 8 : kind === AUTHENTICATION ? (length + 2) * 4 : (length + 1) * 8;
       kind = next;
     }
@@ -67,9 +85,15 @@ export class WantedBytes {
     if (base === PAYLOAD_TRANSPORT && width > 0) this.#transport.push(one);
     if (base < PAYLOAD_HEADER) return;
     const kind = base & 255;
-    const known = this.#headers.get(kind) ?? [];
+    const known = this.#wantHeader(kind);
     // Lengths that are not those of the headers end the chain; next headers are what the chain has.
-    this.#headers.set(kind, width === 0 || offset < 2 ? known : [...known, one]);
+    if (width > 0 && offset >= 2) known.push(one);
+  }
+
+  #wantHeader(kind: number): Write[] {
+    const known = this.#headers.get(kind) ?? [];
+    this.#headers.set(kind, known);
+    return known;
   }
 }
 
@@ -87,6 +111,13 @@ function write(draw: Draw, bytes: Uint8Array, start: number, { offset, width, ma
     const at = start + offset + index;
     bytes[at] = (bytes[at]! & ~own) | ((value >>> shift) & own);
   }
+}
+
+/** Into the first or second place of a routing header. */
+function putAddress(draw: Draw, bytes: Uint8Array, header: number, address: readonly number[]): void {
+  const at = header + 8 + draw.pick([0, 0, 16]);
+  if (at + 16 > Math.min(bytes.length, header + (bytes[header + 1]! + 1) * 8)) return;
+  for (const [index, word] of address.entries()) new DataView(bytes.buffer, bytes.byteOffset).setUint32(at + index * 4, word);
 }
 
 /** Behind the payload: the text, in another case, less its last byte, or begun anew in its middle. */

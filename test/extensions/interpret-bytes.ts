@@ -105,10 +105,111 @@ const tcpmss: Judge = ([low, high, invert], packet) => {
   return invert === 1;
 };
 
+/** Names of headers as bits: hop-by-hop 128, destination 64, routing 32, fragment 16, authentication 8, ESP 4, none 2, anything else 1. */
+const ipv6headers: Judge = ([soft, wanted, invert], { bytes }) => {
+  const BITS = new Map([
+    [0, 128],
+    [60, 64],
+    [43, 32],
+    [44, 16],
+    [51, 8],
+    [50, 4],
+    [59, 2],
+  ]);
+  let [kind, at, there] = [bytes[6]!, 40, 0];
+  for (;;) {
+    const bit = BITS.get(kind) ?? 1;
+    const beyond = at > bytes.length;
+    if (bit === 1 || (beyond && bit > 4)) {
+      there |= 1;
+      break;
+    }
+    if (beyond) break;
+    if (kind !== 59 && bytes.length < at + 2) return false;
+    there |= bit;
+    if (bit <= 4) break;
+    const length = kind === 44 ? 8 : kind === 51 ? 4 * bytes[at + 1]! + 8 : 8 * bytes[at + 1]! + 8;
+    [kind, at] = [bytes[at]!, at + length];
+  }
+  if (soft === 0) return (there === wanted) !== (invert === 1);
+  return invert === 1 ? (there & wanted!) === 0 : (there & wanted!) === wanted;
+};
+
+const wholeHeader = (bytes: Uint8Array, kind: number): Uint8Array | undefined => {
+  const found = headerIn(bytes, kind);
+  if (found === null || found === 'cut' || bytes.length < found.at + found.length) return undefined;
+  return bytes.subarray(found.at, found.at + found.length);
+};
+
+const routingAddresses: Judge = ([strict, count, ...rest], { bytes }) => {
+  const header = wholeHeader(bytes, 43);
+  if (header === undefined) return false;
+  const text = (from: (index: number) => number): string => Array.from({ length: 4 }, (_, index) => from(index)).join();
+  const there: string[] = [];
+  for (let at = 8; at + 16 <= header.length; at += 16) there.push(text((index) => number(header, at + index * 4, 4)));
+  const wanted = Array.from({ length: count! }, (_, one) => text((index) => rest[one * 4 + index]!));
+  if (strict === 1) return there.join() === wanted.join();
+  return there.reduce((left, address) => (address === left[0] ? left.slice(1) : left), wanted).length === 0;
+};
+
+const headerOptions: Judge = ([kind, , ...rest], { bytes }) => {
+  const header = wholeHeader(bytes, kind!);
+  if (header === undefined) return false;
+  let area = header.subarray(2);
+  for (let index = 0; index < rest.length; index += 2) {
+    const [type, length] = [rest[index]!, rest[index + 1]!];
+    if (area[0] !== type || (type !== 0 && (area[1] === undefined || (length !== 255 && area[1] !== length)))) return false;
+    area = area.subarray(type === 0 ? 1 : area[1]! + 2);
+  }
+  return true;
+};
+
+const segments: Judge = ([asked, inverted, ...rest], { bytes }) => {
+  const found = headerIn(bytes, 43);
+  if (found === null || found === 'cut' || bytes.length < found.at + 8) return false;
+  const [left, last] = [bytes[found.at + 3]!, bytes[found.at + 4]!];
+  if (left > last) return false;
+  return [left === last ? -1 : left + 1, left - 1, 0].every((place, which) => {
+    if ((asked! & (1 << which)) === 0) return true;
+    const at = found.at + 8 + place * 16;
+    if (place < 0 || bytes.length < at + 16) return false;
+    const same = [0, 1, 2, 3].every((word) => {
+      const [address, mask] = [rest[which * 8 + word]!, rest[which * 8 + 4 + word]!];
+      return ((number(bytes, at + word * 4, 4) ^ address) & mask) === 0;
+    });
+    return same !== ((inverted! & (1 << which)) !== 0);
+  });
+};
+
+const eui64: Judge = (_, { sourceMac, source }) => {
+  if (sourceMac === null) return false;
+  const wanted = [...sourceMac.slice(0, 3), 0xff, 0xfe, ...sourceMac.slice(3)].map((byte, at) => (at === 0 ? byte ^ 2 : byte));
+  const own = [source[2]!, source[3]!].flatMap((word) => [24, 16, 8, 0].map((shift) => (word >>> shift) & 255));
+  return own.join() === wanted.join();
+};
+
+const dccpOption: Judge = ([kind, invert, malformed], packet) => {
+  const header = packet.bytes.subarray(transportOffset(packet));
+  if (header.length < 12) return 'hotdrop';
+  const type = (header[8]! >> 1) & 15;
+  const start = 12 + (header[8]! % 2) * 4 + (type > 9 ? 12 : [4, 12, 0, 8, 8, 8, 8, 12, 8, 8][type]!);
+  const end = header[4]! * 4;
+  if (end < start || (end > start && header.length < end)) return malformed === 2 ? 'hotdrop' : 'hotdrop-matched';
+  for (let at = start; at < end; at += header[at]! < 2 || at === end - 1 ? 1 : Math.max(1, header[at + 1]!))
+    if (header[at] === kind) return invert === 0;
+  return invert === 1;
+};
+
 /** By code of abi/special.ts. */
 export const BYTE_TESTS: ReadonlyMap<number, Judge> = new Map([
   [40, payload],
   [41, string],
   [42, u32],
   [43, tcpmss],
+  [44, ipv6headers],
+  [45, routingAddresses],
+  [46, headerOptions],
+  [47, segments],
+  [48, eui64],
+  [49, dccpOption],
 ]);

@@ -18,6 +18,8 @@ export const POOLS: Pools = {
     '::',
     '::ffff:10.0.0.1',
     '::1',
+    // Made from the first of the MACs below.
+    '2001:db8::ff:fe00:1',
   ],
   ports: [22, 53, 80, 443, 1024],
   interfaces: ['eth0', 'eth1', 'wlan0'],
@@ -67,6 +69,9 @@ function randomConnection(draw: Draw, family: Family): ConnectionView {
   };
 }
 
+/** Extension headers of IPv6, ESP, no next header, TCP. */
+const HEADER_KINDS = [0, 43, 44, 51, 60, 50, 59, 6] as const;
+
 /** Transport bytes: random length around the limits, ports from the pool, TCP with a data offset and options. */
 function randomTransport(draw: Draw): Uint8Array {
   const length = draw.pick([0, 1, 2, 3, 4, 7, 8, 13, 14, 19, 20, 24, 28, 40, 60]);
@@ -90,12 +95,11 @@ export function randomPacket(draw: Draw, family: Family): PacketView {
   const states: CtState[] = connection === null ? ['INVALID', 'UNTRACKED'] : ['NEW', 'ESTABLISHED', 'RELATED'];
   const transport = randomTransport(draw);
   const broken = family === 6 && draw.chance(0.1);
+  const header = Array.from({ length: family === 4 ? 20 : 40 }, () => draw.pick([0, 22, 80, 1, draw.integer(0, 255)]));
+  if (family === 6 && draw.chance(0.7)) header[6] = draw.pick(HEADER_KINDS);
   return {
     family,
-    bytes: Uint8Array.from([
-      ...Array.from({ length: family === 4 ? 20 : 40 }, () => draw.pick([0, 22, 80, 1, draw.integer(0, 255)])),
-      ...transport,
-    ]),
+    bytes: Uint8Array.from([...header, ...transport]),
     length: draw.pick([20, 40, 60, 84, 1500, draw.integer(20, 1600)]),
     protocol: broken ? -1 : draw.pick([1, 6, 17, 58, 255]),
     protocolFailure: broken ? draw.pick(['hotdrop', 'miss']) : 'none',

@@ -53,6 +53,8 @@ const NUMBERS: Record<string, number> = {
   tcpmss: 6,
   esp: 50,
   ah: 51,
+  mh: 135,
+  dccp: 33,
 };
 const TABLES: Record<string, TableName> = { CT: 'raw', NOTRACK: 'raw' };
 
@@ -149,7 +151,7 @@ function compare(
 
 /** What iptables-save does not print: whole ranges of ports and SPIs that are inverted, any length of an authentication header. */
 function loses(words: readonly string[]): boolean {
-  const whole = words.some((word) => ['0:65535', '0:', ':65535', ':4294967295', '0:4294967295'].includes(word));
+  const whole = words.some((word) => ['0:65535', '0:', ':65535', ':4294967295', '0:4294967295', ':'].includes(word));
   return whole || words.includes('NONE') || words[words.indexOf('--ahlen') + 1] === '0';
 }
 
@@ -193,6 +195,7 @@ const FIXED: readonly (readonly [Family, string])[] = [
   [4, '-p udp -m udp ! --sport 53 ! --dport 53'],
   [4, '-p icmp -m icmp ! --icmp-type 3/1:4'],
   [4, '-p icmp -m icmp ! --icmp-type any'],
+  [4, '-p dccp -m dccp ! --dccp-option 1'],
   [4, '-m length ! --length 9:5'],
   [4, '-m iprange ! --src-range 10.0.0.9-10.0.0.2'],
   [4, '-m limit --limit 1/min --limit-burst 10000'],
