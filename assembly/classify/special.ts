@@ -2,6 +2,8 @@
 import { STATE_SIZE } from '../../src/abi/image.ts';
 import {
   SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CONNBYTES,
+  SPECIAL_CONNLABEL,
   SPECIAL_CONNMARK,
   SPECIAL_CONNTRACK,
   SPECIAL_HASHLIMIT,
@@ -18,6 +20,7 @@ import {
 } from '../../src/abi/special.ts';
 import { addressTypes } from './addrtype.ts';
 import { byteTest } from './bytes.ts';
+import { connectionBytes, connectionLabel } from './connection-extras.ts';
 import { connection, connectionMark } from './conntrack.ts';
 import { hashlimit } from './hashlimit.ts';
 import { limitLegacy, limitNft } from './limit.ts';
@@ -39,6 +42,10 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return answer(connection(parameters, slot));
     case SPECIAL_SCTP_CHUNKS:
       return sctpChunks(parameters, slot);
+    case SPECIAL_CONNBYTES:
+      return answer(connectionBytes(parameters, slot));
+    case SPECIAL_CONNLABEL:
+      return answer(connectionLabel(parameters, slot));
     case SPECIAL_CONNMARK:
       return answer(connectionMark(parameters, slot));
     case SPECIAL_LIMIT:

@@ -49,7 +49,13 @@ export const ENTRY_UPPER: usize = 96;
 export const UPPER_SIZE: usize = 24;
 /** u32: connmark. */
 export const ENTRY_MARK: usize = 120;
+/** u32: address of the extension, 0 without one. */
+export const ENTRY_EXTENSION: usize = 124;
 export const ENTRY_SIZE: usize = 128;
+
+/** An extension is as large as an entry. u64 each: packets and bytes of the original direction, then of the reply; 128 bits of labels. */
+export const EXTENSION_COUNTERS: usize = 0;
+export const EXTENSION_LABELS: usize = 32;
 
 /** UDP: i64 jiffies from which the flow is a stream. */
 export const ENTRY_STREAM: usize = 40;

@@ -11,6 +11,7 @@ export {
   setEntryMark,
 } from './accessors';
 export { conntrackAhead } from './ahead';
+export { counters, labelWord } from './extension';
 export { describeConnection } from './listing';
 export { conntrackReset } from './reset';
 export { carve as conntrackCarve, reserve as conntrackReserve, tablePlaces as connectionPlaces } from './table';

@@ -1,5 +1,7 @@
 /** The table as the host lists it: connections described one by one, whatever their order in memory. */
 import {
+  CONNECTION_ACCOUNTED,
+  CONNECTION_COUNTERS,
   CONNECTION_ENDS,
   CONNECTION_FAMILY,
   CONNECTION_MARK,
@@ -22,6 +24,7 @@ import {
   entryZone,
 } from './accessors';
 import { ENTRY_TIMEOUT } from './entry';
+import { counters } from './extension';
 import { tableEntry } from './table';
 
 /** Describes the confirmed connection at a place of the table (0 to before tablePlaces) in CONNECTION_SIZE bytes at `to`, its time over or not. False: there is none. */
@@ -35,6 +38,11 @@ export function describeConnection(place: u32, to: usize): bool {
   store<i64>(to, load<i64>(entry, ENTRY_TIMEOUT), CONNECTION_TIMEOUT);
   store<u32>(to, entryMark(entry), CONNECTION_MARK);
   store<u32>(to, entryZone(entry), CONNECTION_ZONE);
+  for (let direction: u32 = 0; direction < 2; direction++) {
+    const from = counters(entry, direction);
+    store<u32>(to, from !== 0 ? 1 : 0, CONNECTION_ACCOUNTED);
+    if (from !== 0) memory.copy(to + CONNECTION_COUNTERS + ((direction as usize) << 4), from, 16);
+  }
   let end = to + CONNECTION_ENDS;
   for (let direction: u32 = 0; direction < 2; direction++) {
     describeEnd(entry, direction, true, end);

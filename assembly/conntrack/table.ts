@@ -7,6 +7,7 @@
  * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches.
  */
 import {
+  ENTRY_EXTENSION,
   ENTRY_HASH,
   ENTRY_HIGH,
   ENTRY_LOW,
@@ -18,6 +19,7 @@ import {
   ENTRY_UPPER,
   UPPER_SIZE,
 } from './entry';
+import { extended } from './extension';
 import { hz } from './parameters';
 import { KEY_UPPER, keyHash, keyHigh, keyIs6, keyLow, keySwapped, upperMatches } from './tuple';
 
@@ -154,17 +156,16 @@ export function setClock(now: i64): void {
 
 /** An unconfirmed entry for the key in hand, its original direction that of the packet, all else zero. 0 when memory is out. */
 export function create(): usize {
-  let entry = free;
-  if (entry !== 0) {
-    free = load<u32>(entry, ENTRY_NEXT);
-    freeCount--;
-  } else {
-    if (untouched + ENTRY_SIZE > memorySize()) return 0;
-    entry = untouched;
-    untouched += ENTRY_SIZE;
-    total++;
+  const entry = take();
+  if (entry === 0) return 0;
+  if (extended) {
+    const extension = take();
+    if (extension === 0) {
+      giveBack(entry);
+      return 0;
+    }
+    store<u32>(entry, extension as u32, ENTRY_EXTENSION);
   }
-  memory.fill(entry, 0, ENTRY_SIZE);
   store<u64>(entry, keyLow, ENTRY_LOW);
   store<u64>(entry, keyHigh, ENTRY_HIGH);
   store<u32>(entry, keyHash, ENTRY_HASH);
@@ -173,12 +174,33 @@ export function create(): usize {
   return entry;
 }
 
+/** Room for an entry or an extension, all zeros; 0 when memory is out. */
+function take(): usize {
+  let room = free;
+  if (room !== 0) {
+    free = load<u32>(room, ENTRY_NEXT);
+    freeCount--;
+  } else {
+    if (untouched + ENTRY_SIZE > memorySize()) return 0;
+    room = untouched;
+    untouched += ENTRY_SIZE;
+    total++;
+  }
+  memory.fill(room, 0, ENTRY_SIZE);
+  return room;
+}
+
+function giveBack(room: usize): void {
+  store<u32>(room, free as u32, ENTRY_NEXT);
+  free = room;
+  freeCount++;
+}
+
 /** Gives an entry that is not in the table back. Without a status it is nobody's, should a guess still point to it. */
 export function release(entry: usize): void {
   store<u32>(entry, 0, ENTRY_STATUS);
-  store<u32>(entry, free as u32, ENTRY_NEXT);
-  free = entry;
-  freeCount++;
+  if (extended) giveBack(load<u32>(entry, ENTRY_EXTENSION) as usize);
+  giveBack(entry);
 }
 
 /** As `release`, for an entry that the packet in hand still refers to: it is used again only after the next `reserve`. */
@@ -241,12 +263,13 @@ export function reserve(packets: u32): bool {
     limbo = load<u32>(entry, ENTRY_NEXT);
     release(entry);
   }
-  if (available() < packets || crowded(packets)) {
+  const rooms = extended ? packets << 1 : packets;
+  if (available() < rooms || crowded(packets)) {
     if (insertedSinceSweep >= count >>> 1) sweep();
     while (crowded(packets)) {
       if (!double()) return false;
     }
-    if (available() < packets || freeCount < total >>> 2) return grow(packets);
+    if (available() < rooms || freeCount < total >>> 2) return grow(rooms);
   }
   return true;
 }
@@ -306,7 +329,7 @@ function double(): bool {
     }
   }
   for (let entry = old; entry < old + oldSize; entry += ENTRY_SIZE) {
-    release(entry);
+    giveBack(entry);
     total++;
   }
   return true;

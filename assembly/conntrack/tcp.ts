@@ -82,7 +82,7 @@ import {
   WINDOW_ACCEPT,
   WINDOW_IGNORE,
 } from './tcp-window';
-import { isConfirmed, jiffiesLeft, refresh } from './timeout';
+import { isConfirmed, jiffiesLeft, refresh, setLife } from './timeout';
 
 /** What `tcpPacket` answers beside 0 (accepted) and INVALID_*: look up again, the entry is gone; accepted, but the entry must go. */
 export const TCP_REPEAT: u32 = 0x200;
@@ -322,7 +322,7 @@ function afterInvalid(entry: usize, direction: u32, now: i64): void {
   if (lastDirection(entry) !== direction && (index === CLASS_FIN || index === CLASS_RST)) {
     const left = jiffiesLeft(entry, now);
     const shorter = parameter(TRACKING_TCP_UNACK);
-    if (left >= SHORT_SECONDS * hz() && left > shorter) refresh(entry, shorter, now);
+    if (left >= SHORT_SECONDS * hz() && left > shorter) setLife(entry, shorter, now);
     return;
   }
   store<u8>(entry, packetClass, ENTRY_LAST_INDEX);

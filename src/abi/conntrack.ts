@@ -47,6 +47,10 @@ export const TRACKING_FLAG_NAT = 16;
 export const TRACKING_FLAG_DOUBTED_RST = 32;
 /** ICMPv6 multicast router discovery is never tracked. */
 export const TRACKING_FLAG_ROUTER_DISCOVERY = 64;
+/** Connections count their packets and bytes (nf_conntrack_acct). */
+export const TRACKING_FLAG_ACCOUNTING = 128;
+/** Connections have labels. */
+export const TRACKING_FLAG_LABELS = 256;
 
 /** TCP states in the kernel's order (enum tcp_conntrack); timeouts lie at TRACKING_TCP + 4 * state. */
 export const TCP_NONE = 0;

@@ -80,6 +80,10 @@ export const U32_AT = 3;
  * word type >> 5), three conditions on flags: type << 16 | mask << 8 | value, or all ones for none.
  */
 export const SPECIAL_SCTP_CHUNKS = 7;
+/** connbytes: what (0 packets, 1 bytes, 2 bytes a packet), direction (0, 1, 2 both), from low, from high, to low, to high; from > to: what lies outside of to and from. */
+export const SPECIAL_CONNBYTES = 8;
+/** connlabel: number of the label, invert, 1: set it when it is not. */
+export const SPECIAL_CONNLABEL = 9;
 
 export const CONNTRACK_STATE = 1;
 export const CONNTRACK_PROTO = 2;

@@ -1,9 +1,11 @@
 /** The profile's sysctls as the parameter block of the engine's connection tracking (abi/conntrack.ts). */
 import {
   TCP_SYN_SENT2,
+  TRACKING_FLAG_ACCOUNTING,
   TRACKING_FLAG_CHECKSUM,
   TRACKING_FLAG_DOUBTED_RST,
   TRACKING_FLAG_IGNORE_INVALID_RST,
+  TRACKING_FLAG_LABELS,
   TRACKING_FLAG_LIBERAL,
   TRACKING_FLAG_LOOSE,
   TRACKING_FLAG_NAT,
@@ -35,6 +37,9 @@ import { type Kernel, type Profile, sysctl } from '../model/profile.ts';
 export interface ConntrackOptions {
   /** A nat table exists in the rule set. */
   nat: boolean;
+  /** Rules look at packets and bytes of connections, at labels. */
+  accounting?: boolean;
+  labels?: boolean;
   /** The key of the hash; a fixed one unless given. Results do not depend on it. */
   seed?: bigint;
 }
@@ -111,6 +116,8 @@ function flagsOf(profile: Profile, options: ConntrackOptions): number {
     set('tcp_be_liberal', TRACKING_FLAG_LIBERAL) |
     set('tcp_ignore_invalid_rst', TRACKING_FLAG_IGNORE_INVALID_RST) |
     (options.nat ? TRACKING_FLAG_NAT : 0) |
+    (options.accounting ? TRACKING_FLAG_ACCOUNTING : set('acct', TRACKING_FLAG_ACCOUNTING)) |
+    (options.labels ? TRACKING_FLAG_LABELS : 0) |
     KERNEL_FLAGS[profile.kernel]
   );
 }

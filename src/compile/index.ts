@@ -1,7 +1,7 @@
 /** From rule sets to an image: the list of passes. */
 import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
 import * as abi from '../abi/image.ts';
-import { SPECIAL_ADDRTYPE_DEVICE } from '../abi/special.ts';
+import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNBYTES, SPECIAL_CONNLABEL } from '../abi/special.ts';
 import type { Host } from '../model/host.ts';
 import type { Test } from '../model/predicate.ts';
 import { deviceOfSysctl, type Profile } from '../model/profile.ts';
@@ -84,7 +84,11 @@ function compileTables(
     ropes: walks.ropes,
     names: { tables: tableNames(tables), notes: walks.notes },
     host: encodeHost(host, profile, interfaces, { addressTypes: readsAddressTypes(tables) }),
-    conntrack: encodeConntrack(profile, { nat: tables.some((table) => table.name === 'nat') }),
+    conntrack: encodeConntrack(profile, {
+      nat: tables.some((table) => table.name === 'nat'),
+      accounting: holdsSpecial(tables, SPECIAL_CONNBYTES),
+      labels: holdsSpecial(tables, SPECIAL_CONNLABEL),
+    }),
     interfaces: interfaces.encode(),
     states: walks.states,
     stack: walks.stack,
@@ -106,6 +110,13 @@ function compileTables(
       compileMs: performance.now() - started,
     },
   };
+}
+
+/** Whether some rule, whether it can be reached or not, has this special test. */
+function holdsSpecial(tables: readonly PlainTable[], code: number): boolean {
+  return tables.some(({ chains }) =>
+    chains.some(({ rules }) => rules.some(({ tests }) => tests.some((test) => test.kind === 'special' && test.code === code))),
+  );
 }
 
 function flagsOf(rulesets: readonly RuleSet[]): number {

@@ -34,8 +34,8 @@ function readConnection(view: DataView, timeout: number): ConntrackEntry {
     protocol,
     timeout,
     ...stateOf(protocol, word(abi.CONNECTION_TCP_STATE)),
-    original: readTuple(view, abi.CONNECTION_ENDS, family, protocol),
-    reply: readTuple(view, abi.CONNECTION_ENDS + 2 * abi.END_SIZE, family, protocol),
+    original: { ...readTuple(view, abi.CONNECTION_ENDS, family, protocol), ...readCounters(view, 0) },
+    reply: { ...readTuple(view, abi.CONNECTION_ENDS + 2 * abi.END_SIZE, family, protocol), ...readCounters(view, 1) },
     unreplied: (status & STATUS_SEEN_REPLY) === 0,
     assured: (status & STATUS_ASSURED) !== 0,
     mark: word(abi.CONNECTION_MARK),
@@ -47,6 +47,13 @@ function readConnection(view: DataView, timeout: number): ConntrackEntry {
 function stateOf(protocol: number, state: number): { state?: string } {
   const words = protocol === TCP ? TCP_STATE_WORDS : protocol === SCTP ? SCTP_STATE_WORDS : undefined;
   return words === undefined ? {} : { state: words[state]! };
+}
+
+/** Packets and bytes of a direction, where they are counted. */
+function readCounters(view: DataView, direction: number): { packets?: number; bytes?: number } {
+  if (view.getUint32(abi.CONNECTION_ACCOUNTED, true) === 0) return {};
+  const at = abi.CONNECTION_COUNTERS + direction * 16;
+  return { packets: Number(view.getBigUint64(at, true)), bytes: Number(view.getBigUint64(at + 8, true)) };
 }
 
 function readTuple(view: DataView, at: number, family: 4 | 6, protocol: number): ConntrackTuple {

@@ -70,6 +70,9 @@ export interface Pools {
   macs: readonly string[];
 }
 
+/** Connections count packets and bytes (nf_conntrack_acct); connections have labels. */
+export type TurnedOn = 'accounting' | 'labels';
+
 interface ExtensionBase<O> {
   /** As -m or -j names it; one module may serve aliases (`state` is a module of its own that shares with conntrack). */
   name: string;
@@ -94,6 +97,8 @@ interface ExtensionBase<O> {
 
 export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
   kind: 'match';
+  /** What loading a rule with this match turns on for all connections to come. */
+  turnsOn?: TurnedOn;
   /** True when a rule set holding this match makes the kernel register conntrack (kernel-semantics 4.2). */
   needsConntrack?: boolean;
   /** True when what it answers depends on the packets it was asked about before. */

@@ -7,6 +7,8 @@ import { AUDIT } from './audit.ts';
 import { CHECKSUM } from './checksum-target.ts';
 import { CLASSIFY } from './classify.ts';
 import { comment } from './comment.ts';
+import { connbytes } from './connbytes.ts';
+import { connlabel } from './connlabel.ts';
 import { connmark } from './connmark.ts';
 import { CONNMARK } from './connmark-target.ts';
 import { conntrack } from './conntrack.ts';
@@ -20,6 +22,7 @@ import type { Extension, MatchExtension, TargetExtension } from './extension.ts'
 import { frag } from './frag.ts';
 import { hashlimit } from './hashlimit.ts';
 import { dst, hbh } from './header-options.ts';
+import { helper } from './helper.ts';
 import { hl } from './hl.ts';
 import { icmp } from './icmp.ts';
 import { icmp6 } from './icmp6.ts';
@@ -66,6 +69,9 @@ const matches = [
   conntrack,
   state,
   connmark,
+  connbytes,
+  connlabel,
+  helper,
   comment,
   mark,
   limit,

@@ -51,6 +51,9 @@ function tupleOf(values: Map<string, string[]>, index: number): ConntrackTuple {
   const [type, code] = [values.get('type')?.[index], values.get('code')?.[index]];
   if (type !== undefined) tuple.type = Number(type);
   if (code !== undefined) tuple.code = Number(code);
+  const [packets, bytes] = [values.get('packets')?.[index], values.get('bytes')?.[index]];
+  if (packets !== undefined) tuple.packets = Number(packets);
+  if (bytes !== undefined) tuple.bytes = Number(bytes);
   return tuple;
 }
 

@@ -65,12 +65,14 @@ export interface TupleEnd {
   port: number;
 }
 
-/** One direction of a connection. `type` and `code` for ICMP and ICMPv6 only. */
+/** One direction of a connection. `type` and `code` for ICMP and ICMPv6 only; `packets` and `bytes` where connections are accounted (nf_conntrack_acct). */
 export interface ConntrackTuple {
   source: TupleEnd;
   destination: TupleEnd;
   type?: number;
   code?: number;
+  packets?: number;
+  bytes?: number;
 }
 
 /** A confirmed connection as `conntrack -L -o extended` tells it. */

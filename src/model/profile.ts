@@ -23,6 +23,7 @@ export interface Profile {
 
 /** Values of all three kernels. Timeouts in seconds. */
 export const DEFAULT_SYSCTLS: Readonly<Record<string, number>> = {
+  nf_conntrack_acct: 0,
   nf_conntrack_checksum: 1,
   nf_conntrack_tcp_loose: 1,
   nf_conntrack_tcp_be_liberal: 0,

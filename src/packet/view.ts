@@ -19,6 +19,10 @@ export interface ConnectionView {
   /** IPS_* bits (abi/fields.ts STATUS_*). */
   status: number;
   mark: number;
+  /** Packets and bytes of the original and of the reply direction; null where nobody counts them. */
+  counters: readonly [{ packets: number; bytes: number }, { packets: number; bytes: number }] | null;
+  /** Labels of the connection, to which connlabel adds; null where it can have none. */
+  labels: Set<number> | null;
   /** Whole seconds until the entry expires at this packet's time (the kernel's nf_ct_expires / HZ); 0 when unconfirmed as the kernel has it. */
   expires: number;
 }

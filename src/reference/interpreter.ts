@@ -28,7 +28,7 @@ import { checkPrestack } from './prestack.ts';
 import { randomNumbers } from './random.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
-import { loadRules, needsConntrack, prepareTables } from './tables.ts';
+import { loadRules, needsConntrack, prepareTables, turnedOn } from './tables.ts';
 import type { WalkResult } from './walk.ts';
 import { arrivalDevice, type Course, chooseWay, departureDevice } from './way.ts';
 
@@ -91,7 +91,7 @@ export class Interpreter {
   constructor(job: Job) {
     this.#job = job;
     this.#routes = new Routes(job.host);
-    this.conntrack = new Conntrack(job.profile, this.notes);
+    this.conntrack = new Conntrack(job.profile, this.notes, new Set(Object.values(job.rules).flatMap(turnedOn)));
     this.#plain = {
       profile: job.profile,
       addressType: (family, address, device) => this.#routes.addressType(family, address, device),

@@ -37,7 +37,7 @@ type Tracking =
 const NOBODY: Record<Family, Words> = { 4: [0], 6: [0, 0, 0, 0] };
 const templateOf = (family: Family): ConnectionView => {
   const tuple = { source: NOBODY[family], destination: NOBODY[family], sourcePort: 0, destinationPort: 0, protocol: 0 };
-  return { original: tuple, reply: tuple, status: STATUS_CONFIRMED, mark: 0, expires: 0 };
+  return { original: tuple, reply: tuple, status: STATUS_CONFIRMED, mark: 0, counters: null, labels: null, expires: 0 };
 };
 const TEMPLATE: Record<Family, ConnectionView> = { 4: templateOf(4), 6: templateOf(6) };
 

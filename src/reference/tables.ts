@@ -1,5 +1,5 @@
 /** A family's rule set made ready to walk: rules with their extensions looked up and counters at zero. */
-import type { MatchExtension, TargetExtension } from '../extensions/extension.ts';
+import type { MatchExtension, TargetExtension, TurnedOn } from '../extensions/extension.ts';
 import { findMatch, findTarget } from '../extensions/index.ts';
 import { registersConntrack } from '../extensions/upstream.ts';
 import { RuleError } from '../model/errors.ts';
@@ -131,6 +131,12 @@ export function needsConntrack(rules: RuleSet): boolean {
     matches.some((match) => needed(match, findMatch(match.name, rules.family))) ||
     (target?.kind === 'extension' && needed(target, findTarget(target.name, rules.family)));
   return rules.tables.some((table) => table.chains.some((chain) => chain.rules.some(byRule)));
+}
+
+/** What loading these rules turns on in conntrack, for connections of all families. */
+export function turnedOn(rules: RuleSet): TurnedOn[] {
+  const matches = rules.tables.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules.flatMap((rule) => rule.matches)));
+  return matches.flatMap(({ name, assumed }) => (assumed === undefined ? (findMatch(name, rules.family)?.turnsOn ?? []) : []));
 }
 
 /** The counters as every witness gives them. */

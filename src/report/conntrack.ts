@@ -45,7 +45,13 @@ export function conntrackLine({
   return words.join(' ');
 }
 
-function tuple({ source, destination, type, code }: ConntrackTuple, protocol: number): string {
+function tuple(one: ConntrackTuple, protocol: number): string {
+  const { packets, bytes } = one;
+  const counted = packets === undefined ? '' : ` packets=${packets} bytes=${bytes ?? 0}`;
+  return `${ends(one, protocol)}${counted}`;
+}
+
+function ends({ source, destination, type, code }: ConntrackTuple, protocol: number): string {
   const addresses = `src=${source.address} dst=${destination.address}`;
   if (type !== undefined && code !== undefined) return `${addresses} type=${type} code=${code} id=${source.port}`;
   if (protocol === GRE) return `${addresses} srckey=0x${source.port.toString(16)} dstkey=0x${destination.port.toString(16)}`;

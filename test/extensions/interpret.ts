@@ -5,6 +5,8 @@ import {
   CONNTRACK_STATE_DNAT,
   CONNTRACK_STATE_SNAT,
   SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CONNBYTES,
+  SPECIAL_CONNLABEL,
   SPECIAL_CONNMARK,
   SPECIAL_CONNTRACK,
   SPECIAL_LIMIT,
@@ -75,6 +77,15 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
       return conntrack(fields, around.packet, test.parameters);
     case SPECIAL_SCTP_CHUNKS:
       return sctpChunks(around.packet.transport, test.parameters);
+    case SPECIAL_CONNBYTES:
+      return connbytes(around.packet, test.parameters);
+    case SPECIAL_CONNLABEL: {
+      const [label, invert, set] = test.parameters as [number, number, number];
+      const labels = around.packet.connection?.labels ?? null;
+      if (labels === null) return invert === 1;
+      if (set === 1) labels.add(label);
+      return labels.has(label) !== (invert === 1);
+    }
     case SPECIAL_CONNMARK: {
       const [mark, mask, invert] = test.parameters as [number, number, number];
       const { connection } = around.packet;
@@ -98,6 +109,19 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
       return judge(test.parameters, around.packet);
     }
   }
+}
+
+function connbytes({ connection }: PacketView, parameters: readonly number[]): Answer {
+  if (connection === null || connection.counters === null) return false;
+  const [what, direction, fromLow = 0, fromHigh = 0, toLow = 0, toHigh = 0] = parameters;
+  const sides: readonly { packets: number; bytes: number }[] =
+    direction === 2 ? connection.counters : [connection.counters[direction as 0 | 1]];
+  const packets = sides.reduce((sum, side) => sum + side.packets, 0);
+  const bytes = sides.reduce((sum, side) => sum + side.bytes, 0);
+  const value = BigInt([packets, bytes, packets === 0 ? 0 : Math.floor(bytes / packets)][what!]!);
+  const wide = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+  const [from, to] = [wide(fromLow, fromHigh), wide(toLow, toHigh)];
+  return from <= to ? value >= from && value <= to : value < to || value > from;
 }
 
 /** Walks the chunks as often as there are kinds asked for: plainly from the words of abi/special.ts. */

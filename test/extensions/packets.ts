@@ -59,12 +59,19 @@ function randomTuple(draw: Draw, family: Family): TupleView {
   };
 }
 
+function randomCounter(draw: Draw): { packets: number; bytes: number } {
+  const packets = draw.pick([0, 1, 2, 3, 5, 10]);
+  return { packets, bytes: packets * draw.pick([20, 40, 52, 60, 100]) };
+}
+
 function randomConnection(draw: Draw, family: Family): ConnectionView {
   return {
     original: randomTuple(draw, family),
     reply: randomTuple(draw, family),
     status: draw.integer(0, 63),
     mark: draw.pick(POOLS.marks),
+    counters: draw.chance(0.8) ? [randomCounter(draw), randomCounter(draw)] : null,
+    labels: draw.chance(0.8) ? new Set([0, 1, 2, 31, 32, 64, 127].filter(() => draw.chance(0.3))) : null,
     expires: draw.pick([0, 1, 29, 30, 119, 120, 599, 432000]),
   };
 }

@@ -151,6 +151,8 @@ export const swapped: Relation = {
 function inlinable(call: PlacedRule, all: readonly PlacedRule[], family: Family): PlacedRule[] | undefined {
   const { rule, table } = call;
   if (rule.target?.kind !== 'chain' || rule.target.goto || keepsState(rule)) return undefined;
+  // Asked twice it may have been set in between.
+  if (has(rule, 'connlabel')) return undefined;
   const name = rule.target.chain;
   const calls = all.filter(
     (other) => other.table === table && other.rule.target?.kind === 'chain' && other.rule.target.chain === name,

@@ -1,5 +1,6 @@
 /** One conntrack entry: struct nf_conn, as far as rules and trackers look at it. */
 import { STATUS_CONFIRMED, STATUS_EXPECTED, STATUS_SEEN_REPLY } from '../../abi/fields.ts';
+import type { Counter } from '../../model/outcome.ts';
 import type { Family } from '../../model/ruleset.ts';
 import type { ConnectionView } from '../../packet/view.ts';
 import type { SctpState } from './sctp-state.ts';
@@ -22,6 +23,10 @@ export class Connection {
   /** IPS_* bits (abi/fields.ts). */
   status = 0;
   mark = 0;
+  /** Packets and bytes by direction; null: not counted. */
+  counters: [Counter, Counter] | null = null;
+  /** null: labels are not in use. */
+  labels: Set<number> | null = null;
   /** Jiffies: until confirmed how long it will live from then on, afterwards the moment it expires. */
   timeout = 0;
   /** Taken out of the table before its time (reopened TCP, RST before any reply). */
@@ -57,6 +62,13 @@ export class Connection {
     return this.has(STATUS_EXPECTED);
   }
 
+  /** A packet that counts (nf_ct_acct_update). */
+  account(direction: Direction, bytes: number): void {
+    if (this.counters === null) return;
+    this.counters[direction].packets++;
+    this.counters[direction].bytes += bytes;
+  }
+
   /** Lives `jiffies` from now on; an entry not confirmed yet from its confirmation on (__nf_ct_refresh_acct). */
   refresh(jiffies: number, now: number): void {
     this.timeout = this.confirmed ? now + jiffies : jiffies;
@@ -68,7 +80,7 @@ export class Connection {
   }
 
   view(now: number, hz: number): ConnectionView {
-    const { original, reply, status, mark } = this;
-    return { original, reply, status, mark, expires: Math.floor(this.left(now) / hz) };
+    const { original, reply, status, mark, counters, labels } = this;
+    return { original, reply, status, mark, counters, labels, expires: Math.floor(this.left(now) / hz) };
   }
 }

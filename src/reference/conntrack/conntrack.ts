@@ -1,9 +1,11 @@
 /** The conntrack hooks: nf_conntrack_in at PREROUTING and OUTPUT, confirmation at the end of INPUT and POSTROUTING (net/netfilter/nf_conntrack_core.c of 6.18). */
 import { STATUS_SEEN_REPLY } from '../../abi/fields.ts';
 import { INVALID_FRAGMENT, INVALID_HEADER_CHAIN, INVALID_ICMP_TYPE, INVALID_NONE, INVALID_SHORT } from '../../abi/reasons.ts';
+import type { TurnedOn } from '../../extensions/extension.ts';
 import type { CtState } from '../../model/outcome.ts';
-import type { Profile } from '../../model/profile.ts';
+import { type Profile, sysctl } from '../../model/profile.ts';
 import { INVALID_WORDS } from '../../model/reasons.ts';
+import type { Family } from '../../model/ruleset.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
 import type { Packet } from '../packet.ts';
 import { Connection, ORIGINAL, REPLY } from './connection.ts';
@@ -14,7 +16,7 @@ import { trackSctp } from './sctp.ts';
 import { ConnectionTable, type Found } from './table.ts';
 import { trackTcp } from './tcp.ts';
 import type { Tracked, TrackerContext, TrackerResult } from './tracker.ts';
-import { DCCP, GRE, ICMP, ICMPV6, invert, SCTP, TCP, tupleOf, UDP, UDPLITE } from './tuple.ts';
+import { DCCP, GRE, ICMP, ICMPV6, invert, SCTP, TCP, type Tuple, tupleOf, UDP, UDPLITE } from './tuple.ts';
 import { trackUdp } from './udp.ts';
 import { trackUdplite } from './udplite.ts';
 
@@ -23,9 +25,14 @@ export class Conntrack {
   readonly #profile: Profile;
   readonly #notes: Set<string>;
 
-  /** `notes`: where limits met on the way are noted. */
-  constructor(profile: Profile, notes: Set<string>) {
+  readonly #accounting: boolean;
+  readonly #labels: boolean;
+
+  /** `notes`: where limits met on the way are noted. `turnedOn`: what loading the rules turned on. */
+  constructor(profile: Profile, notes: Set<string>, turnedOn: ReadonlySet<TurnedOn> = new Set()) {
     this.#profile = profile;
+    this.#accounting = turnedOn.has('accounting') || sysctl(profile, 'nf_conntrack_acct') !== 0;
+    this.#labels = turnedOn.has('labels');
     this.#notes = notes;
   }
 
@@ -71,7 +78,7 @@ export class Conntrack {
       if (found === undefined) {
         const reply = invert(tuple);
         if (reply === null) return INVALID_ICMP_TYPE;
-        found = { connection: new Connection(packet.family, context.zone, tuple, reply), direction: ORIGINAL };
+        found = { connection: this.#open(packet.family, context.zone, tuple, reply), direction: ORIGINAL };
       }
       const { connection, direction } = found;
       // Taken before the tracker runs: the first answer still finds a connection without reply.
@@ -83,6 +90,18 @@ export class Conntrack {
       if (direction === REPLY) connection.status |= STATUS_SEEN_REPLY;
       return INVALID_NONE;
     }
+  }
+
+  /** A connection that nobody knows yet (init_conntrack). */
+  #open(family: Family, zone: number, tuple: Tuple, reply: Tuple): Connection {
+    const connection = new Connection(family, zone, tuple, reply);
+    if (this.#accounting)
+      connection.counters = [
+        { packets: 0, bytes: 0 },
+        { packets: 0, bytes: 0 },
+      ];
+    if (this.#labels) connection.labels = new Set();
+    return connection;
   }
 
   /** The packet made it through: a connection it opened becomes known. */

@@ -14,13 +14,13 @@ export function entriesAt(table: ConnectionTable, now: number, hz: number): Conn
 
 /** ctnetlink_dump_timeout: whole seconds, what is left of one is dropped. */
 function entryOf(connection: Connection, now: number, hz: number): ConntrackEntry {
-  const { family, original, reply, mark, tcp, sctp } = connection;
+  const { family, original, reply, mark, tcp, sctp, counters } = connection;
   const entry: ConntrackEntry = {
     family,
     protocol: original.protocol,
     timeout: Math.floor(connection.left(now) / hz),
-    original: told(original),
-    reply: told(reply),
+    original: { ...told(original), ...counters?.[0] },
+    reply: { ...told(reply), ...counters?.[1] },
     unreplied: !connection.seenReply,
     assured: connection.has(STATUS_ASSURED),
     mark,

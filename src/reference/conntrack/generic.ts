@@ -1,7 +1,7 @@
 /** Every protocol without a tracker of its own: addresses (and ports, where the tuple has them), one timeout. */
-import { type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
+import { refresh, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
 
-export function trackGeneric({ packet, connection }: Tracked, context: TrackerContext): TrackerResult {
-  connection.refresh(timeoutOf(context, 'nf_conntrack_generic_timeout'), packet.now);
+export function trackGeneric(tracked: Tracked, context: TrackerContext): TrackerResult {
+  refresh(tracked, timeoutOf(context, 'nf_conntrack_generic_timeout'));
   return 'accept';
 }

@@ -1,7 +1,7 @@
 /** GRE: net/netfilter/nf_conntrack_proto_gre.c. Version 1 (PPTP) has call ids for keys, others addresses only. No keymap: no helper sets one yet. */
 import { STATUS_ASSURED } from '../../abi/fields.ts';
 import { u16 } from '../../packet/bytes.ts';
-import { type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
+import { refresh, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
 
 const VERSION_MASK = 7;
 const PPTP = 1;
@@ -13,12 +13,13 @@ export function greKey(header: Uint8Array): number | null {
   return u16(header, 2) === PPP ? u16(header, 6) : null;
 }
 
-export function trackGre({ packet, connection }: Tracked, context: TrackerContext): TrackerResult {
+export function trackGre(tracked: Tracked, context: TrackerContext): TrackerResult {
+  const { connection } = tracked;
   if (!connection.seenReply) {
-    connection.refresh(timeoutOf(context, 'nf_conntrack_gre_timeout'), packet.now);
+    refresh(tracked, timeoutOf(context, 'nf_conntrack_gre_timeout'));
     return 'accept';
   }
-  connection.refresh(timeoutOf(context, 'nf_conntrack_gre_timeout_stream'), packet.now);
+  refresh(tracked, timeoutOf(context, 'nf_conntrack_gre_timeout_stream'));
   connection.status |= STATUS_ASSURED;
   return 'accept';
 }

@@ -14,7 +14,7 @@ import * as ipv4 from '../../packet/ipv4.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
 import type { Packet } from '../packet.ts';
 import type { Found } from './table.ts';
-import { checksumFails, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
+import { checksumFails, refresh, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
 import { ICMP, ICMPV6, invert, mayOpen, type Tuple, tupleOf } from './tuple.ts';
 
 /** The highest ICMP type anybody knows. */
@@ -85,12 +85,13 @@ function innerTuple6(inner: Uint8Array): Tuple | null {
 }
 
 /** Queries and their answers. */
-export function trackIcmp({ packet, connection }: Tracked, context: TrackerContext): TrackerResult {
+export function trackIcmp(tracked: Tracked, context: TrackerContext): TrackerResult {
+  const { packet, connection } = tracked;
   const { protocol, destinationPort } = connection.original;
   // ICMP of the other family is nobody's.
   if ((protocol === ICMP) !== (packet.family === 4)) return INVALID_ICMP_TYPE;
   if (!connection.confirmed && !mayOpen(protocol, destinationPort >> 8)) return INVALID_ICMP_NEW;
   const name = protocol === ICMP ? 'nf_conntrack_icmp_timeout' : 'nf_conntrack_icmpv6_timeout';
-  connection.refresh(timeoutOf(context, name), packet.now);
+  refresh(tracked, timeoutOf(context, name));
   return 'accept';
 }

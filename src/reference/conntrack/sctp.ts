@@ -14,7 +14,7 @@ import * as sctp from '../../packet/sctp.ts';
 import type { Packet } from '../packet.ts';
 import { ORIGINAL, opposite } from './connection.ts';
 import { CLOSED, ESTABLISHED, freshSctp, INVALID, NONE, type SctpState, transition } from './sctp-state.ts';
-import { type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
+import { refresh, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
 
 /** By state number. */
 const TIMEOUTS: readonly string[] = [
@@ -81,7 +81,7 @@ export function trackSctp(tracked: Tracked, context: TrackerContext): TrackerRes
     if (typeof next === 'object') return next.invalid;
     reached = next;
   }
-  if (!message.ignored) connection.refresh(timeoutOf(context, `nf_conntrack_sctp_timeout_${TIMEOUTS[reached]!}`), packet.now);
+  if (!message.ignored) refresh(tracked, timeoutOf(context, `nf_conntrack_sctp_timeout_${TIMEOUTS[reached]!}`));
   return 'accept';
 }
 

@@ -5,7 +5,7 @@ import * as tcp from '../../packet/tcp.ts';
 import type { Connection } from './connection.ts';
 import type { Segment } from './tcp.ts';
 import { CLASS_RST, CLASS_SYN, CLOSE, DATA_UNACKNOWLEDGED, ESTABLISHED, SYN_RECV, SYN_SENT, type TcpState } from './tcp-state.ts';
-import { type Tracked, type TrackerContext, timeoutOf } from './tracker.ts';
+import { refresh, type Tracked, type TrackerContext, timeoutOf } from './tracker.ts';
 
 /** By state number; SYN_SENT2 has no sysctl of its own. */
 const NAMES: readonly string[] = [
@@ -45,12 +45,14 @@ function chooseTimeout(state: TcpState, segment: Segment, context: TrackerContex
 }
 
 /** `from`: the state before the packet; the connection has its new one. */
-export function setTimeout({ packet, connection }: Tracked, segment: Segment, from: number, context: TrackerContext): void {
+export function setTimeout(tracked: Tracked, segment: Segment, from: number, context: TrackerContext): void {
+  const { packet, connection, direction } = tracked;
   const state = connection.tcp!;
   let timeout = chooseTimeout(state, segment, context);
   if (!connection.seenReply) {
     if (segment.has(tcp.RST)) {
       // Nobody answered but with this: there is no connection.
+      connection.account(direction, packet.length);
       context.table.remove(connection);
       return;
     }
@@ -61,7 +63,7 @@ export function setTimeout({ packet, connection }: Tracked, segment: Segment, fr
   } else {
     assure(connection, from, state.state);
   }
-  connection.refresh(timeout, packet.now);
+  refresh(tracked, timeout);
 }
 
 function assure(connection: Connection, from: number, to: number): void {

@@ -25,6 +25,12 @@ export interface Tracked {
 /** `accept`: the packet belongs to the connection. A number: INVALID, an INVALID_* reason. `repeat`: the entry is gone, look again. */
 export type TrackerResult = 'accept' | 'repeat' | number;
 
+/** nf_ct_refresh_acct: what keeps a connection alive counts, what is let through without doing so does not. */
+export function refresh({ packet, connection, direction }: Tracked, jiffies: number): void {
+  connection.refresh(jiffies, packet.now);
+  connection.account(direction, packet.length);
+}
+
 /** A timeout sysctl in jiffies. */
 export function timeoutOf(context: TrackerContext, name: string): number {
   return sysctl(context.profile, name) * context.profile.hz;

@@ -3,24 +3,25 @@ import { STATUS_ASSURED } from '../../abi/fields.ts';
 import { INVALID_CHECKSUM, INVALID_NONE, INVALID_SHORT, INVALID_UDP_LENGTH } from '../../abi/reasons.ts';
 import * as udp from '../../packet/udp.ts';
 import type { Packet } from '../packet.ts';
-import { checksumFails, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
+import { checksumFails, refresh, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
 import { UDP } from './tuple.ts';
 
 /** Traffic both ways for longer than this is a stream. */
 const STREAM_SECONDS = 2;
 
-export function trackUdp({ packet, connection }: Tracked, context: TrackerContext): TrackerResult {
+export function trackUdp(tracked: Tracked, context: TrackerContext): TrackerResult {
+  const { packet, connection } = tracked;
   const fault = faultOf(packet, context);
   if (fault !== INVALID_NONE) return fault;
   const { now, hz } = packet;
   if (!connection.confirmed) connection.streamFrom = now + STREAM_SECONDS * hz;
   const single = timeoutOf(context, 'nf_conntrack_udp_timeout');
   if (!connection.seenReply) {
-    connection.refresh(single, now);
+    refresh(tracked, single);
     return 'accept';
   }
   const stream = now > connection.streamFrom;
-  connection.refresh(stream ? timeoutOf(context, 'nf_conntrack_udp_timeout_stream') : single, now);
+  refresh(tracked, stream ? timeoutOf(context, 'nf_conntrack_udp_timeout_stream') : single);
   if (stream) connection.status |= STATUS_ASSURED;
   return 'accept';
 }

@@ -3,17 +3,18 @@ import { STATUS_ASSURED } from '../../abi/fields.ts';
 import { INVALID_CHECKSUM, INVALID_NONE, INVALID_SHORT, INVALID_UDP_LENGTH } from '../../abi/reasons.ts';
 import * as udp from '../../packet/udp.ts';
 import type { Packet } from '../packet.ts';
-import { checksumFails, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
+import { checksumFails, refresh, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
 import { UDP } from './tuple.ts';
 
-export function trackUdplite({ packet, connection }: Tracked, context: TrackerContext): TrackerResult {
+export function trackUdplite(tracked: Tracked, context: TrackerContext): TrackerResult {
+  const { packet, connection } = tracked;
   const fault = faultOf(packet, context);
   if (fault !== INVALID_NONE) return fault;
   if (!connection.seenReply) {
-    connection.refresh(timeoutOf(context, 'nf_conntrack_udp_timeout'), packet.now);
+    refresh(tracked, timeoutOf(context, 'nf_conntrack_udp_timeout'));
     return 'accept';
   }
-  connection.refresh(timeoutOf(context, 'nf_conntrack_udp_timeout_stream'), packet.now);
+  refresh(tracked, timeoutOf(context, 'nf_conntrack_udp_timeout_stream'));
   connection.status |= STATUS_ASSURED;
   return 'accept';
 }

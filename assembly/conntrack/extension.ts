@@ -1,0 +1,44 @@
+/** What connections have beside their entries when rules or sysctls ask for it: packets and bytes (nf_conntrack_acct.c), labels (nf_conntrack_labels.c). */
+import { TRACKING_FLAG_ACCOUNTING, TRACKING_FLAG_LABELS } from '../../src/abi/conntrack';
+import { FIELD_LENGTH } from '../../src/abi/fields';
+import { ENTRY_EXTENSION, EXTENSION_COUNTERS, EXTENSION_LABELS } from './entry';
+import { flag } from './parameters';
+
+/** Entries have extensions; those count. */
+export let extended: bool = false;
+export let accounting: bool = false;
+/** Of the packet in hand: its direction and its bytes. */
+let direction: u32 = 0;
+let bytes: u64 = 0;
+
+/** Once the parameters are there. */
+export function extensionInit(): void {
+  accounting = flag(TRACKING_FLAG_ACCOUNTING);
+  extended = accounting || flag(TRACKING_FLAG_LABELS);
+}
+
+/** A tracker is about to look at a packet of this direction. */
+export function beginAccount(slot: usize, towards: u32): void {
+  direction = towards;
+  bytes = load<u32>(slot, FIELD_LENGTH * 4) as u64;
+}
+
+/** The packet in hand keeps the connection alive, and so it counts (nf_ct_acct_update). */
+export function account(entry: usize): void {
+  const at = counters(entry, direction);
+  if (at === 0) return;
+  store<u64>(at, load<u64>(at) + 1);
+  store<u64>(at, load<u64>(at, 8) + bytes, 8);
+}
+
+/** Packets and, 8 bytes behind, bytes of a direction; 0 where nobody counts. */
+export function counters(entry: usize, towards: u32): usize {
+  const extension = load<u32>(entry, ENTRY_EXTENSION) as usize;
+  return accounting && extension !== 0 ? extension + EXTENSION_COUNTERS + ((towards as usize) << 4) : 0;
+}
+
+/** The word of labels (32 in each of four) with label `number`; 0 where the connection can have none. */
+export function labelWord(entry: usize, number: u32): usize {
+  const extension = load<u32>(entry, ENTRY_EXTENSION) as usize;
+  return flag(TRACKING_FLAG_LABELS) && extension !== 0 ? extension + EXTENSION_LABELS + (((number >>> 5) << 2) as usize) : 0;
+}
