@@ -68,7 +68,7 @@ import {
   STATUS_SRC_NAT_DONE,
   STATUS_VISIBLE,
 } from './entry';
-import { account, accounting, beginAccount, extensionInit } from './extension';
+import { extensionInit } from './extension';
 import { GRE_NONE, greKey } from './gre';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpCheck, icmpIsError, icmpQuestion } from './icmp';
 import {
@@ -127,7 +127,6 @@ export function conntrackIn(slot: usize, prerouting: bool): bool {
   return look(slot, prerouting);
 }
 
-/** CT said where to look. */
 function conntrackInZone(slot: usize, prerouting: bool): bool {
   enterZone(slot);
   const goesOn = look(slot, prerouting);
@@ -259,8 +258,7 @@ function answer(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   keyAsks(false);
   const entry = search(now);
   if (entry === 0) return INVALID_ICMP_NEW;
-  if (accounting) beginAccount(slot, 1);
-  tracker(entry, protocol, 1, now);
+  tracker(slot, entry, protocol, 1, now);
   addStatus(entry, STATUS_SEEN_REPLY);
   attach(slot, CT_ESTABLISHED, 1, entry);
   return INVALID_NONE;
@@ -299,8 +297,7 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   let result: u32 = TCP_REPEAT;
   if (entry !== 0) {
     direction = question ? 0 : directionOf(entry);
-    if (accounting) beginAccount(slot, direction);
-    result = tracker(entry, protocol, direction, now);
+    result = tracker(slot, entry, protocol, direction, now);
     // The connection starts anew: this packet is the first of the next one.
     if (result === TCP_REPEAT) {
       remove(entry);
@@ -311,8 +308,7 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
     entry = create();
     if (entry === 0) return NO_ENTRY;
     direction = 0;
-    if (accounting) beginAccount(slot, 0);
-    result = tracker(entry, protocol, 0, now);
+    result = tracker(slot, entry, protocol, 0, now);
     if (result !== INVALID_NONE) {
       release(entry);
       return result;
@@ -335,7 +331,6 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
 
 /** The entry leaves the table at once; the packet in hand still refers to it. */
 function kill(entry: usize): void {
-  if (accounting) account(entry);
   remove(entry);
   addStatus(entry, STATUS_DYING);
   releaseLater(entry);
