@@ -21,7 +21,7 @@ import {
   WAY_LOST_FORWARD,
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
-import { NEXT_ACCEPT, NEXT_DROP, NEXT_RESET } from '../src/abi/program.ts';
+import { NEXT_ACCEPT, NEXT_DROP, NEXT_LOST, NEXT_RESET } from '../src/abi/program.ts';
 import { beginCopy, copying, endCopy } from './broadcast.ts';
 import { runWalk } from './classify/walk.ts';
 import {
@@ -30,6 +30,7 @@ import {
   conntrackForget,
   conntrackIn,
   conntrackReset,
+  helpPacket,
   natDone,
   natPending,
 } from './conntrack/index';
@@ -42,6 +43,7 @@ import {
   OP_COPY_END,
   OP_END,
   OP_FORWARD,
+  OP_HELP,
   OP_HIDE_IN,
   OP_HIDE_OUT,
   OP_NAT_DESTINATION,
@@ -162,6 +164,8 @@ function operate(operation: u32, slot: usize, bytes: u64): u32 {
     case OP_CONFIRM:
       if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackConfirm(slot);
       return NEXT_ACCEPT;
+    case OP_HELP:
+      return helpPacket(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_HIDE_OUT:
       out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
       store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);

@@ -72,8 +72,8 @@ export function setupResults(control: usize, slots: usize, ring: usize, ringSize
 
 /** All regions are there: conntrack takes the rest of the memory. */
 export function start(conntrack: usize): void {
-  planHooks();
   conntrackInit(conntrack, heapStart());
+  planHooks();
 }
 
 /** Packets at most, over all captures; then `run` answers RUN_END. */

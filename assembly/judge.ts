@@ -22,7 +22,7 @@ import {
   WAY_LOST_INPUT,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
-import { NEXT_ACCEPT, NEXT_HOTDROP, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
+import { NEXT_ACCEPT, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
 import { UNSEEN_ELSEWHERE, UNSEEN_FAMILY } from '../src/abi/reasons.ts';
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
 import { advance } from './clock.ts';
@@ -51,7 +51,7 @@ export function judgeSlots(slot: usize, end: usize): usize {
     const next = runShort(short, slot, length);
     const verdict = next === NEXT_ACCEPT ? <u32>VERDICT_ACCEPT : refusal(next);
     countOutcome(slot, short & SHORT_HOOK, verdict, (short & SHORT_TRACKS) !== 0);
-    if (record) closeRecord(slot, verdict, short & SHORT_HOOK, (short & SHORT_TRACKS) !== 0, next === NEXT_HOTDROP);
+    if (record) closeRecord(slot, verdict, short & SHORT_HOOK, (short & SHORT_TRACKS) !== 0, next);
   }
   addTo(CONTROL_BYTES, bytes);
   return slot;
@@ -84,14 +84,14 @@ function judge(slot: usize, record: bool): u64 {
   if (unseen === UNSEEN_ELSEWHERE) return 0;
   if (unseen !== 0) {
     tally(CONTROL_UNSEEN, unseen);
-    if (record) closeRecord(slot, RECORD_NO_VERDICT, 0, false, false);
+    if (record) closeRecord(slot, RECORD_NO_VERDICT, 0, false, NEXT_ACCEPT);
     return 0;
   }
   const next = runHooks(planOfSlot(slot), slot);
   const hook = hookOf(slot);
   const verdict = verdictOf(slot, next);
   countOutcome(slot, hook, verdict, conntrackLooked());
-  if (record) closeRecord(slot, verdict, hook, conntrackLooked(), next === NEXT_HOTDROP);
+  if (record) closeRecord(slot, verdict, hook, conntrackLooked(), next);
   return load<u32>(slot, FIELD_LENGTH * 4) as u64;
 }
 

@@ -24,6 +24,7 @@ import {
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
 import { code } from './classify/program.ts';
+import { hasHelpers } from './conntrack/index';
 import { nft } from './stack/host.ts';
 
 /** An operation: kind | number of a walk << 8. */
@@ -44,6 +45,8 @@ export const OP_ARRIVE: u32 = 10;
 /** What follows, up to the end of the copy, happens to a copy of the packet; nothing that drops the copy drops the packet. */
 export const OP_COPY: u32 = 11;
 export const OP_COPY_END: u32 = 12;
+/** The helper of the packet's connection sees it. */
+export const OP_HELP: u32 = 15;
 
 /**
  * A plan: u32, what a short plan does, 0 when it is not short; then the operations. Short is a plan of at most one walk that decides, with conntrack
@@ -197,5 +200,7 @@ function nat(kind: u32, hook: u32): void {
 }
 
 function confirm(): void {
-  if (tracked) put(OP_CONFIRM);
+  if (!tracked) return;
+  if (hasHelpers()) put(OP_HELP);
+  put(OP_CONFIRM);
 }

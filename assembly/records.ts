@@ -1,6 +1,7 @@
 /** The output ring: one record a packet with its path, only when asked for. Layout: src/abi/records.ts. */
 import { FIELD_CT_STATE, FIELD_LENGTH } from '../src/abi/fields.ts';
 import { PACKET_INVALID, PACKET_NUMBER, PACKET_STACK, PACKET_TIME, PACKET_UNSEEN, PACKET_WAY } from '../src/abi/packet.ts';
+import { NEXT_HOTDROP, NEXT_LOST } from '../src/abi/program.ts';
 import {
   RECORD_BYTES,
   RECORD_FLAG_CUT,
@@ -54,8 +55,8 @@ export function openRecord(): void {
   startPath(at + RECORD_SIZE, ringEnd);
 }
 
-/** `state`: CT_* or RECORD_NO_STATE. */
-export function closeRecord(slot: usize, verdict: u32, hook: u32, looked: bool, hotdrop: bool): void {
+/** `next`: NEXT_* that made it. */
+export function closeRecord(slot: usize, verdict: u32, hook: u32, looked: bool, next: u32): void {
   const end = endPath();
   store<u64>(at, load<u64>(slot, PACKET_NUMBER), RECORD_NUMBER);
   store<u64>(at, load<u64>(slot, PACKET_TIME), RECORD_TIME);
@@ -67,7 +68,12 @@ export function closeRecord(slot: usize, verdict: u32, hook: u32, looked: bool, 
   store<u32>(at, looked ? load<u32>(slot, FIELD_CT_STATE * 4) : RECORD_NO_STATE, RECORD_STATE);
   store<u32>(at, load<u32>(slot, PACKET_UNSEEN) !== 0 ? 0 : load<u32>(slot, FIELD_LENGTH * 4), RECORD_BYTES);
   store<u32>(at, ((end - at - RECORD_SIZE) >> 2) as u32, RECORD_SEGMENTS);
-  store<u32>(at, (hotdrop && !nft ? RECORD_FLAG_SILENT : 0) | (pathWasCut() ? RECORD_FLAG_CUT : 0), RECORD_FLAGS);
+  store<u32>(at, (isSilent(next) ? RECORD_FLAG_SILENT : 0) | (pathWasCut() ? RECORD_FLAG_CUT : 0), RECORD_FLAGS);
   store<u32>(at, hook, RECORD_HOOK);
   at = (end + 7) & ~7;
+}
+
+/** No rule stands for the drop: ip_tables is silent about matches that drop, and nobody speaks of what conntrack drops. */
+function isSilent(next: u32): bool {
+  return next === NEXT_LOST || (next === NEXT_HOTDROP && !nft);
 }

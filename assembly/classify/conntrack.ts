@@ -1,5 +1,6 @@
 /** conntrack with more than a state (xt_conntrack.c). */
 import { FIELD_CT_DIRECTION, FIELD_CT_STATE, FIELD_CT_STATUS, STATUS_DST_NAT, STATUS_SRC_NAT } from '../../src/abi/fields.ts';
+import { HELPER_NONE } from '../../src/abi/helpers.ts';
 import { PACKET_CT_ENTRY, PACKET_JIFFIES } from '../../src/abi/packet.ts';
 import {
   CONNTRACK_DIRECTION,
@@ -18,7 +19,7 @@ import {
   CONNTRACK_STATE_SNAT,
   CONNTRACK_STATUS,
 } from '../../src/abi/special.ts';
-import { entryAddress, entryExpires, entryMark, entryPort, entryProtocol } from '../conntrack/index';
+import { entryAddress, entryExpires, entryMark, entryMasterHelper, entryPort, entryProtocol } from '../conntrack/index';
 
 /** Offsets of the parameters. */
 const FLAGS: usize = 0;
@@ -63,6 +64,15 @@ export function connectionMark(parameters: usize, slot: usize): bool {
   if (entry === 0) return false;
   const same = (entryMark(entry) & load<u32>(parameters, 4)) === load<u32>(parameters);
   return same !== (load<u32>(parameters, 8) !== 0);
+}
+
+/** helper (xt_helper.c). Parameters: bits of the helpers that match, invert. Whatever is missing, the answer is that of the inversion. */
+export function masterHelper(parameters: usize, slot: usize): bool {
+  const invert = load<u32>(parameters, 4) !== 0;
+  const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
+  const helper = entry === 0 ? <u32>HELPER_NONE : entryMasterHelper(entry);
+  if (helper === HELPER_NONE) return invert;
+  return (((load<u32>(parameters) >>> helper) & 1) !== 0) !== invert;
 }
 
 function inverted(parameters: usize, flag: u32): bool {

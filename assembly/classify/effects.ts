@@ -13,9 +13,13 @@ import { conntrackTemplate, entryMark, setEntryMark } from '../conntrack/index';
 
 /** `step` is a STEP_EFFECT with effect `code`. */
 export function runEffect(code: u32, step: usize, slot: usize): void {
-  if (code === EFFECT_CT_TEMPLATE)
-    conntrackTemplate(slot, load<u32>(step, STEP_EFFECT_FIRST), load<u32>(step, STEP_EFFECT_REST) !== 0);
+  if (code === EFFECT_CT_TEMPLATE) template(step, slot);
   else changeMark(code, step, slot);
+}
+
+function template(step: usize, slot: usize): void {
+  const zone = load<u32>(step, STEP_EFFECT_FIRST);
+  conntrackTemplate(slot, zone, load<u32>(step, STEP_EFFECT_REST) !== 0, load<u32>(step, STEP_EFFECT_REST + 4));
 }
 
 function changeMark(code: u32, step: usize, slot: usize): void {

@@ -7,6 +7,7 @@ import {
   SPECIAL_CONNMARK,
   SPECIAL_CONNTRACK,
   SPECIAL_HASHLIMIT,
+  SPECIAL_HELPER,
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
   SPECIAL_NTH,
@@ -21,7 +22,7 @@ import {
 import { addressTypes } from './addrtype.ts';
 import { byteTest } from './bytes.ts';
 import { connectionBytes, connectionLabel } from './connection-extras.ts';
-import { connection, connectionMark } from './conntrack.ts';
+import { connection, connectionMark, masterHelper } from './conntrack.ts';
 import { hashlimit } from './hashlimit.ts';
 import { limitLegacy, limitNft } from './limit.ts';
 import { states } from './program.ts';
@@ -48,6 +49,8 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return answer(connectionLabel(parameters, slot));
     case SPECIAL_CONNMARK:
       return answer(connectionMark(parameters, slot));
+    case SPECIAL_HELPER:
+      return answer(masterHelper(parameters, slot));
     case SPECIAL_LIMIT:
       return answer(limitLegacy(parameters, state, slot));
     case SPECIAL_LIMIT_NFT:

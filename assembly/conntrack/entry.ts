@@ -69,6 +69,10 @@ export const ENTRY_SCTP_STRANGE: usize = 50;
 export const STATUS_SRC_NAT_DONE: u32 = 128;
 export const STATUS_DST_NAT_DONE: u32 = 256;
 export const STATUS_DYING: u32 = 512;
+/** Beside the IPS_*: HELPER_* of the helper it was assigned to, and of the connection that expected it. */
+export const STATUS_HELPER_SHIFT: u32 = 16;
+export const STATUS_HELPER: u32 = 15 << 16;
+export const STATUS_MASTER_SHIFT: u32 = 20;
 /** Those that rules can see (abi/fields.ts). */
 export const STATUS_VISIBLE: u32 = 63;
 

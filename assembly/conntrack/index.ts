@@ -12,9 +12,13 @@ export {
 } from './accessors';
 export { conntrackAhead } from './ahead';
 export { counters, labelWord } from './extension';
+export { entryMasterHelper } from './help';
+export { helpPacket } from './helpers/index';
 export { describeConnection } from './listing';
+export { hasHelpers } from './parameters';
 export { conntrackReset } from './reset';
-export { carve as conntrackCarve, reserve as conntrackReserve, tablePlaces as connectionPlaces } from './table';
+export { conntrackReserve } from './room';
+export { carve as conntrackCarve, tablePlaces as connectionPlaces } from './table';
 export { conntrackTemplate } from './template';
 export {
   conntrackConfirm,

@@ -4,6 +4,7 @@ import {
   CONNECTION_COUNTERS,
   CONNECTION_ENDS,
   CONNECTION_FAMILY,
+  CONNECTION_HELPER,
   CONNECTION_MARK,
   CONNECTION_PROTOCOL,
   CONNECTION_STATUS,
@@ -25,6 +26,7 @@ import {
 } from './accessors';
 import { ENTRY_TIMEOUT } from './entry';
 import { counters } from './extension';
+import { entryHelper } from './help';
 import { tableEntry } from './table';
 
 /** Describes the confirmed connection at a place of the table (0 to before tablePlaces) in CONNECTION_SIZE bytes at `to`, its time over or not. False: there is none. */
@@ -43,6 +45,7 @@ export function describeConnection(place: u32, to: usize): bool {
     store<u32>(to, from !== 0 ? 1 : 0, CONNECTION_ACCOUNTED);
     if (from !== 0) memory.copy(to + CONNECTION_COUNTERS + ((direction as usize) << 4), from, 16);
   }
+  store<u32>(to, entryHelper(entry), CONNECTION_HELPER);
   let end = to + CONNECTION_ENDS;
   for (let direction: u32 = 0; direction < 2; direction++) {
     describeEnd(entry, direction, true, end);

@@ -1,5 +1,5 @@
 /** The parameter block, copied to a fixed place so that its addresses are constants. */
-import { TRACKING_FLAGS, TRACKING_HZ, TRACKING_SIZE } from '../../src/abi/conntrack';
+import { TRACKING_FLAG_HELPERS, TRACKING_FLAGS, TRACKING_HZ, TRACKING_SIZE } from '../../src/abi/conntrack';
 
 export const PARAMETERS: usize = memory.data(TRACKING_SIZE, 16);
 
@@ -21,4 +21,9 @@ export function flag(bit: u32): bool {
 /** Jiffies per second. */
 export function hz(): u32 {
   return load<u32>(PARAMETERS, TRACKING_HZ);
+}
+
+/** Whether rules assign connections to helpers. */
+export function hasHelpers(): bool {
+  return flag(TRACKING_FLAG_HELPERS);
 }

@@ -17,8 +17,10 @@ import {
   ENTRY_SWAPPED,
   ENTRY_TIMEOUT,
   ENTRY_UPPER,
+  STATUS_HELPER,
   UPPER_SIZE,
 } from './entry';
+import { forgetHelp } from './expectations';
 import { extended } from './extension';
 import { hz } from './parameters';
 import { KEY_UPPER, keyHash, keyHigh, keyIs6, keyLow, keySwapped, upperMatches } from './tuple';
@@ -198,6 +200,7 @@ function giveBack(room: usize): void {
 
 /** Gives an entry that is not in the table back. Without a status it is nobody's, should a guess still point to it. */
 export function release(entry: usize): void {
+  if ((load<u32>(entry, ENTRY_STATUS) & STATUS_HELPER) !== 0) forgetHelp(entry);
   store<u32>(entry, 0, ENTRY_STATUS);
   if (extended) giveBack(load<u32>(entry, ENTRY_EXTENSION) as usize);
   giveBack(entry);
@@ -205,6 +208,7 @@ export function release(entry: usize): void {
 
 /** As `release`, for an entry that the packet in hand still refers to: it is used again only after the next `reserve`. */
 export function releaseLater(entry: usize): void {
+  forgetHelp(entry);
   store<u32>(entry, limbo as u32, ENTRY_NEXT);
   limbo = entry;
 }

@@ -1,4 +1,4 @@
-/** What CT says about a packet before conntrack sees it (xt_CT.c): the zone. One template at a time: it lives from the raw table to conntrack. */
+/** What CT says about a packet before conntrack sees it (xt_CT.c): the zone, the helper. One template at a time: it lives from the raw table to conntrack. */
 import {
   CT_NEW,
   CT_UNTRACKED,
@@ -9,6 +9,7 @@ import {
   STATUS_CONFIRMED,
   STATUS_ENTRY,
 } from '../../src/abi/fields';
+import { HELPER_NONE } from '../../src/abi/helpers';
 import { PACKET_CT_ENTRY, PACKET_CT_GUESS } from '../../src/abi/packet';
 import { ENTRY_SIZE, ENTRY_STATUS } from './entry';
 
@@ -17,14 +18,18 @@ export const TEMPLATE: usize = memory.data(ENTRY_SIZE as i32, 16);
 
 /** The zone packets in hand are tracked in; 0 for most. */
 export let zone: u32 = 0;
+/** HELPER_* that they are assigned to, should they open a connection; HELPER_NONE for most. */
+export let helper: u32 = HELPER_NONE;
 let templateZone: u32 = 0;
+let templateHelper: u32 = HELPER_NONE;
 let zoneIsMark: bool = false;
 
 /** CT without --notrack. A packet that has a connection or a template, or is untracked, is left alone. */
-export function conntrackTemplate(slot: usize, id: u32, isMark: bool): void {
+export function conntrackTemplate(slot: usize, id: u32, isMark: bool, assigned: u32): void {
   if (load<i32>(slot, FIELD_CT_STATUS * 4) < 0 || load<u32>(slot, FIELD_CT_STATE * 4) === <u32>CT_UNTRACKED) return;
   templateZone = id;
   zoneIsMark = isMark;
+  templateHelper = assigned;
   memory.fill(TEMPLATE, 0, ENTRY_SIZE);
   store<u32>(TEMPLATE, STATUS_CONFIRMED, ENTRY_STATUS);
   store<u32>(slot, CT_NEW, FIELD_CT_STATE * 4);
@@ -35,12 +40,14 @@ export function conntrackTemplate(slot: usize, id: u32, isMark: bool): void {
   store<u32>(slot, 0, PACKET_CT_GUESS);
 }
 
-/** Conntrack takes the packet's template off: it is tracked in the template's zone until leaveZone. */
+/** Conntrack takes the packet's template off: it is tracked in the template's zone, and for its helper, until leaveZone. */
 export function enterZone(slot: usize): void {
   store<u32>(slot, 0, PACKET_CT_ENTRY);
   zone = zoneIsMark ? load<u32>(slot, FIELD_MARK * 4) & 0xffff : templateZone;
+  helper = templateHelper;
 }
 
 export function leaveZone(): void {
   zone = 0;
+  helper = HELPER_NONE;
 }

@@ -12,7 +12,6 @@ import {
   FIELD_CT_DIRECTION,
   FIELD_CT_STATE,
   FIELD_CT_STATUS,
-  FIELD_DESTINATION,
   FIELD_DPORT,
   FIELD_FAMILY,
   FIELD_FRAGMENT,
@@ -21,7 +20,6 @@ import {
   FIELD_ICMP_TYPE,
   FIELD_L4_LENGTH,
   FIELD_PROTOCOL,
-  FIELD_SOURCE,
   FIELD_SPORT,
   STATUS_CONFIRMED,
   STATUS_ENTRY,
@@ -80,15 +78,16 @@ import {
   REDIRECT_INNER,
   redirectInner,
 } from './icmpv6';
+import { openEntry, openingInit, refused } from './opening';
 import { flag, takeParameters } from './parameters';
 import { plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
 import { sctpCheck } from './sctp';
-import { addStatus, create, find, insert, release, releaseLater, remove, tableInit, tableLive } from './table';
+import { addStatus, find, insert, release, releaseLater, remove, tableInit, tableLive } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck } from './tcp';
 import { enterZone, leaveZone, TEMPLATE, zone } from './template';
 import { tracker } from './trackers';
-import { directionOf, keyAsks, keyIPv4, keyIPv6, keyZone } from './tuple';
+import { directionOf, keyAsks, keyPacket, keyZone } from './tuple';
 import { udpCheck, udpliteCheck } from './udp';
 
 /** Beside INVALID_*: no memory for an entry, which the kernel answers by dropping the packet. */
@@ -101,6 +100,7 @@ export function conntrackInit(parameters: usize, heap: usize): void {
   takeParameters(parameters);
   extensionInit();
   tableInit(heap);
+  openingInit();
   confirmed = 0;
 }
 
@@ -158,11 +158,11 @@ function judge(slot: usize, verify: bool): u32 {
   }
   if (protocol === PROTOCOL_TCP) {
     const reason = tcpCheck(slot, verify);
-    return reason !== INVALID_NONE ? reason : trackPorts(slot, protocol);
+    return reason !== INVALID_NONE ? refused(slot, protocol, reason) : trackPorts(slot, protocol);
   }
   if (protocol === PROTOCOL_UDP) {
     const reason = udpCheck(slot, verify);
-    return reason !== INVALID_NONE ? reason : trackPorts(slot, protocol);
+    return reason !== INVALID_NONE ? refused(slot, protocol, reason) : trackPorts(slot, protocol);
   }
   if (protocol === PROTOCOL_ICMP) return family === 4 ? judgeIcmp(slot, verify) : foreignIcmp(slot);
   if (protocol === PROTOCOL_ICMPV6) return family === 6 ? judgeIcmpv6(slot, verify) : foreignIcmp(slot);
@@ -254,7 +254,7 @@ function trackQuestion(slot: usize, protocol: u32, type: u32, question: u32): u3
 /** An answer to a question: it never opens a connection, and its direction is plain. */
 function answer(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   const now = jiffies(slot);
-  key(slot, protocol, sport, dport);
+  keyPacket(slot, protocol, sport, dport);
   keyAsks(false);
   const entry = search(now);
   if (entry === 0) return INVALID_ICMP_NEW;
@@ -272,14 +272,6 @@ function jiffies(slot: usize): i64 {
   return load<i64>(slot, PACKET_JIFFIES);
 }
 
-function key(slot: usize, protocol: u32, sport: u32, dport: u32): void {
-  if (load<u32>(slot, FIELD_FAMILY * 4) === 4) {
-    keyIPv4(load<u32>(slot, FIELD_SOURCE * 4), load<u32>(slot, FIELD_DESTINATION * 4), sport, dport, protocol);
-  } else {
-    keyIPv6(slot + FIELD_SOURCE * 4, slot + FIELD_DESTINATION * 4, sport, dport, protocol);
-  }
-}
-
 /** The live entry with the key in hand, in the packet's zone. */
 function search(now: i64): usize {
   if (zone !== 0) keyZone(zone);
@@ -290,7 +282,7 @@ function search(now: i64): usize {
 function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   const now = jiffies(slot);
   const question = protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6;
-  key(slot, protocol, sport, dport);
+  keyPacket(slot, protocol, sport, dport);
   if (question) keyAsks(true);
   let entry = search(now);
   let direction: u32 = 0;
@@ -305,7 +297,7 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
     }
   }
   if (result === TCP_REPEAT) {
-    entry = create();
+    entry = openEntry(slot, protocol, sport, dport, now);
     if (entry === 0) return NO_ENTRY;
     direction = 0;
     result = tracker(slot, entry, protocol, 0, now);
@@ -313,7 +305,7 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
       release(entry);
       return result;
     }
-    attach(slot, CT_NEW, 0, entry);
+    attach(slot, load<u32>(entry, ENTRY_STATUS) & STATUS_EXPECTED ? CT_RELATED : CT_NEW, 0, entry);
     return INVALID_NONE;
   }
   if (result === TCP_KILL) kill(entry);

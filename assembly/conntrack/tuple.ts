@@ -3,6 +3,7 @@
  * hand at a time, and nothing is allocated.
  */
 import { TRACKING_SEED } from '../../src/abi/conntrack';
+import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_SOURCE } from '../../src/abi/fields';
 import { ASKED_BY_HIGH, ENTRY_SWAPPED, ENTRY_UPPER, UPPER_SIZE } from './entry';
 import { PARAMETERS } from './parameters';
 
@@ -83,6 +84,15 @@ export function keyIPv6(source: usize, destination: usize, sport: u32, dport: u3
 export function keyZone(zone: u32): void {
   keyHigh |= (zone as u64) << 48;
   keyHash = finish(mix(keyHash as u64, zone as u64));
+}
+
+/** A packet's, with ports or what stands for them. */
+export function keyPacket(slot: usize, protocol: u32, sport: u32, dport: u32): void {
+  if (load<u32>(slot, FIELD_FAMILY * 4) === 4) {
+    keyIPv4(load<u32>(slot, FIELD_SOURCE * 4), load<u32>(slot, FIELD_DESTINATION * 4), sport, dport, protocol);
+  } else {
+    keyIPv6(slot + FIELD_SOURCE * 4, slot + FIELD_DESTINATION * 4, sport, dport, protocol);
+  }
 }
 
 /**

@@ -18,6 +18,8 @@ export const CONNECTION_ENDS = 32;
 /** An end: four words of the address, most significant first (IPv4: the first only); the port. Of ICMP the source's is the id, the destination's type << 8 | code. */
 export const END_PORT = 16;
 export const END_SIZE = 20;
+/** u32: HELPER_* (helpers.ts). */
+export const CONNECTION_HELPER = 116;
 /** u32: 1 when packets and bytes are counted; u64 each: packets and bytes of the original direction, then of the reply. */
 export const CONNECTION_ACCOUNTED = 112;
 export const CONNECTION_COUNTERS = 120;

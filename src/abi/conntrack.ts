@@ -31,7 +31,9 @@ export const TRACKING_FRAG4_MEMORY = 108;
 export const TRACKING_FRAG6_MEMORY = 112;
 /** Nine u32: timeouts by SCTP state (that of SCTP_NONE is that of CLOSED). */
 export const TRACKING_SCTP = 116;
-export const TRACKING_SIZE = 152;
+/** u32: nf_conntrack_expect_max. */
+export const TRACKING_EXPECTATIONS = 152;
+export const TRACKING_SIZE = 160;
 
 /** Verify transport checksums in PREROUTING (nf_conntrack_checksum, and a prestack that is not lenient). */
 export const TRACKING_FLAG_CHECKSUM = 1;
@@ -51,6 +53,9 @@ export const TRACKING_FLAG_ROUTER_DISCOVERY = 64;
 export const TRACKING_FLAG_ACCOUNTING = 128;
 /** Connections have labels. */
 export const TRACKING_FLAG_LABELS = 256;
+
+/** Rules assign connections to helpers. */
+export const TRACKING_FLAG_HELPERS = 1024;
 
 /** TCP states in the kernel's order (enum tcp_conntrack); timeouts lie at TRACKING_TCP + 4 * state. */
 export const TCP_NONE = 0;

@@ -22,6 +22,8 @@ export const NEXT_REJECT = 2;
 export const NEXT_HOTDROP = 3;
 /** Rejected by a TCP reset, which closes the connection, too. */
 export const NEXT_RESET = 4;
+/** No rule drops the packet: conntrack does, or a translation that is not possible. Only between hooks, never in a program. */
+export const NEXT_LOST = 5;
 /** Smallest step offset. */
 export const NEXT_STEP = 16;
 

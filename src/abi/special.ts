@@ -84,6 +84,8 @@ export const SPECIAL_SCTP_CHUNKS = 7;
 export const SPECIAL_CONNBYTES = 8;
 /** connlabel: number of the label, invert, 1: set it when it is not. */
 export const SPECIAL_CONNLABEL = 9;
+/** helper: bits 1 << HELPER_* (helpers.ts) of the helpers that match, invert. */
+export const SPECIAL_HELPER = 20;
 
 export const CONNTRACK_STATE = 1;
 export const CONNTRACK_PROTO = 2;

@@ -1,9 +1,11 @@
 /** The profile's sysctls as the parameter block of the engine's connection tracking (abi/conntrack.ts). */
 import {
   TCP_SYN_SENT2,
+  TRACKING_EXPECTATIONS,
   TRACKING_FLAG_ACCOUNTING,
   TRACKING_FLAG_CHECKSUM,
   TRACKING_FLAG_DOUBTED_RST,
+  TRACKING_FLAG_HELPERS,
   TRACKING_FLAG_IGNORE_INVALID_RST,
   TRACKING_FLAG_LABELS,
   TRACKING_FLAG_LIBERAL,
@@ -40,6 +42,8 @@ export interface ConntrackOptions {
   /** Rules look at packets and bytes of connections, at labels. */
   accounting?: boolean;
   labels?: boolean;
+  /** Rules assign connections to helpers. */
+  helpers?: boolean;
   /** The key of the hash; a fixed one unless given. Results do not depend on it. */
   seed?: bigint;
 }
@@ -68,6 +72,8 @@ const KERNEL_FLAGS: Record<Kernel, number> = {
 };
 /** "nf_ct" "wasm": any value will do. */
 const DEFAULT_SEED = 0x6e665f6374776173n;
+/** What the engine has memory for. */
+const MOST_EXPECTATIONS = 1 << 16;
 /** The kernel keeps timeouts in a signed 32-bit number of jiffies. */
 const LONGEST = 0x7fffffff;
 
@@ -105,6 +111,7 @@ export function encodeConntrack(profile: Profile, options: ConntrackOptions): Ui
   view.setUint32(TRACKING_FRAG4_DISTANCE, sysctl(profile, 'net.ipv4.ipfrag_max_dist'), true);
   view.setUint32(TRACKING_FRAG4_MEMORY, Math.min(sysctl(profile, 'net.ipv4.ipfrag_high_thresh'), 0xffffffff), true);
   view.setUint32(TRACKING_FRAG6_MEMORY, Math.min(sysctl(profile, 'nf_conntrack_frag6_high_thresh'), 0xffffffff), true);
+  view.setUint32(TRACKING_EXPECTATIONS, Math.min(sysctl(profile, 'nf_conntrack_expect_max'), MOST_EXPECTATIONS), true);
   return new Uint8Array(view.buffer);
 }
 
@@ -118,6 +125,7 @@ function flagsOf(profile: Profile, options: ConntrackOptions): number {
     (options.nat ? TRACKING_FLAG_NAT : 0) |
     (options.accounting ? TRACKING_FLAG_ACCOUNTING : set('acct', TRACKING_FLAG_ACCOUNTING)) |
     (options.labels ? TRACKING_FLAG_LABELS : 0) |
+    (options.helpers ? TRACKING_FLAG_HELPERS : 0) |
     KERNEL_FLAGS[profile.kernel]
   );
 }

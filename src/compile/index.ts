@@ -1,9 +1,11 @@
 /** From rule sets to an image: the list of passes. */
+import { EFFECT_CT_TEMPLATE } from '../abi/effects.ts';
 import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
+import { HELPER_NONE } from '../abi/helpers.ts';
 import * as abi from '../abi/image.ts';
 import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNBYTES, SPECIAL_CONNLABEL } from '../abi/special.ts';
 import type { Host } from '../model/host.ts';
-import type { Test } from '../model/predicate.ts';
+import type { Action, Test } from '../model/predicate.ts';
 import { deviceOfSysctl, type Profile } from '../model/profile.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import { encodeConntrack } from './conntrack.ts';
@@ -88,6 +90,7 @@ function compileTables(
       nat: tables.some((table) => table.name === 'nat'),
       accounting: holdsSpecial(tables, SPECIAL_CONNBYTES),
       labels: holdsSpecial(tables, SPECIAL_CONNLABEL),
+      helpers: assignsHelpers(tables),
     }),
     interfaces: interfaces.encode(),
     states: walks.states,
@@ -185,4 +188,13 @@ function readsType(test: Test): boolean {
   if (test.kind === 'ranges') return test.fields.some(isType);
   if (test.kind === 'words' || test.kind === 'wordRange') return false;
   return 'field' in test && isType(test.field);
+}
+
+/** Whether a rule gives connections a helper. */
+function assignsHelpers(tables: readonly PlainTable[]): boolean {
+  return tables.some(({ chains }) => chains.some(({ rules }) => rules.some(({ action }) => isHelping(action))));
+}
+
+function isHelping(action: Action): boolean {
+  return action.kind === 'effect' && action.code === EFFECT_CT_TEMPLATE && action.parameters[2] !== HELPER_NONE;
 }

@@ -122,6 +122,7 @@ const HARMLESS = new Set([
   special.SPECIAL_CONNMARK,
   special.SPECIAL_CONNBYTES,
   special.SPECIAL_CONNLABEL,
+  special.SPECIAL_HELPER,
   special.SPECIAL_CONNTRACK,
   special.SPECIAL_LIMIT,
   special.SPECIAL_LIMIT_NFT,

@@ -1,8 +1,10 @@
 /** The engine's table of connections as entries. */
 import * as abi from '../abi/connections.ts';
 import { STATUS_ASSURED, STATUS_SEEN_REPLY } from '../abi/fields.ts';
+import { HELPER_NONE } from '../abi/helpers.ts';
 import { formatAddress } from '../model/address.ts';
 import { SCTP_STATE_WORDS, sortConnections, TCP_STATE_WORDS } from '../model/connections.ts';
+import { helperName } from '../model/helpers.ts';
 import type { ConntrackEntry, ConntrackTuple, TupleEnd } from '../model/outcome.ts';
 import type { EngineExports } from './loader.ts';
 
@@ -29,6 +31,7 @@ function readConnection(view: DataView, timeout: number): ConntrackEntry {
   const family = word(abi.CONNECTION_FAMILY) === 4 ? 4 : 6;
   const protocol = word(abi.CONNECTION_PROTOCOL);
   const status = word(abi.CONNECTION_STATUS);
+  const helper = word(abi.CONNECTION_HELPER);
   return {
     family,
     protocol,
@@ -40,6 +43,7 @@ function readConnection(view: DataView, timeout: number): ConntrackEntry {
     assured: (status & STATUS_ASSURED) !== 0,
     mark: word(abi.CONNECTION_MARK),
     ...(word(abi.CONNECTION_ZONE) === 0 ? {} : { zones: [`zone=${word(abi.CONNECTION_ZONE)}`] }),
+    ...(helper === HELPER_NONE ? {} : { helper: helperName(helper) }),
   };
 }
 

@@ -1,15 +1,19 @@
 /**
- * `-j CT`: how the packet is to be tracked: not at all, or in a zone. Kernel: net/netfilter/xt_CT.c. With --notrack it does not make the kernel register conntrack, whatever else it
+ * `-j CT`: how the packet is to be tracked: not at all, in a zone, with a helper for its connection. Kernel: net/netfilter/xt_CT.c. With --notrack it does not make the kernel register conntrack, whatever else it
  * says (xt_ct_tg_check returns before nf_ct_netns_get; confirmed on 6.18).
  */
 import { EFFECT_CT_TEMPLATE } from '../abi/effects.ts';
 import { FIELD_CT_DIRECTION, FIELD_CT_STATE, FIELD_CT_STATUS } from '../abi/fields.ts';
+import { HELPER_NONE } from '../abi/helpers.ts';
+import { findHelper, HELPERS } from '../model/helpers.ts';
+import { protocolName } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
-import type { GivenOption, TargetExtension } from './extension.ts';
-import { Given, option, textOf } from './given.ts';
+import type { GivenOption, ParseContext, TargetExtension } from './extension.ts';
+import { Given, option, savedString, textOf } from './given.ts';
 
 export interface CtOptions {
   notrack: boolean;
+  /** The kernel's name of a helper. */
   helper?: string;
   timeout?: string;
   /** Names, in the order iptables-save prints them; they say who is told, nothing happens to packets. */
@@ -33,7 +37,7 @@ export const CT: TargetExtension<CtOptions> = {
   families: [4, 6],
   legality: { tables: ['raw'] },
   options: specs,
-  about: 'no connection tracking (--notrack), zones (--zone), events; no helpers yet',
+  about: 'no connection tracking (--notrack), zones (--zone), helpers (--helper), events',
   needsConntrack: ({ notrack }) => !notrack,
 
   parse(given, context) {
@@ -47,7 +51,7 @@ export const CT: TargetExtension<CtOptions> = {
     const notrack = all.has('notrack');
     const [helper, timeout] = [all.get('helper'), all.get('timeout')];
     // What is not tracked has no use for the rest, and the kernel does not look at it.
-    if (helper !== undefined && !notrack) throw later(helper, 'connection tracking helpers (--helper) are not there yet');
+    if (helper !== undefined && textOf(helper) !== '' && !notrack) checkHelper(all, helper, context);
     if (timeout !== undefined && !notrack) {
       throw all.complain(
         timeout,
@@ -58,7 +62,7 @@ export const CT: TargetExtension<CtOptions> = {
     const zone = all.get('zone');
     return {
       notrack,
-      ...(helper === undefined ? {} : { helper: textOf(helper) }),
+      ...(helper === undefined || textOf(helper) === '' ? {} : { helper: textOf(helper) }),
       ...(timeout === undefined ? {} : { timeout: textOf(timeout) }),
       events: readEvents(all, 'ctevents', EVENTS),
       expectationEvents: readEvents(all, 'expevents', EXPECTATION_EVENTS),
@@ -69,7 +73,7 @@ export const CT: TargetExtension<CtOptions> = {
   print({ notrack, helper, timeout, events, expectationEvents, zone }) {
     const words = [
       notrack ? ' --notrack' : '',
-      helper === undefined ? '' : ` --helper ${helper}`,
+      helper === undefined ? '' : ` --helper ${savedString(helper)}`,
       timeout === undefined ? '' : ` --timeout ${timeout}`,
       events.length === 0 ? '' : ` --ctevents ${events.join(',')}`,
       expectationEvents.length === 0 ? '' : ` --expevents ${expectationEvents.join(',')}`,
@@ -78,15 +82,15 @@ export const CT: TargetExtension<CtOptions> = {
     return words.join('');
   },
 
-  evaluate({ notrack, zone }, _, effects) {
+  evaluate({ notrack, zone, helper }, _, effects) {
     if (notrack) effects.notrack();
-    else effects.setTemplate({ zone });
+    else effects.setTemplate({ zone, helper: numberOf(helper) });
     return 'continue';
   },
 
-  lower({ notrack, zone }) {
+  lower({ notrack, zone, helper }) {
     if (notrack) return { kind: 'notrack' };
-    const parameters = zone === 'mark' ? [0, 1] : [zone, 0];
+    const parameters = [...(zone === 'mark' ? [0, 1] : [zone, 0]), numberOf(helper)];
     return {
       kind: 'effect',
       code: EFFECT_CT_TEMPLATE,
@@ -95,13 +99,40 @@ export const CT: TargetExtension<CtOptions> = {
     };
   },
 
-  generate(draw) {
+  generate(draw, _, { family, protocol }) {
     if (draw.chance(0.3)) return ['--notrack'];
-    const zone = draw.chance(0.7) ? ['--zone', draw.pick(['0', '1', '1', '2', '65535', 'mark'])] : [];
+    const fitting = HELPERS.filter(
+      (one) => one.number !== undefined && one.protocols.includes(protocol) && one.families.includes(family),
+    );
+    const helper = fitting.length > 0 && draw.chance(0.6) ? ['--helper', draw.pick(fitting).name] : [];
+    const zone = draw.chance(helper.length > 0 ? 0.2 : 0.7) ? ['--zone', draw.pick(['0', '1', '1', '2', '65535', 'mark'])] : [];
     const events = draw.chance(0.2) ? ['--ctevents', draw.pick(['new', 'destroy,new', 'mark,reply,assured'])] : [];
-    return [...zone, ...events, ...(draw.chance(0.1) ? ['--expevents', 'new'] : [])];
+    return [...helper, ...zone, ...events, ...(draw.chance(0.1) ? ['--expevents', 'new'] : [])];
   },
 };
+
+const numberOf = (helper: string | undefined): number =>
+  (helper === undefined ? undefined : findHelper(helper)?.number) ?? HELPER_NONE;
+
+/** xt_ct_set_helper: the rule itself must name the helper's protocol. */
+function checkHelper(all: Given, one: GivenOption, context: ParseContext): void {
+  const known = findHelper(textOf(one));
+  if (known === undefined) {
+    throw all.complain(one, `there is no helper "${textOf(one)}"`, `one of ${HELPERS.map(({ name }) => name).join(', ')}`);
+  }
+  if (!known.families.includes(context.family)) throw all.complain(one, `the helper ${known.name} is for IPv4 only`);
+  const { protocol } = context.builtin;
+  if (protocol === undefined || protocol.invert || !known.protocols.includes(protocol.number)) {
+    const names = known.protocols.map((number) => `-p ${protocolName(number) ?? number}`).join(' or ');
+    throw all.complain(one, `the helper ${known.name} wants ${names}`, 'the rule itself must name the protocol, not inverted');
+  }
+  if (known.number === undefined) {
+    throw context.error(`CT: the helper ${known.name} is one of the kernel's that wasmtables does not know yet`, {
+      at: one.position,
+      kind: 'unsupported',
+    });
+  }
+}
 
 /** In iptables' own order, each once. */
 function readEvents(all: Given, name: string, known: readonly string[]): string[] {

@@ -141,11 +141,19 @@ export interface TargetExtension<O = unknown> extends ExtensionBase<O> {
   lower(options: O, context: { family: Family; profile: Profile }): Action;
 }
 
+/** How CT wants a packet tracked. */
+export interface CtTemplate {
+  /** `mark`: the packet's mark when it is tracked. */
+  zone: number | 'mark';
+  /** HELPER_* (abi/helpers.ts) that the connection is assigned to, should the packet open one. */
+  helper: number;
+}
+
 /** What a target may change in the reference's packet. */
 export interface TargetEffects {
   setMark(mark: number): void;
-  /** How conntrack is to track the packet, unless it is there already: as a connection, untracked, or with an earlier template. `mark`: the zone is the packet's mark when it is tracked. */
-  setTemplate(template: { zone: number | 'mark' }): void;
+  /** How conntrack is to track the packet, unless it is there already: as a connection, untracked, or with an earlier template. */
+  setTemplate(template: CtTemplate): void;
   /** Of the packet's connection; nothing without one. */
   setConnectionMark(mark: number): void;
   /** Untracked, unless a connection or an untracked mark is there already. */

@@ -1,18 +1,17 @@
-/**
- * `-m helper`: the helper of the connection that expected this one. Kernel: net/netfilter/xt_helper.c. Without helpers no connection is expected, so that only the inversion matches;
- * a packet without a connection is answered the same.
- */
+/** `-m helper`: the helper of the connection that expected this one. Kernel: net/netfilter/xt_helper.c. */
+import { SPECIAL_HELPER } from '../abi/special.ts';
+import { HELPERS } from '../model/helpers.ts';
 import type { MatchExtension } from './extension.ts';
 import { bang, Given, option, savedString, textOf, truncated } from './given.ts';
-import { constant } from './tests.ts';
 
 export interface HelperOptions {
+  /** '' is any. */
   name: string;
   invert: boolean;
 }
 
 const specs = [option('helper', { invertible: true })];
-/** The kernel's buffer without its last zero. */
+/** The kernel's buffer, less the end of the string. */
 const LONGEST = 29;
 
 export const helper: MatchExtension<HelperOptions> = {
@@ -20,15 +19,34 @@ export const helper: MatchExtension<HelperOptions> = {
   kind: 'match',
   families: [4, 6],
   options: specs,
-  about: 'connections a helper expected (there are no helpers yet: none)',
+  about: 'helper of the connection that expected this one',
   needsConntrack: true,
   parse(given, context) {
     const one = new Given('helper', specs, given, context).need('helper', '--helper ftp');
     return { name: truncated(textOf(one), LONGEST), invert: one.invert };
   },
   print: ({ name, invert }) => `${bang(invert)} --helper ${savedString(name)}`,
-  evaluate: ({ invert }) => invert,
-  lower: ({ invert }) => [constant(invert)],
-  generate: (draw) => [...(draw.chance() ? ['!'] : []), '--helper', draw.pick(['ftp', 'sip', 'tftp', '""'])],
-  show: () => 'no helper expected the connection',
+
+  /** The kernel compares as many characters as its own name has. Whatever is missing on the way, the answer is that of the inversion. */
+  evaluate({ name, invert }, { connection }) {
+    const master = connection?.masterHelper ?? null;
+    if (master === null) return invert;
+    return (name === '' || name.startsWith(master)) !== invert;
+  },
+
+  lower({ name, invert }) {
+    let fitting = 0;
+    for (const one of HELPERS) {
+      if (one.number !== undefined && (name === '' || name.slice(0, one.name.length) === one.name)) fitting |= 1 << one.number;
+    }
+    return [{ kind: 'special', code: SPECIAL_HELPER, parameters: [fitting, invert ? 1 : 0], stateful: false }];
+  },
+
+  generate(draw) {
+    const names = HELPERS.filter(({ number }) => number !== undefined).map(({ name }) => name);
+    const name = draw.pick([...names, ...names, '', 'ftp-2121', 'no-such']);
+    return [...(draw.chance(0.3) ? ['!'] : []), '--helper', name];
+  },
+  show: (_, { connection }) =>
+    connection?.masterHelper == null ? 'no connection expected this one' : `expected by ${connection.masterHelper}`,
 };

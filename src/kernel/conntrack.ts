@@ -74,6 +74,8 @@ function entryOf(line: string): ConntrackEntry {
     mark: Number(values.get('mark')?.[0] ?? 0),
   };
   if (state !== undefined) entry.state = state;
+  const helper = values.get('helper')?.[0];
+  if (helper !== undefined) entry.helper = helper;
   const zones = words.filter((word) => /^zone(-orig|-reply)?=/.test(word));
   return zones.length === 0 ? entry : { ...entry, zones };
 }

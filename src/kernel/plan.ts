@@ -172,7 +172,7 @@ export function ownTable(trace: boolean): string {
     if (rules.length === 0 && !trace) continue;
     lines.push(`  chain first_${hook} {`, `    type filter hook ${hook} priority -500; policy accept;`, ...rules, '  }');
     if (!trace) continue;
-    lines.push(`  chain last_${hook} {`, `    type filter hook ${hook} priority 2147483646; policy accept;`, '  }');
+    lines.push(`  chain last_${hook} {`, `    type filter hook ${hook} priority 2147483647; policy accept;`, '  }');
   }
   return `${lines.join('\n')}\n}\n`;
 }

@@ -91,6 +91,8 @@ export interface ConntrackEntry {
   /** `[ASSURED]`. */
   assured: boolean;
   mark: number;
+  /** Name of the helper it was assigned to. */
+  helper?: string;
   /** As printed (`zone=7`, `zone-orig=5`); absent when all is in zone 0. */
   zones?: string[];
 }

@@ -54,6 +54,7 @@ export const DEFAULT_SYSCTLS: Readonly<Record<string, number>> = {
   nf_conntrack_sctp_timeout_shutdown_recd: 3,
   nf_conntrack_sctp_timeout_shutdown_ack_sent: 3,
   nf_conntrack_sctp_timeout_heartbeat_sent: 30,
+  nf_conntrack_expect_max: 4096,
   nf_conntrack_frag6_timeout: 60,
   nf_conntrack_frag6_high_thresh: 4194304,
   'net.ipv4.ipfrag_time': 30,

@@ -23,6 +23,8 @@ export interface ConnectionView {
   counters: readonly [{ packets: number; bytes: number }, { packets: number; bytes: number }] | null;
   /** Labels of the connection, to which connlabel adds; null where it can have none. */
   labels: Set<number> | null;
+  /** Name of the helper of the connection that expected this one; null: nobody expected it. */
+  masterHelper: string | null;
   /** Whole seconds until the entry expires at this packet's time (the kernel's nf_ct_expires / HZ); 0 when unconfirmed as the kernel has it. */
   expires: number;
 }

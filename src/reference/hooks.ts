@@ -52,6 +52,9 @@ export interface FamilyRules {
   defragmenter: Defragmenter | null;
 }
 
+/** Dropped where no rule has a say. */
+const HELPER_DROPS: WalkResult = { verdict: 'DROP', rule: null, tcpReset: false };
+
 /** Runs a hook. null: every table let the packet on. `verify`: it came off the wire. */
 export function runHook(
   hook: HookPoint,
@@ -67,6 +70,7 @@ export function runHook(
     if (stop === 'conntrack') {
       lookAtConnection(packet, rules, passage, verify);
     } else if (stop === 'confirm') {
+      if (rules.conntrack?.help(packet) === false) return HELPER_DROPS;
       confirm(packet, rules, passage);
     } else {
       const result = stop === 'nat' ? walkNat(hook, packet, rules, context) : walkTable(stop, hook, packet, rules, context);

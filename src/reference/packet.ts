@@ -1,5 +1,6 @@
 /** The packet on its way through the host: what the kernel keeps in an skb, as far as rules can see it. */
 import { STATUS_CONFIRMED } from '../abi/fields.ts';
+import type { CtTemplate } from '../extensions/extension.ts';
 import type { CtState } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import { jiffiesAt } from '../model/profile.ts';
@@ -29,15 +30,24 @@ export interface Received {
 type Tracking =
   | { kind: 'none' }
   | { kind: 'untracked' }
-  /** CT said in which zone conntrack has to look. */
-  | { kind: 'template'; zone: number | 'mark' }
+  /** CT said how conntrack has to look. */
+  | ({ kind: 'template' } & CtTemplate)
   | { kind: 'entry'; connection: Connection; state: CtState; direction: Direction };
 
 /** What matches see of a template in the raw table: a confirmed connection of nobody (nf_ct_tmpl_alloc). */
 const NOBODY: Record<Family, Words> = { 4: [0], 6: [0, 0, 0, 0] };
 const templateOf = (family: Family): ConnectionView => {
   const tuple = { source: NOBODY[family], destination: NOBODY[family], sourcePort: 0, destinationPort: 0, protocol: 0 };
-  return { original: tuple, reply: tuple, status: STATUS_CONFIRMED, mark: 0, counters: null, labels: null, expires: 0 };
+  return {
+    original: tuple,
+    reply: tuple,
+    status: STATUS_CONFIRMED,
+    mark: 0,
+    masterHelper: null,
+    counters: null,
+    labels: null,
+    expires: 0,
+  };
 };
 const TEMPLATE: Record<Family, ConnectionView> = { 4: templateOf(4), 6: templateOf(6) };
 

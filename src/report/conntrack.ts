@@ -33,6 +33,7 @@ export function conntrackLine({
   assured,
   mark,
   zones = [],
+  helper,
 }: ConntrackEntry): string {
   const name = NAMES.get(protocol) ?? 'unknown';
   const words = [FAMILIES[family], name.padEnd(8), protocol, timeout];
@@ -41,7 +42,10 @@ export function conntrackLine({
   if (unreplied) words.push('[UNREPLIED]');
   words.push(tuple(reply, protocol));
   if (assured) words.push('[ASSURED]');
-  words.push(`mark=${mark}`, ...zones, 'use=1');
+  words.push(`mark=${mark}`);
+  words.push(...zones);
+  if (helper !== undefined) words.push(`helper=${helper}`);
+  words.push('use=1');
   return words.join(' ');
 }
 

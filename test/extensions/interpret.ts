@@ -9,6 +9,7 @@ import {
   SPECIAL_CONNLABEL,
   SPECIAL_CONNMARK,
   SPECIAL_CONNTRACK,
+  SPECIAL_HELPER,
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
   SPECIAL_NTH,
@@ -18,6 +19,7 @@ import {
   SPECIAL_TCP_OPTION,
   TEST_HOTDROP_MATCHED,
 } from '../../src/abi/special.ts';
+import { HELPERS } from '../../src/model/helpers.ts';
 import type { Test } from '../../src/model/predicate.ts';
 import type { Family, Words } from '../../src/model/ruleset.ts';
 import type { PacketView } from '../../src/packet/view.ts';
@@ -90,6 +92,13 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
       const [mark, mask, invert] = test.parameters as [number, number, number];
       const { connection } = around.packet;
       return connection !== null && ((connection.mark & mask) >>> 0 === mark) !== (invert === 1);
+    }
+    case SPECIAL_HELPER: {
+      const [fitting, invert] = test.parameters as [number, number];
+      const master = around.packet.connection?.masterHelper ?? null;
+      const number = HELPERS.find(({ name }) => name === master)?.number;
+      if (number === undefined) return invert === 1;
+      return ((fitting >> number) & 1) !== invert;
     }
     case SPECIAL_LIMIT:
       return limit(test, around);

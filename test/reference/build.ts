@@ -66,11 +66,19 @@ export function ip(from: string, to: string, protocol: number, payload: Uint8Arr
   return join(rest, body);
 }
 
+/** So many zero bytes, these characters (a byte each), or these bytes. */
+export type Data = number | string | Uint8Array;
+
+function bytesOf(data: Data): Uint8Array {
+  if (typeof data === 'number') return new Uint8Array(data);
+  return typeof data === 'string' ? Uint8Array.from(data, (character) => character.charCodeAt(0)) : data;
+}
+
 export interface TcpMore extends IpMore {
   seq?: number;
   ack?: number;
   window?: number;
-  data?: number;
+  data?: Data;
   tcpOptions?: readonly number[];
 }
 
@@ -81,20 +89,20 @@ export function tcp(from: string, to: string, flags: number, more: TcpMore = {})
   const options = more.tcpOptions ?? [];
   const head = [...u16(Number(sport)), ...u16(Number(dport)), ...u32(more.seq ?? 1000), ...u32(more.ack ?? 0)];
   const offset = (5 + options.length / 4) << 4;
-  const segment = join(head, [offset, flags], u16(more.window ?? 8192), [0, 0, 0, 0], options, new Uint8Array(more.data ?? 0));
+  const segment = join(head, [offset, flags], u16(more.window ?? 8192), [0, 0, 0, 0], options, bytesOf(more.data ?? 0));
   return ip(source, destination, 6, segment, 16, more);
 }
 
 export function udp(
   from: string,
   to: string,
-  more: IpMore & { data?: number; length?: number; noChecksum?: boolean } = {},
+  more: IpMore & { data?: Data; length?: number; noChecksum?: boolean } = {},
 ): Uint8Array {
   const [source = '', sport] = from.split(' ');
   const [destination = '', dport] = to.split(' ');
-  const data = more.data ?? 4;
-  const head = [...u16(Number(sport)), ...u16(Number(dport)), ...u16(more.length ?? 8 + data), 0, 0];
-  return ip(source, destination, 17, join(head, new Uint8Array(data)), more.noChecksum ? -1 : 6, more);
+  const data = bytesOf(more.data ?? 4);
+  const head = [...u16(Number(sport)), ...u16(Number(dport)), ...u16(more.length ?? 8 + data.length), 0, 0];
+  return ip(source, destination, 17, join(head, data), more.noChecksum ? -1 : 6, more);
 }
 
 /** ICMP or ICMPv6 by the kind of address. `rest`: what follows the checksum. */

@@ -3,6 +3,7 @@ import { STATUS_CONFIRMED, STATUS_EXPECTED, STATUS_SEEN_REPLY } from '../../abi/
 import type { Counter } from '../../model/outcome.ts';
 import type { Family } from '../../model/ruleset.ts';
 import type { ConnectionView } from '../../packet/view.ts';
+import type { Help } from './helpers/helper.ts';
 import type { SctpState } from './sctp-state.ts';
 import type { TcpState } from './tcp-state.ts';
 import type { Tuple } from './tuple.ts';
@@ -35,6 +36,10 @@ export class Connection {
   sctp: SctpState | undefined;
   /** UDP: from this jiffy on it is a stream. */
   streamFrom = 0;
+  /** The helper it was assigned to, and what that knows of it. */
+  help: Help | null = null;
+  /** The connection whose helper expected this one. */
+  master: Connection | null = null;
   /** IPS_SRC_NAT_DONE and IPS_DST_NAT_DONE: the nat table was consulted for this kind of rewriting. */
   sourceNatDone = false;
   destinationNatDone = false;
@@ -81,6 +86,7 @@ export class Connection {
 
   view(now: number, hz: number): ConnectionView {
     const { original, reply, status, mark, counters, labels } = this;
-    return { original, reply, status, mark, counters, labels, expires: Math.floor(this.left(now) / hz) };
+    const masterHelper = this.master?.help?.helper.name ?? null;
+    return { original, reply, status, mark, counters, labels, masterHelper, expires: Math.floor(this.left(now) / hz) };
   }
 }

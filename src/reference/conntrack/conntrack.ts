@@ -1,16 +1,18 @@
 /** The conntrack hooks: nf_conntrack_in at PREROUTING and OUTPUT, confirmation at the end of INPUT and POSTROUTING (net/netfilter/nf_conntrack_core.c of 6.18). */
-import { STATUS_SEEN_REPLY } from '../../abi/fields.ts';
+import { STATUS_EXPECTED, STATUS_SEEN_REPLY } from '../../abi/fields.ts';
+import { HELPER_NONE } from '../../abi/helpers.ts';
 import { INVALID_FRAGMENT, INVALID_HEADER_CHAIN, INVALID_ICMP_TYPE, INVALID_NONE, INVALID_SHORT } from '../../abi/reasons.ts';
 import type { TurnedOn } from '../../extensions/extension.ts';
 import type { CtState } from '../../model/outcome.ts';
 import { type Profile, sysctl } from '../../model/profile.ts';
 import { INVALID_WORDS } from '../../model/reasons.ts';
-import type { Family } from '../../model/ruleset.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
 import type { Packet } from '../packet.ts';
 import { Connection, ORIGINAL, REPLY } from './connection.ts';
+import { ExpectationTable } from './expectations.ts';
 import { trackGeneric } from './generic.ts';
 import { greKey, trackGre } from './gre.ts';
+import { helpOf, runHelper } from './helpers/index.ts';
 import { inspectIcmp, trackIcmp } from './icmp.ts';
 import { trackSctp } from './sctp.ts';
 import { ConnectionTable, type Found } from './table.ts';
@@ -21,7 +23,8 @@ import { trackUdp } from './udp.ts';
 import { trackUdplite } from './udplite.ts';
 
 export class Conntrack {
-  readonly table = new ConnectionTable();
+  readonly expectations: ExpectationTable;
+  readonly table = new ConnectionTable((connection) => this.expectations.forget(connection));
   readonly #profile: Profile;
   readonly #notes: Set<string>;
 
@@ -33,6 +36,7 @@ export class Conntrack {
     this.#profile = profile;
     this.#accounting = turnedOn.has('accounting') || sysctl(profile, 'nf_conntrack_acct') !== 0;
     this.#labels = turnedOn.has('labels');
+    this.expectations = new ExpectationTable(sysctl(profile, 'nf_conntrack_expect_max'));
     this.#notes = notes;
   }
 
@@ -41,9 +45,10 @@ export class Conntrack {
     const { tracking } = packet;
     if (tracking.kind === 'entry' || tracking.kind === 'untracked') return;
     const zone = tracking.kind === 'none' ? 0 : tracking.zone === 'mark' ? packet.mark & 0xffff : tracking.zone;
+    const helper = tracking.kind === 'none' ? HELPER_NONE : tracking.helper;
     packet.tracking = { kind: 'none' };
     packet.invalidReason = '';
-    const reason = this.#look(packet, { profile: this.#profile, table: this.table, zone, verify });
+    const reason = this.#look(packet, { profile: this.#profile, table: this.table, zone, helper, verify });
     if (reason !== INVALID_NONE) packet.invalidReason = INVALID_WORDS[reason]!;
   }
 
@@ -78,7 +83,7 @@ export class Conntrack {
       if (found === undefined) {
         const reply = invert(tuple);
         if (reply === null) return INVALID_ICMP_TYPE;
-        found = { connection: this.#open(packet.family, context.zone, tuple, reply), direction: ORIGINAL };
+        found = { connection: this.#open(packet, context, tuple, reply), direction: ORIGINAL };
       }
       const { connection, direction } = found;
       // Taken before the tracker runs: the first answer still finds a connection without reply.
@@ -92,16 +97,29 @@ export class Conntrack {
     }
   }
 
-  /** A connection that nobody knows yet (init_conntrack). */
-  #open(family: Family, zone: number, tuple: Tuple, reply: Tuple): Connection {
-    const connection = new Connection(family, zone, tuple, reply);
+  /** init_conntrack: one that was expected takes over its master's mark; a helper of its own it gets only when nobody expected it. */
+  #open(packet: Packet, { zone, helper }: TrackerContext, tuple: Tuple, reply: Tuple): Connection {
+    const connection = new Connection(packet.family, zone, tuple, reply);
     if (this.#accounting)
       connection.counters = [
         { packets: 0, bytes: 0 },
         { packets: 0, bytes: 0 },
       ];
     if (this.#labels) connection.labels = new Set();
+    const expectation = this.expectations.fulfil(packet.family, zone, tuple, packet.now);
+    if (expectation === undefined) {
+      connection.help = helpOf(helper);
+    } else {
+      connection.status |= STATUS_EXPECTED;
+      connection.master = expectation.master;
+      connection.mark = expectation.master.mark;
+    }
     return connection;
+  }
+
+  /** The packet's last stop before it is confirmed. False: its connection's helper drops it. */
+  help(packet: Packet): boolean {
+    return runHelper(packet, this.expectations);
   }
 
   /** The packet made it through: a connection it opened becomes known. */

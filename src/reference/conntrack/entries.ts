@@ -25,6 +25,7 @@ function entryOf(connection: Connection, now: number, hz: number): ConntrackEntr
     assured: connection.has(STATUS_ASSURED),
     mark,
   };
+  if (connection.help !== null) entry.helper = connection.help.helper.name;
   if (tcp !== undefined) entry.state = TCP_STATE_WORDS[tcp.state]!;
   if (sctp !== undefined) entry.state = SCTP_STATE_WORDS[sctp.state]!;
   if (connection.zone !== 0) entry.zones = [`zone=${connection.zone}`];

@@ -1,4 +1,5 @@
 /** What REJECT --reject-with tcp-reset does to the connection it resets (net/ipv4/netfilter/nf_reject_ipv4.c nf_send_reset, and its IPv6 twin). */
+import { HELPER_NONE } from '../../abi/helpers.ts';
 import type { Profile } from '../../model/profile.ts';
 import * as tcp from '../../packet/tcp.ts';
 import type { Packet } from '../packet.ts';
@@ -15,8 +16,9 @@ export function answerWithReset(packet: Packet, profile: Profile, offTheWire: bo
   // Here the checksum is verified whatever nf_conntrack_checksum says.
   const context: TrackerContext = {
     profile: { ...profile, sysctls: { ...profile.sysctls, nf_conntrack_checksum: 1 } },
-    table: new ConnectionTable(),
+    table: new ConnectionTable(() => undefined),
     zone: 0,
+    helper: HELPER_NONE,
     verify: offTheWire,
   };
   if (checksumFails(packet, context, TCP)) return;

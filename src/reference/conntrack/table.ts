@@ -13,10 +13,16 @@ export interface Found {
 const SWEEP_EVERY = 4096;
 
 export class ConnectionTable {
+  readonly #removed: (connection: Connection) => void;
   readonly #entries = new Map<string, Found>();
   #added = 0;
   /** How many were ever confirmed. */
   confirmed = 0;
+
+  /** `removed`: told of every connection that is no more. */
+  constructor(removed: (connection: Connection) => void) {
+    this.#removed = removed;
+  }
 
   /** The live entry of a tuple in a zone. */
   find(family: Family, zone: number, tuple: Tuple, now: number): Found | undefined {
@@ -46,6 +52,7 @@ export class ConnectionTable {
 
   remove(connection: Connection): void {
     connection.dead = true;
+    this.#removed(connection);
     for (const tuple of [connection.original, connection.reply]) {
       const key = keyOf(connection.family, connection.zone, tuple);
       if (this.#entries.get(key)?.connection === connection) this.#entries.delete(key);

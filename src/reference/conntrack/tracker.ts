@@ -11,6 +11,8 @@ export interface TrackerContext {
   table: ConnectionTable;
   /** The zone the packet is tracked in, 0 without one. */
   zone: number;
+  /** HELPER_* (abi/helpers.ts) that a connection is assigned to when it begins. */
+  helper: number;
   /** The packet is at PREROUTING and came off the wire: checksums are verified there only. */
   verify: boolean;
 }

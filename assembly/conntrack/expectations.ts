@@ -1,0 +1,177 @@
+/** Connections that helpers foresee (net/netfilter/nf_conntrack_expect.c). One whose time is over, or whose master's, is as good as none. */
+import { TRACKING_EXPECTATIONS } from '../../src/abi/conntrack';
+import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_SOURCE, STATUS_CONFIRMED } from '../../src/abi/fields';
+import { ENTRY_STATUS, ENTRY_TIMEOUT } from './entry';
+import { dropRecord, ensureRecord, mayRemember, RECORD_EXPECTATION, RECORD_EXPECTING, recordOf } from './help';
+import { BLOCK_SIZE, giveBlock, helpBucket, takeBlock } from './help-region';
+import { hz, parameter } from './parameters';
+import { zone } from './template';
+
+/** u32: next of the bucket, newest first; the master's entry; the master's next older one; EXPECT_PERMANENT. */
+const EXPECT_NEXT: usize = 0;
+const EXPECT_MASTER: usize = 4;
+const EXPECT_OLDER: usize = 8;
+export const EXPECT_FLAGS: usize = 12;
+/** i64: jiffies. */
+export const EXPECT_TIMEOUT: usize = 16;
+/** u32: family | protocol << 8 | zone << 16; destination port; source port and the bits of it that count. */
+export const EXPECT_KIND: usize = 24;
+export const EXPECT_DPORT: usize = 28;
+export const EXPECT_SPORT: usize = 32;
+export const EXPECT_SPORT_MASK: usize = 36;
+/** Four words each, host order, most significant first. */
+export const EXPECT_SOURCE: usize = 40;
+export const EXPECT_SOURCE_MASK: usize = 56;
+export const EXPECT_DESTINATION: usize = 72;
+/** It is not used up. */
+export const EXPECT_PERMANENT: u32 = 1;
+
+/** What is looked for, or is to be expected: as an expectation, from EXPECT_FLAGS on. */
+export const FORESEEN: usize = memory.data(BLOCK_SIZE as i32, 16);
+
+let count: u32 = 0;
+
+export function expectationsInit(): void {
+  count = 0;
+}
+
+/** How many there are, some of them over, perhaps. */
+export function expectationCount(): u32 {
+  return count;
+}
+
+/** How many there can be. */
+export function expectationLimit(): u32 {
+  return parameter(TRACKING_EXPECTATIONS);
+}
+
+function hashOf(expectation: usize): u32 {
+  let hash = (load<u32>(expectation, EXPECT_KIND) ^ (load<u32>(expectation, EXPECT_DPORT) << 16)) * 0x9e3779b1;
+  for (let word: usize = 0; word < 16; word += 4) {
+    hash = (rotl<u32>(hash, 13) ^ load<u32>(expectation + word, EXPECT_DESTINATION)) * 0x85ebca6b;
+  }
+  return hash ^ (hash >>> 15);
+}
+
+/** The expectation that the tuple of the packet's connection fulfils, taken out unless it is permanent: its master; 0 when there is none. */
+export function fulfil(slot: usize, protocol: u32, sport: u32, dport: u32, now: i64): usize {
+  store<u32>(FORESEEN, load<u32>(slot, FIELD_FAMILY * 4) | (protocol << 8) | (zone << 16), EXPECT_KIND);
+  store<u32>(FORESEEN, sport, EXPECT_SPORT);
+  store<u32>(FORESEEN, dport, EXPECT_DPORT);
+  memory.copy(FORESEEN + EXPECT_SOURCE, slot + FIELD_SOURCE * 4, 16);
+  memory.copy(FORESEEN + EXPECT_DESTINATION, slot + FIELD_DESTINATION * 4, 16);
+  let one = load<u32>(helpBucket(hashOf(FORESEEN), true)) as usize;
+  while (one !== 0) {
+    const next = load<u32>(one, EXPECT_NEXT) as usize;
+    if (isOver(one, now)) {
+      unlink(one);
+    } else if (sameDestination(one) && sourceFits(one, one)) {
+      const master = load<u32>(one, EXPECT_MASTER) as usize;
+      // Nobody can answer what has not left yet.
+      if ((load<u32>(master, ENTRY_STATUS) & STATUS_CONFIRMED) === 0) return 0;
+      if ((load<u32>(one, EXPECT_FLAGS) & EXPECT_PERMANENT) === 0) unlink(one);
+      return master;
+    }
+    one = next;
+  }
+  return 0;
+}
+
+function isOver(one: usize, now: i64): bool {
+  if (load<i64>(one, EXPECT_TIMEOUT) <= now) return true;
+  const master = load<u32>(one, EXPECT_MASTER) as usize;
+  return (load<u32>(master, ENTRY_STATUS) & STATUS_CONFIRMED) !== 0 && load<i64>(master, ENTRY_TIMEOUT) <= now;
+}
+
+function sameDestination(one: usize): bool {
+  return (
+    load<u64>(one, EXPECT_KIND) === load<u64>(FORESEEN, EXPECT_KIND) &&
+    load<u64>(one, EXPECT_DESTINATION) === load<u64>(FORESEEN, EXPECT_DESTINATION) &&
+    load<u64>(one, EXPECT_DESTINATION + 8) === load<u64>(FORESEEN, EXPECT_DESTINATION + 8)
+  );
+}
+
+/** The sources are the same in the bits that count in both `one` and `other`. */
+function sourceFits(one: usize, other: usize): bool {
+  const ports = load<u32>(one, EXPECT_SPORT_MASK) & load<u32>(other, EXPECT_SPORT_MASK);
+  if (((load<u32>(one, EXPECT_SPORT) ^ load<u32>(FORESEEN, EXPECT_SPORT)) & ports) !== 0) return false;
+  for (let word: usize = 0; word < 16; word += 4) {
+    const bits = load<u32>(one + word, EXPECT_SOURCE_MASK) & load<u32>(other + word, EXPECT_SOURCE_MASK);
+    if (((load<u32>(one + word, EXPECT_SOURCE) ^ load<u32>(FORESEEN + word, EXPECT_SOURCE)) & bits) !== 0) return false;
+  }
+  return true;
+}
+
+/** The same expectation again: nothing that is asked of the source differs. */
+function isSame(one: usize): bool {
+  return memory.compare(one + EXPECT_SPORT, FORESEEN + EXPECT_SPORT, EXPECT_DESTINATION - EXPECT_SPORT) === 0;
+}
+
+/** What stands in FORESEEN is expected, `seconds` long, of `most` of the master. False: it cannot be. */
+export function expect(master: usize, most: u32, seconds: u32, now: i64): bool {
+  const bucket = helpBucket(hashOf(FORESEEN), true);
+  let one = load<u32>(bucket) as usize;
+  while (one !== 0) {
+    const next = load<u32>(one, EXPECT_NEXT) as usize;
+    if (isOver(one, now)) {
+      unlink(one);
+    } else if (sameDestination(one)) {
+      if ((load<u32>(one, EXPECT_MASTER) as usize) === master && isSame(one)) {
+        unlink(one);
+        break;
+      }
+      if (sourceFits(one, FORESEEN)) return false;
+    }
+    one = next;
+  }
+  const record = ensureRecord(master);
+  if (load<u32>(record, RECORD_EXPECTING) >= most) evict(record, most, now);
+  if (count >= expectationLimit()) return false;
+  const fresh = takeBlock();
+  memory.copy(fresh, FORESEEN, BLOCK_SIZE);
+  store<u32>(fresh, load<u32>(bucket), EXPECT_NEXT);
+  store<u32>(bucket, fresh as u32);
+  store<u32>(fresh, master as u32, EXPECT_MASTER);
+  store<u32>(fresh, load<u32>(record, RECORD_EXPECTATION), EXPECT_OLDER);
+  store<u32>(record, fresh as u32, RECORD_EXPECTATION);
+  store<u32>(record, load<u32>(record, RECORD_EXPECTING) + 1, RECORD_EXPECTING);
+  store<i64>(fresh, now + ((seconds * hz()) as i64), EXPECT_TIMEOUT);
+  count++;
+  return true;
+}
+
+/** Room for one more of a master: what is over goes, else the oldest. */
+function evict(record: usize, most: u32, now: i64): void {
+  let oldest: usize = 0;
+  let one = load<u32>(record, RECORD_EXPECTATION) as usize;
+  while (one !== 0) {
+    const older = load<u32>(one, EXPECT_OLDER) as usize;
+    if (load<i64>(one, EXPECT_TIMEOUT) <= now) unlink(one);
+    else oldest = one;
+    one = older;
+  }
+  if (oldest !== 0 && load<u32>(record, RECORD_EXPECTING) >= most) unlink(oldest);
+}
+
+/** Out of its bucket and its master's list. */
+function unlink(gone: usize): void {
+  let link = helpBucket(hashOf(gone), true);
+  while ((load<u32>(link) as usize) !== gone) link = (load<u32>(link) as usize) + EXPECT_NEXT;
+  store<u32>(link, load<u32>(gone, EXPECT_NEXT));
+  const record = recordOf(load<u32>(gone, EXPECT_MASTER) as usize);
+  link = record + RECORD_EXPECTATION;
+  while ((load<u32>(link) as usize) !== gone) link = (load<u32>(link) as usize) + EXPECT_OLDER;
+  store<u32>(link, load<u32>(gone, EXPECT_OLDER));
+  store<u32>(record, load<u32>(record, RECORD_EXPECTING) - 1, RECORD_EXPECTING);
+  giveBlock(gone);
+  count--;
+}
+
+/** A connection is no more: nor is what its helper knows and expects. */
+export function forgetHelp(entry: usize): void {
+  if (!mayRemember(entry)) return;
+  const record = recordOf(entry);
+  if (record === 0) return;
+  while (load<u32>(record, RECORD_EXPECTATION) !== 0) unlink(load<u32>(record, RECORD_EXPECTATION) as usize);
+  dropRecord(record);
+}

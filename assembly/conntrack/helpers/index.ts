@@ -1,0 +1,55 @@
+/** The helpers by number (nf_confirm in net/netfilter/nf_conntrack_proto.c). */
+import {
+  CT_RELATED,
+  FIELD_CT_DIRECTION,
+  FIELD_CT_STATE,
+  FIELD_FAMILY,
+  FIELD_HEADER_ERROR,
+  FIELD_L4_LENGTH,
+  FIELD_PROTOCOL,
+} from '../../../src/abi/fields';
+import { HELPER_FTP, HELPER_NONE } from '../../../src/abi/helpers';
+import { PACKET_CT_ENTRY, PACKET_L4_OFFSET } from '../../../src/abi/packet';
+import {
+  lookBehindAuthentication,
+  NEXT_AUTHENTICATION,
+  skipHeaders,
+  stopAtAuthentication,
+  stopBeforeHeaders,
+} from '../../packet/extension-headers.ts';
+import { entryHelper } from '../help';
+import { ftpHelp } from './ftp';
+
+/** A packet is about to be confirmed. False: its connection's helper drops it. */
+export function helpPacket(slot: usize): bool {
+  const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
+  if (entry === 0) return true;
+  const helper = entryHelper(entry);
+  if (helper === HELPER_NONE) return true;
+  // Errors about answers; those about what was sent are helped as they come.
+  if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_RELATED && load<u32>(slot, FIELD_CT_DIRECTION * 4) === 1) return true;
+  if (load<u32>(slot, FIELD_FAMILY * 4) !== 6) return help(helper, slot, entry);
+  // As conntrack, helpers ask less of extension headers than rules do.
+  if (load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0) {
+    skipHeaders(slot);
+    const goesOn = help(helper, slot, entry);
+    stopBeforeHeaders(slot);
+    return goesOn;
+  }
+  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== NEXT_AUTHENTICATION) return help(helper, slot, entry);
+  const offset = load<u32>(slot, PACKET_L4_OFFSET);
+  const present = offset + load<u32>(slot, FIELD_L4_LENGTH * 4);
+  lookBehindAuthentication(slot);
+  const goesOn = help(helper, slot, entry);
+  stopAtAuthentication(slot, offset, present);
+  return goesOn;
+}
+
+function help(helper: u32, slot: usize, entry: usize): bool {
+  switch (helper) {
+    case HELPER_FTP:
+      return ftpHelp(slot, entry);
+    default:
+      return true;
+  }
+}

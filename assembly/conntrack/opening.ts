@@ -1,0 +1,43 @@
+/** How connections begin (nf_conntrack_core.c, init_conntrack): expected by another, or with what a template (xt_CT.c) gives them. */
+import { FIELD_DPORT, FIELD_L4_LENGTH, FIELD_SPORT, STATUS_EXPECTED } from '../../src/abi/fields';
+import { HELPER_NONE } from '../../src/abi/helpers';
+import { PACKET_JIFFIES } from '../../src/abi/packet';
+import { ENTRY_MARK, STATUS_MASTER_SHIFT } from './entry';
+import { expectationCount, expectationsInit, fulfil } from './expectations';
+import { assignHelper, entryHelper } from './help';
+import { helpRegionInit } from './help-region';
+import { addStatus, create, find } from './table';
+import { helper, zone } from './template';
+import { keyPacket, keyZone } from './tuple';
+
+/** Nothing is expected. */
+export function openingInit(): void {
+  helpRegionInit();
+  expectationsInit();
+}
+
+/** An entry for the key in hand (init_conntrack): one that was expected takes over its master's mark; to a helper of its own it is assigned only when nobody expected it. */
+export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, now: i64): usize {
+  const entry = create();
+  if (entry === 0) return 0;
+  const master = expectationCount() === 0 ? 0 : fulfil(slot, protocol, sport, dport, now);
+  if (master !== 0) {
+    addStatus(entry, STATUS_EXPECTED | (entryHelper(master) << STATUS_MASTER_SHIFT));
+    store<u32>(entry, load<u32>(master, ENTRY_MARK), ENTRY_MARK);
+  } else if (helper !== HELPER_NONE) {
+    assignHelper(entry, helper);
+  }
+  return entry;
+}
+
+/** A packet whose header is wrong, and why. The kernel looks connections up before it looks at headers: such a packet, too, uses an expectation up. */
+export function refused(slot: usize, protocol: u32, reason: u32): u32 {
+  if (expectationCount() === 0 || load<u32>(slot, FIELD_L4_LENGTH * 4) < 4) return reason;
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  const sport = load<u32>(slot, FIELD_SPORT * 4);
+  const dport = load<u32>(slot, FIELD_DPORT * 4);
+  keyPacket(slot, protocol, sport, dport);
+  if (zone !== 0) keyZone(zone);
+  if (find(now) === 0) fulfil(slot, protocol, sport, dport, now);
+  return reason;
+}

@@ -1,0 +1,42 @@
+/** The connection tracking helpers there are in the kernel: names, and what `CT --helper` may assign them to (confirmed on 6.18). */
+import { HELPER_FTP } from '../abi/helpers.ts';
+import type { Family } from './ruleset.ts';
+
+const TCP = 6;
+const UDP = 17;
+
+export interface KnownHelper {
+  name: string;
+  /** Protocol numbers it is there for. */
+  protocols: readonly number[];
+  families: readonly Family[];
+  /** HELPER_* (abi/helpers.ts); undefined: wasmtables does not have it yet. */
+  number?: number;
+}
+
+export const HELPERS: readonly KnownHelper[] = [
+  { name: 'ftp', protocols: [TCP], families: [4, 6], number: HELPER_FTP },
+  { name: 'tftp', protocols: [UDP], families: [4, 6] },
+  { name: 'irc', protocols: [TCP], families: [4] },
+  { name: 'sane', protocols: [TCP], families: [4, 6] },
+  { name: 'amanda', protocols: [UDP], families: [4, 6] },
+  { name: 'netbios-ns', protocols: [UDP], families: [4] },
+  { name: 'snmp', protocols: [UDP], families: [4] },
+  { name: 'pptp', protocols: [TCP], families: [4] },
+  { name: 'sip', protocols: [TCP, UDP], families: [4, 6] },
+  { name: 'Q.931', protocols: [TCP], families: [4, 6] },
+  { name: 'RAS', protocols: [UDP], families: [4, 6] },
+  { name: 'H.245', protocols: [UDP], families: [4, 6] },
+];
+
+/** By the kernel's name, exactly. */
+export function findHelper(name: string): KnownHelper | undefined {
+  return HELPERS.find((one) => one.name === name);
+}
+
+/** By HELPER_*; throws RangeError for a number nobody has. */
+export function helperName(number: number): string {
+  const known = HELPERS.find((one) => one.number === number);
+  if (known === undefined) throw new RangeError(`no helper has the number ${number}`);
+  return known.name;
+}

@@ -1,0 +1,125 @@
+/** Connections that helpers foresee (net/netfilter/nf_conntrack_expect.c of 6.18). Expiry is looked at when one is met, as for connections. */
+import type { Family, Words } from '../../model/ruleset.ts';
+import type { Connection } from './connection.ts';
+import type { Help } from './helpers/helper.ts';
+import type { Tuple } from './tuple.ts';
+
+/** What a first packet must look like to be expected. */
+export interface Expectation {
+  family: Family;
+  /** Source address and port as far as the mask has ones; destination and protocol exactly. */
+  tuple: Tuple;
+  mask: { source: Words; sourcePort: number };
+  /** The connection whose helper foresees it. */
+  master: Connection;
+  /** Not used up by the connection it was for. */
+  permanent: boolean;
+  /** The jiffy at which it is over. */
+  timeout: number;
+}
+
+/** What a helper says of one; the rest follows from its policy. */
+export type Foreseen = Pick<Expectation, 'tuple' | 'mask'> & { permanent?: boolean };
+
+export class ExpectationTable {
+  /** By what is never masked, the zone of the master among it; the newest first. */
+  readonly #byDestination = new Map<string, Expectation[]>();
+  /** How many the kernel keeps at most. */
+  readonly #most: number;
+  #count = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** The expectation that a new connection's tuple fulfils; it is used up by that, unless it is permanent. One whose master is not confirmed yet hides those behind it. */
+  fulfil(family: Family, zone: number, tuple: Tuple, now: number): Expectation | undefined {
+    const found = this.#living(family, zone, tuple, now).find((one) => fits(tuple, one));
+    if (found === undefined || !found.master.confirmed) return undefined;
+    if (!found.permanent) this.remove(found);
+    return found;
+  }
+
+  /** nf_ct_expect_related. False: it cannot be expected. */
+  expect(master: Connection, help: Help, { tuple, mask, permanent = false }: Foreseen, now: number, hz: number): boolean {
+    const { family, zone } = master;
+    const { most, seconds } = help.helper.policy;
+    const fresh: Expectation = { family, tuple, mask, master, permanent, timeout: now + seconds * hz };
+    for (const one of this.#living(family, zone, tuple, now)) {
+      if (one.master === master && same(one, fresh)) {
+        this.remove(one);
+        break;
+      }
+      if (clash(one, fresh)) return false;
+    }
+    if (help.expectations.length >= most) {
+      for (const one of help.expectations.filter(({ timeout }) => timeout - now <= 0)) this.remove(one);
+      const oldest = help.expectations.at(-1);
+      if (help.expectations.length >= most && oldest !== undefined) this.remove(oldest);
+    }
+    if (this.#count >= this.#most) return false;
+    const key = keyOf(family, zone, tuple);
+    this.#byDestination.set(key, [fresh, ...(this.#byDestination.get(key) ?? [])]);
+    help.expectations.unshift(fresh);
+    this.#count++;
+    return true;
+  }
+
+  remove(gone: Expectation): void {
+    const key = keyOf(gone.family, gone.master.zone, gone.tuple);
+    const others = (this.#byDestination.get(key) ?? []).filter((one) => one !== gone);
+    if (others.length > 0) this.#byDestination.set(key, others);
+    else this.#byDestination.delete(key);
+    const { help } = gone.master;
+    if (help !== null) help.expectations = help.expectations.filter((one) => one !== gone);
+    this.#count--;
+  }
+
+  /** The connection is no more: nor is what it made us expect. */
+  forget(master: Connection): void {
+    for (const one of [...(master.help?.expectations ?? [])]) this.remove(one);
+  }
+
+  /** All that are in force at `now`. */
+  *live(now: number): Iterable<Expectation> {
+    for (const all of this.#byDestination.values()) for (const one of all) if (isLiving(one, now)) yield one;
+  }
+
+  #living(family: Family, zone: number, tuple: Tuple, now: number): Expectation[] {
+    const all = this.#byDestination.get(keyOf(family, zone, tuple)) ?? [];
+    const gone = all.filter((one) => !isLiving(one, now));
+    for (const one of gone) this.remove(one);
+    return gone.length === 0 ? all : all.filter((one) => isLiving(one, now));
+  }
+}
+
+/** A master whose time is over took its expectations along. */
+function isLiving({ timeout, master }: Expectation, now: number): boolean {
+  return timeout - now > 0 && !master.dead && (!master.confirmed || master.timeout - now > 0);
+}
+
+function keyOf(family: Family, zone: number, { protocol, destination, destinationPort }: Tuple): string {
+  return `${family}|${zone}|${protocol}|${destination.join('.')}|${destinationPort}`;
+}
+
+const maskedAlike = (a: Tuple, b: Tuple, mask: Expectation['mask']): boolean =>
+  mask.source.every((bits, i) => ((a.source[i]! ^ b.source[i]!) & bits) === 0) &&
+  ((a.sourcePort ^ b.sourcePort) & mask.sourcePort) === 0;
+
+/** nf_ct_tuple_mask_cmp; the destination is the same already. */
+const fits = (tuple: Tuple, one: Expectation): boolean => maskedAlike(tuple, one.tuple, one.mask);
+
+/** Nobody could tell which of the two a connection was for. */
+function clash(a: Expectation, b: Expectation): boolean {
+  const source = a.mask.source.map((bits, i) => bits & b.mask.source[i]!);
+  return maskedAlike(a.tuple, b.tuple, { source, sourcePort: a.mask.sourcePort & b.mask.sourcePort });
+}
+
+function same(a: Expectation, b: Expectation): boolean {
+  return (
+    a.tuple.sourcePort === b.tuple.sourcePort &&
+    a.mask.sourcePort === b.mask.sourcePort &&
+    a.tuple.source.every((word, i) => word === b.tuple.source[i]) &&
+    a.mask.source.every((word, i) => word === b.mask.source[i])
+  );
+}

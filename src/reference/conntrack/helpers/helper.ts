@@ -1,0 +1,54 @@
+/** What a connection tracking helper is: one file each, told of every packet of the connections it was assigned to (struct nf_conntrack_helper). */
+import type { CtState } from '../../../model/outcome.ts';
+import type { Words } from '../../../model/ruleset.ts';
+import * as tcp from '../../../packet/tcp.ts';
+import type { Packet } from '../../packet.ts';
+import type { Connection, Direction } from '../connection.ts';
+import type { Expectation, Foreseen } from '../expectations.ts';
+import type { Tuple } from '../tuple.ts';
+
+export interface Helper<Memory = unknown> {
+  /** The kernel's name. */
+  name: string;
+  /** How many connections it may expect for one master, and for how long. */
+  policy: { most: number; seconds: number };
+  /** What it remembers of a new connection. */
+  remember(): Memory;
+  /** A packet of the connection, where it would be confirmed. `drop`: the packet is dropped there. */
+  help(seen: Seen<Memory>): 'accept' | 'drop';
+}
+
+/** A helper's part of a connection. */
+export interface Help<Memory = unknown> {
+  helper: Helper<Memory>;
+  memory: Memory;
+  /** In force or over, the newest first. */
+  expectations: Expectation[];
+}
+
+export interface Seen<Memory = unknown> {
+  packet: Packet;
+  connection: Connection;
+  direction: Direction;
+  state: CtState;
+  memory: Memory;
+  /** False: it cannot be expected. */
+  expect(foreseen: Foreseen): boolean;
+}
+
+/** The tuple of a direction. */
+export const tupleIn = ({ connection }: Seen<unknown>, direction: Direction): Tuple =>
+  direction === 0 ? connection.original : connection.reply;
+
+/** Data of a TCP segment: `bytes` are those the capture holds, `length` those there were. null: none. */
+export function tcpData(packet: Packet): { bytes: Uint8Array; length: number; sequence: number } | null {
+  if (!tcp.hasHeader(packet.upper)) return null;
+  const header = tcp.headerLength(packet.upper);
+  const length = packet.length - packet.upperOffset - header;
+  if (length <= 0) return null;
+  return { bytes: packet.upper.subarray(header), length, sequence: tcp.sequence(packet.upper) };
+}
+
+/** All addresses, all ports: bits of a mask that ask nothing or everything. */
+export const anySource = (like: Words): Expectation['mask'] => ({ source: like.map(() => 0), sourcePort: 0 });
+export const thisSource = (like: Words): Expectation['mask'] => ({ source: like.map(() => 0xffffffff), sourcePort: 0 });
