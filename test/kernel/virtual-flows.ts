@@ -3,6 +3,7 @@ import { fillChecksum, type IpFields, icmpMessage, ipPacket, tcpSegment, udpData
 import type { VirtualKernel } from '../../src/kernel/virtual/index.ts';
 import type { CtState } from '../../src/model/outcome.ts';
 import type { Family } from '../../src/model/ruleset.ts';
+import { CHUNK, sctpPacket } from './sctp.ts';
 
 /** One packet of a flow: milliseconds behind the one before, from the client or the server, and its transport. */
 export interface FlowStep {
@@ -169,11 +170,56 @@ const LITE = [DATAGRAMS[0]!, { ...DATAGRAMS[1]!, timeout: 120 }];
 
 const PLAIN: Omit<Flow, 'protocol' | 'timeout' | 'name'> = { steps: [plain('client')], probe: plain('server'), ...FROM_CLIENT };
 
+const sctp = (from: FlowStep['from'], type: number): FlowStep => ({
+  after: 10,
+  from,
+  transport: (_, ports) => sctpPacket(from, type, turned(from, ports)),
+});
+
+const HANDSHAKE = [
+  sctp('client', CHUNK.INIT),
+  sctp('server', CHUNK.INIT_ACK),
+  sctp('client', CHUNK.COOKIE_ECHO),
+  sctp('server', CHUNK.COOKIE_ACK),
+];
+const [SHUTDOWN, SHUTDOWN_ACK] = [sctp('client', CHUNK.SHUTDOWN), sctp('server', CHUNK.SHUTDOWN_ACK)];
+const OPENED_ANEW = { alive: 'ESTABLISHED', gone: 'NEW' } as const;
+
+const SCTP: readonly Omit<Flow, 'protocol'>[] = [
+  { name: 'CLOSED', steps: HANDSHAKE.slice(0, 1), timeout: 10, probe: HANDSHAKE[1]!, ...FROM_SERVER },
+  { name: 'COOKIE_WAIT', steps: HANDSHAKE.slice(0, 2), timeout: 3, probe: HANDSHAKE[2]!, ...FROM_SERVER },
+  { name: 'COOKIE_ECHOED', steps: HANDSHAKE.slice(0, 3), timeout: 3, probe: HANDSHAKE[3]!, ...FROM_SERVER },
+  { name: 'ESTABLISHED', steps: HANDSHAKE, timeout: 210, probe: sctp('client', CHUNK.DATA), ...FROM_SERVER },
+  { name: 'SHUTDOWN_SENT', steps: [...HANDSHAKE, SHUTDOWN], timeout: 3, probe: SHUTDOWN_ACK, ...OPENED_ANEW },
+  {
+    name: 'SHUTDOWN_RECD',
+    steps: [...HANDSHAKE, sctp('server', CHUNK.SHUTDOWN)],
+    timeout: 3,
+    probe: sctp('client', CHUNK.SHUTDOWN_ACK),
+    ...OPENED_ANEW,
+  },
+  {
+    name: 'SHUTDOWN_ACK_SENT',
+    steps: [...HANDSHAKE, SHUTDOWN, SHUTDOWN_ACK],
+    timeout: 3,
+    probe: sctp('client', CHUNK.SHUTDOWN_COMPLETE),
+    ...FROM_SERVER,
+  },
+  {
+    name: 'HEARTBEAT_SENT',
+    steps: [sctp('client', CHUNK.HEARTBEAT)],
+    timeout: 30,
+    probe: sctp('server', CHUNK.HEARTBEAT_ACK),
+    ...OPENED_ANEW,
+  },
+];
+
 /** Every timeout that reference and engine have. */
 export const FLOWS: readonly Flow[] = [
   ...TCP.map((flow) => ({ ...flow, name: `TCP ${flow.name}`, protocol: 6 })),
   ...DATAGRAMS.map((flow) => ({ ...flow, name: `UDP ${flow.name}`, protocol: 17 })),
   ...LITE.map((flow) => ({ ...flow, name: `UDP-Lite ${flow.name}`, protocol: 136 })),
+  ...SCTP.map((flow) => ({ ...flow, name: `SCTP ${flow.name}`, protocol: 132 })),
   { name: 'ICMP echo', protocol: 1, family: 4, steps: [echo('client')], timeout: 30, probe: echo('server'), ...FROM_SERVER },
   { name: 'ICMPv6 echo', protocol: 58, family: 6, steps: [echo('client')], timeout: 30, probe: echo('server'), ...FROM_SERVER },
   { ...PLAIN, name: 'GRE no answer yet', protocol: 47, timeout: 30 },
