@@ -1,4 +1,4 @@
-/** Tests that read the packet's bytes; parameters as abi/special.ts lists them. */
+/** Tests that read the packet's bytes, and the time; parameters as abi/special.ts lists them. */
 import { FIELD_FAMILY, FIELD_TTL } from '../../src/abi/fields.ts';
 import { PACKET_IP } from '../../src/abi/packet.ts';
 import {
@@ -11,6 +11,7 @@ import {
   SPECIAL_SEGMENTS,
   SPECIAL_STRING,
   SPECIAL_TCPMSS,
+  SPECIAL_TIME,
   SPECIAL_U32,
   TEST_HIT,
   TEST_MISS,
@@ -21,6 +22,7 @@ import { eui64, headerOptions, ipv6Headers, routingAddresses, segments } from '.
 import { payload } from './payload.ts';
 import { stringFound } from './string.ts';
 import { maximumSegment } from './tcp.ts';
+import { timeHolds } from './time.ts';
 import { u32Holds } from './u32.ts';
 
 /**
@@ -60,6 +62,8 @@ function read(code: u32, parameters: usize, slot: usize): u32 {
       return answer(segments(parameters, slot));
     case SPECIAL_EUI64:
       return answer(eui64(slot));
+    case SPECIAL_TIME:
+      return answer(timeHolds(parameters, slot));
     case SPECIAL_DCCP_OPTION:
       return dccpOption(parameters, slot);
     default:

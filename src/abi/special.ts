@@ -51,6 +51,8 @@ export const SPECIAL_SEGMENTS = 47;
 export const SPECIAL_EUI64 = 48;
 /** dccp --dccp-option: kind, invert, what a malformed header answers (TEST_HOTDROP or TEST_HOTDROP_MATCHED). */
 export const SPECIAL_DCCP_OPTION = 49;
+/** time: first and last date (seconds since the epoch), first and last second of the day, days of the month (1 << day), weekdays (1 << day, Monday 1), contiguous. */
+export const SPECIAL_TIME = 50;
 
 export const HEADERS_HOP_BY_HOP = 128;
 export const HEADERS_DESTINATION = 64;

@@ -138,6 +138,7 @@ const HARMLESS = new Set([
   special.SPECIAL_HEADER_OPTIONS,
   special.SPECIAL_SEGMENTS,
   special.SPECIAL_EUI64,
+  special.SPECIAL_TIME,
 ]);
 
 function isHarmless({ code, parameters }: Test & { kind: 'special' }): boolean {

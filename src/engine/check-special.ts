@@ -29,6 +29,7 @@ const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
   [special.SPECIAL_HEADER_OPTIONS, (parameters) => parameters.length >= 2 && parameters.length === 2 + parameters[1]! * 2],
   [special.SPECIAL_SEGMENTS, 26],
   [special.SPECIAL_EUI64, 0],
+  [special.SPECIAL_TIME, 7],
   [special.SPECIAL_DCCP_OPTION, 3],
 ]);
 

@@ -12,6 +12,7 @@ import { connlabel } from './connlabel.ts';
 import { connmark } from './connmark.ts';
 import { CONNMARK } from './connmark-target.ts';
 import { conntrack } from './conntrack.ts';
+import { cpu } from './cpu.ts';
 import { CT } from './ct-target.ts';
 import { dccp } from './dccp.ts';
 import { dscp } from './dscp.ts';
@@ -40,8 +41,12 @@ import { multiport } from './multiport.ts';
 import { NFLOG } from './nflog.ts';
 import { NFQUEUE } from './nfqueue.ts';
 import { NOTRACK } from './notrack.ts';
+import { owner } from './owner.ts';
+import { physdev } from './physdev.ts';
 import { pkttype } from './pkttype.ts';
+import { policy } from './policy.ts';
 import { quota } from './quota.ts';
+import { devgroup, realm } from './realm.ts';
 import { recent } from './recent.ts';
 import { REJECT } from './reject.ts';
 import { rt } from './rt.ts';
@@ -53,6 +58,7 @@ import { string } from './string.ts';
 import { tcp } from './tcp.ts';
 import { tcpmss } from './tcpmss.ts';
 import { TEE } from './tee.ts';
+import { time } from './time.ts';
 import { tos } from './tos.ts';
 import { TRACE } from './trace-target.ts';
 import { ttl } from './ttl.ts';
@@ -104,6 +110,13 @@ const matches = [
   eui64,
   srh,
   dccp,
+  time,
+  owner,
+  physdev,
+  policy,
+  realm,
+  devgroup,
+  cpu,
 ];
 const targets = [REJECT, LOG, NFLOG, MARK, CONNMARK, CT, NOTRACK, CLASSIFY, AUDIT, CHECKSUM, TRACE, TEE, NFQUEUE, IDLETIMER];
 

@@ -9,10 +9,10 @@ import { rulePools } from './pools.ts';
 /** Whom a case is for: software takes everything; the running kernel has its own clock; kernels on the capture's clock take pauses and limits too. */
 export type Judge = 'software' | 'kernel' | 'virtual';
 
-/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock; TEE's copies count; AUDIT tells the machine's own log. */
+/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock; TEE's copies count; AUDIT tells the machine's own log; which processor works is the bench's choice. */
 export const WITHOUT: Record<Judge, readonly string[]> = {
   software: [],
-  kernel: ['limit', 'NFLOG', 'TEE', 'AUDIT'],
+  kernel: ['limit', 'NFLOG', 'TEE', 'AUDIT', 'cpu'],
   virtual: ['NFLOG', 'TEE', 'AUDIT'],
 };
 

@@ -200,6 +200,18 @@ const dccpOption: Judge = ([kind, invert, malformed], packet) => {
   return invert === 1;
 };
 
+const time: Judge = ([first, last, start, stop, monthdays, weekdays, contiguous], packet) => {
+  const seconds = Number(packet.time / 1_000_000_000n);
+  if (seconds < first! || seconds > last!) return false;
+  const [, clock = ''] = new Date(seconds * 1000).toISOString().split(/T|\./);
+  const [h, m, s] = clock.split(':').map(Number) as [number, number, number];
+  const second = h * 3600 + m * 60 + s;
+  const morning = start! >= stop! && second <= stop!;
+  if (!(morning || (second >= start! && (start! >= stop! || second <= stop!)))) return false;
+  const day = new Date((seconds - (morning && contiguous === 1 ? 86_400 : 0)) * 1000);
+  return ((weekdays! >> (day.getUTCDay() || 7)) & 1) === 1 && ((monthdays! >>> day.getUTCDate()) & 1) === 1;
+};
+
 /** By code of abi/special.ts. */
 export const BYTE_TESTS: ReadonlyMap<number, Judge> = new Map([
   [40, payload],
@@ -212,4 +224,5 @@ export const BYTE_TESTS: ReadonlyMap<number, Judge> = new Map([
   [47, segments],
   [48, eui64],
   [49, dccpOption],
+  [50, time],
 ]);

@@ -56,7 +56,14 @@ const NUMBERS: Record<string, number> = {
   mh: 135,
   dccp: 33,
 };
-const TABLES: Record<string, TableName> = { CT: 'raw', NOTRACK: 'raw' };
+const TABLES: Record<string, TableName> = { CT: 'raw', NOTRACK: 'raw', rpfilter: 'raw' };
+
+/** A chain where the extension may stand. */
+function placeOf({ name, legality }: (typeof extensions)[number]): [TableName, string] {
+  const table = TABLES[name] ?? 'filter';
+  if (table === 'raw') return [table, 'PREROUTING'];
+  return [table, legality?.hooks?.includes('FORWARD') === false ? 'OUTPUT' : 'FORWARD'];
+}
 
 function wordsOf(draw: Draw, extension: (typeof extensions)[number], family: Family): string[] {
   const protocol = NUMBERS[extension.name] ?? draw.pick([6, 17]);
@@ -94,8 +101,7 @@ for (const extension of extensions) {
         const draw = drawOf(SEED + family);
         for (let i = 0; i < RULES; i++) {
           const words = wordsOf(draw, extension, family);
-          const table = TABLES[extension.name] ?? 'filter';
-          const chain = table === 'raw' ? 'PREROUTING' : 'FORWARD';
+          const [table, chain] = placeOf(extension);
           const first = readRule(words, family, table, chain);
           const again = readRule(splitSaved(first.saved), family, table, chain);
           expect(again.saved, words.join(' ')).toBe(first.saved);
@@ -112,7 +118,7 @@ for (const extension of extensions) {
         const answers = new Map<unknown, number>();
         for (let i = 0; i < RULES; i++) {
           const words = wordsOf(draw, extension, family);
-          const options = readRule(words, family, 'filter', 'FORWARD').matches[0]?.options;
+          const options = readRule(words, family, ...placeOf(extension)).matches[0]?.options;
           for (const profile of PROFILES) compare(draw, extension as MatchExtension, options, family, profile, words, answers);
         }
         // A test that only ever sees one answer shows nothing.

@@ -1,0 +1,117 @@
+/** `-m realm` and `-m devgroup`: numbers that routes and devices may have. Kernel: net/netfilter/xt_realm.c, xt_devgroup.c. All are taken to have 0, as where nobody gave them another. */
+import { parseUnsigned } from '../model/numbers.ts';
+import type { GivenOption, Legality, MatchExtension } from './extension.ts';
+import { bang, Given, hex, option, textOf } from './given.ts';
+import { constant } from './tests.ts';
+
+interface Masked {
+  value: number;
+  mask: number;
+  invert: boolean;
+}
+
+export interface DevgroupOptions {
+  source?: Masked;
+  destination?: Masked;
+}
+
+const MAX = 0xffffffff;
+const IN = ['PREROUTING', 'INPUT', 'FORWARD'];
+const OUT = ['FORWARD', 'OUTPUT', 'POSTROUTING'];
+const realmSpecs = [option('realm', { invertible: true })];
+const groupSpecs = [option('src-group', { invertible: true }), option('dst-group', { invertible: true })];
+/** What /etc/iproute2 calls 0. */
+const REALM = 'cosmos';
+const GROUP = 'default';
+
+export const realm: MatchExtension<Masked> = {
+  name: 'realm',
+  kind: 'match',
+  families: [4],
+  options: realmSpecs,
+  about: 'realm of the route; routes are taken to have none',
+  legality: { hooks: ['INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'] },
+
+  parse(given, context) {
+    const all = new Given('realm', realmSpecs, given, context);
+    return readMasked(all, all.need('realm', '--realm 10'), REALM);
+  },
+
+  print: (options) => printMasked('realm', options, REALM),
+  evaluate: (options) => isZero(options),
+  lower: ({ value, invert }) => [constant((value === 0) !== invert)],
+  generate: (draw) => [...(draw.chance(0.4) ? ['!'] : []), '--realm', draw.pick(['0', '5', '0x10/0xf0', '0/0xff', '1/0'])],
+  show: () => 'realm 0',
+};
+
+export const devgroup: MatchExtension<DevgroupOptions> = {
+  name: 'devgroup',
+  kind: 'match',
+  families: [4, 6],
+  options: groupSpecs,
+  about: 'group of a device; devices are taken to be in the default one',
+
+  legalityOf({ source, destination }): Legality {
+    return {
+      hooks: IN.concat(OUT).filter(
+        (hook) => (source === undefined || IN.includes(hook)) && (destination === undefined || OUT.includes(hook)),
+      ),
+    };
+  },
+
+  parse(given, context) {
+    const all = new Given('devgroup', groupSpecs, given, context);
+    all.needOne(['src-group', 'dst-group'], '--src-group 5');
+    const [source, destination] = [all.get('src-group'), all.get('dst-group')];
+    return {
+      ...(source === undefined ? {} : { source: readMasked(all, source, GROUP) }),
+      ...(destination === undefined ? {} : { destination: readMasked(all, destination, GROUP) }),
+    };
+  },
+
+  print({ source, destination }) {
+    const one = (name: string, group: Masked | undefined): string => (group === undefined ? '' : printMasked(name, group, GROUP));
+    return one('src-group', source) + one('dst-group', destination);
+  },
+
+  evaluate({ source, destination }) {
+    return [source, destination].every((group) => group === undefined || ((group.value & group.mask) === 0) !== group.invert);
+  },
+
+  lower({ source, destination }) {
+    const tests = [];
+    for (const group of [source, destination]) {
+      if (group !== undefined) tests.push(constant(((group.value & group.mask) === 0) !== group.invert));
+    }
+    return tests;
+  },
+
+  generate(draw, _, { chain = 'FORWARD' }) {
+    const group = (): string[] => [draw.pick(['0', '5', '0x10/0xf0', '5/0', '0x100/0xff'])];
+    const not = (): string[] => (draw.chance(0.4) ? ['!'] : []);
+    const out: string[] = [];
+    if (IN.includes(chain) && (chain !== 'FORWARD' || draw.chance(0.6))) out.push(...not(), '--src-group', ...group());
+    return out.length > 0 ? out : [...not(), '--dst-group', ...group()];
+  },
+
+  show: () => 'group 0',
+};
+
+function isZero({ value, invert }: Masked): boolean {
+  return invert ? value !== 0 : value === 0;
+}
+
+/** VALUE, VALUE/MASK or the name of 0. */
+function readMasked(all: Given, one: GivenOption, zero: string): Masked {
+  const [text = '', maskText, ...rest] = textOf(one).split('/');
+  const value = text === zero ? 0 : parseUnsigned(text, MAX);
+  const mask = maskText === undefined ? MAX : parseUnsigned(maskText, MAX);
+  if (value === undefined || mask === undefined || rest.length > 0)
+    throw all.wants(one, `VALUE or VALUE/MASK of 32 bits, or ${zero}`, 'other names depend on the host: write the number');
+  return { value, mask, invert: one.invert };
+}
+
+function printMasked(name: string, { value, mask, invert }: Masked, zero: string): string {
+  const text = mask !== MAX ? `${hex(value)}/${hex(mask)}` : value === 0 ? zero : hex(value);
+  return `${bang(invert)} --${name} ${text}`;
+}
