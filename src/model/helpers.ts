@@ -1,5 +1,5 @@
 /** The connection tracking helpers there are in the kernel: names, and what `CT --helper` may assign them to (confirmed on 6.18). */
-import { HELPER_FTP } from '../abi/helpers.ts';
+import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_TFTP } from '../abi/helpers.ts';
 import type { Family } from './ruleset.ts';
 
 const TCP = 6;
@@ -16,10 +16,10 @@ export interface KnownHelper {
 
 export const HELPERS: readonly KnownHelper[] = [
   { name: 'ftp', protocols: [TCP], families: [4, 6], number: HELPER_FTP },
-  { name: 'tftp', protocols: [UDP], families: [4, 6] },
-  { name: 'irc', protocols: [TCP], families: [4] },
-  { name: 'sane', protocols: [TCP], families: [4, 6] },
-  { name: 'amanda', protocols: [UDP], families: [4, 6] },
+  { name: 'tftp', protocols: [UDP], families: [4, 6], number: HELPER_TFTP },
+  { name: 'irc', protocols: [TCP], families: [4], number: HELPER_IRC },
+  { name: 'sane', protocols: [TCP], families: [4, 6], number: HELPER_SANE },
+  { name: 'amanda', protocols: [UDP], families: [4, 6], number: HELPER_AMANDA },
   { name: 'netbios-ns', protocols: [UDP], families: [4] },
   { name: 'snmp', protocols: [UDP], families: [4] },
   { name: 'pptp', protocols: [TCP], families: [4] },

@@ -8,7 +8,7 @@ import {
   FIELD_L4_LENGTH,
   FIELD_PROTOCOL,
 } from '../../../src/abi/fields';
-import { HELPER_FTP, HELPER_NONE } from '../../../src/abi/helpers';
+import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_NONE, HELPER_SANE, HELPER_TFTP } from '../../../src/abi/helpers';
 import { PACKET_CT_ENTRY, PACKET_L4_OFFSET } from '../../../src/abi/packet';
 import {
   lookBehindAuthentication,
@@ -18,7 +18,11 @@ import {
   stopBeforeHeaders,
 } from '../../packet/extension-headers.ts';
 import { entryHelper } from '../help';
+import { amandaHelp } from './amanda';
 import { ftpHelp } from './ftp';
+import { ircHelp } from './irc';
+import { saneHelp } from './sane';
+import { tftpHelp } from './tftp';
 
 /** A packet is about to be confirmed. False: its connection's helper drops it. */
 export function helpPacket(slot: usize): bool {
@@ -49,6 +53,14 @@ function help(helper: u32, slot: usize, entry: usize): bool {
   switch (helper) {
     case HELPER_FTP:
       return ftpHelp(slot, entry);
+    case HELPER_TFTP:
+      return tftpHelp(slot, entry);
+    case HELPER_IRC:
+      return ircHelp(slot, entry);
+    case HELPER_SANE:
+      return saneHelp(slot, entry);
+    case HELPER_AMANDA:
+      return amandaHelp(slot, entry);
     default:
       return true;
   }

@@ -1,11 +1,21 @@
 /** The helpers by number, and what every packet of a connection with one goes through (nf_confirm in net/netfilter/nf_conntrack_proto.c). */
-import { HELPER_FTP } from '../../../abi/helpers.ts';
+import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_TFTP } from '../../../abi/helpers.ts';
 import type { Packet } from '../../packet.ts';
 import type { ExpectationTable } from '../expectations.ts';
+import { amanda } from './amanda.ts';
 import { ftp } from './ftp.ts';
 import type { Help, Helper } from './helper.ts';
+import { irc } from './irc.ts';
+import { sane } from './sane.ts';
+import { tftp } from './tftp.ts';
 
-const HELPERS: ReadonlyMap<number, Helper<never>> = new Map([[HELPER_FTP, ftp as Helper<never>]]);
+const HELPERS: ReadonlyMap<number, Helper<never>> = new Map([
+  [HELPER_FTP, ftp as Helper<never>],
+  [HELPER_TFTP, tftp as Helper<never>],
+  [HELPER_IRC, irc as Helper<never>],
+  [HELPER_SANE, sane as Helper<never>],
+  [HELPER_AMANDA, amanda as Helper<never>],
+]);
 
 /** The help of a new connection; null for HELPER_NONE. */
 export function helpOf(number: number): Help | null {
