@@ -73,6 +73,8 @@ export interface KernelPacket {
   verdict?: Verdict;
   /** True when netfilter saw the packet (PREROUTING or OUTPUT). Only with `trace`. */
   entered?: boolean;
+  /** What conntrack logged about it, with `trace` and the sysctl net.netfilter.nf_conntrack_log_invalid=255: also of packets that it lets through. */
+  invalid?: string[];
   /** The IP bytes of what left a device of the firewall because of this frame, in order. Usually none or one; more for fragments and TEE. */
   left: Uint8Array[];
   /** When it was sent, nanoseconds since the epoch. */

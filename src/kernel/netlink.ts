@@ -108,6 +108,12 @@ export function logWords(message: Uint8Array): string | undefined {
   return prefix.startsWith('TRACE: ') ? prefix.slice(7).trimEnd() : undefined;
 }
 
+/** What nf_conntrack_log_invalid says of a packet: the words after `nf_ct_proto_6: `; undefined for any other message. */
+export function invalidWords(message: Uint8Array): string | undefined {
+  const [, words] = /^nf_ct_proto_\d+: (.*)$/.exec(text(attribute(message, NFULA_PREFIX)).trimEnd()) ?? [];
+  return words;
+}
+
 /** An nf_tables trace message; undefined for other messages. Numbers inside are big endian. */
 export function nftTrace(message: Uint8Array): NftTrace | undefined {
   const found = attributes(message);

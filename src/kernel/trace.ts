@@ -2,7 +2,7 @@
 import type { HookName, Verdict } from '../model/outcome.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { KernelPacket } from './job.ts';
-import { listedRule, logWords, messagesIn, type NftTrace, nftTrace } from './netlink.ts';
+import { invalidWords, listedRule, logWords, messagesIn, type NftTrace, nftTrace } from './netlink.ts';
 import { OWN_TABLE } from './plan.ts';
 import type { Saved } from './saved.ts';
 
@@ -43,6 +43,8 @@ function nftWords(record: NftTrace, numbers: RuleNumbers): string | undefined {
 
 export interface PacketTrace {
   path: string[];
+  /** What conntrack logged about the packet (nf_conntrack_log_invalid), in order. */
+  invalid: string[];
   /** Marker chains met, in order: `first_prerouting`, `last_prerouting`, `first_forward`... */
   marks: string[];
 }
@@ -65,7 +67,7 @@ export function packetTrace(logs: Uint8Array[], traces: Uint8Array[], numbers: R
     const words = logWords(message);
     if (words !== undefined && numbers === undefined) path.push(words);
   }
-  return { path, marks };
+  return { path, marks, invalid: logs.flatMap((message) => invalidWords(message) ?? []) };
 }
 
 /** What the rule or policy a path entry names does: ACCEPT, DROP, REJECT, a chain... '' when unknown. */
@@ -104,11 +106,11 @@ export function tracedPacket(
   trace: PacketTrace,
   saved: Saved,
   gathered: boolean,
-): Pick<KernelPacket, 'path' | 'hook' | 'verdict' | 'entered'> {
+): Pick<KernelPacket, 'path' | 'hook' | 'verdict' | 'entered' | 'invalid'> {
   const hook = HOOK_MARKS.find(([mark]) => trace.marks.includes(mark))?.[1] ?? null;
   const verdict = verdictOf(trace, saved, gathered);
   // nf_tables has no trace record for a packet that ends before its transport header.
   const entered = trace.marks.length > 0 || trace.path.length > 0;
-  const outcome = { path: trace.path, hook, entered };
+  const outcome = { path: trace.path, hook, entered, ...(trace.invalid.length === 0 ? {} : { invalid: trace.invalid }) };
   return verdict === undefined ? outcome : { ...outcome, verdict };
 }

@@ -37,18 +37,19 @@ export const STACK_WORDS = [
   'bad IP options',
 ] as const;
 
+/** Why conntrack calls a packet INVALID: in the words of the kernel's own log (nf_conntrack_log_invalid) where it has some, without their numbers. */
 export const INVALID_WORDS = [
   '',
   'fragment without defragmentation',
   'IPv6 header chain',
-  'truncated packet',
+  'short packet',
   'bad checksum',
   'unpaired or unknown ICMP type',
   'ICMP type cannot open a connection',
   'ICMP error with an unparsable inner packet',
   'ICMP error for no known connection',
   'ICMP error from the wrong host',
-  'truncated/malformed packet',
+  'truncated packet',
   'invalid tcp flag combination',
   'invalid new',
   'invalid state',
