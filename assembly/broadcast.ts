@@ -2,13 +2,17 @@
 import {
   FIELD_CT_STATE,
   FIELD_IN_INTERFACE,
+  FIELD_L4_LENGTH,
   FIELD_MARK,
   FIELD_OUT_INTERFACE,
   FIELD_PACKET_TYPE,
+  FIELD_SOURCE,
+  FIELD_SPORT,
   PACKET_HOST,
 } from '../src/abi/fields.ts';
-import { PACKET_CT_ENTRY } from '../src/abi/packet.ts';
+import { PACKET_CT_ENTRY, PACKET_IP, PACKET_L4_OFFSET } from '../src/abi/packet.ts';
 import { markPath } from './classify/program.ts';
+import { readAddresses } from './stack/index.ts';
 
 /** The copy is under way. */
 export let copying: bool = false;
@@ -16,6 +20,11 @@ export let copying: bool = false;
 let out: u32 = 0;
 let mark: u32 = 0;
 let state: u32 = 0;
+/** Headers, addresses and ports, which the copy has translated by itself. */
+const HEADERS: usize = memory.data(160, 16);
+const HEADERS_SIZE: u32 = 160;
+const ADDRESSES: usize = memory.data(32, 16);
+let ports: u64 = 0;
 
 /** The copy goes ahead. It shares the connection, and nothing else. */
 export function beginCopy(slot: usize): void {
@@ -23,7 +32,14 @@ export function beginCopy(slot: usize): void {
   out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
   mark = load<u32>(slot, FIELD_MARK * 4);
   state = load<u32>(slot, FIELD_CT_STATE * 4);
+  memory.copy(HEADERS, load<u32>(slot, PACKET_IP), headersSize(slot));
+  memory.copy(ADDRESSES, slot + FIELD_SOURCE * 4, 32);
+  ports = load<u64>(slot, FIELD_SPORT * 4);
   markPath();
+}
+
+function headersSize(slot: usize): u32 {
+  return min<u32>(HEADERS_SIZE, load<u32>(slot, PACKET_L4_OFFSET) + load<u32>(slot, FIELD_L4_LENGTH * 4));
 }
 
 /** The packet itself goes on, as it was before the copy. */
@@ -33,6 +49,10 @@ export function endCopy(slot: usize): void {
   store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
   store<u32>(slot, PACKET_HOST, FIELD_PACKET_TYPE * 4);
   store<u32>(slot, mark, FIELD_MARK * 4);
+  memory.copy(load<u32>(slot, PACKET_IP), HEADERS, headersSize(slot));
+  memory.copy(slot + FIELD_SOURCE * 4, ADDRESSES, 32);
+  store<u64>(slot, ports, FIELD_SPORT * 4);
+  readAddresses(slot);
   if (load<u32>(slot, PACKET_CT_ENTRY) === 0) store<u32>(slot, state, FIELD_CT_STATE * 4);
   markPath();
 }

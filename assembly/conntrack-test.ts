@@ -1,8 +1,20 @@
 /** Entry of the tests of conntrack/ alone. */
+import { FIELD_PROTOCOL } from '../src/abi/fields';
 import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn as judge } from './conntrack/index';
+
+import { natFinish, natPending as pending } from './nat/bind';
 
 export { ENTRY_SIZE } from './conntrack/entry';
 export * from './conntrack/index';
+/** The nat hooks, for the packet in the slot: whether the rules are asked; what follows them. */
+export function natPending(slot: usize, source: bool): bool {
+  return pending(slot, source, load<u32>(slot, FIELD_PROTOCOL * 4));
+}
+
+export function natDone(slot: usize, source: bool): bool {
+  return natFinish(slot, source, load<u32>(slot, FIELD_PROTOCOL * 4), 0);
+}
+
 export { transition } from './conntrack/tcp-matrix';
 
 /** First byte that the test may use. */

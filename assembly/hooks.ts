@@ -1,10 +1,13 @@
 /** A packet's way through the hooks of one host. */
+
+import { TRACKING_FLAG_NAT } from '../src/abi/conntrack.ts';
 import {
   FIELD_FAMILY,
   FIELD_IN_INTERFACE,
   FIELD_LENGTH,
   FIELD_OUT_INTERFACE,
   FIELD_PACKET_TYPE,
+  FIELD_PROTOCOL,
   FIELD_TTL,
   PACKET_BROADCAST,
 } from '../src/abi/fields.ts';
@@ -24,17 +27,10 @@ import {
 import { NEXT_ACCEPT, NEXT_DROP, NEXT_LOST, NEXT_RESET } from '../src/abi/program.ts';
 import { beginCopy, copying, endCopy } from './broadcast.ts';
 import { runWalk } from './classify/walk.ts';
-import {
-  conntrackAhead,
-  conntrackConfirm,
-  conntrackForget,
-  conntrackIn,
-  conntrackReset,
-  helpPacket,
-  natDone,
-  natPending,
-} from './conntrack/index';
+import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn, conntrackReset, helpPacket } from './conntrack/index';
+import { flag } from './conntrack/parameters';
 import { defragment, mayBeFragment } from './defrag/index.ts';
+import { natFinish, natMoved, natPending, natStart } from './nat/bind.ts';
 import {
   makePlans,
   OP_ARRIVE,
@@ -48,15 +44,19 @@ import {
   OP_HIDE_OUT,
   OP_NAT_DESTINATION,
   OP_NAT_SOURCE,
+  OP_ROUTE_IN,
+  OP_ROUTE_OUT,
   OP_TRACK_IN,
   OP_TRACK_OUT,
   OP_WALK,
   PLAN_OPERATIONS,
+  planOf,
   SHORT_ARRIVES,
   SHORT_HIDES,
   SHORT_TRACKS,
   SHORT_WALK_SHIFT,
 } from './plan.ts';
+import { leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
 
 /** IMAGE_FLAG_* of the job. */
 let flags: u32 = 0;
@@ -66,6 +66,11 @@ let out: u32 = 0;
 
 export function setFlags(value: u32): void {
   flags = value;
+}
+
+/** Addresses may be translated. */
+export function translates(): bool {
+  return flag(TRACKING_FLAG_NAT);
 }
 
 /** Once the program is in memory. */
@@ -106,11 +111,16 @@ export function hasFamily(six: bool): bool {
 export function runHooks(plan: usize, slot: usize): u32 {
   const bytes = load<u32>(slot, FIELD_LENGTH * 4) as u64;
   looked = false;
+  natStart();
   let verdict: u32 = NEXT_ACCEPT;
   let at = plan + PLAN_OPERATIONS;
   for (let operation = load<u32>(at); operation !== OP_END; operation = load<u32>(at)) {
-    if ((operation & 255) === OP_WALK) verdict = runWalk(operation >>> 8, slot, bytes);
-    else verdict = operate(operation, slot, bytes);
+    if ((operation & 255) === OP_WALK) {
+      verdict = runWalk(operation >>> 8, slot, bytes);
+    } else if (operation >= OP_ROUTE_IN && operation <= OP_ROUTE_OUT) {
+      at = routed(operation, at, slot);
+      continue;
+    } else verdict = operate(operation, slot, bytes);
     if (verdict !== NEXT_ACCEPT) {
       if (verdict === NEXT_RESET) reset(slot);
       if (!copying) break;
@@ -162,8 +172,7 @@ function operate(operation: u32, slot: usize, bytes: u64): u32 {
     case OP_NAT_SOURCE:
       return nat(operation >>> 8, slot, bytes, true);
     case OP_CONFIRM:
-      if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackConfirm(slot);
-      return NEXT_ACCEPT;
+      return load<u32>(slot, PACKET_CT_UNCONFIRMED) === 0 || conntrackConfirm(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_HELP:
       return helpPacket(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_HIDE_OUT:
@@ -197,12 +206,33 @@ function track(slot: usize, arriving: bool): u32 {
   return conntrackIn(slot, arriving) ? NEXT_ACCEPT : NEXT_DROP;
 }
 
-/** The nat table is asked once a connection and direction of manipulation (nf_nat_core.c). */
+/** The rules of the nat table are asked once a connection and direction of manipulation; every packet is translated (nf_nat_core.c). */
 function nat(walk: u32, slot: usize, bytes: u64, source: bool): u32 {
-  if (!natPending(slot, source)) return NEXT_ACCEPT;
-  const verdict = runWalk(walk, slot, bytes);
-  if (verdict === NEXT_ACCEPT) natDone(slot, source);
-  return verdict;
+  const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
+  if (natPending(slot, source, protocol)) {
+    const verdict = runWalk(walk, slot, bytes);
+    if (verdict !== NEXT_ACCEPT) return verdict;
+  }
+  // Devices: INPUT and PREROUTING have no out-device, OUTPUT no in-device, POSTROUTING an out-device.
+  const out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
+  if (!natFinish(slot, source, protocol, source ? out : 0)) return NEXT_LOST;
+  return source || out === 0 || !natMoved() || mayLeave(slot) ? NEXT_ACCEPT : NEXT_LOST;
+}
+
+/** Where a packet goes on behind operation `at`, which is a OP_ROUTE_*: in the plan of its new way, if its destination was translated. */
+function routed(operation: u32, at: usize, slot: usize): usize {
+  if (!natMoved()) return at + 4;
+  if (operation === OP_ROUTE_OUT) {
+    leaveAnew(slot);
+  } else {
+    routeAnew(slot);
+    out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
+    store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
+  }
+  natStart();
+  at = planOf(load<u32>(slot, FIELD_FAMILY * 4) === 6, load<u32>(slot, PACKET_WAY)) + PLAN_OPERATIONS;
+  while (load<u32>(at) !== operation) at += 4;
+  return at + 4;
 }
 
 /** Which of INPUT, OUTPUT, FORWARD (0, 1, 2) a packet, whose hooks ran, met last or was on its way to. A packet over lo meets OUTPUT, then, without an out-interface, INPUT. */

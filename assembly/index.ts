@@ -15,9 +15,9 @@ import {
   conntrackReserve,
   describeConnection,
 } from './conntrack/index';
-import { planHooks, setFlags } from './hooks.ts';
+import { planHooks, setFlags, translates } from './hooks.ts';
 import { allocate, heapStart } from './memory.ts';
-import { drainRing, setRing } from './records.ts';
+import { drainRing, setRecordBytes, setRing } from './records.ts';
 import { BATCH, setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
 import { setShare as shareCapture, shareIsExact } from './share.ts';
 import { stackInit } from './stack/index.ts';
@@ -31,6 +31,7 @@ export {
   conntrackLive as live,
   describeConnection,
   drainRing as drain,
+  setRecordBytes,
   shareIsExact,
 };
 
@@ -96,7 +97,8 @@ export function feed(at: usize, length: u32, last: bool): bool {
   captureFeed(at, length, last);
   startInput();
   // No packet that reaches netfilter takes less than an IP header and its record's.
-  return conntrackReserve(length / 36 + BATCH);
+  // A connection whose addresses are translated takes three records.
+  return conntrackReserve((length / 36 + BATCH) * (translates() ? 3 : 1));
 }
 
 /** RUN_*. */

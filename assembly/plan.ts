@@ -45,6 +45,9 @@ export const OP_ARRIVE: u32 = 10;
 /** What follows, up to the end of the copy, happens to a copy of the packet; nothing that drops the copy drops the packet. */
 export const OP_COPY: u32 = 11;
 export const OP_COPY_END: u32 = 12;
+/** If its destination was translated: an arriving packet takes the way from here that it has now, and so does one of this host. From the first of these on, where to go on is decided. */
+export const OP_ROUTE_IN: u32 = 13;
+export const OP_ROUTE_OUT: u32 = 14;
 /** The helper of the packet's connection sees it. */
 export const OP_HELP: u32 = 15;
 
@@ -70,6 +73,8 @@ const PLANS: usize = memory.data(2 * 16 * 32 * 4, 16);
 let at: usize = 0;
 let family: u32 = 0;
 let tracked: bool = false;
+/** There is a nat table: connections are bound, with or without rules that translate. */
+let translated: bool = false;
 
 export function planOf(six: bool, way: u32): usize {
   return PLANS + ((six ? WAYS : 0) + (way as usize)) * PLAN_SIZE;
@@ -79,6 +84,7 @@ export function planOf(six: bool, way: u32): usize {
 export function makePlans(six: bool, present: bool, conntrack: bool): void {
   family = six ? 25 : 0;
   tracked = conntrack;
+  translated = conntrack && hasNat();
   for (let way: u32 = WAY_LOST_INPUT; way <= <u32>WAY_LOST_FORWARD; way++) {
     begin(six, way);
     put(OP_HIDE_OUT);
@@ -149,7 +155,7 @@ function put(operation: u32): void {
 
 function walk(kind: u32, hook: u32, table: u32): void {
   const number = family + hook * 5 + table;
-  if (load<u32>(code + ((number as usize) << 3)) !== 0) put(kind | (number << 8));
+  if (hasWalk(number)) put(kind | (number << 8));
 }
 
 /** `first`: conntrack has not seen the packet yet. */
@@ -158,6 +164,7 @@ function prerouting(first: bool): void {
   if (tracked && first) put(OP_TRACK_IN);
   walk(OP_WALK, HOOK_PREROUTING, TABLE_MANGLE);
   nat(OP_NAT_DESTINATION, HOOK_PREROUTING);
+  if (translated && first) put(OP_ROUTE_IN);
 }
 
 /** iptables-nft registers security at priority 150, behind nat; the kernel's own table stands at 50. */
@@ -178,6 +185,7 @@ function output(): void {
   nat(OP_NAT_DESTINATION, HOOK_OUTPUT);
   walk(OP_WALK, HOOK_OUTPUT, TABLE_FILTER);
   walk(OP_WALK, HOOK_OUTPUT, TABLE_SECURITY);
+  if (translated) put(OP_ROUTE_OUT);
 }
 
 /** Leaves, and comes back to this host with the connection it has. */
@@ -194,9 +202,18 @@ function postrouting(): void {
   confirm();
 }
 
-/** The nat table is asked about connections only. */
+/** The nat table is asked about connections only; they are translated at every one of its hooks, with or without a chain there. */
 function nat(kind: u32, hook: u32): void {
-  if (tracked) walk(kind, hook, TABLE_NAT);
+  if (translated) put(kind | ((family + hook * 5 + TABLE_NAT) << 8));
+}
+
+function hasNat(): bool {
+  for (let hook: u32 = 0; hook < 5; hook++) if (hasWalk(family + hook * 5 + TABLE_NAT)) return true;
+  return false;
+}
+
+function hasWalk(number: u32): bool {
+  return load<u32>(code + ((number as usize) << 3)) !== 0;
 }
 
 function confirm(): void {

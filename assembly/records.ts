@@ -1,9 +1,20 @@
 /** The output ring: one record a packet with its path, only when asked for. Layout: src/abi/records.ts. */
-import { FIELD_CT_STATE, FIELD_LENGTH } from '../src/abi/fields.ts';
-import { PACKET_INVALID, PACKET_NUMBER, PACKET_STACK, PACKET_TIME, PACKET_UNSEEN, PACKET_WAY } from '../src/abi/packet.ts';
+import { FIELD_CT_DIRECTION, FIELD_CT_STATE, FIELD_LENGTH } from '../src/abi/fields.ts';
+import {
+  PACKET_CT_ENTRY,
+  PACKET_INVALID,
+  PACKET_IP,
+  PACKET_IP_CAPTURED,
+  PACKET_NUMBER,
+  PACKET_STACK,
+  PACKET_TIME,
+  PACKET_UNSEEN,
+  PACKET_WAY,
+} from '../src/abi/packet.ts';
 import { NEXT_HOTDROP, NEXT_LOST } from '../src/abi/program.ts';
 import {
   RECORD_BYTES,
+  RECORD_DRAWN_SHIFT,
   RECORD_FLAG_CUT,
   RECORD_FLAG_SILENT,
   RECORD_FLAGS,
@@ -11,6 +22,7 @@ import {
   RECORD_INVALID,
   RECORD_NO_STATE,
   RECORD_NUMBER,
+  RECORD_REWRITTEN,
   RECORD_SEGMENTS,
   RECORD_SIZE,
   RECORD_STACK,
@@ -21,11 +33,18 @@ import {
   RECORD_WAY,
 } from '../src/abi/records.ts';
 import { endPath, pathWasCut, startPath } from './classify/program.ts';
+import { entryDrawn } from './conntrack/index';
 import { nft } from './stack/host.ts';
 
 let ring: usize = 0;
 let ringEnd: usize = 0;
 let at: usize = 0;
+/** Packets are told as rules left them. */
+let tellsBytes: bool = false;
+
+export function setRecordBytes(wanted: bool): void {
+  tellsBytes = wanted;
+}
 
 /** A size of 0: no records. */
 export function setRing(start: usize, size: u32): void {
@@ -68,9 +87,29 @@ export function closeRecord(slot: usize, verdict: u32, hook: u32, looked: bool, 
   store<u32>(at, looked ? load<u32>(slot, FIELD_CT_STATE * 4) : RECORD_NO_STATE, RECORD_STATE);
   store<u32>(at, load<u32>(slot, PACKET_UNSEEN) !== 0 ? 0 : load<u32>(slot, FIELD_LENGTH * 4), RECORD_BYTES);
   store<u32>(at, ((end - at - RECORD_SIZE) >> 2) as u32, RECORD_SEGMENTS);
-  store<u32>(at, (isSilent(next) ? RECORD_FLAG_SILENT : 0) | (pathWasCut() ? RECORD_FLAG_CUT : 0), RECORD_FLAGS);
+  store<u32>(
+    at,
+    (isSilent(next) ? RECORD_FLAG_SILENT : 0) | (pathWasCut() ? RECORD_FLAG_CUT : 0) | (drawnEnds(slot) << RECORD_DRAWN_SHIFT),
+    RECORD_FLAGS,
+  );
   store<u32>(at, hook, RECORD_HOOK);
-  at = (end + 7) & ~7;
+  const size = tellsBytes ? packetSize(slot, end) : 0;
+  store<u32>(at, size, RECORD_REWRITTEN);
+  if (size !== 0) memory.copy(end, load<u32>(slot, PACKET_IP), size);
+  at = (end + size + 7) & ~7;
+}
+
+/** NAT_DRAWN_*. */
+function drawnEnds(slot: usize): u32 {
+  const entry: usize = load<u32>(slot, PACKET_UNSEEN) !== 0 ? 0 : load<u32>(slot, PACKET_CT_ENTRY);
+  return entry === 0 || load<u32>(slot, FIELD_CT_DIRECTION * 4) !== 0 ? 0 : entryDrawn(entry);
+}
+
+/** Bytes of a packet that entered netfilter, as far as the ring has room for them behind `end`. */
+function packetSize(slot: usize, end: usize): u32 {
+  if (load<u32>(slot, PACKET_UNSEEN) !== 0) return 0;
+  const size = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
+  return end + size <= ringEnd ? size : 0;
 }
 
 /** No rule stands for the drop: ip_tables is silent about matches that drop, and nobody speaks of what conntrack drops. */

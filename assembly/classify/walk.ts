@@ -22,11 +22,13 @@ import {
   STEP_MATCHED_DROP_SEGMENT,
   STEP_MISS_NEXT,
   STEP_MISS_SEGMENT,
+  STEP_NAT,
   STEP_NOTRACK,
   STEP_TESTS,
 } from '../../src/abi/program.ts';
 import { TEST_HIT, TEST_HOTDROP_MATCHED, TEST_MISS } from '../../src/abi/special.ts';
 import { conntrackUntrack } from '../conntrack/index';
+import { natBind } from '../nat/bind.ts';
 import { runEffect } from './effects.ts';
 import { code, count, stackBase, stackEnd } from './program.ts';
 import { runTest } from './tests.ts';
@@ -85,6 +87,10 @@ function runSteps(first: u32, policy: u32, slot: usize, bytes: u64): u32 {
     } else if (kind === STEP_EFFECT) {
       runEffect(head >>> 8, step, slot);
       count(load<u32>(step, STEP_HIT_SEGMENT), bytes);
+      next = load<u32>(step, STEP_HIT_NEXT);
+    } else if (kind === STEP_NAT) {
+      count(load<u32>(step, STEP_HIT_SEGMENT), bytes);
+      if (!natBind(code + (load<u32>(step, STEP_LIST) as usize), slot)) return NEXT_DROP;
       next = load<u32>(step, STEP_HIT_NEXT);
     } else if (top !== stackBase) {
       top -= 4;

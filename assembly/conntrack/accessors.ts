@@ -1,4 +1,5 @@
 /** What rules and reports ask an entry for (xt_conntrack.c). Directions: 0 original, 1 reply. Words and ports in host order. */
+import { ALIAS_DRAWN, aliasOf } from './alias';
 import {
   ENDPOINT_MASK,
   ENTRY_HIGH,
@@ -27,6 +28,12 @@ export function entryFamily(entry: usize): u32 {
   return ((load<u64>(entry, ENTRY_LOW) >> 56) & FAMILY_MASK) as u32;
 }
 
+/** Where the tuple of a direction has its ends: of a reply that is not the original turned round, in an alias. */
+function recordOf(entry: usize, direction: u32): usize {
+  const alias = direction === 1 ? aliasOf(entry) : 0;
+  return alias === 0 ? entry : alias;
+}
+
 /** Whether the source (or destination) of the tuple in this direction is the high endpoint. */
 function isHigh(entry: usize, direction: u32, source: bool): bool {
   return (((load<u8>(entry, ENTRY_SWAPPED) as u32) ^ direction ^ (source ? 0 : 1)) & 1) !== 0;
@@ -38,11 +45,12 @@ function endpoint(entry: usize, high: bool): u64 {
 
 /** A word (0 to 3, as FIELD_SOURCE has them) of the source or destination address of a tuple. */
 export function entryAddress(entry: usize, direction: u32, source: bool, word: u32): u32 {
-  const high = isHigh(entry, direction, source);
-  const last = (endpoint(entry, high) >> 16) as u32;
-  if (entryFamily(entry) === 4) return word === 0 ? last : 0;
+  const record = recordOf(entry, direction);
+  const high = isHigh(record, direction, source);
+  const last = (endpoint(record, high) >> 16) as u32;
+  if (entryFamily(record) === 4) return word === 0 ? last : 0;
   if (word === 3) return last;
-  return load<u32>(entry + (high ? 12 : 0) + ((word << 2) as usize), ENTRY_UPPER);
+  return load<u32>(record + (high ? 12 : 0) + ((word << 2) as usize), ENTRY_UPPER);
 }
 
 /** The source or destination port of a tuple; ICMP: the source is the identifier, the destination type << 8 | code. */
@@ -50,13 +58,15 @@ export function entryPort(entry: usize, direction: u32, source: bool): u32 {
   const protocol = entryProtocol(entry);
   if (direction === 1 && (protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6)) {
     // Both directions have the identifier as their source, and the answer has a type of its own.
-    if (source) return (endpoint(entry, isHigh(entry, 0, true)) & 0xffff) as u32;
-    const kind = (endpoint(entry, isHigh(entry, 0, false)) & 0xffff) as u32;
+    const record = recordOf(entry, 1);
+    if (source) return (endpoint(record, isHigh(record, 0, true)) & 0xffff) as u32;
+    const kind = (endpoint(record, isHigh(record, 0, false)) & 0xffff) as u32;
     const question = kind >>> 8;
     const answer = protocol === PROTOCOL_ICMP ? icmpAnswer(question) : question + 1;
     return (answer << 8) | (kind & 0xff);
   }
-  return (endpoint(entry, isHigh(entry, direction, source)) & 0xffff) as u32;
+  const record = recordOf(entry, direction);
+  return (endpoint(record, isHigh(record, direction, source)) & 0xffff) as u32;
 }
 
 /** IPS_* bits that rules can ask for. */
@@ -81,6 +91,12 @@ export function setEntryMark(entry: usize, mark: u32): void {
 /** Whole seconds until the entry expires at `now` (jiffies); 0 for an unconfirmed one. */
 export function entryExpires(entry: usize, now: i64): u32 {
   return jiffiesLeft(entry, now) / hz();
+}
+
+/** NAT_DRAWN_*: ports of the translation that the kernel draws by lot. */
+export function entryDrawn(entry: usize): u32 {
+  const alias = aliasOf(entry);
+  return alias === 0 ? 0 : load<u32>(alias, ALIAS_DRAWN);
 }
 
 /** TCP_* of abi/conntrack.ts. */

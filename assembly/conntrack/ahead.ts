@@ -14,7 +14,7 @@ import {
 import { PACKET_CT_GUESS, PACKET_CT_HASH, PACKET_CT_HIGH, PACKET_CT_LOW, PACKET_SIZE, PACKET_UNSEEN } from '../../src/abi/packet';
 import { ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 import { accounting } from './extension';
-import { lookup, touch } from './table';
+import { EITHER_WAY, lookup, touch } from './table';
 import { hashIPv4 } from './tuple';
 
 /** `count` decoded slots in a row: sets PACKET_CT_GUESS, and the key and its hash where there is a guess. */
@@ -55,7 +55,7 @@ function putKey(slot: usize): void {
 /** The entry, with the lowest bit of the hash; its second half is read so that it is near, and kept so that the reading stays. */
 function guess(slot: usize): void {
   const hash = load<u32>(slot, PACKET_CT_HASH);
-  const entry = lookup(load<u64>(slot, PACKET_CT_LOW), load<u64>(slot, PACKET_CT_HIGH), hash | 1, false);
+  const entry = lookup(load<u64>(slot, PACKET_CT_LOW), load<u64>(slot, PACKET_CT_HIGH), hash | 1, false, EITHER_WAY);
   store<u32>(slot, entry === 0 ? 0 : (entry as u32) | (hash & 1), PACKET_CT_GUESS);
   if (entry !== 0) store<u32>(slot, load<u32>(entry, ENTRY_SIDES), PACKET_CT_HASH);
 }

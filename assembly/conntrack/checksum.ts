@@ -90,3 +90,15 @@ export function checksumHolds(slot: usize, protocol: u32, covered: u32): bool {
 export function sumHolds(data: usize, length: u32, pseudo: u64): bool {
   return (0 - (sum(data, length) + (pseudo << 8))) * UNIT <= UNIT;
 }
+
+/** The checksum of `length` bytes, the field itself zero, and of a pseudo header: as the bytes lie, to be stored as a u16. */
+export function checksumOf(data: usize, length: u32, pseudo: u64): u16 {
+  let total = sum(data, length) + (pseudo << 8);
+  while (total > 0xffff) total = (total & 0xffff) + (total >> 16);
+  return ~(total as u16);
+}
+
+/** The pseudo header of the packet in `slot`, for `length` bytes of a protocol. */
+export function pseudoHeaderOf(slot: usize, protocol: u32, length: u32): u64 {
+  return addresses(slot) + (protocol as u64) + (length as u64);
+}

@@ -28,8 +28,13 @@ function bytewise(register: u32, at: usize, length: u32): u32 {
   return crc;
 }
 
-/** Whether the SCTP message of `length` bytes (at least 12) has its right checksum, which counts as zeros itself. */
+/** Whether the SCTP message of `length` bytes (at least 12) has its right checksum. */
 export function crc32cHolds(message: usize, length: u32): bool {
+  return crc32c(message, length) === load<u32>(message, 8);
+}
+
+/** The checksum of an SCTP message of `length` bytes (at least 12), which counts as zeros itself: as it is stored. */
+export function crc32c(message: usize, length: u32): u32 {
   if (!ready) makeTables();
   let crc = bytewise(0xffffffff, message, 8);
   for (let zero = 0; zero < 4; zero++) crc = (crc >>> 8) ^ entry(0, crc);
@@ -50,5 +55,5 @@ export function crc32cHolds(message: usize, length: u32): bool {
     at += 8;
     rest -= 8;
   }
-  return ~bytewise(crc, at, rest) === load<u32>(message, 8);
+  return ~bytewise(crc, at, rest);
 }

@@ -4,7 +4,7 @@
  * The key is symmetric: both directions of a connection have the same one. An endpoint is 48 bits, (last word of the address << 16) | port;
  * the smaller endpoint is the low one. ENTRY_SWAPPED says whether the original direction goes from the high to the low one.
  * ICMP has no ports: there the asking endpoint's port is the identifier, the answering one's (type of the question << 8 | code).
- * NAT will give an entry a second key: the references in the table leave low bits free to mark such an alias.
+ * Where addresses are translated (alias.ts), the key is that of the original direction alone; the reply has one of its own, in an alias.
  */
 
 /** u64: low endpoint | protocol << 48 | family << 56; bit 63, ICMP only: the high endpoint asks. */
@@ -35,8 +35,12 @@ export const ENTRY_LAST_WINDOW: usize = 52;
 export const ENTRY_RETRANS: usize = 54;
 /** u8 each: window scales of the two sides. */
 export const ENTRY_TCP_SCALE: usize = 56;
-/** u32: next entry of the free list or of the limbo list. */
+/** u16: interface id of the device the connection was masqueraded at, 0 otherwise. */
+export const ENTRY_MASQUERADED: usize = 58;
+/** u32: next entry of the free list. */
 export const ENTRY_NEXT: usize = 60;
+/** u32: of an entry whose addresses are translated: its alias. */
+export const ENTRY_ALIAS: usize = 60;
 /** Two sides of SIDE_SIZE bytes. */
 export const ENTRY_SIDES: usize = 64;
 export const SIDE_SIZE: usize = 16;
@@ -73,6 +77,11 @@ export const STATUS_DYING: u32 = 512;
 export const STATUS_HELPER_SHIFT: u32 = 16;
 export const STATUS_HELPER: u32 = 15 << 16;
 export const STATUS_MASTER_SHIFT: u32 = 20;
+/** IPS_SRC_NAT and IPS_DST_NAT: addresses are translated. */
+export const STATUS_TRANSLATED: u32 = 48;
+/** Not an entry: the key of another one's reply; the head of a list of those (alias.ts). */
+export const STATUS_ALIAS: u32 = 1 << 29;
+export const STATUS_HEAD: u32 = 1 << 30;
 /** Those that rules can see (abi/fields.ts). */
 export const STATUS_VISIBLE: u32 = 63;
 

@@ -1,6 +1,7 @@
 /** Connection tracking: what the batch loop and the matches use. */
 export {
   entryAddress,
+  entryDrawn,
   entryExpires,
   entryFamily,
   entryMark,
@@ -16,9 +17,10 @@ export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
 export { describeConnection } from './listing';
 export { hasHelpers } from './parameters';
+export { tablePlaces as connectionPlaces } from './places';
 export { conntrackReset } from './reset';
 export { conntrackReserve } from './room';
-export { carve as conntrackCarve, tablePlaces as connectionPlaces } from './table';
+export { carve as conntrackCarve } from './table';
 export { conntrackTemplate } from './template';
 export {
   conntrackConfirm,
@@ -26,8 +28,7 @@ export {
   conntrackForget,
   conntrackIn,
   conntrackInit,
+  conntrackKill,
   conntrackLive,
   conntrackUntrack,
-  natDone,
-  natPending,
 } from './track';

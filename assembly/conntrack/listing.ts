@@ -2,6 +2,7 @@
 import {
   CONNECTION_ACCOUNTED,
   CONNECTION_COUNTERS,
+  CONNECTION_DRAWN,
   CONNECTION_ENDS,
   CONNECTION_FAMILY,
   CONNECTION_HELPER,
@@ -16,6 +17,7 @@ import {
 } from '../../src/abi/connections';
 import {
   entryAddress,
+  entryDrawn,
   entryFamily,
   entryMark,
   entryPort,
@@ -27,7 +29,7 @@ import {
 import { ENTRY_TIMEOUT } from './entry';
 import { counters } from './extension';
 import { entryHelper } from './help';
-import { tableEntry } from './table';
+import { tableEntry } from './places';
 
 /** Describes the confirmed connection at a place of the table (0 to before tablePlaces) in CONNECTION_SIZE bytes at `to`, its time over or not. False: there is none. */
 export function describeConnection(place: u32, to: usize): bool {
@@ -46,6 +48,7 @@ export function describeConnection(place: u32, to: usize): bool {
     if (from !== 0) memory.copy(to + CONNECTION_COUNTERS + ((direction as usize) << 4), from, 16);
   }
   store<u32>(to, entryHelper(entry), CONNECTION_HELPER);
+  store<u32>(to, entryDrawn(entry), CONNECTION_DRAWN);
   let end = to + CONNECTION_ENDS;
   for (let direction: u32 = 0; direction < 2; direction++) {
     describeEnd(entry, direction, true, end);

@@ -15,9 +15,9 @@ import {
 import { GRE_NONE, greKey } from './gre';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpQuestion } from './icmp';
 import { icmpv6Question } from './icmpv6';
-import { find } from './table';
+import { find, foundDirection } from './table';
 import { zone } from './template';
-import { directionOf, keyAsks, keyIPv4, keyIPv6, keyZone } from './tuple';
+import { keyAsks, keyIPv4, keyIPv6, keyZone } from './tuple';
 
 const IPV4_HEADER_SIZE: u32 = 20;
 const IPV6_HEADER_SIZE: u32 = 40;
@@ -60,7 +60,7 @@ export function findRelated(slot: usize, inner: usize, present: u32, family: u32
   if (zone !== 0) keyZone(zone);
   const entry = find(now);
   if (entry === 0) return INVALID_ICMP_UNRELATED;
-  const direction: u32 = icmp ? (asks ? 1 : 0) : directionOf(entry);
+  const direction: u32 = icmp ? (asks ? 1 : 0) : foundDirection(entry);
   for (let word: u32 = 0; word < 4; word++) {
     const outer = load<u32>(slot + ((word << 2) as usize), FIELD_DESTINATION * 4);
     if (entryAddress(entry, direction, false, word) !== outer) return INVALID_ICMP_MISMATCH;
@@ -68,6 +68,19 @@ export function findRelated(slot: usize, inner: usize, present: u32, family: u32
   relatedEntry = entry;
   relatedDirection = direction;
   return INVALID_NONE;
+}
+
+/** Finds the transport header of an IP packet of which `present` bytes are there: innerTransport and innerRest. False: there is none. */
+export function locateTransport(ip: usize, present: u32, six: bool): bool {
+  return six ? transportOfIPv6(ip, present) : transportOfIPv4(ip, present);
+}
+
+export function innerTransport(): usize {
+  return transport;
+}
+
+export function innerRest(): u32 {
+  return rest;
 }
 
 /** As the kernel: neither the version nor a header length below 5 is looked at. */

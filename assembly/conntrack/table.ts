@@ -6,6 +6,8 @@
  * bucket is the upper bits of the hash, no entry is read.
  * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches.
  */
+import { STATUS_SRC_NAT } from '../../src/abi/fields';
+import { ALIAS_ENTRY, aliasOf, isEntry, putKey } from './alias';
 import {
   ENTRY_EXTENSION,
   ENTRY_HASH,
@@ -16,20 +18,21 @@ import {
   ENTRY_STATUS,
   ENTRY_SWAPPED,
   ENTRY_TIMEOUT,
-  ENTRY_UPPER,
+  STATUS_ALIAS,
   STATUS_HELPER,
-  UPPER_SIZE,
+  STATUS_TRANSLATED,
 } from './entry';
 import { forgetHelp } from './expectations';
 import { extended } from './extension';
+import { linkMapping, unlinkMapping } from './mapped';
 import { hz } from './parameters';
-import { KEY_UPPER, keyHash, keyHigh, keyIs6, keyLow, keySwapped, upperMatches } from './tuple';
+import { directionOf, keyHash, keyHigh, keyIs6, keyLow, keySwapped, upperMatches } from './tuple';
 
-const BUCKET_SIZE: usize = 64;
-const BUCKET_SHIFT: usize = 6;
-const BUCKET_SLOTS: u32 = 7;
+export const BUCKET_SIZE: usize = 64;
+export const BUCKET_SHIFT: usize = 6;
+export const BUCKET_SLOTS: u32 = 7;
 const BUCKET_OVERFLOW: usize = 28;
-const BUCKET_REFERENCES: usize = 32;
+export const BUCKET_REFERENCES: usize = 32;
 /** Entries per bucket above which the table doubles: 4 / 7. */
 const BUCKET_LOAD: u32 = 4;
 const FIRST_BITS: u32 = 8;
@@ -37,8 +40,8 @@ const MOST_BITS: u32 = 26;
 /** Expired entries stay this long, so that packets a little out of order find what they would have found. */
 const GRACE_SECONDS: u32 = 60;
 
-let buckets: usize = 0;
-let bits: u32 = 0;
+export let buckets: usize = 0;
+export let bits: u32 = 0;
 let free: usize = 0;
 let freeCount: u32 = 0;
 let limbo: usize = 0;
@@ -46,11 +49,16 @@ let limbo: usize = 0;
 let untouched: usize = 0;
 /** Entries that exist, free or not. */
 let total: u32 = 0;
-/** Confirmed entries in the table, expired ones included. */
+/** Records in the table, expired ones included. */
 let count: u32 = 0;
 let insertedSinceSweep: u32 = 0;
 /** Jiffies of the last lookup. */
-let clock: i64 = 0;
+export let clock: i64 = 0;
+/** What `find` found was an alias. */
+let foundAlias: bool = false;
+
+/** For `lookup`: whichever way the packet goes. */
+export const EITHER_WAY: u32 = 2;
 
 /** Starts with an empty table; everything from `heap` to the end of memory belongs to it. */
 export function tableInit(heap: usize): void {
@@ -67,30 +75,6 @@ export function tableInit(heap: usize): void {
   untouched = buckets + size;
   if (ensureMemory(untouched)) memory.fill(buckets, 0, size);
   else buckets = 0;
-}
-
-/** Confirmed connections whose time is not over at the last packet seen. Reads the whole table. */
-export function tableLive(): u32 {
-  let live: u32 = 0;
-  const end = buckets + (BUCKET_SIZE << bits);
-  for (let bucket = buckets; bucket < end; bucket += BUCKET_SIZE) {
-    for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
-      const entry = load<u32>(bucket + (slot << 2), BUCKET_REFERENCES) as usize;
-      if (entry !== 0 && load<i64>(entry, ENTRY_TIMEOUT) > clock) live++;
-    }
-  }
-  return live;
-}
-
-/** Places of the table, each free or with an entry. */
-export function tablePlaces(): u32 {
-  return buckets === 0 ? 0 : BUCKET_SLOTS << bits;
-}
-
-/** The entry at a place, its time over or not; 0 when the place is free. */
-export function tableEntry(place: u32): usize {
-  const bucket = buckets + (((place / BUCKET_SLOTS) as usize) << BUCKET_SHIFT);
-  return load<u32>(bucket + (((place % BUCKET_SLOTS) as usize) << 2), BUCKET_REFERENCES) as usize;
 }
 
 /** The bits (one a slot) of a bucket where the tag stands. */
@@ -123,15 +107,27 @@ function bucketAfter(bucket: usize): usize {
  */
 export function find(now: i64): usize {
   clock = now;
-  const entry = lookup(keyLow, keyHigh, keyHash, keyIs6);
-  if (entry === 0 || load<i64>(entry, ENTRY_TIMEOUT) > now) return entry;
+  const record = lookup(keyLow, keyHigh, keyHash, keyIs6, keySwapped ? 1 : 0);
+  if (record === 0) return 0;
+  foundAlias = (load<u32>(record, ENTRY_STATUS) & STATUS_ALIAS) !== 0;
+  const entry = foundAlias ? (load<u32>(record, ALIAS_ENTRY) as usize) : record;
+  if (load<i64>(entry, ENTRY_TIMEOUT) > now) return entry;
   remove(entry);
   release(entry);
   return 0;
 }
 
-/** The entry with a key, its time over or not; 0 if there is none. `six`: and with the upper words of the key in hand. */
-export function lookup(low: u64, high: u64, hash: u32, six: bool): usize {
+/** The direction in which the key in hand goes through the entry that `find` found: 0 original, 1 reply. */
+export function foundDirection(entry: usize): u32 {
+  if ((load<u32>(entry, ENTRY_STATUS) & STATUS_TRANSLATED) !== 0) return foundAlias ? 1 : 0;
+  return directionOf(entry);
+}
+
+/**
+ * The record with a key, its time over or not; 0 if there is none. `six`: and with the upper words of the key in hand. `way`: 1 when the packet goes from the high to the
+ * low end, or EITHER_WAY: of a connection whose addresses are translated each record stands for one direction.
+ */
+export function lookup(low: u64, high: u64, hash: u32, six: bool, way: u32): usize {
   let bucket = bucketOf(hash);
   while (true) {
     let hits = probe(bucket, hash);
@@ -139,11 +135,18 @@ export function lookup(low: u64, high: u64, hash: u32, six: bool): usize {
       const entry = load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) as usize;
       hits &= hits - 1;
       if (load<u64>(entry, ENTRY_LOW) !== low || load<u64>(entry, ENTRY_HIGH) !== high) continue;
-      if (!six || upperMatches(entry)) return entry;
+      if (six && !upperMatches(entry)) continue;
+      if (way === EITHER_WAY || goesThrough(entry, way)) return entry;
     }
     if (load<u32>(bucket, BUCKET_OVERFLOW) === 0) return 0;
     bucket = bucketAfter(bucket);
   }
+}
+
+function goesThrough(record: usize, way: u32): bool {
+  const status = load<u32>(record, ENTRY_STATUS);
+  if ((status & (STATUS_TRANSLATED | STATUS_ALIAS)) === 0) return true;
+  return ((load<u8>(record, ENTRY_SWAPPED) as u32) ^ way) === (status & STATUS_ALIAS ? 1 : 0);
 }
 
 /** Reads the bucket of a hash, so that it is near when it is looked up. */
@@ -158,26 +161,22 @@ export function setClock(now: i64): void {
 
 /** An unconfirmed entry for the key in hand, its original direction that of the packet, all else zero. 0 when memory is out. */
 export function create(): usize {
-  const entry = take();
+  const entry = allocateRecord();
   if (entry === 0) return 0;
   if (extended) {
-    const extension = take();
+    const extension = allocateRecord();
     if (extension === 0) {
-      giveBack(entry);
+      releaseRecord(entry);
       return 0;
     }
     store<u32>(entry, extension as u32, ENTRY_EXTENSION);
   }
-  store<u64>(entry, keyLow, ENTRY_LOW);
-  store<u64>(entry, keyHigh, ENTRY_HIGH);
-  store<u32>(entry, keyHash, ENTRY_HASH);
-  store<u8>(entry, keySwapped ? 1 : 0, ENTRY_SWAPPED);
-  if (keyIs6) memory.copy(entry + ENTRY_UPPER, KEY_UPPER, UPPER_SIZE);
+  putKey(entry, 0);
   return entry;
 }
 
-/** Room for an entry or an extension, all zeros; 0 when memory is out. */
-function take(): usize {
+/** A record (an entry, an extension, an alias), all zeros; 0 when memory is out. */
+export function allocateRecord(): usize {
   let room = free;
   if (room !== 0) {
     free = load<u32>(room, ENTRY_NEXT);
@@ -192,31 +191,43 @@ function take(): usize {
   return room;
 }
 
-function giveBack(room: usize): void {
-  store<u32>(room, free as u32, ENTRY_NEXT);
-  free = room;
-  freeCount++;
-}
-
-/** Gives an entry that is not in the table back. Without a status it is nobody's, should a guess still point to it. */
+/** Gives an entry that is not in the table back, and what it has beside itself. Without a status it is nobody's, should a guess still point to it. */
 export function release(entry: usize): void {
   if ((load<u32>(entry, ENTRY_STATUS) & STATUS_HELPER) !== 0) forgetHelp(entry);
-  store<u32>(entry, 0, ENTRY_STATUS);
-  if (extended) giveBack(load<u32>(entry, ENTRY_EXTENSION) as usize);
-  giveBack(entry);
+  const alias = aliasOf(entry);
+  if (alias !== 0) releaseRecord(alias);
+  if (extended) releaseRecord(load<u32>(entry, ENTRY_EXTENSION) as usize);
+  releaseRecord(entry);
+}
+
+/** Gives a record back that is not in the table. */
+export function releaseRecord(record: usize): void {
+  store<u32>(record, 0, ENTRY_STATUS);
+  store<u32>(record, free as u32, ENTRY_NEXT);
+  free = record;
+  freeCount++;
 }
 
 /** As `release`, for an entry that the packet in hand still refers to: it is used again only after the next `reserve`. */
 export function releaseLater(entry: usize): void {
   forgetHelp(entry);
-  store<u32>(entry, limbo as u32, ENTRY_NEXT);
+  // Out of the table its hash is of no use.
+  store<u32>(entry, limbo as u32, ENTRY_HASH);
   limbo = entry;
 }
 
 /** Puts an entry into the table. `reserve` has made sure of a free slot. */
 export function insert(entry: usize): void {
-  const hash = load<u32>(entry, ENTRY_HASH);
-  place(hash, entry);
+  insertRecord(entry);
+  const alias = aliasOf(entry);
+  if (alias === 0) return;
+  insertRecord(alias);
+  if ((load<u32>(entry, ENTRY_STATUS) & STATUS_SRC_NAT) !== 0) linkMapping(entry, alias);
+}
+
+/** Puts a record with a key into the table. */
+export function insertRecord(record: usize): void {
+  place(load<u32>(record, ENTRY_HASH), record);
   count++;
   insertedSinceSweep++;
 }
@@ -236,6 +247,15 @@ function place(hash: u32, entry: usize): void {
 
 /** Takes an entry out of the table; the entry itself stays as it is. */
 export function remove(entry: usize): void {
+  removeRecord(entry);
+  const alias = aliasOf(entry);
+  if (alias === 0) return;
+  removeRecord(alias);
+  unlinkMapping(alias);
+}
+
+/** Takes a record out of the table; the record itself stays as it is. */
+export function removeRecord(entry: usize): void {
   const hash = load<u32>(entry, ENTRY_HASH);
   let bucket = bucketOf(hash);
   while (true) {
@@ -264,7 +284,7 @@ export function reserve(packets: u32): bool {
   if (buckets === 0) return false;
   while (limbo !== 0) {
     const entry = limbo;
-    limbo = load<u32>(entry, ENTRY_NEXT);
+    limbo = load<u32>(entry, ENTRY_HASH);
     release(entry);
   }
   const rooms = extended ? packets << 1 : packets;
@@ -306,7 +326,7 @@ function sweep(): void {
   for (let bucket = buckets; bucket < end; bucket += BUCKET_SIZE) {
     for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
       const entry = load<u32>(bucket + (slot << 2), BUCKET_REFERENCES) as usize;
-      if (entry !== 0 && load<i64>(entry, ENTRY_TIMEOUT) <= limit) {
+      if (entry !== 0 && isEntry(entry) && load<i64>(entry, ENTRY_TIMEOUT) <= limit) {
         remove(entry);
         release(entry);
       }
@@ -333,7 +353,7 @@ function double(): bool {
     }
   }
   for (let entry = old; entry < old + oldSize; entry += ENTRY_SIZE) {
-    giveBack(entry);
+    releaseRecord(entry);
     total++;
   }
   return true;
@@ -358,11 +378,6 @@ export function carve(bytes: usize): usize {
   const at = untouched;
   untouched += bytes;
   return at;
-}
-
-/** Bytes from the table's start to the end of what it touched, for statistics. */
-export function tableBytes(): usize {
-  return untouched;
 }
 
 /** Marks in the status word. */

@@ -50,6 +50,7 @@ import {
   stopAtAuthentication,
   stopBeforeHeaders,
 } from '../packet/extension-headers.ts';
+import { aliasOf } from './alias';
 import {
   ENTRY_STATUS,
   ENTRY_TIMEOUT,
@@ -61,9 +62,7 @@ import {
   PROTOCOL_TCP,
   PROTOCOL_UDP,
   PROTOCOL_UDPLITE,
-  STATUS_DST_NAT_DONE,
   STATUS_DYING,
-  STATUS_SRC_NAT_DONE,
   STATUS_VISIBLE,
 } from './entry';
 import { extensionInit } from './extension';
@@ -80,14 +79,15 @@ import {
 } from './icmpv6';
 import { openEntry, openingInit, refused } from './opening';
 import { flag, takeParameters } from './parameters';
+import { tableLive } from './places';
 import { plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
 import { sctpCheck } from './sctp';
-import { addStatus, find, insert, release, releaseLater, remove, tableInit, tableLive } from './table';
+import { addStatus, find, foundDirection, insert, release, releaseLater, remove, tableInit } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck } from './tcp';
 import { enterZone, leaveZone, TEMPLATE, zone } from './template';
 import { tracker } from './trackers';
-import { directionOf, keyAsks, keyPacket, keyZone } from './tuple';
+import { keyAnswersOf, keyAsks, keyPacket, keyZone } from './tuple';
 import { udpCheck, udpliteCheck } from './udp';
 
 /** Beside INVALID_*: no memory for an entry, which the kernel answers by dropping the packet. */
@@ -288,7 +288,7 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   let direction: u32 = 0;
   let result: u32 = TCP_REPEAT;
   if (entry !== 0) {
-    direction = question ? 0 : directionOf(entry);
+    direction = question ? 0 : foundDirection(entry);
     result = tracker(slot, entry, protocol, direction, now);
     // The connection starts anew: this packet is the first of the next one.
     if (result === TCP_REPEAT) {
@@ -308,7 +308,7 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
     attach(slot, load<u32>(entry, ENTRY_STATUS) & STATUS_EXPECTED ? CT_RELATED : CT_NEW, 0, entry);
     return INVALID_NONE;
   }
-  if (result === TCP_KILL) kill(entry);
+  if (result === TCP_KILL) conntrackKill(entry);
   else if (result !== INVALID_NONE) return result;
   const status = load<u32>(entry, ENTRY_STATUS);
   if (direction === 1) {
@@ -322,7 +322,7 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
 }
 
 /** The entry leaves the table at once; the packet in hand still refers to it. */
-function kill(entry: usize): void {
+export function conntrackKill(entry: usize): void {
   remove(entry);
   addStatus(entry, STATUS_DYING);
   releaseLater(entry);
@@ -343,16 +343,24 @@ function attach(slot: usize, state: u32, direction: u32, entry: usize): void {
   store<u32>(slot, (status & STATUS_CONFIRMED) === 0 ? 1 : 0, PACKET_CT_UNCONFIRMED);
 }
 
-/** The packet leaves INPUT or POSTROUTING: a connection it opened is entered into the table, and its time begins. */
-export function conntrackConfirm(slot: usize): void {
-  if (load<u32>(slot, PACKET_CT_UNCONFIRMED) === 0) return;
+/** The packet leaves INPUT or POSTROUTING: a connection it opened is entered into the table, and its time begins. False: answers to it could not be told from another's. */
+export function conntrackConfirm(slot: usize): bool {
+  if (load<u32>(slot, PACKET_CT_UNCONFIRMED) === 0) return true;
   const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
+  if (flag(TRACKING_FLAG_NAT) && !isUnique(entry, jiffies(slot))) return false;
   store<i64>(entry, load<i64>(entry, ENTRY_TIMEOUT) + jiffies(slot), ENTRY_TIMEOUT);
   addStatus(entry, STATUS_CONFIRMED);
   insert(entry);
   confirmed++;
   store<u32>(slot, 0, PACKET_CT_UNCONFIRMED);
   store<u32>(slot, load<u32>(slot, FIELD_CT_STATUS * 4) | STATUS_CONFIRMED, FIELD_CT_STATUS * 4);
+  return true;
+}
+
+/** Nobody has the key of the entry's answers: without a translation another's can have it, with one its own alias knows it. */
+function isUnique(entry: usize, now: i64): bool {
+  keyAnswersOf(entry, aliasOf(entry));
+  return find(now) === 0;
 }
 
 /** The packet was dropped: a connection it would have opened vanishes. The state that rules saw stays in the slot. */
@@ -366,26 +374,4 @@ export function conntrackForget(slot: usize): void {
 /** NOTRACK and CT --notrack (xt_CT.c): a packet that already has an entry (it came over lo) keeps it. */
 export function conntrackUntrack(slot: usize): void {
   if (load<u32>(slot, PACKET_CT_ENTRY) === 0) attach(slot, CT_UNTRACKED, 0, 0);
-}
-
-function natBit(source: bool): u32 {
-  return source ? STATUS_SRC_NAT_DONE : STATUS_DST_NAT_DONE;
-}
-
-/**
- * Whether the nat tables are consulted for this packet (nf_nat_core.c, nf_nat_inet_fn): a nat table exists, the packet is NEW or RELATED,
- * and its connection has no binding of this kind yet. `source`: INPUT and POSTROUTING (SNAT); else PREROUTING and OUTPUT (DNAT).
- */
-export function natPending(slot: usize, source: bool): bool {
-  const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
-  if (entry === 0 || !flag(TRACKING_FLAG_NAT)) return false;
-  const state = load<u32>(slot, FIELD_CT_STATE * 4);
-  if (state !== CT_NEW && state !== CT_RELATED) return false;
-  return (load<u32>(entry, ENTRY_STATUS) & natBit(source)) === 0;
-}
-
-/** The nat tables had their say and accepted: the binding is made. A connection that is confirmed can get none any more. */
-export function natDone(slot: usize, source: bool): void {
-  const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
-  if (entry !== 0 && !(load<u32>(entry, ENTRY_STATUS) & STATUS_CONFIRMED)) addStatus(entry, natBit(source));
 }

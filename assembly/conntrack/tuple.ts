@@ -4,7 +4,17 @@
  */
 import { TRACKING_SEED } from '../../src/abi/conntrack';
 import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_SOURCE } from '../../src/abi/fields';
-import { ASKED_BY_HIGH, ENTRY_SWAPPED, ENTRY_UPPER, UPPER_SIZE } from './entry';
+import {
+  ASKED_BY_HIGH,
+  ENDPOINT_MASK,
+  ENTRY_HASH,
+  ENTRY_HIGH,
+  ENTRY_LOW,
+  ENTRY_SWAPPED,
+  ENTRY_UPPER,
+  FAMILY_MASK,
+  UPPER_SIZE,
+} from './entry';
 import { PARAMETERS } from './parameters';
 
 /** The key in hand, as ENTRY_LOW and ENTRY_HIGH. */
@@ -74,10 +84,15 @@ export function keyIPv6(source: usize, destination: usize, sport: u32, dport: u3
   keySwapped = swapped;
   keySelf = from === to && order === 0;
   keyIs6 = true;
+  keyHash = hashIPv6(low, high);
+}
+
+/** The hash of an IPv6 key whose upper words are in hand. */
+function hashIPv6(low: u64, high: u64): u32 {
   let hash = mix(mix(load<u64>(PARAMETERS, TRACKING_SEED), low), high);
   hash = mix(hash, load<u64>(KEY_UPPER));
   hash = mix(hash, load<u64>(KEY_UPPER, 8));
-  keyHash = finish(mix(hash, load<u64>(KEY_UPPER, 16)));
+  return finish(mix(hash, load<u64>(KEY_UPPER, 16)));
 }
 
 /** Behind all other parts of a key: connections of different zones know nothing of each other. */
@@ -101,6 +116,38 @@ export function keyPacket(slot: usize, protocol: u32, sport: u32, dport: u32): v
  */
 export function keyAsks(question: bool): void {
   if (!keySelf && keySwapped === question) keyLow |= ASKED_BY_HIGH;
+}
+
+/** The key of an entry's answers is in hand: its own, gone through the other way, or that of its `alias` (0: none). */
+export function keyAnswersOf(entry: usize, alias: usize): void {
+  const record = alias === 0 ? entry : alias;
+  keyLow = load<u64>(record, ENTRY_LOW);
+  keyHigh = load<u64>(record, ENTRY_HIGH);
+  keyHash = load<u32>(record, ENTRY_HASH);
+  keySwapped = load<u8>(record, ENTRY_SWAPPED) === 0;
+  keySelf = false;
+  keyIs6 = ((keyLow >> 56) & FAMILY_MASK) === 6;
+  if (keyIs6) memory.copy(KEY_UPPER, record + ENTRY_UPPER, UPPER_SIZE);
+}
+
+/** The source of an entry's original direction, as the key of a list (alias.ts): the end with the protocol, and nothing; the family is one higher than any packet's. */
+export function keySource(entry: usize): void {
+  const high = load<u8>(entry, ENTRY_SWAPPED) !== 0;
+  const low = load<u64>(entry, ENTRY_LOW);
+  const end = load<u64>(entry + (high ? ENTRY_HIGH : ENTRY_LOW)) & ENDPOINT_MASK;
+  const family = (low >> 56) & FAMILY_MASK;
+  keyLow = end | (low & (0xff << 48)) | ((family + 1) << 56);
+  keyHigh = 0;
+  keySwapped = false;
+  keySelf = false;
+  keyIs6 = family === 6;
+  memory.fill(KEY_UPPER, 0, UPPER_SIZE);
+  if (!keyIs6) {
+    keyHash = hashIPv4(keyLow, 0);
+    return;
+  }
+  memory.copy(KEY_UPPER, entry + ENTRY_UPPER + (high ? 12 : 0), 12);
+  keyHash = hashIPv6(keyLow, 0);
 }
 
 /** Any total order of the first three words will do; 0 when they are equal. */

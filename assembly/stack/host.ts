@@ -6,6 +6,8 @@ import {
   DEVICE_MAC,
   DEVICE_MTU,
   DEVICE_SIZE,
+  HOST_ADDRESS_COUNT,
+  HOST_ADDRESSES,
   HOST_DEVICE_COUNT,
   HOST_DEVICES,
   HOST_FIRST,
@@ -51,6 +53,9 @@ let macs: usize = 0;
 let devices: usize = 0;
 let deviceCount: u32 = 0;
 let otherDevices: u32 = 0;
+/** Addresses of devices (abi/host.ts). */
+export let hostAddresses: usize = 0;
+export let addressCount: u32 = 0;
 let solicited: usize = 0;
 let solicitedCount: u32 = 0;
 
@@ -76,6 +81,8 @@ export function stackInit(block: usize): bool {
   otherDevices = load<u32>(block, HOST_OTHER_DEVICES);
   solicited = block + load<u32>(block, HOST_SOLICITED);
   solicitedCount = load<u32>(block, HOST_SOLICITED_COUNT);
+  hostAddresses = block + load<u32>(block, HOST_ADDRESSES);
+  addressCount = load<u32>(block, HOST_ADDRESS_COUNT);
   simpleWays = !everythingArrives && !addressTypes && !hasFilter() && macCount === 0;
   initRoutes(block);
   return true;

@@ -2,6 +2,16 @@
 import { addressTypeOnDevice } from './address-type.ts';
 import { stackInit } from './host.ts';
 import { setLongestFragment } from './mtu.ts';
-import { routePacket, routePlain } from './way.ts';
+import { leaveAnew, mayLeave, readAddresses, routeAnew, routePacket, routePlain } from './way.ts';
 
-export { addressTypeOnDevice, routePacket, routePlain, setLongestFragment, stackInit };
+export {
+  addressTypeOnDevice,
+  leaveAnew,
+  mayLeave,
+  readAddresses,
+  routeAnew,
+  routePacket,
+  routePlain,
+  setLongestFragment,
+  stackInit,
+};

@@ -43,6 +43,13 @@ export function arrive6(slot: usize, device: u32, destination: u32): void {
     store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
     return;
   }
+  decide6(slot, device, destination);
+}
+
+/** The routing decision alone: of a packet that ip6_rcv has let in. */
+export function decide6(slot: usize, device: u32, destination: u32): void {
+  const to = slot + FIELD_DESTINATION * 4;
+  const first = load<u32>(to);
   const type = routeType(destination);
   const multicast = first >>> 24 === 0xff;
   if (multicast ? isJoined(to) : type === <u32>RTN_LOCAL || type === <u32>RTN_ANYCAST) {

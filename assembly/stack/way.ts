@@ -11,7 +11,10 @@ import {
   PACKET_HOST,
   RTN_BROADCAST,
   RTN_LOCAL,
+  RTN_MULTICAST,
+  RTN_THROW,
   RTN_UNICAST,
+  RTN_UNSPEC,
 } from '../../src/abi/fields.ts';
 import {
   PACKET_DIRECTION,
@@ -34,8 +37,10 @@ import { putAddressTypes } from './address-type.ts';
 import { judgeFrame } from './frame.ts';
 import { addressTypes, everythingArrives, hostFirst, hostIn, hostLo, hostOut, macCount, simpleWays } from './host.ts';
 import { arrive4, EVERYBODY } from './ipv4.ts';
-import { arrive6 } from './ipv6.ts';
+import { arrive6, decide6 } from './ipv6.ts';
 import { isUsual, ownUsual, route4, route6, routeDevice, routeType, search4 } from './routes.ts';
+
+const LOOPBACK: u32 = 127;
 
 /**
  * Sets PACKET_WAY, the interfaces and, when rules ask for them, the address types; PACKET_STACK when routing or forwarding drops the
@@ -124,6 +129,44 @@ function isOwn(slot: usize, source: u32): bool {
   return (
     routeType(source) === <u32>RTN_LOCAL || (direction === <u32>DIRECTION_OUTBOUND && isUnspecified(slot + FIELD_SOURCE * 4))
   );
+}
+
+/** The packet's addresses were translated: the types that rules ask for follow. */
+export function readAddresses(slot: usize): void {
+  if (!addressTypes) return;
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  putAddressTypes(slot, routeOf(slot, FIELD_SOURCE * 4, six), routeOf(slot, FIELD_DESTINATION * 4, six), six);
+}
+
+/** Where an arrived packet goes now that its destination is another one: PACKET_WAY, PACKET_STACK and the out-interface. */
+export function routeAnew(slot: usize): void {
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  const device = load<u32>(slot, FIELD_IN_INTERFACE * 4);
+  const destination = routeOf(slot, FIELD_DESTINATION * 4, six);
+  store<u32>(slot, 0, PACKET_STACK);
+  store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
+  if (six) decide6(slot, device, destination);
+  else arrive4(slot, device, routeOf(slot, FIELD_SOURCE * 4, false), destination);
+}
+
+/** The same for a packet of this host behind OUTPUT; where it was captured says nothing any more. */
+export function leaveAnew(slot: usize): void {
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  store<u32>(slot, 0, PACKET_INTERFACE);
+  leave(slot, routeOf(slot, FIELD_DESTINATION * 4, six));
+  store<u32>(slot, 0, FIELD_IN_INTERFACE * 4);
+}
+
+/** Whether there is a way for a packet of this host to another destination (ip_route_me_harder); what comes from a loopback address stays inside. */
+export function mayLeave(slot: usize): bool {
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  const route = routeOf(slot, FIELD_DESTINATION * 4, six);
+  const type = routeType(route);
+  if (type >= <u32>RTN_LOCAL && type <= <u32>RTN_MULTICAST) return true;
+  const from = slot + FIELD_SOURCE * 4;
+  const inside = six ? load<u64>(from) === 0 && load<u64>(from, 8) === 0x0000000100000000 : load<u32>(from) >>> 24 === LOOPBACK;
+  if (inside) return false;
+  return type === <u32>RTN_UNICAST || (hostOut !== 0 && (type === <u32>RTN_UNSPEC || type === <u32>RTN_THROW));
 }
 
 function isUnspecified(words: usize): bool {

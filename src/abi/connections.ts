@@ -23,4 +23,6 @@ export const CONNECTION_HELPER = 116;
 /** u32: 1 when packets and bytes are counted; u64 each: packets and bytes of the original direction, then of the reply. */
 export const CONNECTION_ACCOUNTED = 112;
 export const CONNECTION_COUNTERS = 120;
+/** u32: NAT_DRAWN_* (nat.ts). */
+export const CONNECTION_DRAWN = 116;
 export const CONNECTION_SIZE = 152;

@@ -4,6 +4,10 @@ export const CONTROL_PACKETS = 0;
 export const CONTROL_BYTES = 8;
 /** Nanoseconds since the epoch: the latest time of all packets; 0 before the first. */
 export const CONTROL_TIME = 16;
+/** Connections whose port the kernel draws by lot. */
+export const CONTROL_NAT_DRAWN = 24;
+/** Packets dropped because there was no address to give: by MASQUERADE, by REDIRECT. */
+export const CONTROL_NAT_NO_ADDRESS = 32;
 /** 32 each. */
 export const CONTROL_UNSEEN = 128;
 export const CONTROL_STACK = 384;

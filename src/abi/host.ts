@@ -38,7 +38,22 @@ export const HOST_V6_COUNT = 72;
 /** u32 position, u32 entries: last 24 bits of the host's IPv6 addresses (solicited-node groups), u32 each, sorted. */
 export const HOST_SOLICITED = 76;
 export const HOST_SOLICITED_COUNT = 80;
-export const HOST_HEADER_SIZE = 88;
+/** u32 position, u32 entries: addresses of devices, ADDRESS_SIZE bytes each, device after device as the host has them, each device's in its order. */
+export const HOST_ADDRESSES = 84;
+export const HOST_ADDRESS_COUNT = 88;
+export const HOST_HEADER_SIZE = 96;
+
+/** An address: u32 interface id, u32 family, u32 prefix length, u32 ADDRESS_FLAG_*, four words, most significant first. */
+export const ADDRESS_DEVICE = 0;
+export const ADDRESS_FAMILY = 4;
+export const ADDRESS_PREFIX = 8;
+export const ADDRESS_FLAGS = 12;
+export const ADDRESS_WORDS = 16;
+export const ADDRESS_SIZE = 32;
+/** Of a network that an address before it has, too. */
+export const ADDRESS_FLAG_SECONDARY = 1;
+/** A loopback address: nothing outside comes from it. */
+export const ADDRESS_FLAG_LOOPBACK = 2;
 
 /** --forward: every packet arrives. */
 export const HOST_FLAG_FORWARD = 1;

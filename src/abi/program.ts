@@ -39,6 +39,8 @@ export const STEP_CALL = 3;
 export const STEP_RETURN = 4;
 /** An action with a connection: the head holds EFFECT_* << 8, words 1 and 4 to 7 its parameters; words 2 and 3 are the edge. */
 export const STEP_EFFECT = 5;
+/** Translates the connection: word 1 is the offset of the parameters (abi/nat.ts); words 2 and 3 are the edge, taken unless the packet is dropped. */
+export const STEP_NAT = 6;
 export const STEP_SIZE = 32;
 export const STEP_LIST = 4;
 export const STEP_HIT_SEGMENT = 8;

@@ -1,5 +1,5 @@
 /**
- * One packet's record in the output ring: RECORD_SIZE bytes, then the segments of its path, u32 each. Segment 0, which has no events, stands before and
+ * One packet's record in the output ring: RECORD_SIZE bytes, then the segments of its path, u32 each; then the packet as rules left it, when asked for; up to a multiple of 8. Segment 0, which has no events, stands before and
  * behind what happened to a copy of the packet (WAY_BROADCAST). Import-free.
  */
 export const RECORD_NUMBER = 0;
@@ -22,10 +22,14 @@ export const RECORD_SEGMENTS = 44;
 export const RECORD_FLAGS = 48;
 /** INPUT, OUTPUT, FORWARD: 0, 1, 2. */
 export const RECORD_HOOK = 52;
-export const RECORD_SIZE = 56;
+/** Bytes of the packet behind the path, when they are asked for. */
+export const RECORD_REWRITTEN = 56;
+export const RECORD_SIZE = 64;
 export const RECORD_NO_VERDICT = 255;
 export const RECORD_NO_STATE = 255;
 /** A match dropped the packet and TRACE names no rule for it (ip_tables; nf_tables names the rule whose match it was). */
 export const RECORD_FLAG_SILENT = 1;
 /** The path had more segments than the ring holds. */
 export const RECORD_FLAG_CUT = 2;
+/** Flags from here on: NAT_DRAWN_* (nat.ts) of the packet's connection, if the packet goes its original direction. */
+export const RECORD_DRAWN_SHIFT = 2;

@@ -5,6 +5,7 @@ import {
   STEP_CALL,
   STEP_EFFECT,
   STEP_MARK,
+  STEP_NAT,
   STEP_NOTRACK,
   STEP_RETURN,
   STEP_TESTS,
@@ -18,6 +19,7 @@ import {
   TEST_WORDS,
 } from '../abi/program.ts';
 import type { Test } from '../model/predicate.ts';
+import { natWords } from './nat.ts';
 import type { Segments } from './segments.ts';
 import type { DropRopes, PacketAction } from './steps.ts';
 import type { CompiledTest } from './tests.ts';
@@ -72,7 +74,7 @@ export class Code {
 
   actionStep(action: PacketAction, edge: CodeEdge): number {
     const segment = this.segments.number(edge.rope, edge.evaluations);
-    const [head, first, ...rest] = actionWords(action);
+    const [head, first, ...rest] = this.actionWords(action);
     return this.step([head, first, segment, edge.next, ...rest], [2]);
   }
 
@@ -118,6 +120,24 @@ export class Code {
     return offset;
   }
 
+  /** The head of an action's step and its five parameters. */
+  private actionWords(action: PacketAction): [number, number, number, number, number, number] {
+    switch (action.kind) {
+      case 'mark':
+        return [STEP_MARK, action.mask, action.value, 0, 0, 0];
+      case 'notrack':
+        return [STEP_NOTRACK, 0, 0, 0, 0, 0];
+      case 'nat': {
+        const words = natWords(action.spec);
+        return [STEP_NAT, this.once(`n${words.join(':')}`, words, []), 0, 0, 0, 0];
+      }
+      case 'effect': {
+        const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = action.parameters;
+        return [STEP_EFFECT | (action.code << 8), first, second, third, fourth, fifth];
+      }
+    }
+  }
+
   private list(tests: readonly CompiledTest[]): number {
     const offsets = tests.map((test) => this.test(test));
     return this.once(`l${offsets.join(':')}`, offsets, []);
@@ -153,20 +173,6 @@ export class Code {
     const larger = new Uint32Array(Math.max(this.words.length * 2, this.length + words));
     larger.set(this.words);
     this.words = larger;
-  }
-}
-
-/** The head of an action's step and its five parameters. */
-function actionWords(action: PacketAction): [number, number, number, number, number, number] {
-  switch (action.kind) {
-    case 'mark':
-      return [STEP_MARK, action.mask, action.value, 0, 0, 0];
-    case 'notrack':
-      return [STEP_NOTRACK, 0, 0, 0, 0, 0];
-    case 'effect': {
-      const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = action.parameters;
-      return [STEP_EFFECT | (action.code << 8), first, second, third, fourth, fifth];
-    }
   }
 }
 

@@ -115,6 +115,8 @@ class Flattener {
       case 'notrack':
       case 'effect':
         return this.actionStep(action, place, next);
+      case 'nat':
+        return this.actionStep(action, place, null);
     }
   }
 
@@ -166,7 +168,8 @@ class Flattener {
     return this.follow(after, rule.rope, 1);
   }
 
-  private actionStep(action: PacketAction, place: Place, next: Place): Step {
+  /** `next` null: the walk ends. */
+  private actionStep(action: PacketAction, place: Place, next: Place | null): Step {
     const key = `a${place.chain.index}:${place.rule}:${place.stack?.id ?? -1}`;
     const known = this.known.get(key);
     if (known !== undefined) {
@@ -176,7 +179,7 @@ class Flattener {
     const step: ActionStep = { kind: 'action', index: this.steps.length, action, hit: NOWHERE, shared: false };
     this.add(key, step);
     this.pending.push(() => {
-      step.hit = this.follow(next, 0, 0);
+      if (next !== null) step.hit = this.follow(next, 0, 0);
     });
     return step;
   }

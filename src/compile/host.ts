@@ -11,7 +11,8 @@ import {
   RTN_UNREACHABLE,
 } from '../abi/fields.ts';
 import * as abi from '../abi/host.ts';
-import type { Host, Route, RouteType } from '../model/host.ts';
+import { maskAddress, prefixMask } from '../model/address.ts';
+import type { Host, HostAddress, Route, RouteType } from '../model/host.ts';
 import { type DeviceSetting, deviceSysctl, type Profile, sysctl } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { InterfaceTable } from './interfaces.ts';
@@ -57,6 +58,7 @@ export function encodeHost(host: Host, profile: Profile, interfaces: InterfaceTa
   putFour(parts, ranges(routes, 4, interfaces));
   putSix(parts, ranges(routes, 6, interfaces));
   putSolicited(parts, host);
+  putAddresses(parts, host, interfaces);
   return parts.bytes();
 }
 
@@ -201,6 +203,33 @@ function putSolicited(parts: Parts, host: Host): void {
 
 function number(words: Words): bigint {
   return words.reduce((sum, word) => (sum << 32n) | BigInt(word >>> 0), 0n);
+}
+
+/** For MASQUERADE and REDIRECT. */
+function putAddresses(parts: Parts, host: Host, interfaces: InterfaceTable): void {
+  const all = host.interfaces.flatMap(({ name, addresses }) => addresses.map((one) => ({ name, one, addresses })));
+  const start = parts.reserve(all.length * abi.ADDRESS_SIZE);
+  for (const [index, { name, one, addresses }] of all.entries()) {
+    const at = start + index * abi.ADDRESS_SIZE;
+    parts.word(at + abi.ADDRESS_DEVICE, interfaces.idOf(name));
+    parts.word(at + abi.ADDRESS_FAMILY, one.family);
+    parts.word(at + abi.ADDRESS_PREFIX, one.prefix);
+    parts.word(at + abi.ADDRESS_FLAGS, addressFlags(one, addresses));
+    for (const [word, value] of one.address.entries()) parts.word(at + abi.ADDRESS_WORDS + 4 * word, value);
+  }
+  parts.word(abi.HOST_ADDRESSES, start);
+  parts.word(abi.HOST_ADDRESS_COUNT, all.length);
+}
+
+function addressFlags(one: HostAddress, addresses: readonly HostAddress[]): number {
+  const network = ({ address, prefix, family }: HostAddress): string =>
+    `${family} ${prefix} ${maskAddress(address, prefixMask(prefix, family)).join('.')}`;
+  const before = addresses.slice(0, addresses.indexOf(one));
+  const inside = one.family === 4 ? one.address[0]! >>> 24 === 127 : number(one.address) === 1n;
+  return (
+    (before.some((other) => network(other) === network(one)) ? abi.ADDRESS_FLAG_SECONDARY : 0) |
+    (inside ? abi.ADDRESS_FLAG_LOOPBACK : 0)
+  );
 }
 
 /** A growing block of little-endian words. */

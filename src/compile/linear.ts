@@ -59,5 +59,7 @@ function action(rule: WalkRule, next: number, leave: number, starts: ReadonlyMap
     case 'notrack':
     case 'effect':
       return code.actionStep(action, { rope: 0, evaluations: 0, next });
+    case 'nat':
+      return code.actionStep(action, NOWHERE);
   }
 }

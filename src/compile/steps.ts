@@ -40,8 +40,8 @@ export interface TestStep {
   shared: boolean;
 }
 
-/** What changes the packet or its connection, and goes on. */
-export type PacketAction = Extract<Action, { kind: 'mark' | 'notrack' | 'effect' }>;
+/** What changes the packet or its connection, and goes on (nat: with the verdict ACCEPT). */
+export type PacketAction = Extract<Action, { kind: 'mark' | 'notrack' | 'effect' | 'nat' }>;
 
 /** An action that changes the packet, then one edge. */
 export interface ActionStep {

@@ -2,6 +2,7 @@
 import { EFFECT_LAST } from '../abi/effects.ts';
 import { FIELD_COUNT } from '../abi/fields.ts';
 import * as image from '../abi/image.ts';
+import { NAT_PARAMETERS } from '../abi/nat.ts';
 import * as program from '../abi/program.ts';
 import { isSpecialTest } from './check-special.ts';
 import { StateChecker } from './check-state.ts';
@@ -118,11 +119,12 @@ class CodeChecker {
     const word = at / 4;
     const head = this.words[word]!;
     const kind = head & 255;
-    this.demand(kind <= program.STEP_EFFECT, 'an unknown step');
+    this.demand(kind <= program.STEP_NAT, 'an unknown step');
     if (kind === program.STEP_RETURN) return;
     this.segment(this.words[word + 2]!);
     this.next(this.words[word + 3]!, at);
     if (kind === program.STEP_EFFECT) this.demand(head >>> 8 >= 1 && head >>> 8 <= EFFECT_LAST, 'an unknown effect');
+    if (kind === program.STEP_NAT) this.inside(this.words[word + 1]!, NAT_PARAMETERS * 4, 'a translation');
     if (kind === program.STEP_CALL) this.next(this.words[word + 5]!, at);
     if (kind !== program.STEP_TESTS) return;
     this.demand(head >>> 24 <= program.END_HOTDROP, 'an unknown end');

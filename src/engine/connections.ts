@@ -3,7 +3,7 @@ import * as abi from '../abi/connections.ts';
 import { STATUS_ASSURED, STATUS_SEEN_REPLY } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import { formatAddress } from '../model/address.ts';
-import { SCTP_STATE_WORDS, sortConnections, TCP_STATE_WORDS } from '../model/connections.ts';
+import { drawnEnds, SCTP_STATE_WORDS, sortConnections, TCP_STATE_WORDS } from '../model/connections.ts';
 import { helperName } from '../model/helpers.ts';
 import type { ConntrackEntry, ConntrackTuple, TupleEnd } from '../model/outcome.ts';
 import type { EngineExports } from './loader.ts';
@@ -44,6 +44,7 @@ function readConnection(view: DataView, timeout: number): ConntrackEntry {
     mark: word(abi.CONNECTION_MARK),
     ...(word(abi.CONNECTION_ZONE) === 0 ? {} : { zones: [`zone=${word(abi.CONNECTION_ZONE)}`] }),
     ...(helper === HELPER_NONE ? {} : { helper: helperName(helper) }),
+    ...(word(abi.CONNECTION_DRAWN) === 0 ? {} : { drawn: drawnEnds(word(abi.CONNECTION_DRAWN)) }),
   };
 }
 

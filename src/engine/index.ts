@@ -22,19 +22,20 @@ export interface EngineOptions extends CompileOptions {
 
 /** Compiles the job's rules and starts an engine of its own for them. Throws RuleError, WalkError, ImageError. */
 export async function createEngine(job: Job, options: EngineOptions): Promise<EngineSession> {
-  return openImage(compile(job, options), options, job.packets?.path ?? false);
+  return openImage(compile(job, options), options, job.packets);
 }
 
 /** Starts an engine for an image that was compiled before. */
 export async function openImage(
   image: Image,
   options: Pick<EngineOptions, 'wasm' | 'onPacket' | 'limit' | 'share'>,
-  path: boolean,
+  packets: Job['packets'],
 ): Promise<EngineSession> {
   const engine = await loadEngine(options.wasm);
   const { onPacket, limit, share } = options;
   return new EngineSession(engine, image, {
-    path,
+    path: packets?.path ?? false,
+    bytes: packets?.bytes ?? false,
     ...(onPacket && { onPacket }),
     ...(limit !== undefined && { limit }),
     ...(share && { share }),

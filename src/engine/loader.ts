@@ -17,6 +17,7 @@ export interface EngineExports {
   ): void;
   setupHost(host: number, state: number, names: number, hz: number, flags: number): void;
   setupResults(control: number, slots: number, ring: number, ringSize: number): void;
+  setRecordBytes(wanted: number): void;
   start(conntrack: number): void;
   setLimit(packets: number): void;
   setShare(index: number, count: number): void;

@@ -1,5 +1,6 @@
 /** The output ring's records as packet outcomes. */
 import * as abi from '../abi/records.ts';
+import { drawnEnds } from '../model/connections.ts';
 import type { CtState, HookName, PacketOutcome, Verdict } from '../model/outcome.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { PathWord, PathWords } from './counters.ts';
@@ -20,8 +21,14 @@ export function readRecords(
   const view = new DataView(memory, at, bytes);
   for (let offset = 0; offset < bytes; ) {
     const segments = view.getUint32(offset + abi.RECORD_SEGMENTS, true);
-    each(readRecord(view, offset, segments, words, withPath));
-    offset += (abi.RECORD_SIZE + segments * 4 + 7) & ~7;
+    const outcome = readRecord(view, offset, segments, words, withPath);
+    const end = abi.RECORD_SIZE + segments * 4;
+    const size = view.getUint32(offset + abi.RECORD_REWRITTEN, true);
+    const drawn = view.getUint32(offset + abi.RECORD_FLAGS, true) >>> abi.RECORD_DRAWN_SHIFT;
+    if (drawn !== 0) outcome.drawn = drawnEnds(drawn);
+    if (size > 0) outcome.rewritten = new Uint8Array(memory, at + offset + end, size).slice();
+    each(outcome);
+    offset += (end + size + 7) & ~7;
   }
 }
 

@@ -12,6 +12,7 @@ import * as control from '../abi/control.ts';
 import * as abi from '../abi/image.ts';
 import type { CompileStatistics, Image } from '../compile/index.ts';
 import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
+import { NAT_NOTES } from '../model/nat.ts';
 import type { ConntrackEntry } from '../model/outcome.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
@@ -35,6 +36,8 @@ export interface SessionOptions {
   onPacket?: OnPacket;
   /** Outcomes with their paths. */
   path: boolean;
+  /** Outcomes with the packets' bytes. */
+  bytes?: boolean;
   /** Packets at most, over all captures. */
   limit?: number;
   /** Of several engines that read the same captures, this one judges the packets of its share; all number packets and tell times alike. */
@@ -74,6 +77,7 @@ export class EngineSession {
     this.options = options;
     this.words = new PathWords(this.image);
     this.at = allocateRegions(engine, this.image, options.onPacket === undefined ? 0 : RING_SIZE);
+    if (options.bytes === true) engine.setRecordBytes(1);
     if (options.limit !== undefined) engine.setLimit(options.limit);
     if (options.share !== undefined) engine.setShare(options.share.index, options.share.of);
   }
@@ -155,8 +159,16 @@ export class EngineSession {
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,
-      notes: [...this.image.names.notes],
+      notes: [...this.image.names.notes, ...this.natNotes()],
     };
+  }
+
+  private natNotes(): string[] {
+    const out: string[] = [];
+    if (this.control(control.CONTROL_NAT_DRAWN) > 0) out.push(NAT_NOTES.drawn);
+    if (this.control(control.CONTROL_NAT_NO_ADDRESS) > 0) out.push(NAT_NOTES.masquerade);
+    if (this.control(control.CONTROL_NAT_NO_ADDRESS + 8) > 0) out.push(NAT_NOTES.redirect);
+    return out;
   }
 
   /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all packets when not given), sorted (model/connections.ts). */

@@ -2,6 +2,7 @@
  * What a match or target is: one module with everything about it. A room's `index.ts` is the registry.
  */
 import type { Position, RuleError } from '../model/errors.ts';
+import type { NatSpec } from '../model/nat.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Builtin, Family, TableName } from '../model/ruleset.ts';
@@ -151,6 +152,8 @@ export interface CtTemplate {
 
 /** What a target may change in the reference's packet. */
 export interface TargetEffects {
+  /** Addresses and ports of the packet's connection, which is new; DROP where there is no address to give. */
+  translate(spec: NatSpec): 'ACCEPT' | 'DROP';
   setMark(mark: number): void;
   /** How conntrack is to track the packet, unless it is there already: as a connection, untracked, or with an earlier template. */
   setTemplate(template: CtTemplate): void;

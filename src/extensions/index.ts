@@ -15,6 +15,7 @@ import { conntrack } from './conntrack.ts';
 import { cpu } from './cpu.ts';
 import { CT } from './ct-target.ts';
 import { dccp } from './dccp.ts';
+import { DNAT } from './dnat.ts';
 import { dscp } from './dscp.ts';
 import { ecn } from './ecn.ts';
 import { esp } from './esp.ts';
@@ -36,8 +37,10 @@ import { LOG } from './log.ts';
 import { mac } from './mac.ts';
 import { mark } from './mark.ts';
 import { MARK } from './mark-target.ts';
+import { MASQUERADE } from './masquerade.ts';
 import { mh } from './mh.ts';
 import { multiport } from './multiport.ts';
+import { NETMAP } from './netmap.ts';
 import { NFLOG } from './nflog.ts';
 import { NFQUEUE } from './nfqueue.ts';
 import { NOTRACK } from './notrack.ts';
@@ -48,9 +51,11 @@ import { policy } from './policy.ts';
 import { quota } from './quota.ts';
 import { devgroup, realm } from './realm.ts';
 import { recent } from './recent.ts';
+import { REDIRECT } from './redirect.ts';
 import { REJECT } from './reject.ts';
 import { rt } from './rt.ts';
 import { sctp } from './sctp.ts';
+import { SNAT } from './snat.ts';
 import { srh } from './srh.ts';
 import { state } from './state.ts';
 import { statistic } from './statistic.ts';
@@ -118,7 +123,27 @@ const matches = [
   devgroup,
   cpu,
 ];
-const targets = [REJECT, LOG, NFLOG, MARK, CONNMARK, CT, NOTRACK, CLASSIFY, AUDIT, CHECKSUM, TRACE, TEE, NFQUEUE, IDLETIMER];
+const targets = [
+  DNAT,
+  SNAT,
+  MASQUERADE,
+  REDIRECT,
+  NETMAP,
+  REJECT,
+  LOG,
+  NFLOG,
+  MARK,
+  CONNMARK,
+  CT,
+  NOTRACK,
+  CLASSIFY,
+  AUDIT,
+  CHECKSUM,
+  TRACE,
+  TEE,
+  NFQUEUE,
+  IDLETIMER,
+];
 
 export const extensions: readonly Extension[] = [...matches, ...targets];
 

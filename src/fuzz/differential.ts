@@ -16,7 +16,7 @@ export const jobOf = ({ ruleset, host, profile }: Pick<FuzzCase, 'ruleset' | 'ho
   rules: { [ruleset.family]: ruleset },
   host,
   profile,
-  packets: { path: true },
+  packets: { path: true, bytes: true },
 });
 
 /** What a witness says of a job and a capture. */
@@ -34,6 +34,7 @@ export async function ask(witness: Witness, job: Job, capture: Uint8Array): Prom
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) => {
     if (typeof inner === 'bigint') return `${inner}n`;
+    if (inner instanceof Uint8Array) return Buffer.from(inner).toString('hex');
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
     return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
@@ -41,6 +42,9 @@ export function canonical(value: unknown): string {
 
 const sameList = (one: readonly string[] | undefined, two: readonly string[] | undefined): boolean =>
   one === two || (one?.length === two?.length && (one ?? []).every((word, index) => word === two?.[index]));
+
+const sameBytes = (one: Uint8Array | undefined, two: Uint8Array | undefined): boolean =>
+  one === two || (one?.length === two?.length && (one ?? []).every((byte, index) => byte === two?.[index]));
 
 /** Field by field: a text of every packet would cost more than judging it. */
 export const sameOutcome = (one: PacketOutcome, two: PacketOutcome): boolean =>
@@ -53,6 +57,7 @@ export const sameOutcome = (one: PacketOutcome, two: PacketOutcome): boolean =>
   one.ctstate === two.ctstate &&
   one.reason === two.reason &&
   one.unseen === two.unseen &&
+  sameBytes(one.rewritten, two.rewritten) &&
   sameList(one.path, two.path);
 
 /** What is compared of a result: all but notes (each witness words its own). */

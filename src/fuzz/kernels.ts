@@ -95,10 +95,12 @@ export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAns
   const { name, packets, result, connections } = answer;
   const said = packets.map((packet) => (droppedByMatch(packet, sent.ruleset) ? { ...packet, verdict: null } : packet));
   const lines = compareOutcomes(compared, comparedWitness(name, result.counters[sent.family] ?? {}, said));
-  for (const [index, { verdict, hook }] of packets.entries()) {
+  for (const [index, { verdict, hook, rewritten, drawn, ctstate }] of packets.entries()) {
     const own = sent.packets[index]!.bytes;
     if (!tellsWhatLeaves(own, sent)) continue;
-    const expected = expectedLeft(own, verdict, hook);
+    // An error quotes the drawn number in its inner packet.
+    if (drawn !== undefined && ctstate === 'RELATED') continue;
+    const expected = expectedLeft(rewritten ?? own, verdict, hook, drawn);
     const difference = leftDifference(expected, outcome.packets[index]!.left);
     if (difference !== undefined) lines.push(`packet ${index + 1} bytes that leave: ${name} ${difference}`);
   }

@@ -10,6 +10,27 @@ export interface Listing {
   hz: number;
 }
 
+/** The line of a connection up to its reply: there is but one for each. */
+const originalOf = (line: string): string =>
+  line
+    .replace(/^(\S+ +\d+ \S+ +\d+) \d+( [A-Z][A-Z0-9_]*)?/, '$1')
+    .replace(/( \[UNREPLIED\])? src=\S+ dst=\S+[^[\]]*?( \[ASSURED\])? mark=.*$/, '');
+
+/** A number of the reply that the kernel draws by lot is left out of the lines of that connection. */
+function withoutDrawn(lines: readonly string[], entries: readonly ConntrackEntry[]): string[] {
+  const drawn = new Map(
+    entries.flatMap((entry) => (entry.drawn === undefined ? [] : [[originalOf(conntrackLine(entry)), entry.drawn] as const])),
+  );
+  return lines.map((line) => {
+    const ends = drawn.get(originalOf(line)) ?? [];
+    const masked = ends.reduce(
+      (text, end) => text.replace(end === 'source' ? /(.*)( dport=)\d+/ : /(.*)( sport=)\d+/, '$1$2*'),
+      line,
+    );
+    return ends.length > 0 ? masked.replace(/(.*)( id=)\d+/, '$1$2*') : masked;
+  });
+}
+
 /** Whole seconds left, by the line without them. */
 function byLine(lines: readonly string[]): Map<string, number> {
   return new Map(
@@ -26,9 +47,16 @@ function byLine(lines: readonly string[]): Map<string, number> {
  */
 export function listingDifferences({ text, from, to, hz }: Listing, connections: (at: bigint) => ConntrackEntry[]): string[] {
   const jiffy = 1_000_000_000n / BigInt(hz) + 1n;
-  const kernel = byLine(text.split('\n').filter((line) => line !== ''));
-  const first = byLine(connections(from - jiffy).map(conntrackLine));
-  const last = byLine(connections(to + jiffy).map(conntrackLine));
+  const [before, behind] = [connections(from - jiffy), connections(to + jiffy)];
+  const lineOf = (entries: readonly ConntrackEntry[]): Map<string, number> =>
+    byLine(withoutDrawn(entries.map(conntrackLine), before));
+  const kernel = byLine(
+    withoutDrawn(
+      text.split('\n').filter((line) => line !== ''),
+      before,
+    ),
+  );
+  const [first, last] = [lineOf(before), lineOf(behind)];
   const lines = [...last.keys()].filter((line) => !kernel.has(line)).map((line) => `not listed by the kernel: ${line}`);
   for (const [line, seconds] of kernel) {
     const most = first.get(line);

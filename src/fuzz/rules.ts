@@ -92,6 +92,11 @@ const TABLES: Readonly<Record<string, TableName>> = {
   NOTRACK: 'raw',
   TRACE: 'raw',
   CHECKSUM: 'mangle',
+  DNAT: 'nat',
+  SNAT: 'nat',
+  MASQUERADE: 'nat',
+  REDIRECT: 'nat',
+  NETMAP: 'nat',
 };
 
 function drawFocus(draw: Draw, names: readonly string[]): string[] {
@@ -148,7 +153,7 @@ class RuleWriter {
   table(table: TableName): string {
     const draw = this.#draw;
     const builtin = BUILTIN_CHAINS[table];
-    // nat holds no rules that translate in this step, and DROP is no policy there.
+    // DROP is no policy in nat.
     const policy = (): string =>
       table !== 'nat' && !this.#features.gentle && draw.chance(table === 'filter' ? 0.3 : 0.1) ? 'DROP' : 'ACCEPT';
     const user = Array.from({ length: draw.integer(0, this.#features.chains) }, (_, index) => `u${index}`);

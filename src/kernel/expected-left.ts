@@ -1,6 +1,9 @@
 /** Which bytes must leave the firewall for a packet, by its verdict: what the stack itself changes on the way (net/ipv4/ip_forward.c, ip_options.c, raw.c). */
 import type { HookName, Verdict } from '../model/outcome.ts';
 import type { Family } from '../model/ruleset.ts';
+import { u16 } from '../packet/bytes.ts';
+import { skipExtensions } from '../packet/ipv6.ts';
+import { putU16, updateChecksumAt } from '../packet/rewrite.ts';
 import { withoutPadding } from './plan.ts';
 
 /** A range of bytes, the end not in it. */
@@ -12,6 +15,16 @@ export interface ExpectedLeft {
   bytes: Uint8Array;
   /** What the host's addresses, its clock or chance decide (addresses and times in options, an id of 0); the header checksum is then right for whatever stands there. */
   free: ByteRange[];
+  /** Numbers that chance decides: two bytes each; the transport checksum is then what it must be for the one that stands there. */
+  drawn: DrawnNumber[];
+}
+
+/** A port or ICMP identifier, and the checksum that covers it; undefined: none does. */
+export interface DrawnNumber {
+  at: number;
+  checksum: number | undefined;
+  /** A checksum of 0 is written as 0xffff. */
+  neverZero: boolean;
 }
 
 const RECORD_ROUTE = 7;
@@ -87,20 +100,46 @@ function sent(bytes: Uint8Array, family: Family): ByteRange[] {
 
 /**
  * The one packet that must leave for a packet (from its IP header on, padding allowed) with this verdict at this hook; undefined: nothing leaves.
- * It holds where no rule changes packets (NAT, TTL, TOS...) and nothing is fragmented or reassembled: the outgoing MTU is as large as the packet,
+ * `packet` is what rules made of it. It holds where no rule changes TTL, TOS... and nothing is fragmented or reassembled: the outgoing MTU is as large as the packet,
  * and a fragment only where no conntrack is. What is sent (OUTPUT) must be for another host: over lo nothing leaves.
  */
 export function expectedLeft(
   packet: Uint8Array,
   verdict: Verdict | null | undefined,
   hook: HookName | null | undefined,
+  drawn: readonly ('source' | 'destination')[] = [],
 ): ExpectedLeft | undefined {
   if (verdict !== 'ACCEPT' || (hook !== 'FORWARD' && hook !== 'OUTPUT')) return undefined;
   const family: Family = (packet[0] ?? 0) >> 4 === 6 ? 6 : 4;
   const bytes = Uint8Array.from(withoutPadding(packet, family));
   const free = hook === 'FORWARD' ? forwarded(bytes, family) : sent(bytes, family);
   if (family === 4) setChecksum(bytes);
-  return { bytes, free };
+  return { bytes, free, drawn: drawn.flatMap((end) => drawnNumber(bytes, family, end)) };
+}
+
+const TCP = 6;
+const UDP = 17;
+const UDPLITE = 136;
+const ICMP: Readonly<Record<Family, number>> = { 4: 1, 6: 58 };
+
+/** Where the drawn port of a source or destination lies. */
+function drawnNumber(bytes: Uint8Array, family: Family, end: 'source' | 'destination'): DrawnNumber[] {
+  const upper = family === 6 ? skipExtensions(bytes) : undefined;
+  if (upper === 'unparsable') return [];
+  const [protocol, transport] = upper === undefined ? [bytes[9], ((bytes[0] ?? 0) & 15) * 4] : [upper.protocol, upper.offset];
+  if (protocol === ICMP[family]) return [{ at: transport + 4, checksum: transport + 2, neverZero: false }];
+  const sum = protocol === TCP ? 16 : protocol === UDP || protocol === UDPLITE ? 6 : undefined;
+  const unsummed = sum === undefined || (protocol === UDP && u16(bytes, transport + 6) === 0);
+  return [{ at: transport + (end === 'source' ? 0 : 2), checksum: unsummed ? undefined : transport + sum, neverZero: sum === 6 }];
+}
+
+/** Puts the number that was drawn in its place. */
+function adopt(bytes: Uint8Array, actual: Uint8Array, { at, checksum, neverZero }: DrawnNumber): void {
+  const [own, other] = [u16(bytes, at), u16(actual, at)];
+  putU16(bytes, at, other);
+  if (checksum === undefined || own === other) return;
+  updateChecksumAt(bytes, checksum, [own], [other]);
+  if (neverZero && u16(bytes, checksum) === 0) putU16(bytes, checksum, 0xffff);
 }
 
 function setChecksum(bytes: Uint8Array): void {
@@ -115,10 +154,11 @@ export function leftDifference(expected: ExpectedLeft | undefined, left: readonl
   const [actual] = left;
   if (left.length > 1) return `expected ${hex(expected?.bytes)}, ${left.length} packets left: ${left.map(hex).join(' ')}`;
   let wanted = expected?.bytes;
-  if (expected !== undefined && actual !== undefined && expected.free.length > 0) {
+  if (expected !== undefined && actual !== undefined && expected.free.length + expected.drawn.length > 0) {
     wanted = Uint8Array.from(expected.bytes);
     for (const [from, to] of expected.free) wanted.set(actual.subarray(from, to), from);
-    setChecksum(wanted);
+    for (const number of expected.drawn) if (number.at + 2 <= actual.length) adopt(wanted, actual, number);
+    if ((wanted[0] ?? 0) >> 4 === 4) setChecksum(wanted);
   }
   return hex(wanted) === hex(actual) ? undefined : `expected ${hex(wanted)}, left ${hex(actual)}`;
 }

@@ -1,4 +1,5 @@
 /** Words and order of conntrack entries, for every witness that lists them. */
+import { NAT_DRAWN_DESTINATION, NAT_DRAWN_SOURCE } from '../abi/nat.ts';
 import type { ConntrackEntry } from './outcome.ts';
 
 /** conntrack's words for TCP states, by TCP_* of abi/conntrack.ts. */
@@ -27,6 +28,14 @@ export const SCTP_STATE_WORDS: readonly string[] = [
   'SHUTDOWN_ACK_SENT',
   'HEARTBEAT_SENT',
 ];
+
+/** NAT_DRAWN_* bits as words. */
+export function drawnEnds(bits: number): ('source' | 'destination')[] {
+  return [
+    ...((bits & NAT_DRAWN_SOURCE) === 0 ? [] : (['source'] as const)),
+    ...((bits & NAT_DRAWN_DESTINATION) === 0 ? [] : (['destination'] as const)),
+  ];
+}
 
 type Key = readonly (number | string)[];
 

@@ -57,6 +57,10 @@ export interface PacketOutcome {
    * The kernel prints a rule only when it matched.
    */
   path?: string[];
+  /** From the IP header on, as rules left it (translated addresses and ports, their checksums); what forwarding changes (TTL) is not in it. Only when asked for, of packets that entered netfilter. */
+  rewritten?: Uint8Array;
+  /** Ends whose port in `rewritten` the kernel draws by lot: it is free and in the range, but not the kernel's. */
+  drawn?: ('source' | 'destination')[];
 }
 
 /** One end of a connection's tuple. `port` is the port, or the GRE key; of ICMP the source has the id and the destination 0; 0 where the protocol has none. */
@@ -93,6 +97,8 @@ export interface ConntrackEntry {
   mark: number;
   /** Name of the helper it was assigned to. */
   helper?: string;
+  /** Ends of the translation whose port the kernel draws by lot: that of the reply's destination (`source`) or source (`destination`) is as good as any other free one. */
+  drawn?: ('source' | 'destination')[];
   /** As printed (`zone=7`, `zone-orig=5`); absent when all is in zone 0. */
   zones?: string[];
 }

@@ -3,6 +3,8 @@
  * `hotdrop` (the packet is dropped now, the rule is not counted). Tests of fields (abi/fields.ts) can be decided by the tree; special tests are residual.
  */
 
+import type { NatSpec } from './nat.ts';
+
 export type OnFail = 'miss' | 'hotdrop';
 
 export type Test =
@@ -47,5 +49,7 @@ export type Action =
   | { kind: 'mark'; mask: number; value: number }
   /** CT --notrack and NOTRACK: untracked unless a connection or an untracked mark is already there. */
   | { kind: 'notrack' }
+  /** Translates the packet's connection; the walk ends, with DROP where there is no address to give. */
+  | { kind: 'nat'; spec: NatSpec }
   /** Something done with the packet's connection: a code and parameters of abi/effects.ts; `changes`: the fields (abi/fields.ts) of the packet that change. */
   | { kind: 'effect'; code: number; parameters: readonly number[]; changes: readonly number[] };

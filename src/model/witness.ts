@@ -24,8 +24,8 @@ export interface Job {
   rules: Partial<Record<Family, RuleSet>>;
   host: Host;
   profile: Profile;
-  /** Ask for an outcome a packet (slower), with or without its path. */
-  packets?: { path: boolean };
+  /** Ask for an outcome a packet (slower), with or without its path, and its bytes as rules left them. */
+  packets?: { path: boolean; bytes?: boolean };
 }
 
 /** What is known of one capture after it was read. */

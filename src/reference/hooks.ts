@@ -1,10 +1,12 @@
 /** Which tables a hook walks, in the order of their priorities, and what stands between them (kernel-semantics 4.2, 4.4). */
+import type { NatSpec } from '../model/nat.ts';
 import type { Profile } from '../model/profile.ts';
 import type { TableName } from '../model/ruleset.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import type { Connection } from './conntrack/connection.ts';
 import type { Conntrack } from './conntrack/conntrack.ts';
 import type { Defragmenter } from './defrag/defrag.ts';
+import type { Nat } from './nat/nat.ts';
 import type { Packet } from './packet.ts';
 import type { ReadyMatch, ReadyTables } from './tables.ts';
 import { type WalkContext, type WalkListener, type WalkResult, walk } from './walk.ts';
@@ -50,10 +52,9 @@ export interface FamilyRules {
   tables: ReadyTables;
   conntrack: Conntrack | null;
   defragmenter: Defragmenter | null;
+  /** There is a nat table, and conntrack: connections are bound, with or without rules that translate. */
+  nat: Nat | null;
 }
-
-/** Dropped where no rule has a say. */
-const HELPER_DROPS: WalkResult = { verdict: 'DROP', rule: null, tcpReset: false };
 
 /** Runs a hook. null: every table let the packet on. `verify`: it came off the wire. */
 export function runHook(
@@ -65,13 +66,13 @@ export function runHook(
   verify: boolean,
 ): WalkResult | null {
   passage.listener?.hook(hook, packet);
-  const context = contextFor(hook, passage, plain);
+  const context = contextFor(hook, packet, rules.nat, passage, plain);
   for (const stop of orderOf(hook, plain.profile.backend)) {
     if (stop === 'conntrack') {
       lookAtConnection(packet, rules, passage, verify);
     } else if (stop === 'confirm') {
-      if (rules.conntrack?.help(packet) === false) return HELPER_DROPS;
-      confirm(packet, rules, passage);
+      if (rules.conntrack?.help(packet) === false) return LOST;
+      if (!confirm(packet, rules, passage)) return LOST;
     } else {
       const result = stop === 'nat' ? walkNat(hook, packet, rules, context) : walkTable(stop, hook, packet, rules, context);
       passage.evaluations += context.evaluations;
@@ -85,7 +86,13 @@ export function runHook(
   return null;
 }
 
-function contextFor(hook: HookPoint, passage: Passage, given: Omit<EvaluateContext, 'hook' | 'state'>): WalkContext {
+function contextFor(
+  hook: HookPoint,
+  packet: Packet,
+  nat: Nat | null,
+  passage: Passage,
+  given: Omit<EvaluateContext, 'hook' | 'state'>,
+): WalkContext {
   const stateless = <T>(make: () => T): T => make();
   const plain: EvaluateContext = { ...given, hook, state: stateless };
   const evaluate = (match: ReadyMatch): EvaluateContext => ({
@@ -95,7 +102,8 @@ function contextFor(hook: HookPoint, passage: Passage, given: Omit<EvaluateConte
       return match.state.value as T;
     },
   });
-  return { evaluate, plain, evaluations: 0, path: passage.path, listener: passage.listener };
+  const translate = (spec: NatSpec): 'ACCEPT' | 'DROP' => nat?.bind(spec, packet, hook) ?? 'ACCEPT';
+  return { evaluate, translate, plain, evaluations: 0, path: passage.path, listener: passage.listener };
 }
 
 function walkTable(
@@ -109,21 +117,16 @@ function walkTable(
   return chain === undefined ? null : walk(chain, packet, context);
 }
 
-/** nf_nat_inet_fn: only packets of new connections (and errors about them), once for each kind of rewriting; without a rule that rewrites the connection is bound as it is. */
+/** Dropped without a rule: by a helper, by conntrack, or by a translation that is not possible. */
+const LOST: WalkResult = { verdict: 'DROP', rule: null, tcpReset: false };
+
+/** The rules of the nat table see the first packet of a connection; every packet is translated. */
 function walkNat(hook: HookPoint, packet: Packet, rules: FamilyRules, context: WalkContext): WalkResult | null {
-  if (packet.tracking.kind !== 'entry' || !rules.tables.has('nat')) return null;
-  const { connection, state } = packet.tracking;
-  if (state !== 'NEW' && state !== 'RELATED') return null;
-  const isSource = hook === 'POSTROUTING' || hook === 'INPUT';
-  if (isSource ? connection.sourceNatDone : connection.destinationNatDone) return null;
-  const result = walkTable('nat', hook, packet, rules, context);
+  const { nat } = rules;
+  if (nat === null) return null;
+  const result = nat.asksRules(packet, hook) ? walkTable('nat', hook, packet, rules, context) : null;
   if (result !== null && result.verdict !== 'ACCEPT') return result;
-  // nf_nat_setup_info leaves confirmed connections alone.
-  if (!connection.confirmed) {
-    if (isSource) connection.sourceNatDone = true;
-    else connection.destinationNatDone = true;
-  }
-  return result;
+  return nat.finish(packet, hook) ? result : LOST;
 }
 
 function lookAtConnection(packet: Packet, { conntrack }: FamilyRules, passage: Passage, verify: boolean): void {
@@ -133,10 +136,12 @@ function lookAtConnection(packet: Packet, { conntrack }: FamilyRules, passage: P
   passage.listener?.conntrack(packet);
 }
 
-function confirm(packet: Packet, { conntrack }: FamilyRules, passage: Passage): void {
+function confirm(packet: Packet, { conntrack }: FamilyRules, passage: Passage): boolean {
+  if (conntrack === null) return true;
   const before = packet.tracking.kind === 'entry' && packet.tracking.connection.confirmed;
-  conntrack?.confirm(packet);
+  if (!conntrack.confirm(packet)) return false;
   if (!before && packet.tracking.kind === 'entry' && packet.tracking.connection.confirmed) {
     passage.listener?.confirmed(packet.tracking.connection);
   }
+  return true;
 }

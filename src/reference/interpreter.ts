@@ -10,10 +10,12 @@ import {
   UNSEEN_OTHERHOST,
   UNSEEN_OUTGOING_COPY,
 } from '../abi/reasons.ts';
+import type { Host } from '../model/host.ts';
 import type { HookName, Verdict } from '../model/outcome.ts';
 import { jiffiesAt, type Profile } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame, Job } from '../model/witness.ts';
+import { sameWords } from '../packet/bytes.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import { carriedBytes, type Link, type LinkReason, readLink } from '../packet/link.ts';
@@ -23,6 +25,7 @@ import { answerWithReset } from './conntrack/reset.ts';
 import { type Defragmenter, defragmenterFor, type Gathered } from './defrag/defrag.ts';
 import type { FragmentQueue } from './defrag/queue.ts';
 import { type FamilyRules, type HookListener, type HookPoint, type Passage, runHook } from './hooks.ts';
+import { Nat } from './nat/nat.ts';
 import { Packet, type Received } from './packet.ts';
 import { checkPrestack } from './prestack.ts';
 import { randomNumbers } from './random.ts';
@@ -30,7 +33,7 @@ import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { loadRules, needsConntrack, prepareTables, turnedOn } from './tables.ts';
 import type { WalkResult } from './walk.ts';
-import { arrivalDevice, type Course, chooseWay, departureDevice } from './way.ts';
+import { arrivalDevice, type Course, chooseWay, departureDevice, routedDevice } from './way.ts';
 
 /** UNSEEN_* number, or the packet and what became of it. */
 export type Processed = { unseen: number; held?: HeldFragment } | Judged;
@@ -98,13 +101,16 @@ export class Interpreter {
       shared: sharedState(),
       random: randomNumbers(job.profile.seed ?? 0),
     };
+    const { host, profile } = job;
+    const nat = new Nat({ table: this.conntrack.table, host, routes: this.#routes, profile, notes: this.notes });
     for (const rules of Object.values(job.rules)) {
       const { family } = rules;
+      const tables = prepareTables(rules);
       loadRules(rules, { profile: job.profile, shared: this.#plain.shared, family });
       const brought = needsConntrack(rules)
-        ? { conntrack: this.conntrack, defragmenter: defragmenterFor(family, job.profile) }
-        : { conntrack: null, defragmenter: null };
-      this.families.set(family, { tables: prepareTables(rules), ...brought });
+        ? { conntrack: this.conntrack, defragmenter: defragmenterFor(family, job.profile), nat: tables.has('nat') ? nat : null }
+        : { conntrack: null, defragmenter: null, nat: null };
+      this.families.set(family, { tables, ...brought });
     }
   }
 
@@ -147,12 +153,18 @@ export class Interpreter {
       listener?.reassembled(gathered.queue);
       if (way === 'loopback' && packet.family === 6) this.notes.add(LOOPED_FRAGMENTS);
     }
-    return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener)).go(way, device, (one) => {
+    const arrive = (one: Packet): Routed => {
       const routed = route(one, { host, routes: this.#routes, profile });
       listener?.routed(routed);
       if (routed.hook === 'INPUT' && one.family === 4 && one.isFragment) this.notes.add(LOCAL_FRAGMENTS);
       return routed;
-    });
+    };
+    const leave = ({ family, destination }: Packet): Departure => {
+      const departure = departureOf(host, this.#routes, family, destination);
+      listener?.way(departure.way, departure.device);
+      return departure;
+    };
+    return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener)).go({ way, device }, { arrive, leave });
   }
 
   #journeyPassage(listener: Listener | null): Passage {
@@ -211,6 +223,13 @@ function defragment(
     : defragmenter.gather(received, 'OUTPUT', '', now);
 }
 
+/** The way of a packet whose destination was translated in OUTPUT. */
+function departureOf(host: Host, routes: Routes, family: Family, destination: Words): Departure {
+  if (routes.isLocal(family, destination)) return { way: 'loopback', device: 'lo' };
+  const device = routedDevice(host, routes, family, destination);
+  return { way: routes.isBroadcast(family, destination, device) ? 'broadcast' : 'output', device };
+}
+
 interface Ends {
   family: Family;
   source: Words;
@@ -228,6 +247,19 @@ function addressesOf(bytes: Uint8Array, link: Link): Ends | null {
   return null;
 }
 
+/** How a packet of this host goes on, and by which device. */
+interface Departure {
+  way: Course;
+  device: string;
+}
+
+/** What the stack decides between hooks. */
+interface Decisions {
+  arrive(packet: Packet): Routed;
+  /** Anew, for another destination. */
+  leave(packet: Packet): Departure;
+}
+
 /** A packet at its hooks, one after the other. */
 class Journey {
   readonly #packet: Packet;
@@ -242,10 +274,14 @@ class Journey {
     this.#passage = passage;
   }
 
-  go(way: Course, device: string, decide: (packet: Packet) => Routed): Judged {
-    if (way === 'arrives') return this.#arrive(device, decide);
+  go(start: Departure, { arrive, leave }: Decisions): Judged {
+    if (start.way === 'arrives') return this.#arrive(start.device, arrive);
     this.#packet.hasSocket = true;
-    const before = this.#hook('OUTPUT', '', device);
+    const sentTo = this.#packet.destination;
+    const before = this.#hook('OUTPUT', '', start.device);
+    // Translated to another destination it takes the way there; the rest of OUTPUT had the old device still.
+    const moved = before === null && !sameWords(sentTo, this.#packet.destination);
+    const { way, device } = moved ? leave(this.#packet) : start;
     if (before === null && way === 'broadcast') this.#copy(device);
     const sent = before ?? this.#hook('POSTROUTING', '', device);
     if (sent !== null) return this.#end('OUTPUT', sent);
@@ -257,7 +293,7 @@ class Journey {
    * ip_mc_output: a broadcast comes back to its sender, as a copy that goes ahead of it. The two share the connection, and what becomes of the copy is not what becomes of the packet.
    */
   #copy(device: string): void {
-    const { mark, packetType, tracking } = this.#packet;
+    const { mark, packetType, tracking, bytes } = this.#packet;
     const { lastFilter, last } = this.#passage;
     this.#packet.hasSocket = false;
     if (this.#hook('POSTROUTING', '', device) === null) {
@@ -265,6 +301,7 @@ class Journey {
       if (this.#hook('PREROUTING', device, '') === null) this.#hook('INPUT', device, '');
     }
     Object.assign(this.#packet, { mark, packetType, tracking, hasSocket: true });
+    this.#packet.rewrite(bytes);
     Object.assign(this.#passage, { lastFilter, last });
   }
 

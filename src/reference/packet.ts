@@ -1,12 +1,14 @@
 /** The packet on its way through the host: what the kernel keeps in an skb, as far as rules can see it. */
 import { STATUS_CONFIRMED } from '../abi/fields.ts';
 import type { CtTemplate } from '../extensions/extension.ts';
+import { drawnEnds } from '../model/connections.ts';
 import type { CtState } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
+import { putIpv4Byte } from '../packet/rewrite.ts';
 import type { ConnectionView, PacketView } from '../packet/view.ts';
 import type { Connection, Direction } from './conntrack/connection.ts';
 
@@ -85,6 +87,8 @@ export class Packet implements PacketView {
   readonly cut: boolean;
   tracking: Tracking = { kind: 'none' };
   hasSocket = false;
+  /** Forwarding took one from its TTL. */
+  #hopTaken = false;
   /** Why conntrack called it INVALID: a word of INVALID_WORDS; '' otherwise. */
   invalidReason = '';
 
@@ -155,11 +159,27 @@ export class Packet implements PacketView {
     this.tos = this.family === 4 ? ipv4.tos(bytes) : ipv6.trafficClass(bytes);
   }
 
+  /** Ends whose port the kernel draws by lot, of a packet in the original direction of its connection. */
+  get drawn(): ('source' | 'destination')[] {
+    if (this.tracking.kind !== 'entry' || this.tracking.direction !== 0 || !this.tracking.connection.confirmed) return [];
+    return drawnEnds(this.tracking.connection.drawn);
+  }
+
+  /** The bytes with the TTL that the packet came with. */
+  get rewritten(): Uint8Array {
+    const bytes = new Uint8Array(this.bytes);
+    if (!this.#hopTaken) return bytes;
+    if (this.family === 4) putIpv4Byte(bytes, 8, bytes[8]! + 1);
+    else bytes[7] = bytes[7]! + 1;
+    return bytes;
+  }
+
   /** Forwarding takes one from TTL or hop limit before the FORWARD hook (ip_forward, ip6_forward); IPv4's header checksum follows (RFC 1141). */
   decrementTtl(): void {
     // Not slice(): a Buffer's shares memory, and these bytes are the caller's.
     const bytes = new Uint8Array(this.bytes);
     const ttl = this.ttl - 1;
+    this.#hopTaken = true;
     if (this.family === 6) {
       bytes[7] = ttl;
     } else {

@@ -1,6 +1,7 @@
 /** One walk through a table's chain: ipt_do_table and ip6t_do_table (net/ipv4/netfilter/ip_tables.c, net/ipv6/netfilter/ip6_tables.c). */
 import { evaluateBuiltin } from '../extensions/builtin.ts';
 import type { TargetEffects } from '../extensions/extension.ts';
+import type { NatSpec } from '../model/nat.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import type { Packet } from './packet.ts';
 import type { ReadyChain, ReadyMatch, ReadyRule } from './tables.ts';
@@ -10,6 +11,8 @@ export interface WalkContext {
   evaluate(match: ReadyMatch): EvaluateContext;
   /** For targets. */
   plain: EvaluateContext;
+  /** What a target of the nat table does with the packet's connection. */
+  translate(spec: NatSpec): 'ACCEPT' | 'DROP';
   /** Rules looked at are counted here. */
   evaluations: number;
   /** TRACE words, when asked for. */
@@ -74,7 +77,7 @@ export function walk(base: ReadyChain, packet: Packet, context: WalkContext): Wa
       const accepts = target.verdict === 'ACCEPT' || (target.verdict === 'QUEUE' && context.plain.profile.nfqueue === 'accept');
       return { verdict: accepts ? 'ACCEPT' : 'DROP', rule: word, tcpReset: false };
     }
-    const verdict = target.extension.evaluate(target.options, packet, effectsOn(packet), context.plain);
+    const verdict = target.extension.evaluate(target.options, packet, effectsOn(packet, context), context.plain);
     if (verdict !== 'continue') return { verdict, rule: word, tcpReset: target.tcpReset };
   }
 }
@@ -129,8 +132,9 @@ function matches(chain: ReadyChain, rule: ReadyRule, packet: Packet, context: Wa
   return drops ? told('matched drop', null) : told('match', null);
 }
 
-function effectsOn(packet: Packet): TargetEffects {
+function effectsOn(packet: Packet, { translate }: WalkContext): TargetEffects {
   return {
+    translate,
     setMark(mark) {
       packet.mark = mark >>> 0;
     },

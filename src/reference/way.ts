@@ -60,6 +60,11 @@ export function arrivalDevice(frame: Frame, host: Host, routes: Routes, family: 
 
 /** The device a packet of this host leaves by. */
 export function departureDevice(frame: Frame, host: Host, routes: Routes, family: Family, destination: Words): string {
+  return frame.interfaceName ?? routedDevice(host, routes, family, destination);
+}
+
+/** The same without regard to where it was captured. */
+export function routedDevice(host: Host, routes: Routes, family: Family, destination: Words): string {
   const routed = routes.deviceTo(family, destination);
-  return frame.interfaceName ?? host.out ?? routed ?? host.in ?? firstInterface(host) ?? DEFAULT_INTERFACE;
+  return host.out ?? routed ?? host.in ?? firstInterface(host) ?? DEFAULT_INTERFACE;
 }

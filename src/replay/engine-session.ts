@@ -85,10 +85,10 @@ export async function engineSession(
   options: { onPacket?: OnPacket; limit?: number; tree?: boolean; build?: Build; image?: Image } = {},
 ): Promise<Session> {
   const { build, image = compile(job, options), ...rest } = options;
-  return new EngineReplay(await openImage(image, { wasm: await engineModule(build), ...rest }, job.packets?.path ?? false));
+  return new EngineReplay(await openImage(image, { wasm: await engineModule(build), ...rest }, job.packets));
 }
 
 /** A session that judges one share of the packets. */
 export async function sharedSession(image: Image, wasm: object, share: Share, limit?: number): Promise<EngineReplay> {
-  return new EngineReplay(await openImage(image, { wasm, share, ...(limit !== undefined && { limit }) }, false));
+  return new EngineReplay(await openImage(image, { wasm, share, ...(limit !== undefined && { limit }) }, undefined));
 }

@@ -73,7 +73,7 @@ export class Naive {
         chain = chains.findIndex(({ name }) => name === action.chain);
         rule = 0;
       }
-      if (action.kind === 'effect') throw new Error('this interpreter has no connections');
+      if (action.kind === 'effect' || action.kind === 'nat') throw new Error('this interpreter has no connections');
       if (action.kind === 'mark') fields[FIELD_MARK] = (fields[FIELD_MARK]! & ~action.mask) ^ action.value;
       if (action.kind === 'notrack' && fields[FIELD_CT_STATUS]! >>> 31 === 0) {
         fields[FIELD_CT_STATE] = CT_UNTRACKED;

@@ -20,7 +20,8 @@ export class Connection {
   /** 0: none. */
   readonly zone: number;
   readonly original: Tuple;
-  readonly reply: Tuple;
+  /** Of the answers; where addresses are translated it is not the original turned round. */
+  reply: Tuple;
   /** IPS_* bits (abi/fields.ts). */
   status = 0;
   mark = 0;
@@ -43,6 +44,10 @@ export class Connection {
   /** IPS_SRC_NAT_DONE and IPS_DST_NAT_DONE: the nat table was consulted for this kind of rewriting. */
   sourceNatDone = false;
   destinationNatDone = false;
+  /** NAT_DRAWN_*: ports for which the kernel draws lots. */
+  drawn = 0;
+  /** The device it was masqueraded at; '' otherwise. */
+  masqueradedBy = '';
 
   constructor(family: Family, zone: number, original: Tuple, reply: Tuple) {
     this.family = family;

@@ -122,11 +122,12 @@ export class Conntrack {
     return runHelper(packet, this.expectations);
   }
 
-  /** The packet made it through: a connection it opened becomes known. */
-  confirm(packet: Packet): void {
-    if (packet.tracking.kind !== 'entry') return;
+  /** The packet made it through: a connection it opened becomes known. False: it cannot, and the packet is dropped. */
+  confirm(packet: Packet): boolean {
+    if (packet.tracking.kind !== 'entry') return true;
     const { connection, direction } = packet.tracking;
-    if (!connection.confirmed && direction === ORIGINAL) this.table.confirm(connection, packet.now);
+    if (connection.confirmed || connection.dead || direction !== ORIGINAL) return true;
+    return this.table.confirm(connection, packet.now);
   }
 }
 

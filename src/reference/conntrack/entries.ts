@@ -1,7 +1,7 @@
 /** The table told as `conntrack -L` tells it (ctnetlink_fill_info in net/netfilter/nf_conntrack_netlink.c). */
 import { STATUS_ASSURED } from '../../abi/fields.ts';
 import { formatAddress } from '../../model/address.ts';
-import { SCTP_STATE_WORDS, sortConnections, TCP_STATE_WORDS } from '../../model/connections.ts';
+import { drawnEnds, SCTP_STATE_WORDS, sortConnections, TCP_STATE_WORDS } from '../../model/connections.ts';
 import type { ConntrackEntry, ConntrackTuple } from '../../model/outcome.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionTable } from './table.ts';
@@ -26,6 +26,7 @@ function entryOf(connection: Connection, now: number, hz: number): ConntrackEntr
     mark,
   };
   if (connection.help !== null) entry.helper = connection.help.helper.name;
+  if (connection.drawn !== 0) entry.drawn = drawnEnds(connection.drawn);
   if (tcp !== undefined) entry.state = TCP_STATE_WORDS[tcp.state]!;
   if (sctp !== undefined) entry.state = SCTP_STATE_WORDS[sctp.state]!;
   if (connection.zone !== 0) entry.zones = [`zone=${connection.zone}`];

@@ -1,6 +1,6 @@
 /** The key of a connection in one direction (include/net/netfilter/nf_conntrack_tuple.h), taken from a packet and turned around. */
 import type { Family, Words } from '../../model/ruleset.ts';
-import { u8, u16 } from '../../packet/bytes.ts';
+import { sameWords, u8, u16 } from '../../packet/bytes.ts';
 import * as icmp from '../../packet/icmp.ts';
 import type { TupleView } from '../../packet/view.ts';
 import { greKey } from './gre.ts';
@@ -65,6 +65,11 @@ export function invert(tuple: Tuple): Tuple | null {
   if (pair === undefined) return null;
   const other = pair[0] === type ? pair[1] : pair[0];
   return { ...turned, sourcePort: tuple.sourcePort, destinationPort: other * 256 + (tuple.destinationPort & 0xff) };
+}
+
+export function sameTuple(a: Tuple, b: Tuple): boolean {
+  const ports = a.sourcePort === b.sourcePort && a.destinationPort === b.destinationPort;
+  return a.protocol === b.protocol && ports && sameWords(a.source, b.source) && sameWords(a.destination, b.destination);
 }
 
 /** As a key of a Map. Connections of different zones know nothing of each other. */

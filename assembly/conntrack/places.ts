@@ -1,0 +1,29 @@
+/** The whole table, place by place: for the end of a job, and for listings. */
+import { isEntry } from './alias';
+import { ENTRY_TIMEOUT } from './entry';
+import { BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, bits, buckets, clock } from './table';
+
+/** Confirmed connections whose time is not over at the last packet seen. Reads the whole table. */
+export function tableLive(): u32 {
+  let live: u32 = 0;
+  const end = buckets + (BUCKET_SIZE << bits);
+  for (let bucket = buckets; bucket < end; bucket += BUCKET_SIZE) {
+    for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
+      const entry = load<u32>(bucket + (slot << 2), BUCKET_REFERENCES) as usize;
+      if (entry !== 0 && isEntry(entry) && load<i64>(entry, ENTRY_TIMEOUT) > clock) live++;
+    }
+  }
+  return live;
+}
+
+/** Places of the table, each free or with an entry. */
+export function tablePlaces(): u32 {
+  return buckets === 0 ? 0 : BUCKET_SLOTS << bits;
+}
+
+/** The entry at a place, its time over or not; 0 when the place is free. */
+export function tableEntry(place: u32): usize {
+  const bucket = buckets + (((place / BUCKET_SLOTS) as usize) << BUCKET_SHIFT);
+  const entry = load<u32>(bucket + (((place % BUCKET_SLOTS) as usize) << 2), BUCKET_REFERENCES) as usize;
+  return entry !== 0 && isEntry(entry) ? entry : 0;
+}

@@ -1,0 +1,185 @@
+/** The nat hooks: nf_nat_inet_fn and what surrounds it (net/netfilter/nf_nat_core.c, nf_nat_proto.c), and the targets of the nat table. */
+import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../abi/fields.ts';
+import { NAT_DRAWN_DESTINATION, NAT_DRAWN_SOURCE } from '../../abi/nat.ts';
+import type { Host } from '../../model/host.ts';
+import { NAT_NOTES, type NatSpec } from '../../model/nat.ts';
+import type { Profile } from '../../model/profile.ts';
+import type { Words } from '../../model/ruleset.ts';
+import { sameWords } from '../../packet/bytes.ts';
+import * as ipv6 from '../../packet/ipv6.ts';
+import { type Connection, ORIGINAL, opposite } from '../conntrack/connection.ts';
+import type { ConnectionTable } from '../conntrack/table.ts';
+import { ICMP, ICMPV6, invert, sameTuple } from '../conntrack/tuple.ts';
+import type { HookPoint } from '../hooks.ts';
+import type { Packet } from '../packet.ts';
+import type { Routes } from '../routes.ts';
+import { masqueradeAddress, redirectAddress } from './addresses.ts';
+import { Chooser, type Manip, type Range } from './choose.ts';
+import { errorChecksumRight, isRedirect, translate, translateError } from './translate.ts';
+
+/** Where sources are translated; elsewhere destinations are. */
+export const manipAt = (hook: HookPoint): Manip => (hook === 'POSTROUTING' || hook === 'INPUT' ? 'source' : 'destination');
+
+export interface NatSurroundings {
+  table: ConnectionTable;
+  host: Host;
+  routes: Routes;
+  profile: Profile;
+  notes: Set<string>;
+}
+
+export class Nat {
+  readonly #around: NatSurroundings;
+
+  constructor(around: NatSurroundings) {
+    this.#around = around;
+  }
+
+  /** The rules of the nat table are to be asked for this packet. */
+  asksRules(packet: Packet, hook: HookPoint): boolean {
+    if (packet.tracking.kind !== 'entry' || this.#isError(packet)) return false;
+    const { connection, state } = packet.tracking;
+    return (state === 'NEW' || state === 'RELATED') && !isBound(connection, manipAt(hook));
+  }
+
+  /** What a rule does (xt_nat.c, nf_nat_masquerade.c, nf_nat_redirect.c, xt_NETMAP.c). DROP: there is no address to give. */
+  bind(spec: NatSpec, packet: Packet, hook: HookPoint): 'ACCEPT' | 'DROP' {
+    if (packet.tracking.kind !== 'entry') return 'ACCEPT';
+    const { connection } = packet.tracking;
+    const range = this.#rangeOf(spec, packet, hook);
+    if (range === 'none') return 'DROP';
+    if (range === 'leave') return 'ACCEPT';
+    if (spec.to.kind === 'masquerade') connection.masqueradedBy = packet.outInterface;
+    this.#bind(connection, range, manipAt(hook), packet.now);
+    return 'ACCEPT';
+  }
+
+  /** Behind the rules, at every packet of a connection: what is not bound is bound as it is, then the packet is translated. False: it is dropped. */
+  finish(packet: Packet, hook: HookPoint): boolean {
+    if (packet.tracking.kind !== 'entry') return true;
+    const before = packet.destination;
+    const goesOn = this.#isError(packet) ? this.#translateError(packet, hook) : this.#finish(packet, hook);
+    if (!goesOn || hook !== 'OUTPUT' || sameWords(before, packet.destination)) return goesOn;
+    return this.#mayLeave(packet);
+  }
+
+  #isError({ tracking, family, protocol }: Packet): boolean {
+    return tracking.kind === 'entry' && tracking.state === 'RELATED' && protocol === (family === 4 ? ICMP : ICMPV6);
+  }
+
+  #finish(packet: Packet, hook: HookPoint): boolean {
+    if (packet.tracking.kind !== 'entry') return true;
+    const { connection, direction, state } = packet.tracking;
+    const manip = manipAt(hook);
+    if ((state === 'NEW' || state === 'RELATED') && !isBound(connection, manip)) {
+      const { reply } = connection;
+      const address = manip === 'source' ? reply.destination : reply.source;
+      const range = { addresses: { low: address, high: address }, ports: null, random: false, persistent: false };
+      this.#bind(connection, range, manip, packet.now);
+    } else if (hook === 'POSTROUTING' && direction === ORIGINAL && isElsewhere(connection, packet.outInterface)) {
+      this.#around.table.remove(connection);
+      return false;
+    }
+    if (!isTranslated(packet, manip)) return true;
+    const target = invert(tuple(connection, opposite(direction)))!;
+    const bytes = new Uint8Array(packet.bytes);
+    if (!translate(bytes, packet.family, 0, target, manip)) return false;
+    packet.rewrite(bytes);
+    return true;
+  }
+
+  #translateError(packet: Packet, hook: HookPoint): boolean {
+    if (packet.tracking.kind !== 'entry') return true;
+    const { connection, direction } = packet.tracking;
+    const manip = manipAt(hook);
+    if (this.#around.profile.prestack !== 'lenient' && !errorChecksumRight(packet.bytes, packet.family)) return false;
+    if (isRedirect(packet.bytes, packet.family)) {
+      if (!connection.sourceNatDone || !connection.destinationNatDone) return false;
+      if (connection.has(STATUS_SRC_NAT | STATUS_DST_NAT)) return false;
+    }
+    if (!isTranslated(packet, manip)) return true;
+    const other = tuple(connection, opposite(direction));
+    const bytes = new Uint8Array(packet.bytes);
+    if (!translateError(bytes, packet.family, other, invert(other)!, manip)) return false;
+    packet.rewrite(bytes);
+    return true;
+  }
+
+  /** nf_nat_setup_info. A confirmed connection stays as it is. */
+  #bind(connection: Connection, range: Range, manip: Manip, now: number): void {
+    if (connection.confirmed) return;
+    const given = invert(connection.reply)!;
+    const choice = new Chooser(this.#around.table, connection, now).choose(given, range, manip);
+    if (!sameTuple(choice.tuple, given)) {
+      connection.reply = invert(choice.tuple)!;
+      connection.status |= manip === 'source' ? STATUS_SRC_NAT : STATUS_DST_NAT;
+    }
+    if (choice.drawn) {
+      connection.drawn |= manip === 'source' ? NAT_DRAWN_SOURCE : NAT_DRAWN_DESTINATION;
+      this.#around.notes.add(NAT_NOTES.drawn);
+    }
+    if (manip === 'source') connection.sourceNatDone = true;
+    else connection.destinationNatDone = true;
+  }
+
+  #rangeOf(spec: NatSpec, packet: Packet, hook: HookPoint): Range | 'none' | 'leave' {
+    const { to, persistent } = spec;
+    const range = { ports: spec.ports ?? null, random: spec.random || spec.randomFully, persistent };
+    const only = (address: Words): Range => ({ ...range, addresses: { low: address, high: address } });
+    switch (to.kind) {
+      case 'keep':
+        return { ...range, addresses: null };
+      case 'range':
+        return { ...range, addresses: { low: to.low, high: to.high } };
+      case 'netmap': {
+        const own = manipAt(hook) === 'source' ? packet.source : packet.destination;
+        return only(own.map((word, i) => ((word & ~to.mask[i]!) | to.address[i]!) >>> 0));
+      }
+      case 'redirect': {
+        const device = hook === 'OUTPUT' ? '' : packet.inInterface;
+        const address = redirectAddress(this.#around.host, packet.family, device, packet.destination);
+        return address === undefined ? this.#noAddress('redirect') : only(address);
+      }
+      case 'masquerade':
+        return this.#masquerade(packet, only);
+    }
+  }
+
+  /** A source of 0.0.0.0 (a host that asks for its address) is left alone. */
+  #masquerade(packet: Packet, only: (address: Words) => Range): Range | 'none' | 'leave' {
+    const { family, tracking } = packet;
+    if (family === 4 && tracking.kind === 'entry' && tracking.connection.original.source[0] === 0) return 'leave';
+    const address = masqueradeAddress(this.#around.host, family, packet.outInterface, packet.destination);
+    return address === undefined ? this.#noAddress('masquerade') : only(address);
+  }
+
+  #noAddress(target: 'masquerade' | 'redirect'): 'none' {
+    this.#around.notes.add(NAT_NOTES[target]);
+    return 'none';
+  }
+
+  /** ip_route_me_harder, nf_ip6_route_me_harder: an own packet with another destination takes another way, if there is one. */
+  #mayLeave({ family, source, destination }: Packet): boolean {
+    const { routes, host } = this.#around;
+    if (routes.localTable(family, destination) !== undefined) return true;
+    // What comes from a loopback address stays inside.
+    if (family === 4 ? source[0]! >>> 24 === 127 : ipv6.isLoopback(source)) return false;
+    const found = routes.outward(family, destination);
+    return found === undefined ? host.out !== undefined : found.type === 'unicast';
+  }
+}
+
+const isBound = ({ sourceNatDone, destinationNatDone }: Connection, manip: Manip): boolean =>
+  manip === 'source' ? sourceNatDone : destinationNatDone;
+
+const tuple = (connection: Connection, direction: 0 | 1) => (direction === ORIGINAL ? connection.original : connection.reply);
+
+/** A masqueraded connection that leaves by another device now. */
+const isElsewhere = ({ masqueradedBy }: Connection, device: string): boolean => masqueradedBy !== '' && masqueradedBy !== device;
+
+/** The connection's translation changes this packet here: of answers destinations are turned back where sources are translated. */
+function isTranslated({ tracking }: Packet, manip: Manip): boolean {
+  if (tracking.kind !== 'entry') return false;
+  const asked = (manip === 'source') === (tracking.direction === ORIGINAL);
+  return tracking.connection.has(asked ? STATUS_SRC_NAT : STATUS_DST_NAT);
+}
