@@ -11,6 +11,7 @@ import { connbytes } from './connbytes.ts';
 import { connlabel } from './connlabel.ts';
 import { connmark } from './connmark.ts';
 import { CONNMARK } from './connmark-target.ts';
+import { CONNSECMARK } from './connsecmark.ts';
 import { conntrack } from './conntrack.ts';
 import { cpu } from './cpu.ts';
 import { CT } from './ct-target.ts';
@@ -134,6 +135,7 @@ const targets = [
   NFLOG,
   MARK,
   CONNMARK,
+  CONNSECMARK,
   CT,
   NOTRACK,
   CLASSIFY,

@@ -88,6 +88,7 @@ const ONLY: Readonly<Record<string, TableName>> = { TRACE: 'raw' };
 const TABLES: Readonly<Record<string, TableName>> = {
   MARK: 'mangle',
   CONNMARK: 'mangle',
+  CONNSECMARK: 'mangle',
   CT: 'raw',
   NOTRACK: 'raw',
   TRACE: 'raw',

@@ -56,7 +56,7 @@ const NUMBERS: Record<string, number> = {
   mh: 135,
   dccp: 33,
 };
-const TABLES: Record<string, TableName> = { CT: 'raw', NOTRACK: 'raw', rpfilter: 'raw' };
+const TABLES: Record<string, TableName> = { CONNSECMARK: 'mangle', CT: 'raw', NOTRACK: 'raw', rpfilter: 'raw' };
 
 /** A chain where the extension may stand. */
 function placeOf({ name, legality }: (typeof extensions)[number]): [TableName, string] {
