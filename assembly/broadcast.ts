@@ -12,6 +12,7 @@ import {
 } from '../src/abi/fields.ts';
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_L4_OFFSET } from '../src/abi/packet.ts';
 import { markPath } from './classify/program.ts';
+import { keepHeaders, restoreHeaders } from './packet/keep.ts';
 import { readAddresses } from './stack/index.ts';
 
 /** The copy is under way. */
@@ -35,6 +36,7 @@ export function beginCopy(slot: usize): void {
   memory.copy(HEADERS, load<u32>(slot, PACKET_IP), headersSize(slot));
   memory.copy(ADDRESSES, slot + FIELD_SOURCE * 4, 32);
   ports = load<u64>(slot, FIELD_SPORT * 4);
+  keepHeaders(slot);
   markPath();
 }
 
@@ -49,6 +51,7 @@ export function endCopy(slot: usize): void {
   store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
   store<u32>(slot, PACKET_HOST, FIELD_PACKET_TYPE * 4);
   store<u32>(slot, mark, FIELD_MARK * 4);
+  restoreHeaders(slot);
   memory.copy(load<u32>(slot, PACKET_IP), HEADERS, headersSize(slot));
   memory.copy(slot + FIELD_SOURCE * 4, ADDRESSES, 32);
   store<u64>(slot, ports, FIELD_SPORT * 4);

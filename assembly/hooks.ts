@@ -109,18 +109,17 @@ export function hasFamily(six: bool): bool {
 
 /** NEXT_* of the whole way; a packet that the stack drops after PREROUTING is NEXT_ACCEPT here. Its connection is confirmed or forgotten. */
 export function runHooks(plan: usize, slot: usize): u32 {
-  const bytes = load<u32>(slot, FIELD_LENGTH * 4) as u64;
   looked = false;
   natStart();
   let verdict: u32 = NEXT_ACCEPT;
   let at = plan + PLAN_OPERATIONS;
   for (let operation = load<u32>(at); operation !== OP_END; operation = load<u32>(at)) {
     if ((operation & 255) === OP_WALK) {
-      verdict = runWalk(operation >>> 8, slot, bytes);
+      verdict = runWalk(operation >>> 8, slot, lengthOf(slot));
     } else if (operation >= OP_ROUTE_IN && operation <= OP_ROUTE_OUT) {
       at = routed(operation, at, slot);
       continue;
-    } else verdict = operate(operation, slot, bytes);
+    } else verdict = operate(operation, slot);
     if (verdict !== NEXT_ACCEPT) {
       if (verdict === NEXT_RESET) reset(slot);
       if (!copying) break;
@@ -161,16 +160,21 @@ function copyEnd(at: usize): usize {
   return at;
 }
 
-function operate(operation: u32, slot: usize, bytes: u64): u32 {
+/** What rules count of a packet: it may grow on its way. */
+function lengthOf(slot: usize): u64 {
+  return load<u32>(slot, FIELD_LENGTH * 4) as u64;
+}
+
+function operate(operation: u32, slot: usize): u32 {
   switch (operation & 255) {
     case OP_TRACK_IN:
       return track(slot, true);
     case OP_TRACK_OUT:
       return track(slot, false);
     case OP_NAT_DESTINATION:
-      return nat(operation >>> 8, slot, bytes, false);
+      return nat(operation >>> 8, slot, false);
     case OP_NAT_SOURCE:
-      return nat(operation >>> 8, slot, bytes, true);
+      return nat(operation >>> 8, slot, true);
     case OP_CONFIRM:
       return load<u32>(slot, PACKET_CT_UNCONFIRMED) === 0 || conntrackConfirm(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_HELP:
@@ -207,10 +211,10 @@ function track(slot: usize, arriving: bool): u32 {
 }
 
 /** The rules of the nat table are asked once a connection and direction of manipulation; every packet is translated (nf_nat_core.c). */
-function nat(walk: u32, slot: usize, bytes: u64, source: bool): u32 {
+function nat(walk: u32, slot: usize, source: bool): u32 {
   const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
   if (natPending(slot, source, protocol)) {
-    const verdict = runWalk(walk, slot, bytes);
+    const verdict = runWalk(walk, slot, lengthOf(slot));
     if (verdict !== NEXT_ACCEPT) return verdict;
   }
   // Devices: INPUT and PREROUTING have no out-device, OUTPUT no in-device, POSTROUTING an out-device.

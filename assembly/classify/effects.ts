@@ -5,16 +5,20 @@ import {
   EFFECT_CONNMARK_SET,
   EFFECT_CT_TEMPLATE,
   EFFECT_SHIFT_RIGHT,
+  EFFECT_TTL,
 } from '../../src/abi/effects.ts';
 import { FIELD_MARK } from '../../src/abi/fields.ts';
 import { PACKET_CT_ENTRY } from '../../src/abi/packet.ts';
 import { STEP_EFFECT_FIRST, STEP_EFFECT_REST } from '../../src/abi/program.ts';
 import { conntrackTemplate, entryMark, setEntryMark } from '../conntrack/index';
+import { rewrite } from './rewrite.ts';
 
-/** `step` is a STEP_EFFECT with effect `code`. */
-export function runEffect(code: u32, step: usize, slot: usize): void {
+/** `step` is a STEP_EFFECT with effect `code`. False when it drops the packet. */
+export function runEffect(code: u32, step: usize, slot: usize): bool {
+  if (code >= <u32>EFFECT_TTL) return rewrite(code, step, slot);
   if (code === EFFECT_CT_TEMPLATE) template(step, slot);
   else changeMark(code, step, slot);
+  return true;
 }
 
 function template(step: usize, slot: usize): void {

@@ -1,5 +1,5 @@
 /** One walk of a table at a hook: down the tree, then through what is left of the rules. */
-import { CT_UNTRACKED, FIELD_CT_STATE, FIELD_CT_STATUS, FIELD_MARK } from '../../src/abi/fields.ts';
+import { CT_UNTRACKED, FIELD_CT_STATE, FIELD_CT_STATUS, FIELD_LENGTH, FIELD_MARK } from '../../src/abi/fields.ts';
 import {
   END_HIT,
   END_MISS,
@@ -85,7 +85,9 @@ function runSteps(first: u32, policy: u32, slot: usize, bytes: u64): u32 {
       count(load<u32>(step, STEP_HIT_SEGMENT), bytes);
       next = load<u32>(step, STEP_HIT_NEXT);
     } else if (kind === STEP_EFFECT) {
-      runEffect(head >>> 8, step, slot);
+      if (!runEffect(head >>> 8, step, slot)) return NEXT_DROP;
+      // What is counted of the packet is its length now.
+      bytes = load<u32>(slot, FIELD_LENGTH * 4) as u64;
       count(load<u32>(step, STEP_HIT_SEGMENT), bytes);
       next = load<u32>(step, STEP_HIT_NEXT);
     } else if (kind === STEP_NAT) {

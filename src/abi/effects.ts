@@ -1,6 +1,6 @@
 /**
- * Codes of what targets do to a packet's connection, and with it to the packet. Shared by lower (extensions), the compiler and the engine. Import-free.
- * Parameters are u32 each, at most five, in this order.
+ * Codes of what targets do to a packet's connection, and to the packet. Shared by lower (extensions), the compiler and the engine. Import-free.
+ * Parameters are u32 each, in this order; where there are more than five, the only parameter of the step is where they lie in the code section.
  */
 
 /** CONNMARK --set-xmark: mark = shifted((mark & ~mask) ^ value). value, mask, shift. A shift is bits to the left | EFFECT_SHIFT_RIGHT. */
@@ -11,7 +11,24 @@ export const EFFECT_CONNMARK_SAVE = 2;
 export const EFFECT_CONNMARK_RESTORE = 3;
 /** CT without --notrack: what conntrack does with the packet. zone, 1 when the zone is the packet's mark (its lower half), HELPER_* (helpers.ts) that the connection is assigned to. */
 export const EFFECT_CT_TEMPLATE = 4;
-export const EFFECT_LAST = 4;
+/** TTL, HL: TTL_*, value. */
+export const EFFECT_TTL = 32;
+/** TOS, DSCP: tos = (tos & ~mask) ^ value. mask, value. */
+export const EFFECT_TOS = 33;
+/** ECN: whether ECT is set (0|1), ECT; mask and value of the TCP header's seventh 16-bit word. Drops a packet whose TCP header is cut. */
+export const EFFECT_ECN = 34;
+/** TCPMSS: the size, or MSS_CLAMP. Drops a packet whose TCP header is wrong. */
+export const EFFECT_TCPMSS = 35;
+/** TCPOPTSTRIP: eight words, a bit for each kind of option. Drops a packet whose TCP header is wrong. */
+export const EFFECT_TCPOPTSTRIP = 36;
+/** Codes that are not here do nothing. */
+export const EFFECT_LAST = 36;
+
+export const TTL_SET = 0;
+export const TTL_INCREASE = 1;
+export const TTL_DECREASE = 2;
+/** As small as the MTUs of the ways out and back want it. */
+export const MSS_CLAMP = 0xffff;
 
 /** In a shift: to the right. */
 export const EFFECT_SHIFT_RIGHT = 256;

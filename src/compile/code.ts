@@ -4,6 +4,7 @@ import {
   NODE_TABLE,
   STEP_CALL,
   STEP_EFFECT,
+  STEP_EFFECT_PARAMETERS,
   STEP_MARK,
   STEP_NAT,
   STEP_NOTRACK,
@@ -132,7 +133,10 @@ export class Code {
         return [STEP_NAT, this.once(`n${words.join(':')}`, words, []), 0, 0, 0, 0];
       }
       case 'effect': {
-        const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = action.parameters;
+        const { parameters } = action;
+        const many = parameters.length > STEP_EFFECT_PARAMETERS;
+        const words = many ? [this.once(`p${parameters.join(':')}`, parameters, [])] : parameters;
+        const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = words;
         return [STEP_EFFECT | (action.code << 8), first, second, third, fourth, fifth];
       }
     }

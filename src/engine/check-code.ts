@@ -1,5 +1,5 @@
 /** Checks the code section of an image: every reference the engine can follow stays inside, and everything ends. */
-import { EFFECT_LAST } from '../abi/effects.ts';
+import { EFFECT_LAST, EFFECT_TCPOPTSTRIP } from '../abi/effects.ts';
 import { FIELD_COUNT } from '../abi/fields.ts';
 import * as image from '../abi/image.ts';
 import { NAT_PARAMETERS } from '../abi/nat.ts';
@@ -123,7 +123,7 @@ class CodeChecker {
     if (kind === program.STEP_RETURN) return;
     this.segment(this.words[word + 2]!);
     this.next(this.words[word + 3]!, at);
-    if (kind === program.STEP_EFFECT) this.demand(head >>> 8 >= 1 && head >>> 8 <= EFFECT_LAST, 'an unknown effect');
+    if (kind === program.STEP_EFFECT) this.effect(head >>> 8, this.words[word + 1]!);
     if (kind === program.STEP_NAT) this.inside(this.words[word + 1]!, NAT_PARAMETERS * 4, 'a translation');
     if (kind === program.STEP_CALL) this.next(this.words[word + 5]!, at);
     if (kind !== program.STEP_TESTS) return;
@@ -136,6 +136,11 @@ class CodeChecker {
     const list = this.words[word + 1]!;
     this.inside(list, number * 4, 'a list of tests');
     for (let index = 0; index < number; index++) this.test(this.words[list / 4 + index]!);
+  }
+
+  private effect(code: number, first: number): void {
+    this.demand(code >= 1 && code <= EFFECT_LAST, 'an unknown effect');
+    if (code === EFFECT_TCPOPTSTRIP) this.inside(first, 32, 'parameters of an effect');
   }
 
   private test(at: number): void {

@@ -46,9 +46,13 @@ export const dscp: MatchExtension<DscpOptions> = {
   show: (_, packet) => `dscp ${hex(packet.tos >> 2, 2)}`,
 };
 
-/** The text need only begin with a class, as iptables compares (`EFx` is EF). */
+/** The text need only begin with a class, as iptables compares (`EFx` is EF); undefined for none. */
+export function dscpOfClass(text: string): number | undefined {
+  return CLASSES.find(([name]) => text.toUpperCase().startsWith(name))?.[1];
+}
+
 function readClass(all: Given, one: GivenOption): number {
-  const found = CLASSES.find(([name]) => textOf(one).toUpperCase().startsWith(name));
+  const found = dscpOfClass(textOf(one));
   if (found === undefined) throw all.wants(one, 'a class: BE, EF, AF11 to AF43, CS0 to CS7');
-  return found[1];
+  return found;
 }

@@ -5,7 +5,7 @@ import type { Position, RuleError } from '../model/errors.ts';
 import type { NatSpec } from '../model/nat.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
-import type { Builtin, Family, TableName } from '../model/ruleset.ts';
+import type { Builtin, Family, Rule, TableName } from '../model/ruleset.ts';
 import type { EvaluateContext, LoadContext, PacketView } from '../packet/view.ts';
 
 /** An option as getopt sees it: `names[0]` is the canonical long name without dashes; iptables accepts unambiguous abbreviations of long names. */
@@ -84,6 +84,8 @@ interface ExtensionBase<O> {
   legality?: Legality;
   /** What these options demand beyond `legality` (addrtype --limit-iface-out, REJECT --reject-with tcp-reset); undefined: nothing more. */
   legalityOf?(options: O): Legality | undefined;
+  /** What it demands of the rest of its rule: why that will not do, and what would; undefined: it will. */
+  demands?(options: O, rule: Pick<Rule, 'matches'>, backend: Profile['backend']): { message: string; hint: string } | undefined;
   /** Options in order of writing -> the model. Throws RuleError (context.error) for what iptables refuses, in its spirit: what was wanted, what was there. */
   parse(given: readonly GivenOption[], context: ParseContext): O;
   /** What iptables-save 1.8.9 prints behind `-m NAME` / `-j NAME`: a leading blank before each option, '' for none. */
@@ -155,6 +157,8 @@ export interface TargetEffects {
   /** Addresses and ports of the packet's connection, which is new; DROP where there is no address to give. */
   translate(spec: NatSpec): 'ACCEPT' | 'DROP';
   setMark(mark: number): void;
+  /** Other bytes for the packet, with its headers in the same places; the caller's own, no part of those before. */
+  rewrite(bytes: Uint8Array): void;
   /** How conntrack is to track the packet, unless it is there already: as a connection, untracked, or with an earlier template. */
   setTemplate(template: CtTemplate): void;
   /** Of the packet's connection; nothing without one. */

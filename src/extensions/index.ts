@@ -18,7 +18,9 @@ import { CT } from './ct-target.ts';
 import { dccp } from './dccp.ts';
 import { DNAT } from './dnat.ts';
 import { dscp } from './dscp.ts';
+import { DSCP } from './dscp-target.ts';
 import { ecn } from './ecn.ts';
+import { ECN } from './ecn-target.ts';
 import { esp } from './esp.ts';
 import { eui64 } from './eui64.ts';
 import type { Extension, MatchExtension, TargetExtension } from './extension.ts';
@@ -27,6 +29,7 @@ import { hashlimit } from './hashlimit.ts';
 import { dst, hbh } from './header-options.ts';
 import { helper } from './helper.ts';
 import { hl } from './hl.ts';
+import { HL } from './hl-target.ts';
 import { icmp } from './icmp.ts';
 import { icmp6 } from './icmp6.ts';
 import { IDLETIMER } from './idletimer.ts';
@@ -63,11 +66,15 @@ import { statistic } from './statistic.ts';
 import { string } from './string.ts';
 import { tcp } from './tcp.ts';
 import { tcpmss } from './tcpmss.ts';
+import { TCPMSS } from './tcpmss-target.ts';
+import { TCPOPTSTRIP } from './tcpoptstrip.ts';
 import { TEE } from './tee.ts';
 import { time } from './time.ts';
 import { tos } from './tos.ts';
+import { TOS } from './tos-target.ts';
 import { TRACE } from './trace-target.ts';
 import { ttl } from './ttl.ts';
+import { TTL } from './ttl-target.ts';
 import { u32 } from './u32.ts';
 import { udp } from './udp.ts';
 
@@ -145,6 +152,13 @@ const targets = [
   TEE,
   NFQUEUE,
   IDLETIMER,
+  TTL,
+  HL,
+  TOS,
+  DSCP,
+  ECN,
+  TCPMSS,
+  TCPOPTSTRIP,
 ];
 
 export const extensions: readonly Extension[] = [...matches, ...targets];

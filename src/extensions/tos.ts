@@ -31,7 +31,7 @@ export const tos: MatchExtension<TosOptions> = {
   parse(given, context) {
     const all = new Given('tos', specs, given, context);
     const one = all.need('tos', '--tos 0x10/0x3f');
-    return { ...read(all, one), invert: one.invert };
+    return { ...readTos(all, one), invert: one.invert };
   },
   print: ({ value, mask, invert }) => `${bang(invert)} --tos ${hex(value, 2)}/${hex(mask, 2)}`,
   evaluate: ({ value, mask, invert }, packet) => ((packet.tos & mask) === value) !== invert,
@@ -49,7 +49,8 @@ export const tos: MatchExtension<TosOptions> = {
   show: (_, packet) => `tos ${hex(packet.tos, 2)}`,
 };
 
-function read(all: Given, one: GivenOption): { value: number; mask: number } {
+/** VALUE, VALUE/MASK or a name. */
+export function readTos(all: Given, one: GivenOption): { value: number; mask: number } {
   const named = Object.hasOwn(NAMES, textOf(one).toLowerCase()) ? NAMES[textOf(one).toLowerCase()] : undefined;
   if (named !== undefined) return { value: named, mask: NAME_MASK };
   const [first = '', second, ...rest] = textOf(one).split('/');

@@ -98,6 +98,13 @@ const TABLES: Readonly<Record<string, TableName>> = {
   MASQUERADE: 'nat',
   REDIRECT: 'nat',
   NETMAP: 'nat',
+  TTL: 'mangle',
+  HL: 'mangle',
+  TOS: 'mangle',
+  DSCP: 'mangle',
+  ECN: 'mangle',
+  TCPMSS: 'mangle',
+  TCPOPTSTRIP: 'mangle',
 };
 
 function drawFocus(draw: Draw, names: readonly string[]): string[] {
@@ -264,13 +271,14 @@ class RuleWriter {
         extension.families.includes(this.#family) &&
         (extension.legality?.tables?.includes(table) ?? true) &&
         (ONLY[extension.name] ?? table) === table &&
-        (extension.legality?.hooks?.includes(chain) ?? true),
+        (extension.legality?.hooks?.includes(chain) ?? true) &&
+        (extension.legality?.protocols?.includes(protocol) ?? true),
     );
     const focused = usable.filter(({ name }) => this.#features.focus.includes(name));
     const written = (target: TargetExtension): string[] => [
       '-j',
       target.name,
-      ...target.generate(draw, this.#pools, { ...this.#about, protocol }),
+      ...target.generate(draw, this.#pools, { ...this.#about, protocol, chain }),
     ];
     if (focused.length > 0 && draw.chance(0.4)) return written(draw.pick(focused));
     const roll = draw.integer(0, 99);

@@ -76,6 +76,10 @@ export interface EvaluateContext {
   state<T>(make: () => T): T;
   /** State that all rules share which ask for it by this name; made by `make` when the first of them does. */
   shared<T>(name: string, make: () => T): T;
+  /** Bytes a device takes in one packet; undefined for devices the host model does not know. */
+  mtu(device: string): number | undefined;
+  /** The device packets to an address leave by; undefined without a route, or where the host model has none. */
+  deviceTo(family: Family, address: Words): string | undefined;
   /** The next of the profile's random numbers, 32 bits. */
   random(): number;
 }

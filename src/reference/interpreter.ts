@@ -98,6 +98,8 @@ export class Interpreter {
     this.#plain = {
       profile: job.profile,
       addressType: (family, address, device) => this.#routes.addressType(family, address, device),
+      mtu: (device) => this.#routes.interfaceNamed(device)?.mtu,
+      deviceTo: (family, address) => this.#routes.deviceTo(family, address),
       shared: sharedState(),
       random: randomNumbers(job.profile.seed ?? 0),
     };

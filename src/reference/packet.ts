@@ -56,7 +56,7 @@ const TEMPLATE: Record<Family, ConnectionView> = { 4: templateOf(4), 6: template
 export class Packet implements PacketView {
   readonly family: Family;
   bytes: Uint8Array;
-  readonly length: number;
+  length: number;
   readonly protocol: number;
   readonly protocolFailure: 'none' | 'hotdrop' | 'miss';
   readonly fragmentOffset: number;
@@ -147,8 +147,9 @@ export class Packet implements PacketView {
     return this.tracking.kind === 'entry' && this.tracking.direction === 1 ? 'REPLY' : 'ORIGINAL';
   }
 
-  /** Other bytes, as long as those before and with the headers in the same places; what is read of them is read anew. */
+  /** Other bytes, with the headers in the same places; what is read of them is read anew. */
   rewrite(bytes: Uint8Array): void {
+    this.length += bytes.length - this.bytes.length;
     const ip = this.family === 4 ? ipv4 : ipv6;
     this.bytes = bytes;
     this.transport = bytes.subarray(Math.min(this.transportOffset, bytes.length));

@@ -135,6 +135,9 @@ function matches(chain: ReadyChain, rule: ReadyRule, packet: Packet, context: Wa
 function effectsOn(packet: Packet, { translate }: WalkContext): TargetEffects {
   return {
     translate,
+    rewrite(bytes) {
+      packet.rewrite(bytes);
+    },
     setMark(mark) {
       packet.mark = mark >>> 0;
     },

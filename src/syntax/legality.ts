@@ -108,6 +108,8 @@ function checkRule(rule: Rule, hooks: Hooks, table: Table, context: Context): vo
     const inverts = context.backend === 'nft' && extension.kind === 'match' && extension.isNative?.(options) === true;
     // What a module demands of its options it is asked once: by nf_tables when the rule is added, before anything is known of who calls its chain.
     const asked = context.backend === 'nft' ? hooks.own : hooks.reached;
+    const wrong = extension.demands?.(options, rule, context.backend);
+    if (wrong !== undefined) throw fail(wrong.message, wrong.hint);
     for (const [legality, from] of [
       [extension.legality, hooks.reached] as const,
       [extension.legalityOf?.(options), asked] as const,

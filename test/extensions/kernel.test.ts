@@ -239,6 +239,8 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
     state: (make) => make(),
     shared: (_, make) => make(),
     random: () => 0,
+    mtu: () => undefined,
+    deviceTo: () => undefined,
   };
   for (const packet of packets) {
     for (const [i, { builtin, match, options }] of rules.entries()) {

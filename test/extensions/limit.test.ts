@@ -28,6 +28,8 @@ function through(words: string, profile: Profile, count: number, gap: bigint): n
     state,
     shared: (_, make) => make(),
     random: () => 0,
+    mtu: () => undefined,
+    deviceTo: () => undefined,
   };
   const packet = randomPacket(drawOf(1), 4);
   const options = rateOf(words);

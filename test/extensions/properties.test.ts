@@ -86,6 +86,8 @@ function contextOf(profile: Profile): EvaluateContext {
     },
     shared: (_, make) => make(),
     random: randomNumbers(1),
+    mtu: () => undefined,
+    deviceTo: () => undefined,
   };
 }
 
