@@ -2,6 +2,7 @@
 import { FIELD_FAMILY, FIELD_TTL } from '../../src/abi/fields.ts';
 import { PACKET_IP } from '../../src/abi/packet.ts';
 import {
+  SPECIAL_BPF,
   SPECIAL_DCCP_OPTION,
   SPECIAL_EUI64,
   SPECIAL_HEADER_OPTIONS,
@@ -17,6 +18,7 @@ import {
   TEST_MISS,
 } from '../../src/abi/special.ts';
 import { setTtl } from '../packet/rewrite.ts';
+import { bpfHolds } from './bpf.ts';
 import { dccpOption } from './dccp.ts';
 import { eui64, headerOptions, ipv6Headers, routingAddresses, segments } from './ipv6.ts';
 import { payload } from './payload.ts';
@@ -62,6 +64,8 @@ function read(code: u32, parameters: usize, slot: usize): u32 {
       return answer(segments(parameters, slot));
     case SPECIAL_EUI64:
       return answer(eui64(slot));
+    case SPECIAL_BPF:
+      return answer(bpfHolds(parameters, slot));
     case SPECIAL_TIME:
       return answer(timeHolds(parameters, slot));
     case SPECIAL_DCCP_OPTION:

@@ -53,6 +53,8 @@ export const SPECIAL_EUI64 = 48;
 export const SPECIAL_DCCP_OPTION = 49;
 /** time: first and last date (seconds since the epoch), first and last second of the day, days of the month (1 << day), weekdays (1 << day, Monday 1), contiguous. */
 export const SPECIAL_TIME = 50;
+/** bpf: number of instructions; each: code | jt << 16 | jf << 24, and k. The last one returns. */
+export const SPECIAL_BPF = 51;
 
 export const HEADERS_HOP_BY_HOP = 128;
 export const HEADERS_DESTINATION = 64;

@@ -139,6 +139,7 @@ const HARMLESS = new Set([
   special.SPECIAL_SEGMENTS,
   special.SPECIAL_EUI64,
   special.SPECIAL_TIME,
+  special.SPECIAL_BPF,
 ]);
 
 function isHarmless({ code, parameters }: Test & { kind: 'special' }): boolean {

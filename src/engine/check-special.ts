@@ -30,6 +30,7 @@ const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
   [special.SPECIAL_SEGMENTS, 26],
   [special.SPECIAL_EUI64, 0],
   [special.SPECIAL_TIME, 7],
+  [special.SPECIAL_BPF, isBpf],
   [special.SPECIAL_DCCP_OPTION, 3],
 ]);
 
@@ -51,6 +52,22 @@ function isString(parameters: Uint32Array): boolean {
   // The search never stands still.
   const shifts = new Uint8Array(parameters.buffer, parameters.byteOffset + 24 + length, bytes - length);
   return shifts.subarray(256).every((shift) => shift > 0);
+}
+
+/** Jumps stay inside, cells are those there are, and the end returns. */
+function isBpf(parameters: Uint32Array): boolean {
+  const count = parameters[0] ?? 0;
+  if (count === 0 || parameters.length !== 1 + count * 2) return false;
+  for (let index = 0; index < count; index++) {
+    const [head = 0, k = 0] = parameters.subarray(1 + index * 2);
+    const kind = head & 7;
+    const left = count - index - 1;
+    const usesCell = kind === 2 || kind === 3 || (kind < 2 && (head & 0xe0) === 0x60);
+    if (usesCell && k > 15) return false;
+    if (kind === 5 && Math.max((head & 0xffff) === 5 ? k : 0, (head >>> 16) & 255, head >>> 24) >= left) return false;
+    if (index === count - 1 && kind !== 6) return false;
+  }
+  return true;
 }
 
 function isU32(parameters: Uint32Array): boolean {

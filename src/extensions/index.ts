@@ -4,6 +4,7 @@ import { addrtype } from './addrtype.ts';
 import { ah } from './ah.ts';
 import { ah6 } from './ah6.ts';
 import { AUDIT } from './audit.ts';
+import { bpf } from './bpf.ts';
 import { CHECKSUM } from './checksum-target.ts';
 import { CLASSIFY } from './classify.ts';
 import { comment } from './comment.ts';
@@ -130,6 +131,7 @@ const matches = [
   realm,
   devgroup,
   cpu,
+  bpf,
 ];
 const targets = [
   DNAT,

@@ -212,6 +212,53 @@ const time: Judge = ([first, last, start, stop, monthdays, weekdays, contiguous]
   return ((weekdays! >> (day.getUTCDay() || 7)) & 1) === 1 && ((monthdays! >>> day.getUTCDate()) & 1) === 1;
 };
 
+/** Registers as unsigned numbers in one array: A, X, then the cells. */
+const bpf: Judge = ([, ...words], { bytes, length }) => {
+  const at = [0, 0, ...new Array<number>(16).fill(0)];
+  const load = (code: number, k: number): number | undefined => {
+    const [mode, width] = [code >> 5, [4, 2, 1][(code >> 3) & 3]!];
+    if (mode === 0) return k;
+    if (mode === 3) return at[2 + k]!;
+    if (mode === 4) return length;
+    const place = mode === 2 ? (at[1]! + k) % 2 ** 32 : k;
+    if (place + width > bytes.length) return undefined;
+    return mode === 5 ? 4 * (bytes[place]! % 16) : number(bytes, place, width);
+  };
+  const OPERATIONS: readonly ((a: bigint, b: bigint) => bigint)[] = [
+    (a, b) => a + b,
+    (a, b) => a - b,
+    (a, b) => a * b,
+    (a, b) => a / b,
+    (a, b) => a | b,
+    (a, b) => a & b,
+    (a, b) => a << (b % 32n),
+    (a, b) => a >> (b % 32n),
+    (a) => -a,
+    (a, b) => a % b,
+    (a, b) => a ^ b,
+  ];
+  for (let pc = 0; ; pc++) {
+    const [head, k] = [words[pc * 2]!, words[pc * 2 + 1]!];
+    const code = head & 0xffff;
+    const [kind, operation] = [code % 8, code >> 4];
+    const operand = code & 8 ? at[1]! : k;
+    if (kind < 2) {
+      const value = load(code, k);
+      if (value === undefined) return false;
+      at[kind] = value;
+    } else if (kind < 4) at[2 + k] = at[kind - 2]!;
+    else if (kind === 4) {
+      if ((operation === 3 || operation === 9) && operand === 0) return false;
+      at[0] = Number(BigInt.asUintN(32, OPERATIONS[operation]!(BigInt(at[0]!), BigInt(operand))));
+    } else if (kind === 5 && operation === 0) pc += k;
+    else if (kind === 5) {
+      const truth = [at[0] === operand, at[0]! > operand, at[0]! >= operand, (at[0]! & operand) !== 0][operation - 1];
+      pc += truth === true ? (head >>> 16) & 255 : head >>> 24;
+    } else if (kind === 6) return (operation === 1 ? at[0] : k) !== 0;
+    else at[code === 7 ? 1 : 0] = at[code === 7 ? 0 : 1]!;
+  }
+};
+
 /** By code of abi/special.ts. */
 export const BYTE_TESTS: ReadonlyMap<number, Judge> = new Map([
   [40, payload],
@@ -225,4 +272,5 @@ export const BYTE_TESTS: ReadonlyMap<number, Judge> = new Map([
   [48, eui64],
   [49, dccpOption],
   [50, time],
+  [51, bpf],
 ]);
