@@ -24,5 +24,5 @@ export const CONNECTION_HELPER = 116;
 export const CONNECTION_ACCOUNTED = 112;
 export const CONNECTION_COUNTERS = 120;
 /** u32: NAT_DRAWN_* (nat.ts). */
-export const CONNECTION_DRAWN = 116;
-export const CONNECTION_SIZE = 152;
+export const CONNECTION_DRAWN = 152;
+export const CONNECTION_SIZE = 160;

@@ -8,6 +8,7 @@ import type { Profile } from '../model/profile.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import { needsConntrack } from '../reference/tables.ts';
 import { parseSaveAll } from '../syntax/index.ts';
+import { withAnswers } from './answers.ts';
 import { boundariesOf } from './boundaries.ts';
 import { drawHost, drawSysctls, plainHost } from './hosts.ts';
 import { ETHERNET, frameOf, LINKS, type Link } from './links.ts';
@@ -75,7 +76,8 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const packets = Array.from({ length: options.packets }, () => source.next());
   const given = software ? drawHost(draw, topology, family) : plainHost(topology, family);
   const link = software && draw.chance(0.3) ? draw.pick(LINKS) : ETHERNET;
-  return { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
+  const made: FuzzCase = { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
+  return { ...made, packets: withAnswers(draw, made) };
 }
 
 /** Seconds. */

@@ -103,7 +103,15 @@ function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
   const leaving: KernelFrame = { time: frame.time, bytes: inner.bytes, family: inner.family, direction: 'out' };
   const to = destination(inner);
   if (isLocal(host, inner.family, to)) return leaving;
-  const iface = frame.interfaceName ?? host.out ?? routeTo(host, inner.family, to)?.device ?? host.in ?? firstDevice(host);
+  const route = routeTo(host, inner.family, to);
+  // A bound socket holds its packets at the device, whatever rules make of their destination: only where routing alone would not find it.
+  const routed =
+    route?.type === 'unicast' &&
+    route.device !== undefined &&
+    to[0]! >>> 28 !== (inner.family === 4 ? 14 : 15) &&
+    to[0] !== 0xffffffff;
+  if (routed && frame.interfaceName === undefined && host.out === undefined) return leaving;
+  const iface = frame.interfaceName ?? host.out ?? route?.device ?? host.in ?? firstDevice(host);
   return { ...leaving, iface };
 }
 

@@ -107,7 +107,9 @@ export function tracedPacket(
   saved: Saved,
   gathered: boolean,
 ): Pick<KernelPacket, 'path' | 'hook' | 'verdict' | 'entered' | 'invalid'> {
-  const hook = HOOK_MARKS.find(([mark]) => trace.marks.includes(mark))?.[1] ?? null;
+  // Sent to the host itself (a rule may have redirected it): it came as far as that. A broadcast's copy came there before the packet left.
+  const looped = trace.marks.includes('first_output') && /_(?:prerouting|input)$/.test(trace.marks.at(-1) ?? '');
+  const hook = looped ? 'INPUT' : (HOOK_MARKS.find(([mark]) => trace.marks.includes(mark))?.[1] ?? null);
   const verdict = verdictOf(trace, saved, gathered);
   // nf_tables has no trace record for a packet that ends before its transport header.
   const entered = trace.marks.length > 0 || trace.path.length > 0;
