@@ -268,7 +268,8 @@ describe.each(MODES)('trackers (%s)', (mode) => {
       [FIELD_HEADER_ERROR, 'IPv6 header chain'],
       [FIELD_FRAGMENT, 'fragment without defragmentation'],
     ] as const) {
-      t.place(udp(A6, B6, 1, 2), t.jiffies(0));
+      // Of a chain that -p could not walk conntrack walks what it can: here, a hop-by-hop header that is not there.
+      t.place(field === FIELD_HEADER_ERROR ? ip(A6, B6, 0, []) : udp(A6, B6, 1, 2), t.jiffies(0));
       new DataView(t.exports.memory.buffer).setUint32(t.slot + field * 4, 2, true);
       t.exports.conntrackIn(t.slot, 1);
       expect(t.seen()).toMatchObject({ state: 'INVALID', reason });
