@@ -274,6 +274,8 @@ const STATUS_BITS: readonly (readonly [number, string])[] = [
   [2, 'SEEN_REPLY'],
   [4, 'ASSURED'],
   [8, 'CONFIRMED'],
+  [16, 'SRC_NAT'],
+  [32, 'DST_NAT'],
 ];
 
 const statusWords = (status: number): string[] => STATUS_BITS.filter(([bit]) => (status & bit) !== 0).map(([, word]) => word);
