@@ -1,5 +1,12 @@
 /** The output ring: one record a packet with its path, only when asked for. Layout: src/abi/records.ts. */
-import { FIELD_CT_DIRECTION, FIELD_CT_STATE, FIELD_LENGTH } from '../src/abi/fields.ts';
+import {
+  FIELD_CT_DIRECTION,
+  FIELD_CT_STATE,
+  FIELD_FAMILY,
+  FIELD_LENGTH,
+  FIELD_OUT_INTERFACE,
+  FIELD_TTL,
+} from '../src/abi/fields.ts';
 import {
   PACKET_CT_ENTRY,
   PACKET_INVALID,
@@ -10,6 +17,7 @@ import {
   PACKET_TIME,
   PACKET_UNSEEN,
   PACKET_WAY,
+  WAY_FORWARD,
 } from '../src/abi/packet.ts';
 import { NEXT_HOTDROP, NEXT_LOST } from '../src/abi/program.ts';
 import {
@@ -34,6 +42,7 @@ import {
 } from '../src/abi/records.ts';
 import { endPath, pathWasCut, startPath } from './classify/program.ts';
 import { entryDrawn } from './conntrack/index';
+import { sum16, updateChecksum } from './packet/rewrite.ts';
 import { nft } from './stack/host.ts';
 
 let ring: usize = 0;
@@ -95,8 +104,24 @@ export function closeRecord(slot: usize, verdict: u32, hook: u32, looked: bool, 
   store<u32>(at, hook, RECORD_HOOK);
   const size = tellsBytes ? packetSize(slot, end) : 0;
   store<u32>(at, size, RECORD_REWRITTEN);
-  if (size !== 0) memory.copy(end, load<u32>(slot, PACKET_IP), size);
+  if (size !== 0) {
+    memory.copy(end, load<u32>(slot, PACKET_IP), size);
+    giveHopBack(slot, end);
+  }
   at = (end + size + 7) & ~7;
+}
+
+/** What forwarding takes is not told. Where a target looked at the bytes they have it taken already (classify/rewrite.ts). */
+function giveHopBack(slot: usize, bytes: usize): void {
+  // Forwarded already: it has its out-interface back.
+  if (load<u32>(slot, PACKET_WAY) !== WAY_FORWARD || load<u32>(slot, FIELD_OUT_INTERFACE * 4) === 0) return;
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  const at = bytes + (six ? 7 : 8);
+  const ttl = load<u8>(at);
+  if (ttl !== (load<u32>(slot, FIELD_TTL * 4) as u8)) return;
+  const before = sum16(bytes + 8);
+  store<u8>(at, ttl + 1);
+  if (!six) updateChecksum(bytes + 10, before, sum16(bytes + 8), 1);
 }
 
 /** NAT_DRAWN_*. */
