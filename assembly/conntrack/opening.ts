@@ -1,4 +1,5 @@
 /** How connections begin (nf_conntrack_core.c, init_conntrack): expected by another, or with what a template (xt_CT.c) gives them. */
+import { TRACKING_FLAG_HELPED } from '../../src/abi/conntrack';
 import { FIELD_DPORT, FIELD_L4_LENGTH, FIELD_SPORT, STATUS_EXPECTED } from '../../src/abi/fields';
 import { HELPER_NONE } from '../../src/abi/helpers';
 import { PACKET_JIFFIES } from '../../src/abi/packet';
@@ -6,6 +7,7 @@ import { ENTRY_MARK, STATUS_MASTER_SHIFT } from './entry';
 import { expectationCount, expectationsInit, fulfil } from './expectations';
 import { assignHelper, entryHelper } from './help';
 import { helpRegionInit } from './help-region';
+import { flag } from './parameters';
 import { addStatus, create, find } from './table';
 import { helper, zone } from './template';
 import { keyPacket, keyZone } from './tuple';
@@ -24,6 +26,7 @@ export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, no
   if (master !== 0) {
     addStatus(entry, STATUS_EXPECTED | (entryHelper(master) << STATUS_MASTER_SHIFT));
     store<u32>(entry, load<u32>(master, ENTRY_MARK), ENTRY_MARK);
+    if (flag(TRACKING_FLAG_HELPED)) assignHelper(entry, entryHelper(master));
   } else if (helper !== HELPER_NONE) {
     assignHelper(entry, helper);
   }

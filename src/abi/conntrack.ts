@@ -56,6 +56,8 @@ export const TRACKING_FLAG_LABELS = 256;
 
 /** Rules assign connections to helpers. */
 export const TRACKING_FLAG_HELPERS = 1024;
+/** Connections that were expected are assigned to the helper that expected them. */
+export const TRACKING_FLAG_HELPED = 2048;
 
 /** TCP states in the kernel's order (enum tcp_conntrack); timeouts lie at TRACKING_TCP + 4 * state. */
 export const TCP_NONE = 0;

@@ -35,7 +35,8 @@ function withoutDrawn(lines: readonly string[], entries: readonly ConntrackEntry
 function byLine(lines: readonly string[]): Map<string, number> {
   return new Map(
     lines.map((line) => {
-      const [, before = '', seconds = '', behind = ''] = /^(\S+ +\d+ \S+ +\d+ )(\d+)( .*)$/.exec(line) ?? [];
+      // A connection that others were expected by is used by these, too; we do not count them.
+      const [, before = '', seconds = '', behind = ''] = /^(\S+ +\d+ \S+ +\d+ )(\d+)( .*) use=\d+$/.exec(line) ?? [];
       return [`${before}...${behind}`, Number(seconds)];
     }),
   );

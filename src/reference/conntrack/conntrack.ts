@@ -12,7 +12,7 @@ import { Connection, ORIGINAL, REPLY } from './connection.ts';
 import { ExpectationTable } from './expectations.ts';
 import { trackGeneric } from './generic.ts';
 import { greKey, trackGre } from './gre.ts';
-import { helpOf, runHelper } from './helpers/index.ts';
+import { helpOf, runHelper, sameHelp } from './helpers/index.ts';
 import { inspectIcmp, trackIcmp } from './icmp.ts';
 import { trackSctp } from './sctp.ts';
 import { ConnectionTable, type Found } from './table.ts';
@@ -113,6 +113,8 @@ export class Conntrack {
       connection.status |= STATUS_EXPECTED;
       connection.master = expectation.master;
       connection.mark = expectation.master.mark;
+      // 6.1.176 takes the helper that expects for one that the expected is to have.
+      if (this.#profile.kernel === '6.1') connection.help = sameHelp(expectation.master);
     }
     return connection;
   }

@@ -1,6 +1,7 @@
 /** The helpers by number, and what every packet of a connection with one goes through (nf_confirm in net/netfilter/nf_conntrack_proto.c). */
 import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_TFTP } from '../../../abi/helpers.ts';
 import type { Packet } from '../../packet.ts';
+import type { Connection } from '../connection.ts';
 import type { ExpectationTable } from '../expectations.ts';
 import { amanda } from './amanda.ts';
 import { ftp } from './ftp.ts';
@@ -22,6 +23,11 @@ export function helpOf(number: number): Help | null {
   const helper = HELPERS.get(number);
   if (helper === undefined) return null;
   return { helper: helper as unknown as Helper, memory: helper.remember(), expectations: [] };
+}
+
+/** The helper of another connection, which knows nothing of the new one yet. */
+export function sameHelp({ help }: Connection): Help | null {
+  return help === null ? null : { helper: help.helper, memory: help.helper.remember(), expectations: [] };
 }
 
 /** The packet is about to be confirmed. False: its connection's helper drops it. */
