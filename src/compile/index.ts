@@ -4,6 +4,7 @@ import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import * as abi from '../abi/image.ts';
 import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNBYTES, SPECIAL_CONNLABEL } from '../abi/special.ts';
+import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import { deviceOfSysctl, type Profile } from '../model/profile.ts';
@@ -77,6 +78,7 @@ function compileTables(
     effort: options.effort ?? 1,
     tracesDrops: profile.backend === 'nft',
   });
+  const notes = [...walks.notes, ...rulesets.flatMap((rules) => helperNote(rules) ?? [])];
   const { final, visible } = walks.segments.order();
   const bytes = assembleImage({
     code: walks.code.finish(final),
@@ -84,7 +86,7 @@ function compileTables(
     final,
     visible,
     ropes: walks.ropes,
-    names: { tables: tableNames(tables), notes: walks.notes },
+    names: { tables: tableNames(tables), notes },
     host: encodeHost(host, profile, interfaces, { addressTypes: readsAddressTypes(tables) }),
     conntrack: encodeConntrack(profile, {
       nat: tables.some((table) => table.name === 'nat'),
@@ -100,7 +102,7 @@ function compileTables(
   });
   return {
     bytes,
-    notes: walks.notes,
+    notes,
     statistics: {
       nodes: walks.code.nodes,
       leaves: walks.leaves,

@@ -1,6 +1,6 @@
 /** The connection tracking helpers there are in the kernel: names, and what `CT --helper` may assign them to (confirmed on 6.18). */
 import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_TFTP } from '../abi/helpers.ts';
-import type { Family } from './ruleset.ts';
+import type { Family, RuleSet } from './ruleset.ts';
 
 const TCP = 6;
 const UDP = 17;
@@ -39,4 +39,16 @@ export function helperName(number: number): string {
   const known = HELPERS.find((one) => one.number === number);
   if (known === undefined) throw new RangeError(`no helper has the number ${number}`);
   return known.name;
+}
+
+const TRANSLATING: readonly string[] = ['DNAT', 'SNAT', 'MASQUERADE', 'REDIRECT', 'NETMAP'];
+
+/** What is to be said of rules that give a helper to connections and translate addresses; undefined for all others. */
+export function helperNote({ family, tables }: RuleSet): string | undefined {
+  const targets = tables.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules.map(({ target }) => target)));
+  const named = (test: (name: string, options: unknown) => boolean): boolean =>
+    targets.some((target) => target?.kind === 'extension' && test(target.name, target.options));
+  const helps = named((name, options) => name === 'CT' && (options as { helper?: string } | undefined)?.helper !== undefined);
+  if (!helps || !named((name) => TRANSLATING.includes(name))) return undefined;
+  return `IPv${family}: what a helper reads in connections whose addresses are translated is not rewritten, nor what it expects; a kernel with nf_nat_ftp and its like does`;
 }

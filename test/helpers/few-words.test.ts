@@ -187,7 +187,7 @@ describeKernel('amanda and the running kernel', () => {
         pick(['CONNECT ', 'DATA ', 'MESG ', 'INDEX ', 'STATE ', '5120 ', '5121', '\n', ' ']),
       );
       const calls = [5120, 5121].flatMap((port) => call(`${CLIENT} ${3000 + i}`, `${SERVER} ${port}`));
-      return [udp(asks, answers), udp(answers, asks, { data: words.join('') }), ...calls];
+      return [udp(asks, answers), udp(answers, asks, { data: `CONNECT ${words.join('')}\n` }), ...calls];
     });
     await expectAgreement(RULES, packets.flat());
   });

@@ -192,8 +192,9 @@ describeKernel('ftp and the running kernel', () => {
     two.say('client', 'PORT 10,0,0,1,20,2\r\n').say('client', 'PORT 10,0,0,1,20,3\r\n');
     const broken = tcp(`${SERVER} 20`, `${CLIENT} 5122`, SYN, { badChecksum: true });
     const stray = tcp(`${SERVER} 20`, `${CLIENT} 5123`, RST, {});
-    const calls = [1, 2, 3].flatMap((low) => call(`${SERVER} 20`, `${CLIENT} ${5120 + low}`));
-    await expectAgreement(RULES, [...one.packets, ...two.packets, broken, stray, ...calls]);
+    const calls = [1, 2, 3, 4].flatMap((low) => call(`${SERVER} 20`, `${CLIENT} ${5120 + low}`));
+    const three = session(`${CLIENT} 2003`).say('client', 'PORT 10,0,0,1,20,4\r\n');
+    await expectAgreement(RULES, [...one.packets, ...two.packets, broken, stray, ...three.packets, ...calls]);
   });
 
   it.each([1, 2, 3])('random conversations (seed %i)', async (seed) => {
