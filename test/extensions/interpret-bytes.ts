@@ -57,10 +57,19 @@ const payload: Judge = ([base, offset, width, mask, low, high, invert, short], p
 /** By the text of a regular expression; the shifts of bm can only pass over what letters beyond ASCII hide, which test/kernel looks at. */
 const string: Judge = ([, from, to, fold, invert, length, ...words], { bytes }) => {
   const pattern = Array.from({ length: length! }, (_, at) => (words[at >> 2]! >>> ((at & 3) * 8)) & 255);
-  const source = pattern.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+  const code = (byte: number): string => `\\x${byte.toString(16).padStart(2, '0')}`;
+  const source = pattern.map((byte) => (fold === 1 ? `[${KERNEL_CASES[byte]!.map(code).join('')}]` : code(byte))).join('');
   const text = String.fromCharCode(...bytes.subarray(from, to));
-  return new RegExp(source, fold === 1 ? 'i' : '').test(text) !== (invert === 1);
+  return new RegExp(source).test(text) !== (invert === 1);
 };
+
+/** By the byte that the kernel makes of them: the bytes that are one when case is ignored. Its table takes 0xdf and 0xff for small letters. */
+const KERNEL_CASES = ((): number[][] => {
+  const small = /[a-z\xdf-\xf6\xf8-\xff]/;
+  const cases: number[][] = Array.from({ length: 256 }, () => []);
+  for (let byte = 0; byte < 256; byte++) cases[small.test(String.fromCharCode(byte)) ? byte - 32 : byte]!.push(byte);
+  return cases;
+})();
 
 const u32: Judge = ([invert, count, ...rest], { bytes }) => {
   let at = 0;

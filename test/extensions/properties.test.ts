@@ -56,13 +56,22 @@ const NUMBERS: Record<string, number> = {
   mh: 135,
   dccp: 33,
 };
-const TABLES: Record<string, TableName> = { CONNSECMARK: 'mangle', CT: 'raw', NOTRACK: 'raw', rpfilter: 'raw' };
+/** Where legality does not say it. */
+const TABLES: Record<string, TableName> = {
+  CONNSECMARK: 'mangle',
+  CT: 'raw',
+  NOTRACK: 'raw',
+  TRACE: 'raw',
+  CHECKSUM: 'mangle',
+  rpfilter: 'raw',
+};
 
 /** A chain where the extension may stand. */
 function placeOf({ name, legality }: (typeof extensions)[number]): [TableName, string] {
-  const table = TABLES[name] ?? 'filter';
-  if (table === 'raw') return [table, 'PREROUTING'];
-  return [table, legality?.hooks?.includes('FORWARD') === false ? 'OUTPUT' : 'FORWARD'];
+  const { tables = ['filter'], hooks } = legality ?? {};
+  const table = TABLES[name] ?? (tables.includes('filter') ? 'filter' : tables[0]!);
+  const chains: readonly string[] = table === 'filter' ? ['FORWARD', 'OUTPUT'] : ['PREROUTING', 'POSTROUTING'];
+  return [table, chains.find((chain) => hooks?.includes(chain) ?? true) ?? chains[0]!];
 }
 
 function wordsOf(draw: Draw, extension: (typeof extensions)[number], family: Family): string[] {
@@ -105,6 +114,7 @@ for (const extension of extensions) {
           const words = wordsOf(draw, extension, family);
           const [table, chain] = placeOf(extension);
           const first = readRule(words, family, table, chain);
+          if (isRefusedAgain(first.saved)) continue;
           const again = readRule(splitSaved(first.saved), family, table, chain);
           expect(again.saved, words.join(' ')).toBe(first.saved);
           if (!loses(words))
@@ -157,11 +167,19 @@ function compare(
   }
 }
 
-/** What iptables-save does not print: whole ranges of ports and SPIs that are inverted, any length of an authentication header. */
+/** What iptables-save does not print: whole ranges of ports and SPIs that are inverted, any length of an authentication header, an upper end of 0. */
 function loses(words: readonly string[]): boolean {
   const whole = words.some((word) => ['0:65535', '0:', ':65535', ':4294967295', '0:4294967295', ':'].includes(word));
-  return whole || words.includes('NONE') || words[words.indexOf('--ahlen') + 1] === '0';
+  return (
+    whole ||
+    words.includes('NONE') ||
+    words[words.indexOf('--ahlen') + 1] === '0' ||
+    words.some((word) => word === ':0' || word === '0:0')
+  );
 }
+
+/** What iptables-save prints and iptables-restore refuses: a shift of a single port, and SNAT's base, of which the kernel keeps nothing. */
+const isRefusedAgain = (saved: string): boolean => /-j [DS]NAT .*(:\d+|\]:\d+)(\/\d+|-\d+\/0)(\s|$)/.test(saved);
 
 function splitSaved(saved: string): string[] {
   return [...saved.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, bare]) =>
