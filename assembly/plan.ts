@@ -161,7 +161,8 @@ function walk(kind: u32, hook: u32, table: u32): void {
 /** `first`: conntrack has not seen the packet yet. */
 function prerouting(first: bool): void {
   walk(OP_WALK, HOOK_PREROUTING, TABLE_RAW);
-  if (tracked && first) put(OP_TRACK_IN);
+  // A packet that was not taken into a connection when it left is looked at again, without its checksum.
+  if (tracked) put(first ? OP_TRACK_IN : OP_TRACK_OUT);
   walk(OP_WALK, HOOK_PREROUTING, TABLE_MANGLE);
   nat(OP_NAT_DESTINATION, HOOK_PREROUTING);
   if (translated && first) put(OP_ROUTE_IN);

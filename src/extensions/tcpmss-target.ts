@@ -25,6 +25,8 @@ const LONGEST_HEADER = 60;
 /** Of a device the host model does not know. */
 const USUAL_MTU = 1500;
 const MOST_MTU = 65535;
+/** ip6tables takes the longer header off. */
+const MOST_IPV6 = 65495;
 const ROUTED: Legality = { hooks: ['FORWARD', 'OUTPUT', 'POSTROUTING'] };
 
 export const TCPMSS: TargetExtension<TcpmssOptions> = {
@@ -38,7 +40,7 @@ export const TCPMSS: TargetExtension<TcpmssOptions> = {
     const all = new Given('TCPMSS', specs, given, context);
     all.needOne(['set-mss', 'clamp-mss-to-pmtu'], '--clamp-mss-to-pmtu');
     const one = all.get('set-mss');
-    const mss = one === undefined ? undefined : all.number(one, MOST);
+    const mss = one === undefined ? undefined : all.number(one, context.family === 6 ? MOST_IPV6 : MOST);
     return mss === undefined || all.has('clamp-mss-to-pmtu') ? {} : { mss };
   },
   // iptables-nft does not ask.
@@ -80,7 +82,7 @@ export const TCPMSS: TargetExtension<TcpmssOptions> = {
     const routed = ['FORWARD', 'OUTPUT', 'POSTROUTING'].includes(chain);
     // A kernel's devices have MTUs of their own.
     const clamps = judge === 'software' && routed && draw.chance(0.4);
-    const size = clamps ? ['--clamp-mss-to-pmtu'] : ['--set-mss', String(draw.pick([0, 1, 536, 1220, 1400, 1460, 8000, 65515]))];
+    const size = clamps ? ['--clamp-mss-to-pmtu'] : ['--set-mss', String(draw.pick([0, 1, 536, 1220, 1400, 1460, 8000, 65495]))];
     return [...size, '-m', 'tcp', '--tcp-flags', 'SYN', 'SYN'];
   },
 };

@@ -52,6 +52,30 @@ const HOOKS: Record<TrafficFeatures['topology'], readonly string[]> = {
 /** What keeps time is in every rule set for a kernel that lives in the capture's. */
 const EVERYWHERE: Record<Judge, readonly string[]> = { software: [], kernel: [], virtual: ['limit', 'conntrack'] };
 
+/**
+ * What kernels on the capture's clock are asked about unless a run says otherwise (--only): the extensions that were judged by them. Differences of the others, which the running kernel
+ * judges, are in docs/kernel-differences.md.
+ */
+const ON_THE_CLOCK: readonly string[] = [
+  ...[
+    'tcp',
+    'udp',
+    'icmp',
+    'icmp6',
+    'multiport',
+    'conntrack',
+    'state',
+    'comment',
+    'mark',
+    'mac',
+    'length',
+    'addrtype',
+    'pkttype',
+  ],
+  ...['iprange', 'ttl', 'hl', 'tos', 'dscp', 'limit', 'recent', 'statistic', 'quota', 'hashlimit'],
+  ...['REJECT', 'LOG', 'MARK', 'NOTRACK'],
+];
+
 /** A random case. */
 export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const family = options.family ?? draw.pick([4, 4, 6] as const);
@@ -67,7 +91,8 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const topology = draw.pick(['host', 'forward'] as const);
   // The bench sends the host's packets by a socket of root's, of which a capture tells nothing.
   const without = [...WITHOUT[options.judge], ...(software || topology === 'forward' ? [] : ['owner'])];
-  const features = drawFeatures(draw, family, options.only, without, EVERYWHERE[options.judge]);
+  const only = options.only ?? (options.judge === 'virtual' ? ON_THE_CLOCK : undefined);
+  const features = drawFeatures(draw, family, only, without, EVERYWHERE[options.judge]);
   const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology], options.judge), family);
   const edges = boundariesOf(ruleset, profile);
   const traffic = drawTraffic(draw, options.judge, topology, ruleset, features);

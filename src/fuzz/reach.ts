@@ -186,7 +186,7 @@ export function blind(reach: Reach, options: CaseOptions): string[] {
     ...missing('match', ['builtin true', 'builtin false']),
   ];
   if (reach.rulesHit * 10 < reach.rules) out.push(`rules: ${reach.rulesHit} of ${reach.rules} hit`);
-  if (reach.refused * 4 > reach.cases) out.push(`rules: ${reach.refused} lines refused in ${reach.cases} cases`);
+  if (reach.refused * 2 > reach.cases) out.push(`rules: ${reach.refused} lines refused in ${reach.cases} cases`);
   if (options.only !== undefined) return out;
   out.push(
     ...missing('verdict', ['REJECT', 'STACK']),

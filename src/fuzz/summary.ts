@@ -56,7 +56,7 @@ function wrapped(kind: string, items: readonly string[]): string[] {
 
 const words = (counts: Record<string, number>): string[] =>
   Object.entries(counts)
-    .sort(([, a], [, b]) => b - a)
+    .sort(([left, a], [right, b]) => b - a || (left < right ? -1 : 1))
     .map(([word, number]) => `${word} ${count(number)}`);
 
 function reachLines({ rules, rulesHit, counts }: Reach): string[] {

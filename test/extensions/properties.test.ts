@@ -55,6 +55,8 @@ const NUMBERS: Record<string, number> = {
   ah: 51,
   mh: 135,
   dccp: 33,
+  TCPMSS: 6,
+  TCPOPTSTRIP: 6,
 };
 /** Where legality does not say it. */
 const TABLES: Record<string, TableName> = {

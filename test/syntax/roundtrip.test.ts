@@ -23,10 +23,14 @@ function bare(ruleset: RuleSet): unknown {
   }));
 }
 
-/** iptables-save does not print a range of all ports, not even an inverted one. */
+/** iptables-save does not print a range of all ports, or of all fragment identifications, not even an inverted one, and no authentication header of length 0. */
 function printed(options: unknown): unknown {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) return options;
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => !(value?.low === 0 && value?.high === 65535)));
+  return Object.fromEntries(
+    Object.entries(options).filter(
+      ([, value]) => !(value?.low === 0 && [0xffff, 0xffffffff].includes(value?.high)) && value?.bytes !== 0,
+    ),
+  );
 }
 
 /** iptables-save does not print `-i +`. */
