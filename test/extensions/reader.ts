@@ -120,18 +120,18 @@ function finish(uses: readonly Use[], builtin: Builtin, verdict: string | null, 
       const wrong = protocol === undefined || protocol.invert || !legality.protocols?.includes(protocol.number);
       if (legality.protocols !== undefined && wrong) throw illegal('not for this protocol');
     }
-    if (kind === 'target') {
-      const wrong = extension.demands?.(
-        options,
-        { matches: out.matches.map((each) => ({ ...each, position })) },
-        context.backend ?? 'legacy',
-      );
-      if (wrong !== undefined) throw illegal(wrong.message);
-    }
     saved.push(`${kind === 'match' ? '-m' : '-j'} ${name}${extension.print(options, { family: context.family, builtin })}`);
     if (kind === 'match') out.matches.push({ name, options });
     else out.target = { name, options };
   }
+  // Matches may be written behind the target that demands them.
+  const { target } = out;
+  const matches = out.matches.map((each) => ({ ...each, position }));
+  const wrong =
+    target === null
+      ? undefined
+      : findTarget(target.name, context.family)?.demands?.(target.options, { matches }, context.backend ?? 'legacy');
+  if (wrong !== undefined) throw illegal(wrong.message);
   if (verdict !== null) saved.push(`-j ${verdict}`);
   return { ...out, saved: saved.join(' ') };
 }
