@@ -30,6 +30,7 @@ import {
   type RuleOptions,
   wholeNumber,
 } from './options.ts';
+import { checkOverwriting, type Written } from './overwrite.ts';
 import { type DualRules, loadRules } from './rules.ts';
 import { interruptible, outputStyle, ProgressBar, writeOut } from './terminal.ts';
 
@@ -160,6 +161,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   if (rules.length > 1 && options.dumpConntrack !== undefined) throw new UsageError('--dump-conntrack takes one -R');
   const captures = expandCaptures(options.read);
   checkReadOnce(captures, rules.length);
+  checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
   if (options.jobs > 1) checkShared(options, captures, rules, profile);
   if (captures.includes('-') && [...options.rules, options.rules6].includes('-'))
     throw new UsageError('standard input cannot be both the rules and the capture');
@@ -171,6 +173,14 @@ async function replay(options: ReplayOptions): Promise<number> {
   });
   return interrupted ? EXIT.interrupted : value;
 }
+
+const outputsOf = ({ verdicts, dumpConntrack }: ReplayOptions): Written[] => [
+  ...(verdicts === undefined ? [] : [{ option: '--verdicts', path: verdicts }]),
+  ...(dumpConntrack === undefined ? [] : [{ option: '--dump-conntrack', path: dumpConntrack }]),
+];
+
+const inputsOf = ({ rules, rules6, addr, route }: ReplayOptions): string[] =>
+  [...rules, rules6, addr, ...(route ?? [])].filter((path) => path !== undefined);
 
 /** Only one of them may be data on standard output. */
 function checkOutputs({ path, verdicts, dumpConntrack, format }: ReplayOptions): void {

@@ -316,6 +316,24 @@ test.each([
   expect(await replay(...args, '--jobs', '2')).toMatchObject({ code: 2, stderr: expect.stringMatching(why) });
 });
 
+test('what is read is not overwritten', async () => {
+  const rules = file('kept.v4', readFileSync(new URL(`../../${RULES}`, import.meta.url)));
+  const capture = file('kept.pcap', traffic);
+  for (const [option, path] of [
+    ['--verdicts', capture],
+    ['--dump-conntrack', rules],
+    ['--verdicts', join(folder, '.', 'kept.v4')],
+  ] as const) {
+    const { code, stderr } = await command(['replay', '-R', rules, '-r', capture, option, path]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('would overwrite');
+  }
+  expect(readFileSync(capture).equals(traffic)).toBe(true);
+  const twice = join(folder, 'twice');
+  const both = await command(['replay', '-R', rules, '-r', capture, '--verdicts', twice, '--dump-conntrack', twice]);
+  expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('both want to write') });
+});
+
 test('one Ctrl-C ends the wait for the writer of a named pipe', async () => {
   const pipe = join(folder, 'nobody-writes');
   execFileSync('mkfifo', [pipe]);
