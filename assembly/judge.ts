@@ -47,8 +47,9 @@ export function judgeSlots(slot: usize, end: usize): usize {
       continue;
     }
     const length = load<u32>(slot, FIELD_LENGTH * 4) as u64;
-    bytes += length;
     const next = runShort(short, slot, length);
+    // As in judge(): a target may have lengthened the packet.
+    bytes += load<u32>(slot, FIELD_LENGTH * 4) as u64;
     const verdict = next === NEXT_ACCEPT ? <u32>VERDICT_ACCEPT : refusal(next);
     countOutcome(slot, short & SHORT_HOOK, verdict, (short & SHORT_TRACKS) !== 0);
     if (record) closeRecord(slot, verdict, short & SHORT_HOOK, (short & SHORT_TRACKS) !== 0, next);

@@ -14,26 +14,37 @@ const PADDING: u32 = 1;
 /** A packet that has grown: IP and TCP header, and nothing behind them. */
 const GROWN: usize = memory.data(65600, 16);
 
-/** Of the packet in hand: where its TCP header is (from the IP header), how many bytes there are, and how many of them are the header. */
+/** What GROWN takes, with the option; a jumbogram has no field for its length that could grow. */
+const LONGEST_PACKET: u32 = 65575;
+
+/** Of the packet in hand: where its TCP header is (from the IP header), how many bytes it has from there on, how many of them were captured, and how many are the header. */
 let tcpAt: u32 = 0;
 let present: u32 = 0;
+let there: u32 = 0;
 let headerLength: u32 = 0;
 
 /** False when the header chain is broken. */
 function findTcp(slot: usize): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
-  const captured = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
+  const length = load<u32>(slot, FIELD_LENGTH * 4);
+  const captured = min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED));
   tcpAt = ((load<u8>(ip) as u32) & 15) << 2;
   if (load<u32>(slot, FIELD_FAMILY * 4) === 6) {
     if (!skipExtensionHeaders(ip, captured)) return false;
     tcpAt = skippedTo;
   }
-  present = captured > tcpAt ? captured - tcpAt : 0;
-  headerLength = present < HEADER ? 0 : ((load<u8>(ip + (tcpAt as usize), 12) as u32) >>> 4) << 2;
+  present = length > tcpAt ? length - tcpAt : 0;
+  there = captured > tcpAt ? captured - tcpAt : 0;
+  headerLength = there < HEADER ? 0 : ((load<u8>(ip + (tcpAt as usize), 12) as u32) >>> 4) << 2;
   return true;
 }
 
-/** A header of at least its fixed part, all of it there. */
+/** The capture ends within the header: what the rest of it says is not known. */
+function isCut(): bool {
+  return there < present && (there < HEADER || there < headerLength);
+}
+
+/** A header of at least its fixed part, all of it in the packet. */
 function isWhole(): bool {
   return headerLength >= HEADER && headerLength <= present;
 }
@@ -47,7 +58,7 @@ function optionLength(at: usize): u32 {
 /** False when the packet is dropped. */
 export function limitSegments(slot: usize, asked: u32): bool {
   if (!findTcp(slot)) return false;
-  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return true;
+  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0 || isCut()) return true;
   if (!isWhole()) return false;
   let wanted = asked;
   if (asked === MSS_CLAMP) {
@@ -66,7 +77,7 @@ export function limitSegments(slot: usize, asked: u32): bool {
     updateChecksum(tcp + 16, before, wanted, 1);
     return true;
   }
-  if (present === headerLength && headerLength < LONGEST) addSegmentSize(slot, wanted);
+  if (present === headerLength && headerLength < LONGEST && tcpAt + present <= LONGEST_PACKET) addSegmentSize(slot, wanted);
   return true;
 }
 
@@ -102,7 +113,7 @@ function addSegmentSize(slot: usize, asked: u32): void {
 /** `kinds`: a bit for each kind of option. False when the packet is dropped. */
 export function stripOptions(slot: usize, kinds: usize): bool {
   if (!findTcp(slot)) return false;
-  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return true;
+  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0 || isCut()) return true;
   if (!isWhole()) return false;
   const tcp = (load<u32>(slot, PACKET_IP) as usize) + (tcpAt as usize);
   let length: u32 = 0;

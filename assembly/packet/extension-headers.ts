@@ -61,7 +61,7 @@ function walkHeaders(slot: usize, ip: usize, next: u32, at: u32, present: u32, s
       }
       fragment = be16(ip + at + 2) & ~7;
       at += 8;
-      if (fragment !== 0 && isExtension(after)) {
+      if (finds && fragment !== 0 && isExtension(after)) {
         unparsable(slot, ip);
         return;
       }

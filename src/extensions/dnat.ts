@@ -30,7 +30,7 @@ export const DNAT: TargetExtension<NatSpec> = {
   print: (spec) => ` --to-destination ${printNatTarget(spec)}${printNatFlags(spec)}`,
   generate: (draw, pools, context) => [
     '--to-destination',
-    generateNatTarget(draw, pools, context, true),
+    generateNatTarget(draw, pools, context),
     ...generateNatFlags(draw, FLAGS),
   ],
 };

@@ -43,13 +43,7 @@ function checkPorted(all: Given, one: GivenOption, { protocol }: Builtin): void 
 }
 
 /** PORT, SERVICE, LOW-HIGH or LOW-HIGH/BASE. `shift`: no for REDIRECT; base 0 for those whose kernel structure has no room for it. */
-export function readNatPorts(
-  all: Given,
-  one: GivenOption,
-  text: string,
-  builtin: Builtin,
-  shift: 'base' | 'zero' | 'no',
-): NatPorts {
+function readNatPorts(all: Given, one: GivenOption, text: string, builtin: Builtin, shift: 'base' | 'zero' | 'no'): NatPorts {
   checkPorted(all, one, builtin);
   const wants = (got: string): Error => all.wants(one, 'PORT, SERVICE or LOW-HIGH from 0 to 65535', undefined, got);
   if (text.includes(':')) throw all.wants(one, 'LOW-HIGH', `write ${text.replace(':', '-')}`, text);
@@ -105,8 +99,21 @@ function splitTarget(all: Given, one: GivenOption, family: Family): { addresses:
   return { addresses: text.slice(open + 1, close), ports: colon < 0 ? undefined : behind.slice(colon + 1) };
 }
 
-export function printNatPorts({ low, high, base }: NatPorts): string {
+function printNatPorts({ low, high, base }: NatPorts): string {
   return `${low === high ? low : `${low}-${high}`}${base === undefined ? '' : `/${base}`}`;
+}
+
+/** `--to-ports`, of those that choose the address themselves. */
+export function readToPorts(all: Given, { builtin }: Pick<ParseContext, 'builtin'>, shift: 'zero' | 'no'): NatPorts | undefined {
+  const one = all.get('to-ports');
+  return one === undefined ? undefined : readNatPorts(all, one, textOf(one), builtin, shift);
+}
+
+export const printToPorts = ({ ports }: NatSpec): string => (ports === undefined ? '' : ` --to-ports ${printNatPorts(ports)}`);
+
+export function generateToPorts(draw: Draw, pools: Pools, protocol: number): string[] {
+  const ports = generateNatPorts(draw, pools, protocol);
+  return ports === undefined ? [] : ['--to-ports', ports];
 }
 
 /** What stands behind --to-destination or --to-source. */
@@ -123,29 +130,28 @@ export function printNatFlags({ random, randomFully, persistent }: NatSpec): str
 }
 
 /** `80`, `80-90`; rarely. Only where the protocol has ports. */
-export function generateNatPorts(draw: Draw, pools: Pools, protocol: number): string | undefined {
+function generateNatPorts(draw: Draw, pools: Pools, protocol: number): string | undefined {
   if (!PORTED.includes(protocol) || !draw.chance(0.5)) return undefined;
   const low = draw.chance(0.6) && pools.ports.length > 0 ? draw.pick(pools.ports) : draw.pick([0, 1, 1000, 65530]);
   return draw.chance() ? String(low) : `${low}-${Math.min(PORT_MAXIMUM, low + draw.pick([0, 1, 2, 10]))}`;
 }
 
-/** An address of the pool, or from one to a near one. */
-export function generateNatTarget(
-  draw: Draw,
-  pools: Pools,
-  context: { family: Family; protocol: number },
-  shifts: boolean,
-): string {
-  const { family, protocol } = context;
+/** An address of the pool. */
+export function generateNatAddress(draw: Draw, pools: Pools, family: Family): string {
   const addresses = pools.addresses.filter((text) => text.includes(':') === (family === 6) && !text.includes('/'));
-  const one = addresses.length > 0 ? draw.pick(addresses) : family === 4 ? '10.0.0.1' : '2001:db8::1';
+  return addresses.length > 0 ? draw.pick(addresses) : family === 4 ? '10.0.0.1' : '2001:db8::1';
+}
+
+/** An address of the pool, or from one to a near one. */
+export function generateNatTarget(draw: Draw, pools: Pools, { family, protocol }: { family: Family; protocol: number }): string {
+  const one = generateNatAddress(draw, pools, family);
   const words = parseAddress(one, family) ?? [];
   const other = formatAddress([...words.slice(0, -1), (((words.at(-1) ?? 0) | 3) + draw.pick([0, 0, 8])) >>> 0]);
   const address = draw.chance(0.3) ? `${one}-${other}` : one;
   const ports = generateNatPorts(draw, pools, protocol);
   if (ports === undefined) return address;
   if (draw.chance(0.2)) return `:${ports}`;
-  const shift = shifts && ports.includes('-') && draw.chance(0.4) ? `/${draw.pick([1, 22, 80, 1000])}` : '';
+  const shift = ports.includes('-') && draw.chance(0.4) ? `/${draw.pick([1, 22, 80, 1000])}` : '';
   return `${family === 6 ? `[${address}]` : address}:${ports}${shift}`;
 }
 

@@ -3,7 +3,7 @@ import { formatAddress, maskAddress, parseAddress, parseMask, prefixMask, prefix
 import type { NatSpec } from '../model/nat.ts';
 import type { TargetExtension } from './extension.ts';
 import { Given, option, textOf } from './given.ts';
-import { natSpec, natTarget } from './nat.ts';
+import { generateNatAddress, natSpec, natTarget } from './nat.ts';
 
 const specs = [option('to')];
 
@@ -28,11 +28,7 @@ export const NETMAP: TargetExtension<NatSpec> = {
   },
   print: ({ to }) => (to.kind === 'netmap' ? ` --to ${formatAddress(to.address)}/${prefixOf(to.mask)}` : ''),
   generate(draw, pools, { family }) {
-    const addresses = pools.addresses.filter((text) => text.includes(':') === (family === 6) && !text.includes('/'));
-    const lengths = family === 4 ? [32, 30, 24, 16, 0] : [128, 120, 64, 32];
-    return [
-      '--to',
-      `${addresses.length > 0 ? draw.pick(addresses) : family === 4 ? '10.0.0.1' : '2001:db8::1'}/${draw.pick(lengths)}`,
-    ];
+    const address = generateNatAddress(draw, pools, family);
+    return ['--to', `${address}/${draw.pick(family === 4 ? [32, 30, 24, 16, 0] : [128, 120, 64, 32])}`];
   },
 };

@@ -28,9 +28,5 @@ export const SNAT: TargetExtension<NatSpec> = {
     return natSpec(all, to, ports);
   },
   print: (spec) => ` --to-source ${printNatTarget(spec)}${printNatFlags(spec)}`,
-  generate: (draw, pools, context) => [
-    '--to-source',
-    generateNatTarget(draw, pools, context, true),
-    ...generateNatFlags(draw, FLAGS),
-  ],
+  generate: (draw, pools, context) => ['--to-source', generateNatTarget(draw, pools, context), ...generateNatFlags(draw, FLAGS)],
 };

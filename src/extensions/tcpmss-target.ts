@@ -3,12 +3,12 @@ import { EFFECT_TCPMSS, MSS_CLAMP } from '../abi/effects.ts';
 import { FIELD_L4_LENGTH, FIELD_LENGTH } from '../abi/fields.ts';
 import type { Match } from '../model/ruleset.ts';
 import { u16 } from '../packet/bytes.ts';
-import { skipExtensions } from '../packet/ipv6.ts';
 import { putU16, updateChecksumAt } from '../packet/rewrite.ts';
 import type { EvaluateContext, PacketView } from '../packet/view.ts';
 import type { Legality, TargetExtension } from './extension.ts';
 import { Given, option } from './given.ts';
 import type { TcpOptions } from './tcp.ts';
+import { TCP_HEADER as HEADER, tcpHeaderOf } from './tcp-header.ts';
 
 /** undefined: what the ways out and back take. */
 export interface TcpmssOptions {
@@ -19,9 +19,10 @@ const specs = [option('set-mss'), option('clamp-mss-to-pmtu', { argument: 'none'
 const MOST = 65515;
 const TCP = 6;
 const SYN = 2;
-const HEADER = 20;
 const OPTION = 4;
 const LONGEST_HEADER = 60;
+/** A jumbogram has no field for its length that could grow. */
+const LONGEST_PACKET = 65575;
 /** Of a device the host model does not know. */
 const USUAL_MTU = 1500;
 const MOST_MTU = 65535;
@@ -51,12 +52,9 @@ export const TCPMSS: TargetExtension<TcpmssOptions> = {
   legalityOf: ({ mss }) => (mss === undefined ? ROUTED : undefined),
   print: ({ mss }) => (mss === undefined ? ' --clamp-mss-to-pmtu' : ` --set-mss ${mss}`),
   evaluate({ mss }, packet, effects, context) {
-    const at = packet.family === 4 ? (packet.bytes[0]! & 15) * 4 : tcpAt6(packet);
-    if (at === undefined) return 'DROP';
-    if (packet.fragmentOffset !== 0) return 'continue';
-    const present = packet.length - at;
-    const header = present < HEADER ? 0 : (packet.bytes[at + 12]! >> 4) * 4;
-    if (header < HEADER || present < header) return 'DROP';
+    const place = tcpHeaderOf(packet);
+    if (typeof place === 'string') return place;
+    const { at, header } = place;
     const wanted = mss ?? clamped(packet, context);
     if (wanted === undefined) return 'DROP';
     const found = findOption(packet.bytes, at, header);
@@ -67,7 +65,7 @@ export const TCPMSS: TargetExtension<TcpmssOptions> = {
       putU16(bytes, found + 2, wanted);
       updateChecksumAt(bytes, at + 16, [before], [wanted]);
       effects.rewrite(bytes);
-    } else if (present === header && header < LONGEST_HEADER) {
+    } else if (packet.length === at + header && header < LONGEST_HEADER && packet.length <= LONGEST_PACKET) {
       effects.rewrite(withOption(packet, at, wanted));
     }
     return 'continue';
@@ -92,12 +90,6 @@ const asksForSyn = ({ name, options }: Match): boolean => {
   const flags = name === 'tcp' ? (options as TcpOptions).flags : undefined;
   return flags !== undefined && !flags.invert && (flags.value & SYN) !== 0;
 };
-
-/** Past extension headers; a fragment header that is not the first ends them. */
-function tcpAt6({ bytes }: PacketView): number | undefined {
-  const upper = skipExtensions(bytes);
-  return upper === 'unparsable' ? undefined : upper.offset;
-}
 
 /** What fits into the MTU of the way out and of the way back; undefined where nothing does. */
 function clamped(

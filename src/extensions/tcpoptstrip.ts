@@ -1,10 +1,10 @@
 /** `-j TCPOPTSTRIP`: TCP options become padding. Kernel: net/netfilter/xt_TCPOPTSTRIP.c. */
 import { EFFECT_TCPOPTSTRIP } from '../abi/effects.ts';
 import { parseUnsigned } from '../model/numbers.ts';
-import { skipExtensions } from '../packet/ipv6.ts';
 import { updateChecksumAt } from '../packet/rewrite.ts';
 import type { TargetExtension } from './extension.ts';
 import { Given, option, textOf } from './given.ts';
+import { TCP_HEADER as HEADER, tcpHeaderOf } from './tcp-header.ts';
 
 export interface TcpoptstripOptions {
   /** In ascending order. */
@@ -14,7 +14,6 @@ export interface TcpoptstripOptions {
 const specs = [option('strip-options')];
 const NAMES: Readonly<Record<string, number>> = { wscale: 3, mss: 2, 'sack-permitted': 4, sack: 5, timestamp: 8, md5: 19 };
 const TCP = 6;
-const HEADER = 20;
 const PADDING = 1;
 
 export const TCPOPTSTRIP: TargetExtension<TcpoptstripOptions> = {
@@ -39,14 +38,10 @@ export const TCPOPTSTRIP: TargetExtension<TcpoptstripOptions> = {
   },
   print: ({ kinds }) => (kinds.length === 0 ? '' : ` --strip-options ${kinds.join(',')}`),
   evaluate({ kinds }, packet, effects) {
-    const upper = packet.family === 4 ? { offset: (packet.bytes[0]! & 15) * 4 } : skipExtensions(packet.bytes);
-    if (upper === 'unparsable') return 'DROP';
-    if (packet.fragmentOffset !== 0) return 'continue';
-    const at = upper.offset;
-    const { bytes } = packet;
-    const header = at + HEADER > bytes.length ? 0 : (bytes[at + 12]! >> 4) * 4;
-    if (header < HEADER || at + header > bytes.length) return 'DROP';
-    const out = new Uint8Array(bytes);
+    const place = tcpHeaderOf(packet);
+    if (typeof place === 'string') return place;
+    const { at, header } = place;
+    const out = new Uint8Array(packet.bytes);
     for (let i = HEADER; i < header - 1; ) {
       const kind = out[at + i]!;
       const length = kind <= PADDING || out[at + i + 1] === 0 ? 1 : out[at + i + 1]!;

@@ -14,7 +14,7 @@ export class RuleError extends Error {
   readonly source: string | undefined;
   /** What to write instead: `en dash; write --state`. */
   readonly hint: string | undefined;
-  /** A machine-readable kind: `syntax`, `unsupported` (an extension we do not have yet), `illegal` (what iptables refuses)... */
+  /** A machine-readable kind: `syntax`, `unsupported` (an extension we do not have yet), `illegal` (what iptables refuses), `misplaced` (what it refuses for the chains that lead there)... */
   readonly kind: string;
 
   constructor(position: Position, message: string, more: { source?: string; hint?: string; kind?: string } = {}) {

@@ -41,7 +41,7 @@ export interface CaptureInfo {
 
 export interface ReplayResult {
   captures: CaptureInfo[];
-  /** All packets read; bytes are IP bytes (skb->len) of those that entered netfilter. */
+  /** All packets read; bytes are IP bytes (skb->len, as rules left them) of those that entered netfilter. */
   packets: number;
   bytes: number;
   verdicts: Record<Verdict, number>;

@@ -103,8 +103,8 @@ function checkRule(rule: Rule, hooks: Hooks, table: Table, context: Context): vo
   if (target?.kind === 'extension') uses.push([context.registry.findTarget(target.name, context.family), target]);
   for (const [extension, { options, position, assumed }] of uses) {
     if (extension === undefined || assumed !== undefined) continue;
-    const fail: Fail = (message, hint) =>
-      errorAt(context.source, position, `${extension.name}: ${message}`, { kind: 'illegal', hint });
+    const fail: Fail = (message, hint, kind = 'illegal') =>
+      errorAt(context.source, position, `${extension.name}: ${message}`, { kind, hint });
     const inverts = context.backend === 'nft' && extension.kind === 'match' && extension.isNative?.(options) === true;
     // What a module demands of its options it is asked once: by nf_tables when the rule is added, before anything is known of who calls its chain.
     const asked = context.backend === 'nft' ? hooks.own : hooks.reached;
@@ -121,7 +121,7 @@ function checkRule(rule: Rule, hooks: Hooks, table: Table, context: Context): vo
   }
 }
 
-type Fail = (message: string, hint: string) => RuleError;
+type Fail = (message: string, hint: string, kind?: string) => RuleError;
 
 function checkPlace(legality: Legality, table: Table, hooks: ReadonlySet<string> | undefined, fail: Fail): void {
   const { tables, hooks: allowed } = legality;
@@ -129,7 +129,7 @@ function checkPlace(legality: Legality, table: Table, hooks: ReadonlySet<string>
     throw fail(`not in the ${table.name} table`, `only in ${tables.join(', ')}`);
   }
   const wrong = allowed === undefined ? undefined : [...(hooks ?? [])].find((hook) => !allowed.includes(hook));
-  if (wrong !== undefined) throw fail(`cannot be reached from ${wrong}`, `only from ${allowed?.join(', ')}`);
+  if (wrong !== undefined) throw fail(`cannot be reached from ${wrong}`, `only from ${allowed?.join(', ')}`, 'misplaced');
 }
 
 /** `inverts`: ! -p will do. */

@@ -7,10 +7,8 @@ import { writePcap } from '../../src/capture/writer.ts';
 import { fillChecksum, ipPacket, udpDatagram } from '../../src/fuzz/build-packet.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
-import type { Job, OnPacket } from '../../src/model/witness.ts';
-import { engineSession } from '../../src/replay/engine-session.ts';
-import { referenceSession } from '../../src/replay/reference-session.ts';
 import { parseSave } from '../../src/syntax/index.ts';
+import { WITNESSES } from './witnesses.ts';
 
 const RULES =
   '*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -i lo -j ACCEPT\n-A OUTPUT -o lo -j ACCEPT\nCOMMIT\n';
@@ -35,13 +33,6 @@ const DOUBTED_RESET = [
   '600000000014064020010db800090001000000000000000220010db8000900000000000000000001000000005e149d9dd0783dfc50027210d8230000',
   '600000000014064020010db800090001000000000000000220010db8000900000000000000000001000000005e149da8d0783dfd50147210d8050000',
 ];
-
-const WITNESSES = [
-  ['reference', (job: Job, onPacket?: OnPacket) => referenceSession(job, { ...(onPacket && { onPacket }) })],
-  ['tree', (job: Job, onPacket?: OnPacket) => engineSession(job, { ...(onPacket && { onPacket }) })],
-  ['linear', (job: Job, onPacket?: OnPacket) => engineSession(job, { tree: false, ...(onPacket && { onPacket }) })],
-  ['debug', (job: Job, onPacket?: OnPacket) => engineSession(job, { build: 'debug', ...(onPacket && { onPacket }) })],
-] as const;
 
 // The running kernel counts two INVALID packets for one (conntrack -S), which shows in what it remembers: the second look meets the RST of the first.
 describe('an INVALID packet on lo is looked at when it leaves and when it arrives', () => {

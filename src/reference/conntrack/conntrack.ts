@@ -166,7 +166,5 @@ function protocolOf(packet: Packet): number | { invalid: number } {
   }
   const upper = ipv6.skipExtensions(packet.bytes);
   if (upper === 'unparsable') return { invalid: INVALID_HEADER_CHAIN };
-  if (upper.fragmentOffset === 0) return upper.protocol;
-  // A later fragment that goes on with another extension header: both are true, the chain is named.
-  return { invalid: packet.protocolFailure === 'none' ? INVALID_FRAGMENT : INVALID_HEADER_CHAIN };
+  return upper.fragmentOffset === 0 ? upper.protocol : { invalid: INVALID_FRAGMENT };
 }
