@@ -4,6 +4,7 @@
  */
 import type { Draw } from '../extensions/extension.ts';
 import { formatAddress } from '../model/address.ts';
+import { translates } from '../model/nat.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
 import { u16, u32 } from '../packet/bytes.ts';
 import * as ipv4 from '../packet/ipv4.ts';
@@ -16,21 +17,14 @@ import { jobOf } from './differential.ts';
 import { ETHERNET, frameOf } from './links.ts';
 import type { FuzzPacket } from './packets.ts';
 
-const TARGETS: readonly string[] = ['DNAT', 'SNAT', 'MASQUERADE', 'REDIRECT', 'NETMAP'];
 const [TCP, UDP] = [6, 17];
 const ICMP = { 4: 1, 6: 58 } as const;
 /** Echo request and reply, and an error that quotes. */
 const ECHO = { 4: [8, 0, 3], 6: [128, 129, 1] } as const;
 
-/** Some rule of the case translates. */
-const translates = ({ ruleset }: Pick<FuzzCase, 'ruleset'>): boolean =>
-  ruleset.tables.some(({ chains }) =>
-    chains.some(({ rules }) => rules.some(({ target }) => target?.kind === 'extension' && TARGETS.includes(target.name))),
-  );
-
 /** The case's packets with answers between them, where its rules translate. */
 export function withAnswers(draw: Draw, fuzzCase: FuzzCase): FuzzPacket[] {
-  if (!translates(fuzzCase)) return fuzzCase.packets;
+  if (!translates(fuzzCase.ruleset)) return fuzzCase.packets;
   let outcome: PacketOutcome | undefined;
   const reference = createReference(jobOf(fuzzCase), (one) => {
     outcome = one;

@@ -83,20 +83,12 @@ function answerOf(
 const isFragment = (bytes: Uint8Array, family: 4 | 6): boolean =>
   family === 4 ? (bytes[6]! & 0x3f) !== 0 || bytes[7] !== 0 : findUpper(bytes)?.fragment !== false;
 
-/** Targets that change bytes: test/kernel/rewrite.test.ts holds those against what leaves. */
-const REWRITING: readonly string[] = ['TTL', 'HL', 'TOS', 'DSCP', 'ECN', 'TCPMSS', 'TCPOPTSTRIP'];
-
-const rewrites = ({ tables }: RuleSet): boolean =>
-  tables.some(({ chains }) =>
-    chains.some(({ rules }) => rules.some(({ target }) => target?.kind === 'extension' && REWRITING.includes(target.name))),
-  );
-
 /**
  * Whether expectedLeft can say which bytes leave for a packet of a case. Under conntrack the last fragment stands for the packet that was put together, which leaves as such or is cut anew,
  * with an identification that the kernel draws: rules and counters are compared, bytes are not.
  */
 export const tellsWhatLeaves = (bytes: Uint8Array, { family, ruleset }: Pick<FuzzCase, 'family' | 'ruleset'>): boolean =>
-  !(isFragment(bytes, family) && needsConntrack(ruleset)) && !rewrites(ruleset);
+  !(isFragment(bytes, family) && needsConntrack(ruleset));
 
 /** What differs between a kernel and a program that was asked about `sent`: counters, ways, bytes that left, connections. */
 export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAnswer, answer: Answer): string[] {

@@ -1,5 +1,6 @@
 /** The connection tracking helpers there are in the kernel: names, and what `CT --helper` may assign them to (confirmed on 6.18). */
 import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_TFTP } from '../abi/helpers.ts';
+import { translates } from './nat.ts';
 import type { Family, RuleSet } from './ruleset.ts';
 
 const TCP = 6;
@@ -41,14 +42,19 @@ export function helperName(number: number): string {
   return known.name;
 }
 
-const TRANSLATING: readonly string[] = ['DNAT', 'SNAT', 'MASQUERADE', 'REDIRECT', 'NETMAP'];
-
 /** What is to be said of rules that give a helper to connections and translate addresses; undefined for all others. */
-export function helperNote({ family, tables }: RuleSet): string | undefined {
-  const targets = tables.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules.map(({ target }) => target)));
-  const named = (test: (name: string, options: unknown) => boolean): boolean =>
-    targets.some((target) => target?.kind === 'extension' && test(target.name, target.options));
-  const helps = named((name, options) => name === 'CT' && (options as { helper?: string } | undefined)?.helper !== undefined);
-  if (!helps || !named((name) => TRANSLATING.includes(name))) return undefined;
+export function helperNote(ruleset: RuleSet): string | undefined {
+  const { family, tables } = ruleset;
+  const helps = tables.some(({ chains }) =>
+    chains.some(({ rules }) =>
+      rules.some(
+        ({ target }) =>
+          target?.kind === 'extension' &&
+          target.name === 'CT' &&
+          (target.options as { helper?: string } | undefined)?.helper !== undefined,
+      ),
+    ),
+  );
+  if (!helps || !translates(ruleset)) return undefined;
   return `IPv${family}: what a helper reads in connections whose addresses are translated is not rewritten, nor what it expects; a kernel with nf_nat_ftp and its like does`;
 }

@@ -1,5 +1,5 @@
 /** What a rule of the nat table does with a connection: the options of DNAT, SNAT, MASQUERADE, REDIRECT and NETMAP in one shape (struct nf_nat_range2). */
-import type { Words } from './ruleset.ts';
+import type { RuleSet, Words } from './ruleset.ts';
 
 export type NatAddress =
   /** The address stays; only ports are given. */
@@ -37,3 +37,11 @@ export const NAT_NOTES = {
   redirect:
     'REDIRECT dropped packets, as the kernel does where the incoming device has no address: if it has one, say so with --addr or --local ADDRESS@DEVICE',
 } as const;
+
+const TRANSLATING: readonly string[] = ['DNAT', 'SNAT', 'MASQUERADE', 'REDIRECT', 'NETMAP'];
+
+/** Some rule translates addresses or ports. */
+export const translates = ({ tables }: RuleSet): boolean =>
+  tables.some(({ chains }) =>
+    chains.some(({ rules }) => rules.some(({ target }) => target?.kind === 'extension' && TRANSLATING.includes(target.name))),
+  );
