@@ -14,6 +14,7 @@ import {
 import { IMAGE_FLAG_CONNTRACK4, IMAGE_FLAG_CONNTRACK6, IMAGE_FLAG_FAMILY4, IMAGE_FLAG_FAMILY6 } from '../src/abi/image.ts';
 import {
   PACKET_CT_UNCONFIRMED,
+  PACKET_INVALID,
   PACKET_UNSEEN,
   PACKET_WAY,
   WAY_BROADCAST,
@@ -170,6 +171,8 @@ function operate(operation: u32, slot: usize): u32 {
     case OP_TRACK_IN:
       return track(slot, true);
     case OP_TRACK_OUT:
+      // Over lo it is the second look: the reason stands beside the state that this one gives.
+      store<u32>(slot, 0, PACKET_INVALID);
       return track(slot, false);
     case OP_NAT_DESTINATION:
       return nat(operation >>> 8, slot, false);

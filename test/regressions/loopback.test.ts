@@ -61,6 +61,43 @@ describe('an INVALID packet on lo is looked at when it leaves and when it arrive
   }
 });
 
+/** Echo request and, from the asked address, the reply: from one address of the host to another. */
+const PING = [
+  '4500001c00010000400165cc0a0900010a0901020800f64401bb0000',
+  '4500001c00010000400165cc0a0901020a0900010000fe4401bb0000',
+];
+
+// The reply is INVALID when it leaves (no connection in zone 0), and ESTABLISHED when it arrives: the state is the last one, and so is the reason.
+describe('a packet on lo that is INVALID in one zone and ESTABLISHED in the next has no reason left', () => {
+  for (const [name, start] of WITNESSES) {
+    it(name, async () => {
+      const host = buildHost({ local: ['10.9.0.1', '10.9.1.2'], in: 'eth0' });
+      const rules =
+        '*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A PREROUTING -j CT --zone 9\n-A OUTPUT -s 10.9.0.1/32 -j CT --zone 9\nCOMMIT\n';
+      const packets = PING.map((hex, i) => ({
+        time: 1_700_000_000_000_000_000n + BigInt(i) * 1_000_000n,
+        bytes: new Uint8Array(Buffer.from(hex, 'hex')),
+      }));
+      const seen: unknown[] = [];
+      const job = {
+        rules: { 4: parseSave(rules, { file: 'lo', family: 4 }) },
+        host,
+        profile: DEFAULT_PROFILE,
+        packets: { path: false },
+      };
+      const session = await start(job, ({ ctstate, reason }) => seen.push([ctstate, reason]));
+      session.startCapture('lo');
+      session.feed(writePcap(packets, 101));
+      session.endCapture();
+      expect(seen).toEqual([
+        ['NEW', undefined],
+        ['ESTABLISHED', undefined],
+      ]);
+      expect(session.result().invalid).toEqual({});
+    });
+  }
+});
+
 describe('a packet on lo in tcpdump -i any', () => {
   for (const [name, start] of WITNESSES) {
     it(name, async () => {

@@ -43,11 +43,11 @@ export class Conntrack {
   /** Gives the packet its connection and state. `verify`: it came off the wire, so checksums count. A packet that has a connection already keeps it. */
   look(packet: Packet, verify: boolean): void {
     const { tracking } = packet;
+    packet.invalidReason = '';
     if (tracking.kind === 'entry' || tracking.kind === 'untracked') return;
     const zone = tracking.kind === 'none' ? 0 : tracking.zone === 'mark' ? packet.mark & 0xffff : tracking.zone;
     const helper = tracking.kind === 'none' ? HELPER_NONE : tracking.helper;
     packet.tracking = { kind: 'none' };
-    packet.invalidReason = '';
     const reason = this.#look(packet, { profile: this.#profile, table: this.table, zone, helper, verify });
     if (reason !== INVALID_NONE) packet.invalidReason = INVALID_WORDS[reason]!;
   }
