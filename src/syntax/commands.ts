@@ -1,4 +1,5 @@
 /** What a firewall script calls besides iptables. */
+import { WRAPPER_NAMES } from './wrappers.ts';
 
 const words = (text: string): string[] => text.split(' ');
 
@@ -7,7 +8,7 @@ export const HARMLESS: ReadonlySet<string> = new Set(
   words(
     'echo printf true false : set cd sleep modprobe insmod rmmod depmod sysctl exit logger date test [ mkdir touch chmod chown rm cp mv cat grep egrep sed awk ' +
       'ip ifconfig route tc ethtool hostname uname id clear tput read umask export readonly local unset shift wait trap systemctl chkconfig update-rc.d ' +
-      'ls head tail sort wc tee column less more',
+      'ls head tail sort wc tee column less more which type man command apt apt-get aptitude dpkg yum dnf rpm apk pacman',
   ),
 );
 
@@ -33,5 +34,6 @@ export const KNOWN_COMMANDS: ReadonlySet<string> = new Set([
   ...HARMLESS,
   ...REFUSED,
   ...KEYWORDS.keys(),
-  ...words('sudo command nice service rc-service netfilter-persistent return'),
+  ...WRAPPER_NAMES,
+  ...words('service rc-service netfilter-persistent return'),
 ]);

@@ -7,11 +7,13 @@ import type { RuleError } from '../model/errors.ts';
 import { protocolName } from '../model/names.ts';
 import type { Chain, Match, Rule, Table, Target } from '../model/ruleset.ts';
 import type { Context } from './context.ts';
+import { checkDepth } from './depth.ts';
 import { errorAt } from './source.ts';
 
 /** Checks a table. Throws RuleError at the rule, match or target. */
 export function checkTable(table: Table, context: Context): void {
   const reached = reachableRules(table, context);
+  if (context.backend === 'nft') checkDepth(table, context);
   for (const chain of table.chains) {
     const own = chain.policy === null ? undefined : new Set([chain.name]);
     for (const rule of chain.rules) checkRule(rule, { reached: reached.get(rule), own }, table, context);

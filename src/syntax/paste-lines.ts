@@ -1,9 +1,10 @@
 /** What a line of a pasted text is: a rule, a command, a line of a shell script, a sentence. */
 import { KNOWN_COMMANDS } from './commands.ts';
+import { WRAPPER_NAMES } from './wrappers.ts';
 
 /** Hyphen, and what word processors make of it. */
 const DASH = '[-\\u2010-\\u2015\\u2212\\ufe58\\uff0d\\u00ad]';
-const SUDO = '(?:sudo\\s+(?:-\\S+\\s+)*)?';
+const SUDO = `(?:(?:${WRAPPER_NAMES.join('|')})\\s+(?:(?:-\\S+|\\w+=\\S*|root|\\d+[smhd]?)\\s+)*|ip\\s+netns\\s+exec\\s+\\S+\\s+)*`;
 const LETTER = '(?:[ACDEINPR]\\s|[FLSXZ](?:\\s|$))';
 const NAME =
   '(?:(?:append|check|delete|insert|replace|policy|new-chain|rename-chain)\\s|(?:flush|list|list-rules|delete-chain|zero)(?:\\s|$))';
@@ -37,6 +38,11 @@ export function startKind(text: string): Start | undefined {
   if (IS_COMMAND.test(text)) return 'command';
   return IS_SERVICE.test(text) ? 'service' : undefined;
 }
+
+const TOOL_FIRST = new RegExp(`^\\s*${SUDO}\\S+\\s+`);
+
+/** Length of the command's name, and of what runs it, in front of a rule. */
+export const commandLength = (text: string): number => TOOL_FIRST.exec(text)?.[0].length ?? 0;
 
 /** Length of the marks a mail puts in front of a quoted line. */
 export const quoteLength = (text: string): number => QUOTE.exec(text)?.[0].length ?? 0;

@@ -4,6 +4,7 @@
  */
 import { type CleanLine, CleanText, cut, joined, prefixed, rawLine, replaced, startOf, textOf } from './clean-text.ts';
 import {
+  commandLength,
   continues,
   hasNoRule,
   isSentence,
@@ -14,6 +15,7 @@ import {
   type Start,
   startKind,
 } from './paste-lines.ts';
+import { holdsCommand } from './wrappers.ts';
 
 /** One thing that was put right, maybe on many lines. */
 export interface PasteFix {
@@ -64,6 +66,8 @@ type Whole = 'dump' | 'script' | 'bare';
 class Paste {
   lines: CleanLine[];
   private readonly found = new Map<Kind, { line: number; column: number; lines: Set<number> }>();
+  /** Lines with a "#" in front of a rule. */
+  private readonly comments: CleanLine[] = [];
   private readonly prose: { line: number; column: number; count: number; first: string; last: number }[] = [];
 
   constructor(text: string) {
@@ -139,8 +143,10 @@ class Paste {
       const text = textOf(line).trim();
       const before = open === undefined ? undefined : this.lines[open];
       if (escaped) escaped = text.endsWith('\\');
-      else if (text === '' || text.startsWith('#')) open = undefined;
-      else if (isStart(text, whole)) {
+      else if (text === '' || text.startsWith('#')) {
+        open = undefined;
+        if (startKind(text.replace(/^#+\s*/, '')) !== undefined && text !== '') this.comments.push(line);
+      } else if (isStart(text, whole)) {
         open = i;
         wraps = 0;
         escaped = whole === 'script' && text.endsWith('\\');
@@ -178,9 +184,8 @@ class Paste {
       return prefixed(cut(line, blanks), 'iptables ');
     }
     if (whole !== 'dump' || start !== 'command' || textOf(line).trim() === '') return line;
-    const command = /^\s*(?:sudo\s+)?\S+\s+/.exec(textOf(line))?.[0].length ?? 0;
     this.note('extra', line);
-    return cut(line, command);
+    return cut(line, commandLength(textOf(line)));
   }
 
   private fixes(): PasteFix[] {
@@ -192,6 +197,18 @@ class Paste {
       const short = first.length > 40 ? `${first.slice(0, 40).trimEnd()}...` : first;
       const more = count > 1 ? ` and ${count - 1} more ${count === 2 ? 'line' : 'lines'}` : '';
       fixes.push({ line, column, message: `no rule: "${short}"${more}`, hint: 'only rules can be read', done: 'skipped' });
+    }
+    // Alone they are no reason to doubt a text; among other marks of a terminal the "#" may have been root's prompt.
+    const [comment] = this.comments;
+    const start = comment && startOf(comment);
+    if (fixes.length > 0 && start !== undefined) {
+      const what = this.comments.length === 1 ? 'a rule' : `rules (on ${this.comments.length} lines)`;
+      fixes.push({
+        ...start,
+        message: `${what} behind "#"`,
+        hint: 'leave the "#" out if it is a prompt',
+        done: 'read as a comment',
+      });
     }
     return fixes.sort((a, b) => a.line - b.line || a.column - b.column);
   }
@@ -205,8 +222,9 @@ function isStart(text: string, whole: Whole): boolean {
   return kind !== undefined && !(whole === 'dump' && kind === 'service');
 }
 
-/** In a script anything may be a command, so only a sentence is taken for one. */
+/** In a script anything may be a command, so only a sentence is taken for one. What may hold a rule never is. */
 function isProse(text: string, whole: Whole): boolean {
+  if (holdsCommand(text)) return false;
   if (whole === 'script') return !isShell(text) && isSentence(text);
   if (/^[:*[]/.test(text) && !isSentence(text)) return false;
   return isSentence(text) || hasNoRule(text);

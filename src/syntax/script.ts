@@ -10,6 +10,7 @@ import { readCommand } from './rules-reader.ts';
 import { FOLLOW_HINT, type ShellCommand, ShellReader, type ShellWord } from './shell.ts';
 import { errorAt, type Note, readSource, type Source, type Word } from './source.ts';
 import { applyCommand, TableState } from './state.ts';
+import { holdsRule, unwrap } from './wrappers.ts';
 
 /** A place where the script saves its rules. */
 export interface Save {
@@ -28,9 +29,16 @@ export interface ScriptResult {
 }
 
 /** Whether these succeed is not for us to know. */
-const UNCERTAIN = new Set(['[', 'test', 'grep', 'egrep', 'id', 'ls', 'ip', 'ifconfig', 'systemctl', 'read']);
+const UNCERTAIN = new Set(
+  '[ test grep egrep id ls ip ifconfig systemctl read command which type apt apt-get aptitude dpkg yum dnf rpm apk pacman'.split(
+    ' ',
+  ),
+);
+/** These print or look at words, and do not do what they say. */
+const MENTIONS = new Set('echo printf logger cat grep egrep sed awk test [ : which type man command cd'.split(' '));
 /** What stands in the notes before the name of a command that is passed over. */
 export const IGNORED = 'ignored: ';
+const NAMESPACE = 'the rules are those of network namespace';
 const INIT_SCRIPT = /^\/etc\/(?:rc\.d\/)?init\.d\/(.*)$/;
 const TOOL = /^(ip6?tables)(-legacy|-nft)?$/;
 const SAVE_TOOL = /^(ip6?tables)(-legacy|-nft)?-save$/;
@@ -89,6 +97,11 @@ class ScriptReader {
   /** What concerns both families. */
   private readonly common: Note[] = [];
   private ended = false;
+  /** Of the command at hand: the network namespace it runs in, and as whom, where that is said. */
+  private namespace = '';
+  private user: ShellWord | undefined;
+  /** The network namespace that the rules are of, once there are some. */
+  private rulesOf: string | undefined;
   /** `set -e`: the first failure ends the script. */
   private strict = false;
   /** Whether the last command succeeded; undefined: only running it could tell. */
@@ -151,16 +164,13 @@ class ScriptReader {
   }
 
   private run(command: ShellCommand): void {
-    const words = this.assignments(command.words);
+    const { words, namespace, user } = unwrap(this.assignments(command.words));
     const [first] = words;
     if (first === undefined) return;
     const rest = words.slice(1);
     const name = INIT_SCRIPT.test(first.text) ? 'service' : first.text.replace(/^.*\//, '');
-    if (name === 'sudo' || name === 'command' || name === 'nice') {
-      const inner = rest.findIndex((word) => !word.text.startsWith('-'));
-      this.run({ ...command, words: inner < 0 ? [] : rest.slice(inner) });
-      return;
-    }
+    this.namespace = namespace;
+    this.user = user;
     const matters = first.unknown !== undefined || TOOL.test(name) || SAVE_TOOL.test(name) || REFUSED.has(name);
     const wanted = command.joined === '&&' ? true : command.joined === '||' ? false : undefined;
     if (wanted !== undefined && this.status === !wanted) return;
@@ -208,6 +218,7 @@ class ScriptReader {
       this.errors.push(unknown);
       return;
     }
+    if (!this.isOurs(command)) return;
     half.context.table = 'filter';
     if (words.length === 0) {
       this.errors.push(
@@ -230,6 +241,30 @@ class ScriptReader {
       // Taking away what is not there, or making what is: the script goes on as before.
       this.failed(half, error, command, 'DXFZENC'.includes(parsed.letter) && !this.strict);
     }
+  }
+
+  /** Whether a command changes the firewall that the others before it changed, and may. */
+  private isOurs({ words }: ShellCommand): boolean {
+    const position = words[0]?.position ?? this.start();
+    const { namespace, user } = this;
+    const complain = (message: string, hint: string) =>
+      this.errors.push(errorAt(this.source, position, message, { hint, kind: 'script' }));
+    if (user !== undefined && !/^(root|#?0)$/.test(user.text)) {
+      complain(`this runs as "${user.text}", who may not change rules`, 'rules are changed by root');
+      return false;
+    }
+    this.rulesOf ??= namespace;
+    if (this.rulesOf !== namespace) {
+      const named = (name: string) => (name === '' ? 'the host' : `network namespace "${name}"`);
+      complain(
+        `this changes the firewall of ${named(namespace)}, what is before it that of ${named(this.rulesOf)}`,
+        'give the rules of one at a time',
+      );
+      return false;
+    }
+    if (namespace !== '' && !this.common.some(({ message }) => message.startsWith(NAMESPACE)))
+      this.common.push({ position, message: `${NAMESPACE} "${namespace}"` });
+    return true;
   }
 
   /** A command that fails only because of what is or is not there yet does nothing, where the script is prepared for it. */
@@ -291,8 +326,15 @@ class ScriptReader {
   private other(name: string, first: Word, rest: readonly Word[], command: ShellCommand): void {
     if (name === 'set' && rest.some((word) => /^-[a-z]*e/.test(word.text))) this.strict = true;
     if (REFUSED.has(name)) this.refuse(first, name);
+    else if (HARMLESS.has(name) && !MENTIONS.has(name) && holdsRule(textOf(rest))) this.hidden(name, first);
     else if ((name === 'exit' || name === 'return') && (command.joined === 'start' || command.joined === ';')) this.ended = true;
     else if (!HARMLESS.has(name)) this.unknown(name, first, rest);
+  }
+
+  /** A command that is not iptables, with a command of iptables in it. */
+  private hidden(name: string, first: Word): void {
+    const message = `"${name}" with a command of iptables behind it cannot be followed`;
+    this.errors.push(errorAt(this.source, first.position, message, { hint: 'write it out: iptables ...', kind: 'script' }));
   }
 
   private unknown(name: string, first: Word, rest: readonly Word[]): void {
@@ -310,10 +352,16 @@ class ScriptReader {
       );
       return;
     }
+    if (holdsRule(textOf(rest))) {
+      this.hidden(name, first);
+      return;
+    }
     const message = `${IGNORED}"${name}" is not a command that is known to load rules`;
     this.common.push({ position: first.position, message });
   }
 }
+
+const textOf = (words: readonly Word[]): string => words.map(({ text }) => text).join(' ');
 
 /** A word in the place of a command that can only be a part of a rule. */
 function lostRule(word: string): { message: string; hint: string } | undefined {

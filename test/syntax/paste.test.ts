@@ -158,6 +158,8 @@ describe('a pasted text', () => {
     ['-A INPUT -j ACCEPT\n\n-s 192.0.2.1 -j DROP\n', '3:1'],
     ['> -A INPUT -j ACCEPT\n>\n> append INPUT -p tcp -j DROP\n', '3:3'],
     ['Hello\n*filter\n-A INPUT -j DROP\niptables -t nat -A POSTROUTING -j ACCEPT\nCOMMIT\n', '4:10'],
+    ['Hi all,\nplease add this as the first: iptables -A INPUT -j DROP\niptables -A INPUT -j ACCEPT\n', '2:1'],
+    ['Add this to the top: iptables -A INPUT -j DROP\n\n-A INPUT -j ACCEPT\n', '1:1'],
   ])('what may have been a rule is never skipped: %j', (text, place) => {
     const errors = errorsOf(text, true);
     expect(errors.length).toBe(1);
@@ -167,6 +169,15 @@ describe('a pasted text', () => {
   it('a comment stays one beside commands without a prompt', () => {
     expect(rulesOf('# iptables -A INPUT -j DROP\niptables -A INPUT -j ACCEPT\n')).toEqual(['-A INPUT -j ACCEPT']);
     expect(rulesOf('Hi there,\n# iptables -A INPUT -j DROP\n-A INPUT -j ACCEPT\n')).toEqual(['-A INPUT -j ACCEPT']);
+  });
+
+  it('a "#" in front of a rule is told where it may have been a prompt', () => {
+    const text = '$ iptables -A INPUT -j ACCEPT\n# iptables -A INPUT -j DROP\n';
+    const { result } = parseRulesAll(text, { file: 'r', repair: true, family: 4 });
+    expect(result?.[4]?.notes.map(({ position, message }) => `${position.line}: ${message}`)).toEqual([
+      '1: repaired: shell prompts, left out',
+      '2: repaired: a rule behind "#", read as a comment',
+    ]);
   });
 
   it('a script with commands nobody knows stays as it is', () => {

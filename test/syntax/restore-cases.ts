@@ -6,7 +6,18 @@ export interface RestoreCase {
   text: string;
 }
 
+/** Chains c1 to c`depth`, each calling the next with -`letter`; `from`: the chain that calls c1. */
+function deep(depth: number, letter: 'j' | 'g', from = 'INPUT'): string {
+  const names = Array.from({ length: depth }, (_, i) => `c${i + 1}`);
+  const calls = names.slice(1).map((name, i) => `-A ${names[i]} -${letter} ${name}`);
+  return `*filter\n${names.map((name) => `:${name} - [0:0]`).join('\n')}\n:top - [0:0]\n-A ${from} -${letter} c1\n${calls.join('\n')}\nCOMMIT\n`;
+}
+
 const DUMPS: readonly (readonly [string, 4 | 6, string])[] = [
+  ['chains 15 deep', 4, deep(15, 'j')],
+  ['chains 16 deep', 4, deep(16, 'j')],
+  ['chains 16 deep, by goto', 4, deep(16, 'g')],
+  ['chains 20 deep that nothing calls', 6, deep(20, 'j', 'top')],
   ['no COMMIT', 4, '*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j DROP\n'],
   [
     'no COMMIT before the next table',

@@ -130,6 +130,35 @@ describe('what a script holds besides', () => {
     expect(result[6]).toBeUndefined();
   });
 
+  const wrapped = [
+    'sudo -u root -n',
+    'sudo -n FOO=1',
+    'doas -u root',
+    'env -i PATH=/sbin',
+    'nohup nice -n 5',
+    'time -p',
+    'ionice -c 3',
+    'timeout -k 5 10s',
+    'flock -w 5 /run/lock',
+    'command',
+    'ip netns exec fw',
+    'sudo ip netns exec fw env A=b',
+    'nsenter --net=/run/netns/fw',
+  ];
+  for (const wrapper of wrapped) {
+    it(`reads what "${wrapper}" runs`, () => {
+      const text = `command -v iptables >/dev/null\napt-get install -y iptables\n${wrapper} /sbin/iptables -P INPUT DROP\n`;
+      const chain = parseScript(text, { file: 'fw.sh' })[4]?.tables[0]?.chains[0];
+      expect(chain?.policy).toBe('DROP');
+    });
+  }
+
+  it('names the namespace whose rules they are', () => {
+    const notes = parseScript('ip netns exec fw iptables -F\nip netns exec fw iptables -P INPUT DROP\n', { file: 'fw.sh' })[4]
+      ?.notes;
+    expect(notes?.map(({ message }) => message)).toEqual(['the rules are those of network namespace "fw"']);
+  });
+
   const refused: [string, string, number, number, RegExp][] = [
     ['for loop', 'iptables -F\nfor p in 22 80; do\n  iptables -A INPUT -p tcp --dport $p\ndone\n', 2, 1, /loop/],
     ['while', 'while read x; do iptables -A INPUT -s $x; done < list\n', 1, 1, /loop/],
@@ -152,6 +181,13 @@ describe('what a script holds besides', () => {
       /loads other rules/,
     ],
     ['source', '. /etc/firewall.conf\n', 1, 1, /cannot be followed/],
+    ['another namespace', 'iptables -F\nip netns exec fw iptables -P INPUT DROP\n', 2, 1, /network namespace "fw".* the host/],
+    ['another user', 'sudo -u nobody iptables -F\n', 1, 1, /nobody/],
+    ['another machine', 'ssh root@fw iptables -F\n', 1, 1, /"ssh"/],
+    ['a shell', 'su -c "iptables -F"\n', 1, 1, /"su"/],
+    ['an alias', "alias ipt='iptables'\nipt -A INPUT -j DROP\n", 2, 1, /"ipt"/],
+    ['xargs', 'cat list | xargs -n1 iptables -A INPUT -j DROP -s\n', 1, 12, /"xargs"/],
+    ['a trap', "trap 'iptables -F' EXIT\n", 1, 1, /"trap"/],
     ['set -e', 'set -e\niptables -X nope\n', 2, 13, /nope/],
     ['a loop of chains', 'iptables -N a\niptables -A a -j a\niptables -A INPUT -j a\n', 2, 18, /loop/],
     ['CRLF', 'iptables -F\r\niptables -A INPUT -j DROP\r\n', 1, 12, /CRLF/],
