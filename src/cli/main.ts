@@ -81,8 +81,12 @@ function explain(error: unknown): number {
     say(`wasmtables: ${error.message}`);
     return EXIT.usage;
   }
-  if (error instanceof CaptureOpenError || isSystemError(error)) {
+  if (error instanceof CaptureOpenError) {
     say(`wasmtables: ${error.message}`);
+    return EXIT.environment;
+  }
+  if (isSystemError(error)) {
+    say(`wasmtables: ${inWords(error)}`);
     return EXIT.environment;
   }
   say(`wasmtables: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
@@ -92,6 +96,21 @@ function explain(error: unknown): number {
 
 /** Control characters of somebody's file do nothing to the terminal; columns stay where they are. */
 const printable = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, '\uFFFD');
+
+const SYSTEM_WORDS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EISDIR: 'this is a folder, not a file',
+  ENOENT: 'no such file',
+  ENOSPC: 'no room left on the device',
+  ENOTDIR: 'a part of the path is no folder',
+  EROFS: 'the file system cannot be written to',
+};
+
+/** What the system says, in words and with the file it says it about. */
+function inWords({ code = '', message, path, dest }: NodeJS.ErrnoException & { dest?: string }): string {
+  const words = SYSTEM_WORDS[code];
+  return words === undefined ? message : `${dest ?? path ?? 'standard input'}: ${words}`;
+}
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';

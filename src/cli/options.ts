@@ -1,10 +1,10 @@
 /** Options that several commands share, and how their words become the model. */
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { HostGiven } from '../model/host-build.ts';
 import { canonicalSysctl, DEFAULT_PROFILE, DEFAULT_SYSCTLS, KERNELS, type Kernel, type Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import { UsageError } from './exit.ts';
+import { readGiven } from './files.ts';
 
 export interface RuleOptions {
   rules: string[];
@@ -149,6 +149,8 @@ export function profileOf(options: ProfileOptions): Profile {
 
 /** The host flags as the model wants them; undefined when none was given (then it is guessed). */
 export function hostGiven(options: HostOptions): HostGiven | undefined {
+  if (options.forward === true && options.local !== undefined)
+    throw new UsageError('--forward says that no packet is for the host itself, --local that some are: give one of them');
   const given: HostGiven = {};
   if (options.local !== undefined) given.local = addressList(options.local);
   if (options.in !== undefined) given.in = interfaceName('--in', options.in);
@@ -173,12 +175,7 @@ function interfaceName(flag: string, name: string): string {
 }
 
 function jsonFile(flag: string, file: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${flag}: ${error instanceof Error ? error.message : error}`);
-  }
+  const text = new TextDecoder().decode(readGiven(file));
   try {
     return JSON.parse(text) as unknown;
   } catch {

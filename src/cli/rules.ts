@@ -1,13 +1,15 @@
 /** Rule files named on the command line -> rule sets. */
-import { readFileSync } from 'node:fs';
 import type { RuleError } from '../model/errors.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import { parseRulesAll } from '../syntax/index.ts';
 import { UsageError } from './exit.ts';
+import { readGiven } from './files.ts';
 import { forcedFamily, type ProfileOptions, type RuleOptions } from './options.ts';
 
 /** `backend`: whose restore loads the rules, legacy when absent; `kernel`: which kernel takes them, the latest when absent. */
 export type LoadOptions = RuleOptions & Partial<Pick<ProfileOptions, 'backend' | 'kernel'>>;
+
+const NO_TABLES = 'there are no rules in it: every packet is accepted';
 
 export type DualRules = Partial<Record<Family, RuleSet>>;
 
@@ -22,14 +24,9 @@ export class RuleFileError extends Error {
   }
 }
 
-/** The text of a file, or of standard input for `-`. */
+/** The text of a file, or of standard input for `-`. Throws what the system says when it cannot be read. */
 export function readText(path: string): string {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(path === '-' ? 0 : path);
-  } catch (error) {
-    throw new UsageError(`${path}: cannot read the rules: ${error instanceof Error ? error.message : error}`);
-  }
+  const bytes = readGiven(path);
   if (bytes.includes(0)) throw new UsageError(`${path}: this is no text; rules go with -R, captures with -r`);
   return new TextDecoder().decode(bytes);
 }
@@ -61,6 +58,9 @@ function parseFile(path: string, family: Family | undefined, options: LoadOption
   const rules: DualRules = {};
   if (result[4] !== undefined) rules[4] = result[4];
   if (result[6] !== undefined) rules[6] = result[6];
+  for (const half of [rules[4], rules[6]]) {
+    if (half?.tables.length === 0) half.notes.push({ position: { file: half.file, line: 1, column: 1 }, message: NO_TABLES });
+  }
   if (rules[4] === undefined && rules[6] === undefined) throw new UsageError(`${path}: no rules in it`);
   return rules;
 }

@@ -169,17 +169,26 @@ const U32_MAXIMUM = 0xffff_ffff;
 const MTU_MAXIMUM = 0x7fff_ffff;
 
 function readAddresses(host: Host, json: unknown): void {
-  for (const entry of entries(json, '--addr')) {
+  const list = entries(json, '--addr').filter((entry) => Object.keys(entry).length > 0);
+  if (!list.some((entry) => entry.addr_info !== undefined)) {
+    throw new HostError('--addr: no "addr_info" in it, so no address; make it with "ip -j addr"');
+  }
+  for (const entry of list) {
     const name = text(entry, 'ifname', '--addr');
-    if (name === undefined) continue;
+    if (name === undefined) throw new HostError(`--addr: an entry without "ifname": ${shown(entry)}`);
     const device = interfaceNamed(host, name);
     if (name === 'lo') device.addresses = [];
-    const mac = macOf(text(entry, 'address', '--addr'));
+    const link = text(entry, 'address', '--addr');
+    const mac = macOf(link);
+    if (link !== undefined && mac === undefined && entry.link_type === 'ether') {
+      throw new HostError(`--addr: ${name}: "address" wants six bytes in hex, got ${shown(link)}`);
+    }
     if (mac !== undefined && entry.link_type !== 'loopback' && name !== 'lo') device.mac = mac;
     const mtu = number(entry, 'mtu', MTU_MAXIMUM, '--addr');
     if (mtu !== undefined) device.mtu = mtu;
-    const infos: unknown[] = Array.isArray(entry.addr_info) ? entry.addr_info : [];
-    for (const info of infos) readAddress(device, info);
+    const infos = entry.addr_info ?? [];
+    if (!Array.isArray(infos)) throw new HostError(`--addr: ${name}: "addr_info" wants a list, got ${shown(infos)}`);
+    for (const info of infos as unknown[]) readAddress(device, info);
   }
 }
 
@@ -193,7 +202,11 @@ function readAddress(device: HostInterface, info: unknown): void {
   if (address === undefined || prefix === undefined) {
     throw new HostError(`--addr: ${device.name}: cannot read the address ${JSON.stringify(entry.local)}/${entry.prefixlen}`);
   }
-  const broadcast = family === 4 ? parseAddress(text(entry, 'broadcast', '--addr') ?? '', 4) : undefined;
+  const broadcastText = family === 4 ? text(entry, 'broadcast', '--addr') : undefined;
+  const broadcast = broadcastText === undefined ? undefined : parseAddress(broadcastText, 4);
+  if (broadcastText !== undefined && broadcast === undefined) {
+    throw new HostError(`--addr: ${device.name}: cannot read the broadcast address ${shown(broadcastText)}`);
+  }
   device.addresses.push({ family, address, prefix, ...(broadcast === undefined ? {} : { broadcast }) });
 }
 

@@ -60,11 +60,8 @@ test.each([
   [['replay', '-R', RULES, '-r', CAPTURE, '--in', 'a/b'], /--in wants/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--addr', RULES], /not JSON/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--addr', 'package.json'], /addr/],
-  [['replay', '-R', RULES, '-r', CAPTURE, '--route', 'no-such-file'], /no-such-file/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--path'], /--path goes with/],
   [['replay', '-R', RULES, '-R', RULES, '-r', CAPTURE, '--path', '--verdicts', 'x'], /--path takes one -R/],
-  [['replay', '-R', 'no-such-rules', '-r', CAPTURE], /no-such-rules/],
-  [['replay', '-R', 'pcaps', '-r', CAPTURE], /pcaps/],
   [['replay', '-R', RULES, '-R', RULES, '-r', '-'], /standard input/],
   [['replay', '-R', '-', '-r', '-'], /standard input/],
   [['replay', '-R', RULES, '-R', RULES, '-r', CAPTURE, '--format', 'iptables-save'], /one -R/],
@@ -94,11 +91,21 @@ test('rules with errors: every one with its place, line and caret', async () => 
 });
 
 test.each([
+  [['replay', '-R', RULES, '-r', CAPTURE, '--route', 'no-such-file'], /no-such-file: no such file/],
+  [['replay', '-R', 'no-such-rules', '-r', CAPTURE], /no-such-rules: no such file/],
+  [['replay', '-R', 'pcaps', '-r', CAPTURE], /pcaps: this is a folder/],
+])('rules and hosts that cannot be opened are 4 too: %j', async (args, why) => {
+  const { code, stdout, stderr } = await command(args);
+  expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+  expect(stderr).toMatch(why);
+});
+
+test.each([
   [['-r', 'no-such-capture.pcap'], /no-such-capture/],
   [['-r', join(folder)], /no captures/],
   [['-r', 'pcaps/*/nothing-*.pcap'], /no such/],
   [['-r', CAPTURE, '--verdicts', '/no/such/folder/verdicts'], /no\/such/],
-  [['-r', CAPTURE, '--verdicts', folder], /EISDIR/],
+  [['-r', CAPTURE, '--verdicts', folder], /: this is a folder, not a file/],
 ])('what cannot be opened is 4: %j', async (args, why) => {
   const { code, stdout, stderr } = await replay(...args);
   expect({ code, stdout }).toEqual({ code: 4, stdout: '' });

@@ -137,16 +137,25 @@ test('files that are not what they are given for', async () => {
     [['-R', good, '-r', '/dev/null'], 3, /^$/],
     [['-R', good, '-r', noise], 3, /^$/],
     [['-R', noise, '-r', capture], 2, /no text; rules go with -R/],
-    [['-R', folder, '-r', capture], 2, /cannot read the rules: EISDIR/],
+    [['-R', folder, '-r', capture], 4, /: this is a folder, not a file/],
+    [['-R', join(folder, 'none.v4'), '-r', capture], 4, /none\.v4: no such file/],
     [['-R', long, '-r', capture], 2, /:2:1: line of more than 10239 bytes/],
     [['-R', good, '--rules6', noise, '-r', capture], 2, /no text/],
     [['-R', good, '--rules6', good, '-r', capture], 2, /"icmp" is for IPv4/],
     [['-R', good, '-r', capture, '--addr', broken], 2, /--addr: .* is not JSON/],
     [['-R', good, '-r', capture, '--addr', wrong], 2, /--addr: entry 1 wants an object, got null/],
+    [['-R', good, '-r', capture, '--addr', put('link.json', '[{"ifname":"eth0","mtu":1500}]')], 2, /no "addr_info"/],
+    [['-R', good, '-r', capture, '--addr', put('nameless.json', '[{"addr_info":[]}]')], 2, /without "ifname"/],
+    [
+      ['-R', good, '-r', capture, '--addr', put('text.json', '[{"ifname":"eth0","addr_info":"x"}]')],
+      2,
+      /eth0: "addr_info" wants a list/,
+    ],
     [['-R', good, '-r', capture, '--route', wrong], 2, /--route: entry 1 wants an object, got null/],
-    [['-R', good, '-r', capture, '--route', folder], 2, /--route: EISDIR/],
+    [['-R', good, '-r', capture, '--route', folder], 4, /: this is a folder, not a file/],
     [['-R', good, '-r', join(folder, 'none.pcap')], 4, /no such file/],
-    [['-R', good, '-r', capture, '--verdicts', folder], 4, /EISDIR/],
+    [['-R', good, '-r', capture, '--verdicts', folder], 4, /: this is a folder, not a file/],
+    [['-R', good, '-r', capture, '--forward', '--local', '192.0.2.1'], 2, /--forward .* --local/],
   ];
   for (const [args, code, said] of cases) {
     const ran = await command(['replay', '--format', 'json', ...args]);
