@@ -27,6 +27,8 @@ export class RuleFileError extends Error {
 /** The text of a file, or of standard input for `-`. Throws what the system says when it cannot be read. */
 export function readText(path: string): string {
   const bytes = readGiven(path);
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
+    throw new UsageError(`${path}: this is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)`);
   if (bytes.includes(0)) throw new UsageError(`${path}: this is no text; rules go with -R, captures with -r`);
   return new TextDecoder().decode(bytes);
 }

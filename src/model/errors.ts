@@ -31,9 +31,23 @@ export class RuleError extends Error {
     const { file, line, column } = this.position;
     const out = [`${file}:${line}:${column}: ${this.message}`];
     if (this.source !== undefined) {
-      out.push(`  ${this.source}`, `  ${' '.repeat(Math.max(0, column - 1))}^`);
+      const { text, caret } = excerpt(this.source, column - 1);
+      out.push(`  ${text}`, `  ${' '.repeat(caret)}^`);
     }
     if (this.hint !== undefined) out.push(`  hint: ${this.hint}`);
     return out.join('\n');
   }
+}
+
+/** Characters of a line that are shown, and how many of them in front of the place when the line is longer. */
+const SHOWN = 200;
+const SHOWN_BEFORE = 120;
+
+/** The part of a line around offset `at`, and where that is in it. */
+function excerpt(line: string, at: number): { text: string; caret: number } {
+  const place = Math.max(0, at);
+  if (line.length <= SHOWN) return { text: line, caret: place };
+  const from = Math.min(Math.max(0, place - SHOWN_BEFORE), Math.max(0, line.length - SHOWN));
+  const [head, tail] = [from > 0 ? '... ' : '', from + SHOWN < line.length ? ' ...' : ''];
+  return { text: `${head}${line.slice(from, from + SHOWN)}${tail}`, caret: head.length + place - from };
 }

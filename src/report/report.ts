@@ -81,9 +81,9 @@ export function buildReport({ rules, host, profile, result, seconds }: ReportInp
     netfilter: { packets: result.packets - sum(result.unseen), bytes: result.bytes },
     verdicts: { ...result.verdicts },
     hooks: result.hooks,
-    unseen: result.unseen,
-    stack: result.stack,
-    invalid: result.invalid,
+    unseen: mostFirst(result.unseen),
+    stack: mostFirst(result.stack),
+    invalid: mostFirst(result.invalid),
     ctstates: result.ctstates,
     tables: reportTables(primary, result.counters[family]),
     evaluations: result.evaluations,
@@ -102,6 +102,10 @@ export function buildReport({ rules, host, profile, result, seconds }: ReportInp
   }
   return report;
 }
+
+/** The same in whatever order the witness counted them. */
+const mostFirst = (counts: Readonly<Record<string, number>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(counts).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)));
 
 /** What a capture taken on a host with an offloading NIC, or with a short snaplen, looks like: the kernel would not have seen it so. */
 function offloadNotes(profile: Profile, { unseen, invalid }: ReplayResult): string[] {

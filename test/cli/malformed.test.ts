@@ -128,6 +128,7 @@ test('files that are not what they are given for', async () => {
     'noise',
     Uint8Array.from({ length: 5000 }, (_, index) => (index * 167) & 255),
   );
+  const wide = put('wide.v4', Buffer.from('\ufeff*filter\n-A INPUT -j DROP\nCOMMIT\n', 'utf16le'));
   const broken = put('broken.json', '[{"ifname":');
   const wrong = put('wrong.json', '[null]');
   const long = put('long.rules', `*filter\n-A INPUT -m comment --comment ${'x'.repeat(3_000_000)}\nCOMMIT\n`);
@@ -136,6 +137,7 @@ test('files that are not what they are given for', async () => {
     [['-R', good, '-r', empty], 3, /^$/],
     [['-R', good, '-r', '/dev/null'], 3, /^$/],
     [['-R', good, '-r', noise], 3, /^$/],
+    [['-R', wide, '-r', capture], 2, /UTF-16; save it as UTF-8/],
     [['-R', noise, '-r', capture], 2, /no text; rules go with -R/],
     [['-R', folder, '-r', capture], 4, /: this is a folder, not a file/],
     [['-R', join(folder, 'none.v4'), '-r', capture], 4, /none\.v4: no such file/],

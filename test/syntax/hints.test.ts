@@ -100,3 +100,23 @@ describe('errors say the word that was written', () => {
     expect(complaint('-p tcp --source-port 80,443').hint).toBe('for a list write -m multiport --source-ports 80,443');
   });
 });
+
+describe('the line beside an error', () => {
+  const at = (text: string) => {
+    const [error] = parseRulesAll(text, { file: 'r', family: 4 }).errors;
+    const [, line = '', caret = ''] = error?.format().split('\n') ?? [];
+    return { line, under: line.slice(caret.indexOf('^')) };
+  };
+
+  it('is shown as it is, with a caret under the place', () => {
+    expect(at('-A INPUT -j ACCEPT --nope 3\n').under).toBe('--nope 3');
+  });
+
+  it('is cut around the place when it is long', () => {
+    const long = `-A INPUT -m comment --comment ${'x'.repeat(150)} --nope ${'y'.repeat(500)}\n`;
+    const { line, under } = at(long);
+    expect(line.length).toBeLessThan(220);
+    expect(under).toMatch(/^--nope y+ \.\.\.$/);
+    expect(line).toMatch(/^ {2}\.\.\. x+ --nope/);
+  });
+});
