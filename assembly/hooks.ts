@@ -11,7 +11,14 @@ import {
   FIELD_TTL,
   PACKET_BROADCAST,
 } from '../src/abi/fields.ts';
-import { IMAGE_FLAG_CONNTRACK4, IMAGE_FLAG_CONNTRACK6, IMAGE_FLAG_FAMILY4, IMAGE_FLAG_FAMILY6 } from '../src/abi/image.ts';
+import {
+  IMAGE_FLAG_CONNTRACK4,
+  IMAGE_FLAG_CONNTRACK6,
+  IMAGE_FLAG_DEFRAGMENT4,
+  IMAGE_FLAG_DEFRAGMENT6,
+  IMAGE_FLAG_FAMILY4,
+  IMAGE_FLAG_FAMILY6,
+} from '../src/abi/image.ts';
 import {
   PACKET_CT_UNCONFIRMED,
   PACKET_INVALID,
@@ -82,7 +89,7 @@ export function planHooks(): void {
 
 /** A decoded and routed packet: marks it where defragmentation has to look at it before its way begins. */
 export function deferFragment(slot: usize): void {
-  const wanted = load<u32>(slot, FIELD_FAMILY * 4) === 6 ? <u32>IMAGE_FLAG_CONNTRACK6 : <u32>IMAGE_FLAG_CONNTRACK4;
+  const wanted = load<u32>(slot, FIELD_FAMILY * 4) === 6 ? <u32>IMAGE_FLAG_DEFRAGMENT6 : <u32>IMAGE_FLAG_DEFRAGMENT4;
   if ((flags & wanted) === 0 || load<u32>(slot, PACKET_UNSEEN) !== 0 || !mayBeFragment(slot)) return;
   store<u32>(slot, load<u32>(slot, PACKET_WAY) | WAY_FRAGMENT, PACKET_WAY);
 }

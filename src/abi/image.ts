@@ -51,6 +51,9 @@ export const IMAGE_FLAG_FAMILY4 = 1;
 export const IMAGE_FLAG_FAMILY6 = 2;
 export const IMAGE_FLAG_CONNTRACK4 = 4;
 export const IMAGE_FLAG_CONNTRACK6 = 8;
+/** Fragments are put together before all tables: with conntrack, or for a match that wants it. */
+export const IMAGE_FLAG_DEFRAGMENT4 = 16;
+export const IMAGE_FLAG_DEFRAGMENT6 = 32;
 
 export const ROPE_EVENT = 0x80000000;
 

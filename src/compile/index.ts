@@ -13,7 +13,7 @@ import { encodeConntrack } from './conntrack.ts';
 import { encodeHost } from './host.ts';
 import { assembleImage } from './image.ts';
 import { buildInterfaces, type InterfaceTable } from './interfaces.ts';
-import { needsConntrack, normalise } from './normalise.ts';
+import { needsConntrack, normalise, wantsWholePackets } from './normalise.ts';
 import type { PlainTable } from './plain.ts';
 import { share } from './share.ts';
 import { compileWalks } from './walks.ts';
@@ -128,7 +128,9 @@ function flagsOf(rulesets: readonly RuleSet[]): number {
   let flags = 0;
   for (const rules of rulesets) {
     flags |= rules.family === 4 ? abi.IMAGE_FLAG_FAMILY4 : abi.IMAGE_FLAG_FAMILY6;
-    if (needsConntrack(rules)) flags |= rules.family === 4 ? abi.IMAGE_FLAG_CONNTRACK4 : abi.IMAGE_FLAG_CONNTRACK6;
+    const tracks = needsConntrack(rules);
+    if (tracks) flags |= rules.family === 4 ? abi.IMAGE_FLAG_CONNTRACK4 : abi.IMAGE_FLAG_CONNTRACK6;
+    if (tracks || wantsWholePackets(rules)) flags |= rules.family === 4 ? abi.IMAGE_FLAG_DEFRAGMENT4 : abi.IMAGE_FLAG_DEFRAGMENT6;
   }
   return flags;
 }

@@ -103,3 +103,18 @@ export function needsConntrack(rules: RuleSet): boolean {
     return typeof needs === 'function' ? needs(target.options) : needs === true;
   });
 }
+
+/** True when some rule makes the kernel put fragments together without conntrack: nf_defrag_ipv4_enable, nf_defrag_ipv6_enable. */
+export function wantsWholePackets(rules: RuleSet): boolean {
+  const wants = (name: string, target: boolean): boolean =>
+    (target ? findTarget(name, rules.family) : findMatch(name, rules.family))?.needsDefragmentation === true;
+  return rules.tables.some(({ chains }) =>
+    chains.some((chain) =>
+      chain.rules.some(
+        ({ matches, target }) =>
+          matches.some((match) => match.assumed === undefined && wants(match.name, false)) ||
+          (target?.kind === 'extension' && target.assumed === undefined && wants(target.name, true)),
+      ),
+    ),
+  );
+}

@@ -1,11 +1,11 @@
-/** `-m bpf --bytecode`: a classic BPF program over the IP packet. Kernel: net/netfilter/xt_bpf.c. Programs pinned in a file system are not supported. */
+/** `-m bpf --bytecode`: a classic BPF program over the IP packet. Kernel: net/netfilter/xt_bpf.c. What a file system holds (--object-pinned) no rule tells, so it is refused. */
 import { SPECIAL_BPF } from '../abi/special.ts';
 import { type Instruction, readProgram, refusal, runProgram } from './bpf-program.ts';
 import type { MatchExtension } from './extension.ts';
 import { Given, option, textOf } from './given.ts';
 
 const EXAMPLE = '--bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0" (nfbpf_compile writes it)';
-const specs = [option('bytecode')];
+const specs = [option('bytecode'), option('object-pinned')];
 
 export const bpf: MatchExtension<readonly Instruction[]> = {
   name: 'bpf',
@@ -16,6 +16,13 @@ export const bpf: MatchExtension<readonly Instruction[]> = {
 
   parse(given, context) {
     const all = new Given('bpf', specs, given, context);
+    all.exclusive(['bytecode', 'object-pinned']);
+    const pinned = all.get('object-pinned');
+    if (pinned !== undefined)
+      throw context.error('bpf: --object-pinned names a program that the rule does not hold', {
+        at: pinned.position,
+        kind: 'unsupported',
+      });
     const one = all.need('bytecode', EXAMPLE);
     const program = readProgram(textOf(one));
     if (typeof program === 'string') throw all.wants(one, program, `for example ${EXAMPLE}`);

@@ -81,6 +81,8 @@ interface ExtensionBase<O> {
   options: readonly OptionSpec[];
   /** One line for the support table in the README. */
   about: string;
+  /** True when a rule with it makes the kernel put fragments together before all tables, as conntrack does, which not every such rule brings. */
+  needsDefragmentation?: boolean;
   legality?: Legality;
   /** What these options demand beyond `legality` (addrtype --limit-iface-out, REJECT --reject-with tcp-reset); undefined: nothing more. */
   legalityOf?(options: O): Legality | undefined;

@@ -5,6 +5,7 @@ import { ah } from './ah.ts';
 import { ah6 } from './ah6.ts';
 import { AUDIT } from './audit.ts';
 import { bpf } from './bpf.ts';
+import { cgroup } from './cgroup.ts';
 import { CHECKSUM } from './checksum-target.ts';
 import { CLASSIFY } from './classify.ts';
 import { comment } from './comment.ts';
@@ -34,8 +35,11 @@ import { HL } from './hl-target.ts';
 import { icmp } from './icmp.ts';
 import { icmp6 } from './icmp6.ts';
 import { IDLETIMER } from './idletimer.ts';
+import { ipcomp } from './ipcomp.ts';
 import { iprange } from './iprange.ts';
 import { ipv6header } from './ipv6header.ts';
+import { ipvs } from './ipvs.ts';
+import { LED } from './led.ts';
 import { length } from './length.ts';
 import { limit } from './limit.ts';
 import { LOG } from './log.ts';
@@ -46,9 +50,11 @@ import { MASQUERADE } from './masquerade.ts';
 import { mh } from './mh.ts';
 import { multiport } from './multiport.ts';
 import { NETMAP } from './netmap.ts';
+import { nfacct } from './nfacct.ts';
 import { NFLOG } from './nflog.ts';
 import { NFQUEUE } from './nfqueue.ts';
 import { NOTRACK } from './notrack.ts';
+import { osf } from './osf.ts';
 import { owner } from './owner.ts';
 import { physdev } from './physdev.ts';
 import { pkttype } from './pkttype.ts';
@@ -61,6 +67,7 @@ import { REJECT } from './reject.ts';
 import { rt } from './rt.ts';
 import { sctp } from './sctp.ts';
 import { SNAT } from './snat.ts';
+import { socket } from './socket.ts';
 import { srh } from './srh.ts';
 import { state } from './state.ts';
 import { statistic } from './statistic.ts';
@@ -132,6 +139,12 @@ const matches = [
   devgroup,
   cpu,
   bpf,
+  ipcomp,
+  cgroup,
+  socket,
+  nfacct,
+  ipvs,
+  osf,
 ];
 const targets = [
   DNAT,
@@ -161,6 +174,7 @@ const targets = [
   ECN,
   TCPMSS,
   TCPOPTSTRIP,
+  LED,
 ];
 
 export const extensions: readonly Extension[] = [...matches, ...targets];

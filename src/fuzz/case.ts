@@ -6,7 +6,7 @@ import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
-import { needsConntrack } from '../reference/tables.ts';
+import { gathersFragments } from '../reference/tables.ts';
 import { parseSaveAll } from '../syntax/index.ts';
 import { withAnswers } from './answers.ts';
 import { boundariesOf } from './boundaries.ts';
@@ -90,7 +90,7 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   };
   const topology = draw.pick(['host', 'forward'] as const);
   // The bench sends the host's packets by a socket of root's, of which a capture tells nothing.
-  const without = [...WITHOUT[options.judge], ...(software || topology === 'forward' ? [] : ['owner'])];
+  const without = [...WITHOUT[options.judge], ...(software || topology === 'forward' ? [] : ['owner', 'cgroup'])];
   const only = options.only ?? (options.judge === 'virtual' ? ON_THE_CLOCK : undefined);
   const features = drawFeatures(draw, family, only, without, EVERYWHERE[options.judge]);
   const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology], options.judge), family);
@@ -121,8 +121,8 @@ function drawTraffic(
   { protocols, gentle }: Pick<RuleFeatures, 'protocols' | 'gentle'>,
 ): TrafficFeatures {
   const software = judge === 'software';
-  // Where no rule brings conntrack, a kernel still puts fragments together before INPUT; the others do not.
-  const fragments = software || topology === 'forward' || needsConntrack(ruleset);
+  // Where no rule brings defragmentation, a kernel still puts fragments together before INPUT; the others do not.
+  const fragments = software || topology === 'forward' || gathersFragments(ruleset);
   return {
     topology,
     gentle,

@@ -19,7 +19,7 @@ import type { Profile } from '../model/profile.ts';
 import type { RuleSet } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
 import { findUpper } from '../packet/ipv6.ts';
-import { needsConntrack } from '../reference/tables.ts';
+import { gathersFragments } from '../reference/tables.ts';
 import { captureOf, type FuzzCase } from './case.ts';
 import type { Answer } from './differential.ts';
 import { listingDifferences } from './listing.ts';
@@ -88,7 +88,7 @@ const isFragment = (bytes: Uint8Array, family: 4 | 6): boolean =>
  * with an identification that the kernel draws: rules and counters are compared, bytes are not.
  */
 export const tellsWhatLeaves = (bytes: Uint8Array, { family, ruleset }: Pick<FuzzCase, 'family' | 'ruleset'>): boolean =>
-  !(isFragment(bytes, family) && needsConntrack(ruleset));
+  !(isFragment(bytes, family) && gathersFragments(ruleset));
 
 /** What differs between a kernel and a program that was asked about `sent`: counters, ways, bytes that left, connections. */
 export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAnswer, answer: Answer): string[] {

@@ -9,11 +9,11 @@ import { rulePools } from './pools.ts';
 /** Whom a case is for: software takes everything; the running kernel has its own clock; kernels on the capture's clock take pauses and limits too. */
 export type Judge = 'software' | 'kernel' | 'virtual';
 
-/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock; TEE's copies count; AUDIT tells the machine's own log; which processor works is the bench's choice. */
+/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock; TEE's copies count; AUDIT tells the machine's own log; which processor works is the bench's choice; IPVS, LED and the objects of nfacct are not there. */
 export const WITHOUT: Record<Judge, readonly string[]> = {
   software: [],
-  kernel: ['limit', 'NFLOG', 'TEE', 'AUDIT', 'cpu'],
-  virtual: ['NFLOG', 'TEE', 'AUDIT'],
+  kernel: ['limit', 'NFLOG', 'TEE', 'AUDIT', 'cpu', 'ipvs', 'LED', 'nfacct'],
+  virtual: ['NFLOG', 'TEE', 'AUDIT', 'ipvs', 'LED', 'nfacct'],
 };
 
 export interface RuleFeatures {
@@ -44,6 +44,7 @@ const PROTOCOL_WORDS: Record<number, string> = {
   50: 'esp',
   51: 'ah',
   33: 'dccp',
+  108: 'ipcomp',
   135: 'mobility-header',
 };
 /** Protocols multiport takes. */

@@ -32,7 +32,7 @@ import { checkPrestack } from './prestack.ts';
 import { randomNumbers } from './random.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
-import { loadRules, needsConntrack, prepareTables, turnedOn } from './tables.ts';
+import { gathersFragments, loadRules, needsConntrack, prepareTables, turnedOn } from './tables.ts';
 import type { WalkResult } from './walk.ts';
 import { arrivalDevice, type Course, chooseWay, departureDevice, routedDevice } from './way.ts';
 
@@ -113,9 +113,10 @@ export class Interpreter {
       const tables = prepareTables(rules);
       loadRules(rules, { profile: job.profile, shared: this.#plain.shared, family });
       const brought = needsConntrack(rules)
-        ? { conntrack: this.conntrack, defragmenter: defragmenterFor(family, job.profile), nat: tables.has('nat') ? nat : null }
-        : { conntrack: null, defragmenter: null, nat: null };
-      this.families.set(family, { tables, ...brought });
+        ? { conntrack: this.conntrack, nat: tables.has('nat') ? nat : null }
+        : { conntrack: null, nat: null };
+      const defragmenter = gathersFragments(rules) ? defragmenterFor(family, job.profile) : null;
+      this.families.set(family, { tables, defragmenter, ...brought });
     }
   }
 

@@ -133,6 +133,16 @@ export function needsConntrack(rules: RuleSet): boolean {
   return rules.tables.some((table) => table.chains.some((chain) => chain.rules.some(byRule)));
 }
 
+/** True when loading these rules makes the kernel put fragments together before all tables. */
+export function gathersFragments(rules: RuleSet): boolean {
+  const gathers = (use: { assumed?: unknown }, extension: MatchExtension | TargetExtension | undefined): boolean =>
+    use.assumed === undefined && extension?.needsDefragmentation === true;
+  const byRule = ({ matches, target }: Rule): boolean =>
+    matches.some((match) => gathers(match, findMatch(match.name, rules.family))) ||
+    (target?.kind === 'extension' && gathers(target, findTarget(target.name, rules.family)));
+  return needsConntrack(rules) || rules.tables.some(({ chains }) => chains.some((chain) => chain.rules.some(byRule)));
+}
+
 /** What loading these rules turns on in conntrack, for connections of all families. */
 export function turnedOn(rules: RuleSet): TurnedOn[] {
   const matches = rules.tables.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules.flatMap((rule) => rule.matches)));

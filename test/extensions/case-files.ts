@@ -1,4 +1,4 @@
-/** The case files: `rule words;saved form or =;OK|FAIL[;legacy]`, with `:FAMILIES TABLE CHAIN` lines that set where the rules stand. */
+/** The case files: `rule words;saved form or =;OK|FAIL[;legacy|;read]`, with `:FAMILIES TABLE CHAIN` lines that set where the rules stand. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,8 @@ export interface Case {
   saved: string | undefined;
   /** Only iptables-legacy is asked: nft prints or accepts otherwise. */
   legacyOnly: boolean;
+  /** The tool is only asked whether it reads the rule: not every kernel has what it is about. */
+  readOnly: boolean;
 }
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), 'cases');
@@ -47,6 +49,7 @@ function readCaseFile(file: string): Case[] {
         words,
         saved: verdict === 'FAIL' ? undefined : saved === '=' ? words : saved,
         legacyOnly: note === 'legacy',
+        readOnly: note === 'read',
       });
     }
   }
