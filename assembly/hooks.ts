@@ -22,6 +22,7 @@ import {
 import {
   PACKET_CT_UNCONFIRMED,
   PACKET_INVALID,
+  PACKET_STACK,
   PACKET_UNSEEN,
   PACKET_WAY,
   WAY_BROADCAST,
@@ -32,7 +33,8 @@ import {
   WAY_LOST_FORWARD,
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
-import { NEXT_ACCEPT, NEXT_DROP, NEXT_LOST, NEXT_RESET } from '../src/abi/program.ts';
+import { NEXT_ACCEPT, NEXT_LOST, NEXT_RESET } from '../src/abi/program.ts';
+import { STACK_TABLE_FULL } from '../src/abi/reasons.ts';
 import { beginCopy, copying, endCopy } from './broadcast.ts';
 import { runWalk } from './classify/walk.ts';
 import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn, conntrackReset, helpPacket } from './conntrack/index';
@@ -153,7 +155,7 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   // Packets come and go as by chance: no branch.
   store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
   const goesOn = (short & SHORT_TRACKS) === 0 || conntrackIn(slot, (short & SHORT_ARRIVES) !== 0);
-  const verdict = goesOn ? runWalk(short >>> SHORT_WALK_SHIFT, slot, bytes) : <u32>NEXT_DROP;
+  const verdict = goesOn ? runWalk(short >>> SHORT_WALK_SHIFT, slot, bytes) : noRoom(slot);
   if (verdict === NEXT_RESET) reset(slot);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
     if (verdict === NEXT_ACCEPT) conntrackConfirm(slot);
@@ -216,8 +218,15 @@ function operate(operation: u32, slot: usize): u32 {
 }
 
 function track(slot: usize, arriving: bool): u32 {
+  if (!conntrackIn(slot, arriving)) return noRoom(slot);
   looked = true;
-  return conntrackIn(slot, arriving) ? NEXT_ACCEPT : NEXT_DROP;
+  return NEXT_ACCEPT;
+}
+
+/** There is no room for the connection that the packet opens. */
+function noRoom(slot: usize): u32 {
+  if (!copying) store<u32>(slot, STACK_TABLE_FULL, PACKET_STACK);
+  return NEXT_LOST;
 }
 
 /** The rules of the nat table are asked once a connection and direction of manipulation; every packet is translated (nf_nat_core.c). */

@@ -22,8 +22,8 @@ import {
   WAY_LOST_INPUT,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
-import { NEXT_ACCEPT, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
-import { UNSEEN_ELSEWHERE, UNSEEN_FAMILY } from '../src/abi/reasons.ts';
+import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
+import { STACK_TABLE_FULL, UNSEEN_ELSEWHERE, UNSEEN_FAMILY } from '../src/abi/reasons.ts';
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
 import { advance } from './clock.ts';
 import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } from './hooks.ts';
@@ -50,9 +50,10 @@ export function judgeSlots(slot: usize, end: usize): usize {
     const next = runShort(short, slot, length);
     // As in judge(): a target may have lengthened the packet.
     bytes += load<u32>(slot, FIELD_LENGTH * 4) as u64;
-    const verdict = next === NEXT_ACCEPT ? <u32>VERDICT_ACCEPT : refusal(next);
-    countOutcome(slot, short & SHORT_HOOK, verdict, (short & SHORT_TRACKS) !== 0);
-    if (record) closeRecord(slot, verdict, short & SHORT_HOOK, (short & SHORT_TRACKS) !== 0, next);
+    const verdict = next === NEXT_ACCEPT ? <u32>VERDICT_ACCEPT : refusal(slot, next);
+    const looked = (short & SHORT_TRACKS) !== 0 && verdict !== VERDICT_STACK;
+    countOutcome(slot, short & SHORT_HOOK, verdict, looked);
+    if (record) closeRecord(slot, verdict, short & SHORT_HOOK, looked, next);
   }
   addTo(CONTROL_BYTES, bytes);
   return slot;
@@ -98,12 +99,16 @@ function judge(slot: usize, record: bool): u64 {
 
 /** A packet that the rules let go on to a dead end is the stack's. */
 function verdictOf(slot: usize, next: u32): u32 {
-  if (next !== NEXT_ACCEPT) return refusal(next);
-  if (load<u32>(slot, PACKET_WAY) < <u32>WAY_LOST_INPUT) return VERDICT_ACCEPT;
+  if (next !== NEXT_ACCEPT) return refusal(slot, next);
+  return load<u32>(slot, PACKET_WAY) < <u32>WAY_LOST_INPUT ? VERDICT_ACCEPT : lost(slot);
+}
+
+function lost(slot: usize): u32 {
   tally(CONTROL_STACK, load<u32>(slot, PACKET_STACK));
   return VERDICT_STACK;
 }
 
-function refusal(next: u32): u32 {
+function refusal(slot: usize, next: u32): u32 {
+  if (next === NEXT_LOST && load<u32>(slot, PACKET_STACK) === STACK_TABLE_FULL) return lost(slot);
   return next === NEXT_REJECT || next === NEXT_RESET ? VERDICT_REJECT : VERDICT_DROP;
 }

@@ -57,9 +57,11 @@ export const ENTRY_MARK: usize = 120;
 export const ENTRY_EXTENSION: usize = 124;
 export const ENTRY_SIZE: usize = 128;
 
-/** An extension is as large as an entry. u64 each: packets and bytes of the original direction, then of the reply; 128 bits of labels. */
+/** An extension is as large as an entry. u64 each: packets and bytes of the original direction, then of the reply; 128 bits of labels; u32 each: neighbours in the queue of limit.ts. */
 export const EXTENSION_COUNTERS: usize = 0;
 export const EXTENSION_LABELS: usize = 32;
+export const EXTENSION_OLDER: usize = 48;
+export const EXTENSION_NEWER: usize = 52;
 
 /** UDP: i64 jiffies from which the flow is a stream. */
 export const ENTRY_STREAM: usize = 40;

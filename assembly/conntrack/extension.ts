@@ -1,12 +1,13 @@
-/** What connections have beside their entries when rules or sysctls ask for it: packets and bytes (nf_conntrack_acct.c), labels (nf_conntrack_labels.c). */
-import { TRACKING_FLAG_ACCOUNTING, TRACKING_FLAG_LABELS } from '../../src/abi/conntrack';
+/** What connections have beside their entries when rules or sysctls ask for it: packets and bytes (nf_conntrack_acct.c), labels (nf_conntrack_labels.c), their place in the queue of limit.ts. */
+import { TRACKING_FLAG_ACCOUNTING, TRACKING_FLAG_LABELS, TRACKING_LIMIT } from '../../src/abi/conntrack';
 import { FIELD_LENGTH } from '../../src/abi/fields';
 import { ENTRY_EXTENSION, EXTENSION_COUNTERS, EXTENSION_LABELS } from './entry';
-import { flag } from './parameters';
+import { flag, parameter } from './parameters';
 
-/** Entries have extensions; those count. */
+/** Entries have extensions; those count; there is a limit to the number of connections. */
 export let extended: bool = false;
 export let accounting: bool = false;
+export let limited: bool = false;
 /** Of the packet in hand: its direction and its bytes. */
 let direction: u32 = 0;
 let bytes: u64 = 0;
@@ -14,7 +15,8 @@ let bytes: u64 = 0;
 /** Once the parameters are there. */
 export function extensionInit(): void {
   accounting = flag(TRACKING_FLAG_ACCOUNTING);
-  extended = accounting || flag(TRACKING_FLAG_LABELS);
+  limited = parameter(TRACKING_LIMIT) !== 0;
+  extended = accounting || limited || flag(TRACKING_FLAG_LABELS);
 }
 
 /** A tracker is about to look at a packet of this direction. */

@@ -5,12 +5,17 @@ import { HELPER_NONE } from '../../src/abi/helpers';
 import { PACKET_JIFFIES } from '../../src/abi/packet';
 import { ENTRY_MARK, STATUS_MASTER_SHIFT } from './entry';
 import { expectationCount, expectationsInit, fulfil } from './expectations';
+import { limited } from './extension';
 import { assignHelper, entryHelper } from './help';
 import { helpRegionInit } from './help-region';
+import { admit } from './limit';
 import { flag } from './parameters';
 import { addStatus, create, find } from './table';
 import { helper, zone } from './template';
 import { keyPacket, keyZone } from './tuple';
+
+/** Beside INVALID_*: no entry, for memory or for its limit, which the kernel answers by dropping the packet. */
+export const NO_ENTRY: u32 = 0x10000;
 
 /** Nothing is expected. */
 export function openingInit(): void {
@@ -20,6 +25,7 @@ export function openingInit(): void {
 
 /** An entry for the key in hand (init_conntrack): one that was expected takes over its master's mark; to a helper of its own it is assigned only when nobody expected it. */
 export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, now: i64): usize {
+  if (!admit(now)) return 0;
   const entry = create();
   if (entry === 0) return 0;
   const master = expectationCount() === 0 ? 0 : fulfil(slot, protocol, sport, dport, now);
@@ -33,14 +39,16 @@ export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, no
   return entry;
 }
 
-/** A packet whose header is wrong, and why. The kernel looks connections up before it looks at headers: such a packet, too, uses an expectation up. */
+/** A packet whose header is wrong, and why. The kernel looks connections up before it looks at headers: such a packet, too, wants room for one, and uses an expectation up. */
 export function refused(slot: usize, protocol: u32, reason: u32): u32 {
-  if (expectationCount() === 0 || load<u32>(slot, FIELD_L4_LENGTH * 4) < 4) return reason;
+  if ((expectationCount() === 0 && !limited) || load<u32>(slot, FIELD_L4_LENGTH * 4) < 4) return reason;
   const now = load<i64>(slot, PACKET_JIFFIES);
   const sport = load<u32>(slot, FIELD_SPORT * 4);
   const dport = load<u32>(slot, FIELD_DPORT * 4);
   keyPacket(slot, protocol, sport, dport);
   if (zone !== 0) keyZone(zone);
-  if (find(now) === 0) fulfil(slot, protocol, sport, dport, now);
+  if (find(now) !== 0) return reason;
+  if (!admit(now)) return NO_ENTRY;
+  if (expectationCount() !== 0) fulfil(slot, protocol, sport, dport, now);
   return reason;
 }

@@ -23,7 +23,8 @@ import {
   STATUS_TRANSLATED,
 } from './entry';
 import { forgetHelp } from './expectations';
-import { extended } from './extension';
+import { extended, limited } from './extension';
+import { dequeue, enqueue } from './limit';
 import { linkMapping, unlinkMapping } from './mapped';
 import { hz } from './parameters';
 import { directionOf, keyHash, keyHigh, keyIs6, keyLow, keySwapped, upperMatches } from './tuple';
@@ -37,7 +38,7 @@ export const BUCKET_REFERENCES: usize = 32;
 const BUCKET_LOAD: u32 = 4;
 const FIRST_BITS: u32 = 8;
 const MOST_BITS: u32 = 26;
-/** Expired entries stay this long, so that packets a little out of order find what they would have found. */
+/** Expired entries stay this long at least. */
 const GRACE_SECONDS: u32 = 60;
 
 export let buckets: usize = 0;
@@ -49,8 +50,9 @@ let limbo: usize = 0;
 let untouched: usize = 0;
 /** Entries that exist, free or not. */
 let total: u32 = 0;
-/** Records in the table, expired ones included. */
+/** Records in the table, and connections of them, expired ones included. */
 let count: u32 = 0;
+export let entries: u32 = 0;
 let insertedSinceSweep: u32 = 0;
 /** Jiffies of the last lookup. */
 export let clock: i64 = 0;
@@ -69,6 +71,7 @@ export function tableInit(heap: usize): void {
   limbo = 0;
   total = 0;
   count = 0;
+  entries = 0;
   insertedSinceSweep = 0;
   clock = 0;
   const size = BUCKET_SIZE << FIRST_BITS;
@@ -219,6 +222,8 @@ export function releaseLater(entry: usize): void {
 /** Puts an entry into the table. `reserve` has made sure of a free slot. */
 export function insert(entry: usize): void {
   insertRecord(entry);
+  entries++;
+  if (limited) enqueue(entry);
   const alias = aliasOf(entry);
   if (alias === 0) return;
   insertRecord(alias);
@@ -248,6 +253,8 @@ function place(hash: u32, entry: usize): void {
 /** Takes an entry out of the table; the entry itself stays as it is. */
 export function remove(entry: usize): void {
   removeRecord(entry);
+  entries--;
+  if (limited) dequeue(entry);
   const alias = aliasOf(entry);
   if (alias === 0) return;
   removeRecord(alias);
@@ -289,7 +296,8 @@ export function reserve(packets: u32): bool {
   }
   const rooms = extended ? packets << 1 : packets;
   if (available() < rooms || crowded(packets)) {
-    if (insertedSinceSweep >= count >>> 1) sweep();
+    // Expired entries stay a while, so that packets a little out of order find what they would have found.
+    if (insertedSinceSweep >= count >>> 1) sweep(clock - (hz() as i64) * (GRACE_SECONDS as i64));
     while (crowded(packets)) {
       if (!double()) return false;
     }
@@ -318,20 +326,25 @@ function grow(packets: u32): bool {
   return have >= packets || ensureMemory(memorySize() + ((packets - have) as usize) * ENTRY_SIZE);
 }
 
-/** Throws away what expired a while ago. */
-function sweep(): void {
+/** Throws away what expired at `limit` or before. Out: when the next will. */
+export function sweep(limit: i64): i64 {
+  let next: i64 = i64.MAX_VALUE;
   insertedSinceSweep = 0;
-  const limit = clock - (hz() as i64) * (GRACE_SECONDS as i64);
   const end = buckets + (BUCKET_SIZE << bits);
   for (let bucket = buckets; bucket < end; bucket += BUCKET_SIZE) {
     for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
       const entry = load<u32>(bucket + (slot << 2), BUCKET_REFERENCES) as usize;
-      if (entry !== 0 && isEntry(entry) && load<i64>(entry, ENTRY_TIMEOUT) <= limit) {
-        remove(entry);
-        release(entry);
+      if (entry === 0 || !isEntry(entry)) continue;
+      const timeout = load<i64>(entry, ENTRY_TIMEOUT);
+      if (timeout > limit) {
+        next = min(next, timeout);
+        continue;
       }
+      remove(entry);
+      release(entry);
     }
   }
+  return next;
 }
 
 /** Twice as many buckets, in fresh memory; the old ones become entries. */

@@ -77,7 +77,8 @@ import {
   REDIRECT_INNER,
   redirectInner,
 } from './icmpv6';
-import { openEntry, openingInit, refused } from './opening';
+import { admit, limitInit } from './limit';
+import { NO_ENTRY, openEntry, openingInit, refused } from './opening';
 import { flag, takeParameters } from './parameters';
 import { tableLive } from './places';
 import { plainSegment } from './plain';
@@ -90,15 +91,13 @@ import { tracker } from './trackers';
 import { keyAnswersOf, keyAsks, keyPacket, keyZone } from './tuple';
 import { udpCheck, udpliteCheck } from './udp';
 
-/** Beside INVALID_*: no memory for an entry, which the kernel answers by dropping the packet. */
-const NO_ENTRY: u32 = 0x10000;
-
 let confirmed: u32 = 0;
 
 /** Starts with no connections. `parameters`: the block of abi/conntrack.ts (copied). `heap`: begin of the last region of memory. */
 export function conntrackInit(parameters: usize, heap: usize): void {
   takeParameters(parameters);
   extensionInit();
+  limitInit();
   tableInit(heap);
   openingInit();
   confirmed = 0;
@@ -164,8 +163,8 @@ function judge(slot: usize, verify: bool): u32 {
     const reason = udpCheck(slot, verify);
     return reason !== INVALID_NONE ? refused(slot, protocol, reason) : trackPorts(slot, protocol);
   }
-  if (protocol === PROTOCOL_ICMP) return family === 4 ? judgeIcmp(slot, verify) : foreignIcmp(slot);
-  if (protocol === PROTOCOL_ICMPV6) return family === 6 ? judgeIcmpv6(slot, verify) : foreignIcmp(slot);
+  if (protocol === PROTOCOL_ICMP) return family === 4 ? judgeIcmp(slot, verify) : foreignIcmp(slot, protocol);
+  if (protocol === PROTOCOL_ICMPV6) return family === 6 ? judgeIcmpv6(slot, verify) : foreignIcmp(slot, protocol);
   return judgeOther(slot, protocol, verify);
 }
 
@@ -190,11 +189,11 @@ function judgeUnwalkable(slot: usize, verify: bool): u32 {
 function judgeOther(slot: usize, protocol: u32, verify: bool): u32 {
   if (protocol === PROTOCOL_UDPLITE) {
     const reason = udpliteCheck(slot, verify);
-    return reason !== INVALID_NONE ? reason : trackPorts(slot, protocol);
+    return reason !== INVALID_NONE ? refused(slot, protocol, reason) : trackPorts(slot, protocol);
   }
   if (protocol === PROTOCOL_SCTP) {
     const reason = sctpCheck(slot, verify);
-    return reason !== INVALID_NONE ? reason : trackPorts(slot, protocol);
+    return reason !== INVALID_NONE ? refused(slot, protocol, reason) : trackPorts(slot, protocol);
   }
   if (protocol === PROTOCOL_GRE) {
     const key = greKey(transport(slot), load<u32>(slot, FIELD_L4_LENGTH * 4));
@@ -203,9 +202,12 @@ function judgeOther(slot: usize, protocol: u32, verify: bool): u32 {
   return track(slot, protocol, 0, 0);
 }
 
-/** ICMP in IPv6 and ICMPv6 in IPv4: the tracker knows its own family only. */
-function foreignIcmp(slot: usize): u32 {
-  return load<u32>(slot, FIELD_L4_LENGTH * 4) < ICMP_HEADER_SIZE ? INVALID_SHORT : INVALID_ICMP_TYPE;
+/** ICMP in IPv6 and ICMPv6 in IPv4: the tracker knows its own family only, but is not asked before there is room for a connection. */
+function foreignIcmp(slot: usize, protocol: u32): u32 {
+  if (load<u32>(slot, FIELD_L4_LENGTH * 4) < ICMP_HEADER_SIZE) return INVALID_SHORT;
+  const type = load<u8>(transport(slot)) as u32;
+  const question = protocol === PROTOCOL_ICMP ? icmpQuestion(type) : icmpv6Question(type);
+  return question === ICMP_UNPAIRED || admit(jiffies(slot)) ? INVALID_ICMP_TYPE : NO_ENTRY;
 }
 
 function transport(slot: usize): usize {
@@ -257,7 +259,7 @@ function answer(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   keyPacket(slot, protocol, sport, dport);
   keyAsks(false);
   const entry = search(now);
-  if (entry === 0) return INVALID_ICMP_NEW;
+  if (entry === 0) return admit(now) ? INVALID_ICMP_NEW : NO_ENTRY;
   tracker(slot, entry, protocol, 1, now);
   addStatus(entry, STATUS_SEEN_REPLY);
   attach(slot, CT_ESTABLISHED, 1, entry);

@@ -33,6 +33,8 @@ export const TRACKING_FRAG6_MEMORY = 112;
 export const TRACKING_SCTP = 116;
 /** u32: nf_conntrack_expect_max. */
 export const TRACKING_EXPECTATIONS = 152;
+/** u32: nf_conntrack_max, 0: no limit. */
+export const TRACKING_LIMIT = 156;
 export const TRACKING_SIZE = 160;
 
 /** Verify transport checksums in PREROUTING (nf_conntrack_checksum, and a prestack that is not lenient). */
@@ -58,6 +60,8 @@ export const TRACKING_FLAG_LABELS = 256;
 export const TRACKING_FLAG_HELPERS = 1024;
 /** Connections that were expected are assigned to the helper that expected them. */
 export const TRACKING_FLAG_HELPED = 2048;
+/** The kernel most likely finds no connection that could go when the table is full (model/table-limit.ts). */
+export const TRACKING_FLAG_SPARSE = 4096;
 
 /** TCP states in the kernel's order (enum tcp_conntrack); timeouts lie at TRACKING_TCP + 4 * state. */
 export const TCP_NONE = 0;

@@ -8,6 +8,8 @@ export const CONTROL_TIME = 16;
 export const CONTROL_NAT_DRAWN = 24;
 /** Packets dropped because there was no address to give: by MASQUERADE, by REDIRECT. */
 export const CONTROL_NAT_NO_ADDRESS = 32;
+/** Packets that met a full table of connections: dropped, dropped by lot, let through by lot (model/table-limit.ts). */
+export const CONTROL_TABLE_FULL = 48;
 /** 32 each. */
 export const CONTROL_UNSEEN = 128;
 export const CONTROL_STACK = 384;

@@ -51,7 +51,9 @@ export const STACK_RP_FILTER = 11;
 /** IPv6: source address may not be forwarded (link-local, loopback, multicast). */
 export const STACK_SOURCE_SCOPE = 12;
 export const STACK_IP_OPTIONS = 13;
-export const STACK_COUNT = 14;
+/** Conntrack has no room for one more connection. */
+export const STACK_TABLE_FULL = 14;
+export const STACK_COUNT = 15;
 
 /** Why conntrack called a packet INVALID (or NONE). */
 export const INVALID_NONE = 0;

@@ -30,9 +30,12 @@ export interface ProfileOptions {
   hz: number;
   prestack: 'kernel' | 'lenient';
   sysctl: string[];
+  conntrackMax?: number;
   seed?: number;
   nfqueue?: 'absent' | 'accept' | 'drop';
 }
+
+const HIGHEST_SYSCTL = 0x7fff_ffff;
 
 export const many = (value: string, before: string[] = []): string[] => [...before, value];
 
@@ -74,7 +77,7 @@ export function addHostOptions(command: Command): Command {
     .addOption(new Option('--route <file>', 'its routes, as "ip -j route" prints them; twice for IPv4 and IPv6').argParser(many));
 }
 
-/** --backend, --kernel, --hz, --sysctl, --prestack, --seed, --nfqueue. */
+/** --backend, --kernel, --hz, --sysctl, --conntrack-max, --prestack, --seed, --nfqueue. */
 export function addProfileOptions(command: Command): Command {
   return command
     .optionsGroup('Kernel:')
@@ -89,6 +92,12 @@ export function addProfileOptions(command: Command): Command {
       new Option('--sysctl <name=value>', 'for example nf_conntrack_tcp_loose=0; may be given several times')
         .argParser(many)
         .default([], ''),
+    )
+    .addOption(
+      new Option(
+        '--conntrack-max <n>',
+        'connections at most, as --sysctl nf_conntrack_max=N; 0 (the default): no limit',
+      ).argParser(wholeNumber('--conntrack-max', 0, HIGHEST_SYSCTL)),
     )
     .addOption(
       new Option('--prestack <how>', 'kernel: drop what ip_rcv drops; lenient: forgive offloading NICs and cut captures')
@@ -126,8 +135,6 @@ export function forcedFamily(options: RuleOptions): Family | undefined {
   return options.ipv6 === true ? 6 : undefined;
 }
 
-const HIGHEST_SYSCTL = 0x7fff_ffff;
-
 /** The profile; a sysctl nobody knows is a usage error, because it would do nothing. */
 export function profileOf(options: ProfileOptions): Profile {
   const sysctls: Record<string, number> = {};
@@ -142,6 +149,7 @@ export function profileOf(options: ProfileOptions): Profile {
     if (value > HIGHEST_SYSCTL) throw new UsageError(`--sysctl ${name}: ${value} is more than an int holds`);
     sysctls[name] = value;
   }
+  if (options.conntrackMax !== undefined) sysctls.nf_conntrack_max = options.conntrackMax;
   const { backend, kernel, hz, prestack, seed, nfqueue } = options;
   const rare = { ...(seed === undefined ? {} : { seed }), ...(nfqueue === undefined ? {} : { nfqueue }) };
   return { backend, kernel, hz, prestack, sysctls, ...rare };

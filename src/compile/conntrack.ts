@@ -13,6 +13,7 @@ import {
   TRACKING_FLAG_LOOSE,
   TRACKING_FLAG_NAT,
   TRACKING_FLAG_ROUTER_DISCOVERY,
+  TRACKING_FLAG_SPARSE,
   TRACKING_FLAGS,
   TRACKING_FRAG4,
   TRACKING_FRAG4_DISTANCE,
@@ -25,6 +26,7 @@ import {
   TRACKING_HZ,
   TRACKING_ICMP,
   TRACKING_ICMPV6,
+  TRACKING_LIMIT,
   TRACKING_MAX_RETRANS,
   TRACKING_SCTP,
   TRACKING_SEED,
@@ -36,6 +38,7 @@ import {
   TRACKING_UDP_STREAM,
 } from '../abi/conntrack.ts';
 import { type Kernel, type Profile, sysctl } from '../model/profile.ts';
+import { isSparse } from '../model/table-limit.ts';
 
 export interface ConntrackOptions {
   /** A nat table exists in the rule set. */
@@ -113,6 +116,7 @@ export function encodeConntrack(profile: Profile, options: ConntrackOptions): Ui
   view.setUint32(TRACKING_FRAG4_MEMORY, Math.min(sysctl(profile, 'net.ipv4.ipfrag_high_thresh'), 0xffffffff), true);
   view.setUint32(TRACKING_FRAG6_MEMORY, Math.min(sysctl(profile, 'nf_conntrack_frag6_high_thresh'), 0xffffffff), true);
   view.setUint32(TRACKING_EXPECTATIONS, Math.min(sysctl(profile, 'nf_conntrack_expect_max'), MOST_EXPECTATIONS), true);
+  view.setUint32(TRACKING_LIMIT, sysctl(profile, 'nf_conntrack_max'), true);
   return new Uint8Array(view.buffer);
 }
 
@@ -127,6 +131,7 @@ function flagsOf(profile: Profile, options: ConntrackOptions): number {
     (options.accounting ? TRACKING_FLAG_ACCOUNTING : set('acct', TRACKING_FLAG_ACCOUNTING)) |
     (options.labels ? TRACKING_FLAG_LABELS : 0) |
     (options.helpers ? TRACKING_FLAG_HELPERS : 0) |
+    (isSparse(profile) ? TRACKING_FLAG_SPARSE : 0) |
     KERNEL_FLAGS[profile.kernel]
   );
 }

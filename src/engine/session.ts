@@ -8,6 +8,7 @@ import {
   LINKTYPES_MAXIMUM,
 } from '../abi/capture.ts';
 import { CONNECTION_SIZE } from '../abi/connections.ts';
+import { TRACKING_LIMIT } from '../abi/conntrack.ts';
 import * as control from '../abi/control.ts';
 import * as abi from '../abi/image.ts';
 import type { CompileStatistics, Image } from '../compile/index.ts';
@@ -16,6 +17,7 @@ import { NAT_NOTES } from '../model/nat.ts';
 import type { ConntrackEntry } from '../model/outcome.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
+import { tableNotes } from '../model/table-limit.ts';
 import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
 import { listConnections } from './connections.ts';
 import { countRules, PathWords } from './counters.ts';
@@ -159,7 +161,7 @@ export class EngineSession {
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,
-      notes: [...this.image.names.notes, ...this.natNotes()],
+      notes: [...this.image.names.notes, ...this.natNotes(), ...this.tableNotes()],
     };
   }
 
@@ -169,6 +171,13 @@ export class EngineSession {
     if (this.control(control.CONTROL_NAT_NO_ADDRESS) > 0) out.push(NAT_NOTES.masquerade);
     if (this.control(control.CONTROL_NAT_NO_ADDRESS + 8) > 0) out.push(NAT_NOTES.redirect);
     return out;
+  }
+
+  private tableNotes(): string[] {
+    const { buffer, byteOffset } = this.image.conntrack;
+    const max = new DataView(buffer, byteOffset).getUint32(TRACKING_LIMIT, true);
+    const [dropped, unlucky, lucky] = [0, 8, 16].map((at) => this.control(control.CONTROL_TABLE_FULL + at));
+    return tableNotes(max, { dropped: dropped!, unlucky: unlucky!, lucky: lucky! });
   }
 
   /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all packets when not given), sorted (model/connections.ts). */

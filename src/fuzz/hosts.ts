@@ -57,6 +57,9 @@ const SYSCTLS: Readonly<Record<string, readonly number[]>> = {
   nf_conntrack_icmp_timeout: [5],
   nf_conntrack_generic_timeout: [60],
   nf_conntrack_gre_timeout_stream: [90],
+  nf_conntrack_max: [1, 2, 4, 8],
+  // So few that the kernel finds what could go.
+  nf_conntrack_buckets: [16],
   'net.ipv4.ip_forward': [0],
   'net.ipv6.conf.all.forwarding': [0],
   'net.ipv4.conf.all.rp_filter': [1, 2],

@@ -1,7 +1,7 @@
 /** Two witnesses' answers side by side: what differs, one line each. Knows no witness: kernel, reference and engine all fit. */
-import { UNSEEN_FRAGMENT_DISCARDED, UNSEEN_FRAGMENT_KEPT } from '../abi/reasons.ts';
+import { STACK_TABLE_FULL, UNSEEN_FRAGMENT_DISCARDED, UNSEEN_FRAGMENT_KEPT } from '../abi/reasons.ts';
 import type { ChainCounters, Counter, HookName, PacketOutcome, TableCounters, Verdict } from '../model/outcome.ts';
-import { UNSEEN_WORDS } from '../model/reasons.ts';
+import { STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { KernelJob, KernelOutcome, KernelPacket } from './job.ts';
 import { undeclaredChains } from './saved.ts';
 
@@ -55,7 +55,8 @@ export function comparedWitness(name: string, counters: TableCounters, packets: 
   const compared = packets.map((packet) => {
     const out: ComparedPacket = { entered: packet.hook !== null || isFragmentHeld(packet) };
     if (packet.path !== undefined) out.path = packet.path;
-    if (packet.verdict !== null) out.verdict = packet.verdict;
+    // Conntrack drops in the middle of a hook, as rules do: by the marks of the hooks nobody can tell.
+    if (packet.verdict !== null) out.verdict = packet.reason === STACK_WORDS[STACK_TABLE_FULL] ? 'DROP' : packet.verdict;
     if (packet.hook !== null) out.hook = packet.hook;
     return out;
   });

@@ -24,6 +24,9 @@ export interface Profile {
 /** Values of all three kernels. Timeouts in seconds. */
 export const DEFAULT_SYSCTLS: Readonly<Record<string, number>> = {
   nf_conntrack_acct: 0,
+  // No limit. A kernel's own is by the machine's memory: 65536 from a GiB on, 262144 from four on.
+  nf_conntrack_max: 0,
+  nf_conntrack_buckets: 262144,
   nf_conntrack_checksum: 1,
   nf_conntrack_tcp_loose: 1,
   nf_conntrack_tcp_be_liberal: 0,

@@ -35,6 +35,7 @@ export const STACK_WORDS = [
   'reverse path filter',
   'source address may not be forwarded',
   'bad IP options',
+  'nf_conntrack: table full',
 ] as const;
 
 /** Why conntrack calls a packet INVALID: in the words of the kernel's own log (nf_conntrack_log_invalid) where it has some, without their numbers. */

@@ -1,4 +1,5 @@
 /** Which tables a hook walks, in the order of their priorities, and what stands between them (kernel-semantics 4.2, 4.4). */
+import { STACK_TABLE_FULL } from '../abi/reasons.ts';
 import type { NatSpec } from '../model/nat.ts';
 import type { Profile } from '../model/profile.ts';
 import type { TableName } from '../model/ruleset.ts';
@@ -69,7 +70,7 @@ export function runHook(
   const context = contextFor(hook, packet, rules.nat, passage, plain);
   for (const stop of orderOf(hook, plain.profile.backend)) {
     if (stop === 'conntrack') {
-      lookAtConnection(packet, rules, passage, verify);
+      if (!lookAtConnection(packet, rules, passage, verify)) return TABLE_FULL;
     } else if (stop === 'confirm') {
       if (rules.conntrack?.help(packet) === false) return LOST;
       if (!confirm(packet, rules, passage)) return LOST;
@@ -120,6 +121,8 @@ function walkTable(
 /** Dropped without a rule: by a helper, by conntrack, or by a translation that is not possible. */
 const LOST: WalkResult = { verdict: 'DROP', rule: null, tcpReset: false };
 
+const TABLE_FULL: WalkResult = { ...LOST, stack: STACK_TABLE_FULL };
+
 /** The rules of the nat table see the first packet of a connection; every packet is translated. */
 function walkNat(hook: HookPoint, packet: Packet, rules: FamilyRules, context: WalkContext): WalkResult | null {
   const { nat } = rules;
@@ -129,11 +132,12 @@ function walkNat(hook: HookPoint, packet: Packet, rules: FamilyRules, context: W
   return nat.finish(packet, hook) ? result : LOST;
 }
 
-function lookAtConnection(packet: Packet, { conntrack }: FamilyRules, passage: Passage, verify: boolean): void {
-  if (conntrack === null) return;
-  conntrack.look(packet, verify);
+function lookAtConnection(packet: Packet, { conntrack }: FamilyRules, passage: Passage, verify: boolean): boolean {
+  if (conntrack === null) return true;
+  if (!conntrack.look(packet, verify)) return false;
   passage.looked = true;
   passage.listener?.conntrack(packet);
+  return true;
 }
 
 function confirm(packet: Packet, { conntrack }: FamilyRules, passage: Passage): boolean {

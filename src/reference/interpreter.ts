@@ -337,8 +337,8 @@ class Journey {
     return {
       packet: this.#packet,
       hook,
-      verdict: stopped?.verdict ?? 'ACCEPT',
-      stack: STACK_NONE,
+      verdict: stopped?.stack !== undefined ? 'STACK' : (stopped?.verdict ?? 'ACCEPT'),
+      stack: stopped?.stack ?? STACK_NONE,
       rule: stopped === null ? (lastFilter ?? last) : stopped.rule,
       passage: this.#passage,
     };

@@ -103,7 +103,7 @@ class Session implements ReferenceSession {
       ...this.#totals,
       counters,
       connections: conntrack.table.confirmed,
-      notes: [...notes],
+      notes: [...notes, ...conntrack.limit.notes()],
     });
   }
 }

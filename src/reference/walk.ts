@@ -31,6 +31,8 @@ export interface WalkListener {
 
 export interface WalkResult {
   verdict: 'ACCEPT' | 'DROP' | 'REJECT';
+  /** STACK_*: no rule did it. */
+  stack?: number;
   /** What ended the walk, in TRACE's words; null for a hotdrop of the legacy backend, which TRACE does not show. */
   rule: string | null;
   /** REJECT answered with a TCP reset. */

@@ -55,6 +55,8 @@ describe('shares of a capture', () => {
   test(`add up to what one engine says (seed ${SEED})`, { timeout: 120_000 }, async () => {
     let [exact, spread] = [0, 0];
     for (const [number, fuzzCase] of casesOf({ packets: PACKETS, judge: 'software', only: ONLY }, SEED, CASES).entries()) {
+      // The command line shares none of those.
+      if (fuzzCase.profile.sysctls.nf_conntrack_max !== undefined) continue;
       const alone = replayed(await engineSession(jobOf(fuzzCase), { tree: false }), captureOf(fuzzCase));
       const shared = await shares(fuzzCase, 2 + (number % 3));
       if (!shared.exact) continue;

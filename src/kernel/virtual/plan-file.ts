@@ -11,7 +11,7 @@ import type { PlacedJob } from './virtual-job.ts';
 export type Asked = 'must' | 'restore' | 'numbers' | 'frames' | 'time' | 'conntrack' | 'expect' | 'save' | 'saveOther';
 
 interface Step {
-  kind: 'W' | 'R' | 'N' | 'Q' | 'O' | 'F' | 'S';
+  kind: 'W' | 'M' | 'R' | 'N' | 'Q' | 'O' | 'F' | 'S';
   payload: Buffer;
   /** Of steps that answer. */
   asked?: Asked;
@@ -33,9 +33,16 @@ function run(asked: Asked, argv: readonly string[], input: string | Uint8Array =
   return { kind: 'R', asked, payload: Buffer.concat([Buffer.from([1]), item(input), ...argv.map(item)]) };
 }
 
-function write(files: readonly (readonly [path: string, content: string])[]): Step {
-  return { kind: 'W', payload: Buffer.concat(files.flat().map(item)) };
+type Files = readonly (readonly [path: string, content: string])[];
+
+function write(files: Files, kind: 'W' | 'M' = 'W'): Step {
+  return { kind, payload: Buffer.concat(files.flat().map(item)) };
 }
+
+/** 0: none. */
+const LIMIT = '/proc/sys/net/netfilter/nf_conntrack_max';
+/** One value for all namespaces. */
+const isMachines = ([path]: readonly [string, string]): boolean => /\/nf_conntrack_(max|buckets)$/.test(path);
 
 function sleep(until: bigint): Step {
   const payload = Buffer.alloc(8);
@@ -77,7 +84,8 @@ function prepare(job: PlacedJob, machine: Machine, devices: plan.Devices): Step[
     run('must', ['ip', '-batch', '-'], plan.ipBatch(job, devices)),
     // Asking for the (empty) table loads conntrack's sysctls.
     ...(namesConntrack ? [run('must', ['conntrack', '-L'])] : []),
-    write(plan.jobSysctls(job)),
+    write(plan.jobSysctls(job).filter((file) => !isMachines(file))),
+    write(plan.jobSysctls(job).filter(isMachines), 'M'),
   ];
 }
 
@@ -135,6 +143,8 @@ export function stepsOf(job: PlacedJob, machine: Machine, first: boolean): Step[
     ...play(job, devices),
     // Only connections with a helper expect others.
     ...(/--helper/.test(job.rules + job.rulesOther) ? [run('expect', ['conntrack', '-L', 'expect'])] : []),
+    // The next job has no limit again.
+    write(plan.jobSysctls(job).some(isMachines) ? [[LIMIT, '0']] : [], 'M'),
     run('save', [plan.iptables(job.backend, job.family, 'save'), '-c']),
     ...(job.rulesOther === undefined ? [] : [run('saveOther', [plan.iptables(job.backend, other, 'save'), '-c'])]),
   ];

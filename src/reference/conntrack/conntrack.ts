@@ -14,6 +14,7 @@ import { trackGeneric } from './generic.ts';
 import { greKey, trackGre } from './gre.ts';
 import { helpOf, runHelper, sameHelp } from './helpers/index.ts';
 import { inspectIcmp, trackIcmp } from './icmp.ts';
+import { TableLimit } from './limit.ts';
 import { trackSctp } from './sctp.ts';
 import { ConnectionTable, type Found } from './table.ts';
 import { trackTcp } from './tcp.ts';
@@ -28,6 +29,7 @@ export class Conntrack {
   readonly #profile: Profile;
   readonly #notes: Set<string>;
 
+  readonly limit: TableLimit;
   readonly #accounting: boolean;
   readonly #labels: boolean;
 
@@ -38,21 +40,25 @@ export class Conntrack {
     this.#labels = turnedOn.has('labels');
     this.expectations = new ExpectationTable(sysctl(profile, 'nf_conntrack_expect_max'));
     this.#notes = notes;
+    this.limit = new TableLimit(profile, this.table);
   }
 
-  /** Gives the packet its connection and state. `verify`: it came off the wire, so checksums count. A packet that has a connection already keeps it. */
-  look(packet: Packet, verify: boolean): void {
+  /** Gives the packet its connection and state. `verify`: it came off the wire, so checksums count. A packet that has a connection already keeps it. False: it opens one, there is no room, and it is dropped. */
+  look(packet: Packet, verify: boolean): boolean {
     const { tracking } = packet;
     packet.invalidReason = '';
-    if (tracking.kind === 'entry' || tracking.kind === 'untracked') return;
+    if (tracking.kind === 'entry' || tracking.kind === 'untracked') return true;
     const zone = tracking.kind === 'none' ? 0 : tracking.zone === 'mark' ? packet.mark & 0xffff : tracking.zone;
     const helper = tracking.kind === 'none' ? HELPER_NONE : tracking.helper;
     packet.tracking = { kind: 'none' };
     const reason = this.#look(packet, { profile: this.#profile, table: this.table, zone, helper, verify });
+    if (reason === 'full') return false;
     if (reason !== INVALID_NONE) packet.invalidReason = INVALID_WORDS[reason]!;
+    return true;
   }
 
-  #look(packet: Packet, context: TrackerContext): number {
+  /** INVALID_*, or that the table is full. */
+  #look(packet: Packet, context: TrackerContext): number | 'full' {
     const protocol = protocolOf(packet);
     if (typeof protocol === 'object') return protocol.invalid;
     const own = packet.family === 4 ? ICMP : ICMPV6;
@@ -75,7 +81,7 @@ export class Conntrack {
     return this.#resolve(packet, protocol, context);
   }
 
-  #resolve(packet: Packet, protocol: number, context: TrackerContext): number {
+  #resolve(packet: Packet, protocol: number, context: TrackerContext): number | 'full' {
     const tuple = tupleOf(packet.source, packet.destination, protocol, packet.upper);
     if (tuple === null) return INVALID_SHORT;
     for (;;) {
@@ -83,6 +89,7 @@ export class Conntrack {
       if (found === undefined) {
         const reply = invert(tuple);
         if (reply === null) return INVALID_ICMP_TYPE;
+        if (!this.limit.admits(packet.now)) return 'full';
         found = { connection: this.#open(packet, context, tuple, reply), direction: ORIGINAL };
       }
       const { connection, direction } = found;

@@ -1,5 +1,5 @@
 /** The table of confirmed connections. Expiry is looked at when an entry is found, so nothing needs to collect them in time. */
-import { STATUS_CONFIRMED, STATUS_SRC_NAT } from '../../abi/fields.ts';
+import { STATUS_ASSURED, STATUS_CONFIRMED, STATUS_SRC_NAT } from '../../abi/fields.ts';
 import type { Family } from '../../model/ruleset.ts';
 import { type Connection, type Direction, ORIGINAL, REPLY } from './connection.ts';
 import { keyOf, type Tuple } from './tuple.ts';
@@ -15,6 +15,8 @@ const SWEEP_EVERY = 4096;
 export class ConnectionTable {
   readonly #removed: (connection: Connection) => void;
   readonly #entries = new Map<string, Found>();
+  /** All that are in it, in the order of their confirmation. */
+  readonly #connections = new Set<Connection>();
   /** Connections whose source is translated, by that source, the newest first. */
   readonly #mapped = new Map<string, Connection[]>();
   #added = 0;
@@ -48,6 +50,7 @@ export class ConnectionTable {
     connection.timeout += now;
     connection.status |= STATUS_CONFIRMED;
     this.confirmed++;
+    this.#connections.add(connection);
     this.#entries.set(keyOf(connection.family, connection.zone, connection.original), { connection, direction: ORIGINAL });
     this.#entries.set(keyOf(connection.family, connection.zone, connection.reply), { connection, direction: REPLY });
     if (connection.has(STATUS_SRC_NAT)) {
@@ -58,15 +61,26 @@ export class ConnectionTable {
     return true;
   }
 
+  /** As many as `max` live. */
+  holds(max: number, now: number): boolean {
+    if (this.#connections.size >= max) this.#sweep(now);
+    return this.#connections.size >= max;
+  }
+
+  /** Of those not ASSURED the one that was confirmed first. */
+  oldestUnassured(): Connection | undefined {
+    for (const connection of this.#connections) if (!connection.has(STATUS_ASSURED)) return connection;
+    return undefined;
+  }
+
   /** Everything that lives at `now`. */
   *live(now: number): Iterable<Connection> {
-    // Every connection is here twice, one to itself once.
-    const connections = new Set([...this.#entries.values()].map(({ connection }) => connection));
-    for (const connection of connections) if (connection.timeout - now > 0) yield connection;
+    for (const connection of this.#connections) if (connection.timeout - now > 0) yield connection;
   }
 
   remove(connection: Connection): void {
     connection.dead = true;
+    this.#connections.delete(connection);
     this.#removed(connection);
     for (const tuple of [connection.original, connection.reply]) {
       const key = keyOf(connection.family, connection.zone, tuple);
@@ -83,7 +97,7 @@ export class ConnectionTable {
   }
 
   #sweep(now: number): void {
-    for (const { connection } of [...this.#entries.values()]) if (connection.timeout - now <= 0) this.remove(connection);
+    for (const connection of [...this.#connections]) if (connection.timeout - now <= 0) this.remove(connection);
   }
 }
 

@@ -6,6 +6,7 @@
 //   plan:    jobs, each u32 length, then steps (u8 kind, u32 length, payload); items below are (u32 length, bytes)
 //     'W' write     path and content, alternating
 //     'R' run       u8 must, standard input, argv...
+//     'M' machine   as 'W', in the network namespace the machine began with
 //     'N' network   where to show the wire's namespace, then paths and contents that are written inside it
 //     'Q' query     u32 netlink bus, then a dump request
 //     'O' open      sockets of the injector, see inject.c
@@ -148,21 +149,39 @@ static void write_files(struct cursor *step) {
   }
 }
 
-// The namespace of the other ends of the firewall's devices, shown at a path so that ip finds it.
-static void make_wire(struct cursor *step) {
-  char *path = take_text(step, NULL);
+// Runs `work` in a child, which has to succeed.
+static void in_child(void (*work)(struct cursor *), struct cursor *step, const char *what) {
   pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) {
-    int shown = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0444);
-    if (shown < 0 || unshare(CLONE_NEWNET) != 0 || mount("/proc/self/ns/net", path, "none", MS_BIND, NULL) != 0) fail("cannot make the wire");
-    write_files(step);
+    work(step);
     _exit(0);
   }
   int status;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (status != 0 || (wire_space = open(path, O_RDONLY | O_CLOEXEC)) < 0) fail("cannot make the wire");
+  if (status != 0) fail("%s", what);
+}
+
+// Sysctls that are the whole machine's can be written from its first namespace only.
+static void write_as_machine(struct cursor *step) {
+  int first = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
+  if (first < 0 || setns(first, CLONE_NEWNET) != 0) fail("cannot enter the machine's own namespace");
+  write_files(step);
+}
+
+// The namespace of the other ends of the firewall's devices, shown at a path so that ip finds it.
+static void show_wire(struct cursor *step) {
+  const char *path = take_text(step, NULL);
+  int shown = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0444);
+  if (shown < 0 || unshare(CLONE_NEWNET) != 0 || mount("/proc/self/ns/net", path, "none", MS_BIND, NULL) != 0) fail("cannot make the wire");
+  write_files(step);
+}
+
+static void make_wire(struct cursor *step) {
+  in_child(show_wire, step, "cannot make the wire");
+  char *path = take_text(step, NULL);
+  if ((wire_space = open(path, O_RDONLY | O_CLOEXEC)) < 0) fail("cannot make the wire");
   free(path);
 }
 
@@ -250,6 +269,7 @@ static void do_job(struct cursor plan) {
     errno = 0;
     if (kind == 'R' && !run(&step)) break;
     else if (kind == 'W') write_files(&step);
+    else if (kind == 'M') in_child(write_as_machine, &step, "cannot write the machine's sysctls");
     else if (kind == 'N') make_wire(&step);
     else if (kind == 'Q') query(&step);
     else if (kind == 'O') open_injector(&step);
