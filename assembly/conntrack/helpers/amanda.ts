@@ -4,7 +4,7 @@ import { PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../../src/abi/pa
 import { PROTOCOL_TCP } from '../entry';
 import { expect } from '../expectations';
 import { hz } from '../parameters';
-import { refresh } from '../timeout';
+import { setLife } from '../timeout';
 import { foresee, foreseeSource } from './foresee';
 import { isDigit } from './text';
 
@@ -25,7 +25,8 @@ const STREAMS: usize = memory.data<u32>([0x41544144, 0x20, 5, 0x4753454d, 0x20, 
 export function amandaHelp(slot: usize, entry: usize): bool {
   if (load<u32>(slot, FIELD_CT_DIRECTION * 4) === 0) return true;
   const now = load<i64>(slot, PACKET_JIFFIES);
-  refresh(entry, MASTER_SECONDS * hz(), now);
+  // nf_ct_refresh: it lives on, the packet does not count once more.
+  setLife(entry, MASTER_SECONDS * hz(), now);
   const header = (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize;
   const end = header + (load<u32>(slot, FIELD_L4_LENGTH * 4) as usize);
   let at = header + UDP_HEADER_SIZE;
