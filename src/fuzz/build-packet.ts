@@ -135,7 +135,8 @@ export interface TcpFields {
   flags: number;
   window: number;
   options: Uint8Array;
-  data: number;
+  /** How many bytes, or which. */
+  data: number | Uint8Array;
   /** Instead of the right data offset (in words). */
   dataOffset?: number;
 }
@@ -143,7 +144,7 @@ export interface TcpFields {
 /** A TCP segment without checksum. */
 export function tcpSegment(fields: TcpFields): Uint8Array {
   const header = 20 + ((fields.options.length + 3) & ~3);
-  const out = new Uint8Array(header + fields.data).fill(0x61, header);
+  const out = withData(header, fields.data, 0x61);
   const view = new DataView(out.buffer);
   view.setUint16(0, fields.sourcePort);
   view.setUint16(2, fields.destinationPort);
@@ -156,9 +157,17 @@ export function tcpSegment(fields: TcpFields): Uint8Array {
   return out;
 }
 
+/** Room for a header, then the data, or so many bytes `fill`. */
+function withData(header: number, data: number | Uint8Array, fill: number): Uint8Array {
+  if (typeof data === 'number') return new Uint8Array(header + data).fill(fill, header);
+  const out = new Uint8Array(header + data.length);
+  out.set(data, header);
+  return out;
+}
+
 /** A UDP datagram without checksum; `lengthOff` is added to its length field. */
-export function udpDatagram(sourcePort: number, destinationPort: number, data: number, lengthOff = 0): Uint8Array {
-  const out = new Uint8Array(8 + data).fill(0x62, 8);
+export function udpDatagram(sourcePort: number, destinationPort: number, data: number | Uint8Array, lengthOff = 0): Uint8Array {
+  const out = withData(8, data, 0x62);
   const view = new DataView(out.buffer);
   view.setUint16(0, sourcePort);
   view.setUint16(2, destinationPort);

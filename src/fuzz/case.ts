@@ -2,6 +2,7 @@
 import { writePcap } from '../capture/writer.ts';
 import type { Draw } from '../extensions/extension.ts';
 import type { RuleError } from '../model/errors.ts';
+import { assignedHelpers } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
 import type { Profile } from '../model/profile.ts';
@@ -121,6 +122,7 @@ function drawTraffic(
   { protocols, gentle }: Pick<RuleFeatures, 'protocols' | 'gentle'>,
 ): TrafficFeatures {
   const software = judge === 'software';
+  const helpers = assignedHelpers(ruleset);
   // Where no rule brings defragmentation, a kernel still puts fragments together before INPUT; the others do not.
   const fragments = software || topology === 'forward' || gathersFragments(ruleset);
   return {
@@ -129,12 +131,13 @@ function drawTraffic(
     fragments: fragments && !gentle ? draw.pick([0, 0, 0.1, 0.4]) : 0,
     damage: !gentle && draw.chance(0.6),
     options: draw.pick([0, 0, 0, 0.05, 0.4]),
-    errors: draw.pick([0.02, 0.06, 0.25]),
+    errors: draw.pick(helpers.length > 0 ? [0.02, 0.06] : [0.02, 0.06, 0.25]),
     strangers: software && !gentle ? draw.pick([0, 0, 0.03, 0.2]) : 0,
     unsendable: software,
     protocols,
-    flows: draw.pick(gentle ? [1, 2, 4] : [1, 2, 4, 12]),
-    fresh: draw.pick([0.03, 0.15]),
+    helpers,
+    flows: draw.pick(helpers.length > 0 ? [1, 2] : gentle ? [1, 2, 4] : [1, 2, 4, 12]),
+    fresh: draw.pick(helpers.length > 0 ? [0.02, 0.05] : [0.03, 0.15]),
     wheel: !software,
     pause: draw.pick(PAUSES[judge]),
   };

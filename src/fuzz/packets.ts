@@ -7,6 +7,7 @@ import { fragmentsOf } from './fragments.ts';
 import { type HeaderChain, ipv4Options, ipv6Chain, NO_CHAIN } from './headers.ts';
 import { LOCAL, MACS, PORTS, REMOTE, STRANGERS } from './pools.ts';
 import { HANDSHAKE_STEPS } from './sctp.ts';
+import { type Call, protocolOf, SPOKEN } from './talk.ts';
 import { ALL_MOODS, type Flow, ICMP, type Payload, SCTP, STUTTERS, Transport } from './transport.ts';
 
 export interface TrafficFeatures {
@@ -32,6 +33,8 @@ export interface TrafficFeatures {
   fresh: number;
   /** Up to how many seconds lie between packets now and then; 0: all within milliseconds. */
   pause: number;
+  /** Names of helpers that rules give to connections: some flows are conversations that these listen to. */
+  helpers: readonly string[];
   /** Fragments are given up by a kernel's timer wheel, whose edges lie where it booted. */
   wheel: boolean;
 }
@@ -53,6 +56,8 @@ const QUOTABLE = 8;
 /** How long fragments wait, and how much longer where the wheel turns slowest (60 s at HZ 100: 512 jiffies). docs/kernel-differences.md. */
 const FRAGMENT_LIFE: Record<Family, bigint> = { 4: 30_000_000_000n, 6: 60_000_000_000n };
 const TIMER_SLACK = 5_200_000_000n;
+/** How many flows more live where conversations announce others. */
+const ANNOUNCED = 3;
 const NO_OPTIONS = new Uint8Array(0);
 
 export class Traffic {
@@ -67,6 +72,8 @@ export class Traffic {
   readonly #fragments: FuzzPacket[] = [];
   /** What was sent lately, for ICMP errors to quote. */
   readonly #sent: Uint8Array[] = [];
+  /** A connection that was announced just now. */
+  #called: Flow | undefined;
   #time = START;
 
   constructor(draw: Draw, family: Family, features: TrafficFeatures, edges: Boundaries) {
@@ -74,9 +81,10 @@ export class Traffic {
     this.#family = family;
     this.#features = features;
     this.#edges = edges;
-    this.#transport = new Transport(draw, family, features, edges);
     const own = features.topology === 'host' ? LOCAL[family] : '';
     this.#remotes = [...new Set([...REMOTE[family], ...edges.addresses])].filter((address) => address !== own);
+    const known = { addresses: REMOTE[family], ports: [...PORTS, ...edges.ports.slice(0, 4)] };
+    this.#transport = new Transport(draw, family, features, edges, known, (call) => this.#announce(call));
   }
 
   /** The next packet. Fragments of one are mostly sent behind each other. */
@@ -133,17 +141,31 @@ export class Traffic {
   /** Mostly one of the live flows, sometimes a new one. */
   #flow(): Flow {
     const draw = this.#draw;
+    const called = this.#called;
+    this.#called = undefined;
+    if (called !== undefined && draw.chance(0.6)) return called;
     if (this.#flows.length > 0 && !draw.chance(this.#features.fresh)) return draw.pick(this.#flows);
     const remote = draw.pick(this.#remotes);
     const other =
       this.#features.topology === 'host' ? LOCAL[this.#family] : draw.pick(this.#remotes.filter((address) => address !== remote));
     const [client, server] = draw.chance() ? [remote, other] : [other, remote];
+    const spoken = SPOKEN.filter((name) => this.#features.helpers.includes(name));
+    const helper = spoken.length > 0 && draw.chance(0.6) ? draw.pick(spoken) : undefined;
+    const protocol = helper === undefined ? this.#protocol() : protocolOf(helper);
+    const flow = this.#begin({ protocol, client, server, serverPort: this.#port() });
+    if (helper !== undefined) Object.assign(flow, { talk: { helper, rest: ['', ''] }, mood: draw.chance(0.9) ? 'talk' : 'any' });
+    return flow;
+  }
+
+  /** A new flow, one of the live ones. */
+  #begin({ protocol, client, server, serverPort, clientPort }: Call): Flow {
+    const draw = this.#draw;
     const flow: Flow = {
-      protocol: this.#protocol(),
+      protocol,
       client,
       server,
-      clientPort: this.#port(),
-      serverPort: this.#port(),
+      clientPort: clientPort ?? this.#port(),
+      serverPort,
       next: [draw.integer(0, 0xffffffff), draw.integer(0, 0xffffffff)],
       step: 0,
       mood: draw.pick(ALL_MOODS),
@@ -152,8 +174,21 @@ export class Traffic {
       stutter: draw.pick(STUTTERS),
     };
     this.#flows.push(flow);
-    if (this.#flows.length > this.#features.flows) this.#flows.shift();
+    const { flows, helpers } = this.#features;
+    // What was announced comes and goes; the conversation goes on.
+    const oldest = this.#flows.findIndex(({ talk }) => talk === undefined);
+    if (this.#flows.length > flows + (helpers.length > 0 ? ANNOUNCED : 0)) this.#flows.splice(Math.max(0, oldest), 1);
     return flow;
+  }
+
+  /** A connection was announced: mostly it comes, now and then from somebody else. */
+  #announce(call: Call): void {
+    const draw = this.#draw;
+    if (!draw.chance(0.8)) return;
+    const client = draw.chance(0.08) ? draw.pick(this.#remotes) : call.client;
+    const own = LOCAL[this.#family];
+    const passesBy = this.#features.topology === 'host' && client !== own && call.server !== own;
+    if (client !== call.server && !passesBy) this.#called = this.#begin({ ...call, client });
   }
 
   #protocol(): number {

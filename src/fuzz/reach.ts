@@ -7,6 +7,7 @@ import type { CaseOptions, FuzzCase } from './case.ts';
 import type { Answer } from './differential.ts';
 import { type OnRelation, RELATIONS } from './metamorphic.ts';
 import { WITHOUT } from './rules.ts';
+import { SPOKEN } from './talk.ts';
 import type { Witness } from './witness.ts';
 
 /** Counts by kind, then by word. */
@@ -31,6 +32,7 @@ const KINDS = [
   'match',
   'target',
   'headers',
+  'expected by',
   'table',
   'relation',
 ] as const;
@@ -62,7 +64,9 @@ export class ReachMeter {
     way() {},
     reassembled() {},
     hook() {},
-    conntrack() {},
+    conntrack: ({ connection, ctstate }) => {
+      if (connection?.masterHelper != null && ctstate === 'RELATED') this.#count('expected by', connection.masterHelper);
+    },
     confirmed() {},
     routed() {},
     end() {},
@@ -219,6 +223,13 @@ function rarelyMissing(
     ...missing(
       'target',
       usable.filter(({ kind }) => kind === 'target').map(({ name }) => name),
+    ),
+  );
+  // irc says so much before it is believed that a run of this size may not meet it.
+  out.push(
+    ...missing(
+      'expected by',
+      SPOKEN.filter((name) => name !== 'irc'),
     ),
   );
   out.push(...missing('table', ['raw', 'mangle', 'nat', 'filter', 'security']));

@@ -2,9 +2,11 @@
 
 import type { Draw, MatchExtension, Pools, TargetExtension } from '../extensions/extension.ts';
 import { extensions, findMatch } from '../extensions/index.ts';
+import { HELPERS } from '../model/helpers.ts';
 import { BUILTIN_CHAINS, type Family, type TableName } from '../model/ruleset.ts';
 import { quoteWord } from '../syntax/index.ts';
 import { rulePools } from './pools.ts';
+import { protocolOf, SPOKEN } from './talk.ts';
 
 /** Whom a case is for: software takes everything; the running kernel has its own clock; kernels on the capture's clock take pauses and limits too. */
 export type Judge = 'software' | 'kernel' | 'virtual';
@@ -26,6 +28,8 @@ export interface RuleFeatures {
   gentle: boolean;
   /** Matches that stand in the filter chain of every hook, each in a rule of its own. */
   everywhere: readonly string[];
+  /** Helpers for all connections of their protocols, one each. */
+  helpers: readonly string[];
   tables: readonly TableName[];
   /** Rules a chain has at most, and user chains a table has at most. */
   rules: number;
@@ -66,22 +70,33 @@ export function drawFeatures(
     .filter((name) => !without.includes(name) && (only === undefined || only.includes(name)));
   const some = names.filter(() => draw.chance(0.7));
   const kept = some.length > 0 ? some : names;
-  const gentle = draw.chance(0.3);
+  const helpers = names.includes('CT') ? drawHelpers(draw, family, only === undefined ? 0.15 : 0.5) : [];
+  const gentle = draw.chance(helpers.length > 0 ? 0.85 : 0.3);
   const focus = drawFocus(draw, kept);
   if (gentle && names.includes('conntrack')) focus.push('conntrack');
   const tables = (['raw', 'mangle', 'nat', 'security'] as const).filter(
-    (table) => draw.chance(0.35) || focus.some((name) => TABLES[name] === table),
+    (table) => draw.chance(0.35) || focus.some((name) => TABLES[name] === table) || (table === 'raw' && helpers.length > 0),
   );
   return {
     extensions: [...new Set([...kept, ...focus])],
     focus,
     gentle,
+    helpers,
     everywhere: everywhere.filter((name) => names.includes(name)),
     protocols: drawProtocols(draw, family, focus),
     tables: [...tables, 'filter'],
     rules: draw.pick([2, 4, 8, 16]),
     chains: draw.pick([0, 1, 3, 5]),
   };
+}
+
+/** Mostly none; one, or one of each protocol. */
+function drawHelpers(draw: Draw, family: Family, often: number): string[] {
+  if (!draw.chance(often)) return [];
+  const known = HELPERS.filter(({ name, families }) => SPOKEN.includes(name) && families.includes(family));
+  const first = draw.pick(known).name;
+  const others = known.map(({ name }) => name).filter((name) => protocolOf(name) !== protocolOf(first));
+  return draw.chance(0.3) && others.length > 0 ? [first, draw.pick(others)] : [first];
 }
 
 /** What is of no use alone. */
@@ -177,6 +192,8 @@ class RuleWriter {
     for (const chain of builtin) {
       const wanted = this.#hooks.includes(chain) ? (table === 'filter' ? 0.95 : 0.7) : 0.15;
       const rules = draw.chance(wanted) ? draw.integer(0, this.#features.rules) : 0;
+      if (table === 'raw' && this.#hooks.includes(chain))
+        lines.push(...this.#features.helpers.map((name) => assigning(chain, name)));
       if (table === 'filter' && this.#hooks.includes(chain))
         for (const name of this.#features.everywhere) lines.push(this.#only(chain, name));
       for (let index = 0; index < rules; index++) lines.push(`-A ${chain} ${this.#rule(table, chain, user)}`);
@@ -295,3 +312,7 @@ class RuleWriter {
     return usable.length === 0 ? ['-j', 'ACCEPT'] : written(draw.pick(usable));
   }
 }
+
+/** The rule that gives all connections of its protocol to a helper. */
+const assigning = (chain: string, name: string): string =>
+  `-A ${chain} -p ${PROTOCOL_WORDS[protocolOf(name)]} -j CT --helper ${name}`;

@@ -71,6 +71,7 @@ function reachLines({ rules, rulesHit, counts }: Reach): string[] {
     'stack',
     'unseen',
     'headers',
+    'expected by',
     'relation',
   ] as const)
     if (Object.keys(counts[kind]).length > 0) lines.push(...wrapped(kind, words(counts[kind])));

@@ -5,6 +5,7 @@ import type { Boundaries } from './boundaries.ts';
 import { icmpMessage, tcpSegment, udpDatagram } from './build-packet.ts';
 import { DCCP, dccpPacket, MOBILITY, mobilityMessage } from './rare-transport.ts';
 import { sctpPacket } from './sctp.ts';
+import { type Call, say, type Talk } from './talk.ts';
 
 export interface Flow {
   protocol: number;
@@ -24,6 +25,8 @@ export interface Flow {
   stutter: number;
   /** The packet sent last, to be sent again. */
   last?: { bytes: Uint8Array; fromClient: boolean };
+  /** What is said in it, where a helper may listen. */
+  talk?: Talk;
 }
 
 /** A transport payload without checksum. `checksumAt` < 0: it has none. */
@@ -31,6 +34,9 @@ export interface Payload {
   bytes: Uint8Array;
   checksumAt: number;
 }
+
+/** Tells of a connection that was announced. */
+export type OnCall = (call: Call) => void;
 
 export interface TransportFeatures {
   /** Wrong lengths, checksums, header lengths, tinygrams. */
@@ -72,12 +78,24 @@ export class Transport {
   readonly #family: Family;
   readonly #features: TransportFeatures;
   readonly #edges: Boundaries;
+  readonly #onCall: OnCall;
+  /** Whoever is somebody else in a conversation, and the ports announced there. */
+  readonly #known: { addresses: readonly string[]; ports: readonly number[] };
 
-  constructor(draw: Draw, family: Family, features: TransportFeatures, edges: Boundaries) {
+  constructor(
+    draw: Draw,
+    family: Family,
+    features: TransportFeatures,
+    edges: Boundaries,
+    known: { addresses: readonly string[]; ports: readonly number[] },
+    onCall: OnCall,
+  ) {
     this.#draw = draw;
     this.#family = family;
     this.#features = features;
     this.#edges = edges;
+    this.#known = known;
+    this.#onCall = onCall;
   }
 
   /** What the flow's side sends next. `before`: bytes in front of it, so that whole lengths meet the rules' own. */
@@ -120,14 +138,17 @@ export class Transport {
     const flags = planned ? this.#plannedFlags(flow) : this.#oddFlags();
     const options = this.#tcpOptions((flags & SYN) !== 0, flow.next[1 - side]!);
     const header = 20 + ((options.length + 3) & ~3);
-    const silent = (flags & (SYN | RST)) !== 0 || !draw.chance(0.45);
-    const data = silent ? 0 : this.#room(before + header, [1, 10, 60]);
-    const off = this.#offWindow(flow.windows[1 - side]!);
+    const silent = (flags & (SYN | RST)) !== 0 || !draw.chance(flow.talk === undefined ? 0.45 : 0.8);
+    const data = silent ? 0 : (this.#speech(flow, fromClient) ?? this.#room(before + header, [1, 10, 60]));
+    const length = typeof data === 'number' ? data : data.length;
+    // A conversation needs many segments that are right.
+    const steady = flow.talk !== undefined && draw.chance(0.8);
+    const off = steady ? 0 : this.#offWindow(flow.windows[1 - side]!);
     const acknowledges = (flags & ACK) !== 0 || draw.chance(0.2);
-    const ackOff = draw.chance(0.08) ? this.#aside(flow.windows[side]) : 0;
+    const ackOff = !steady && draw.chance(0.08) ? this.#aside(flow.windows[side]) : 0;
     const sequence = (flow.next[side] + off) >>> 0;
     const acknowledged = acknowledges ? (flow.next[1 - side]! + ackOff) >>> 0 : 0;
-    if (off === 0 && (planned || draw.chance(0.3))) this.#advance(flow, side, flags, data);
+    if (off === 0 && (planned || draw.chance(0.3))) this.#advance(flow, side, flags, length);
     const window = draw.pick([65535, 29200, 1024, 512, draw.chance(0.2) ? 0 : 8192]);
     if ((flags & SYN) !== 0) flow.scales[side] = scaleIn(options);
     // A scale counts where both sides have one, which is mostly so.
@@ -143,6 +164,17 @@ export class Transport {
       data,
       ...(this.#features.damage && draw.chance(0.02) ? { dataOffset: draw.integer(0, 15) } : {}),
     });
+  }
+
+  /** What the side says, if the flow is a conversation; undefined: nothing in particular. */
+  #speech({ talk, ...flow }: Flow, fromClient: boolean): Uint8Array | undefined {
+    const draw = this.#draw;
+    if (talk === undefined || draw.chance(0.1)) return undefined;
+    const { addresses, ports } = this.#known;
+    const ends = { ...flow, family: this.#family, stranger: draw.pick(addresses), ports };
+    const { text, call } = say(draw, talk, ends, fromClient);
+    if (call !== undefined) this.#onCall(call);
+    return Uint8Array.from(text, (character) => character.charCodeAt(0));
   }
 
   /** How far from the next sequence number: nothing, an overlap with what was sent, or out of the window. */
@@ -210,7 +242,8 @@ export class Transport {
     const draw = this.#draw;
     const [from, to] = fromClient ? [flow.clientPort, flow.serverPort] : [flow.serverPort, flow.clientPort];
     const off = this.#features.damage && draw.chance(0.06) ? draw.pick([-20, -1, 1, 50]) : 0;
-    const bytes = udpDatagram(from, to, this.#room(before + 8, [0, 1, 20, 100]), off);
+    const data = this.#speech(flow, fromClient) ?? this.#room(before + 8, [0, 1, 20, 100]);
+    const bytes = udpDatagram(from, to, data, off);
     // IPv4 allows UDP without a checksum.
     return { bytes, checksumAt: this.#family === 4 && draw.chance(0.1) ? -1 : 6 };
   }

@@ -42,19 +42,19 @@ export function helperName(number: number): string {
   return known.name;
 }
 
+/** Names of the helpers that rules give to connections, each once. */
+export function assignedHelpers({ tables }: RuleSet): string[] {
+  const rules = tables.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules));
+  const names = rules.flatMap(({ target }) =>
+    target?.kind === 'extension' && target.name === 'CT'
+      ? ((target.options as { helper?: string } | undefined)?.helper ?? [])
+      : [],
+  );
+  return [...new Set(names)];
+}
+
 /** What is to be said of rules that give a helper to connections and translate addresses; undefined for all others. */
 export function helperNote(ruleset: RuleSet): string | undefined {
-  const { family, tables } = ruleset;
-  const helps = tables.some(({ chains }) =>
-    chains.some(({ rules }) =>
-      rules.some(
-        ({ target }) =>
-          target?.kind === 'extension' &&
-          target.name === 'CT' &&
-          (target.options as { helper?: string } | undefined)?.helper !== undefined,
-      ),
-    ),
-  );
-  if (!helps || !translates(ruleset)) return undefined;
-  return `IPv${family}: what a helper reads in connections whose addresses are translated is not rewritten, nor what it expects; a kernel with nf_nat_ftp and its like does`;
+  if (assignedHelpers(ruleset).length === 0 || !translates(ruleset)) return undefined;
+  return `IPv${ruleset.family}: what a helper reads in connections whose addresses are translated is not rewritten, nor what it expects; a kernel with nf_nat_ftp and its like does`;
 }
