@@ -16,6 +16,7 @@ import {
   describeConnection,
 } from './conntrack/index';
 import { planHooks, setFlags, translates } from './hooks.ts';
+import { drainLog, setLogRegion } from './log.ts';
 import { allocate, heapStart } from './memory.ts';
 import { drainRing, setRecordBytes, setRing } from './records.ts';
 import { BATCH, setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
@@ -30,7 +31,9 @@ export {
   conntrackConfirmed as connections,
   conntrackLive as live,
   describeConnection,
+  drainLog,
   drainRing as drain,
+  setLogRegion,
   setRecordBytes,
   shareIsExact,
 };

@@ -27,6 +27,7 @@ import { STACK_TABLE_FULL, UNSEEN_ELSEWHERE, UNSEEN_FAMILY } from '../src/abi/re
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
 import { advance } from './clock.ts';
 import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } from './hooks.ts';
+import { logIsFull } from './log.ts';
 import { PLAN_SHORT, planOf, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
 import { closeRecord, openRecord, recording, ringIsFull } from './records.ts';
 import { addTo, tally } from './tally.ts';
@@ -37,7 +38,7 @@ export function judgeSlots(slot: usize, end: usize): usize {
   let bytes: u64 = 0;
   for (; slot < end; slot += PACKET_SIZE) {
     if (record) {
-      if (ringIsFull()) break;
+      if (ringIsFull() || logIsFull()) break;
       openRecord();
     }
     advance(slot);

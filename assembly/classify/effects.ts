@@ -1,9 +1,10 @@
-/** What targets do with a packet's connection; parameters as abi/effects.ts lists them. */
+/** What targets do with a packet and its connection; parameters as abi/effects.ts lists them. */
 import {
   EFFECT_CONNMARK_RESTORE,
   EFFECT_CONNMARK_SAVE,
   EFFECT_CONNMARK_SET,
   EFFECT_CT_TEMPLATE,
+  EFFECT_LOG,
   EFFECT_SHIFT_RIGHT,
   EFFECT_TTL,
 } from '../../src/abi/effects.ts';
@@ -11,12 +12,14 @@ import { FIELD_MARK } from '../../src/abi/fields.ts';
 import { PACKET_CT_ENTRY } from '../../src/abi/packet.ts';
 import { STEP_EFFECT_FIRST, STEP_EFFECT_REST } from '../../src/abi/program.ts';
 import { conntrackTemplate, entryMark, setEntryMark } from '../conntrack/index';
+import { logPacket } from '../log.ts';
 import { rewrite } from './rewrite.ts';
 
 /** `step` is a STEP_EFFECT with effect `code`. False when it drops the packet. */
 export function runEffect(code: u32, step: usize, slot: usize): bool {
   if (code >= <u32>EFFECT_TTL) return rewrite(code, step, slot);
   if (code === EFFECT_CT_TEMPLATE) template(step, slot);
+  else if (code === EFFECT_LOG) logPacket(load<u32>(step, STEP_EFFECT_FIRST), slot);
   else changeMark(code, step, slot);
   return true;
 }

@@ -1,6 +1,6 @@
 /** IPv4 fragments: net/ipv4/ip_fragment.c as net/ipv4/netfilter/nf_defrag_ipv4.c uses it. */
 import { TRACKING_FRAG4, TRACKING_FRAG4_DISTANCE } from '../../src/abi/conntrack';
-import { FIELD_LENGTH, FIELD_MAC_HIGH, FIELD_PACKET_TYPE, FIELD_PROTOCOL, FIELD_SOURCE } from '../../src/abi/fields.ts';
+import { FIELD_LENGTH, FIELD_PROTOCOL, FIELD_SOURCE } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
 import { parameter } from '../conntrack/parameters';
 import { be16 } from '../packet/ethertype.ts';
@@ -11,9 +11,11 @@ import {
   expire,
   findQueue,
   flush,
+  giveLink,
   INSERTED,
   insert,
   isComplete,
+  keepLink,
   kill,
   OVERLAP,
   QUEUE_ECN,
@@ -23,8 +25,6 @@ import {
   QUEUE_LENGTH,
   QUEUE_LONGEST,
   QUEUE_LONGEST_DF,
-  QUEUE_MAC,
-  QUEUE_PACKET_TYPE,
   QUEUE_PEER,
   QUEUE_RANK,
   renew,
@@ -109,8 +109,7 @@ function note(slot: usize, queue: usize, offset: u32, size: u32, whole: bool, to
   if (whole) store<u32>(queue, max(load<u32>(queue, QUEUE_LONGEST_DF), size), QUEUE_LONGEST_DF);
   if (offset !== 0) return;
   store<u8>(queue, load<u8>(queue, QUEUE_FLAGS) | QUEUE_FIRST_IN, QUEUE_FLAGS);
-  store<u64>(queue, load<u64>(slot, FIELD_MAC_HIGH * 4), QUEUE_MAC);
-  store<u32>(queue, load<u32>(slot, FIELD_PACKET_TYPE * 4), QUEUE_PACKET_TYPE);
+  keepLink(slot, queue);
 }
 
 /** ip_frag_reasm. The queue is gone afterwards, whatever comes of it. */
@@ -130,8 +129,7 @@ function rebuild(slot: usize, queue: usize, buffer: usize): u32 {
   store<u16>(buffer, bswap<u16>((stays ? DONT_FRAGMENT : 0) as u16), 6);
   store<u8>(buffer, load<u8>(buffer, 1) | ecn, 1);
   putChecksum(buffer, header);
-  store<u64>(slot, load<u64>(queue, QUEUE_MAC), FIELD_MAC_HIGH * 4);
-  store<u32>(slot, load<u32>(queue, QUEUE_PACKET_TYPE), FIELD_PACKET_TYPE * 4);
+  giveLink(slot, queue);
   longest = load<u32>(queue, QUEUE_LONGEST);
   kill(queue, FAMILY);
   return REBUILT;

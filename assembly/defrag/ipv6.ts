@@ -1,6 +1,6 @@
 /** IPv6 fragments: net/ipv6/netfilter/nf_conntrack_reasm.c. */
 import { TRACKING_FRAG6 } from '../../src/abi/conntrack';
-import { FIELD_DESTINATION, FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_MAC_HIGH, FIELD_PACKET_TYPE } from '../../src/abi/fields.ts';
+import { FIELD_DESTINATION, FIELD_IN_INTERFACE, FIELD_LENGTH } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_JIFFIES } from '../../src/abi/packet.ts';
 import { parameter } from '../conntrack/parameters';
 import { be16 } from '../packet/ethertype.ts';
@@ -10,9 +10,11 @@ import {
   DUPLICATE,
   expire,
   findQueue,
+  giveLink,
   INSERTED,
   insert,
   isComplete,
+  keepLink,
   kill,
   OVERLAP,
   QUEUE_ECN,
@@ -21,9 +23,7 @@ import {
   QUEUE_FLAGS,
   QUEUE_LENGTH,
   QUEUE_LONGEST,
-  QUEUE_MAC,
   QUEUE_NAMED_AT,
-  QUEUE_PACKET_TYPE,
   takesEnd,
 } from './queue.ts';
 import { giveBlocks } from './region.ts';
@@ -169,8 +169,7 @@ function note(slot: usize, queue: usize, offset: u32, payload: u32, ecn: u32): v
   if (offset !== 0) return;
   store<u8>(queue, load<u8>(queue, QUEUE_FLAGS) | QUEUE_FIRST_IN, QUEUE_FLAGS);
   store<u16>(queue, namedAt, QUEUE_NAMED_AT);
-  store<u64>(queue, load<u64>(slot, FIELD_MAC_HIGH * 4), QUEUE_MAC);
-  store<u32>(queue, load<u32>(slot, FIELD_PACKET_TYPE * 4), QUEUE_PACKET_TYPE);
+  keepLink(slot, queue);
 }
 
 /** nf_ct_frag6_reasm: the headers of the first fragment without the fragment header. The queue is gone afterwards, whatever comes of it. */
@@ -188,8 +187,7 @@ function rebuild(slot: usize, queue: usize, buffer: usize): u32 {
   store<u32>(slot, at + copyDatagram(first, buffer + at), PACKET_IP_CAPTURED);
   store<u16>(buffer, bswap<u16>((total - HEADER) as u16), 4);
   store<u8>(buffer, load<u8>(buffer, 1) | (ecn << 4), 1);
-  store<u64>(slot, load<u64>(queue, QUEUE_MAC), FIELD_MAC_HIGH * 4);
-  store<u32>(slot, load<u32>(queue, QUEUE_PACKET_TYPE), FIELD_PACKET_TYPE * 4);
+  giveLink(slot, queue);
   longest6 = load<u32>(queue, QUEUE_LONGEST) + HEADER;
   kill(queue, FAMILY);
   return REBUILT;

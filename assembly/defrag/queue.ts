@@ -3,7 +3,8 @@
  * inet_frag_find and inet_frag_queue_insert). What the two families do differently is in ipv4.ts and ipv6.ts.
  */
 import { TRACKING_FRAG4_MEMORY, TRACKING_FRAG6_MEMORY } from '../../src/abi/conntrack';
-import { FIELD_DESTINATION, FIELD_SOURCE } from '../../src/abi/fields.ts';
+import { FIELD_DESTINATION, FIELD_MAC_HIGH, FIELD_PACKET_TYPE, FIELD_SOURCE } from '../../src/abi/fields.ts';
+import { PACKET_ETHERNET } from '../../src/abi/packet.ts';
 import { parameter } from '../conntrack/parameters';
 import { FRAGMENT_COST, FRAGMENT_END, FRAGMENT_NEXT, FRAGMENT_OFFSET, FRAGMENT_RUN_END } from './fragment.ts';
 import { leavePeer } from './peer.ts';
@@ -38,9 +39,11 @@ export const QUEUE_NAMED_AT: usize = 92;
 /** u32: the longest fragment (with its headers), the longest that must not be fragmented. */
 export const QUEUE_LONGEST: usize = 96;
 export const QUEUE_LONGEST_DF: usize = 100;
-/** Of the first fragment: u64 source MAC fields, u32 packet type. */
-export const QUEUE_MAC: usize = 104;
-export const QUEUE_PACKET_TYPE: usize = 112;
+/** Of the first fragment: its destination MAC as it lies, u16 and u32; u64 source MAC fields; u32 packet type. */
+const QUEUE_TO: usize = 94;
+const QUEUE_TO_REST: usize = 124;
+const QUEUE_MAC: usize = 104;
+const QUEUE_PACKET_TYPE: usize = 112;
 const QUEUE_HASH: usize = 116;
 /** u32: the first fragment of the last run. */
 const QUEUE_LAST_RUN: usize = 120;
@@ -57,6 +60,9 @@ export const OVERLAP: u32 = 2;
 const COST: usize = memory.data(8, 8);
 const OLDEST: usize = memory.data(8, 8);
 const NEWEST: usize = memory.data(8, 8);
+
+/** Destination and source MAC of the packet rebuilt last. */
+const LINK: usize = memory.data(12, 8);
 
 /** What the region has room for. */
 const MOST_COST: u32 = 4 << 20;
@@ -261,4 +267,26 @@ export function takesEnd(queue: usize, end: u32, more: bool): bool {
   }
   store<u32>(queue, end, QUEUE_LENGTH);
   return true;
+}
+
+/** The first fragment came: how it came is how the whole packet came. */
+export function keepLink(slot: usize, queue: usize): void {
+  store<u64>(queue, load<u64>(slot, FIELD_MAC_HIGH * 4), QUEUE_MAC);
+  store<u32>(queue, load<u32>(slot, FIELD_PACKET_TYPE * 4), QUEUE_PACKET_TYPE);
+  const ethernet: usize = load<u32>(slot, PACKET_ETHERNET);
+  if (ethernet === 0) return;
+  store<u16>(queue, load<u16>(ethernet), QUEUE_TO);
+  store<u32>(queue, load<u32>(ethernet, 2), QUEUE_TO_REST);
+}
+
+export function giveLink(slot: usize, queue: usize): void {
+  const mac = load<u64>(queue, QUEUE_MAC);
+  store<u64>(slot, mac, FIELD_MAC_HIGH * 4);
+  store<u32>(slot, load<u32>(queue, QUEUE_PACKET_TYPE), FIELD_PACKET_TYPE * 4);
+  if (load<u32>(slot, PACKET_ETHERNET) === 0) return;
+  store<u16>(LINK, load<u16>(queue, QUEUE_TO));
+  store<u32>(LINK, load<u32>(queue, QUEUE_TO_REST), 2);
+  store<u16>(LINK, bswap<u16>(mac as u16), 6);
+  store<u32>(LINK, bswap<u32>((mac >>> 32) as u32), 8);
+  store<u32>(slot, LINK as u32, PACKET_ETHERNET);
 }

@@ -10,6 +10,8 @@ export const CONTROL_NAT_DRAWN = 24;
 export const CONTROL_NAT_NO_ADDRESS = 32;
 /** Packets that met a full table of connections: dropped, dropped by lot, let through by lot (model/table-limit.ts). */
 export const CONTROL_TABLE_FULL = 48;
+/** Packets that met a LOG rule, but there was no room to write them down. */
+export const CONTROL_LOGS_LOST = 72;
 /** 32 each. */
 export const CONTROL_UNSEEN = 128;
 export const CONTROL_STACK = 384;

@@ -11,6 +11,8 @@ export const EFFECT_CONNMARK_SAVE = 2;
 export const EFFECT_CONNMARK_RESTORE = 3;
 /** CT without --notrack: what conntrack does with the packet. zone, 1 when the zone is the packet's mark (its lower half), HELPER_* (helpers.ts) that the connection is assigned to. */
 export const EFFECT_CT_TEMPLATE = 4;
+/** LOG, where the lines are wanted: number of the rule's request. The packet as it is then goes to the region of log records (log.ts). */
+export const EFFECT_LOG = 5;
 /** TTL, HL: TTL_*, value. */
 export const EFFECT_TTL = 32;
 /** TOS, DSCP: tos = (tos & ~mask) ^ value. mask, value. */

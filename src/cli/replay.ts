@@ -11,6 +11,7 @@ import { whyNotShared } from '../replay/shares.ts';
 import { type Change, ChangeCollector, type Comparison, changedPackets, FateList } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
 import { conntrackLine } from '../report/conntrack.ts';
+import { logLine } from '../report/log-line.ts';
 import { buildReport, type Report } from '../report/report.ts';
 import { renderSaved } from '../report/saved.ts';
 import { PLAIN } from '../report/style.ts';
@@ -43,6 +44,7 @@ interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
   verdicts?: string;
   path?: boolean;
   dumpConntrack?: string;
+  log?: string;
   engine: 'wasm' | 'reference';
   tree: boolean;
   jobs: number;
@@ -107,6 +109,12 @@ export function replayCommand(done: (code: number) => void): Command {
         'the connections at the end, as conntrack -L -o extended prints them (- is standard output, the report goes to standard error then)',
       ),
     )
+    .addOption(
+      new Option(
+        '--log <file>',
+        'what LOG rules write down, in the lines of a syslog file, in UTC (- is standard output, the report goes to standard error then)',
+      ),
+    )
     .option('-q, --quiet', 'totals only')
     .option('-v, --verbose', 'empty chains, hooks and states too')
     .option('--no-timing', 'leave the speed out (reports become repeatable byte by byte)')
@@ -137,7 +145,7 @@ function checkReadOnce(captures: readonly string[], ruleSets: number): void {
 
 /** Threads read the captures each for itself, and tell sums. */
 function checkShared(
-  { verdicts, engine }: ReplayOptions,
+  { verdicts, log, engine }: ReplayOptions,
   captures: readonly string[],
   rules: readonly DualRules[],
   profile: Profile,
@@ -145,6 +153,7 @@ function checkShared(
   const refused = (why: string): UsageError => new UsageError(`--jobs: ${why}; leave --jobs out`);
   if (engine !== 'wasm') throw refused('the interpreter works in one thread');
   if (verdicts !== undefined) throw refused('--verdicts tells packets in their order');
+  if (log !== undefined) throw refused('--log tells packets in their order');
   if (rules.length > 1) throw refused('rule sets are compared packet by packet');
   if (captures.some(isReadOnce)) throw refused('each thread reads the captures, and a pipe can be read once');
   const why = whyNotShared(rules[0]!, profile);
@@ -159,6 +168,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
   if (rules.length > 1 && options.dumpConntrack !== undefined) throw new UsageError('--dump-conntrack takes one -R');
+  if (rules.length > 1 && options.log !== undefined) throw new UsageError('--log takes one -R');
   const captures = expandCaptures(options.read);
   checkReadOnce(captures, rules.length);
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
@@ -174,20 +184,20 @@ async function replay(options: ReplayOptions): Promise<number> {
   return interrupted ? EXIT.interrupted : value;
 }
 
-const outputsOf = ({ verdicts, dumpConntrack }: ReplayOptions): Written[] => [
-  ...(verdicts === undefined ? [] : [{ option: '--verdicts', path: verdicts }]),
-  ...(dumpConntrack === undefined ? [] : [{ option: '--dump-conntrack', path: dumpConntrack }]),
-];
+const outputsOf = ({ verdicts, dumpConntrack, log }: ReplayOptions): Written[] => {
+  const written = { '--verdicts': verdicts, '--dump-conntrack': dumpConntrack, '--log': log };
+  return Object.entries(written).flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
+};
 
 const inputsOf = ({ rules, rules6, addr, route }: ReplayOptions): string[] =>
   [...rules, rules6, addr, ...(route ?? [])].filter((path) => path !== undefined);
 
 /** Only one of them may be data on standard output. */
-function checkOutputs({ path, verdicts, dumpConntrack, format }: ReplayOptions): void {
+function checkOutputs(options: ReplayOptions): void {
+  const { path, verdicts, format } = options;
   if (path === true && verdicts === undefined) throw new UsageError('--path goes with --verdicts FILE');
   const wanting = [
-    ...(verdicts === '-' ? ['--verdicts -'] : []),
-    ...(dumpConntrack === '-' ? ['--dump-conntrack -'] : []),
+    ...outputsOf(options).flatMap((each) => (each.path === '-' ? [`${each.option} -`] : [])),
     ...(format === 'text' ? [] : [`--format ${format}`]),
   ];
   if (wanting.length > 1)
@@ -195,7 +205,7 @@ function checkOutputs({ path, verdicts, dumpConntrack, format }: ReplayOptions):
 }
 
 /** Lines on standard output are data; the report becomes the message beside them, on standard error. */
-const isAside = ({ verdicts, dumpConntrack }: ReplayOptions): boolean => verdicts === '-' || dumpConntrack === '-';
+const isAside = (options: ReplayOptions): boolean => outputsOf(options).some(({ path }) => path === '-');
 
 async function tell(options: ReplayOptions, report: string): Promise<void> {
   if (isAside(options)) process.stderr.write(report);
@@ -220,19 +230,26 @@ async function single({ options, prepared, profile, signal }: Task, rules: DualR
   signal.addEventListener('abort', onSignal);
   const verdicts = options.verdicts === undefined ? undefined : new LineFile(options.verdicts, onSignal);
   const table = options.dumpConntrack === undefined ? undefined : new LineFile(options.dumpConntrack, () => {});
+  const log = options.log === undefined ? undefined : new LineFile(options.log, onSignal);
   const bar = new ProgressBar();
   try {
     const { host } = prepared;
-    const job = { rules, host, profile, ...(verdicts === undefined ? {} : { packets: { path: options.path === true } }) };
+    const tells = verdicts !== undefined || log !== undefined;
+    const job = { rules, host, profile, ...(tells ? { packets: { path: options.path === true, logs: log !== undefined } } : {}) };
+    const onPacket = (outcome: PacketOutcome): void => {
+      verdicts?.write(verdictLine(outcome));
+      for (const logged of outcome.logged ?? []) log?.write(logLine(outcome.time, logged, profile.kernel));
+    };
     const { result, seconds, damaged, connections } = await judged(prepared, job, options.jobs, {
       ...witness(options),
       connections: table !== undefined,
       signal: stop.signal,
       onProgress: (...step) => bar.draw(...step),
-      ...(verdicts === undefined ? {} : { onPacket: (outcome: PacketOutcome) => verdicts.write(verdictLine(outcome)) }),
+      ...(tells ? { onPacket } : {}),
     });
     bar.clear();
     verdicts?.flush();
+    log?.flush();
     for (const entry of connections ?? []) table?.write(conntrackLine(entry));
     table?.flush();
     await tell(options, render(options, buildReport({ rules, host, profile, result, ...timing(options, seconds) }), rules));
@@ -241,6 +258,7 @@ async function single({ options, prepared, profile, signal }: Task, rules: DualR
     signal.removeEventListener('abort', onSignal);
     bar.clear();
     verdicts?.close();
+    log?.close();
     table?.close();
   }
 }

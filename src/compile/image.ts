@@ -1,5 +1,6 @@
 /** Pass: puts the sections of an image together. Layout: abi/image.ts. */
 import * as abi from '../abi/image.ts';
+import type { LogRequest } from '../model/log.ts';
 import { type Ropes, type Segments, type UsedRopes, usedRopes } from './segments.ts';
 
 /** What the host program needs to name things; kept as JSON in the image. */
@@ -12,6 +13,8 @@ export interface ImageNames {
     chains: { name: string; policy: 'ACCEPT' | 'DROP' | null; rules: number }[];
   }[];
   notes: string[];
+  /** What LOG rules ask for, by their numbers. */
+  logs: readonly LogRequest[];
 }
 
 export interface ImageParts {

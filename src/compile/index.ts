@@ -6,6 +6,7 @@ import * as abi from '../abi/image.ts';
 import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNBYTES, SPECIAL_CONNLABEL } from '../abi/special.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
+import type { LogRequest } from '../model/log.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import { deviceOfSysctl, type Profile } from '../model/profile.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
@@ -22,6 +23,8 @@ export interface CompileInput {
   rules: Partial<Record<Family, RuleSet>>;
   host: Host;
   profile: Profile;
+  /** `logs`: LOG rules write packets down. */
+  packets?: { logs?: boolean };
 }
 
 export interface CompileOptions {
@@ -58,17 +61,24 @@ export function compile(input: CompileInput, options: CompileOptions = {}): Imag
   const started = performance.now();
   const rulesets = ([4, 6] as const).flatMap((family) => input.rules[family] ?? []);
   const interfaces = buildInterfaces(interfacePatterns(rulesets), interfaceNames(input.host, input.profile));
+  const logs: LogRequest[] = [];
   const tables = share(
-    rulesets.flatMap((rules) => normalise(rules, input.profile, interfaces)),
+    rulesets.flatMap((rules) =>
+      normalise(rules, { profile: input.profile, interfaces, ...(input.packets?.logs && { logs: numbered(logs) }) }),
+    ),
     input.profile.backend,
   );
-  return compileTables(tables, rulesets, interfaces, input, options, started);
+  return compileTables(tables, { rulesets, interfaces, logs }, input, options, started);
 }
+
+const numbered =
+  (logs: LogRequest[]) =>
+  (request: LogRequest): number =>
+    logs.push(request) - 1;
 
 function compileTables(
   tables: readonly PlainTable[],
-  rulesets: readonly RuleSet[],
-  interfaces: InterfaceTable,
+  { rulesets, interfaces, logs }: { rulesets: readonly RuleSet[]; interfaces: InterfaceTable; logs: readonly LogRequest[] },
   { host, profile }: CompileInput,
   options: CompileOptions,
   started: number,
@@ -86,7 +96,7 @@ function compileTables(
     final,
     visible,
     ropes: walks.ropes,
-    names: { tables: tableNames(tables), notes },
+    names: { tables: tableNames(tables), notes, logs },
     host: encodeHost(host, profile, interfaces, { addressTypes: readsAddressTypes(tables) }),
     conntrack: encodeConntrack(profile, {
       nat: tables.some((table) => table.name === 'nat'),

@@ -3,6 +3,7 @@ import { lowerBuiltin } from '../extensions/builtin.ts';
 import { findMatch, findTarget } from '../extensions/index.ts';
 import { registersConntrack } from '../extensions/upstream.ts';
 import { RuleError } from '../model/errors.ts';
+import type { LogRequest } from '../model/log.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Builtin, Family, Match, Rule, RuleSet, Target } from '../model/ruleset.ts';
@@ -13,13 +14,15 @@ export interface NormaliseContext {
   family: Family;
   profile: Profile;
   interfaces: Pick<InterfaceTable, 'range'>;
+  /** Gives a LOG rule the number of its request, where the lines are wanted. */
+  logs?: (request: LogRequest) => number;
 }
 
 /**
  * The tables of a rule set in plain form. Throws RuleError for an extension that is not in the registry and was not assumed.
  */
-export function normalise(rules: RuleSet, profile: Profile, interfaces: Pick<InterfaceTable, 'range'>): PlainTable[] {
-  const context = { family: rules.family, profile, interfaces };
+export function normalise(rules: RuleSet, given: Omit<NormaliseContext, 'family'>): PlainTable[] {
+  const context = { family: rules.family, ...given };
   return rules.tables.map((table) => ({
     family: rules.family,
     name: table.name,
@@ -49,7 +52,8 @@ function lowerMatch(match: Match, { family, profile }: NormaliseContext): Test[]
   return extension.lower(match.options, { family, profile });
 }
 
-function lowerTarget(target: Target | null, { family, profile }: NormaliseContext): Action {
+function lowerTarget(target: Target | null, context: NormaliseContext): Action {
+  const { family, profile } = context;
   if (target === null) return { kind: 'continue' };
   switch (target.kind) {
     case 'verdict':
@@ -63,7 +67,7 @@ function lowerTarget(target: Target | null, { family, profile }: NormaliseContex
       const extension = findTarget(target.name, family);
       if (extension === undefined)
         throw new RuleError(target.position, `${target.name}: no such target`, { kind: 'unsupported' });
-      return extension.lower(target.options, { family, profile });
+      return extension.lower(target.options, context);
     }
   }
 }

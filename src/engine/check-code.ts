@@ -1,5 +1,5 @@
 /** Checks the code section of an image: every reference the engine can follow stays inside, and everything ends. */
-import { EFFECT_LAST, EFFECT_TCPOPTSTRIP } from '../abi/effects.ts';
+import { EFFECT_LAST, EFFECT_LOG, EFFECT_TCPOPTSTRIP } from '../abi/effects.ts';
 import { FIELD_COUNT } from '../abi/fields.ts';
 import * as image from '../abi/image.ts';
 import { NAT_PARAMETERS } from '../abi/nat.ts';
@@ -8,21 +8,23 @@ import { isSpecialTest } from './check-special.ts';
 import { StateChecker } from './check-state.ts';
 import { ImageError } from './image-error.ts';
 
-/** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. */
-export function checkCode(code: Uint8Array, header: Uint32Array): void {
-  new CodeChecker(code, header).run();
+/** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. `logs`: requests of LOG rules. */
+export function checkCode(code: Uint8Array, header: Uint32Array, logs: number): void {
+  new CodeChecker(code, header, logs).run();
 }
 
 class CodeChecker {
   private readonly words: Uint32Array;
   private readonly segments: number;
+  private readonly logs: number;
   private readonly state: StateChecker;
   private readonly seen = new Set<number>();
   private readonly seenTests = new Set<number>();
   /** Steps and nodes (as references) still to be looked at. */
   private readonly pending: { kind: 'node' | 'step'; at: number }[] = [];
 
-  constructor(code: Uint8Array, header: Uint32Array) {
+  constructor(code: Uint8Array, header: Uint32Array, logs: number) {
+    this.logs = logs;
     this.words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
     this.segments = header[image.IMAGE_WORD_SEGMENT_COUNT]!;
     this.state = new StateChecker(header[image.IMAGE_WORD_STATES]!);
@@ -140,6 +142,7 @@ class CodeChecker {
 
   private effect(code: number, first: number): void {
     this.demand(code >= 1 && code <= EFFECT_LAST, 'an unknown effect');
+    if (code === EFFECT_LOG) this.demand(first < this.logs, 'a request of LOG that does not exist');
     if (code === EFFECT_TCPOPTSTRIP) this.inside(first, 32, 'parameters of an effect');
   }
 

@@ -1,6 +1,7 @@
 /** Reads an image's header and the sections that stay with the host program. */
 import * as abi from '../abi/image.ts';
 import { checksum, type ImageNames } from '../compile/image.ts';
+import type { LogRequest } from '../model/log.ts';
 import { checkBlocks } from './check-blocks.ts';
 import { checkCode } from './check-code.ts';
 import { ImageError } from './image-error.ts';
@@ -49,7 +50,7 @@ export function readImage(bytes: Uint8Array): ImageView {
     interfaces: section(abi.IMAGE_WORD_INTERFACES, header[abi.IMAGE_WORD_INTERFACES_SIZE]!),
   };
   checkNumbers(view);
-  checkCode(view.code, header);
+  checkCode(view.code, header, view.names.logs.length);
   checkBlocks(view.host, view.conntrack, view.interfaces, header[abi.IMAGE_WORD_HZ]!);
   return view;
 }
@@ -74,6 +75,7 @@ function parseNames(bytes: Uint8Array): ImageNames {
     const fine =
       Array.isArray(names.notes) &&
       names.notes.every((note) => typeof note === 'string') &&
+      names.logs.every(isRequest) &&
       names.tables.every(
         (table) =>
           (table.family === 4 || table.family === 6) &&
@@ -89,6 +91,9 @@ function parseNames(bytes: Uint8Array): ImageNames {
   }
   throw new ImageError('names', 'the names of the image cannot be read');
 }
+
+const isRequest = ({ prefix, level, flags }: LogRequest): boolean =>
+  typeof prefix === 'string' && Number.isInteger(level) && Array.isArray(flags);
 
 /** Ropes lead to smaller ropes, segments to ropes, events to rules that exist. */
 function checkNumbers({ header, segments, ropes, events, names }: ImageView): void {

@@ -36,6 +36,7 @@ export async function openImage(
   return new EngineSession(engine, image, {
     path: packets?.path ?? false,
     bytes: packets?.bytes ?? false,
+    logs: packets?.logs ?? false,
     ...(onPacket && { onPacket }),
     ...(limit !== undefined && { limit }),
     ...(share && { share }),

@@ -18,6 +18,8 @@ export interface EngineExports {
   setupHost(host: number, state: number, names: number, hz: number, flags: number): void;
   setupResults(control: number, slots: number, ring: number, ringSize: number): void;
   setRecordBytes(wanted: number): void;
+  setLogRegion(at: number, size: number): void;
+  drainLog(): number;
   start(conntrack: number): void;
   setLimit(packets: number): void;
   setShare(index: number, count: number): void;

@@ -13,6 +13,7 @@ import * as control from '../abi/control.ts';
 import * as abi from '../abi/image.ts';
 import type { CompileStatistics, Image } from '../compile/index.ts';
 import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
+import { logNote } from '../model/log.ts';
 import { NAT_NOTES } from '../model/nat.ts';
 import type { ConntrackEntry } from '../model/outcome.ts';
 import { jiffiesAt } from '../model/profile.ts';
@@ -23,6 +24,7 @@ import { listConnections } from './connections.ts';
 import { countRules, PathWords } from './counters.ts';
 import { type ImageView, readImage } from './image-view.ts';
 import type { EngineExports } from './loader.ts';
+import { interfaceNames, readLogs } from './logs.ts';
 import { HOOKS, readRecords, STATES, VERDICTS } from './outcomes.ts';
 
 /** The most a call takes in: longer calls stay in the baseline compiler (no on-stack replacement). */
@@ -30,6 +32,7 @@ const CHUNK = 1 << 20;
 /** What a call leaves unread is at most one block or record of a mebibyte. */
 const INPUT_SIZE = 2 * CHUNK + 4096;
 const RING_SIZE = 1 << 20;
+const LOG_SIZE = 1 << 20;
 
 /** The engine ran out of memory, or was used out of order. */
 export class EngineError extends Error {}
@@ -40,6 +43,8 @@ export interface SessionOptions {
   path: boolean;
   /** Outcomes with the packets' bytes. */
   bytes?: boolean;
+  /** Outcomes with what LOG rules write down; the image was compiled for it. */
+  logs?: boolean;
   /** Packets at most, over all captures. */
   limit?: number;
   /** Of several engines that read the same captures, this one judges the packets of its share; all number packets and tell times alike. */
@@ -67,6 +72,7 @@ export class EngineSession {
   private readonly options: SessionOptions;
   private readonly words: PathWords;
   private readonly at: Regions;
+  private readonly nameOf: (id: number) => string;
   private readonly captures: CaptureInfo[] = [];
   private current: { file: string; packets: number; bytes: number; over: boolean; damaged: boolean } | null = null;
   /** Bytes in the input region that are not consumed. */
@@ -78,7 +84,9 @@ export class EngineSession {
     this.statisticsOf = image.statistics;
     this.options = options;
     this.words = new PathWords(this.image);
-    this.at = allocateRegions(engine, this.image, options.onPacket === undefined ? 0 : RING_SIZE);
+    const told = options.onPacket !== undefined;
+    this.at = allocateRegions(engine, this.image, told ? RING_SIZE : 0, told && options.logs === true ? LOG_SIZE : 0);
+    this.nameOf = interfaceNames(this.image.interfaces);
     if (options.bytes === true) engine.setRecordBytes(1);
     if (options.limit !== undefined) engine.setLimit(options.limit);
     if (options.share !== undefined) engine.setShare(options.share.index, options.share.of);
@@ -161,7 +169,7 @@ export class EngineSession {
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,
-      notes: [...this.image.names.notes, ...this.natNotes(), ...this.tableNotes()],
+      notes: [...this.image.names.notes, ...this.natNotes(), ...this.tableNotes(), ...this.logNotes()],
     };
   }
 
@@ -178,6 +186,11 @@ export class EngineSession {
     const max = new DataView(buffer, byteOffset).getUint32(TRACKING_LIMIT, true);
     const [dropped, unlucky, lucky] = [0, 8, 16].map((at) => this.control(control.CONTROL_TABLE_FULL + at));
     return tableNotes(max, { dropped: dropped!, unlucky: unlucky!, lucky: lucky! });
+  }
+
+  private logNotes(): string[] {
+    const lost = this.control(control.CONTROL_LOGS_LOST);
+    return lost > 0 ? [logNote(lost)] : [];
   }
 
   /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all packets when not given), sorted (model/connections.ts). */
@@ -235,8 +248,14 @@ export class EngineSession {
   private drain(): void {
     const { onPacket, path } = this.options;
     if (onPacket === undefined) return;
+    const { buffer } = this.engine.memory;
+    const logs = readLogs(buffer, this.at.log, this.engine.drainLog() >>> 0, this.image.names.logs, this.nameOf);
+    const tell: OnPacket = (outcome) => {
+      const logged = logs.get(outcome.packet);
+      onPacket(logged === undefined ? outcome : { ...outcome, logged });
+    };
     const bytes = this.engine.drain() >>> 0;
-    if (bytes > 0) readRecords(this.engine.memory.buffer, this.at.ring, bytes, this.words, path, onPacket);
+    if (bytes > 0) readRecords(buffer, this.at.ring, bytes, this.words, path, logs.size === 0 ? onPacket : tell);
   }
 
   private view(): DataView {
@@ -286,12 +305,13 @@ interface Regions {
   control: number;
   capture: number;
   ring: number;
+  log: number;
   input: number;
   connection: number;
 }
 
 /** Asks for all regions, copies the image's parts and starts the engine. Throws EngineError without memory. */
-function allocateRegions(engine: EngineExports, image: ImageView, ringSize: number): Regions {
+function allocateRegions(engine: EngineExports, image: ImageView, ringSize: number, logSize: number): Regions {
   const { header } = image;
   const room = (bytes: number): number => {
     const at = engine.allocate(Math.max(bytes, 8)) >>> 0;
@@ -318,8 +338,10 @@ function allocateRegions(engine: EngineExports, image: ImageView, ringSize: numb
   const slots = room(engine.slotBytes());
   const ring = room(ringSize);
   engine.setupResults(controlAt, slots, ring, ringSize);
+  const log = room(logSize);
+  engine.setLogRegion(log, logSize);
   const input = room(INPUT_SIZE);
   const connection = room(CONNECTION_SIZE);
   engine.start(conntrack);
-  return { segments, control: controlAt, capture, ring, input, connection };
+  return { segments, control: controlAt, capture, ring, log, input, connection };
 }

@@ -2,6 +2,7 @@
  * What a match or target is: one module with everything about it. A room's `index.ts` is the registry.
  */
 import type { Position, RuleError } from '../model/errors.ts';
+import type { LogRequest } from '../model/log.ts';
 import type { NatSpec } from '../model/nat.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
@@ -142,8 +143,8 @@ export interface TargetExtension<O = unknown> extends ExtensionBase<O> {
     effects: TargetEffects,
     context: EvaluateContext,
   ): 'ACCEPT' | 'DROP' | 'REJECT' | 'continue';
-  /** The engine. */
-  lower(options: O, context: { family: Family; profile: Profile }): Action;
+  /** The engine. `logs`: gives a LOG rule the number of its request; undefined where nobody wants the lines. */
+  lower(options: O, context: { family: Family; profile: Profile; logs?: (request: LogRequest) => number }): Action;
 }
 
 /** How CT wants a packet tracked. */
@@ -159,6 +160,8 @@ export interface TargetEffects {
   /** Addresses and ports of the packet's connection, which is new; DROP where there is no address to give. */
   translate(spec: NatSpec): 'ACCEPT' | 'DROP';
   setMark(mark: number): void;
+  /** Writes the packet down as it is now. */
+  log(request: LogRequest): void;
   /** Other bytes for the packet, with its headers in the same places; the caller's own, no part of those before. */
   rewrite(bytes: Uint8Array): void;
   /** How conntrack is to track the packet, unless it is there already: as a connection, untracked, or with an earlier template. */

@@ -1,16 +1,10 @@
 /** `-j LOG`: writes a line and goes on. Kernel: net/netfilter/xt_LOG.c. */
 
+import { EFFECT_LOG } from '../abi/effects.ts';
+import type { LogRequest } from '../model/log.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { GivenOption, TargetExtension } from './extension.ts';
 import { Given, option, savedString, textOf, truncated, writtenName } from './given.ts';
-
-export interface LogOptions {
-  prefix: string;
-  /** syslog priority, 0 emergency to 7 debug. */
-  level: number;
-  /** Names of the flag options that are set, in printing order. */
-  flags: readonly string[];
-}
 
 const FLAGS = ['log-tcp-sequence', 'log-tcp-options', 'log-ip-options', 'log-uid', 'log-macdecode'] as const;
 const specs = [option('log-level'), option('log-prefix'), ...FLAGS.map((name) => option(name, { argument: 'none' }))];
@@ -29,7 +23,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   debug: 7,
 };
 
-export const LOG: TargetExtension<LogOptions> = {
+export const LOG: TargetExtension<LogRequest> = {
   name: 'LOG',
   kind: 'target',
   families: [4, 6],
@@ -52,8 +46,15 @@ export const LOG: TargetExtension<LogOptions> = {
     return `${out}${level === WARNING ? '' : ` --log-level ${level}`}${flags.map((name) => ` --${name}`).join('')}`;
   },
 
-  evaluate: () => 'continue',
-  lower: () => ({ kind: 'continue' }),
+  evaluate(request, _, effects) {
+    effects.log(request);
+    return 'continue';
+  },
+
+  lower(request, { logs }) {
+    if (logs === undefined) return { kind: 'continue' };
+    return { kind: 'effect', code: EFFECT_LOG, parameters: [logs(request)], changes: [] };
+  },
 
   generate(draw) {
     const out: string[] = [];

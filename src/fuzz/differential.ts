@@ -16,7 +16,7 @@ export const jobOf = ({ ruleset, host, profile }: Pick<FuzzCase, 'ruleset' | 'ho
   rules: { [ruleset.family]: ruleset },
   host,
   profile,
-  packets: { path: true, bytes: true },
+  packets: { path: true, bytes: true, logs: true },
 });
 
 /** What a witness says of a job and a capture. */
@@ -58,7 +58,8 @@ export const sameOutcome = (one: PacketOutcome, two: PacketOutcome): boolean =>
   one.reason === two.reason &&
   one.unseen === two.unseen &&
   sameBytes(one.rewritten, two.rewritten) &&
-  sameList(one.path, two.path);
+  sameList(one.path, two.path) &&
+  (one.logged === two.logged || canonical(one.logged) === canonical(two.logged));
 
 /** What is compared of a result: all but notes (each witness words its own). */
 const comparable = ({ notes: _notes, ...rest }: ReplayResult) => rest;

@@ -3,6 +3,8 @@
  * so that they can be compared without knowing each other.
  */
 
+import type { LoggedPacket } from './log.ts';
+
 /** The three ways of a packet through a host, named by the filter hook it meets; a packet over lo, which may meet two, by the last it met. */
 export type HookName = 'INPUT' | 'OUTPUT' | 'FORWARD';
 
@@ -59,6 +61,8 @@ export interface PacketOutcome {
   path?: string[];
   /** From the IP header on, as rules left it (translated addresses and ports, their checksums); what forwarding changes (TTL) is not in it. Only when asked for, of packets that entered netfilter. */
   rewritten?: Uint8Array;
+  /** Every LOG rule it met, in order. Only when asked for, and only where it met one. */
+  logged?: LoggedPacket[];
   /** Ends whose port in `rewritten` the kernel draws by lot: it is free and in the range, but not the kernel's. */
   drawn?: ('source' | 'destination')[];
 }

@@ -24,8 +24,8 @@ export interface Job {
   rules: Partial<Record<Family, RuleSet>>;
   host: Host;
   profile: Profile;
-  /** Ask for an outcome a packet (slower), with or without its path, and its bytes as rules left them. */
-  packets?: { path: boolean; bytes?: boolean };
+  /** Ask for an outcome a packet (slower), with or without its path, its bytes as rules left them, and what LOG rules write down of it. */
+  packets?: { path: boolean; bytes?: boolean; logs?: boolean };
 }
 
 /** What is known of one capture after it was read. */

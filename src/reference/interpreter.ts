@@ -138,8 +138,10 @@ export class Interpreter {
     if (way === 'outgoing-copy') return { unseen: UNSEEN_OUTGOING_COPY };
     const rules = this.families.get(checked.family);
     if (rules === undefined) return { unseen: UNSEEN_FAMILY };
-    const sourceMac = way === 'arrives' ? link.sourceMac : null;
-    const received: Received = { ...checked, packetType, sourceMac, time: this.clock, frame: this.#frames };
+    const arrived = way === 'arrives' ? link : null;
+    const sourceMac = arrived?.sourceMac ?? null;
+    const linkHeader = arrived === null ? null : headerOf(arrived, checked.family);
+    const received: Received = { ...checked, packetType, sourceMac, linkHeader, time: this.clock, frame: this.#frames };
     const copied = way === 'output' && ends !== null && this.#routes.isBroadcast(ends.family, ends.destination, device);
     return this.#enter(received, rules, copied ? 'broadcast' : way, device, listener);
   }
@@ -212,6 +214,16 @@ function sharedState(): EvaluateContext['shared'] {
     return kept.get(name) as T;
   };
 }
+
+/** As the kernel has it: tags are taken off. */
+function headerOf(link: Pick<Link, 'destinationMac' | 'sourceMac'>, family: Family): Uint8Array | null {
+  const { destinationMac, sourceMac } = link;
+  if (destinationMac === null || sourceMac === null) return null;
+  return Uint8Array.from([...destinationMac, ...sourceMac, ...(family === 4 ? [0x08, 0x00] : [0x86, 0xdd])]);
+}
+
+/** Of the loopback device. */
+const NO_MACS = { destinationMac: [0, 0, 0, 0, 0, 0], sourceMac: [0, 0, 0, 0, 0, 0] };
 
 /** Before the first hook of its way. */
 function defragment(
@@ -292,6 +304,7 @@ class Journey {
     const sent = before ?? this.#hook('POSTROUTING', '', device);
     if (sent !== null) return this.#end('OUTPUT', sent);
     if (way !== 'loopback') return this.#end('OUTPUT', null);
+    this.#packet.linkHeader = headerOf(NO_MACS, this.#packet.family);
     return this.#end('INPUT', this.#hook('PREROUTING', device, '') ?? this.#hook('INPUT', device, ''));
   }
 
@@ -302,11 +315,12 @@ class Journey {
     const { mark, packetType, tracking, bytes } = this.#packet;
     const { lastFilter, last } = this.#passage;
     this.#packet.hasSocket = false;
+    this.#packet.linkHeader = new Uint8Array(0);
     if (this.#hook('POSTROUTING', '', device) === null) {
       this.#packet.packetType = 'broadcast';
       if (this.#hook('PREROUTING', device, '') === null) this.#hook('INPUT', device, '');
     }
-    Object.assign(this.#packet, { mark, packetType, tracking, hasSocket: true });
+    Object.assign(this.#packet, { mark, packetType, tracking, hasSocket: true, linkHeader: null });
     this.#packet.rewrite(bytes);
     Object.assign(this.#passage, { lastFilter, last });
   }

@@ -2,6 +2,7 @@
 import { STATUS_CONFIRMED } from '../abi/fields.ts';
 import type { CtTemplate } from '../extensions/extension.ts';
 import { drawnEnds } from '../model/connections.ts';
+import type { LoggedPacket, LogRequest } from '../model/log.ts';
 import type { CtState } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import { jiffiesAt } from '../model/profile.ts';
@@ -21,6 +22,8 @@ export interface Received {
   length: number;
   packetType: 'unicast' | 'broadcast' | 'multicast';
   sourceMac: readonly number[] | null;
+  /** The Ethernet header it came with, without tags; null where it came with none, and of what the host itself sends. */
+  linkHeader: Uint8Array | null;
   time: bigint;
   /** Its number in the job, from 1. */
   frame: number;
@@ -77,6 +80,10 @@ export class Packet implements PacketView {
   mark = 0;
   packetType: 'unicast' | 'broadcast' | 'multicast';
   sourceMac: readonly number[] | null;
+  /** As model/log.ts has it. */
+  linkHeader: Uint8Array | null;
+  /** What LOG rules wrote down so far. */
+  readonly logged: LoggedPacket[] = [];
   readonly time: bigint;
   /** Jiffies of the profile's HZ since the epoch. */
   readonly now: number;
@@ -99,6 +106,7 @@ export class Packet implements PacketView {
     this.length = received.length;
     this.packetType = received.packetType;
     this.sourceMac = received.sourceMac;
+    this.linkHeader = received.linkHeader;
     this.time = received.time;
     this.hz = profile.hz;
     this.now = Number(jiffiesAt(received.time, profile.hz));
@@ -145,6 +153,12 @@ export class Packet implements PacketView {
 
   get direction(): 'ORIGINAL' | 'REPLY' {
     return this.tracking.kind === 'entry' && this.tracking.direction === 1 ? 'REPLY' : 'ORIGINAL';
+  }
+
+  /** Of a LOG rule: the packet as it is now. */
+  log(request: LogRequest): void {
+    const { family, inInterface, outInterface, linkHeader, bytes, length, mark } = this;
+    this.logged.push({ request, family, inInterface, outInterface, linkHeader, bytes: new Uint8Array(bytes), length, mark });
   }
 
   /** Other bytes, with the headers in the same places; what is read of them is read anew. */

@@ -69,7 +69,7 @@ class Session implements ReferenceSession {
     if (this.#capture !== undefined) countFrame(this.#capture, frame);
     const processed = this.#interpreter.process(frame, this.#listener);
     this.#count(processed);
-    if (this.#job.packets !== undefined) this.#onPacket?.(outcomeOf(processed, frame, totals.packets, this.#job.packets.bytes));
+    if (this.#job.packets !== undefined) this.#onPacket?.(outcomeOf(processed, frame, totals.packets, this.#job.packets));
   }
 
   #count(processed: Processed): void {
@@ -118,8 +118,13 @@ function countFrame(capture: CaptureInfo, frame: Frame): void {
   if (!capture.linktypes.includes(frame.linktype)) capture.linktypes.push(frame.linktype);
 }
 
-/** `number`: 1-based over all captures. `bytes`: with the packet as rules left it. */
-export function outcomeOf(processed: Processed, frame: Frame, number: number, bytes = false): PacketOutcome {
+/** `number`: 1-based over all captures. `asked`: whether with the packet as rules left it, and with what LOG rules wrote down. */
+export function outcomeOf(
+  processed: Processed,
+  frame: Frame,
+  number: number,
+  asked: Partial<NonNullable<Job['packets']>> = {},
+): PacketOutcome {
   if ('unseen' in processed) {
     const unseen = UNSEEN_WORDS[processed.unseen]!;
     return { packet: number, time: frame.time, bytes: 0, hook: null, verdict: null, unseen };
@@ -131,7 +136,8 @@ export function outcomeOf(processed: Processed, frame: Frame, number: number, by
   const reason = reasonOf(processed);
   if (reason !== '') out.reason = reason;
   if (passage.path !== null) out.path = passage.path;
-  if (bytes) out.rewritten = packet.rewritten;
+  if (asked.bytes === true) out.rewritten = packet.rewritten;
+  if (asked.logs === true && packet.logged.length > 0) out.logged = packet.logged;
   if (packet.drawn.length > 0) out.drawn = packet.drawn;
   return out;
 }

@@ -140,6 +140,9 @@ function effectsOn(packet: Packet, { translate }: WalkContext): TargetEffects {
     rewrite(bytes) {
       packet.rewrite(bytes);
     },
+    log(request) {
+      packet.log(request);
+    },
     setMark(mark) {
       packet.mark = mark >>> 0;
     },

@@ -36,7 +36,7 @@ export function plainImage(tables: readonly PlainTable[], options: WalksOptions)
     final,
     visible,
     ropes: walks.ropes,
-    names: { tables: names, notes: walks.notes },
+    names: { tables: names, notes: walks.notes, logs: [] },
     host: encodeHost(buildHost({}), DEFAULT_PROFILE, interfaces, { addressTypes: false }),
     conntrack: encodeConntrack(DEFAULT_PROFILE, { nat: false }),
     interfaces: interfaces.encode(),

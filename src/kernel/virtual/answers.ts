@@ -8,7 +8,7 @@ import { ruleNumbers } from '../trace.ts';
 import type { Machine } from './kernels.ts';
 import { tracedByMarks, withoutOwnRules, withoutOwnTables } from './legacy-marks.ts';
 import type { Asked } from './plan-file.ts';
-import type { Look, PlacedJob, VirtualOutcome } from './virtual-job.ts';
+import type { Look, PlacedJob, PrintedLine, VirtualOutcome } from './virtual-job.ts';
 
 /** One answer of the guest: see guest/main.c. */
 interface Answer {
@@ -121,6 +121,14 @@ function looksOf(job: PlacedJob, { times, texts }: Told): Look[] {
   });
 }
 
+/** What LOG rules wrote into the kernel's log, of lines `<4>IN=...`, with or without the time behind the level. */
+function printedLines(text: string): PrintedLine[] {
+  return text.split('\n').flatMap((line) => {
+    const found = /^<(\d+)>(?:\[ *[\d.]+\] )?(.*IN=\S* OUT=.*)$/.exec(line);
+    return found === null ? [] : [{ level: Number(found[1]), text: found[2]! }];
+  });
+}
+
 /** The outcome of a job. Throws LostRecords when the run proves nothing, KernelError when it can never work. */
 export function outcomeOf(
   job: PlacedJob,
@@ -152,6 +160,7 @@ export function outcomeOf(
     packets: tracedPacketsOf(job, raw, texts, told, machine),
     expectations: parseExpectations(told.texts.expect?.[0] ?? ''),
     looks,
+    ...(job.log === true ? { log: printedLines(told.texts.log?.[0] ?? '') } : {}),
   };
   if (job.rulesOther === undefined || texts.other === undefined) return outcome;
   const savedOther = only(texts.other, job.rulesOther);

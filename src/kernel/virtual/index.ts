@@ -13,7 +13,7 @@ import type { PlacedJob, VirtualJob, VirtualOutcome } from './virtual-job.ts';
 
 export { machineOf, type VirtualKernel, virtualAvailable } from './kernels.ts';
 export { awayFromTicks } from './schedule.ts';
-export type { Look, VirtualJob, VirtualOutcome } from './virtual-job.ts';
+export type { Look, PrintedLine, VirtualJob, VirtualOutcome } from './virtual-job.ts';
 
 /** A boot that proves nothing is repeated this many times at most. */
 const ATTEMPTS = 3;

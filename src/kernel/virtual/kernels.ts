@@ -47,6 +47,7 @@ const DEBIAN: Machine = {
       'lpj=5000000',
       'initcall_blacklist=raid6_select_algo,calibrate_xor_blocks,jent_mod_init,crypto_xor_init',
       `WASMTABLES_MODULES=${DEBIAN_MODULES}`,
+      'log_buf_len=1M',
     ],
     env: { WASMTABLES_START: String(start), LD_PRELOAD: helper('clock') },
   }),

@@ -8,7 +8,7 @@ import * as marks from './legacy-marks.ts';
 import type { PlacedJob } from './virtual-job.ts';
 
 /** What an answer is for: the guest's answers to `run`, `frames` and `sleep` come back in the order of these. */
-export type Asked = 'must' | 'restore' | 'numbers' | 'frames' | 'time' | 'conntrack' | 'expect' | 'save' | 'saveOther';
+export type Asked = 'must' | 'restore' | 'numbers' | 'frames' | 'time' | 'conntrack' | 'expect' | 'save' | 'saveOther' | 'log';
 
 interface Step {
   kind: 'W' | 'M' | 'R' | 'N' | 'Q' | 'O' | 'F' | 'S';
@@ -140,7 +140,9 @@ export function stepsOf(job: PlacedJob, machine: Machine, first: boolean): Step[
     ...load(job, machine),
     openInjector(job, devices),
     write(loggers),
+    ...(job.log === true ? [run('must', ['dmesg', '-S', '--clear'])] : []),
     ...play(job, devices),
+    ...(job.log === true ? [run('log', ['dmesg', '-S', '--raw'])] : []),
     // Only connections with a helper expect others.
     ...(/--helper/.test(job.rules + job.rulesOther) ? [run('expect', ['conntrack', '-L', 'expect'])] : []),
     // The next job has no limit again.

@@ -6,6 +6,8 @@ export interface VirtualJob extends KernelJob {
   checkpoints?: bigint[];
   /** When the job ends and its connections are looked at; a millisecond behind the last frame or checkpoint when not given. */
   end?: bigint;
+  /** Ask for what LOG rules print. Not with `trace`, which takes LOG's way to the kernel's log. */
+  log?: boolean;
 }
 
 /** The connections at one moment; `listed` is on the virtual clock, as `injected` of the packets is. */
@@ -16,6 +18,14 @@ export interface VirtualOutcome extends KernelOutcome {
   shift: bigint;
   /** One for each of `checkpoints`; the outcome's own `entries` are those at the job's end. */
   looks: Look[];
+  /** With `log`: what LOG rules printed, in order. */
+  log?: PrintedLine[];
+}
+
+/** A line of the kernel's log. */
+export interface PrintedLine {
+  level: number;
+  text: string;
 }
 
 /** A job with all its moments on the virtual clock. */
@@ -24,4 +34,5 @@ export interface PlacedJob extends KernelJob {
   checkpoints: bigint[];
   end: bigint;
   shift: bigint;
+  log?: boolean;
 }

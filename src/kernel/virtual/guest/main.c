@@ -42,6 +42,7 @@
 // Environment: where the kernel's modules lie (Debian's are in no place modprobe knows); and the root directory modprobe is given instead.
 #define MODULES "WASMTABLES_MODULES"
 #define MODULES_ROOT "/run/modules"
+#define LOG_EVERYWHERE "/proc/sys/net/netfilter/nf_log_all_netns"
 
 int wire_space = -1;
 static int answers = -1;
@@ -332,6 +333,8 @@ static void start(const char *self) {
   if (answers < 0) fail("cannot make the answers");
   own_run();
   if (getenv(MODULES)) write_file("/proc/sys/kernel/modprobe", self, strlen(self));
+  // LOG rules print in every namespace of this machine; only here can that be said.
+  if (access(LOG_EVERYWHERE, W_OK) == 0) write_file(LOG_EVERYWHERE, "1", 1);
 }
 
 int main(int count, char **words) {
