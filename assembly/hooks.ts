@@ -18,6 +18,7 @@ import {
   IMAGE_FLAG_DEFRAGMENT6,
   IMAGE_FLAG_FAMILY4,
   IMAGE_FLAG_FAMILY6,
+  IMAGE_FLAG_TURNS,
 } from '../src/abi/image.ts';
 import {
   PACKET_CT_UNCONFIRMED,
@@ -67,6 +68,7 @@ import {
   SHORT_WALK_SHIFT,
 } from './plan.ts';
 import { leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
+import { hasTurned, keepWay } from './stack/turn.ts';
 
 /** IMAGE_FLAG_* of the job. */
 let flags: u32 = 0;
@@ -85,8 +87,9 @@ export function translates(): bool {
 
 /** Once the program is in memory. */
 export function planHooks(): void {
-  makePlans(false, hasFamily(false), (flags & IMAGE_FLAG_CONNTRACK4) !== 0);
-  makePlans(true, hasFamily(true), (flags & IMAGE_FLAG_CONNTRACK6) !== 0);
+  const turns = (flags & IMAGE_FLAG_TURNS) !== 0;
+  makePlans(false, hasFamily(false), (flags & IMAGE_FLAG_CONNTRACK4) !== 0, turns);
+  makePlans(true, hasFamily(true), (flags & IMAGE_FLAG_CONNTRACK6) !== 0, turns);
 }
 
 /** A decoded and routed packet: marks it where defragmentation has to look at it before its way begins. */
@@ -121,6 +124,7 @@ export function hasFamily(six: bool): bool {
 export function runHooks(plan: usize, slot: usize): u32 {
   looked = false;
   natStart();
+  keepWay();
   let verdict: u32 = NEXT_ACCEPT;
   let at = plan + PLAN_OPERATIONS;
   for (let operation = load<u32>(at); operation !== OP_END; operation = load<u32>(at)) {
@@ -242,9 +246,9 @@ function nat(walk: u32, slot: usize, source: bool): u32 {
   return source || out === 0 || !natMoved() || mayLeave(slot) ? NEXT_ACCEPT : NEXT_LOST;
 }
 
-/** Where a packet goes on behind operation `at`, which is a OP_ROUTE_*: in the plan of its new way, if its destination was translated. */
+/** Where a packet goes on behind operation `at`, which is a OP_ROUTE_*: in the plan of its new way, if its destination was translated, or rules changed where it goes. */
 function routed(operation: u32, at: usize, slot: usize): usize {
-  if (!natMoved()) return at + 4;
+  if (!natMoved() && (operation === OP_ROUTE_OUT || !hasTurned())) return at + 4;
   if (operation === OP_ROUTE_OUT) {
     leaveAnew(slot);
   } else {
@@ -253,6 +257,7 @@ function routed(operation: u32, at: usize, slot: usize): usize {
     store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
   }
   natStart();
+  keepWay();
   at = planOf(load<u32>(slot, FIELD_FAMILY * 4) === 6, load<u32>(slot, PACKET_WAY)) + PLAN_OPERATIONS;
   while (load<u32>(at) !== operation) at += 4;
   return at + 4;

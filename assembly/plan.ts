@@ -45,7 +45,7 @@ export const OP_ARRIVE: u32 = 10;
 /** What follows, up to the end of the copy, happens to a copy of the packet; nothing that drops the copy drops the packet. */
 export const OP_COPY: u32 = 11;
 export const OP_COPY_END: u32 = 12;
-/** If its destination was translated: an arriving packet takes the way from here that it has now, and so does one of this host. From the first of these on, where to go on is decided. */
+/** If its destination was translated (or rules changed its TTL or prefix): an arriving packet takes the way from here that it has now, and so does one of this host. From the first of these on, where to go on is decided. */
 export const OP_ROUTE_IN: u32 = 13;
 export const OP_ROUTE_OUT: u32 = 14;
 /** The helper of the packet's connection sees it. */
@@ -75,13 +75,16 @@ let family: u32 = 0;
 let tracked: bool = false;
 /** There is a nat table: connections are bound, with or without rules that translate. */
 let translated: bool = false;
+/** Rules may change what the routing decision looks at. */
+let turns: bool = false;
 
 export function planOf(six: bool, way: u32): usize {
   return PLANS + ((six ? WAYS : 0) + (way as usize)) * PLAN_SIZE;
 }
 
-/** `present`: there are rules for the family; `conntrack`: they make the kernel register it. */
-export function makePlans(six: bool, present: bool, conntrack: bool): void {
+/** `present`: there are rules for the family; `conntrack`: they make the kernel register it; `turning`: they may change where an arriving packet goes. */
+export function makePlans(six: bool, present: bool, conntrack: bool, turning: bool): void {
+  turns = turning;
   family = six ? 25 : 0;
   tracked = conntrack;
   translated = conntrack && hasNat();
@@ -165,7 +168,7 @@ function prerouting(first: bool): void {
   if (tracked) put(first ? OP_TRACK_IN : OP_TRACK_OUT);
   walk(OP_WALK, HOOK_PREROUTING, TABLE_MANGLE);
   nat(OP_NAT_DESTINATION, HOOK_PREROUTING);
-  if (translated && first) put(OP_ROUTE_IN);
+  if ((translated || turns) && first) put(OP_ROUTE_IN);
 }
 
 /** iptables-nft registers security at priority 150, behind nat; the kernel's own table stands at 50. */

@@ -36,6 +36,6 @@ export function headerLength(header: usize, kind: u32): u32 {
   return kind === AUTHENTICATION ? (length + 2) << 2 : (length + 1) << 3;
 }
 
-function isWalked(next: u32): bool {
+export function isWalked(next: u32): bool {
   return next === HOP_BY_HOP || next === ROUTING || next === FRAGMENT || next === AUTHENTICATION || next === DESTINATION;
 }

@@ -1,10 +1,24 @@
 /** What targets do to a packet's own bytes (xt_HL.c, xt_DSCP.c, ipt_ECN.c); parameters as abi/effects.ts lists them. */
-import { EFFECT_ECN, EFFECT_TCPMSS, EFFECT_TOS, EFFECT_TTL, TTL_INCREASE, TTL_SET } from '../../src/abi/effects.ts';
+import {
+  EFFECT_ECN,
+  EFFECT_HMARK,
+  EFFECT_PREFIX,
+  EFFECT_SYNPROXY,
+  EFFECT_TCPMSS,
+  EFFECT_TOS,
+  EFFECT_TTL,
+  TTL_INCREASE,
+  TTL_SET,
+} from '../../src/abi/effects.ts';
 import { FIELD_FAMILY, FIELD_LENGTH, FIELD_TOS, FIELD_TTL } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED } from '../../src/abi/packet.ts';
 import { STEP_EFFECT_FIRST, STEP_EFFECT_REST } from '../../src/abi/program.ts';
 import { put16, setTos, setTtl, sum16, updateChecksum } from '../packet/rewrite.ts';
+import { turn } from '../stack/turn.ts';
+import { hashMark } from './hmark.ts';
+import { changePrefix } from './prefix.ts';
 import { code as codeSection } from './program.ts';
+import { passesSynproxy } from './synproxy.ts';
 import { limitSegments, stripOptions } from './tcp-rewrite.ts';
 
 const TCP: u32 = 6;
@@ -25,6 +39,13 @@ export function rewrite(code: u32, step: usize, slot: usize): bool {
       return changeEcn(step, slot);
     case EFFECT_TCPMSS:
       return limitSegments(slot, first);
+    case EFFECT_HMARK:
+      hashMark(codeSection + (first as usize), slot);
+      return true;
+    case EFFECT_PREFIX:
+      return changePrefix(codeSection + (first as usize), slot);
+    case EFFECT_SYNPROXY:
+      return passesSynproxy(slot);
     default:
       return stripOptions(slot, codeSection + (first as usize));
   }
@@ -42,7 +63,9 @@ function changeTtl(how: u32, by: u32, slot: usize): void {
   let wanted = by;
   if (how === TTL_INCREASE) wanted = min<u32>(255, ttl + by);
   else if (how !== TTL_SET) wanted = ttl > by ? ttl - by : 0;
-  if (wanted !== ttl) setTtl(slot, wanted);
+  if (wanted === ttl) return;
+  setTtl(slot, wanted);
+  turn();
 }
 
 /** ipv4_change_dsfield has a way of its own to keep the sum. */

@@ -14,6 +14,7 @@ import {
   SPECIAL_QUOTA,
   SPECIAL_RANDOM,
   SPECIAL_RECENT,
+  SPECIAL_REVERSE_PATH,
   SPECIAL_SCTP_CHUNKS,
   SPECIAL_TCP_OPTION,
   TEST_HIT,
@@ -27,6 +28,7 @@ import { hashlimit } from './hashlimit.ts';
 import { limitLegacy, limitNft } from './limit.ts';
 import { states } from './program.ts';
 import { recent } from './recent.ts';
+import { reversePath } from './reverse-path.ts';
 import { sctpChunks } from './sctp.ts';
 import { atRandom, everyNth, withinQuota } from './statistic.ts';
 import { tcpOption } from './tcp.ts';
@@ -67,6 +69,8 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return hashlimit(parameters, state, slot);
     case SPECIAL_RECENT:
       return answer(recent(parameters, state, slot));
+    case SPECIAL_REVERSE_PATH:
+      return answer(reversePath(parameters, slot));
     default:
       return byteTest(code, parameters, slot);
   }

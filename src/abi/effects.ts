@@ -23,8 +23,17 @@ export const EFFECT_ECN = 34;
 export const EFFECT_TCPMSS = 35;
 /** TCPOPTSTRIP: eight words, a bit for each kind of option. Drops a packet whose TCP header is wrong. */
 export const EFFECT_TCPOPTSTRIP = 36;
+/**
+ * HMARK: 1 to hash the connection's ends, else the packet's; masks of source and destination (4 words each); of the 32 bits of ports or SPI the mask and what is set; mask of the protocol,
+ * seed, modulus, offset.
+ */
+export const EFFECT_HMARK = 40;
+/** DNPT, SNPT: 1 for the source; length of the prefix that is written; its 4 words; what is added to a word of 16 bits (ones' complement); length and 4 words of the prefix before. Drops a packet whose address has no word to add it to. */
+export const EFFECT_PREFIX = 41;
+/** SYNPROXY, no parameters: takes SYN and ACK packets away (they are dropped here), and those whose checksum or options are wrong. */
+export const EFFECT_SYNPROXY = 42;
 /** Codes that are not here do nothing. */
-export const EFFECT_LAST = 36;
+export const EFFECT_LAST = 42;
 
 export const TTL_SET = 0;
 export const TTL_INCREASE = 1;

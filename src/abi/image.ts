@@ -54,6 +54,8 @@ export const IMAGE_FLAG_CONNTRACK6 = 8;
 /** Fragments are put together before all tables: with conntrack, or for a match that wants it. */
 export const IMAGE_FLAG_DEFRAGMENT4 = 16;
 export const IMAGE_FLAG_DEFRAGMENT6 = 32;
+/** Rules change what the routing decision looks at, other than by translation: TTL, hop limit, the destination's prefix. */
+export const IMAGE_FLAG_TURNS = 64;
 
 export const ROPE_EVENT = 0x80000000;
 

@@ -56,6 +56,9 @@ export const SPECIAL_TIME = 50;
 /** bpf: number of instructions; each: code | jt << 16 | jf << 24, and k. The last one returns. */
 export const SPECIAL_BPF = 51;
 
+/** rpfilter: through any device (0|1), an address of this host will do (0|1), invert. */
+export const SPECIAL_REVERSE_PATH = 60;
+
 export const HEADERS_HOP_BY_HOP = 128;
 export const HEADERS_DESTINATION = 64;
 export const HEADERS_ROUTING = 32;

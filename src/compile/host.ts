@@ -37,6 +37,8 @@ const MAC_KNOWN = 1n << 48n;
 export interface HostNeeds {
   /** FIELD_SOURCE_TYPE and FIELD_DESTINATION_TYPE are read. */
   addressTypes: boolean;
+  /** Rules ask for the ways back; not so when left out. */
+  reversePaths?: boolean;
 }
 
 /**
@@ -59,6 +61,7 @@ export function encodeHost(host: Host, profile: Profile, interfaces: InterfaceTa
   putSix(parts, ranges(routes, 6, interfaces));
   putSolicited(parts, host);
   putAddresses(parts, host, interfaces);
+  putRoutes6(parts, needs.reversePaths === true && !host.forward ? host.routes : [], interfaces);
   return parts.bytes();
 }
 
@@ -219,6 +222,24 @@ function putAddresses(parts: Parts, host: Host, interfaces: InterfaceTable): voi
   }
   parts.word(abi.HOST_ADDRESSES, start);
   parts.word(abi.HOST_ADDRESS_COUNT, all.length);
+}
+
+/** For ways back: which of several routes to the same network is taken depends on the device. */
+function putRoutes6(parts: Parts, routes: readonly Route[], interfaces: InterfaceTable): void {
+  const order = (one: Route): number => (LOCAL_TABLE.has(one.type) ? 0 : 1);
+  const all = routes
+    .filter(({ family }) => family === 6)
+    .sort((a, b) => order(a) - order(b) || b.prefix - a.prefix || a.metric - b.metric);
+  const start = parts.reserve(all.length * abi.ROUTE_SIZE);
+  for (const [index, route] of all.entries()) {
+    const at = start + index * abi.ROUTE_SIZE;
+    parts.word(at + abi.ROUTE_PREFIX, route.prefix);
+    parts.word(at + abi.ROUTE_TYPE, TYPES[route.type]);
+    parts.word(at + abi.ROUTE_DEVICE, route.device === undefined ? 0 : interfaces.idOf(route.device));
+    for (const [word, value] of route.destination.entries()) parts.word(at + abi.ROUTE_WORDS + 4 * word, value);
+  }
+  parts.word(abi.HOST_ROUTES6, start);
+  parts.word(abi.HOST_ROUTE6_COUNT, all.length);
 }
 
 function addressFlags(one: HostAddress, addresses: readonly HostAddress[]): number {

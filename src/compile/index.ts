@@ -1,9 +1,9 @@
 /** From rule sets to an image: the list of passes. */
-import { EFFECT_CT_TEMPLATE } from '../abi/effects.ts';
+import { EFFECT_CT_TEMPLATE, EFFECT_PREFIX, EFFECT_TTL } from '../abi/effects.ts';
 import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import * as abi from '../abi/image.ts';
-import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNBYTES, SPECIAL_CONNLABEL } from '../abi/special.ts';
+import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNBYTES, SPECIAL_CONNLABEL, SPECIAL_REVERSE_PATH } from '../abi/special.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import type { LogRequest } from '../model/log.ts';
@@ -97,7 +97,10 @@ function compileTables(
     visible,
     ropes: walks.ropes,
     names: { tables: tableNames(tables), notes, logs },
-    host: encodeHost(host, profile, interfaces, { addressTypes: readsAddressTypes(tables) }),
+    host: encodeHost(host, profile, interfaces, {
+      addressTypes: readsAddressTypes(tables),
+      reversePaths: holdsSpecial(tables, SPECIAL_REVERSE_PATH),
+    }),
     conntrack: encodeConntrack(profile, {
       nat: tables.some((table) => table.name === 'nat'),
       accounting: holdsSpecial(tables, SPECIAL_CONNBYTES),
@@ -107,7 +110,7 @@ function compileTables(
     interfaces: interfaces.encode(),
     states: walks.states,
     stack: walks.stack,
-    flags: flagsOf(rulesets),
+    flags: flagsOf(rulesets) | (turnsPackets(tables) ? abi.IMAGE_FLAG_TURNS : 0),
     hz: profile.hz,
   });
   return {
@@ -211,4 +214,12 @@ function assignsHelpers(tables: readonly PlainTable[]): boolean {
 
 function isHelping(action: Action): boolean {
   return action.kind === 'effect' && action.code === EFFECT_CT_TEMPLATE && action.parameters[2] !== HELPER_NONE;
+}
+
+/** Whether a rule changes what the routing decision looks at. */
+function turnsPackets(tables: readonly PlainTable[]): boolean {
+  const turning = [EFFECT_TTL, EFFECT_PREFIX];
+  return tables.some(({ chains }) =>
+    chains.some(({ rules }) => rules.some(({ action }) => action.kind === 'effect' && turning.includes(action.code))),
+  );
 }

@@ -1,5 +1,5 @@
 /** Checks the code section of an image: every reference the engine can follow stays inside, and everything ends. */
-import { EFFECT_LAST, EFFECT_LOG, EFFECT_TCPOPTSTRIP } from '../abi/effects.ts';
+import { EFFECT_HMARK, EFFECT_LAST, EFFECT_LOG, EFFECT_PREFIX, EFFECT_TCPOPTSTRIP } from '../abi/effects.ts';
 import { FIELD_COUNT } from '../abi/fields.ts';
 import * as image from '../abi/image.ts';
 import { NAT_PARAMETERS } from '../abi/nat.ts';
@@ -7,6 +7,13 @@ import * as program from '../abi/program.ts';
 import { isSpecialTest } from './check-special.ts';
 import { StateChecker } from './check-state.ts';
 import { ImageError } from './image-error.ts';
+
+/** Effects whose parameters do not fit into their step, and how many words they are. */
+const PARAMETERS_ELSEWHERE: ReadonlyMap<number, number> = new Map([
+  [EFFECT_TCPOPTSTRIP, 8],
+  [EFFECT_HMARK, 15],
+  [EFFECT_PREFIX, 12],
+]);
 
 /** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. `logs`: requests of LOG rules. */
 export function checkCode(code: Uint8Array, header: Uint32Array, logs: number): void {
@@ -143,7 +150,8 @@ class CodeChecker {
   private effect(code: number, first: number): void {
     this.demand(code >= 1 && code <= EFFECT_LAST, 'an unknown effect');
     if (code === EFFECT_LOG) this.demand(first < this.logs, 'a request of LOG that does not exist');
-    if (code === EFFECT_TCPOPTSTRIP) this.inside(first, 32, 'parameters of an effect');
+    const words = PARAMETERS_ELSEWHERE.get(code);
+    if (words !== undefined) this.inside(first, words * 4, 'parameters of an effect');
   }
 
   private test(at: number): void {

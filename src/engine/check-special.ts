@@ -32,6 +32,7 @@ const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
   [special.SPECIAL_TIME, 7],
   [special.SPECIAL_BPF, isBpf],
   [special.SPECIAL_DCCP_OPTION, 3],
+  [special.SPECIAL_REVERSE_PATH, 3],
 ]);
 
 /** True when the engine may run special test `code` with these parameters. */

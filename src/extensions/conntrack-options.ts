@@ -101,7 +101,7 @@ export function readHost(all: Given, one: GivenOption, family: Family): AddressC
 }
 
 /** A number of bits, or a mask written as an address; one with holes counts as a host mask, as libxtables 1.8.9 has it. */
-function prefixLength(text: string, family: Family): number | undefined {
+export function prefixLength(text: string, family: Family): number | undefined {
   const bits = family === 4 ? 32 : 128;
   const number = parseUnsigned(text, bits);
   if (number !== undefined) return number;

@@ -25,8 +25,7 @@ export function hopLimitTarget(name: 'TTL' | 'HL', family: Family, about: string
     families: [family],
     options: specs,
     about,
-    // What a new value before routing does to the way is not followed yet.
-    legality: { tables: ['mangle'], hooks: ['INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'] },
+    legality: { tables: ['mangle'] },
     parse(given, context) {
       const all = new Given(name, specs, given, context);
       all.exclusive(names);

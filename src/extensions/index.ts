@@ -19,6 +19,7 @@ import { cpu } from './cpu.ts';
 import { CT } from './ct-target.ts';
 import { dccp } from './dccp.ts';
 import { DNAT } from './dnat.ts';
+import { DNPT } from './dnpt.ts';
 import { dscp } from './dscp.ts';
 import { DSCP } from './dscp-target.ts';
 import { ecn } from './ecn.ts';
@@ -32,6 +33,7 @@ import { dst, hbh } from './header-options.ts';
 import { helper } from './helper.ts';
 import { hl } from './hl.ts';
 import { HL } from './hl-target.ts';
+import { HMARK } from './hmark-target.ts';
 import { icmp } from './icmp.ts';
 import { icmp6 } from './icmp6.ts';
 import { IDLETIMER } from './idletimer.ts';
@@ -64,14 +66,17 @@ import { devgroup, realm } from './realm.ts';
 import { recent } from './recent.ts';
 import { REDIRECT } from './redirect.ts';
 import { REJECT } from './reject.ts';
+import { rpfilter } from './rpfilter.ts';
 import { rt } from './rt.ts';
 import { sctp } from './sctp.ts';
 import { SNAT } from './snat.ts';
+import { SNPT } from './snpt.ts';
 import { socket } from './socket.ts';
 import { srh } from './srh.ts';
 import { state } from './state.ts';
 import { statistic } from './statistic.ts';
 import { string } from './string.ts';
+import { SYNPROXY } from './synproxy.ts';
 import { tcp } from './tcp.ts';
 import { tcpmss } from './tcpmss.ts';
 import { TCPMSS } from './tcpmss-target.ts';
@@ -80,6 +85,7 @@ import { TEE } from './tee.ts';
 import { time } from './time.ts';
 import { tos } from './tos.ts';
 import { TOS } from './tos-target.ts';
+import { TPROXY } from './tproxy.ts';
 import { TRACE } from './trace-target.ts';
 import { ttl } from './ttl.ts';
 import { TTL } from './ttl-target.ts';
@@ -145,6 +151,7 @@ const matches = [
   nfacct,
   ipvs,
   osf,
+  rpfilter,
 ];
 const targets = [
   DNAT,
@@ -175,6 +182,11 @@ const targets = [
   TCPMSS,
   TCPOPTSTRIP,
   LED,
+  HMARK,
+  DNPT,
+  SNPT,
+  TPROXY,
+  SYNPROXY,
 ];
 
 export const extensions: readonly Extension[] = [...matches, ...targets];

@@ -1,4 +1,4 @@
 /** `-j TTL` (IPv4): see hop-limit-target.ts. */
 import { hopLimitTarget } from './hop-limit-target.ts';
 
-export const TTL = hopLimitTarget('TTL', 4, 'sets, increases or decreases the time to live (not in PREROUTING yet)');
+export const TTL = hopLimitTarget('TTL', 4, 'sets, increases or decreases the time to live');

@@ -2,6 +2,7 @@
  * Every extension of iptables 1.8.9, so that a support table can say what is missing and a parser can tell "iptables has it, wasmtables not
  * yet" from "nobody knows it". One entry for each libxt_, libipt_ and libip6t_ object.
  */
+import type { Kernel } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 
 export interface UpstreamExtension {
@@ -42,6 +43,35 @@ export const upstream: readonly UpstreamExtension[] = [
 /** Whether iptables 1.8.9 has a match or target of this name in this family. */
 export function isUpstream(name: string, kind: 'match' | 'target', family: Family): boolean {
   return upstream.some((each) => each.name === name && each.kind === kind && each.families.includes(family));
+}
+
+/** What iptables 1.8.9 reads and kernels have no more: which of ours, and what does its work now. */
+const GONE: Readonly<Record<string, { from: readonly Kernel[]; instead: string }>> = {
+  ULOG: { from: ['6.1', '6.12', '6.18'], instead: 'write -j NFLOG' },
+  CLUSTERIP: { from: ['6.12', '6.18'], instead: '-m cluster does what it did' },
+};
+
+/** What iptables had once and knows no more. */
+const OLD: Readonly<Record<string, string>> = {
+  SAME: 'Linux had it up to 2.6.24; SNAT with --persistent does what it did',
+  MIRROR: 'Linux had it up to 2.4',
+  BALANCE: 'Linux had it up to 2.6.0; DNAT with a range of addresses does what it did',
+  unclean: 'Linux had it up to 2.4; -m conntrack --ctstate INVALID comes close',
+};
+
+/** Why a kernel refuses an extension that iptables reads; undefined: it does not, or that is not known. */
+export function goneFrom(kernel: Kernel, name: string): { message: string; hint: string } | undefined {
+  const gone = Object.hasOwn(GONE, name) ? GONE[name] : undefined;
+  if (gone === undefined || !gone.from.includes(kernel)) return undefined;
+  return {
+    message: `Linux ${kernel} has no "${name}" any more (iptables: No chain/target/match by that name)`,
+    hint: gone.instead,
+  };
+}
+
+/** What to say of a name of old. */
+export function formerly(name: string): string | undefined {
+  return Object.hasOwn(OLD, name) ? OLD[name] : undefined;
 }
 
 /** Whose kernel modules register conntrack when a rule with them is loaded (CT does unless it says --notrack): for extensions that are only assumed. */

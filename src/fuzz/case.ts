@@ -90,8 +90,8 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
     sysctls: software ? drawSysctls(draw) : {},
   };
   const topology = draw.pick(['host', 'forward'] as const);
-  // The bench sends the host's packets by a socket of root's, of which a capture tells nothing.
-  const without = [...WITHOUT[options.judge], ...(software || topology === 'forward' ? [] : ['owner', 'cgroup'])];
+  // The bench sends the host's packets by a socket of root's, of which a capture tells nothing; as a router it has one way for all answers, where a replay knows none.
+  const without = [...WITHOUT[options.judge], ...(software ? [] : topology === 'forward' ? ['rpfilter'] : ['owner', 'cgroup'])];
   const only = options.only ?? (options.judge === 'virtual' ? ON_THE_CLOCK : undefined);
   const features = drawFeatures(draw, family, only, without, EVERYWHERE[options.judge]);
   const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology], options.judge), family);

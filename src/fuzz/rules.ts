@@ -100,7 +100,13 @@ function drawHelpers(draw: Draw, family: Family, often: number): string[] {
 }
 
 /** What is of no use alone. */
-const COMPANY: Readonly<Record<string, string>> = { mark: 'MARK', MARK: 'mark', connmark: 'CONNMARK', CONNMARK: 'connmark' };
+const COMPANY: Readonly<Record<string, string>> = {
+  mark: 'MARK',
+  MARK: 'mark',
+  connmark: 'CONNMARK',
+  CONNMARK: 'connmark',
+  HMARK: 'mark',
+};
 /** Where a backend takes them that the other does not ask. */
 const ONLY: Readonly<Record<string, TableName>> = { TRACE: 'raw' };
 /** Where targets stand that are legal, or of use, in one table only. */
@@ -122,6 +128,7 @@ const TABLES: Readonly<Record<string, TableName>> = {
   TOS: 'mangle',
   DSCP: 'mangle',
   ECN: 'mangle',
+  HMARK: 'mangle',
   TCPMSS: 'mangle',
   TCPOPTSTRIP: 'mangle',
 };

@@ -63,6 +63,8 @@ export interface PacketView {
   time: bigint;
   /** It belongs to a socket of this host: the host sent it. Not so for what is forwarded, and for the copy of its own broadcast. */
   hasSocket: boolean;
+  /** It is the copy of the host's own broadcast, on its way back. */
+  looped: boolean;
 }
 
 /** What evaluate may ask of its surroundings. */
@@ -80,6 +82,8 @@ export interface EvaluateContext {
   mtu(device: string): number | undefined;
   /** The device packets to an address leave by; undefined without a route, or where the host model has none. */
   deviceTo(family: Family, address: Words): string | undefined;
+  /** Whether routes lead back to a packet's source through the device it came in at (`loose`: through any); `acceptLocal`: an address of this host will do, too. */
+  leadsBack(packet: PacketView, how: { loose: boolean; acceptLocal: boolean }): boolean;
   /** The next of the profile's random numbers, 32 bits. */
   random(): number;
 }

@@ -30,6 +30,7 @@ import { Nat } from './nat/nat.ts';
 import { Packet, type Received } from './packet.ts';
 import { checkPrestack } from './prestack.ts';
 import { randomNumbers } from './random.ts';
+import { leadsBack } from './reverse-path.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { gathersFragments, loadRules, needsConntrack, prepareTables, turnedOn } from './tables.ts';
@@ -101,6 +102,7 @@ export class Interpreter {
       addressType: (family, address, device) => this.#routes.addressType(family, address, device),
       mtu: (device) => this.#routes.interfaceNamed(device)?.mtu,
       deviceTo: (family, address) => this.#routes.deviceTo(family, address),
+      leadsBack: (packet, wanted) => leadsBack(packet, wanted, job.host, this.#routes),
       shared: sharedState(),
       random: randomNumbers(job.profile.seed ?? 0),
     };
@@ -316,11 +318,12 @@ class Journey {
     const { lastFilter, last } = this.#passage;
     this.#packet.hasSocket = false;
     this.#packet.linkHeader = new Uint8Array(0);
+    this.#packet.looped = true;
     if (this.#hook('POSTROUTING', '', device) === null) {
       this.#packet.packetType = 'broadcast';
       if (this.#hook('PREROUTING', device, '') === null) this.#hook('INPUT', device, '');
     }
-    Object.assign(this.#packet, { mark, packetType, tracking, hasSocket: true, linkHeader: null });
+    Object.assign(this.#packet, { mark, packetType, tracking, hasSocket: true, looped: false, linkHeader: null });
     this.#packet.rewrite(bytes);
     Object.assign(this.#passage, { lastFilter, last });
   }

@@ -94,6 +94,7 @@ export class Packet implements PacketView {
   readonly cut: boolean;
   tracking: Tracking = { kind: 'none' };
   hasSocket = false;
+  looped = false;
   /** Forwarding took one from its TTL. */
   #hopTaken = false;
   /** Why conntrack called it INVALID: a word of INVALID_WORDS; '' otherwise. */

@@ -8,6 +8,8 @@ import * as ipv6 from '../packet/ipv6.ts';
 
 const LOCAL_TABLE: readonly Route['type'][] = ['local', 'broadcast', 'anycast', 'multicast'];
 
+export const isOfLocalTable = ({ type }: Route): boolean => LOCAL_TABLE.includes(type);
+
 function covers(route: Route, address: Words): boolean {
   const mask = prefixMask(route.prefix, route.family);
   return route.destination.every((word, i) => (((word ^ address[i]!) & mask[i]!) | 0) === 0);

@@ -1,5 +1,6 @@
 /** Extensions while a command is read: loading by -m, -j and -p, their options, and what happens when one is not known. */
 import type { GivenOption } from '../extensions/extension.ts';
+import { formerly, goneFrom } from '../extensions/upstream.ts';
 import type { RuleError } from '../model/errors.ts';
 import type { TableName } from '../model/ruleset.ts';
 import { type Command, type Context, fail } from './context.ts';
@@ -90,6 +91,8 @@ function laterTable(reading: Reading, name: string): boolean {
 function unknownExtension(reading: Reading, kind: 'match' | 'target', name: string, word: Word): RuleError {
   const { context } = reading;
   const known = (kind === 'match' ? knownMatch : knownTarget)(name, context.family);
+  const gone = known ? goneFrom(context.kernel, name) : undefined;
+  if (gone !== undefined) return fail(context, word, gone.message, { kind: 'unsupported', hint: `${gone.hint}; ${ASSUME_HINT}` });
   if (known) {
     return fail(context, word, `the ${kind} "${name}" is not supported yet`, { kind: 'unsupported', hint: ASSUME_HINT });
   }
@@ -101,7 +104,9 @@ function unknownExtension(reading: Reading, kind: 'match' | 'target', name: stri
   if (kind === 'match')
     return fail(context, word, `the match "${name}" is not known`, {
       kind: 'unsupported',
-      hint: name.startsWith('-') ? 'a match name must follow -m' : didYouMean(name, knownNames('match', context.family)),
+      hint:
+        formerly(name) ??
+        (name.startsWith('-') ? 'a match name must follow -m' : didYouMean(name, knownNames('match', context.family))),
     });
   const kindOfError = context.dump ? 'illegal' : 'state';
   return fail(context, word, `no chain or target named "${name}"`, { hint: targetHint(reading, name), kind: kindOfError });
@@ -109,6 +114,8 @@ function unknownExtension(reading: Reading, kind: 'match' | 'target', name: stri
 
 function targetHint(reading: Reading, name: string): string {
   if (/^-(j|-ju)/.test(name)) return 'a blank must stand between -j and the target';
+  const old = formerly(name);
+  if (old !== undefined) return old;
   if (isVerdict(name.toUpperCase())) return `write ${name.toUpperCase()}`;
   const { context } = reading;
   const near = didYouMean(name, [...context.chainNames(reading.table), ...knownNames('target', context.family)]);

@@ -15,6 +15,7 @@ import {
   SPECIAL_NTH,
   SPECIAL_QUOTA,
   SPECIAL_RANDOM,
+  SPECIAL_REVERSE_PATH,
   SPECIAL_SCTP_CHUNKS,
   SPECIAL_TCP_OPTION,
   TEST_HOTDROP_MATCHED,
@@ -34,6 +35,8 @@ export interface Surroundings {
   typeOf(family: Family, address: Words, device: string): number;
   /** One object a test, kept from packet to packet. */
   states: Map<Test, bigint[]>;
+  /** Of the way back to the packet's source, as evaluate is told. */
+  leadsBack?(packet: PacketView, wanted: { loose: boolean; acceptLocal: boolean }): boolean;
   /** The same numbers as evaluate is given. */
   random?: () => number;
 }
@@ -75,6 +78,8 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
   switch (test.code) {
     case SPECIAL_TCP_OPTION:
       return tcpOption(around.packet.transport, test.parameters);
+    case SPECIAL_REVERSE_PATH:
+      return reversePath(around, test.parameters);
     case SPECIAL_CONNTRACK:
       return conntrack(fields, around.packet, test.parameters);
     case SPECIAL_SCTP_CHUNKS:
@@ -243,4 +248,13 @@ function addrtype({ packet, typeOf }: Surroundings, [source, destination, invert
   const holds = (mask: number, address: Words, bit: number): boolean =>
     mask === 0 || ((mask & (1 << typeOf(packet.family, address, device))) !== 0) !== ((inverted! & bit) !== 0);
   return holds(source!, packet.source, 1) && holds(destination!, packet.destination, 2);
+}
+
+function reversePath({ packet, leadsBack }: Surroundings, [loose, acceptLocal, invert]: readonly number[]): boolean {
+  const { family, source, destination, inInterface } = packet;
+  const [to = 0] = destination;
+  const nowhere =
+    family === 6 ? source.every((word) => word === 0) : source[0] === 0 && (to === 0xffffffff || to >>> 8 === 0xe00000);
+  const back = leadsBack?.(packet, { loose: loose === 1, acceptLocal: acceptLocal === 1 }) ?? false;
+  return (inInterface === 'lo' || nowhere || back) !== (invert === 1);
 }

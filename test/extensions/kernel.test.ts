@@ -223,6 +223,7 @@ function randomPacket(draw: Draw, family: Family): PacketView {
     connection: null,
     ctstate: 'INVALID',
     hasSocket: false,
+    looped: false,
     direction: 'ORIGINAL',
     time: 0n,
   };
@@ -241,6 +242,7 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
     random: () => 0,
     mtu: () => undefined,
     deviceTo: () => undefined,
+    leadsBack: () => true,
   };
   for (const packet of packets) {
     for (const [i, { builtin, match, options }] of rules.entries()) {

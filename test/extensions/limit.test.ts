@@ -30,6 +30,7 @@ function through(words: string, profile: Profile, count: number, gap: bigint): n
     random: () => 0,
     mtu: () => undefined,
     deviceTo: () => undefined,
+    leadsBack: () => true,
   };
   const packet = randomPacket(drawOf(1), 4);
   const options = rateOf(words);

@@ -43,6 +43,10 @@ function addressType(_: Family, address: Words, device = ''): number {
   return text === '::1' ? RTN_ANYCAST : text === '2001:db8::2' ? RTN_UNREACHABLE : RTN_UNICAST;
 }
 
+/** Ways back from every other address; from all of them when any device will do. */
+const leadsBack: EvaluateContext['leadsBack'] = ({ source }, { loose, acceptLocal }) =>
+  loose || (!acceptLocal && source.at(-1)! % 2 === 0);
+
 const NUMBERS: Record<string, number> = {
   sctp: 132,
   tcp: 6,
@@ -57,6 +61,8 @@ const NUMBERS: Record<string, number> = {
   dccp: 33,
   ipcomp: 108,
   osf: 6,
+  TPROXY: 6,
+  SYNPROXY: 6,
   TCPMSS: 6,
   TCPOPTSTRIP: 6,
 };
@@ -69,6 +75,7 @@ const TABLES: Record<string, TableName> = {
   CHECKSUM: 'mangle',
   rpfilter: 'raw',
   socket: 'mangle',
+  HMARK: 'mangle',
 };
 
 /** A chain where the extension may stand. */
@@ -105,6 +112,7 @@ function contextOf(profile: Profile): EvaluateContext {
     random: randomNumbers(1),
     mtu: () => undefined,
     deviceTo: () => undefined,
+    leadsBack,
   };
 }
 
@@ -162,7 +170,7 @@ function compare(
   const states = new Map<Test, bigint[]>();
   const random = randomNumbers(1);
   for (const packet of packetsInOrder(draw, family)) {
-    const around: Surroundings = { packet, hz: profile.hz, typeOf: addressType, states, random };
+    const around: Surroundings = { packet, hz: profile.hz, typeOf: addressType, states, random, leadsBack };
     const wanted = extension.evaluate(options, packet, context);
     const got = interpret(
       tests,

@@ -21,6 +21,12 @@ const RULES: Record<4 | 6, readonly string[]> = {
     mangle('-A POSTROUTING -j TTL --ttl-dec 3'),
     mangle('-A FORWARD -j TTL --ttl-set 255', '-A POSTROUTING -j TTL --ttl-inc 1', '-A OUTPUT -j TTL --ttl-set 0'),
     mangle('-A PREROUTING -j TOS --set-tos 0xff', '-A POSTROUTING -j TOS --xor-tos 0x10', '-A OUTPUT -j TOS --and-tos 0x0f'),
+    mangle('-A PREROUTING -j TTL --ttl-set 1'),
+    mangle(
+      '-A PREROUTING -j TTL --ttl-inc 1',
+      '-A PREROUTING -m ttl --ttl-gt 64 -j TTL --ttl-dec 63',
+      '-A FORWARD -j TTL --ttl-inc 2',
+    ),
     mangle('-A POSTROUTING -j DSCP --set-dscp-class EF', '-A POSTROUTING -m dscp --dscp 46 -j TOS --or-tos 0x03'),
     mangle('-A POSTROUTING -p tcp -j ECN --ecn-tcp-remove', '-A POSTROUTING -j ECN --ecn-ip-ect 1'),
     mangle('-A POSTROUTING -p tcp -j ECN --ecn-tcp-cwr 1 --ecn-tcp-ece 1'),
@@ -34,6 +40,7 @@ const RULES: Record<4 | 6, readonly string[]> = {
   ],
   6: [
     mangle('-A POSTROUTING -j HL --hl-inc 200', '-A OUTPUT -j HL --hl-set 1'),
+    mangle('-A PREROUTING -m hl --hl-lt 2 -j HL --hl-set 2', '-A PREROUTING -m hl --hl-gt 63 -j HL --hl-set 1'),
     mangle('-A POSTROUTING -j TOS --set-tos 0xa5/0x0f', '-A FORWARD -j DSCP --set-dscp 1'),
     mangle('-A POSTROUTING -p tcp -m tcp --tcp-flags SYN SYN -j TCPMSS --set-mss 500'),
     mangle('-A POSTROUTING -p tcp -j TCPOPTSTRIP --strip-options 2,3,4,5,8'),

@@ -120,3 +120,21 @@ describe('the line beside an error', () => {
     expect(line).toMatch(/^ {2}\.\.\. x+ --nope/);
   });
 });
+
+describe('extensions of old kernels', () => {
+  it.each([
+    ['-j ULOG --ulog-nlgroup 1', 'Linux 6.18 has no "ULOG" any more', 'write -j NFLOG'],
+    ['-d 10.0.0.1 -j CLUSTERIP --new', 'Linux 6.18 has no "CLUSTERIP" any more', '-m cluster'],
+    ['-j MIRROR', 'no chain or target named "MIRROR"', 'up to 2.4'],
+    ['-m unclean', 'the match "unclean" is not known', 'ctstate INVALID'],
+  ])('%s', (rule, message, hint) => {
+    expect(complaint(rule).message).toContain(message);
+    expect(complaint(rule).hint).toContain(hint);
+  });
+
+  it('CLUSTERIP is not gone from 6.1', () => {
+    const text = '*filter\n-A INPUT -d 10.0.0.1 -j CLUSTERIP --new\nCOMMIT\n';
+    const [error] = parseSaveAll(text, { file: 'r', family: 4, kernel: '6.1' }).errors;
+    expect(error?.message).toContain('is not supported yet');
+  });
+});

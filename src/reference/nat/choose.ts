@@ -4,12 +4,12 @@ import { NAT_FEW, NAT_HARDER, NAT_TRIES } from '../../abi/nat.ts';
 import type { NatPorts } from '../../model/nat.ts';
 import type { Words } from '../../model/ruleset.ts';
 import { sameWords } from '../../packet/bytes.ts';
+import { jhash2 } from '../../packet/jhash.ts';
 import type { Connection } from '../conntrack/connection.ts';
 import { REPLY } from '../conntrack/connection.ts';
 import type { ConnectionTable } from '../conntrack/table.ts';
 import { SYN_SENT, TIME_WAIT } from '../conntrack/tcp-state.ts';
 import { GRE, ICMP, ICMPV6, invert, SCTP, TCP, type Tuple, UDP, UDPLITE } from '../conntrack/tuple.ts';
-import { jhash2 } from './jhash.ts';
 
 export type Manip = 'source' | 'destination';
 
