@@ -38,10 +38,11 @@ import { NEXT_ACCEPT, NEXT_LOST, NEXT_RESET } from '../src/abi/program.ts';
 import { STACK_TABLE_FULL } from '../src/abi/reasons.ts';
 import { beginCopy, copying, endCopy } from './broadcast.ts';
 import { runWalk } from './classify/walk.ts';
+import { followed } from './conntrack/expectations';
 import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn, conntrackReset, helpPacket } from './conntrack/index';
 import { flag } from './conntrack/parameters';
 import { defragment, mayBeFragment } from './defrag/index.ts';
-import { natFinish, natMoved, natPending, natStart } from './nat/bind.ts';
+import { natFinish, natFollow, natMoved, natPending, natStart } from './nat/bind.ts';
 import {
   makePlans,
   OP_ARRIVE,
@@ -223,6 +224,7 @@ function operate(operation: u32, slot: usize): u32 {
 
 function track(slot: usize, arriving: bool): u32 {
   if (!conntrackIn(slot, arriving)) return noRoom(slot);
+  if (followed !== 0) natFollow(slot);
   looked = true;
   return NEXT_ACCEPT;
 }

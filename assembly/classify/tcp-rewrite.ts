@@ -2,6 +2,7 @@
 import { MSS_CLAMP } from '../../src/abi/effects.ts';
 import { FIELD_FAMILY, FIELD_FRAGMENT, FIELD_L4_LENGTH, FIELD_LENGTH } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED } from '../../src/abi/packet.ts';
+import { GROWN } from '../packet/grown.ts';
 import { put16, sum16, updateChecksum } from '../packet/rewrite.ts';
 import { skipExtensionHeaders, skippedTo } from '../packet/skip-headers.ts';
 import { smallestMtu } from '../stack/mtu.ts';
@@ -11,9 +12,6 @@ const LONGEST: u32 = 60;
 const MSS: u32 = 2;
 const MSS_SIZE: u32 = 4;
 const PADDING: u32 = 1;
-/** A packet that has grown: IP and TCP header, and nothing behind them. */
-const GROWN: usize = memory.data(65600, 16);
-
 /** What GROWN takes, with the option; a jumbogram has no field for its length that could grow. */
 const LONGEST_PACKET: u32 = 65575;
 

@@ -79,6 +79,8 @@ export const STATUS_DYING: u32 = 512;
 export const STATUS_HELPER_SHIFT: u32 = 16;
 export const STATUS_HELPER: u32 = 15 << 16;
 export const STATUS_MASTER_SHIFT: u32 = 20;
+/** IPS_SEQ_ADJUST: helpers changed lengths (sequence.ts). */
+export const STATUS_SHIFTED: u32 = 1 << 24;
 /** IPS_SRC_NAT and IPS_DST_NAT: addresses are translated. */
 export const STATUS_TRANSLATED: u32 = 48;
 /** Not an entry: the key of another one's reply; the head of a list of those (alias.ts). */

@@ -23,13 +23,32 @@ export const EXPECT_SPORT_MASK: usize = 36;
 export const EXPECT_SOURCE: usize = 40;
 export const EXPECT_SOURCE_MASK: usize = 56;
 export const EXPECT_DESTINATION: usize = 72;
+/** u32: 0, or FOLLOWS | in which direction of its master it goes << 1 | the port it has behind the translation << 16. */
+export const EXPECT_FOLLOWS: usize = 88;
 /** It is not used up. */
 export const EXPECT_PERMANENT: u32 = 1;
+/** It is translated like its master. */
+export const FOLLOWS: u32 = 1;
+export const FOLLOWS_PORT_SHIFT: u32 = 16;
+
+/** Answers of tryExpect: it is; nobody could tell it from another that is; there are too many. */
+export const EXPECTED: u32 = 0;
+export const BUSY: u32 = 1;
+export const TOO_MANY: u32 = 2;
 
 /** What is looked for, or is to be expected: as an expectation, from EXPECT_FLAGS on. */
 export const FORESEEN: usize = memory.data(BLOCK_SIZE as i32, 16);
 
 let count: u32 = 0;
+
+/** EXPECT_FOLLOWS of the expectation fulfilled last, and its master; 0 when there is nothing to follow. */
+export let followed: u32 = 0;
+export let followedMaster: usize = 0;
+
+/** Nobody follows any more. */
+export function followedUp(): void {
+  followed = 0;
+}
 
 export function expectationsInit(): void {
   count = 0;
@@ -69,6 +88,8 @@ export function fulfil(slot: usize, protocol: u32, sport: u32, dport: u32, now: 
       const master = load<u32>(one, EXPECT_MASTER) as usize;
       // Nobody can answer what has not left yet.
       if ((load<u32>(master, ENTRY_STATUS) & STATUS_CONFIRMED) === 0) return 0;
+      followed = load<u32>(one, EXPECT_FOLLOWS);
+      followedMaster = master;
       if ((load<u32>(one, EXPECT_FLAGS) & EXPECT_PERMANENT) === 0) unlink(one);
       return master;
     }
@@ -109,6 +130,16 @@ function isSame(one: usize): bool {
 
 /** What stands in FORESEEN is expected, `seconds` long, of `most` of the master. False: it cannot be. */
 export function expect(master: usize, most: u32, seconds: u32, now: i64): bool {
+  return tryExpect(master, most, seconds, now) === EXPECTED;
+}
+
+/** The newest of a master is not expected after all. */
+export function unexpect(master: usize): void {
+  unlink(load<u32>(recordOf(master), RECORD_EXPECTATION) as usize);
+}
+
+/** As `expect`; EXPECTED, BUSY, TOO_MANY. */
+export function tryExpect(master: usize, most: u32, seconds: u32, now: i64): u32 {
   const bucket = helpBucket(hashOf(FORESEEN), true);
   let one = load<u32>(bucket) as usize;
   while (one !== 0) {
@@ -120,13 +151,13 @@ export function expect(master: usize, most: u32, seconds: u32, now: i64): bool {
         unlink(one);
         break;
       }
-      if (sourceFits(one, FORESEEN)) return false;
+      if (sourceFits(one, FORESEEN)) return BUSY;
     }
     one = next;
   }
   const record = ensureRecord(master);
   if (load<u32>(record, RECORD_EXPECTING) >= most) evict(record, most, now);
-  if (count >= expectationLimit()) return false;
+  if (count >= expectationLimit()) return TOO_MANY;
   const fresh = takeBlock();
   memory.copy(fresh, FORESEEN, BLOCK_SIZE);
   store<u32>(fresh, load<u32>(bucket), EXPECT_NEXT);
@@ -137,7 +168,7 @@ export function expect(master: usize, most: u32, seconds: u32, now: i64): bool {
   store<u32>(record, load<u32>(record, RECORD_EXPECTING) + 1, RECORD_EXPECTING);
   store<i64>(fresh, now + ((seconds * hz()) as i64), EXPECT_TIMEOUT);
   count++;
-  return true;
+  return EXPECTED;
 }
 
 /** Room for one more of a master: what is over goes, else the oldest. */

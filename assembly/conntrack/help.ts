@@ -14,6 +14,9 @@ export const RECORD_EXPECTING: usize = 12;
 /** The helper's own, zero at first. */
 export const RECORD_MEMORY: usize = 16;
 
+/** Six u32 (sequence.ts), behind all that helpers remember. */
+export const RECORD_SHIFTS: usize = 80;
+
 /** HELPER_* of an entry. */
 export function entryHelper(entry: usize): u32 {
   return (load<u32>(entry, ENTRY_STATUS) & STATUS_HELPER) >>> STATUS_HELPER_SHIFT;

@@ -20,6 +20,7 @@ import {
   SIDE_SIZE,
 } from './entry';
 import { flag } from './parameters';
+import { isShifted, shiftAt } from './sequence';
 import { CLASS_ACK } from './tcp-matrix';
 import { highestSack, optionHasSack, optionHasScale, optionScale, readOptions } from './tcp-options';
 
@@ -179,6 +180,11 @@ export function inWindow(
   let ack = bswap(load<u32>(header, 8));
   let sack = ack;
   if (optionLength !== 0 && sideFlags(entry, 1 - direction) & SIDE_SACK_PERMITTED) sack = highestSack(header, optionLength, ack);
+  if (isShifted(entry)) {
+    const shift = shiftAt(entry, 1 - direction, ack - 1);
+    ack -= shift;
+    sack -= shift;
+  }
 
   if (load<u32>(sender, SIDE_MAXWIN) === 0) {
     if (flags & FLAG_SYN) {

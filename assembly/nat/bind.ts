@@ -40,6 +40,7 @@ import { PACKET_CT_ENTRY, PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '..
 import { entryAddress, entryFamily } from '../conntrack/accessors';
 import { ALIAS_DRAWN, aliasOf, putAlias } from '../conntrack/alias';
 import { ENTRY_MASQUERADED, ENTRY_STATUS, STATUS_DST_NAT_DONE, STATUS_SRC_NAT_DONE } from '../conntrack/entry';
+import { FOLLOWS_PORT_SHIFT, followed, followedMaster, followedUp } from '../conntrack/expectations';
 import { flag } from '../conntrack/parameters';
 import { addStatus, allocateRecord } from '../conntrack/table';
 import { conntrackKill } from '../conntrack/track';
@@ -174,6 +175,32 @@ function putReply(slot: usize, entry: usize): void {
   const bit: u32 = source ? STATUS_SRC_NAT : STATUS_DST_NAT;
   addStatus(entry, bit);
   store<u32>(slot, load<u32>(slot, FIELD_CT_STATUS * 4) | bit, FIELD_CT_STATUS * 4);
+}
+
+/** The packet's connection was expected, by one that is translated: it goes to where its master's other side is, and comes from where that is seen to come from (nf_nat_follow_master). */
+export function natFollow(slot: usize): void {
+  const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
+  const direction = (followed >>> 1) & 1;
+  const port = followed >>> FOLLOWS_PORT_SHIFT;
+  followedUp();
+  if (entry === 0) return;
+  source = true;
+  setRange(true, false, false);
+  putMaster(1 - direction, false);
+  bind(slot, entry);
+  source = false;
+  setRange(true, false, false);
+  setPorts(port, port, 0, false);
+  putMaster(1 - direction, true);
+  bind(slot, entry);
+}
+
+/** An end of the master alone is the range. */
+function putMaster(direction: u32, isSource: bool): void {
+  for (let word: u32 = 0; word < 4; word++) {
+    store<u32>(RANGE_LOW + ((word << 2) as usize), entryAddress(followedMaster, direction, isSource, word));
+  }
+  memory.copy(RANGE_HIGH, RANGE_LOW, 16);
 }
 
 /** Behind the rules, for every packet at a nat hook. `out`: it leaves by that device now (POSTROUTING), 0 elsewhere. False: it is dropped. */

@@ -4,7 +4,6 @@ import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import * as abi from '../abi/image.ts';
 import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNBYTES, SPECIAL_CONNLABEL, SPECIAL_REVERSE_PATH } from '../abi/special.ts';
-import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import type { LogRequest } from '../model/log.ts';
 import type { Action, Test } from '../model/predicate.ts';
@@ -88,7 +87,7 @@ function compileTables(
     effort: options.effort ?? 1,
     tracesDrops: profile.backend === 'nft',
   });
-  const notes = [...walks.notes, ...rulesets.flatMap((rules) => helperNote(rules) ?? [])];
+  const { notes } = walks;
   const { final, visible } = walks.segments.order();
   const bytes = assembleImage({
     code: walks.code.finish(final),

@@ -2,6 +2,7 @@
 import type { HookName, Verdict } from '../model/outcome.ts';
 import type { Family } from '../model/ruleset.ts';
 import { u16 } from '../packet/bytes.ts';
+import { sum16 } from '../packet/checksum.ts';
 import { skipExtensions } from '../packet/ipv6.ts';
 import { putU16, updateChecksumAt } from '../packet/rewrite.ts';
 import { withoutPadding } from './plan.ts';
@@ -124,13 +125,20 @@ const ICMP: Readonly<Record<Family, number>> = { 4: 1, 6: 58 };
 
 /** Where the drawn port of a source or destination lies. */
 function drawnNumber(bytes: Uint8Array, family: Family, end: 'source' | 'destination'): DrawnNumber[] {
-  const upper = family === 6 ? skipExtensions(bytes) : undefined;
-  if (upper === 'unparsable') return [];
-  const [protocol, transport] = upper === undefined ? [bytes[9], ((bytes[0] ?? 0) & 15) * 4] : [upper.protocol, upper.offset];
+  const upper = transportOf(bytes);
+  if (upper === undefined) return [];
+  const { protocol, offset: transport } = upper;
   if (protocol === ICMP[family]) return [{ at: transport + 4, checksum: transport + 2, neverZero: false }];
   const sum = protocol === TCP ? 16 : protocol === UDP || protocol === UDPLITE ? 6 : undefined;
   const unsummed = sum === undefined || (protocol === UDP && u16(bytes, transport + 6) === 0);
   return [{ at: transport + (end === 'source' ? 0 : 2), checksum: unsummed ? undefined : transport + sum, neverZero: sum === 6 }];
+}
+
+/** Protocol and place of the transport header; undefined: there is none. */
+function transportOf(bytes: Uint8Array): { protocol: number; offset: number } | undefined {
+  if ((bytes[0] ?? 0) >> 4 === 4) return { protocol: bytes[9] ?? 0, offset: ((bytes[0] ?? 0) & 15) * 4 };
+  const upper = skipExtensions(bytes);
+  return upper === 'unparsable' ? undefined : upper;
 }
 
 /** Puts the number that was drawn in its place. */
@@ -148,10 +156,30 @@ function setChecksum(bytes: Uint8Array): void {
   bytes[11] = sum & 255;
 }
 
+/**
+ * A transport checksum that is the pseudo header's sum alone is left to the device to make (CHECKSUM_PARTIAL): a veth hands the packet over as it is. Nf_nat_helper.c leaves the checksums of
+ * all packets so whose data it replaced.
+ */
+function asOnTheWire(bytes: Uint8Array): Uint8Array {
+  const upper = transportOf(bytes);
+  const place = upper === undefined ? undefined : CHECKSUMS[upper.protocol];
+  if (upper === undefined || place === undefined || bytes.length < upper.offset + place + 2) return bytes;
+  const data = bytes.subarray(upper.offset);
+  const addresses = (bytes[0] ?? 0) >> 4 === 4 ? bytes.subarray(12, 20) : bytes.subarray(8, 40);
+  const pseudo = sum16(addresses, upper.protocol + data.length);
+  if (u16(data, place) !== pseudo) return bytes;
+  const out = Uint8Array.from(bytes);
+  // The pseudo header is in the field already.
+  putU16(out, upper.offset + place, ~sum16(data) & 0xffff || 0xffff);
+  return out;
+}
+
+const CHECKSUMS: Readonly<Record<number, number>> = { [TCP]: 16, [UDP]: 6 };
+
 /** How what left differs from what must leave, in one line; undefined when it does not. */
 export function leftDifference(expected: ExpectedLeft | undefined, left: readonly Uint8Array[]): string | undefined {
   const hex = (bytes: Uint8Array | undefined) => (bytes === undefined ? 'nothing' : Buffer.from(bytes).toString('hex'));
-  const [actual] = left;
+  const actual = left[0] === undefined ? undefined : asOnTheWire(left[0]);
   if (left.length > 1) return `expected ${hex(expected?.bytes)}, ${left.length} packets left: ${left.map(hex).join(' ')}`;
   let wanted = expected?.bytes;
   if (expected !== undefined && actual !== undefined && expected.free.length + expected.drawn.length > 0) {

@@ -1,6 +1,5 @@
 /** The connection tracking helpers there are in the kernel: names, and what `CT --helper` may assign them to (confirmed on 6.18). */
 import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_TFTP } from '../abi/helpers.ts';
-import { translates } from './nat.ts';
 import type { Family, RuleSet } from './ruleset.ts';
 
 const TCP = 6;
@@ -51,10 +50,4 @@ export function assignedHelpers({ tables }: RuleSet): string[] {
       : [],
   );
   return [...new Set(names)];
-}
-
-/** What is to be said of rules that give a helper to connections and translate addresses; undefined for all others. */
-export function helperNote(ruleset: RuleSet): string | undefined {
-  if (assignedHelpers(ruleset).length === 0 || !translates(ruleset)) return undefined;
-  return `IPv${ruleset.family}: what a helper reads in connections whose addresses are translated is not rewritten, nor what it expects; a kernel with nf_nat_ftp and its like does`;
 }

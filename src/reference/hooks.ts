@@ -132,9 +132,10 @@ function walkNat(hook: HookPoint, packet: Packet, rules: FamilyRules, context: W
   return nat.finish(packet, hook) ? result : LOST;
 }
 
-function lookAtConnection(packet: Packet, { conntrack }: FamilyRules, passage: Passage, verify: boolean): boolean {
+function lookAtConnection(packet: Packet, { conntrack, nat }: FamilyRules, passage: Passage, verify: boolean): boolean {
   if (conntrack === null) return true;
   if (!conntrack.look(packet, verify)) return false;
+  nat?.follow(packet);
   passage.looked = true;
   passage.listener?.conntrack(packet);
   return true;

@@ -6,7 +6,9 @@ import { expect } from '../expectations';
 import { hz } from '../parameters';
 import { setLife } from '../timeout';
 import { foresee, foreseeSource } from './foresee';
+import { TELL_PORT } from './telling';
 import { isDigit } from './text';
+import { expectTold, isTranslated } from './translated';
 
 const UDP_HEADER_SIZE: usize = 8;
 /** `CONNECT `, first character lowest; in halves, for editors read it as a double. */
@@ -27,7 +29,7 @@ export function amandaHelp(slot: usize, entry: usize): bool {
   const now = load<i64>(slot, PACKET_JIFFIES);
   // nf_ct_refresh: it lives on, the packet does not count once more.
   setLife(entry, MASTER_SECONDS * hz(), now);
-  const header = (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize;
+  const header = transportOf(slot);
   const end = header + (load<u32>(slot, FIELD_L4_LENGTH * 4) as usize);
   let at = header + UDP_HEADER_SIZE;
   while (at + 8 <= end && load<u64>(at) !== CONNECT) at++;
@@ -39,15 +41,22 @@ export function amandaHelp(slot: usize, entry: usize): bool {
   let goesOn = true;
   for (let stream: usize = 0; stream < 4; stream++) {
     const word = STREAMS + stream * 12;
-    const place = behindWord(word, at, stop);
+    // What was told instead moved the packet, and what follows; the end that was found stays.
+    const moved = transportOf(slot) - header;
+    const place = behindWord(word, at + moved, stop + moved);
     if (place === 0) continue;
-    const port = portAt(place, stop);
+    const port = portAt(place, stop + moved);
     if (port === 0) break;
     foresee(entry, PROTOCOL_TCP, 0, port);
     foreseeSource(entry, 0);
-    if (!expect(entry, MOST, SECONDS, now)) goesOn = false;
+    if (isTranslated(entry)) goesOn = expectTold(slot, entry, MOST, SECONDS, 0, place, portLength, TELL_PORT);
+    else if (!expect(entry, MOST, SECONDS, now)) goesOn = false;
   }
   return goesOn;
+}
+
+function transportOf(slot: usize): usize {
+  return (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize;
 }
 
 /** The place behind the first such word; 0: there is none. */
@@ -62,13 +71,18 @@ function behindWord(word: usize, from: usize, stop: usize): usize {
   return 0;
 }
 
+/** How many digits the port has that was read last. */
+let portLength: u32 = 0;
+
 /** Five digits at most, 16 bits. */
 function portAt(from: usize, stop: usize): u32 {
   let port: u32 = 0;
-  for (let at = from; at < stop && ((at - from) as u32) < DIGITS; at++) {
+  portLength = 0;
+  for (let at = from; at < stop && portLength < DIGITS; at++) {
     const byte = load<u8>(at) as u32;
     if (!isDigit(byte)) break;
     port = port * 10 + (byte - 48);
+    portLength++;
   }
   return port & 0xffff;
 }

@@ -6,6 +6,7 @@ import {
   EXPECT_DESTINATION,
   EXPECT_DPORT,
   EXPECT_FLAGS,
+  EXPECT_FOLLOWS,
   EXPECT_KIND,
   EXPECT_SOURCE,
   EXPECT_SOURCE_MASK,
@@ -39,7 +40,7 @@ export function hasTcpData(slot: usize): bool {
 
 /** A new expectation in hand: to the destination of a direction of the connection, from anywhere. */
 export function foresee(entry: usize, protocol: u32, direction: u32, dport: u32): void {
-  memory.fill(FORESEEN, 0, EXPECT_DESTINATION + 16);
+  memory.fill(FORESEEN, 0, EXPECT_FOLLOWS + 4);
   store<u32>(FORESEEN, 0, EXPECT_FLAGS);
   store<u32>(FORESEEN, entryFamily(entry) | (protocol << 8) | (entryZone(entry) << 16), EXPECT_KIND);
   store<u32>(FORESEEN, 0, EXPECT_SPORT);

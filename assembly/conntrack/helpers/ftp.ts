@@ -7,7 +7,9 @@ import { expect } from '../expectations';
 import { ensureRecord, RECORD_MEMORY } from '../help';
 import { ADDRESS6, readAddress6 } from './address-text';
 import { dataAt, dataEnd, dataLength, foresee, foreseeSource, hasTcpData, sequence } from './foresee';
+import { TELL_EXTENDED, TELL_EXTENDED_PORT, TELL_SIX } from './telling';
 import { ANYTHING, addressOfNumbers, isDigit, number, readNumbers, readPort } from './text';
+import { expectTold, isTranslated } from './translated';
 
 /** A helper's memory, for each direction: two sequence numbers behind ends of lines, and how many of them there are. */
 const LINES_SIZE: usize = 12;
@@ -37,6 +39,10 @@ const FULL_STOP: u32 = 46;
 /** What a command announced: a port, and the address, four words, where it named one. */
 let port: u32 = 0;
 const ADDRESS: usize = memory.data(16, 16);
+/** Where that stands, and in which way. */
+let placeAt: usize = 0;
+let placeLength: u32 = 0;
+let telling: u32 = TELL_SIX;
 
 /** False: the packet is dropped. */
 export function ftpHelp(slot: usize, entry: usize): bool {
@@ -123,10 +129,25 @@ function behind(byte: u32): usize {
 
 /** An IPv4 address, whatever the family, and the two halves of a port. */
 function sixNumbers(at: usize, stop: u32): bool {
-  if (readNumbers(at, dataEnd, 6, COMMA, stop) === 0) return false;
+  const length = readNumbers(at, dataEnd, 6, COMMA, stop);
+  if (length === 0) return false;
+  putPlace(at, length, TELL_SIX);
   store<u32>(ADDRESS, addressOfNumbers());
   port = ((number(4) << 8) | number(5)) & 0xffff;
   return true;
+}
+
+function putPlace(at: usize, length: u32, kind: u32): void {
+  placeAt = at;
+  placeLength = length;
+  telling = kind;
+}
+
+/** From `at` on, up to and with the delimiter behind the port at `from`. */
+function putExtended(at: usize, from: usize, mark: u32, kind: u32): void {
+  let end = from;
+  while ((load<u8>(end) as u32) !== mark) end++;
+  putPlace(at, (end + 1 - at) as u32, kind);
 }
 
 /** 0: what is there cannot be a delimiter, or nothing can follow. */
@@ -149,15 +170,20 @@ function extendedPort(at: usize, family: u32): bool {
     if (length !== 0) memory.copy(ADDRESS, ADDRESS6, 16);
   }
   if (length === 0) return false;
-  port = readPort(at + 4 + (length as usize), dataEnd, mark);
-  return port !== 0;
+  const from = at + 4 + (length as usize);
+  port = readPort(from, dataEnd, mark);
+  if (port === 0) return false;
+  putExtended(at, from, mark, TELL_EXTENDED);
+  return true;
 }
 
 function extendedPassive(at: usize): bool {
   const mark = delimiter(at);
   if (mark === 0 || (load<u8>(at, 1) as u32) !== mark || (load<u8>(at, 2) as u32) !== mark) return false;
   port = readPort(at + 3, dataEnd, mark);
-  return port !== 0;
+  if (port === 0) return false;
+  putExtended(at, at + 3, mark, TELL_EXTENDED_PORT);
+  return true;
 }
 
 /** Believed is only who names its own address. Out: false when it cannot be expected. */
@@ -167,5 +193,6 @@ function announced(slot: usize, entry: usize, direction: u32): bool {
   }
   foresee(entry, PROTOCOL_TCP, 1 - direction, port);
   foreseeSource(entry, 1 - direction);
+  if (isTranslated(entry)) return expectTold(slot, entry, MOST, SECONDS, 1 - direction, placeAt, placeLength, telling);
   return expect(entry, MOST, SECONDS, load<i64>(slot, PACKET_JIFFIES));
 }

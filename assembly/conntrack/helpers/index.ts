@@ -6,10 +6,12 @@ import {
   FIELD_FAMILY,
   FIELD_HEADER_ERROR,
   FIELD_L4_LENGTH,
+  FIELD_LENGTH,
+  FIELD_OUT_INTERFACE,
   FIELD_PROTOCOL,
 } from '../../../src/abi/fields';
 import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_NONE, HELPER_SANE, HELPER_TFTP } from '../../../src/abi/helpers';
-import { PACKET_CT_ENTRY, PACKET_L4_OFFSET } from '../../../src/abi/packet';
+import { PACKET_CT_ENTRY, PACKET_IP, PACKET_L4_OFFSET, PACKET_WAY, WAY_LOOPBACK } from '../../../src/abi/packet';
 import {
   lookBehindAuthentication,
   NEXT_AUTHENTICATION,
@@ -17,18 +19,22 @@ import {
   stopAtAuthentication,
   stopBeforeHeaders,
 } from '../../packet/extension-headers.ts';
+import { sumUp } from '../../packet/replace.ts';
+import { PROTOCOL_TCP } from '../entry';
 import { entryHelper } from '../help';
+import { adjustSequence, isShifted } from '../sequence';
 import { amandaHelp } from './amanda';
 import { ftpHelp } from './ftp';
 import { ircHelp } from './irc';
 import { saneHelp } from './sane';
 import { tftpHelp } from './tftp';
 
-/** A packet is about to be confirmed. False: its connection's helper drops it. */
+/** A packet is about to be confirmed: its connection's helper looks at it, then its numbers follow what helpers made of earlier ones. False: it is dropped. */
 export function helpPacket(slot: usize): bool {
   const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
   if (entry === 0) return true;
   const helper = entryHelper(entry);
+  // Who has none, whatever was changed, is left alone: only helpers change anything.
   if (helper === HELPER_NONE) return true;
   // Errors about answers; those about what was sent are helped as they come.
   if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_RELATED && load<u32>(slot, FIELD_CT_DIRECTION * 4) === 1) return true;
@@ -44,12 +50,30 @@ export function helpPacket(slot: usize): bool {
   const offset = load<u32>(slot, PACKET_L4_OFFSET);
   const present = offset + load<u32>(slot, FIELD_L4_LENGTH * 4);
   lookBehindAuthentication(slot);
+  const length = load<u32>(slot, FIELD_LENGTH * 4);
   const goesOn = help(helper, slot, entry);
-  stopAtAuthentication(slot, offset, present);
+  stopAtAuthentication(slot, offset, present + load<u32>(slot, FIELD_LENGTH * 4) - length);
   return goesOn;
 }
 
 function help(helper: u32, slot: usize, entry: usize): bool {
+  const shifted = isShifted(entry);
+  const ip = load<u32>(slot, PACKET_IP);
+  const length = load<u32>(slot, FIELD_LENGTH * 4);
+  if (!ask(helper, slot, entry)) return false;
+  // What comes in over lo was adjusted when it left.
+  if (!shifted || comesOverLoopback(slot)) return true;
+  const whole = adjustSequence(slot, entry, load<u32>(slot, FIELD_CT_DIRECTION * 4));
+  // The checksum of a packet whose data was replaced is made when it leaves.
+  if (load<u32>(slot, PACKET_IP) !== ip || load<u32>(slot, FIELD_LENGTH * 4) !== length) sumUp(slot, PROTOCOL_TCP);
+  return whole;
+}
+
+function comesOverLoopback(slot: usize): bool {
+  return load<u32>(slot, PACKET_WAY) === WAY_LOOPBACK && load<u32>(slot, FIELD_OUT_INTERFACE * 4) === 0;
+}
+
+function ask(helper: u32, slot: usize, entry: usize): bool {
   switch (helper) {
     case HELPER_FTP:
       return ftpHelp(slot, entry);

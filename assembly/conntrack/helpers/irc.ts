@@ -5,7 +5,9 @@ import { entryAddress } from '../accessors';
 import { PROTOCOL_TCP } from '../entry';
 import { expect } from '../expectations';
 import { dataAt, dataEnd, dataLength, foresee, hasTcpData } from './foresee';
+import { TELL_NUMBERS } from './telling';
 import { isDigit } from './text';
+import { expectTold, isTranslated } from './translated';
 
 /** As far as is looked. */
 const FAR: u32 = 4095;
@@ -30,6 +32,9 @@ const SECONDS: u32 = 300;
 /** What a command announced. */
 let address: u32 = 0;
 let port: u32 = 0;
+/** Where both stand. */
+let placeAt: usize = 0;
+let placeLength: u32 = 0;
 
 /** False: the packet is dropped. */
 export function ircHelp(slot: usize, entry: usize): bool {
@@ -38,6 +43,7 @@ export function ircHelp(slot: usize, entry: usize): bool {
   if (!findCommand(dataAt, min(dataEnd, dataAt + (min(dataLength, FAR) as usize))) || port === 0) return true;
   if (address !== entryAddress(entry, 0, true, 0) && address !== entryAddress(entry, 1, false, 0)) return true;
   foresee(entry, PROTOCOL_TCP, 1, port);
+  if (isTranslated(entry)) return expectTold(slot, entry, MOST, SECONDS, 1, placeAt, placeLength, TELL_NUMBERS);
   return expect(entry, MOST, SECONDS, load<i64>(slot, PACKET_JIFFIES));
 }
 
@@ -98,11 +104,13 @@ function readPlace(from: usize, end: usize): bool {
   let line = at;
   while (line < end && (load<u8>(line) as u32) !== LINE_FEED) line++;
   if (line >= end) return false;
+  placeAt = at;
   address = 0;
   for (; isDigit(load<u8>(at) as u32); at++) address = address * 10 + ((load<u8>(at) as u32) - 48);
   while ((load<u8>(at) as u32) === BLANK) at++;
   port = 0;
   for (; isDigit(load<u8>(at) as u32); at++) port = port * 10 + ((load<u8>(at) as u32) - 48);
   port &= 0xffff;
+  placeLength = (at - placeAt) as u32;
   return true;
 }

@@ -5,6 +5,7 @@ import { entryPort } from '../accessors';
 import { PROTOCOL_UDP } from '../entry';
 import { expect } from '../expectations';
 import { foresee, foreseeSource } from './foresee';
+import { foreseeFollowing, isTranslated } from './translated';
 
 const UDP_HEADER_SIZE: u32 = 8;
 const READ_REQUEST: u32 = 1;
@@ -20,5 +21,6 @@ export function tftpHelp(slot: usize, entry: usize): bool {
   if (operation !== READ_REQUEST && operation !== WRITE_REQUEST) return true;
   foresee(entry, PROTOCOL_UDP, 1, entryPort(entry, 1, false));
   foreseeSource(entry, 1);
+  if (isTranslated(entry)) foreseeFollowing(1, entryPort(entry, 0, true));
   return expect(entry, MOST, SECONDS, load<i64>(slot, PACKET_JIFFIES));
 }

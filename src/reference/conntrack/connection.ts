@@ -3,8 +3,10 @@ import { STATUS_CONFIRMED, STATUS_EXPECTED, STATUS_SEEN_REPLY } from '../../abi/
 import type { Counter } from '../../model/outcome.ts';
 import type { Family } from '../../model/ruleset.ts';
 import type { ConnectionView } from '../../packet/view.ts';
+import type { Follows } from './expectations.ts';
 import type { Help } from './helpers/helper.ts';
 import type { SctpState } from './sctp-state.ts';
+import type { Shifts } from './sequence.ts';
 import type { TcpState } from './tcp-state.ts';
 import type { Tuple } from './tuple.ts';
 
@@ -41,6 +43,10 @@ export class Connection {
   help: Help | null = null;
   /** The connection whose helper expected this one. */
   master: Connection | null = null;
+  /** It is to be translated as its master is, before any rule is asked. */
+  follows: Follows | null = null;
+  /** What helpers made of the lengths of its data; null: nothing. */
+  shifts: Shifts | null = null;
   /** IPS_SRC_NAT_DONE and IPS_DST_NAT_DONE: the nat table was consulted for this kind of rewriting. */
   sourceNatDone = false;
   destinationNatDone = false;

@@ -119,6 +119,7 @@ export class Conntrack {
     } else {
       connection.status |= STATUS_EXPECTED;
       connection.master = expectation.master;
+      connection.follows = expectation.follows;
       connection.mark = expectation.master.mark;
       // 6.1.176 takes the helper that expects for one that the expected is to have.
       if (this.#profile.kernel === '6.1') connection.help = sameHelp(expectation.master);
@@ -128,7 +129,7 @@ export class Conntrack {
 
   /** The packet's last stop before it is confirmed. False: its connection's helper drops it. */
   help(packet: Packet): boolean {
-    return runHelper(packet, this.expectations);
+    return runHelper(packet, this.expectations, this.#notes);
   }
 
   /** The packet made it through: a connection it opened becomes known. False: it cannot, and the packet is dropped. */

@@ -1,6 +1,6 @@
 /** Connections that helpers foresee (net/netfilter/nf_conntrack_expect.c of 6.18). Expiry is looked at when one is met, as for connections. */
 import type { Family, Words } from '../../model/ruleset.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Direction } from './connection.ts';
 import type { Help } from './helpers/helper.ts';
 import type { Tuple } from './tuple.ts';
 
@@ -14,12 +14,23 @@ export interface Expectation {
   master: Connection;
   /** Not used up by the connection it was for. */
   permanent: boolean;
+  /** The connection is translated as its master is (nf_nat_follow_master). */
+  follows: Follows | null;
   /** The jiffy at which it is over. */
   timeout: number;
 }
 
+/** In which direction of its master it goes, and the port it has behind the translation. */
+export interface Follows {
+  direction: Direction;
+  port: number;
+}
+
 /** What a helper says of one; the rest follows from its policy. */
-export type Foreseen = Pick<Expectation, 'tuple' | 'mask'> & { permanent?: boolean };
+export type Foreseen = Pick<Expectation, 'tuple' | 'mask'> & { permanent?: boolean; follows?: Follows };
+
+/** `busy`: nobody could tell it from one that is expected already. `full`: there are too many. */
+export type Expected = 'expected' | 'busy' | 'full';
 
 export class ExpectationTable {
   /** By what is never masked, the zone of the master among it; the newest first. */
@@ -40,29 +51,30 @@ export class ExpectationTable {
     return found;
   }
 
-  /** nf_ct_expect_related. False: it cannot be expected. */
-  expect(master: Connection, help: Help, { tuple, mask, permanent = false }: Foreseen, now: number, hz: number): boolean {
+  /** nf_ct_expect_related. */
+  expect(master: Connection, help: Help, foreseen: Foreseen, now: number, hz: number): Expected {
+    const { tuple, mask, permanent = false, follows = null } = foreseen;
     const { family, zone } = master;
     const { most, seconds } = help.helper.policy;
-    const fresh: Expectation = { family, tuple, mask, master, permanent, timeout: now + seconds * hz };
+    const fresh: Expectation = { family, tuple, mask, master, permanent, follows, timeout: now + seconds * hz };
     for (const one of this.#living(family, zone, tuple, now)) {
       if (one.master === master && same(one, fresh)) {
         this.remove(one);
         break;
       }
-      if (clash(one, fresh)) return false;
+      if (clash(one, fresh)) return 'busy';
     }
     if (help.expectations.length >= most) {
       for (const one of help.expectations.filter(({ timeout }) => timeout - now <= 0)) this.remove(one);
       const oldest = help.expectations.at(-1);
       if (help.expectations.length >= most && oldest !== undefined) this.remove(oldest);
     }
-    if (this.#count >= this.#most) return false;
+    if (this.#count >= this.#most) return 'full';
     const key = keyOf(family, zone, tuple);
     this.#byDestination.set(key, [fresh, ...(this.#byDestination.get(key) ?? [])]);
     help.expectations.unshift(fresh);
     this.#count++;
-    return true;
+    return 'expected';
   }
 
   remove(gone: Expectation): void {

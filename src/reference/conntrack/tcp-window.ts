@@ -107,11 +107,20 @@ function numbersOf(state: TcpState, sender: TcpSide, receiver: TcpSide, segment:
   return { seq, ack, sack: highest, end };
 }
 
-/** Judges a segment and, when it lies in the windows, learns from it. `liberal`: nf_conntrack_tcp_be_liberal. */
-export function inWindow(state: TcpState, direction: Direction, segment: Segment, liberal: boolean): WindowResult {
+interface Circumstances {
+  /** nf_conntrack_tcp_be_liberal. */
+  liberal: boolean;
+  /** What helpers added to the numbers that this segment acknowledges. */
+  shift: number;
+}
+
+/** Judges a segment and, when it lies in the windows, learns from it. */
+export function inWindow(state: TcpState, direction: Direction, given: Segment, { liberal, shift }: Circumstances): WindowResult {
   const sender = state.sides[direction];
   const receiver = state.sides[opposite(direction)];
-  const sack = (receiver.flags & SACK_PERMITTED) !== 0 ? highestSack(segment.header, segment.ack) : segment.ack;
+  const segment = { ...given, ack: u32(given.ack - shift) };
+  const edge = (receiver.flags & SACK_PERMITTED) !== 0 ? highestSack(given.header, given.ack) : given.ack;
+  const sack = u32(edge - shift);
   const syn = segment.has(tcp.SYN);
   const opening = state.state === SYN_SENT || state.state === SYN_RECV;
   if (sender.maxWindow === 0 && !syn) {

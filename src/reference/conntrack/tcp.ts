@@ -14,6 +14,7 @@ import { sysctl } from '../../model/profile.ts';
 import * as tcp from '../../packet/tcp.ts';
 import type { Packet } from '../packet.ts';
 import { type Connection, type Direction, ORIGINAL, opposite, REPLY } from './connection.ts';
+import { shiftAt } from './sequence.ts';
 import { transition } from './tcp-matrix.ts';
 import * as s from './tcp-state.ts';
 import { setTimeout } from './tcp-timeout.ts';
@@ -114,7 +115,8 @@ export function trackTcp(tracked: Tracked, context: TrackerContext): TrackerResu
   if (step.done !== undefined) return step.done;
   if (step.checkWindow) {
     const liberal = sysctl(context.profile, 'nf_conntrack_tcp_be_liberal') !== 0;
-    const result = inWindow(connection.tcp!, direction, segment, liberal);
+    const shift = shiftAt(connection.shifts, opposite(direction), (segment.ack - 1) >>> 0);
+    const result = inWindow(connection.tcp!, direction, segment, { liberal, shift });
     if (result === 'ignore') return 'accept';
     if (result !== 'accept') {
       shortenAfterInvalid(connection, connection.tcp!, segment, packet, direction, context);

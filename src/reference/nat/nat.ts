@@ -54,6 +54,24 @@ export class Nat {
     return 'ACCEPT';
   }
 
+  /** nf_nat_follow_master: a connection that was expected goes to where its master's other side is, and comes from where that is seen to come from. */
+  follow(packet: Packet): void {
+    if (packet.tracking.kind !== 'entry') return;
+    const { connection } = packet.tracking;
+    const { master, follows } = connection;
+    if (master === null || follows === null) return;
+    connection.follows = null;
+    const { source, destination } = tuple(master, opposite(follows.direction));
+    const to = (address: Words): Range => ({
+      addresses: { low: address, high: address },
+      ports: null,
+      random: false,
+      persistent: false,
+    });
+    this.#bind(connection, to(destination), 'source', packet.now);
+    this.#bind(connection, { ...to(source), ports: { low: follows.port, high: follows.port } }, 'destination', packet.now);
+  }
+
   /** Behind the rules, at every packet of a connection: what is not bound is bound as it is, then the packet is translated. False: it is dropped. */
   finish(packet: Packet, hook: HookPoint): boolean {
     if (packet.tracking.kind !== 'entry') return true;

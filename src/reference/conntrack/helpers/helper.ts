@@ -4,7 +4,7 @@ import type { Words } from '../../../model/ruleset.ts';
 import * as tcp from '../../../packet/tcp.ts';
 import type { Packet } from '../../packet.ts';
 import type { Connection, Direction } from '../connection.ts';
-import type { Expectation, Foreseen } from '../expectations.ts';
+import type { Expectation, Expected, Foreseen } from '../expectations.ts';
 import type { Tuple } from '../tuple.ts';
 
 export interface Helper<Memory = unknown> {
@@ -32,9 +32,18 @@ export interface Seen<Memory = unknown> {
   direction: Direction;
   state: CtState;
   memory: Memory;
-  /** False: it cannot be expected. */
-  expect(foreseen: Foreseen): boolean;
+  /** The connection's addresses are translated. */
+  translated: boolean;
+  expect(foreseen: Foreseen): Expected;
+  /** What was expected just now is not. */
+  unexpect(): void;
+  /** The kernel draws lots for a port. */
+  noteDrawn(): void;
 }
+
+/** What cannot be expected had better not be said. */
+export const expecting = (seen: Seen<unknown>, foreseen: Foreseen): 'accept' | 'drop' =>
+  seen.expect(foreseen) === 'expected' ? 'accept' : 'drop';
 
 /** The tuple of a direction. */
 export const tupleIn = ({ connection }: Seen<unknown>, direction: Direction): Tuple =>

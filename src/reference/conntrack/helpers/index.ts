@@ -1,11 +1,16 @@
 /** The helpers by number, and what every packet of a connection with one goes through (nf_confirm in net/netfilter/nf_conntrack_proto.c). */
+import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../../abi/fields.ts';
 import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_TFTP } from '../../../abi/helpers.ts';
+import { NAT_NOTES } from '../../../model/nat.ts';
+import { sumUp } from '../../nat/replace.ts';
 import type { Packet } from '../../packet.ts';
 import type { Connection } from '../connection.ts';
 import type { ExpectationTable } from '../expectations.ts';
+import { adjustSequence } from '../sequence.ts';
+import { TCP } from '../tuple.ts';
 import { amanda } from './amanda.ts';
 import { ftp } from './ftp.ts';
-import type { Help, Helper } from './helper.ts';
+import type { Help, Helper, Seen } from './helper.ts';
 import { irc } from './irc.ts';
 import { sane } from './sane.ts';
 import { tftp } from './tftp.ts';
@@ -30,14 +35,40 @@ export function sameHelp({ help }: Connection): Help | null {
   return help === null ? null : { helper: help.helper, memory: help.helper.remember(), expectations: [] };
 }
 
-/** The packet is about to be confirmed. False: its connection's helper drops it. */
-export function runHelper(packet: Packet, expectations: ExpectationTable): boolean {
+/** The packet is about to be confirmed: its helper looks at it, then its sequence numbers follow what helpers changed before. False: it is dropped. */
+export function runHelper(packet: Packet, expectations: ExpectationTable, notes: Set<string>): boolean {
   if (packet.tracking.kind !== 'entry') return true;
   const { connection, direction, state } = packet.tracking;
-  const { help } = connection;
   // Errors about answers; those about what was sent come through, as they do in the kernel.
-  if (help === null || (state === 'RELATED' && direction === 1)) return true;
-  const expect = (foreseen: Parameters<ExpectationTable['expect']>[2]): boolean =>
-    expectations.expect(connection, help, foreseen, packet.now, packet.hz);
-  return help.helper.help({ packet, connection, direction, state, memory: help.memory, expect }) === 'accept';
+  if (state === 'RELATED' && direction === 1) return true;
+  const { shifts } = connection;
+  const { bytes } = packet;
+  if (connection.help !== null && !help(packet, connection.help, expectations, notes)) return false;
+  // What comes in over lo was adjusted when it left.
+  if (shifts === null || packet.inInterface === 'lo') return true;
+  const replaced = packet.bytes !== bytes;
+  const whole = adjustSequence(packet, shifts, direction);
+  // Its checksum is made when it leaves.
+  if (replaced) sumUp(packet, TCP);
+  return whole;
+}
+
+function help(packet: Packet, own: Help, expectations: ExpectationTable, notes: Set<string>): boolean {
+  if (packet.tracking.kind !== 'entry') return true;
+  const { connection, direction, state } = packet.tracking;
+  const seen: Seen = {
+    packet,
+    connection,
+    direction,
+    state,
+    memory: own.memory,
+    translated: connection.has(STATUS_SRC_NAT | STATUS_DST_NAT),
+    expect: (foreseen) => expectations.expect(connection, own, foreseen, packet.now, packet.hz),
+    unexpect: () => {
+      const [newest] = own.expectations;
+      if (newest !== undefined) expectations.remove(newest);
+    },
+    noteDrawn: () => notes.add(NAT_NOTES.drawn),
+  };
+  return own.helper.help(seen) === 'accept';
 }

@@ -1,8 +1,9 @@
 /** IRC: net/netfilter/nf_conntrack_irc.c of 6.18. A client tells another by DCC, over the server, where it waits for a connection. IPv4 only. */
 import { ORIGINAL, REPLY } from '../connection.ts';
 import { TCP } from '../tuple.ts';
-import { anySource, type Helper, tcpData, tupleIn } from './helper.ts';
+import { anySource, expecting, type Helper, tcpData, tupleIn } from './helper.ts';
 import { decimal, isDigit } from './text.ts';
+import { expectTranslated, type Place } from './translated.ts';
 
 /** As far as the kernel looks. */
 const FAR = 4095;
@@ -23,7 +24,7 @@ export const irc: Helper<null> = {
     if (data === null) return 'accept';
     const announced = findCommand(String.fromCharCode(...data.bytes.subarray(0, Math.min(data.length, FAR))));
     if (announced === null) return 'accept';
-    const { address, port } = announced;
+    const { address, port, place } = announced;
     const answers = tupleIn(seen, REPLY);
     const own = [tupleIn(seen, ORIGINAL).source[0], answers.destination[0]];
     // Forged, or of a network we know nothing of.
@@ -31,12 +32,21 @@ export const irc: Helper<null> = {
     const { destination } = answers;
     const source = destination.map(() => 0);
     const tuple = { protocol: TCP, source, sourcePort: 0, destination, destinationPort: port };
-    return seen.expect({ tuple, mask: anySource(source) }) ? 'accept' : 'drop';
+    const foreseen = { tuple, mask: anySource(source) };
+    if (!seen.translated) return expecting(seen, foreseen);
+    return expectTranslated(seen, foreseen, REPLY, place, (chosen) => `${destination[0]} ${chosen}`);
   },
 };
 
+interface Announced {
+  address: number;
+  port: number;
+  /** Of both in the data. */
+  place: Place;
+}
+
 /** Where the sender waits, as the first DCC command of the text says. */
-function findCommand(text: string): { address: number; port: number } | null {
+function findCommand(text: string): Announced | null {
   let at = 0;
   while (at < text.length - 10 && ' \r\n'.includes(text[at]!)) at++;
   if (at < text.length - 10) {
@@ -57,7 +67,7 @@ function findCommand(text: string): { address: number; port: number } | null {
 }
 
 /** `file address port`, both decimal, up to an end of line: the file's name is what comes before the first blank. */
-function readPlace(text: string, from: number): { address: number; port: number } | null {
+function readPlace(text: string, from: number): Announced | null {
   const blank = text.indexOf(' ', from);
   // At least 12 characters lie behind every character of the name.
   if (blank < 0 || blank > text.length - 12) return null;
@@ -67,7 +77,9 @@ function readPlace(text: string, from: number): { address: number; port: number 
   const address = digitsOf(line);
   let rest = line.subarray(address.length);
   while (rest[0] === 32) rest = rest.subarray(1);
-  return { address: decimal(address), port: decimal(digitsOf(rest)) & 0xffff };
+  const port = digitsOf(rest);
+  const length = line.length - rest.length + port.length;
+  return { address: decimal(address), port: decimal(port) & 0xffff, place: { at, length } };
 }
 
 function digitsOf(text: Uint8Array): Uint8Array {

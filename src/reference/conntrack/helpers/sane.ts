@@ -2,7 +2,7 @@
 import { u16, u32 } from '../../../packet/bytes.ts';
 import { ORIGINAL } from '../connection.ts';
 import { TCP } from '../tuple.ts';
-import { type Helper, tcpData, thisSource, tupleIn } from './helper.ts';
+import { expecting, type Helper, tcpData, thisSource, tupleIn } from './helper.ts';
 
 const NET_START = 7;
 /** A request: operation and handle. */
@@ -30,6 +30,6 @@ export const sane: Helper<{ started: boolean }> = {
     if (bytes.length < ANSWER_LENGTH || u32(bytes, 0) !== 0 || u16(bytes, 4) !== 0) return 'accept';
     const { source, destination } = tupleIn(seen, ORIGINAL);
     const tuple = { protocol: TCP, source, sourcePort: 0, destination, destinationPort: u16(bytes, 6) };
-    return seen.expect({ tuple, mask: thisSource(source) }) ? 'accept' : 'drop';
+    return expecting(seen, { tuple, mask: thisSource(source) });
   },
 };
