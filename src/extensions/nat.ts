@@ -56,7 +56,7 @@ function readNatPorts(all: Given, one: GivenOption, text: string, builtin: Built
   if (high < low) throw all.wants(one, 'LOW-HIGH with LOW not above HIGH', `write ${high}-${low}`, text);
   if (base === undefined) return { low, high };
   if (shift === 'no') throw all.complain(one, `${writtenName(one)} cannot shift ports`, 'leave out what stands behind the slash');
-  const from = parseUnsigned(base, PORT_MAXIMUM, 1);
+  const from = parseUnsigned(base, PORT_MAXIMUM, 1) ?? serviceByName(base);
   if (from === undefined) throw all.wants(one, 'a base port from 1 to 65535 behind the slash', undefined, base);
   return { low, high, base: shift === 'base' ? from : 0 };
 }

@@ -38,7 +38,8 @@ export const owner: MatchExtension<OwnerOptions> = {
   parse(given, context) {
     const all = new Given('owner', specs, given, context);
     const [uid, gid, socket, groups] = ['uid-owner', 'gid-owner', 'socket-exists', 'suppl-groups'].map((name) => all.get(name));
-    if (groups !== undefined && gid === undefined) throw all.complain(groups, `${writtenName(groups)} wants --gid-owner`);
+    if (groups !== undefined && (gid === undefined || given.indexOf(groups) < given.indexOf(gid)))
+      throw all.complain(groups, `${writtenName(groups)} wants --gid-owner in front of it`);
     all.needOne(['uid-owner', 'gid-owner', 'socket-exists'], '--uid-owner 1000');
     return {
       ...(uid === undefined ? {} : { uid: readIds(all, uid) }),
