@@ -10,6 +10,7 @@ import {
   SPECIAL_HELPER,
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
+  SPECIAL_LISTED,
   SPECIAL_NTH,
   SPECIAL_QUOTA,
   SPECIAL_RANDOM,
@@ -26,6 +27,7 @@ import { connectionBytes, connectionLabel } from './connection-extras.ts';
 import { connection, connectionMark, masterHelper } from './conntrack.ts';
 import { hashlimit } from './hashlimit.ts';
 import { limitLegacy, limitNft } from './limit.ts';
+import { listed } from './listed.ts';
 import { states } from './program.ts';
 import { recent } from './recent.ts';
 import { reversePath } from './reverse-path.ts';
@@ -69,6 +71,8 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return hashlimit(parameters, state, slot);
     case SPECIAL_RECENT:
       return answer(recent(parameters, state, slot));
+    case SPECIAL_LISTED:
+      return answer(listed(parameters, slot));
     case SPECIAL_REVERSE_PATH:
       return answer(reversePath(parameters, slot));
     default:

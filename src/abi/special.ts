@@ -58,6 +58,8 @@ export const SPECIAL_BPF = 51;
 
 /** rpfilter: through any device (0|1), an address of this host will do (0|1), invert. */
 export const SPECIAL_REVERSE_PATH = 60;
+/** What is told of packets by their numbers: the answer for all (0|1), how many have the other one, their numbers, the lowest first. */
+export const SPECIAL_LISTED = 61;
 
 export const HEADERS_HOP_BY_HOP = 128;
 export const HEADERS_DESTINATION = 64;

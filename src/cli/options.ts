@@ -1,5 +1,6 @@
 /** Options that several commands share, and how their words become the model. */
 import { type Command, Option } from 'commander';
+import { AnnotationError, type Annotations, readAnnotations } from '../model/annotations.ts';
 import type { HostGiven } from '../model/host-build.ts';
 import { canonicalSysctl, DEFAULT_PROFILE, DEFAULT_SYSCTLS, KERNELS, type Kernel, type Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
@@ -21,6 +22,7 @@ export interface HostOptions {
   out?: string;
   forward?: boolean;
   addr?: string;
+  annotate?: string;
   route?: string[];
 }
 
@@ -116,6 +118,24 @@ export function addProfileOptions(command: Command): Command {
         'drop',
       ]),
     );
+}
+
+/** --annotate. */
+export function addAnnotations(command: Command): Command {
+  return command.option(
+    '--annotate <file>',
+    'what no capture holds, one JSON object a line: {"packet": 7, "uid": 1000}; words are socket, uid, gid, groups, class, cgroup, transparent, wildcard, cpu, realm',
+  );
+}
+
+/** What the file of --annotate tells; nothing without it. */
+export function annotationsOf({ annotate }: { annotate?: string }): { annotations?: Annotations } {
+  if (annotate === undefined) return {};
+  try {
+    return { annotations: readAnnotations(new TextDecoder().decode(readGiven(annotate)), annotate) };
+  } catch (error) {
+    throw error instanceof AnnotationError ? new UsageError(`--annotate: ${error.message}`) : error;
+  }
 }
 
 /** A parser for commander that takes a decimal number between two bounds. */

@@ -21,9 +21,11 @@ import { EXIT, UsageError } from './exit.ts';
 import { withExamples } from './help.ts';
 import { LineFile } from './line-file.ts';
 import {
+  addAnnotations,
   addHostOptions,
   addProfileOptions,
   addRuleOptions,
+  annotationsOf,
   type HostOptions,
   hostGiven,
   type ProfileOptions,
@@ -90,6 +92,7 @@ export function replayCommand(done: (code: number) => void): Command {
       new Option('-c, --count <n>', 'stop after this many packets').argParser(wholeNumber('-c', 1, Number.MAX_SAFE_INTEGER)),
     );
   addHostOptions(command);
+  addAnnotations(command);
   addProfileOptions(command);
   command
     .optionsGroup('Output:')
@@ -164,6 +167,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   checkOutputs(options);
   const profile = profileOf(options);
   const given = hostGiven(options);
+  const told = annotationsOf(options);
   const rules = loadRules(options);
   if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
@@ -178,8 +182,8 @@ async function replay(options: ReplayOptions): Promise<number> {
   const { value, interrupted } = await interruptible(async (signal) => {
     const prepared = await prepare(captures, rules, given, signal);
     return rules.length > 1
-      ? compare({ options, prepared, profile, signal }, rules)
-      : single({ options, prepared, profile, signal }, rules[0]!);
+      ? compare({ options, prepared, profile, told, signal }, rules)
+      : single({ options, prepared, profile, told, signal }, rules[0]!);
   });
   return interrupted ? EXIT.interrupted : value;
 }
@@ -189,8 +193,8 @@ const outputsOf = ({ verdicts, dumpConntrack, log }: ReplayOptions): Written[] =
   return Object.entries(written).flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
 };
 
-const inputsOf = ({ rules, rules6, addr, route }: ReplayOptions): string[] =>
-  [...rules, rules6, addr, ...(route ?? [])].filter((path) => path !== undefined);
+const inputsOf = ({ rules, rules6, addr, annotate, route }: ReplayOptions): string[] =>
+  [...rules, rules6, addr, annotate, ...(route ?? [])].filter((path) => path !== undefined);
 
 /** Only one of them may be data on standard output. */
 function checkOutputs(options: ReplayOptions): void {
@@ -217,13 +221,15 @@ interface Task {
   options: ReplayOptions;
   prepared: Prepared;
   profile: Profile;
+  /** What --annotate tells. */
+  told: Pick<Job, 'annotations'>;
   signal: AbortSignal;
 }
 
 const rulesOf = (rules: DualRules) => [rules[4], rules[6]].filter((ruleset) => ruleset !== undefined);
 
 /** One rule set: report, and verdict lines when asked for. Returns the exit code. */
-async function single({ options, prepared, profile, signal }: Task, rules: DualRules): Promise<number> {
+async function single({ options, prepared, profile, told, signal }: Task, rules: DualRules): Promise<number> {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   if (signal.aborted) onSignal();
@@ -235,7 +241,13 @@ async function single({ options, prepared, profile, signal }: Task, rules: DualR
   try {
     const { host } = prepared;
     const tells = verdicts !== undefined || log !== undefined;
-    const job = { rules, host, profile, ...(tells ? { packets: { path: options.path === true, logs: log !== undefined } } : {}) };
+    const job = {
+      rules,
+      host,
+      profile,
+      ...told,
+      ...(tells ? { packets: { path: options.path === true, logs: log !== undefined } } : {}),
+    };
     const onPacket = (outcome: PacketOutcome): void => {
       verdicts?.write(verdictLine(outcome));
       for (const logged of outcome.logged ?? []) log?.write(logLine(outcome.time, logged, profile.kernel));
@@ -295,7 +307,7 @@ const textOptions = (options: ReplayOptions) => ({
 });
 
 /** Several rule sets over the same packets. Returns the exit code. */
-async function compare({ options, prepared, profile, signal }: Task, rules: readonly DualRules[]): Promise<number> {
+async function compare({ options, prepared, profile, told, signal }: Task, rules: readonly DualRules[]): Promise<number> {
   const reports: Report[] = [];
   const lists: FateList[] = [];
   let damaged = false;
@@ -305,7 +317,7 @@ async function compare({ options, prepared, profile, signal }: Task, rules: read
     const list = new FateList();
     const outcome = await replayOne(
       prepared,
-      { rules: one, host, profile, packets: { path: false } },
+      { rules: one, host, profile, ...told, packets: { path: false } },
       {
         ...witness(options),
         signal,

@@ -7,9 +7,11 @@ import { renderExplanation, traceDocument } from '../report/explanation.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { withExamples } from './help.ts';
 import {
+  addAnnotations,
   addHostOptions,
   addProfileOptions,
   addRuleOptions,
+  annotationsOf,
   type HostOptions,
   hostGiven,
   type ProfileOptions,
@@ -47,6 +49,7 @@ export function traceCommand(done: (code: number) => void): Command {
         .makeOptionMandatory(),
     );
   addHostOptions(command);
+  addAnnotations(command);
   addProfileOptions(command);
   command
     .optionsGroup('Output:')
@@ -62,7 +65,7 @@ async function trace(options: TraceOptions): Promise<number> {
   const captures = expandCaptures(options.read);
   if (captures.some(isReadOnce)) throw new UsageError('trace reads the capture twice: give it a file');
   const { host } = await prepare(captures, [rules], hostGiven(options));
-  const explainer = new Explainer({ rules, host, profile: profileOf(options) }, options.packet);
+  const explainer = new Explainer({ rules, host, profile: profileOf(options), ...annotationsOf(options) }, options.packet);
   let packets = 0;
   await forEachFrame(captures, (frame) => {
     packets++;

@@ -4,6 +4,7 @@ import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import * as abi from '../abi/image.ts';
 import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNBYTES, SPECIAL_CONNLABEL, SPECIAL_REVERSE_PATH } from '../abi/special.ts';
+import type { Annotations } from '../model/annotations.ts';
 import type { Host } from '../model/host.ts';
 import type { LogRequest } from '../model/log.ts';
 import type { Action, Test } from '../model/predicate.ts';
@@ -22,6 +23,7 @@ export interface CompileInput {
   rules: Partial<Record<Family, RuleSet>>;
   host: Host;
   profile: Profile;
+  annotations?: Annotations;
   /** `logs`: LOG rules write packets down. */
   packets?: { logs?: boolean };
 }
@@ -63,7 +65,12 @@ export function compile(input: CompileInput, options: CompileOptions = {}): Imag
   const logs: LogRequest[] = [];
   const tables = share(
     rulesets.flatMap((rules) =>
-      normalise(rules, { profile: input.profile, interfaces, ...(input.packets?.logs && { logs: numbered(logs) }) }),
+      normalise(rules, {
+        profile: input.profile,
+        interfaces,
+        ...(input.annotations && { annotations: input.annotations }),
+        ...(input.packets?.logs && { logs: numbered(logs) }),
+      }),
     ),
     input.profile.backend,
   );

@@ -2,6 +2,7 @@
 import { lowerBuiltin } from '../extensions/builtin.ts';
 import { findMatch, findTarget } from '../extensions/index.ts';
 import { registersConntrack } from '../extensions/upstream.ts';
+import type { Annotations } from '../model/annotations.ts';
 import { RuleError } from '../model/errors.ts';
 import type { LogRequest } from '../model/log.ts';
 import type { Action, Test } from '../model/predicate.ts';
@@ -14,6 +15,7 @@ export interface NormaliseContext {
   family: Family;
   profile: Profile;
   interfaces: Pick<InterfaceTable, 'range'>;
+  annotations?: Annotations;
   /** Gives a LOG rule the number of its request, where the lines are wanted. */
   logs?: (request: LogRequest) => number;
 }
@@ -45,11 +47,11 @@ function normaliseRule(rule: Rule, context: NormaliseContext): PlainRule {
   return { tests: all, action: lowerTarget(rule.target, context), bare: isBare(rule), line: rule.position.line };
 }
 
-function lowerMatch(match: Match, { family, profile }: NormaliseContext): Test[] {
+function lowerMatch(match: Match, { family, profile, annotations }: NormaliseContext): Test[] {
   if (match.assumed !== undefined) return [{ kind: 'constant', value: match.assumed.as === 'hit' }];
   const extension = findMatch(match.name, family);
   if (extension === undefined) throw new RuleError(match.position, `${match.name}: no such match`, { kind: 'unsupported' });
-  return extension.lower(match.options, { family, profile });
+  return extension.lower(match.options, { family, profile, ...(annotations && { annotations }) });
 }
 
 function lowerTarget(target: Target | null, context: NormaliseContext): Action {

@@ -33,6 +33,7 @@ const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
   [special.SPECIAL_BPF, isBpf],
   [special.SPECIAL_DCCP_OPTION, 3],
   [special.SPECIAL_REVERSE_PATH, 3],
+  [special.SPECIAL_LISTED, (parameters) => parameters.length >= 2 && parameters.length === 2 + parameters[1]!],
 ]);
 
 /** True when the engine may run special test `code` with these parameters. */

@@ -1,7 +1,7 @@
-/** `-m cpu`: which processor handles the packet. Kernel: net/netfilter/xt_cpu.c. A replay has one processor, number 0. */
+/** `-m cpu`: which processor handles the packet. Kernel: net/netfilter/xt_cpu.c. A replay has one processor, number 0, unless an annotation says another. */
 import type { MatchExtension } from './extension.ts';
 import { bang, Given, option } from './given.ts';
-import { constant } from './tests.ts';
+import { told } from './tests.ts';
 
 export interface CpuOptions {
   cpu: number;
@@ -15,7 +15,7 @@ export const cpu: MatchExtension<CpuOptions> = {
   kind: 'match',
   families: [4, 6],
   options: specs,
-  about: 'processor that handles the packet; always 0',
+  about: 'processor that handles the packet; 0 where `--annotate` says no other',
 
   parse(given, context) {
     const all = new Given('cpu', specs, given, context);
@@ -24,8 +24,10 @@ export const cpu: MatchExtension<CpuOptions> = {
   },
 
   print: (options) => `${bang(options.invert)} --cpu ${options.cpu}`,
-  evaluate: (options) => (options.cpu === 0) !== options.invert,
-  lower: (options) => [constant(options.invert ? options.cpu !== 0 : options.cpu === 0)],
+  evaluate: (options, { annotation }) => (options.cpu === (annotation.cpu ?? 0)) !== options.invert,
+  lower: ({ cpu: wanted, invert }, { annotations }) => [
+    told(annotations, ({ cpu: own = 0 }) => (invert ? own !== wanted : own === wanted)),
+  ],
   generate: (draw) => [...(draw.chance(0.4) ? ['!'] : []), '--cpu', String(draw.pick([0, 0, 1, 7]))],
-  show: () => 'processor 0',
+  show: (_, { annotation }) => `processor ${annotation.cpu ?? 0}`,
 };

@@ -1,6 +1,7 @@
 /**
  * What a match or target is: one module with everything about it. A room's `index.ts` is the registry.
  */
+import type { Annotations } from '../model/annotations.ts';
 import type { Position, RuleError } from '../model/errors.ts';
 import type { LogRequest } from '../model/log.ts';
 import type { NatSpec } from '../model/nat.ts';
@@ -127,7 +128,7 @@ export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
    */
   evaluate(options: O, packet: PacketView, context: EvaluateContext): boolean | 'hotdrop' | 'hotdrop-matched';
   /** The engine: the same, in the predicate language, written from the kernel's behaviour and not from evaluate. */
-  lower(options: O, context: { family: Family; profile: Profile }): Test[];
+  lower(options: O, context: { family: Family; profile: Profile; annotations?: Annotations }): Test[];
   /** For `trace`: what the packet has where this match looks (`dport 443, flags SYN`). */
   show(options: O, packet: PacketView): string;
 }

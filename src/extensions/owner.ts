@@ -1,8 +1,9 @@
-/** `-m owner`: who owns the socket a packet comes from. Kernel: net/netfilter/xt_owner.c. A capture does not say; packets are taken to have no socket, as forwarded ones. */
+/** `-m owner`: who owns the socket a packet comes from. Kernel: net/netfilter/xt_owner.c. A capture does not say; where no annotation does, packets are taken to have no socket, as forwarded ones. */
+import type { Annotation } from '../model/annotations.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
 import { bang, Given, option, textOf, writtenName } from './given.ts';
-import { constant } from './tests.ts';
+import { told } from './tests.ts';
 
 interface Ids {
   low: number;
@@ -32,7 +33,7 @@ export const owner: MatchExtension<OwnerOptions> = {
   kind: 'match',
   families: [4, 6],
   options: specs,
-  about: 'owner of the socket; packets are taken to have none',
+  about: 'owner of the socket; none where `--annotate` says nothing',
   legality: { hooks: ['OUTPUT', 'POSTROUTING'] },
 
   parse(given, context) {
@@ -56,9 +57,15 @@ export const owner: MatchExtension<OwnerOptions> = {
     return exists + ids('uid-owner', uid) + ids('gid-owner', gid) + (supplementary ? ' --suppl-groups' : '');
   },
 
-  evaluate: (options) => holdsWithoutSocket(options),
-  lower: ({ uid, gid, socket, supplementary }) => [
-    constant(!supplementary && [uid, gid, socket].every((one) => one === undefined || one.invert)),
+  evaluate: (options, { annotation }) =>
+    annotation.socket === true ? holdsWithSocket(options, annotation) : holdsWithoutSocket(options),
+  lower: ({ uid, gid, socket, supplementary }, { annotations }) => [
+    told(annotations, (one) => {
+      if (one.socket !== true) return !supplementary && [uid, gid, socket].every((asked) => asked === undefined || asked.invert);
+      const groups = [...(one.gid === undefined ? [] : [one.gid]), ...((supplementary && one.groups) || [])];
+      // A socket whose owner nobody knows is in no range; supplementary groups count for its user's groups.
+      return socket?.invert !== true && meets(uid, one.uid === undefined ? [] : [one.uid]) && meets(gid, groups);
+    }),
   ],
 
   generate(draw) {
@@ -70,8 +77,27 @@ export const owner: MatchExtension<OwnerOptions> = {
     return out.length === 0 || draw.chance(0.2) ? [...out, ...not(), '--socket-exists'] : out;
   },
 
-  show: () => 'no socket',
+  show(_, { annotation: { socket, uid, gid } }) {
+    if (socket !== true) return 'no socket';
+    return `socket of user ${uid ?? '(not told)'}, group ${gid ?? '(not told)'}`;
+  },
 };
+
+/** Of an owner that is not told, no range holds him. */
+function holdsWithSocket({ uid, gid, socket, supplementary }: OwnerOptions, owner: Annotation): boolean {
+  const holds = (ids: Ids, id: number | undefined): boolean => id !== undefined && id >= ids.low && id <= ids.high;
+  if (socket?.invert) return false;
+  if (uid !== undefined && holds(uid, owner.uid) === uid.invert) return false;
+  if (gid === undefined) return true;
+  const inGroup = holds(gid, owner.gid) || (supplementary && (owner.groups ?? []).some((group) => holds(gid, group)));
+  return inGroup !== gid.invert;
+}
+
+function meets(asked: Ids | undefined, ids: readonly number[]): boolean {
+  if (asked === undefined) return true;
+  const found = ids.some((id) => asked.low <= id && id <= asked.high);
+  return asked.invert ? !found : found;
+}
 
 /** Every condition fails without a socket, so those must all be inverted; supplementary groups count as one that cannot be. */
 function holdsWithoutSocket({ uid, gid, socket, supplementary }: OwnerOptions): boolean {

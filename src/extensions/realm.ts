@@ -1,8 +1,8 @@
-/** `-m realm` and `-m devgroup`: numbers that routes and devices may have. Kernel: net/netfilter/xt_realm.c, xt_devgroup.c. All are taken to have 0, as where nobody gave them another. */
+/** `-m realm` and `-m devgroup`: numbers that routes and devices may have. Kernel: net/netfilter/xt_realm.c, xt_devgroup.c. All are taken to have 0, as where nobody gave them another; an annotation may tell the realm of a packet's route. */
 import { parseUnsigned } from '../model/numbers.ts';
 import type { GivenOption, Legality, MatchExtension } from './extension.ts';
 import { bang, Given, hex, option, textOf } from './given.ts';
-import { constant } from './tests.ts';
+import { constant, told } from './tests.ts';
 
 interface Masked {
   value: number;
@@ -29,7 +29,7 @@ export const realm: MatchExtension<Masked> = {
   kind: 'match',
   families: [4],
   options: realmSpecs,
-  about: 'realm of the route; routes are taken to have none',
+  about: 'realm of the route; none where `--annotate` says nothing',
   legality: { hooks: ['INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'] },
 
   parse(given, context) {
@@ -38,10 +38,12 @@ export const realm: MatchExtension<Masked> = {
   },
 
   print: (options) => printMasked('realm', options, REALM),
-  evaluate: (options) => isZero(options),
-  lower: ({ value, invert }) => [constant((value === 0) !== invert)],
+  evaluate: ({ value, mask, invert }, { annotation }) => (((annotation.realm ?? 0) & mask) >>> 0 === value) !== invert,
+  lower: ({ value, mask, invert }, { annotations }) => [
+    told(annotations, ({ realm: own = 0 }) => (((own & mask) ^ value) === 0) !== invert),
+  ],
   generate: (draw) => [...(draw.chance(0.4) ? ['!'] : []), '--realm', draw.pick(['0', '5', '0x10/0xf0', '0/0xff', '1/0'])],
-  show: () => 'realm 0',
+  show: (_, { annotation }) => `realm ${annotation.realm ?? 0}`,
 };
 
 export const devgroup: MatchExtension<DevgroupOptions> = {
@@ -96,10 +98,6 @@ export const devgroup: MatchExtension<DevgroupOptions> = {
 
   show: () => 'group 0',
 };
-
-function isZero({ value, invert }: Masked): boolean {
-  return invert ? value !== 0 : value === 0;
-}
 
 /** VALUE, VALUE/MASK or the name of 0. */
 function readMasked(all: Given, one: GivenOption, zero: string): Masked {

@@ -1,7 +1,7 @@
-/** `-m socket`: there is a socket on this host that a packet is for. Kernel: net/netfilter/xt_socket.c. Nobody listens here; loading the rule brings defragmentation. */
+/** `-m socket`: there is a socket on this host that a packet is for. Kernel: net/netfilter/xt_socket.c. Nobody listens here where no annotation says so; loading the rule brings defragmentation. The mark of a socket (--restore-skmark) is not known. */
 import type { MatchExtension } from './extension.ts';
 import { Given, option } from './given.ts';
-import { constant } from './tests.ts';
+import { told } from './tests.ts';
 
 export interface SocketOptions {
   transparent: boolean;
@@ -17,7 +17,7 @@ export const socket: MatchExtension<SocketOptions> = {
   kind: 'match',
   families: [4, 6],
   options: specs,
-  about: 'a socket of this host that the packet is for; taken to be none',
+  about: 'a socket of this host that the packet is for; none where `--annotate` says nothing',
   legality: { hooks: ['PREROUTING', 'INPUT'] },
   needsDefragmentation: true,
 
@@ -32,8 +32,18 @@ export const socket: MatchExtension<SocketOptions> = {
 
   print: ({ transparent, nowildcard, restoreMark }) =>
     `${transparent ? ' --transparent' : ''}${nowildcard ? ' --nowildcard' : ''}${restoreMark ? ' --restore-skmark' : ''}`,
-  evaluate: () => false,
-  lower: () => [constant(false)],
+  evaluate({ transparent, nowildcard }, { annotation }) {
+    if (annotation.socket !== true) return false;
+    // Who listens at any address does not count, unless the rule says so.
+    if (annotation.wildcard === true && !nowildcard) return false;
+    return !transparent || annotation.transparent === true;
+  },
+  lower: ({ transparent, nowildcard }, { annotations }) => [
+    told(
+      annotations,
+      (one) => one.socket === true && (one.transparent === true || !transparent) && (nowildcard || one.wildcard !== true),
+    ),
+  ],
   generate: (draw) => specs.flatMap(({ names }) => (draw.chance(0.3) ? [`--${names[0]}`] : [])),
-  show: () => 'no socket',
+  show: (_, { annotation }) => (annotation.socket === true ? 'a socket' : 'no socket'),
 };

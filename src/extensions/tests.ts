@@ -1,5 +1,7 @@
 /** The usual tests that matches lower to. */
 import { FIELD_FRAGMENT, FIELD_L4_LENGTH } from '../abi/fields.ts';
+import { SPECIAL_LISTED } from '../abi/special.ts';
+import type { Annotation, Annotations } from '../model/annotations.ts';
 import type { OnFail, Test } from '../model/predicate.ts';
 
 const MAX = 0xffffffff;
@@ -7,6 +9,15 @@ const MAX = 0xffffffff;
 /** A test that needs no packet. */
 export function constant(value: boolean): Test {
   return { kind: 'constant', value };
+}
+
+/** Decided for each packet by what is told of it: `answer` of a packet of which nothing is told, and of every one of which something is. */
+export function told(annotations: Annotations | undefined, answer: (annotation: Annotation) => boolean): Test {
+  const usual = answer({});
+  const others = [...(annotations ?? [])].flatMap(([packet, annotation]) => (answer(annotation) === usual ? [] : [packet]));
+  if (others.length === 0) return constant(usual);
+  const parameters = [usual ? 1 : 0, others.length, ...others.sort((a, b) => a - b)];
+  return { kind: 'special', code: SPECIAL_LISTED, parameters, stateful: false };
 }
 
 /** low <= field <= high; an empty range is a constant. */

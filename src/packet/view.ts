@@ -1,4 +1,5 @@
 /** What an extension's `evaluate` may ask of a packet: the reference's view. Implemented by this room and by reference/. */
+import type { Annotation } from '../model/annotations.ts';
 import type { CtState } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
@@ -65,6 +66,8 @@ export interface PacketView {
   hasSocket: boolean;
   /** It is the copy of the host's own broadcast, on its way back. */
   looped: boolean;
+  /** What is told of it beside the capture. */
+  annotation: Annotation;
 }
 
 /** What evaluate may ask of its surroundings. */

@@ -155,6 +155,7 @@ export class Interpreter {
       return { unseen, held: { received, queue: gathered.queue } };
     }
     const packet = new Packet(gathered.received, profile);
+    packet.annotation = this.#job.annotations?.get(this.#frames) ?? {};
     if (way === 'output' && this.#routes.hearsGroup(packet.family, packet.destination)) this.notes.add(LOCAL_COPIES);
     if (gathered.kind === 'whole') {
       listener?.reassembled(gathered.queue);
@@ -311,16 +312,17 @@ class Journey {
    * ip_mc_output: a broadcast comes back to its sender, as a copy that goes ahead of it. The two share the connection, and what becomes of the copy is not what becomes of the packet.
    */
   #copy(device: string): void {
-    const { mark, packetType, tracking, bytes } = this.#packet;
+    const { mark, packetType, tracking, bytes, annotation } = this.#packet;
     const { lastFilter, last } = this.#passage;
     this.#packet.hasSocket = false;
     this.#packet.linkHeader = new Uint8Array(0);
     this.#packet.looped = true;
+    this.#packet.annotation = {};
     if (this.#hook('POSTROUTING', '', device) === null) {
       this.#packet.packetType = 'broadcast';
       if (this.#hook('PREROUTING', device, '') === null) this.#hook('INPUT', device, '');
     }
-    Object.assign(this.#packet, { mark, packetType, tracking, hasSocket: true, looped: false, linkHeader: null });
+    Object.assign(this.#packet, { mark, packetType, tracking, hasSocket: true, looped: false, linkHeader: null, annotation });
     this.#packet.rewrite(bytes);
     Object.assign(this.#passage, { lastFilter, last });
   }

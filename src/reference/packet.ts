@@ -1,6 +1,7 @@
 /** The packet on its way through the host: what the kernel keeps in an skb, as far as rules can see it. */
 import { STATUS_CONFIRMED } from '../abi/fields.ts';
 import type { CtTemplate } from '../extensions/extension.ts';
+import type { Annotation } from '../model/annotations.ts';
 import { drawnEnds } from '../model/connections.ts';
 import type { LoggedPacket, LogRequest } from '../model/log.ts';
 import type { CtState } from '../model/outcome.ts';
@@ -95,6 +96,7 @@ export class Packet implements PacketView {
   tracking: Tracking = { kind: 'none' };
   hasSocket = false;
   looped = false;
+  annotation: Annotation = {};
   /** Forwarding took one from its TTL. */
   #hopTaken = false;
   /** Why conntrack called it INVALID: a word of INVALID_WORDS; '' otherwise. */

@@ -224,6 +224,7 @@ function randomPacket(draw: Draw, family: Family): PacketView {
     ctstate: 'INVALID',
     hasSocket: false,
     looped: false,
+    annotation: {},
     direction: 'ORIGINAL',
     time: 0n,
   };

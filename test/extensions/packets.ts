@@ -131,6 +131,7 @@ export function randomPacket(draw: Draw, family: Family): PacketView {
     ctstate: draw.pick(states),
     hasSocket: false,
     looped: false,
+    annotation: {},
     direction: connection !== null && draw.chance() ? 'REPLY' : 'ORIGINAL',
     time: BigInt(draw.integer(1_600_000_000, 1_600_000_060)) * 1_000_000_000n + BigInt(draw.integer(0, 999_999_999)),
   };

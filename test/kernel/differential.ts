@@ -11,6 +11,7 @@ import {
   type KernelJob,
   runKernel,
 } from '../../src/kernel/index.ts';
+import type { Annotations } from '../../src/model/annotations.ts';
 import type { Host } from '../../src/model/host.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
@@ -31,6 +32,8 @@ export interface Case {
   frames: readonly Frame[];
   /** By full name, for the kernel and the others. */
   sysctls?: Record<string, number>;
+  /** What the other witnesses are told of the packets. */
+  annotations?: Annotations;
 }
 
 /** All frames of a capture file (plain or .gz). */
@@ -90,14 +93,14 @@ async function askKernel(backend: KernelJob['backend'], { rules, host, frames, s
   return { job, families, kernel, numbers: all, frames: stamp(frames, numbers, times), hz: outcome.kernel.hz };
 }
 
-function witnessJob(backend: KernelJob['backend'], { rules, host, sysctls = {} }: Case, hz: number): Job {
+function witnessJob(backend: KernelJob['backend'], { rules, host, annotations, sysctls = {} }: Case, hz: number): Job {
   const sets: Partial<Record<Family, RuleSet>> = {};
   for (const family of [4, 6] as const) {
     const text = rules[family];
     if (text !== undefined) sets[family] = parseSave(text, { file: `rules.v${family}`, family });
   }
   const profile = { ...DEFAULT_PROFILE, backend, hz: hz || DEFAULT_PROFILE.hz, sysctls };
-  return { rules: sets, host, profile, packets: { path: true } };
+  return { rules: sets, host, profile, packets: { path: true }, ...(annotations && { annotations }) };
 }
 
 /** Every difference between the running kernel and each witness, by the witness's name; an empty list where they agree. */
