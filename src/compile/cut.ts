@@ -2,7 +2,7 @@
 import { FIELD_CT_STATE, FIELD_PROTOCOL, FIELD_TCP_FLAGS } from '../abi/fields.ts';
 import { type Box, UNKNOWN } from './box.ts';
 import type { Program } from './steps.ts';
-import type { CompiledTest, Condition } from './tests.ts';
+import type { CompiledTest, Condition, Range } from './tests.ts';
 
 /** A child of a cut, with the share of traffic it is thought to have. */
 export interface Part {
@@ -19,14 +19,6 @@ export interface Cut {
   split(): Part[];
   /** Estimated steps left, a mean over the parts and the worst. */
   score: number;
-}
-
-/** Boundaries of one test on one wide field: where it changes, and what it is at both ends of the box. */
-interface Span {
-  first: number;
-  last: number;
-  startsTrue: boolean;
-  endsTrue: boolean;
 }
 
 /** Rough shares of traffic; only the order of cuts depends on them. */
@@ -68,150 +60,197 @@ const DECIDED_TRUE = 0.5;
 /** Share of the worst part in a score. */
 const WORST = 0.3;
 
-/** The best cut of every field that has one, best first. */
-export function candidateCuts(program: Program, box: Box): Cut[] {
-  const spans = new Map<number, Span[]>();
-  const sets = new Map<number, Map<Condition, number>>();
-  for (const step of program.steps) {
-    if (step.kind !== 'tests') continue;
-    for (const test of step.tests) collect(test, box, spans, sets);
-  }
-  const total = program.steps.length;
-  const cuts: Cut[] = [];
-  for (const [field, list] of spans) {
-    const cut = bestWideCut(field, list, total, box);
-    if (cut !== null) cuts.push(cut);
-  }
-  for (const [field, conditions] of sets) cuts.push(tableCut(field, conditions, total, box));
-  return cuts.sort((left, right) => left.score - right.score);
-}
+/** Finds cuts, in memory that is kept from one program to the next. */
+export class CutFinder {
+  private readonly wide: (Boundaries | undefined)[] = [];
+  /** Wide fields that the program at hand has tests on, in the order they were met. */
+  private readonly fields: number[] = [];
 
-function collect(test: CompiledTest, box: Box, spans: Map<number, Span[]>, sets: Map<number, Map<Condition, number>>): void {
-  const { shape } = test;
-  if (shape.kind === 'lexical') {
-    const span = lexicalSpan(shape.field, shape.low, shape.high, box);
-    if (span !== null) push(spans, span.field, span);
-    return;
+  /** The best cut of every field that has one, best first. */
+  candidates(program: Program, box: Box): Cut[] {
+    const sets = new Map<number, Map<Condition, number>>();
+    for (const step of program.steps) {
+      if (step.kind !== 'tests') continue;
+      for (const test of step.tests) this.collect(test, box, sets);
+    }
+    const total = program.steps.length;
+    const cuts: Cut[] = [];
+    for (const field of this.fields) {
+      const cut = bestWideCut(field, this.wide[field]!, total, box);
+      if (cut !== null) cuts.push(cut);
+      this.wide[field]!.clear();
+    }
+    this.fields.length = 0;
+    for (const [field, conditions] of sets) cuts.push(tableCut(field, conditions, total, box));
+    return cuts.sort((left, right) => left.score - right.score);
   }
-  if (shape.kind !== 'all' && shape.kind !== 'any') return;
-  for (const condition of shape.conditions) {
-    if (box.open.has(condition.field) || box.decideCondition(condition) !== UNKNOWN) continue;
-    if (condition.bits !== null) {
-      let row = sets.get(condition.field);
+
+  private collect(test: CompiledTest, box: Box, sets: Map<number, Map<Condition, number>>): void {
+    const { shape } = test;
+    if (shape.kind === 'lexical') {
+      this.lexical(shape.field, shape.low, shape.high, box);
+      return;
+    }
+    if (shape.kind !== 'all' && shape.kind !== 'any') return;
+    for (const condition of shape.conditions) {
+      const { field } = condition;
+      if (box.open.has(field) || box.decideCondition(condition) !== UNKNOWN) continue;
+      if (condition.bits === null) {
+        this.boundaries(field).add(condition.ranges, box.low[field]!, box.high[field]!, test.invert);
+        continue;
+      }
+      let row = sets.get(field);
       if (row === undefined) {
         row = new Map();
-        sets.set(condition.field, row);
+        sets.set(field, row);
       }
       row.set(condition, (row.get(condition) ?? 0) + 1);
-    } else {
-      push(spans, condition.field, conditionSpan(condition, box, test.invert));
+    }
+  }
+
+  private boundaries(field: number): Boundaries {
+    const found = this.wide[field] ?? new Boundaries();
+    this.wide[field] = found;
+    if (found.count === 0) this.fields.push(field);
+    return found;
+  }
+
+  /** A range over several words is cut at the first word the box leaves open. */
+  private lexical(field: number, low: readonly number[], high: readonly number[], box: Box): void {
+    for (let index = 0; index < low.length; index++) {
+      const word = field + index;
+      const from = box.low[word]!;
+      const to = box.high[word]!;
+      if (box.open.has(word)) return;
+      if (from === to) continue;
+      const at = [low[index]! - 1, low[index]!, high[index]! - 1, high[index]!].filter((value) => value >= from && value < to);
+      if (at.length > 0) this.boundaries(word).push(Math.min(...at), Math.max(...at), false, false);
+      return;
     }
   }
 }
 
-function push(spans: Map<number, Span[]>, field: number, span: Span): void {
-  const list = spans.get(field);
-  if (list === undefined) spans.set(field, [span]);
-  else list.push(span);
-}
+/** Of all tests on one wide field: where each changes first and last, and which are true at the start and the end of the box. A boundary is the last value before a change. */
+class Boundaries {
+  count = 0;
+  private trues = 0;
+  private ends = 0;
+  private firsts = new Uint32Array(64);
+  private lasts = new Uint32Array(64);
+  /** The first change of those true at the start; the last one of those true at the end. */
+  private trueFirsts = new Uint32Array(64);
+  private trueLasts = new Uint32Array(64);
 
-/** A boundary is the last value before a change, so it is where a cut goes. */
-function conditionSpan({ field, ranges }: Condition, box: Box, invert: boolean): Span {
-  const low = box.low[field]!;
-  const high = box.high[field]!;
-  let first = 0xffffffff;
-  let last = 0;
-  let startsTrue = false;
-  let endsTrue = false;
-  for (const [from, to] of ranges) {
-    if (to < low || from > high) continue;
-    if (from > low) {
-      first = Math.min(first, from - 1);
-      last = Math.max(last, from - 1);
-    } else startsTrue = true;
-    if (to < high) {
-      first = Math.min(first, to);
-      last = Math.max(last, to);
-    } else endsTrue = true;
+  clear(): void {
+    this.count = 0;
+    this.trues = 0;
+    this.ends = 0;
   }
-  return { first, last, startsTrue: startsTrue !== invert, endsTrue: endsTrue !== invert };
-}
 
-/** A range over several words is cut at the first word the box leaves open. */
-function lexicalSpan(
-  field: number,
-  low: readonly number[],
-  high: readonly number[],
-  box: Box,
-): (Span & { field: number }) | null {
-  for (let index = 0; index < low.length; index++) {
-    const word = field + index;
-    const from = box.low[word]!;
-    const to = box.high[word]!;
-    if (box.open.has(word)) return null;
-    if (from === to) continue;
-    const at = [low[index]! - 1, low[index]!, high[index]! - 1, high[index]!].filter((value) => value >= from && value < to);
-    if (at.length === 0) return null;
-    return { field: word, first: Math.min(...at), last: Math.max(...at), startsTrue: false, endsTrue: false };
-  }
-  return null;
-}
-
-function bestWideCut(field: number, spans: readonly Span[], total: number, box: Box): Cut | null {
-  const count = spans.length;
-  const firsts = Float64Array.from(spans, (span) => span.first).sort();
-  const lasts = Float64Array.from(spans, (span) => span.last).sort();
-  const trueFirsts = Float64Array.from(
-    spans.filter((span) => span.startsTrue),
-    (span) => span.first,
-  ).sort();
-  const trueLasts = Float64Array.from(
-    spans.filter((span) => span.endsTrue),
-    (span) => span.last,
-  ).sort();
-  const rest = Math.max(0, total - count);
-  let best = -1;
-  let bestScore = Number.POSITIVE_INFINITY;
-  const consider = (at: number): void => {
-    // Left: undecided where a change lies before the cut; otherwise what the test is at the start of the box.
-    const left = below(firsts, at) + DECIDED_TRUE * (trueFirsts.length - below(trueFirsts, at));
-    const right = count - upTo(lasts, at) + DECIDED_TRUE * upTo(trueLasts, at);
-    const score = rest + ((1 - WORST) * (left + right)) / 2 + WORST * Math.max(left, right);
-    if (score < bestScore) {
-      best = at;
-      bestScore = score;
+  /** A test with these ranges, which change within low..high. */
+  add(ranges: readonly Range[], low: number, high: number, invert: boolean): void {
+    let first = 0xffffffff;
+    let last = 0;
+    let startsTrue = false;
+    let endsTrue = false;
+    for (const range of ranges) {
+      const from = range[0];
+      const to = range[1];
+      if (to < low || from > high) continue;
+      if (from > low) {
+        if (from - 1 < first) first = from - 1;
+        last = from - 1;
+      } else startsTrue = true;
+      if (to < high) {
+        if (to < first) first = to;
+        last = to;
+      } else endsTrue = true;
     }
-  };
-  for (const at of firsts) consider(at);
-  for (const at of lasts) consider(at);
+    this.push(first, last, startsTrue !== invert, endsTrue !== invert);
+  }
+
+  push(first: number, last: number, startsTrue: boolean, endsTrue: boolean): void {
+    if (this.count === this.firsts.length) this.grow();
+    this.firsts[this.count] = first;
+    this.lasts[this.count++] = last;
+    if (startsTrue) this.trueFirsts[this.trues++] = first;
+    if (endsTrue) this.trueLasts[this.ends++] = last;
+  }
+
+  private grow(): void {
+    this.firsts = larger(this.firsts);
+    this.lasts = larger(this.lasts);
+    this.trueFirsts = larger(this.trueFirsts);
+    this.trueLasts = larger(this.trueLasts);
+  }
+
+  sorted(): Sorted {
+    return {
+      firsts: this.firsts.subarray(0, this.count).sort(),
+      lasts: this.lasts.subarray(0, this.count).sort(),
+      trueFirsts: this.trueFirsts.subarray(0, this.trues).sort(),
+      trueLasts: this.trueLasts.subarray(0, this.ends).sort(),
+    };
+  }
+}
+
+interface Sorted {
+  firsts: Uint32Array;
+  lasts: Uint32Array;
+  trueFirsts: Uint32Array;
+  trueLasts: Uint32Array;
+}
+
+function larger(array: Uint32Array): Uint32Array<ArrayBuffer> {
+  const more = new Uint32Array(array.length * 2);
+  more.set(array);
+  return more;
+}
+
+function bestWideCut(field: number, boundaries: Boundaries, total: number, box: Box): Cut | null {
+  const sorted = boundaries.sorted();
+  const rest = Math.max(0, total - boundaries.count);
+  const best = { at: -1, score: Number.POSITIVE_INFINITY };
+  sweep(sorted.firsts, sorted, rest, best);
+  sweep(sorted.lasts, sorted, rest, best);
+  const { at, score } = best;
   const low = box.low[field]!;
   const high = box.high[field]!;
-  if (best < low || best >= high) return null;
+  if (at < low || at >= high) return null;
   return {
     field,
-    at: best,
-    score: bestScore,
+    at,
+    score,
     split: () => [
-      { box: box.withRange(field, low, best), weight: 0.5, bits: null },
-      { box: box.withRange(field, best + 1, high), weight: 0.5, bits: null },
+      { box: box.withRange(field, low, at), weight: 0.5, bits: null },
+      { box: box.withRange(field, at + 1, high), weight: 0.5, bits: null },
     ],
   };
 }
 
-/** How many of the sorted values are smaller than the limit. */
-function below(sorted: Float64Array, limit: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]! < limit) low = middle + 1;
-    else high = middle;
+/** Scores cuts at `candidates`, which are sorted like all the others: four fingers go along. */
+function sweep(candidates: Uint32Array, boundaries: Sorted, rest: number, best: { at: number; score: number }): void {
+  const { firsts, lasts, trueFirsts, trueLasts } = boundaries;
+  const count = firsts.length;
+  let [first, last, trueFirst, trueLast] = [0, 0, 0, 0];
+  let before = -1;
+  for (let index = 0; index < count; index++) {
+    const at = candidates[index]!;
+    if (at === before) continue;
+    before = at;
+    while (first < count && firsts[first]! < at) first++;
+    while (last < count && lasts[last]! <= at) last++;
+    while (trueFirst < trueFirsts.length && trueFirsts[trueFirst]! < at) trueFirst++;
+    while (trueLast < trueLasts.length && trueLasts[trueLast]! <= at) trueLast++;
+    // Left: undecided where a change lies before the cut; otherwise what the test is at the start of the box.
+    const left = first + DECIDED_TRUE * (trueFirsts.length - trueFirst);
+    const right = count - last + DECIDED_TRUE * trueLast;
+    const score = rest + ((1 - WORST) * (left + right)) / 2 + WORST * Math.max(left, right);
+    if (score < best.score) {
+      best.at = at;
+      best.score = score;
+    }
   }
-  return low;
-}
-
-function upTo(sorted: Float64Array, limit: number): number {
-  return below(sorted, limit + 1);
 }
 
 /** Values that no test tells apart are one class. */
@@ -220,10 +259,8 @@ function tableCut(field: number, conditions: ReadonlyMap<Condition, number>, tot
   for (const { bits } of conditions.keys()) {
     const refined: Uint32Array[] = [];
     for (const part of classes) {
-      const inside = part.map((word, index) => word & bits![index]!);
-      const outside = part.map((word, index) => word & ~bits![index]!);
-      if (!isEmpty(inside)) refined.push(inside);
-      if (!isEmpty(outside)) refined.push(outside);
+      if (!overlaps(part, bits!)) refined.push(part);
+      else refine(part, bits!, refined);
     }
     classes = refined;
   }
@@ -247,8 +284,18 @@ function tableCut(field: number, conditions: ReadonlyMap<Condition, number>, tot
   };
 }
 
-function isEmpty(bits: Uint32Array): boolean {
-  return bits.every((word) => word === 0);
+/** Adds the values of `part` that are in `bits`, of which there are some, and the others. */
+function refine(part: Uint32Array, bits: Uint32Array, refined: Uint32Array[]): void {
+  const inside = new Uint32Array(8);
+  const outside = new Uint32Array(8);
+  let others = 0;
+  for (let index = 0; index < 8; index++) {
+    inside[index] = part[index]! & bits[index]!;
+    outside[index] = part[index]! & ~bits[index]!;
+    others |= outside[index]!;
+  }
+  refined.push(others === 0 ? part : inside);
+  if (others !== 0) refined.push(outside);
 }
 
 function overlaps(left: Uint32Array, right: Uint32Array): boolean {
@@ -256,11 +303,17 @@ function overlaps(left: Uint32Array, right: Uint32Array): boolean {
   return false;
 }
 
+/** Every value's share of the traffic of a field that has shares, and of one that has none. */
+const EVEN = new Float64Array(256).fill(1);
+const SHARES: ReadonlyMap<number, Float64Array> = new Map(
+  [...TRAFFIC].map(([field, shares]) => [field, Float64Array.from({ length: 256 }, (_, value) => shares.get(value) ?? 0.1)]),
+);
+
 function trafficOf(field: number, bits: Uint32Array): number {
-  const shares = TRAFFIC.get(field);
+  const shares = SHARES.get(field) ?? EVEN;
   let sum = 0;
-  for (let value = 0; value < 256; value++) {
-    if (((bits[value >>> 5]! >>> (value & 31)) & 1) === 1) sum += shares?.get(value) ?? (shares === undefined ? 1 : 0.1);
+  for (let index = 0; index < 8; index++) {
+    for (let word = bits[index]!; word !== 0; word &= word - 1) sum += shares[index * 32 + 31 - Math.clz32(word & -word)]!;
   }
   return sum;
 }

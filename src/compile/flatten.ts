@@ -1,9 +1,19 @@
 /** Pass: follows a walk symbolically from its start, with jumps, gotos and returns dissolved, into one residual program for a box. */
 import { NEXT_ACCEPT, NEXT_DROP, NEXT_HOTDROP, NEXT_REJECT, NEXT_RESET } from '../abi/program.ts';
 import type { Box } from './box.ts';
-import { Decider, type Decisions, END_HIT, END_HOTDROP } from './partial.ts';
+import { ALL_FIELDS, Decider, type Decisions, END_HIT, END_HOTDROP } from './partial.ts';
 import type { Ropes } from './segments.ts';
-import type { ActionStep, Edge, Next, PacketAction, Program, Step, TestStep, Work } from './steps.ts';
+import {
+  type ActionStep,
+  type Edge,
+  fieldsOf,
+  type Next,
+  type PacketAction,
+  type Program,
+  type Step,
+  type TestStep,
+  type Work,
+} from './steps.ts';
 import type { Walk, WalkChain, WalkRule } from './walk.ts';
 
 /** Where to go on after a return; equal stacks are one object. */
@@ -27,7 +37,7 @@ const NOWHERE: Edge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
  * Throws OverBudget.
  */
 export function flatten(walk: Walk, box: Box, decisions: Decisions, ropes: Ropes, work: Work): Program {
-  return new Flattener(walk, new Decider(box, decisions), ropes, work).run();
+  return new Flattener(walk, new Decider(box, decisions, ALL_FIELDS), ropes, work).run();
 }
 
 class Flattener {
@@ -147,6 +157,7 @@ class Flattener {
       kind: 'tests',
       index: this.steps.length,
       tests,
+      fields: fieldsOf(tests),
       end,
       hit: NOWHERE,
       miss: NOWHERE,

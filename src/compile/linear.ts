@@ -6,7 +6,7 @@ import { END_HIT, END_MISS, NEXT_ACCEPT, NEXT_HOTDROP } from '../abi/program.ts'
 import type { Box } from './box.ts';
 import type { Code, CodeEdge } from './code.ts';
 import { verdictNumber } from './flatten.ts';
-import { Decider, type Decisions } from './partial.ts';
+import { ALL_FIELDS, Decider, type Decisions } from './partial.ts';
 import { NO_DROPS } from './steps.ts';
 import type { Walk, WalkChain, WalkRule } from './walk.ts';
 
@@ -14,7 +14,7 @@ const NOWHERE: CodeEdge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
 
 /** The offset of the edge the walk starts with. */
 export function emitLinear(walk: Walk, box: Box, decisions: Decisions, code: Code): number {
-  const decider = new Decider(box, decisions);
+  const decider = new Decider(box, decisions, ALL_FIELDS);
   const starts = new Map<WalkChain, number>();
   const back = code.returnStep();
   for (const chain of walk.chains) starts.set(chain, emitChain(chain, back, starts, decider, code));

@@ -19,21 +19,35 @@ export class Decisions {
   }
 }
 
+/** All fields, for `Decider`. */
+export const ALL_FIELDS = -1;
+
+const NOTHING: readonly CompiledTest[] = [];
+
 /** Decides tests in one box, each only once. A mark is 4 * number of the box + decision + 1. */
 export class Decider {
   private readonly box: Box;
   private readonly marks: Int32Array;
   private readonly base: number;
+  private readonly fields: number;
+  /** Of the last `look`. */
+  private left = 0;
+  private end = END_HIT;
 
-  /** Only the last decider made with `decisions` may be used. */
-  constructor(box: Box, decisions: Decisions) {
+  /**
+   * Only the last decider made with `decisions` may be used. `fields`: bits of the fields in which the box is smaller than one
+   * that left the tests at hand all undecided; tests of other fields are not looked at.
+   */
+  constructor(box: Box, decisions: Decisions, fields: number) {
     this.box = box;
     this.marks = decisions.marks;
+    this.fields = fields;
     decisions.box += 1;
     this.base = decisions.box * 4;
   }
 
   decide(test: CompiledTest): number {
+    if (this.fields !== ALL_FIELDS && (test.fields & this.fields) === 0) return UNKNOWN;
     const known = this.marks[test.id]! - this.base;
     if (known >= 0) return known - 1;
     const decision = this.box.decide(test);
@@ -46,25 +60,45 @@ export class Decider {
    * as far as their own evaluation can be seen (state that changes, a hotdrop instead of a miss).
    */
   rest(tests: readonly CompiledTest[], end: number): Rest {
+    this.look(tests, end);
+    if (this.left === 0) return { tests: NOTHING, end: this.end };
+    if (this.left === tests.length && this.end === end) return { tests, end };
     const kept: CompiledTest[] = [];
-    let outcome = end;
-    for (const test of tests) {
+    for (let index = 0; kept.length < this.left; index++) {
+      const test = tests[index]!;
+      if (this.decide(test) === UNKNOWN) kept.push(test);
+    }
+    return { tests: kept, end: this.end };
+  }
+
+  /** What `rest` has of tests, without making a list: their number, and `endOfLast`. */
+  countRest(tests: readonly CompiledTest[], end: number): number {
+    this.look(tests, end);
+    return this.left;
+  }
+
+  /** How the list of the last `countRest` ends. */
+  get endOfLast(): number {
+    return this.end;
+  }
+
+  private look(tests: readonly CompiledTest[], end: number): void {
+    let unknown = 0;
+    let seen = 0;
+    this.end = end;
+    for (let index = 0; index < tests.length; index++) {
+      const test = tests[index]!;
       const decision = this.decide(test);
       if (decision === TRUE) continue;
-      if (decision === UNKNOWN) {
-        kept.push(test);
-        continue;
-      }
       if (decision === FALSE) {
-        outcome = test.drops ? END_HOTDROP : END_MISS;
+        this.end = test.drops ? END_HOTDROP : END_MISS;
         break;
       }
+      unknown++;
+      if (test.effective) seen = unknown;
     }
-    if (outcome === END_MISS) {
-      while (kept.length > 0 && !kept[kept.length - 1]!.effective) kept.pop();
-    }
-    if (kept.length === tests.length && outcome === end) return { tests, end };
-    return { tests: kept, end: outcome };
+    // In front of a miss only what can be seen is done.
+    this.left = this.end === END_MISS ? seen : unknown;
   }
 }
 

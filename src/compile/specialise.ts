@@ -1,20 +1,75 @@
 /** Pass: the residual program of a smaller box, from that of a larger one. Costs what is left of the rules, not what the rules were. */
 import { NEXT_ACCEPT, NEXT_HOTDROP } from '../abi/program.ts';
 import type { Box } from './box.ts';
-import { Decider, type Decisions, END_HIT, END_HOTDROP } from './partial.ts';
+import { Decider, type Decisions, END_HIT, END_HOTDROP, type Rest } from './partial.ts';
 import type { Ropes } from './segments.ts';
-import type { Edge, Program, Step, TestStep, Work } from './steps.ts';
+import { type Edge, fieldsOf, type Program, type Step, type TestStep, type Work } from './steps.ts';
 
 const NOWHERE: Edge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
 
-/** Throws OverBudget. */
-export function specialise(program: Program, box: Box, decisions: Decisions, ropes: Ropes, work: Work): Program {
-  return new Specialiser(program, new Decider(box, decisions), ropes, work).run();
+/** `field`: the one in which `box` is smaller than the program's own. Throws OverBudget. */
+export function specialise(program: Program, box: Box, field: number, decisions: Decisions, ropes: Ropes, work: Work): Program {
+  return new Specialiser(program, new Decider(box, decisions, 1 << field), 1 << field, ropes, work).run();
+}
+
+/** Steps left, and a little for each test: how heavy a program is. */
+export function weigh(program: Program): number {
+  let sum = 0;
+  for (const step of program.steps) sum += step.kind === 'tests' ? stepWeight(step.tests.length) : 1;
+  return sum;
+}
+
+const stepWeight = (tests: number): number => 1 + tests / 16;
+
+/** So many steps are weighed with the work that it takes to make one. */
+const WEIGHINGS = 4;
+
+/** Weighs what `specialise` would leave, without making it. Memory is kept from one program to the next. */
+export class Scales {
+  private seen = new Int32Array(64);
+  private number = 0;
+  private readonly stack: Step[] = [];
+
+  /** As `specialise`. Throws OverBudget. */
+  weigh(program: Program, box: Box, field: number, decisions: Decisions, work: Work): number {
+    const decider = new Decider(box, decisions, 1 << field);
+    if (this.seen.length < program.steps.length) this.seen = new Int32Array(program.steps.length * 2);
+    this.number++;
+    let sum = 0;
+    let visited = 0;
+    this.visit(program.start);
+    for (let step = this.stack.pop(); step !== undefined; step = this.stack.pop()) {
+      visited++;
+      if (step.kind === 'action') {
+        sum += 1;
+        this.visit(step.hit);
+        continue;
+      }
+      const untouched = (step.fields & (1 << field)) === 0;
+      const left = untouched ? step.tests.length : decider.countRest(step.tests, step.end);
+      const end = untouched ? step.end : decider.endOfLast;
+      if (left > 0) {
+        sum += stepWeight(left);
+        this.visit(step.miss);
+        if (end === END_HIT) this.visit(step.hit);
+      } else if (end === END_HIT) this.visit(step.hit);
+      else if (end !== END_HOTDROP) this.visit(step.miss);
+    }
+    work.spend(Math.ceil(visited / WEIGHINGS));
+    return sum;
+  }
+
+  private visit({ next }: Edge): void {
+    if (typeof next === 'number' || this.seen[next.index] === this.number) return;
+    this.seen[next.index] = this.number;
+    this.stack.push(next);
+  }
 }
 
 class Specialiser {
   private readonly program: Program;
   private readonly decider: Decider;
+  private readonly fields: number;
   private readonly ropes: Ropes;
   private readonly work: Work;
   /** By number of the old step: the new step, if it is still undecided. */
@@ -24,9 +79,10 @@ class Specialiser {
   private readonly steps: Step[] = [];
   private readonly pending: [Step, Step][] = [];
 
-  constructor(program: Program, decider: Decider, ropes: Ropes, work: Work) {
+  constructor(program: Program, decider: Decider, fields: number, ropes: Ropes, work: Work) {
     this.program = program;
     this.decider = decider;
+    this.fields = fields;
     this.ropes = ropes;
     this.work = work;
     this.made = new Array(program.steps.length);
@@ -70,11 +126,12 @@ class Specialiser {
         evaluations = 0;
       }
       this.work.spend(1);
-      const decided = this.decided(next);
-      if (decided === null) {
-        tail = { rope: 0, evaluations: 0, next: this.keep(next) };
+      const rest = this.rest(next);
+      if (rest === null || rest.tests.length > 0) {
+        tail = { rope: 0, evaluations: 0, next: this.keep(next, rest) };
         break;
       }
+      const decided = decidedEdge(next as TestStep, rest.end);
       rope = this.ropes.join(rope, decided.rope);
       evaluations += decided.evaluations;
       next = decided.next;
@@ -90,30 +147,27 @@ class Specialiser {
     }
   }
 
-  /** The edge a step takes for certain, or null when it stays. */
-  private decided(step: Step): Edge | null {
+  /** What is left of a step's tests; null for an action. */
+  private rest(step: Step): Rest | null {
     if (step.kind !== 'tests') return null;
-    const rest = this.decider.rest(step.tests, step.end);
-    if (rest.tests.length > 0) return null;
-    if (rest.end === END_HIT) return step.hit;
-    if (rest.end === END_HOTDROP) return { rope: step.drops.silent, evaluations: 1, next: NEXT_HOTDROP };
-    return step.miss;
+    return (step.fields & this.fields) === 0 ? step : this.decider.rest(step.tests, step.end);
   }
 
-  private keep(old: Step): Step {
+  private keep(old: Step, rest: Rest | null): Step {
     const made = this.made[old.index];
     if (made !== undefined) {
       made.shared = true;
       return made;
     }
     let step: Step;
-    if (old.kind === 'tests') {
-      const rest = this.decider.rest(old.tests, old.end);
+    if (old.kind === 'tests' && rest !== null) {
+      const { tests, end } = rest;
       const kept: TestStep = {
         kind: 'tests',
         index: 0,
-        tests: rest.tests,
-        end: rest.end,
+        tests,
+        fields: tests === old.tests ? old.fields : fieldsOf(tests),
+        end,
         hit: NOWHERE,
         miss: NOWHERE,
         drops: old.drops,
@@ -129,4 +183,11 @@ class Specialiser {
     this.pending.push([old, step]);
     return step;
   }
+}
+
+/** The edge a step takes whose tests are all decided. */
+function decidedEdge(step: TestStep, end: number): Edge {
+  if (end === END_HIT) return step.hit;
+  if (end === END_HOTDROP) return { rope: step.drops.silent, evaluations: 1, next: NEXT_HOTDROP };
+  return step.miss;
 }

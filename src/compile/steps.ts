@@ -30,6 +30,8 @@ export interface TestStep {
   /** Dense number within its program. */
   index: number;
   tests: readonly CompiledTest[];
+  /** Bits of the fields that its tests depend on. */
+  fields: number;
   /** END_*: what follows when all tests passed. */
   end: number;
   hit: Edge;
@@ -76,3 +78,10 @@ export class Work {
 }
 
 export class OverBudget extends Error {}
+
+/** Bits of the fields that some of the tests depend on. */
+export const fieldsOf = (tests: readonly CompiledTest[]): number => {
+  let fields = 0;
+  for (const test of tests) fields |= test.fields;
+  return fields;
+};

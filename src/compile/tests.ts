@@ -60,6 +60,8 @@ export interface CompiledTest {
   id: number;
   test: Test;
   shape: Shape;
+  /** Bit per field that its shape depends on. */
+  fields: number;
   invert: boolean;
   /** A failure drops the packet. */
   drops: boolean;
@@ -87,10 +89,12 @@ export class TestPool {
     if (known !== undefined) return known;
     const drops = 'onFail' in test && test.onFail === 'hotdrop';
     const mayDrop = drops || (test.kind === 'special' && !isHarmless(test));
+    const shape = shapeOf(test);
     const compiled: CompiledTest = {
       id: this.tests.length,
       test,
-      shape: shapeOf(test),
+      shape,
+      fields: fieldsOf(shape),
       invert: 'invert' in test && test.invert,
       drops,
       mayDrop,
@@ -171,6 +175,12 @@ function shapeOf(test: Test): Shape {
       return { kind: 'lexical', field: test.field, low, high };
     }
   }
+}
+
+function fieldsOf(shape: Shape): number {
+  if (shape.kind === 'lexical') return shape.low.reduce((bits, _, index) => bits | (1 << (shape.field + index)), 0);
+  if (shape.kind !== 'all' && shape.kind !== 'any') return 0;
+  return shape.conditions.reduce((bits, { field }) => bits | (1 << field), 0);
 }
 
 function maskShape(parts: { field: number; mask: number; value: number }[]): Shape {

@@ -1,9 +1,9 @@
 /** Pass: grows the decision tree of a walk, largest residual program first, until little is undecided or the budget is spent. */
 import type { Box } from './box.ts';
-import { type Cut, candidateCuts, type Part } from './cut.ts';
+import { type Cut, CutFinder, type Part } from './cut.ts';
 import type { Decisions } from './partial.ts';
 import type { Ropes } from './segments.ts';
-import { specialise } from './specialise.ts';
+import { Scales, specialise, weigh } from './specialise.ts';
 import { OverBudget, type Program, type Work } from './steps.ts';
 
 export interface Leaf {
@@ -49,6 +49,7 @@ interface Open {
 export function growTree(program: Program, box: Box, decisions: Decisions, ropes: Ropes, work: Work, budget: Budget): Grown {
   const root = { node: { kind: 'leaf', program } as TreeNode };
   const queue = new Queue();
+  const splitter = new Splitter(decisions, ropes, work, budget);
   queue.push({ slot: root, box, program });
   let leaves = 1;
   let steps = program.steps.length;
@@ -58,7 +59,7 @@ export function growTree(program: Program, box: Box, decisions: Decisions, ropes
     if (leaves > budget.fine && size <= budget.small) break;
     let split: Split | null;
     try {
-      split = bestSplit(open, decisions, ropes, work, budget);
+      split = splitter.best(open);
     } catch (error) {
       if (!(error instanceof OverBudget)) throw error;
       exhausted = true;
@@ -106,41 +107,57 @@ interface Split {
   cut: Cut;
   parts: Part[];
   programs: Program[];
-  score: number;
 }
 
 const TRIED_CUTS = 6;
 
-/** null when no cut leaves less than there was. */
-function bestSplit({ program, box }: Open, decisions: Decisions, ropes: Ropes, work: Work, budget: Budget): Split | null {
-  const size = program.steps.length;
-  work.spend(size);
-  const cuts = candidateCuts(program, box);
-  const tried = size <= budget.tried ? cuts.slice(0, TRIED_CUTS) : cuts.slice(0, 1);
-  let best: Split | null = null;
-  for (const cut of tried) {
-    const parts = cut.split();
-    if (parts.length < 2) continue;
-    const programs = parts.map((part) => specialise(program, part.box, decisions, ropes, work));
+/** Looks for cuts of programs. */
+class Splitter {
+  private readonly finder = new CutFinder();
+  private readonly scales = new Scales();
+  private readonly decisions: Decisions;
+  private readonly ropes: Ropes;
+  private readonly work: Work;
+  private readonly budget: Budget;
+
+  constructor(decisions: Decisions, ropes: Ropes, work: Work, budget: Budget) {
+    this.decisions = decisions;
+    this.ropes = ropes;
+    this.work = work;
+    this.budget = budget;
+  }
+
+  /** null when no cut leaves less than there was. Throws OverBudget. */
+  best({ program, box }: Open): Split | null {
+    const size = program.steps.length;
+    this.work.spend(size);
+    const cuts = this.finder.candidates(program, box);
+    const tried = size <= this.budget.tried ? cuts.slice(0, TRIED_CUTS) : cuts.slice(0, 1);
+    let best: { cut: Cut; parts: Part[]; score: number } | null = null;
+    for (const cut of tried) {
+      const parts = cut.split();
+      if (parts.length < 2) continue;
+      const score = this.score(program, cut.field, parts);
+      if (best === null || score < best.score) best = { cut, parts, score };
+    }
+    const before = weigh(program);
+    // Cuts that hardly help are replication: a large program must shrink by a fiftieth.
+    if (best === null || best.score >= before - (size > 64 ? before / 50 : 0.01)) return null;
+    const { cut, parts } = best;
+    const programs = parts.map((part) => specialise(program, part.box, cut.field, this.decisions, this.ropes, this.work));
+    return { cut, parts, programs };
+  }
+
+  private score(program: Program, field: number, parts: readonly Part[]): number {
     let mean = 0;
     let worst = 0;
-    for (const [index, part] of programs.entries()) {
-      mean += parts[index]!.weight * weigh(part);
-      worst = Math.max(worst, weigh(part));
+    for (const { box, weight } of parts) {
+      const left = this.scales.weigh(program, box, field, this.decisions, this.work);
+      mean += weight * left;
+      worst = Math.max(worst, left);
     }
-    const score = 0.7 * mean + 0.3 * worst;
-    if (best === null || score < best.score) best = { cut, parts, programs, score };
+    return 0.7 * mean + 0.3 * worst;
   }
-  const before = weigh(program);
-  // Cuts that hardly help are replication: a large program must shrink by a fiftieth.
-  return best !== null && best.score < before - (size > 64 ? before / 50 : 0.01) ? best : null;
-}
-
-/** Steps left, and a little for each test. */
-function weigh(program: Program): number {
-  let sum = 0;
-  for (const step of program.steps) sum += step.kind === 'tests' ? 1 + step.tests.length / 16 : 1;
-  return sum;
 }
 
 /** Largest program first: a binary heap. */
