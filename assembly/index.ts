@@ -5,6 +5,7 @@
 import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
 import { captureConsumed, captureFeed, captureReset } from './capture/index.ts';
+import { runWalkMany } from './classify/batch.ts';
 import { setProgram } from './classify/program.ts';
 import { runWalk } from './classify/walk.ts';
 import {
@@ -112,4 +113,9 @@ export function run(): i32 {
 /** One walk on a slot that the host filled: for tests and benchmarks of classification alone. NEXT_*. */
 export function classify(walk: u32, slot: usize, bytes: u32): u32 {
   return runWalk(walk, slot, bytes as u64);
+}
+
+/** The same for `packets` slots in a row; `answers`: room for one u32 a packet, NEXT_*. */
+export function classifyMany(walk: u32, slots: usize, packets: u32, bytes: u32, answers: usize): void {
+  runWalkMany(walk, slots, packets, bytes as u64, answers);
 }

@@ -64,7 +64,7 @@ function descend(base: usize, root: u32, slot: usize): u32 {
 }
 
 /** Residual steps, until one ends with a verdict. */
-function runSteps(first: u32, policy: u32, slot: usize, bytes: u64): u32 {
+export function runSteps(first: u32, policy: u32, slot: usize, bytes: u64): u32 {
   let next = first;
   let top = stackBase;
   while (next >= <u32>NEXT_STEP) {

@@ -34,6 +34,7 @@ export interface EngineExports {
   connectionPlaces(): number;
   describeConnection(place: number, to: number): number;
   classify(walk: number, slot: number, bytes: number): number;
+  classifyMany(walk: number, slots: number, packets: number, bytes: number, answers: number): void;
 }
 
 /** The bytes of build/engine.wasm, or a WebAssembly.Module made from them (its type is not in every TypeScript library). */

@@ -48,11 +48,15 @@ export function plainImage(tables: readonly PlainTable[], options: WalksOptions)
   return { bytes, walks };
 }
 
+/** Packets that are walked in one call at most. */
+const MANY = 64;
+
 export class PlainEngine {
   private readonly engine: EngineExports;
   readonly image: ImageView;
   private readonly segments: number;
   private readonly slot: number;
+  private readonly answers: number;
   readonly words: PathWords;
 
   private constructor(engine: EngineExports, image: ImageView) {
@@ -65,7 +69,8 @@ export class PlainEngine {
     const states = engine.allocate(header[abi.IMAGE_WORD_STATES]! * STATE_SIZE + 8);
     const depth = header[abi.IMAGE_WORD_STACK]!;
     const stack = engine.allocate(depth * 4);
-    this.slot = engine.allocate(PACKET_SIZE);
+    this.slot = engine.allocate(MANY * PACKET_SIZE);
+    this.answers = engine.allocate(MANY * 4);
     new Uint8Array(engine.memory.buffer).set(image.code, code);
     engine.setupProgram(
       code,
@@ -93,13 +98,34 @@ export class PlainEngine {
     const slot = new Uint32Array(this.engine.memory.buffer, this.slot, fields.length);
     slot.set(fields);
     new DataView(this.engine.memory.buffer).setBigUint64(this.slot + PACKET_JIFFIES, jiffies, true);
-    const walk = ((family === 4 ? 0 : 1) * 5 + HOOK_NAMES.indexOf(hook)) * 5 + TABLE_NAMES.indexOf(table);
+    const walk = numberOf(family, hook, table);
     const verdict = this.engine.classify(walk, this.slot, 100) >>> 0;
     fields.set(new Uint32Array(this.engine.memory.buffer, this.slot, fields.length));
     return verdict;
+  }
+
+  /** The same for up to 64 packets in one call: NEXT_* of each; `fields` become what is left in their slots. */
+  walkMany(
+    family: 4 | 6,
+    hook: (typeof HOOK_NAMES)[number],
+    table: (typeof TABLE_NAMES)[number],
+    packets: readonly { fields: Uint32Array; jiffies: bigint }[],
+  ): number[] {
+    const slot = (index: number) => this.slot + index * PACKET_SIZE;
+    for (const [index, { fields, jiffies }] of packets.entries()) {
+      new Uint32Array(this.engine.memory.buffer, slot(index), fields.length).set(fields);
+      new DataView(this.engine.memory.buffer).setBigUint64(slot(index) + PACKET_JIFFIES, jiffies, true);
+    }
+    this.engine.classifyMany(numberOf(family, hook, table), this.slot, packets.length, 100, this.answers);
+    for (const [index, { fields }] of packets.entries())
+      fields.set(new Uint32Array(this.engine.memory.buffer, slot(index), fields.length));
+    return [...new Uint32Array(this.engine.memory.buffer, this.answers, packets.length)];
   }
 
   counted(): Counted {
     return countRules(this.image, new BigUint64Array(this.engine.memory.buffer, this.segments, this.image.segments.length));
   }
 }
+
+const numberOf = (family: 4 | 6, hook: (typeof HOOK_NAMES)[number], table: (typeof TABLE_NAMES)[number]): number =>
+  ((family === 4 ? 0 : 1) * 5 + HOOK_NAMES.indexOf(hook)) * 5 + TABLE_NAMES.indexOf(table);
