@@ -38,7 +38,7 @@ async function agree(table: PlainTable, packets: readonly Uint32Array[], target:
     expect(got).toEqual(expected);
     walked.push({ fields: got, verdict: answer });
   }
-  const answers = together.walkMany(4, 'INPUT', 'mangle', arrived);
+  const answers = together.walkMany({ family: 4, hook: 'INPUT', table: 'mangle' }, arrived);
   expect(arrived.map(({ fields }, index) => ({ fields, verdict: answers[index] }))).toEqual(walked);
   expect(together.counted()).toEqual(engine.counted());
   const { counters, evaluations } = engine.counted();
