@@ -43,6 +43,7 @@ import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn, conntra
 import { flag } from './conntrack/parameters';
 import { defragment, mayBeFragment } from './defrag/index.ts';
 import { natFinish, natFollow, natMoved, natPending, natStart } from './nat/bind.ts';
+import { seeAsConntrack, seeAsRules } from './packet/extension-headers.ts';
 import {
   makePlans,
   OP_ARRIVE,
@@ -237,14 +238,20 @@ function noRoom(slot: usize): u32 {
 
 /** The rules of the nat table are asked once a connection and direction of manipulation; every packet is translated (nf_nat_core.c). */
 function nat(walk: u32, slot: usize, source: bool): u32 {
+  let seen = seeAsConntrack(slot);
   const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
-  if (natPending(slot, source, protocol)) {
+  const asks = natPending(slot, source, protocol);
+  if (asks) {
+    seeAsRules(slot, seen);
     const verdict = runWalk(walk, slot, lengthOf(slot));
     if (verdict !== NEXT_ACCEPT) return verdict;
+    seen = seeAsConntrack(slot);
   }
   // Devices: INPUT and PREROUTING have no out-device, OUTPUT no in-device, POSTROUTING an out-device.
   const out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
-  if (!natFinish(slot, source, protocol, source ? out : 0)) return NEXT_LOST;
+  const goesOn = natFinish(slot, source, protocol, source ? out : 0);
+  seeAsRules(slot, seen);
+  if (!goesOn) return NEXT_LOST;
   return source || out === 0 || !natMoved() || mayLeave(slot) ? NEXT_ACCEPT : NEXT_LOST;
 }
 

@@ -43,13 +43,7 @@ import {
   INVALID_NONE,
   INVALID_SHORT,
 } from '../../src/abi/reasons';
-import {
-  lookBehindAuthentication,
-  NEXT_AUTHENTICATION,
-  skipHeaders,
-  stopAtAuthentication,
-  stopBeforeHeaders,
-} from '../packet/extension-headers.ts';
+import { seeAsConntrack, seeAsRules } from '../packet/extension-headers.ts';
 import { aliasOf } from './alias';
 import {
   ENTRY_STATUS,
@@ -144,16 +138,22 @@ function look(slot: usize, prerouting: bool): bool {
   return true;
 }
 
-/** Finds the protocol's tracker; INVALID_* when the packet has no transport header, its header is wrong, or the tracker refuses it. */
+/** As conntrack sees it. Out: as `judgeSeen`. */
 function judge(slot: usize, verify: bool): u32 {
+  const seen = seeAsConntrack(slot);
+  const reason = load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0 ? INVALID_HEADER_CHAIN : judgeSeen(slot, verify);
+  seeAsRules(slot, seen);
+  return reason;
+}
+
+/** Finds the protocol's tracker; INVALID_* when the packet has no transport header, its header is wrong, or the tracker refuses it. */
+function judgeSeen(slot: usize, verify: bool): u32 {
   const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
   const family = load<u32>(slot, FIELD_FAMILY * 4);
   if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return INVALID_FRAGMENT;
   if (family === 6) {
-    if (load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0) return judgeUnwalkable(slot, verify);
     if (protocol === PROTOCOL_NO_NEXT) return INVALID_HEADER_CHAIN;
     if (load<u32>(slot, PACKET_L4_OFFSET) === 0) return INVALID_HEADER_CHAIN;
-    if (protocol === NEXT_AUTHENTICATION) return judgeAuthenticated(slot, verify);
   }
   if (protocol === PROTOCOL_TCP) {
     const reason = tcpCheck(slot, verify);
@@ -166,24 +166,6 @@ function judge(slot: usize, verify: bool): u32 {
   if (protocol === PROTOCOL_ICMP) return family === 4 ? judgeIcmp(slot, verify) : foreignIcmp(slot, protocol);
   if (protocol === PROTOCOL_ICMPV6) return family === 6 ? judgeIcmpv6(slot, verify) : foreignIcmp(slot, protocol);
   return judgeOther(slot, protocol, verify);
-}
-
-/** nf_tables took the authentication header for the last one; conntrack looks behind it, and then the fields are nf_tables' again. */
-function judgeAuthenticated(slot: usize, verify: bool): u32 {
-  const offset = load<u32>(slot, PACKET_L4_OFFSET);
-  const present = offset + load<u32>(slot, FIELD_L4_LENGTH * 4);
-  lookBehindAuthentication(slot);
-  const reason = judge(slot, verify);
-  stopAtAuthentication(slot, offset, present);
-  return reason;
-}
-
-/** A chain that -p cannot walk: conntrack asks less of its headers. */
-function judgeUnwalkable(slot: usize, verify: bool): u32 {
-  skipHeaders(slot);
-  const reason = load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0 ? INVALID_HEADER_CHAIN : judge(slot, verify);
-  stopBeforeHeaders(slot);
-  return reason;
 }
 
 function judgeOther(slot: usize, protocol: u32, verify: bool): u32 {

@@ -1,5 +1,12 @@
 /** The IPv6 header chain as the kernel's ipv6_find_hdr walks it for -p (net/ipv6/exthdrs_core.c): to the transport header, ESP or no next header. */
-import { FIELD_FRAGMENT, FIELD_HEADER_ERROR, FIELD_L4_LENGTH, FIELD_LENGTH, FIELD_PROTOCOL } from '../../src/abi/fields.ts';
+import {
+  FIELD_FAMILY,
+  FIELD_FRAGMENT,
+  FIELD_HEADER_ERROR,
+  FIELD_L4_LENGTH,
+  FIELD_LENGTH,
+  FIELD_PROTOCOL,
+} from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
 import { nft, wholeHeaders } from '../stack/host.ts';
 import { be16 } from './ethertype.ts';
@@ -20,27 +27,36 @@ export function extensionHeaders(slot: usize, ip: usize, next: u32, present: u32
   walkHeaders(slot, ip, next, HEADER, present, nft, true);
 }
 
-/** The same fields as conntrack sees them (ipv6_skip_exthdr), which looks behind the authentication header that the fields stop at. */
-export function lookBehindAuthentication(slot: usize): void {
-  const at = load<u32>(slot, PACKET_L4_OFFSET);
-  walkHeaders(slot, load<u32>(slot, PACKET_IP), NEXT_AUTHENTICATION, at, at + load<u32>(slot, FIELD_L4_LENGTH * 4), false, false);
-}
+/** What `seeAsRules` needs when the fields are the same for both, and when rules see a chain that they cannot walk. */
+const SAME: u64 = 0;
+const UNWALKABLE: u64 = 1;
 
-/** Back to what nf_tables sees: the authentication header at `offset` of a packet of `present` bytes is the last one. */
-export function stopAtAuthentication(slot: usize, offset: u32, present: u32): void {
-  putUpper(slot, load<u32>(slot, PACKET_IP), NEXT_AUTHENTICATION, 0, offset, present);
-}
-
-/** The fields as conntrack sees them, which walks over headers that -p cannot walk over. */
-export function skipHeaders(slot: usize): void {
+/**
+ * Conntrack, helpers and NAT ask less of extension headers than rules do (ipv6_skip_exthdr), and look behind the authentication header that nf_tables stops at: the
+ * transport fields become theirs. Out: for `seeAsRules`, which must follow before a rule is asked.
+ */
+export function seeAsConntrack(slot: usize): u64 {
+  if (load<u32>(slot, FIELD_FAMILY * 4) !== 6 || load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return SAME;
   const ip = load<u32>(slot, PACKET_IP);
-  const present = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
-  walkHeaders(slot, ip, load<u8>(ip, 6), HEADER, present, false, false);
+  if (load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0) {
+    const present = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
+    walkHeaders(slot, ip, load<u8>(ip, 6), HEADER, present, false, false);
+    return UNWALKABLE;
+  }
+  const offset = load<u32>(slot, PACKET_L4_OFFSET);
+  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== NEXT_AUTHENTICATION || offset === 0) return SAME;
+  const present = offset + load<u32>(slot, FIELD_L4_LENGTH * 4);
+  walkHeaders(slot, ip, NEXT_AUTHENTICATION, offset, present, false, false);
+  // A helper may lengthen the packet: what is missing of it stays.
+  return ((offset as u64) << 32) | (load<u32>(slot, FIELD_LENGTH * 4) - present);
 }
 
-/** Back to what -p sees: a chain it cannot walk. */
-export function stopBeforeHeaders(slot: usize): void {
-  unparsable(slot, load<u32>(slot, PACKET_IP));
+/** Back to what rules see. */
+export function seeAsRules(slot: usize, seen: u64): void {
+  if (seen === SAME) return;
+  const ip = load<u32>(slot, PACKET_IP);
+  if (seen === UNWALKABLE) unparsable(slot, ip);
+  else putUpper(slot, ip, NEXT_AUTHENTICATION, 0, (seen >> 32) as u32, load<u32>(slot, FIELD_LENGTH * 4) - (seen as u32));
 }
 
 /** From the header of kind `next` at offset `at` on. `stops`: at an authentication header. `finds`: as ipv6_find_hdr does, which asks more of a header than ipv6_skip_exthdr. */

@@ -1,24 +1,8 @@
 /** The helpers by number (nf_confirm in net/netfilter/nf_conntrack_proto.c). */
-import {
-  CT_RELATED,
-  FIELD_CT_DIRECTION,
-  FIELD_CT_STATE,
-  FIELD_FAMILY,
-  FIELD_HEADER_ERROR,
-  FIELD_L4_LENGTH,
-  FIELD_LENGTH,
-  FIELD_OUT_INTERFACE,
-  FIELD_PROTOCOL,
-} from '../../../src/abi/fields';
+import { CT_RELATED, FIELD_CT_DIRECTION, FIELD_CT_STATE, FIELD_LENGTH, FIELD_OUT_INTERFACE } from '../../../src/abi/fields';
 import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_NONE, HELPER_SANE, HELPER_TFTP } from '../../../src/abi/helpers';
-import { PACKET_CT_ENTRY, PACKET_IP, PACKET_L4_OFFSET, PACKET_WAY, WAY_LOOPBACK } from '../../../src/abi/packet';
-import {
-  lookBehindAuthentication,
-  NEXT_AUTHENTICATION,
-  skipHeaders,
-  stopAtAuthentication,
-  stopBeforeHeaders,
-} from '../../packet/extension-headers.ts';
+import { PACKET_CT_ENTRY, PACKET_IP, PACKET_WAY, WAY_LOOPBACK } from '../../../src/abi/packet';
+import { seeAsConntrack, seeAsRules } from '../../packet/extension-headers.ts';
 import { sumUp } from '../../packet/replace.ts';
 import { PROTOCOL_TCP } from '../entry';
 import { entryHelper } from '../help';
@@ -38,21 +22,9 @@ export function helpPacket(slot: usize): bool {
   if (helper === HELPER_NONE) return true;
   // Errors about answers; those about what was sent are helped as they come.
   if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_RELATED && load<u32>(slot, FIELD_CT_DIRECTION * 4) === 1) return true;
-  if (load<u32>(slot, FIELD_FAMILY * 4) !== 6) return help(helper, slot, entry);
-  // As conntrack, helpers ask less of extension headers than rules do.
-  if (load<u32>(slot, FIELD_HEADER_ERROR * 4) !== 0) {
-    skipHeaders(slot);
-    const goesOn = help(helper, slot, entry);
-    stopBeforeHeaders(slot);
-    return goesOn;
-  }
-  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== NEXT_AUTHENTICATION) return help(helper, slot, entry);
-  const offset = load<u32>(slot, PACKET_L4_OFFSET);
-  const present = offset + load<u32>(slot, FIELD_L4_LENGTH * 4);
-  lookBehindAuthentication(slot);
-  const length = load<u32>(slot, FIELD_LENGTH * 4);
+  const seen = seeAsConntrack(slot);
   const goesOn = help(helper, slot, entry);
-  stopAtAuthentication(slot, offset, present + load<u32>(slot, FIELD_LENGTH * 4) - length);
+  seeAsRules(slot, seen);
   return goesOn;
 }
 

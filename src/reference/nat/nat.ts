@@ -81,8 +81,12 @@ export class Nat {
     return this.#mayLeave(packet);
   }
 
-  #isError({ tracking, family, protocol }: Packet): boolean {
-    return tracking.kind === 'entry' && tracking.state === 'RELATED' && protocol === (family === 4 ? ICMP : ICMPV6);
+  /** IPv6's header chain is walked as conntrack does it, not as -p does (nf_nat_ipv6_fn: ipv6_skip_exthdr). */
+  #isError({ tracking, family, protocol, bytes }: Packet): boolean {
+    if (tracking.kind !== 'entry' || tracking.state !== 'RELATED') return false;
+    if (family === 4) return protocol === ICMP;
+    const upper = ipv6.skipExtensions(bytes);
+    return upper !== 'unparsable' && upper.protocol === ICMPV6;
   }
 
   #finish(packet: Packet, hook: HookPoint): boolean {
