@@ -9,10 +9,12 @@ import {
   EFFECT_TTL,
 } from '../../src/abi/effects.ts';
 import { FIELD_MARK } from '../../src/abi/fields.ts';
+import { STATE_SIZE } from '../../src/abi/image.ts';
 import { PACKET_CT_ENTRY } from '../../src/abi/packet.ts';
 import { STEP_EFFECT_FIRST, STEP_EFFECT_REST } from '../../src/abi/program.ts';
-import { conntrackTemplate, entryMark, setEntryMark } from '../conntrack/index';
+import { conntrackMark, conntrackTemplate, entryMark } from '../conntrack/index';
 import { logPacket } from '../log.ts';
+import { states } from './program.ts';
 import { rewrite } from './rewrite.ts';
 
 /** `step` is a STEP_EFFECT with effect `code`. False when it drops the packet. */
@@ -26,7 +28,8 @@ export function runEffect(code: u32, step: usize, slot: usize): bool {
 
 function template(step: usize, slot: usize): void {
   const zone = load<u32>(step, STEP_EFFECT_FIRST);
-  conntrackTemplate(slot, zone, load<u32>(step, STEP_EFFECT_REST) !== 0, load<u32>(step, STEP_EFFECT_REST + 4));
+  const state = states + (load<u32>(step, STEP_EFFECT_REST + 8) as usize) * STATE_SIZE;
+  conntrackTemplate(slot, zone, load<u32>(step, STEP_EFFECT_REST) !== 0, load<u32>(step, STEP_EFFECT_REST + 4), state);
 }
 
 function changeMark(code: u32, step: usize, slot: usize): void {
@@ -37,8 +40,8 @@ function changeMark(code: u32, step: usize, slot: usize): void {
   const shift = load<u32>(step, STEP_EFFECT_REST + 4);
   const mark = entryMark(entry);
   const packet = load<u32>(slot, FIELD_MARK * 4);
-  if (code === EFFECT_CONNMARK_SET) setEntryMark(entry, shifted((mark & ~second) ^ first, shift));
-  else if (code === EFFECT_CONNMARK_SAVE) setEntryMark(entry, (mark & ~first) ^ shifted(packet & second, shift));
+  if (code === EFFECT_CONNMARK_SET) conntrackMark(entry, shifted((mark & ~second) ^ first, shift));
+  else if (code === EFFECT_CONNMARK_SAVE) conntrackMark(entry, (mark & ~first) ^ shifted(packet & second, shift));
   else if (code === EFFECT_CONNMARK_RESTORE) store<u32>(slot, (packet & ~second) ^ shifted(mark & first, shift), FIELD_MARK * 4);
 }
 

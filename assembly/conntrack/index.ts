@@ -9,7 +9,6 @@ export {
   entryProtocol,
   entryStatus,
   entryTcpState,
-  setEntryMark,
 } from './accessors';
 export { conntrackAhead } from './ahead';
 export { counters, labelWord } from './extension';
@@ -21,7 +20,7 @@ export { tablePlaces as connectionPlaces } from './places';
 export { conntrackReset } from './reset';
 export { conntrackReserve } from './room';
 export { carve as conntrackCarve } from './table';
-export { conntrackTemplate } from './template';
+export { conntrackMark, conntrackTemplate } from './template';
 export {
   conntrackConfirm,
   conntrackConfirmed,

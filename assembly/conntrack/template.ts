@@ -11,6 +11,7 @@ import {
 } from '../../src/abi/fields';
 import { HELPER_NONE } from '../../src/abi/helpers';
 import { PACKET_CT_ENTRY, PACKET_CT_GUESS } from '../../src/abi/packet';
+import { setEntryMark } from './accessors';
 import { ENTRY_SIZE, ENTRY_STATUS } from './entry';
 
 /** An entry of nobody: all zeros but for its status, which matches in the raw table can see. */
@@ -23,21 +24,30 @@ export let helper: u32 = HELPER_NONE;
 let templateZone: u32 = 0;
 let templateHelper: u32 = HELPER_NONE;
 let zoneIsMark: bool = false;
+let templateState: usize = 0;
 
-/** CT without --notrack. A packet that has a connection or a template, or is untracked, is left alone. */
-export function conntrackTemplate(slot: usize, id: u32, isMark: bool, assigned: u32): void {
+/** CT without --notrack. `state`: where the rule's template keeps its mark (u32) from packet to packet. A packet that has a connection or a template, or is untracked, is left alone. */
+export function conntrackTemplate(slot: usize, id: u32, isMark: bool, assigned: u32, state: usize): void {
   if (load<i32>(slot, FIELD_CT_STATUS * 4) < 0 || load<u32>(slot, FIELD_CT_STATE * 4) === <u32>CT_UNTRACKED) return;
   templateZone = id;
   zoneIsMark = isMark;
   templateHelper = assigned;
   memory.fill(TEMPLATE, 0, ENTRY_SIZE);
   store<u32>(TEMPLATE, STATUS_CONFIRMED, ENTRY_STATUS);
+  setEntryMark(TEMPLATE, load<u32>(state));
+  templateState = state;
   store<u32>(slot, CT_NEW, FIELD_CT_STATE * 4);
   store<u32>(slot, 0, FIELD_CT_DIRECTION * 4);
   store<u32>(slot, STATUS_CONFIRMED | STATUS_ENTRY, FIELD_CT_STATUS * 4);
   store<u32>(slot, TEMPLATE as u32, PACKET_CT_ENTRY);
   // What was looked up ahead was looked up in no zone.
   store<u32>(slot, 0, PACKET_CT_GUESS);
+}
+
+/** The mark of a connection, or of the template that stands for one. */
+export function conntrackMark(entry: usize, mark: u32): void {
+  setEntryMark(entry, mark);
+  if (entry === TEMPLATE) store<u32>(templateState, mark);
 }
 
 /** Conntrack takes the packet's template off: it is tracked in the template's zone, and for its helper, until leaveZone. */

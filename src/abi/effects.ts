@@ -9,7 +9,7 @@ export const EFFECT_CONNMARK_SET = 1;
 export const EFFECT_CONNMARK_SAVE = 2;
 /** CONNMARK --restore-mark: packet mark = (itself & ~nfmask) ^ shifted(mark of the connection & ctmask). ctmask, nfmask, shift. */
 export const EFFECT_CONNMARK_RESTORE = 3;
-/** CT without --notrack: what conntrack does with the packet. zone, 1 when the zone is the packet's mark (its lower half), HELPER_* (helpers.ts) that the connection is assigned to. */
+/** CT without --notrack: what conntrack does with the packet. zone, 1 when the zone is the packet's mark (its lower half), HELPER_* (helpers.ts) that the connection is assigned to; and, put there by the compiler, the state that keeps the mark of the rule's template. */
 export const EFFECT_CT_TEMPLATE = 4;
 /** LOG, where the lines are wanted: number of the rule's request. The packet as it is then goes to the region of log records (log.ts). */
 export const EFFECT_LOG = 5;

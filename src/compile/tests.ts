@@ -107,6 +107,11 @@ export class TestPool {
     return compiled;
   }
 
+  /** A slot of state that nobody else has. */
+  slot(): number {
+    return this.states++;
+  }
+
   /** A slot of the test's own, or as many as the state needs that it shares. */
   private place(shared: SharedState | undefined): number {
     const known = shared === undefined ? undefined : this.shared.get(shared.name);

@@ -1,5 +1,5 @@
 /** One walk: a base chain of a table at a hook, with the chains it can reach, ready to be followed symbolically. */
-
+import { EFFECT_CT_TEMPLATE } from '../abi/effects.ts';
 import { FIELD_CT_DIRECTION, FIELD_CT_STATE, FIELD_CT_STATUS, FIELD_MARK } from '../abi/fields.ts';
 import { COUNTS_NOTHING, COUNTS_POLICY, COUNTS_RULE, EVENT_POLICY, EVENT_RETURN, EVENT_RULE } from '../abi/image.ts';
 import { NEXT_ACCEPT, NEXT_DROP } from '../abi/program.ts';
@@ -73,7 +73,7 @@ export class WalkBuilder {
           const rope = ropes.event({ ...place, word, counts: COUNTS_RULE });
           const silent = traced ? ropes.event({ ...place, word: EVENT_RULE, counts: COUNTS_NOTHING }) : 0;
           const matched = tests.some((test) => test.mayDropMatched) ? rope : 0;
-          return { tests, action: rule.action, rope, drops: { silent, matched }, target: null };
+          return { tests, action: withState(rule.action, pool), rope, drops: { silent, matched }, target: null };
         }),
       });
     }
@@ -115,6 +115,12 @@ export class WalkBuilder {
   get nextChain(): number {
     return this.firstChain + this.table.chains.length;
   }
+}
+
+/** A template of CT is its rule's own, and keeps its mark (xt_CT.c: info->ct). */
+function withState(action: Action, pool: TestPool): Action {
+  if (action.kind !== 'effect' || action.code !== EFFECT_CT_TEMPLATE) return action;
+  return { ...action, parameters: [...action.parameters, pool.slot()] };
 }
 
 function openFields(chains: readonly WalkChain[]): Set<number> {

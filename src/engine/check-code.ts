@@ -1,5 +1,5 @@
 /** Checks the code section of an image: every reference the engine can follow stays inside, and everything ends. */
-import { EFFECT_HMARK, EFFECT_LAST, EFFECT_LOG, EFFECT_PREFIX, EFFECT_TCPOPTSTRIP } from '../abi/effects.ts';
+import { EFFECT_CT_TEMPLATE, EFFECT_HMARK, EFFECT_LAST, EFFECT_LOG, EFFECT_PREFIX, EFFECT_TCPOPTSTRIP } from '../abi/effects.ts';
 import { FIELD_COUNT } from '../abi/fields.ts';
 import * as image from '../abi/image.ts';
 import { NAT_PARAMETERS } from '../abi/nat.ts';
@@ -132,7 +132,7 @@ class CodeChecker {
     if (kind === program.STEP_RETURN) return;
     this.segment(this.words[word + 2]!);
     this.next(this.words[word + 3]!, at);
-    if (kind === program.STEP_EFFECT) this.effect(head >>> 8, this.words[word + 1]!);
+    if (kind === program.STEP_EFFECT) this.effect(head >>> 8, word);
     if (kind === program.STEP_NAT) this.inside(this.words[word + 1]!, NAT_PARAMETERS * 4, 'a translation');
     if (kind === program.STEP_CALL) this.next(this.words[word + 5]!, at);
     if (kind !== program.STEP_TESTS) return;
@@ -147,9 +147,11 @@ class CodeChecker {
     for (let index = 0; index < number; index++) this.test(this.words[list / 4 + index]!);
   }
 
-  private effect(code: number, first: number): void {
+  private effect(code: number, word: number): void {
+    const first = this.words[word + 1]!;
     this.demand(code >= 1 && code <= EFFECT_LAST, 'an unknown effect');
     if (code === EFFECT_LOG) this.demand(first < this.logs, 'a request of LOG that does not exist');
+    if (code === EFFECT_CT_TEMPLATE) this.state.template(this.words[word + 6]!);
     const words = PARAMETERS_ELSEWHERE.get(code);
     if (words !== undefined) this.inside(first, words * 4, 'parameters of an effect');
   }

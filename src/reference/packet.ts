@@ -36,8 +36,8 @@ export interface Received {
 type Tracking =
   | { kind: 'none' }
   | { kind: 'untracked' }
-  /** CT said how conntrack has to look. */
-  | ({ kind: 'template' } & CtTemplate)
+  /** CT said how conntrack has to look. `own`: the template, which is the rule's. */
+  | ({ kind: 'template'; own: { mark: number } } & CtTemplate)
   | { kind: 'entry'; connection: Connection; state: CtState; direction: Direction };
 
 /** What matches see of a template in the raw table: a confirmed connection of nobody (nf_ct_tmpl_alloc). */
@@ -144,7 +144,7 @@ export class Packet implements PacketView {
   }
 
   get connection(): ConnectionView | null {
-    if (this.tracking.kind === 'template') return TEMPLATE[this.family];
+    if (this.tracking.kind === 'template') return { ...TEMPLATE[this.family], mark: this.tracking.own.mark };
     return this.tracking.kind === 'entry' ? this.tracking.connection.view(this.now, this.hz) : null;
   }
 

@@ -19,7 +19,8 @@ export type ReadyTarget =
   | { kind: 'none' }
   | { kind: 'verdict'; verdict: 'ACCEPT' | 'DROP' | 'RETURN' | 'QUEUE' }
   | { kind: 'chain'; chain: ReadyChain; goto: boolean }
-  | { kind: 'extension'; extension: TargetExtension; options: unknown; tcpReset: boolean };
+  /** `template`: what -j CT attaches to packets; it is the rule's own, and keeps its mark (xt_CT.c: info->ct). */
+  | { kind: 'extension'; extension: TargetExtension; options: unknown; tcpReset: boolean; template: { mark: number } };
 
 export interface ReadyRule {
   rule: Rule;
@@ -100,7 +101,13 @@ function prepareTarget(target: Target | null, family: Family, chains: Map<string
     throw new RuleError(target.position, `the target "${target.name}" is not supported`, { kind: 'unsupported' });
   }
   const options: unknown = target.options;
-  return { kind: 'extension', extension, options, tcpReset: target.name === 'REJECT' && answersWithReset(options) };
+  return {
+    kind: 'extension',
+    extension,
+    options,
+    tcpReset: target.name === 'REJECT' && answersWithReset(options),
+    template: { mark: 0 },
+  };
 }
 
 function answersWithReset(options: unknown): boolean {

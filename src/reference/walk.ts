@@ -79,7 +79,7 @@ export function walk(base: ReadyChain, packet: Packet, context: WalkContext): Wa
       const accepts = target.verdict === 'ACCEPT' || (target.verdict === 'QUEUE' && context.plain.profile.nfqueue === 'accept');
       return { verdict: accepts ? 'ACCEPT' : 'DROP', rule: word, tcpReset: false };
     }
-    const verdict = target.extension.evaluate(target.options, packet, effectsOn(packet, context), context.plain);
+    const verdict = target.extension.evaluate(target.options, packet, effectsOn(packet, context, target.template), context.plain);
     if (verdict !== 'continue') return { verdict, rule: word, tcpReset: target.tcpReset };
   }
 }
@@ -134,7 +134,7 @@ function matches(chain: ReadyChain, rule: ReadyRule, packet: Packet, context: Wa
   return drops ? told('matched drop', null) : told('match', null);
 }
 
-function effectsOn(packet: Packet, { translate }: WalkContext): TargetEffects {
+function effectsOn(packet: Packet, { translate }: WalkContext, own: { mark: number }): TargetEffects {
   return {
     translate,
     rewrite(bytes) {
@@ -147,10 +147,11 @@ function effectsOn(packet: Packet, { translate }: WalkContext): TargetEffects {
       packet.mark = mark >>> 0;
     },
     setTemplate(template) {
-      if (packet.tracking.kind === 'none') packet.tracking = { kind: 'template', ...template };
+      if (packet.tracking.kind === 'none') packet.tracking = { kind: 'template', ...template, own };
     },
     setConnectionMark(mark) {
       if (packet.tracking.kind === 'entry') packet.tracking.connection.mark = mark >>> 0;
+      else if (packet.tracking.kind === 'template') packet.tracking.own.mark = mark >>> 0;
     },
     notrack() {
       if (packet.tracking.kind === 'none') packet.tracking = { kind: 'untracked' };

@@ -1,7 +1,7 @@
 /** Whether captures can be shared between engines: only where nothing a rule remembers is about more than one pair of addresses. */
 import { findMatch } from '../extensions/index.ts';
 import type { Profile } from '../model/profile.ts';
-import type { Family, Rule, RuleSet } from '../model/ruleset.ts';
+import type { Family, Rule, RuleSet, TableName } from '../model/ruleset.ts';
 
 /** Targets that change the packet, its mark or its connection, and nothing else. What is not listed is taken for one that remembers. */
 const INDEPENDENT: readonly string[] = [
@@ -28,7 +28,7 @@ export function whyNotShared(rules: Partial<Record<Family, RuleSet>>, profile: P
     for (const { name: table, chains } of ruleset?.tables ?? []) {
       for (const { name: chain, rules: lines } of chains) {
         for (const [index, rule] of lines.entries()) {
-          const what = whatRemembers(rule, ruleset!.family, profile);
+          const what = whatRemembers(rule, table, ruleset!.family, profile);
           if (what !== undefined) return `rule ${index + 1} of ${chain} (${table}): ${what} is about more than one connection`;
         }
       }
@@ -37,13 +37,16 @@ export function whyNotShared(rules: Partial<Record<Family, RuleSet>>, profile: P
   return undefined;
 }
 
-function whatRemembers(rule: Rule, family: Family, profile: Profile): string | undefined {
+function whatRemembers(rule: Rule, table: TableName, family: Family, profile: Profile): string | undefined {
   for (const { name, options } of rule.matches) {
     const tests = findMatch(name, family)?.lower(options, { family, profile }) ?? [];
     if (DEPENDENT.includes(name) || tests.some((test) => test.kind === 'special' && test.stateful)) return `-m ${name}`;
   }
   const { target } = rule;
-  if (target?.kind !== 'extension' || INDEPENDENT.includes(target.name)) return undefined;
+  if (target?.kind !== 'extension') return undefined;
+  // In the raw table it may mark a template of CT, which is the rule's.
+  if (target.name === 'CONNMARK' && table === 'raw') return '-j CONNMARK in the raw table';
+  if (INDEPENDENT.includes(target.name)) return undefined;
   // A helper expects connections between other ends.
   const helper = (target.options as { helper?: string }).helper;
   return target.name === 'CT' && helper === undefined ? undefined : `-j ${target.name}`;
