@@ -1,15 +1,27 @@
-/** `npm run bench`: measures, prints a table of ratios, and with --record writes bench/results/DATE.json. `--smoke` runs everything once on little. */
+/**
+ * `npm run bench`: measures, prints a table of ratios, and with --record writes bench/results/DATE.json. `--smoke` runs everything once on little; `--only` names parts (host, connections,
+ * bundled, classification); `--peers` runs other programs beside ours; `--classbench DIR` adds ClassBench's own files.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundledWorkloads } from './bundled.ts';
+import { classbenchSets, filterSet } from './classbench.ts';
+import { type Classified, classification } from './classification.ts';
 import { measureFloor } from './floor.ts';
 import { ENGINE, hostWorkload, LINEAR, measure, REFERENCE, type Row } from './suite.ts';
 
 const { values } = parseArgs({
-  options: { smoke: { type: 'boolean' }, record: { type: 'boolean' }, root: { type: 'string', default: '.' } },
+  options: {
+    smoke: { type: 'boolean' },
+    record: { type: 'boolean' },
+    peers: { type: 'boolean' },
+    only: { type: 'string', multiple: true },
+    classbench: { type: 'string' },
+    root: { type: 'string', default: '.' },
+  },
 });
 const smoke = values.smoke === true;
 const million = smoke ? 20_000 : 1_000_000;
@@ -64,6 +76,27 @@ async function bundled(): Promise<Group[]> {
   return groups;
 }
 
+async function classified(): Promise<Classified[]> {
+  const sizes = smoke ? [100] : [1000, 10_000];
+  const own = sizes.flatMap((size) => (['acl', 'fw', 'ipc'] as const).map((shape) => filterSet(shape, size)));
+  const theirs = values.classbench === undefined ? [] : classbenchSets(values.classbench, smoke ? 2000 : 20_000);
+  const options = { root: values.root, packets: smoke ? 4096 : 1 << 18, rounds, peers: values.peers === true };
+  return classification([...own, ...theirs], options, (line) => console.log(line));
+}
+
+/** Nanoseconds a packet, and how often the engine's time goes into each peer's. */
+function printClassified(rows: readonly Classified[]): void {
+  console.log('\nClassification alone, packets that have nothing to do with each other');
+  for (const { set, many, single, compileMs, nodes, worstLeaf, imageBytes, peer } of rows) {
+    const engine = `${many.toFixed(1)} ns (one by one ${single.toFixed(1)})`;
+    const peers = (peer?.results ?? []).map(
+      ({ name, nanoseconds }) => `${name} ${nanoseconds.toFixed(1)} ns x ${(nanoseconds / many).toFixed(2)}`,
+    );
+    const built = `compiled in ${compileMs.toFixed(0)} ms: ${nodes} nodes, worst leaf ${worstLeaf}, ${(imageBytes / 1024).toFixed(0)} KiB`;
+    console.log(`  ${set.padEnd(12)} ${engine.padEnd(34)} ${built}${peers.length > 0 ? `; rte_acl ${peers.join(', ')}` : ''}`);
+  }
+}
+
 function print({ title, rows }: Group): void {
   console.log(`\n${title}`);
   const first = rows[0]!.nanoseconds;
@@ -83,8 +116,15 @@ function commit(): string {
   }
 }
 
-const groups = [await hostFirewalls(), ...(await connections()), ...(await bundled())];
+const wants = (part: string): boolean => values.only === undefined || values.only.includes(part);
+const groups = [
+  ...(wants('host') ? [await hostFirewalls()] : []),
+  ...(wants('connections') ? await connections() : []),
+  ...(wants('bundled') ? await bundled() : []),
+];
 for (const group of groups) print(group);
+const sets = wants('classification') ? await classified() : [];
+if (sets.length > 0) printClassified(sets);
 if (values.record === true) {
   const date = new Date().toISOString().slice(0, 10);
   const folder = join(values.root, 'bench/results');
@@ -95,6 +135,7 @@ if (values.record === true) {
     node: process.version,
     commit: commit(),
     groups,
+    classification: sets,
   };
   writeFileSync(join(folder, `${date}.json`), `${JSON.stringify(record, null, 2)}\n`);
   console.log(`\nwritten: bench/results/${date}.json`);

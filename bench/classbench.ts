@@ -1,0 +1,215 @@
+/** Rule sets over the 5-tuple, as ClassBench has them: read from its files, or made here after the same shapes; and packets that meet them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { random } from './traffic.ts';
+
+export interface Prefix {
+  address: number;
+  length: number;
+}
+
+/** Ports are [low, high]; `protocol` null: any. */
+export interface Filter {
+  source: Prefix;
+  destination: Prefix;
+  sport: readonly [number, number];
+  dport: readonly [number, number];
+  protocol: number | null;
+}
+
+export interface FilterSet {
+  name: string;
+  filters: readonly Filter[];
+}
+
+const ANY: readonly [number, number] = [0, 0xffff];
+const TCP = 6;
+const UDP = 17;
+const ICMP = 1;
+
+/** Files of ClassBench in a folder (acl1_1k.gz...) with up to `most` rules; none when it is not there. */
+export function classbenchSets(folder: string, most: number): FilterSet[] {
+  let names: string[];
+  try {
+    names = readdirSync(folder).filter((name) => name.endsWith('.gz'));
+  } catch {
+    return [];
+  }
+  return names
+    .sort()
+    .map((name) => ({
+      name: name.replace('.gz', ''),
+      filters: readFilters(gunzipSync(readFileSync(join(folder, name))).toString()),
+    }))
+    .filter(({ filters }) => filters.length <= most);
+}
+
+/** `@src/len, dst/len, low : high, low : high, protocol/mask, flags/mask`, with tabs between. */
+function readFilters(text: string): Filter[] {
+  return text.split('\n').flatMap((line) => {
+    if (!line.startsWith('@')) return [];
+    const [source = '', destination = '', sport = '', dport = '', protocol = ''] = line.slice(1).split('\t');
+    const [number, mask] = protocol.trim().split('/').map(Number);
+    return [
+      {
+        source: prefix(source),
+        destination: prefix(destination),
+        sport: range(sport),
+        dport: range(dport),
+        protocol: mask === 0 ? null : number!,
+      },
+    ];
+  });
+}
+
+function prefix(text: string): Prefix {
+  const [address = '', length = '32'] = text.split('/');
+  const word = address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
+  return masked(word, Number(length));
+}
+
+function range(text: string): [number, number] {
+  const [low = 0, high = 0] = text.split(':').map((one) => Number(one.trim()));
+  return [low, high];
+}
+
+const masked = (address: number, length: number): Prefix => ({
+  address: length === 0 ? 0 : (address & (0xffffffff << (32 - length))) >>> 0,
+  length,
+});
+
+/** Shapes of rules: access lists name servers and services, firewalls leave much open, chains of IPC name pairs. */
+export type Shape = 'acl' | 'fw' | 'ipc';
+
+/** A set of `rules` different filters of one shape, the same for the same seed. */
+export function filterSet(shape: Shape, rules: number, seed = 1): FilterSet {
+  const draw = new Draw(seed + rules);
+  const networks = Array.from({ length: Math.max(8, rules >>> 4) }, () => masked(draw.word(), 8 + draw.below(17)));
+  const seen = new Set<string>();
+  const filters: Filter[] = [];
+  while (filters.length < rules) {
+    const one = drawFilter(shape, draw, networks);
+    const key = JSON.stringify(one);
+    if (seen.has(key)) continue;
+    seen.add(key);
+    filters.push(one);
+  }
+  return { name: `${shape} ${rules}`, filters };
+}
+
+class Draw {
+  private readonly next: () => number;
+
+  constructor(seed: number) {
+    this.next = random(seed * 2654435761);
+    for (let turn = 0; turn < 8; turn++) this.next();
+  }
+
+  word(): number {
+    return this.next();
+  }
+
+  below(limit: number): number {
+    return this.next() % limit;
+  }
+
+  chance(share: number): boolean {
+    return this.next() < share * 0x1_0000_0000;
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return list[this.below(list.length)]!;
+  }
+}
+
+const SERVICES = [20, 21, 22, 23, 25, 53, 80, 110, 123, 143, 161, 389, 443, 445, 993, 1433, 1521, 3306, 3389, 5432, 5632, 8080];
+
+function drawFilter(shape: Shape, draw: Draw, networks: readonly Prefix[]): Filter {
+  const open = shape === 'fw' ? 0.45 : shape === 'acl' ? 0.05 : 0.12;
+  const source = draw.chance(shape === 'acl' ? 0.3 : open) ? masked(0, 0) : inside(draw, draw.pick(networks));
+  const destination = draw.chance(open) ? masked(0, 0) : inside(draw, draw.pick(networks));
+  const protocol = draw.chance(shape === 'fw' ? 0.2 : 0.1) ? null : draw.pick([TCP, TCP, TCP, TCP, UDP, UDP, ICMP]);
+  const ported = protocol === TCP || protocol === UDP;
+  const sport = ported && draw.chance(shape === 'acl' ? 0 : 0.25) ? ports(draw) : ANY;
+  const dport = ported && draw.chance(0.85) ? ports(draw) : ANY;
+  return { source, destination, sport, dport, protocol };
+}
+
+/** A longer prefix of a network: often one host. */
+function inside(draw: Draw, { address, length }: Prefix): Prefix {
+  const longer = draw.chance(0.4) ? 32 : Math.min(32, length + draw.below(33 - length));
+  const host = length === 0 ? 0xffffffff : (2 ** (32 - length) - 1) >>> 0;
+  return masked((address | (draw.word() & host)) >>> 0, longer);
+}
+
+function ports(draw: Draw): readonly [number, number] {
+  if (draw.chance(0.75)) {
+    const port = draw.pick(SERVICES);
+    return [port, port];
+  }
+  if (draw.chance(0.6))
+    return draw.pick([
+      [1024, 65535],
+      [0, 1023],
+      [6000, 6063],
+      [33434, 33523],
+    ] as const);
+  const low = draw.below(60000);
+  return [low, low + draw.below(5000)];
+}
+
+/** iptables-save text: rules of even places drop, the others accept; what no rule takes is dropped. */
+export function iptablesRules({ filters }: FilterSet): string {
+  const rules = filters.map((filter, place) => `-A FORWARD${matches(filter)} -j ${place % 2 === 0 ? 'DROP' : 'ACCEPT'}`);
+  return ['*filter', ':INPUT ACCEPT [0:0]', ':FORWARD DROP [0:0]', ':OUTPUT ACCEPT [0:0]', ...rules, 'COMMIT', ''].join('\n');
+}
+
+function matches({ source, destination, sport, dport, protocol }: Filter): string {
+  const words = [
+    source.length === 0 ? '' : ` -s ${dotted(source)}`,
+    destination.length === 0 ? '' : ` -d ${dotted(destination)}`,
+    protocol === null ? '' : ` -p ${protocol}`,
+  ];
+  if (protocol !== TCP && protocol !== UDP) return words.join('');
+  const asked = [portsWord('sport', sport), portsWord('dport', dport)].join('');
+  return words.join('') + (asked === '' ? '' : ` -m ${protocol === TCP ? 'tcp' : 'udp'}${asked}`);
+}
+
+const dotted = ({ address, length }: Prefix): string =>
+  `${[24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.')}/${length}`;
+
+const portsWord = (name: string, [low, high]: readonly [number, number]): string =>
+  low === 0 && high === 0xffff ? '' : ` --${name} ${low}:${high}`;
+
+/** Words of a packet: source, destination, ports, protocol. */
+export const TUPLE_WORDS = 5;
+
+/** `count` packets, five words each: any rule's as often as any other's, drawn within its ranges. No two in a row have anything to do with each other. */
+export function tuplesFor({ filters }: FilterSet, count: number, seed = 1): Uint32Array {
+  const draw = new Draw(seed);
+  const words = new Uint32Array(count * TUPLE_WORDS);
+  for (let index = 0; index < count; index++) {
+    const { source, destination, sport, dport, protocol } = draw.pick(filters);
+    const number = protocol ?? draw.pick([TCP, UDP]);
+    const ported = number === TCP || number === UDP;
+    words.set(
+      [
+        addressIn(draw, source),
+        addressIn(draw, destination),
+        ported ? portIn(draw, sport) : 0,
+        ported ? portIn(draw, dport) : 0,
+        number,
+      ],
+      index * TUPLE_WORDS,
+    );
+  }
+  return words;
+}
+
+function addressIn(draw: Draw, { address, length }: Prefix): number {
+  const host = length === 0 ? 0xffffffff : (2 ** (32 - length) - 1) >>> 0;
+  return (address | (draw.word() & host)) >>> 0;
+}
+
+const portIn = (draw: Draw, [low, high]: readonly [number, number]): number => low + draw.below(high - low + 1);

@@ -1,0 +1,110 @@
+/** Classification alone: rules over the 5-tuple, packets as fields, beside rte_acl in the same run where it is there. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Bench } from 'tinybench';
+import * as fields from '../src/abi/fields.ts';
+import { compile } from '../src/compile/index.ts';
+import { Classifier, type WalkName } from '../src/engine/classifier.ts';
+import { buildHost } from '../src/model/host-build.ts';
+import { DEFAULT_PROFILE } from '../src/model/profile.ts';
+import { parseSave } from '../src/syntax/index.ts';
+import { type FilterSet, iptablesRules, TUPLE_WORDS, tuplesFor } from './classbench.ts';
+import { buildRteAcl, type Peer, runRteAcl } from './peers/rte-acl.ts';
+
+export interface Classified {
+  set: string;
+  rules: number;
+  packets: number;
+  compileMs: number;
+  nodes: number;
+  worstLeaf: number;
+  imageBytes: number;
+  /** Nanoseconds a packet: many in one call, and one by one (with the call from JavaScript). */
+  many: number;
+  single: number;
+  peer?: Peer;
+}
+
+const WALK: WalkName = { family: 4, hook: 'FORWARD', table: 'filter' };
+const LENGTH = 60;
+
+export interface ClassificationOptions {
+  root: string;
+  packets: number;
+  rounds: number;
+  /** Run rte_acl, too. */
+  peers: boolean;
+}
+
+/** Measures every set. Throws when rte_acl and the engine drop other packets. `say` gets a line when a peer is missing. */
+export async function classification(
+  sets: readonly FilterSet[],
+  { root, packets, rounds, peers }: ClassificationOptions,
+  say: (line: string) => void,
+): Promise<Classified[]> {
+  const built = peers ? buildRteAcl(root) : undefined;
+  if (built !== undefined && 'missing' in built) say(built.missing);
+  const wasm = readFileSync(join(root, 'build/engine.wasm'));
+  const rows: Classified[] = [];
+  for (const set of sets) {
+    const tuples = tuplesFor(set, packets);
+    const { row, dropped } = await engineRow(set, tuples, wasm, rounds);
+    const peer = built !== undefined && 'program' in built ? runRteAcl(root, built.program, set, tuples, rounds) : undefined;
+    for (const one of peer?.results ?? []) {
+      if (one.dropped !== dropped) throw new Error(`${set.name}: rte_acl (${one.name}) drops other packets than the engine`);
+    }
+    rows.push(peer === undefined ? row : { ...row, peer });
+  }
+  return rows;
+}
+
+async function engineRow(
+  set: FilterSet,
+  tuples: Uint32Array,
+  wasm: Uint8Array,
+  rounds: number,
+): Promise<{ row: Classified; dropped: number }> {
+  const packets = tuples.length / TUPLE_WORDS;
+  const rules = { 4: parseSave(iptablesRules(set), { file: set.name, family: 4 }) };
+  const host = buildHost({ forward: true, in: 'eth0', out: 'eth1' });
+  const { bytes, statistics } = compile({ rules, host, profile: DEFAULT_PROFILE });
+  const classifier = await Classifier.open(wasm, bytes, packets);
+  for (let index = 0; index < packets; index++) classifier.put(index, fieldsOf(tuples.subarray(index * TUPLE_WORDS)));
+  const many = await median(rounds, () => classifier.classifyMany(WALK, packets, LENGTH));
+  const single = await median(Math.min(rounds, 3), () => {
+    for (let index = 0; index < packets; index++) classifier.classify(WALK, LENGTH);
+  });
+  const verdicts = classifier.classifyMany(WALK, packets, LENGTH);
+  let dropped = 0;
+  for (const [index, verdict] of verdicts.entries()) if (verdict !== 0) dropped = (dropped + index + 1) >>> 0;
+  const { compileMs, nodes, worstLeaf, imageBytes } = statistics;
+  const measured = { many: (many / packets) * 1e6, single: (single / packets) * 1e6 };
+  return {
+    row: { set: set.name, rules: set.filters.length, packets, compileMs, nodes, worstLeaf, imageBytes, ...measured },
+    dropped,
+  };
+}
+
+/** Milliseconds. */
+async function median(iterations: number, work: () => void): Promise<number> {
+  const bench = new Bench({ iterations, time: 0, warmupIterations: 2, warmupTime: 0, throws: true });
+  bench.add('classify', work);
+  await bench.run();
+  const result = bench.tasks[0]!.result;
+  if (result.state !== 'completed') throw new Error(result.state);
+  return result.latency.p50;
+}
+
+function fieldsOf([source = 0, destination = 0, sport = 0, dport = 0, protocol = 0]: Uint32Array): Uint32Array {
+  const words = new Uint32Array(fields.FIELD_COUNT);
+  words[fields.FIELD_FAMILY] = 4;
+  words[fields.FIELD_PROTOCOL] = protocol;
+  words[fields.FIELD_SOURCE] = source;
+  words[fields.FIELD_DESTINATION] = destination;
+  words[fields.FIELD_SPORT] = sport;
+  words[fields.FIELD_DPORT] = dport;
+  words[fields.FIELD_L4_LENGTH] = LENGTH - 20;
+  words[fields.FIELD_LENGTH] = LENGTH;
+  words[fields.FIELD_TTL] = 64;
+  return words;
+}
