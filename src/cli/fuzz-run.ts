@@ -52,6 +52,12 @@ async function replayPath(lanes: readonly Lane[], { seed, corpus }: FuzzOptions,
     );
     return EXIT.differs;
   } catch (error) {
+    // fast-check's own words for a path that another generator made, or somebody by hand.
+    if (error instanceof Error && error.message.startsWith('Unable to replay')) {
+      throw new UsageError(
+        `--path ${path}: the cases of seed ${seed} have no such path; another version of wasmtables draws other cases`,
+      );
+    }
     if (!(error instanceof Vanished)) throw error;
     await writeOut(`seed ${seed} path ${path}: all agree\n`);
     return EXIT.ok;
