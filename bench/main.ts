@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: measures, prints a table of ratios, and with --record writes bench/results/DATE.json. `--smoke` runs everything once on little; `--only` names parts (host, connections,
- * bundled, classification); `--peers` runs other programs beside ours; `--classbench DIR` adds ClassBench's own files.
+ * bundled, classification, processes); `--peers` runs other programs beside ours; `--classbench DIR` adds ClassBench's own files.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { bundledWorkloads } from './bundled.ts';
 import { classbenchSets, filterSet } from './classbench.ts';
 import { type Classified, classification } from './classification.ts';
 import { measureFloor } from './floor.ts';
+import { type ProcessGroup, processes } from './peers/processes.ts';
 import { ENGINE, hostWorkload, LINEAR, measure, REFERENCE, type Row } from './suite.ts';
 
 const { values } = parseArgs({
@@ -97,6 +98,15 @@ function printClassified(rows: readonly Classified[]): void {
   }
 }
 
+function printProcesses({ title, rows, missing }: ProcessGroup): void {
+  console.log(`\n${title}`);
+  const first = rows[0]?.seconds ?? 1;
+  for (const { name, seconds } of rows) {
+    console.log(`  ${name.padEnd(44)} ${seconds.toFixed(3).padStart(8)} s  x ${(seconds / first).toFixed(2)}`);
+  }
+  for (const line of missing) console.log(`  not measured: ${line}`);
+}
+
 function print({ title, rows }: Group): void {
   console.log(`\n${title}`);
   const first = rows[0]!.nanoseconds;
@@ -125,6 +135,8 @@ const groups = [
 for (const group of groups) print(group);
 const sets = wants('classification') ? await classified() : [];
 if (sets.length > 0) printClassified(sets);
+const whole = wants('processes') && values.peers === true ? processes(values.root, million, Math.min(rounds, 3)) : undefined;
+if (whole !== undefined) printProcesses(whole);
 if (values.record === true) {
   const date = new Date().toISOString().slice(0, 10);
   const folder = join(values.root, 'bench/results');
@@ -136,6 +148,7 @@ if (values.record === true) {
     commit: commit(),
     groups,
     classification: sets,
+    processes: whole,
   };
   writeFileSync(join(folder, `${date}.json`), `${JSON.stringify(record, null, 2)}\n`);
   console.log(`\nwritten: bench/results/${date}.json`);
