@@ -4,6 +4,7 @@ import {
   SPECIAL_ADDRTYPE_DEVICE,
   SPECIAL_CONNBYTES,
   SPECIAL_CONNLABEL,
+  SPECIAL_CONNLIMIT,
   SPECIAL_CONNMARK,
   SPECIAL_CONNTRACK,
   SPECIAL_HASHLIMIT,
@@ -24,6 +25,7 @@ import {
 import { addressTypes } from './addrtype.ts';
 import { byteTest } from './bytes.ts';
 import { connectionBytes, connectionLabel } from './connection-extras.ts';
+import { connectionLimit } from './connlimit.ts';
 import { connection, connectionMark, masterHelper } from './conntrack.ts';
 import { hashlimit } from './hashlimit.ts';
 import { limitLegacy, limitNft } from './limit.ts';
@@ -51,6 +53,8 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return answer(connectionBytes(parameters, slot));
     case SPECIAL_CONNLABEL:
       return answer(connectionLabel(parameters, slot));
+    case SPECIAL_CONNLIMIT:
+      return connectionLimit(parameters, load<u32>(test, 8), slot);
     case SPECIAL_CONNMARK:
       return answer(connectionMark(parameters, slot));
     case SPECIAL_HELPER:

@@ -11,6 +11,7 @@ export {
   entryTcpState,
 } from './accessors';
 export { conntrackAhead } from './ahead';
+export { countConnections } from './count';
 export { counters, labelWord } from './extension';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';

@@ -1,7 +1,7 @@
 /** The whole table, place by place: for the end of a job, and for listings. */
 import { isEntry } from './alias';
 import { ENTRY_TIMEOUT } from './entry';
-import { BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, bits, buckets, clock } from './table';
+import { BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, bits, buckets, clock, count } from './table';
 
 /** Confirmed connections whose time is not over at the last packet seen. Reads the whole table. */
 export function tableLive(): u32 {
@@ -19,6 +19,11 @@ export function tableLive(): u32 {
 /** Places of the table, each free or with an entry. */
 export function tablePlaces(): u32 {
   return buckets === 0 ? 0 : BUCKET_SLOTS << bits;
+}
+
+/** There is room for one more record and another: for what was not reserved. */
+export function hasPlace(): bool {
+  return count + 1 < tablePlaces();
 }
 
 /** The entry at a place, its time over or not; 0 when the place is free. */

@@ -1,8 +1,8 @@
 /** Room for what a batch of packets can bring; between batches only, for memory may grow. */
-import { TRACKING_FLAG_HELPERS } from '../../src/abi/conntrack';
+import { TRACKING_COUNTED, TRACKING_FLAG_HELPERS } from '../../src/abi/conntrack';
 import { expectationLimit } from './expectations';
 import { helpTakes, helpWants } from './help-region';
-import { flag } from './parameters';
+import { flag, parameter } from './parameters';
 import { carve, reserve } from './table';
 
 /** For `packets` more packets. False when there is no more memory. */
@@ -16,5 +16,6 @@ export function conntrackReserve(packets: u32): bool {
       helpTakes(at, bytes);
     }
   }
-  return reserve(packets);
+  // A rule that counts may begin a list, of the packet as it came and as it was translated.
+  return reserve(packets * (1 + 2 * parameter(TRACKING_COUNTED)));
 }

@@ -14,6 +14,7 @@ import {
   ENTRY_HIGH,
   ENTRY_LOW,
   ENTRY_NEXT,
+  ENTRY_SIDES,
   ENTRY_SIZE,
   ENTRY_STATUS,
   ENTRY_SWAPPED,
@@ -38,7 +39,7 @@ export const BUCKET_REFERENCES: usize = 32;
 const BUCKET_LOAD: u32 = 4;
 const FIRST_BITS: u32 = 8;
 const MOST_BITS: u32 = 26;
-/** Expired entries stay this long at least. */
+/** Expired entries stay this long, for packets a little out of order. */
 const GRACE_SECONDS: u32 = 60;
 
 export let buckets: usize = 0;
@@ -51,7 +52,7 @@ let untouched: usize = 0;
 /** Entries that exist, free or not. */
 let total: u32 = 0;
 /** Records in the table, and connections of them, expired ones included. */
-let count: u32 = 0;
+export let count: u32 = 0;
 export let entries: u32 = 0;
 let insertedSinceSweep: u32 = 0;
 /** Jiffies of the last lookup. */
@@ -203,7 +204,7 @@ export function release(entry: usize): void {
   releaseRecord(entry);
 }
 
-/** Gives a record back that is not in the table. */
+/** Of a record that is not in the table. */
 export function releaseRecord(record: usize): void {
   store<u32>(record, 0, ENTRY_STATUS);
   store<u32>(record, free as u32, ENTRY_NEXT);
@@ -214,8 +215,8 @@ export function releaseRecord(record: usize): void {
 /** As `release`, for an entry that the packet in hand still refers to: it is used again only after the next `reserve`. */
 export function releaseLater(entry: usize): void {
   forgetHelp(entry);
-  // Out of the table its hash is of no use.
-  store<u32>(entry, limbo as u32, ENTRY_HASH);
+  // No window is looked at any more; what rules see, and its key, stay.
+  store<u32>(entry, limbo as u32, ENTRY_SIDES);
   limbo = entry;
 }
 
@@ -291,12 +292,11 @@ export function reserve(packets: u32): bool {
   if (buckets === 0) return false;
   while (limbo !== 0) {
     const entry = limbo;
-    limbo = load<u32>(entry, ENTRY_HASH);
+    limbo = load<u32>(entry, ENTRY_SIDES);
     release(entry);
   }
   const rooms = extended ? packets << 1 : packets;
   if (available() < rooms || crowded(packets)) {
-    // Expired entries stay a while, so that packets a little out of order find what they would have found.
     if (insertedSinceSweep >= count >>> 1) sweep(clock - (hz() as i64) * (GRACE_SECONDS as i64));
     while (crowded(packets)) {
       if (!double()) return false;

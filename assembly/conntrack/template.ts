@@ -57,6 +57,11 @@ export function enterZone(slot: usize): void {
   helper = templateHelper;
 }
 
+/** The template's own zone; one that takes the mark has none. */
+export function templateZoneId(): u32 {
+  return zoneIsMark ? 0 : templateZone;
+}
+
 export function leaveZone(): void {
   zone = 0;
   helper = HELPER_NONE;

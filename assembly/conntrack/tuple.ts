@@ -120,11 +120,16 @@ export function keyAsks(question: bool): void {
 
 /** The key of an entry's answers is in hand: its own, gone through the other way, or that of its `alias` (0: none). */
 export function keyAnswersOf(entry: usize, alias: usize): void {
-  const record = alias === 0 ? entry : alias;
+  keyRecord(alias === 0 ? entry : alias);
+  keySwapped = !keySwapped;
+}
+
+/** The key of a record is in hand, as a packet of the direction it was made from has it. */
+export function keyRecord(record: usize): void {
   keyLow = load<u64>(record, ENTRY_LOW);
   keyHigh = load<u64>(record, ENTRY_HIGH);
   keyHash = load<u32>(record, ENTRY_HASH);
-  keySwapped = load<u8>(record, ENTRY_SWAPPED) === 0;
+  keySwapped = load<u8>(record, ENTRY_SWAPPED) !== 0;
   keySelf = false;
   keyIs6 = ((keyLow >> 56) & FAMILY_MASK) === 6;
   if (keyIs6) memory.copy(KEY_UPPER, record + ENTRY_UPPER, UPPER_SIZE);
@@ -148,6 +153,22 @@ export function keySource(entry: usize): void {
   }
   memory.copy(KEY_UPPER, entry + ENTRY_UPPER + (high ? 12 : 0), 12);
   keyHash = hashIPv6(keyLow, 0);
+}
+
+/** The key of a list of count.ts: a rule's, of an address (four words as FIELD_SOURCE has them) in a zone. Its family is none that a packet has. */
+export function keyCounted(rule: u32, address: usize, six: bool, zone: u32): void {
+  keyLow = (rule as u64) | ((six ? 2 : 1) << 56);
+  keyHigh = ((load<u32>(six ? address + 12 : address) as u64) << 16) | ((zone as u64) << 48);
+  keySwapped = false;
+  keySelf = false;
+  keyIs6 = six;
+  if (!six) {
+    keyHash = hashIPv4(keyLow, keyHigh);
+    return;
+  }
+  memory.fill(KEY_UPPER, 0, UPPER_SIZE);
+  memory.copy(KEY_UPPER, address, 12);
+  keyHash = hashIPv6(keyLow, keyHigh);
 }
 
 /** Any total order of the first three words will do; 0 when they are equal. */

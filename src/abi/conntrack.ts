@@ -35,7 +35,9 @@ export const TRACKING_SCTP = 116;
 export const TRACKING_EXPECTATIONS = 152;
 /** u32: nf_conntrack_max, 0: no limit. */
 export const TRACKING_LIMIT = 156;
-export const TRACKING_SIZE = 160;
+/** u32: rules that count connections (connlimit). */
+export const TRACKING_COUNTED = 160;
+export const TRACKING_SIZE = 168;
 
 /** Verify transport checksums in PREROUTING (nf_conntrack_checksum, and a prestack that is not lenient). */
 export const TRACKING_FLAG_CHECKSUM = 1;

@@ -1,6 +1,7 @@
 /** The profile's sysctls as the parameter block of the engine's connection tracking (abi/conntrack.ts). */
 import {
   TCP_SYN_SENT2,
+  TRACKING_COUNTED,
   TRACKING_EXPECTATIONS,
   TRACKING_FLAG_ACCOUNTING,
   TRACKING_FLAG_CHECKSUM,
@@ -48,6 +49,8 @@ export interface ConntrackOptions {
   labels?: boolean;
   /** Rules assign connections to helpers. */
   helpers?: boolean;
+  /** How many rules count connections. */
+  counted?: number;
   /** The key of the hash; a fixed one unless given. Results do not depend on it. */
   seed?: bigint;
 }
@@ -117,6 +120,7 @@ export function encodeConntrack(profile: Profile, options: ConntrackOptions): Ui
   view.setUint32(TRACKING_FRAG6_MEMORY, Math.min(sysctl(profile, 'nf_conntrack_frag6_high_thresh'), 0xffffffff), true);
   view.setUint32(TRACKING_EXPECTATIONS, Math.min(sysctl(profile, 'nf_conntrack_expect_max'), MOST_EXPECTATIONS), true);
   view.setUint32(TRACKING_LIMIT, sysctl(profile, 'nf_conntrack_max'), true);
+  view.setUint32(TRACKING_COUNTED, options.counted ?? 0, true);
   return new Uint8Array(view.buffer);
 }
 

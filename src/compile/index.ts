@@ -3,7 +3,13 @@ import { EFFECT_CT_TEMPLATE, EFFECT_PREFIX, EFFECT_TTL } from '../abi/effects.ts
 import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import * as abi from '../abi/image.ts';
-import { SPECIAL_ADDRTYPE_DEVICE, SPECIAL_CONNBYTES, SPECIAL_CONNLABEL, SPECIAL_REVERSE_PATH } from '../abi/special.ts';
+import {
+  SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CONNBYTES,
+  SPECIAL_CONNLABEL,
+  SPECIAL_CONNLIMIT,
+  SPECIAL_REVERSE_PATH,
+} from '../abi/special.ts';
 import type { Annotations } from '../model/annotations.ts';
 import type { Host } from '../model/host.ts';
 import type { LogRequest } from '../model/log.ts';
@@ -105,13 +111,14 @@ function compileTables(
     names: { tables: tableNames(tables), notes, logs },
     host: encodeHost(host, profile, interfaces, {
       addressTypes: readsAddressTypes(tables),
-      reversePaths: holdsSpecial(tables, SPECIAL_REVERSE_PATH),
+      reversePaths: countSpecial(tables, SPECIAL_REVERSE_PATH) > 0,
     }),
     conntrack: encodeConntrack(profile, {
       nat: tables.some((table) => table.name === 'nat'),
-      accounting: holdsSpecial(tables, SPECIAL_CONNBYTES),
-      labels: holdsSpecial(tables, SPECIAL_CONNLABEL),
+      accounting: countSpecial(tables, SPECIAL_CONNBYTES) > 0,
+      labels: countSpecial(tables, SPECIAL_CONNLABEL) > 0,
       helpers: assignsHelpers(tables),
+      counted: countSpecial(tables, SPECIAL_CONNLIMIT),
     }),
     interfaces: interfaces.encode(),
     states: walks.states,
@@ -136,11 +143,10 @@ function compileTables(
   };
 }
 
-/** Whether some rule, whether it can be reached or not, has this special test. */
-function holdsSpecial(tables: readonly PlainTable[], code: number): boolean {
-  return tables.some(({ chains }) =>
-    chains.some(({ rules }) => rules.some(({ tests }) => tests.some((test) => test.kind === 'special' && test.code === code))),
-  );
+/** How many tests of this special kind rules have, whether they can be reached or not. */
+function countSpecial(tables: readonly PlainTable[], code: number): number {
+  const tests = tables.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules.flatMap((rule) => rule.tests)));
+  return tests.filter((test) => test.kind === 'special' && test.code === code).length;
 }
 
 function flagsOf(rulesets: readonly RuleSet[]): number {

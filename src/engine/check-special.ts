@@ -13,6 +13,7 @@ const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
   [special.SPECIAL_CONNMARK, 3],
   [special.SPECIAL_CONNBYTES, 6],
   [special.SPECIAL_CONNLABEL, 3],
+  [special.SPECIAL_CONNLIMIT, 8],
   [special.SPECIAL_HELPER, 2],
   [special.SPECIAL_SCTP_CHUNKS, 14],
   [special.SPECIAL_NTH, 3],

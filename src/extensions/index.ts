@@ -11,6 +11,7 @@ import { CLASSIFY } from './classify.ts';
 import { comment } from './comment.ts';
 import { connbytes } from './connbytes.ts';
 import { connlabel } from './connlabel.ts';
+import { connlimit } from './connlimit.ts';
 import { connmark } from './connmark.ts';
 import { CONNMARK } from './connmark-target.ts';
 import { CONNSECMARK } from './connsecmark.ts';
@@ -104,6 +105,7 @@ const matches = [
   connmark,
   connbytes,
   connlabel,
+  connlimit,
   helper,
   comment,
   mark,

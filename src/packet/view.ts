@@ -70,6 +70,19 @@ export interface PacketView {
   annotation: Annotation;
 }
 
+/** What conntrack knows, for matches that look at other connections than the packet's own. */
+export interface Connections {
+  /** The zone of the packet's connection, or of its template; 0 without one. */
+  zoneOf(packet: PacketView): number;
+  /**
+   * Whom the packet stands for: its connection by the original tuple, or, without one, what its own tuple finds. `status`: IPS_* bits of the connection, which need not be confirmed; null: there is none.
+   * undefined: no tuple can be read from the packet.
+   */
+  subject(packet: PacketView): { tuple: TupleView; zone: number; status: number | null } | undefined;
+  /** The confirmed connection that has this tuple in one of its directions, and lives at the packet's time. `over`: TCP, in TIME_WAIT or CLOSE. */
+  find(packet: PacketView, zone: number, tuple: TupleView): { zone: number; status: number; over: boolean } | undefined;
+}
+
 /** What evaluate may ask of its surroundings. */
 export interface EvaluateContext {
   profile: Profile;
@@ -81,6 +94,7 @@ export interface EvaluateContext {
   state<T>(make: () => T): T;
   /** State that all rules share which ask for it by this name; made by `make` when the first of them does. */
   shared<T>(name: string, make: () => T): T;
+  connections: Connections;
   /** Bytes a device takes in one packet; undefined for devices the host model does not know. */
   mtu(device: string): number | undefined;
   /** The device packets to an address leave by; undefined without a route, or where the host model has none. */

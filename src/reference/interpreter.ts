@@ -21,6 +21,7 @@ import * as ipv6 from '../packet/ipv6.ts';
 import { carriedBytes, type Link, type LinkReason, readLink } from '../packet/link.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import { Conntrack } from './conntrack/conntrack.ts';
+import { connectionsOf } from './conntrack/lookup.ts';
 import { answerWithReset } from './conntrack/reset.ts';
 import { type Defragmenter, defragmenterFor, type Gathered } from './defrag/defrag.ts';
 import type { FragmentQueue } from './defrag/queue.ts';
@@ -103,6 +104,7 @@ export class Interpreter {
       deviceTo: (family, address) => this.#routes.deviceTo(family, address),
       leadsBack: (packet, wanted) => leadsBack(packet, wanted, job.host, this.#routes),
       shared: sharedState(),
+      connections: connectionsOf(this.conntrack),
       random: randomNumbers(job.profile.seed ?? 0),
     };
     const { host, profile } = job;

@@ -11,7 +11,7 @@ import { maskAddress, parseAddress, prefixMask } from '../../src/model/address.t
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Builtin, Family } from '../../src/model/ruleset.ts';
 import type { EvaluateContext, PacketView } from '../../src/packet/view.ts';
-import { drawOf, POOLS } from './packets.ts';
+import { drawOf, NO_CONNECTIONS, POOLS } from './packets.ts';
 import { readRule } from './reader.ts';
 
 const SEED = Number(process.env.SEED ?? 20261122);
@@ -244,6 +244,7 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
     mtu: () => undefined,
     deviceTo: () => undefined,
     leadsBack: () => true,
+    connections: NO_CONNECTIONS,
   };
   for (const packet of packets) {
     for (const [i, { builtin, match, options }] of rules.entries()) {

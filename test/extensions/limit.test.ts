@@ -5,7 +5,7 @@ import { creditBucket, creditsPerJiffy, perUnit, tokenBucket } from '../../src/e
 import type { Test } from '../../src/model/predicate.ts';
 import { DEFAULT_PROFILE, type Profile } from '../../src/model/profile.ts';
 import type { EvaluateContext, PacketView } from '../../src/packet/view.ts';
-import { drawOf, randomPacket } from './packets.ts';
+import { drawOf, NO_CONNECTIONS, randomPacket } from './packets.ts';
 import { readRule } from './reader.ts';
 
 const SECOND = 1_000_000_000n;
@@ -31,6 +31,7 @@ function through(words: string, profile: Profile, count: number, gap: bigint): n
     mtu: () => undefined,
     deviceTo: () => undefined,
     leadsBack: () => true,
+    connections: NO_CONNECTIONS,
   };
   const packet = randomPacket(drawOf(1), 4);
   const options = rateOf(words);

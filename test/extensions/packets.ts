@@ -4,7 +4,10 @@ import type { Draw, Pools } from '../../src/extensions/extension.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import type { CtState } from '../../src/model/outcome.ts';
 import type { Family, Words } from '../../src/model/ruleset.ts';
-import type { ConnectionView, PacketView, TupleView } from '../../src/packet/view.ts';
+import type { Connections, ConnectionView, PacketView, TupleView } from '../../src/packet/view.ts';
+
+/** Nobody is connected. */
+export const NO_CONNECTIONS: Connections = { zoneOf: () => 0, subject: () => undefined, find: () => undefined };
 
 export const POOLS: Pools = {
   addresses: [

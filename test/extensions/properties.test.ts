@@ -20,7 +20,7 @@ import type { Builtin, Family, InterfaceMatch, TableName, Words } from '../../sr
 import type { EvaluateContext } from '../../src/packet/view.ts';
 import { randomNumbers } from '../../src/reference/random.ts';
 import { interpret, type Surroundings } from './interpret.ts';
-import { drawOf, fieldsOf, interfaceId, POOLS, randomPacket } from './packets.ts';
+import { drawOf, fieldsOf, interfaceId, NO_CONNECTIONS, POOLS, randomPacket } from './packets.ts';
 import { contextOf as parseContextOf, readRule } from './reader.ts';
 
 const SEED = Number(process.env.SEED ?? 20261122);
@@ -93,7 +93,7 @@ function wordsOf(draw: Draw, extension: (typeof extensions)[number], family: Fam
 }
 
 /** Rules share their state, so one alone says little: shared-state.test.ts holds whole rule sets against the engine, test/kernel/state.test.ts against kernels. */
-const JUDGED_TOGETHER: readonly string[] = ['recent', 'hashlimit'];
+const JUDGED_TOGETHER: readonly string[] = ['recent', 'hashlimit', 'connlimit'];
 
 /** Of what is taken to be there, or not to be, for all packets. */
 const ONE_ANSWER: readonly string[] = ['comment', 'cgroup', 'socket', 'osf', 'nfacct'];
@@ -113,6 +113,7 @@ function contextOf(profile: Profile): EvaluateContext {
     mtu: () => undefined,
     deviceTo: () => undefined,
     leadsBack,
+    connections: NO_CONNECTIONS,
   };
 }
 

@@ -167,7 +167,7 @@ function track(tracked: Tracked, context: TrackerContext, protocol: number): Tra
 }
 
 /** The transport protocol, or why there is none to track (get_l4proto). */
-function protocolOf(packet: Packet): number | { invalid: number } {
+export function protocolOf(packet: Packet): number | { invalid: number } {
   if (packet.family === 4) {
     if (packet.fragmentOffset !== 0) return { invalid: INVALID_FRAGMENT };
     return packet.upperOffset > packet.length ? { invalid: INVALID_SHORT } : packet.protocol;

@@ -1,0 +1,195 @@
+/**
+ * How many connections an address has (nf_conncount.c): each rule that asks has a list for every address (masked) and zone it met. Heads of lists stand in the table under a key of their own; what they count
+ * are records with the original tuple of a connection, oldest first. A head stays when its list is empty.
+ */
+import { TCP_CLOSE, TCP_TIME_WAIT } from '../../src/abi/conntrack';
+import { FIELD_FAMILY, STATUS_CONFIRMED } from '../../src/abi/fields';
+import { PACKET_CT_ENTRY, PACKET_JIFFIES } from '../../src/abi/packet';
+import { entryProtocol, entryZone } from './accessors';
+import { putKey } from './alias';
+import {
+  ENTRY_HASH,
+  ENTRY_HIGH,
+  ENTRY_LOW,
+  ENTRY_SIZE,
+  ENTRY_STATUS,
+  ENTRY_SWAPPED,
+  ENTRY_TCP_STATE,
+  ENTRY_TIMEOUT,
+  ENTRY_UPPER,
+  PROTOCOL_TCP,
+  STATUS_HEAD,
+  UPPER_SIZE,
+} from './entry';
+import { keyOwnTuple } from './own-tuple';
+import { hasPlace } from './places';
+import { allocateRecord, carve, EITHER_WAY, find, insertRecord, lookup, releaseRecord } from './table';
+import { TEMPLATE, templateZoneId } from './template';
+import { keyCounted, keyHash, keyHigh, keyIs6, keyLow, keyRecord } from './tuple';
+
+/** Of a head, u32: how many it counts, and how many it had left when it was looked through last; the ends of its list. i64: the jiffies of that look. */
+const HEAD_COUNT: usize = 36;
+const HEAD_LEFT: usize = 40;
+const HEAD_FIRST: usize = 44;
+const HEAD_LAST: usize = 48;
+const HEAD_LOOKED: usize = 56;
+/** u32, of what is counted: the next younger. */
+const NODE_NEXT: usize = 44;
+/** As many go with one look, or one more; and as many new ones come within a jiffy without another. */
+const COLLECTED_AT_ONCE: u32 = 64;
+
+/** The packet's connection, or what its own tuple finds: a record with the original tuple, and IPS_* (0: no connection). */
+const SUBJECT: usize = memory.data(ENTRY_SIZE as i32, 16);
+let subjectStatus: u32 = 0;
+/** The packet's own entry: whatever its time, it stays. */
+let held: usize = 0;
+
+/**
+ * Counts the connection of the packet for the rule's list of `address` (four words), and all in that list. One with all IPS_* of `settled` is not looked for.
+ * 0: the packet has no tuple, or nobody is left, or there is no memory: it is dropped.
+ */
+export function countConnections(slot: usize, rule: u32, address: usize, settled: u32): u32 {
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
+  held = entry === TEMPLATE ? 0 : entry;
+  const zone = held !== 0 ? entryZone(held) : entry === TEMPLATE ? templateZoneId() : 0;
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  if (!takeSubject(slot, zone, now)) return 0;
+  keyCounted(rule, address, six, zone);
+  const head = lookup(keyLow, keyHigh, keyHash, keyIs6, EITHER_WAY);
+  if (head === 0) return begin(now);
+  const count = load<u32>(head, HEAD_COUNT);
+  const known = (subjectStatus & STATUS_CONFIRMED) !== 0;
+  if ((subjectStatus & settled) === settled) {
+    if (count !== 0 && load<i64>(head, HEAD_LOOKED) !== now) collect(head, now);
+    return load<u32>(head, HEAD_COUNT);
+  }
+  const lately = load<i64>(head, HEAD_LOOKED) === now && count - load<u32>(head, HEAD_LEFT) < COLLECTED_AT_ONCE;
+  if (known || !lately) {
+    if (isAmong(head, now)) return load<u32>(head, HEAD_COUNT);
+    looked(head, now);
+  }
+  return append(head) ? load<u32>(head, HEAD_COUNT) : 0;
+}
+
+function takeSubject(slot: usize, zone: u32, now: i64): bool {
+  memory.fill(SUBJECT, 0, ENTRY_SIZE);
+  if (held !== 0) {
+    copyKey(held, SUBJECT);
+    subjectStatus = load<u32>(held, ENTRY_STATUS);
+    return true;
+  }
+  if (!keyOwnTuple(slot, zone)) return false;
+  putKey(SUBJECT, 0);
+  const found = find(now);
+  subjectStatus = found === 0 ? 0 : load<u32>(found, ENTRY_STATUS);
+  return true;
+}
+
+function copyKey(from: usize, to: usize): void {
+  store<u64>(to, load<u64>(from, ENTRY_LOW), ENTRY_LOW);
+  store<u64>(to, load<u64>(from, ENTRY_HIGH), ENTRY_HIGH);
+  store<u32>(to, load<u32>(from, ENTRY_HASH), ENTRY_HASH);
+  store<u8>(to, load<u8>(from, ENTRY_SWAPPED), ENTRY_SWAPPED);
+  memory.copy(to + ENTRY_UPPER, from + ENTRY_UPPER, UPPER_SIZE);
+}
+
+function isSubject(node: usize): bool {
+  return (
+    load<u64>(node, ENTRY_LOW) === load<u64>(SUBJECT, ENTRY_LOW) &&
+    load<u64>(node, ENTRY_HIGH) === load<u64>(SUBJECT, ENTRY_HIGH) &&
+    load<u8>(node, ENTRY_SWAPPED) === load<u8>(SUBJECT, ENTRY_SWAPPED) &&
+    memory.compare(node + ENTRY_UPPER, SUBJECT + ENTRY_UPPER, UPPER_SIZE) === 0
+  );
+}
+
+/** A list for the key in hand. */
+function begin(now: i64): u32 {
+  const head = hasPlace() ? record() : 0;
+  if (head === 0) return 0;
+  putKey(head, 0);
+  store<u32>(head, STATUS_HEAD, ENTRY_STATUS);
+  store<i64>(head, now, HEAD_LOOKED);
+  insertRecord(head);
+  return append(head) ? 1 : 0;
+}
+
+/** Connections have reserved memory, what is counted has what is there. */
+function record(): usize {
+  const room = allocateRecord();
+  return room !== 0 ? room : carve(ENTRY_SIZE);
+}
+
+function append(head: usize): bool {
+  const node = record();
+  if (node === 0) return false;
+  copyKey(SUBJECT, node);
+  const last: usize = load<u32>(head, HEAD_LAST);
+  if (last !== 0) store<u32>(last, node as u32, NODE_NEXT);
+  else store<u32>(head, node as u32, HEAD_FIRST);
+  store<u32>(head, node as u32, HEAD_LAST);
+  store<u32>(head, load<u32>(head, HEAD_COUNT) + 1, HEAD_COUNT);
+  return true;
+}
+
+function looked(head: usize, now: i64): void {
+  store<i64>(head, now, HEAD_LOOKED);
+  store<u32>(head, load<u32>(head, HEAD_COUNT), HEAD_LEFT);
+}
+
+/** Looks for the subject, and takes away on the way what is no more, and what is over. */
+function isAmong(head: usize, now: i64): bool {
+  let before: usize = 0;
+  let node: usize = load<u32>(head, HEAD_FIRST);
+  for (let collected: u32 = 0; node !== 0 && collected <= COLLECTED_AT_ONCE; ) {
+    const next: usize = load<u32>(node, NODE_NEXT);
+    const found = connectionOf(node, now);
+    if (found !== 0 && isSubject(node)) return true;
+    if (found === 0 || isOver(found)) {
+      drop(head, before, node, next);
+      collected++;
+    } else before = node;
+    node = next;
+  }
+  return false;
+}
+
+/** Takes away what is no more, and what is over. */
+function collect(head: usize, now: i64): void {
+  let before: usize = 0;
+  let collected: u32 = 0;
+  let node: usize = load<u32>(head, HEAD_FIRST);
+  while (node !== 0) {
+    const next: usize = load<u32>(node, NODE_NEXT);
+    const found = connectionOf(node, now);
+    if (found === 0 || isOver(found)) {
+      drop(head, before, node, next);
+      collected++;
+    } else if (collected > COLLECTED_AT_ONCE) {
+      break;
+    } else before = node;
+    node = next;
+  }
+  looked(head, now);
+}
+
+function connectionOf(node: usize, now: i64): usize {
+  keyRecord(node);
+  // The packet's own connection may have no time at all: nobody gives its entry back now.
+  if (held !== 0 && load<i64>(held, ENTRY_TIMEOUT) <= now && isSubject(node)) return 0;
+  return find(now);
+}
+
+function isOver(entry: usize): bool {
+  if (entryProtocol(entry) !== PROTOCOL_TCP) return false;
+  const state: u32 = load<u8>(entry, ENTRY_TCP_STATE);
+  return state === TCP_TIME_WAIT || state === TCP_CLOSE;
+}
+
+function drop(head: usize, before: usize, node: usize, next: usize): void {
+  if (before !== 0) store<u32>(before, next as u32, NODE_NEXT);
+  else store<u32>(head, next as u32, HEAD_FIRST);
+  if (next === 0) store<u32>(head, before as u32, HEAD_LAST);
+  store<u32>(head, load<u32>(head, HEAD_COUNT) - 1, HEAD_COUNT);
+  releaseRecord(node);
+}

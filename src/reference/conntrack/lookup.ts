@@ -1,0 +1,40 @@
+/** What matches ask conntrack about other connections than the packet's own (get_ct_or_tuple_from_skb of nf_conncount.c). */
+import type { Connections, PacketView } from '../../packet/view.ts';
+import type { Packet } from '../packet.ts';
+import { type Conntrack, protocolOf } from './conntrack.ts';
+import { CLOSE, TIME_WAIT } from './tcp-state.ts';
+import { tupleOf } from './tuple.ts';
+
+/** `conntrack` as matches may ask it. Packets are the reference's. */
+export function connectionsOf({ table }: Conntrack): Connections {
+  const find: Connections['find'] = (view, zone, tuple) => {
+    const { family, now } = view as Packet;
+    const found = table.find(family, zone, tuple, now)?.connection;
+    if (found === undefined) return undefined;
+    const state = found.tcp?.state;
+    return { zone: found.zone, status: found.status, over: state === TIME_WAIT || state === CLOSE };
+  };
+  return {
+    find,
+    zoneOf,
+    subject(view) {
+      const packet = view as Packet;
+      if (packet.tracking.kind === 'entry') {
+        const { original, zone, status } = packet.tracking.connection;
+        return { tuple: original, zone, status };
+      }
+      const protocol = protocolOf(packet);
+      const tuple = typeof protocol === 'object' ? null : tupleOf(packet.source, packet.destination, protocol, packet.upper);
+      if (tuple === null) return undefined;
+      const zone = zoneOf(packet);
+      return { tuple, zone, status: find(packet, zone, tuple)?.status ?? null };
+    },
+  };
+}
+
+/** A template that takes the mark for the zone has none itself. */
+function zoneOf(view: PacketView): number {
+  const { tracking } = view as Packet;
+  if (tracking.kind === 'entry') return tracking.connection.zone;
+  return tracking.kind === 'template' && tracking.zone !== 'mark' ? tracking.zone : 0;
+}
