@@ -1,8 +1,9 @@
 /** Connections that helpers foresee (net/netfilter/nf_conntrack_expect.c). One whose time is over, or whose master's, is as good as none. */
 import { TRACKING_EXPECTATIONS } from '../../src/abi/conntrack';
 import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_SOURCE, STATUS_CONFIRMED } from '../../src/abi/fields';
+import { entryProtocol } from './accessors';
 import { ENTRY_STATUS, ENTRY_TIMEOUT } from './entry';
-import { dropRecord, ensureRecord, mayRemember, RECORD_EXPECTATION, RECORD_EXPECTING, recordOf } from './help';
+import { dropRecord, ensureRecord, entryHelper, mayRemember, RECORD_EXPECTATION, RECORD_EXPECTING, recordOf } from './help';
 import { BLOCK_SIZE, giveBlock, helpBucket, takeBlock } from './help-region';
 import { hz, parameter } from './parameters';
 import { zone } from './template';
@@ -27,6 +28,12 @@ export const EXPECT_DESTINATION: usize = 72;
 export const EXPECT_FOLLOWS: usize = 88;
 /** It is not used up. */
 export const EXPECT_PERMANENT: u32 = 1;
+/** Nothing fulfils it yet. */
+export const EXPECT_INACTIVE: u32 = 2;
+/** The connection is assigned to the helper that foresaw it. */
+export const EXPECT_ASSIGNS: u32 = 4;
+/** Its class: of a master there may be so many of each. */
+const EXPECT_KIND_SHIFT: u32 = 8;
 /** It is translated like its master. */
 export const FOLLOWS: u32 = 1;
 export const FOLLOWS_PORT_SHIFT: u32 = 16;
@@ -35,6 +42,8 @@ export const FOLLOWS_PORT_SHIFT: u32 = 16;
 export const EXPECTED: u32 = 0;
 export const BUSY: u32 = 1;
 export const TOO_MANY: u32 = 2;
+/** The same is, by another connection or as another class. */
+export const ALREADY: u32 = 3;
 
 /** What is looked for, or is to be expected: as an expectation, from EXPECT_FLAGS on. */
 export const FORESEEN: usize = memory.data(BLOCK_SIZE as i32, 16);
@@ -44,6 +53,18 @@ let count: u32 = 0;
 /** EXPECT_FOLLOWS of the expectation fulfilled last, and its master; 0 when there is nothing to follow. */
 export let followed: u32 = 0;
 export let followedMaster: usize = 0;
+
+/** The connection that fulfils the last one is assigned to its master's helper. */
+export let fulfilledAssigns: bool = false;
+
+/** The part of EXPECT_FLAGS that is a class. */
+export function kindFlag(kind: u32): u32 {
+  return kind << EXPECT_KIND_SHIFT;
+}
+
+function kindIn(one: usize): u32 {
+  return load<u32>(one, EXPECT_FLAGS) >>> EXPECT_KIND_SHIFT;
+}
 
 /** Nobody follows any more. */
 export function followedUp(): void {
@@ -84,12 +105,13 @@ export function fulfil(slot: usize, protocol: u32, sport: u32, dport: u32, now: 
     const next = load<u32>(one, EXPECT_NEXT) as usize;
     if (isOver(one, now)) {
       unlink(one);
-    } else if (sameDestination(one) && sourceFits(one, one)) {
+    } else if ((load<u32>(one, EXPECT_FLAGS) & EXPECT_INACTIVE) === 0 && sameDestination(one) && sourceFits(one, one)) {
       const master = load<u32>(one, EXPECT_MASTER) as usize;
       // Nobody can answer what has not left yet.
       if ((load<u32>(master, ENTRY_STATUS) & STATUS_CONFIRMED) === 0) return 0;
       followed = load<u32>(one, EXPECT_FOLLOWS);
       followedMaster = master;
+      fulfilledAssigns = (load<u32>(one, EXPECT_FLAGS) & EXPECT_ASSIGNS) !== 0;
       if ((load<u32>(one, EXPECT_FLAGS) & EXPECT_PERMANENT) === 0) unlink(one);
       return master;
     }
@@ -130,7 +152,7 @@ function isSame(one: usize): bool {
 
 /** What stands in FORESEEN is expected, `seconds` long, of `most` of the master. False: it cannot be. */
 export function expect(master: usize, most: u32, seconds: u32, now: i64): bool {
-  return tryExpect(master, most, seconds, now) === EXPECTED;
+  return tryExpect(master, most, seconds, now, false) === EXPECTED;
 }
 
 /** The newest of a master is not expected after all. */
@@ -138,8 +160,54 @@ export function unexpect(master: usize): void {
   unlink(load<u32>(recordOf(master), RECORD_EXPECTATION) as usize);
 }
 
-/** As `expect`; EXPECTED, BUSY, TOO_MANY. */
-export function tryExpect(master: usize, most: u32, seconds: u32, now: i64): u32 {
+/** What a connection made expected that is as media are, or is not, is not expected any more; of the latter the newest only. */
+export function forgetKinds(master: usize, media: bool): void {
+  const record = recordOf(master);
+  let one = record === 0 ? 0 : (load<u32>(record, RECORD_EXPECTATION) as usize);
+  while (one !== 0) {
+    const older = load<u32>(one, EXPECT_OLDER) as usize;
+    if ((kindIn(one) !== 0) === media) {
+      unlink(one);
+      if (!media) return;
+    }
+    one = older;
+  }
+}
+
+/** What a connection expects of class 0 to an address (four words) and port lives until `timeout`, and counts from now on. False: there is none. */
+export function renew(master: usize, protocol: u32, address: usize, port: u32, timeout: i64): bool {
+  const record = recordOf(master);
+  let one = record === 0 ? 0 : (load<u32>(record, RECORD_EXPECTATION) as usize);
+  for (; one !== 0; one = load<u32>(one, EXPECT_OLDER) as usize) {
+    if (kindIn(one) !== 0 || ((load<u32>(one, EXPECT_KIND) >>> 8) & 255) !== protocol) continue;
+    if (load<u32>(one, EXPECT_DPORT) !== port || memory.compare(one + EXPECT_DESTINATION, address, 16) !== 0) continue;
+    store<i64>(one, timeout, EXPECT_TIMEOUT);
+    store<u32>(one, load<u32>(one, EXPECT_FLAGS) & ~EXPECT_INACTIVE, EXPECT_FLAGS);
+    return true;
+  }
+  return false;
+}
+
+/** Another connection with the same helper expects what stands in FORESEEN, as that class. */
+export function expectedByOther(master: usize, kind: u32, now: i64): bool {
+  let one = load<u32>(helpBucket(hashOf(FORESEEN), true)) as usize;
+  while (one !== 0) {
+    const next = load<u32>(one, EXPECT_NEXT) as usize;
+    if (isOver(one, now)) {
+      unlink(one);
+    } else if (sameDestination(one) && sourceFits(one, one)) {
+      const other = load<u32>(one, EXPECT_MASTER) as usize;
+      if (other === master || kindIn(one) !== kind) return false;
+      return entryHelper(other) === entryHelper(master) && entryProtocol(other) === entryProtocol(master);
+    }
+    one = next;
+  }
+  return false;
+}
+
+/** As `expect`; EXPECTED, BUSY, TOO_MANY, ALREADY. `anyMaster`: the same that another connection expects is as good. */
+export function tryExpect(master: usize, most: u32, seconds: u32, now: i64, anyMaster: bool): u32 {
+  const kind = kindIn(FORESEEN);
   const bucket = helpBucket(hashOf(FORESEEN), true);
   let one = load<u32>(bucket) as usize;
   while (one !== 0) {
@@ -147,7 +215,9 @@ export function tryExpect(master: usize, most: u32, seconds: u32, now: i64): u32
     if (isOver(one, now)) {
       unlink(one);
     } else if (sameDestination(one)) {
-      if ((load<u32>(one, EXPECT_MASTER) as usize) === master && isSame(one)) {
+      const own = (load<u32>(one, EXPECT_MASTER) as usize) === master;
+      if ((own || anyMaster) && isSame(one)) {
+        if (!own || kindIn(one) !== kind) return ALREADY;
         unlink(one);
         break;
       }
@@ -156,7 +226,7 @@ export function tryExpect(master: usize, most: u32, seconds: u32, now: i64): u32
     one = next;
   }
   const record = ensureRecord(master);
-  if (load<u32>(record, RECORD_EXPECTING) >= most) evict(record, most, now);
+  if (countKind(record, kind) >= most) evict(record, kind, most, now);
   if (count >= expectationLimit()) return TOO_MANY;
   const fresh = takeBlock();
   memory.copy(fresh, FORESEEN, BLOCK_SIZE);
@@ -171,17 +241,27 @@ export function tryExpect(master: usize, most: u32, seconds: u32, now: i64): u32
   return EXPECTED;
 }
 
-/** Room for one more of a master: what is over goes, else the oldest. */
-function evict(record: usize, most: u32, now: i64): void {
+function countKind(record: usize, kind: u32): u32 {
+  let found: u32 = 0;
+  for (let one = load<u32>(record, RECORD_EXPECTATION) as usize; one !== 0; one = load<u32>(one, EXPECT_OLDER) as usize) {
+    if (kindIn(one) === kind) found++;
+  }
+  return found;
+}
+
+/** Room for one more of a master's class: what is over goes, else the oldest. */
+function evict(record: usize, kind: u32, most: u32, now: i64): void {
   let oldest: usize = 0;
   let one = load<u32>(record, RECORD_EXPECTATION) as usize;
   while (one !== 0) {
     const older = load<u32>(one, EXPECT_OLDER) as usize;
-    if (load<i64>(one, EXPECT_TIMEOUT) <= now) unlink(one);
-    else oldest = one;
+    if (kindIn(one) === kind) {
+      if (load<i64>(one, EXPECT_TIMEOUT) <= now) unlink(one);
+      else oldest = one;
+    }
     one = older;
   }
-  if (oldest !== 0 && load<u32>(record, RECORD_EXPECTING) >= most) unlink(oldest);
+  if (oldest !== 0 && countKind(record, kind) >= most) unlink(oldest);
 }
 
 /** Out of its bucket and its master's list. */

@@ -4,7 +4,7 @@ import { FIELD_DPORT, FIELD_L4_LENGTH, FIELD_SPORT, STATUS_EXPECTED } from '../.
 import { HELPER_NONE } from '../../src/abi/helpers';
 import { PACKET_JIFFIES } from '../../src/abi/packet';
 import { ENTRY_MARK, STATUS_MASTER_SHIFT } from './entry';
-import { expectationCount, expectationsInit, fulfil } from './expectations';
+import { expectationCount, expectationsInit, fulfil, fulfilledAssigns } from './expectations';
 import { limited } from './extension';
 import { assignHelper, entryHelper } from './help';
 import { helpRegionInit } from './help-region';
@@ -32,7 +32,7 @@ export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, no
   if (master !== 0) {
     addStatus(entry, STATUS_EXPECTED | (entryHelper(master) << STATUS_MASTER_SHIFT));
     store<u32>(entry, load<u32>(master, ENTRY_MARK), ENTRY_MARK);
-    if (flag(TRACKING_FLAG_HELPED)) assignHelper(entry, entryHelper(master));
+    if (fulfilledAssigns || flag(TRACKING_FLAG_HELPED)) assignHelper(entry, entryHelper(master));
   } else if (helper !== HELPER_NONE) {
     assignHelper(entry, helper);
   }

@@ -8,3 +8,4 @@ export const HELPER_AMANDA = 5;
 export const HELPER_NETBIOS_NS = 6;
 export const HELPER_SNMP = 7;
 export const HELPER_PPTP = 8;
+export const HELPER_SIP = 9;

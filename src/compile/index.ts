@@ -11,6 +11,7 @@ import {
   SPECIAL_REVERSE_PATH,
 } from '../abi/special.ts';
 import type { Annotations } from '../model/annotations.ts';
+import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import type { LogRequest } from '../model/log.ts';
 import type { Action, Test } from '../model/predicate.ts';
@@ -100,7 +101,7 @@ function compileTables(
     effort: options.effort ?? 1,
     tracesDrops: profile.backend === 'nft',
   });
-  const { notes } = walks;
+  const notes = [...walks.notes, ...rulesets.flatMap((rules) => helperNote(rules) ?? [])];
   const { final, visible } = walks.segments.order();
   const bytes = assembleImage({
     code: walks.code.finish(final),

@@ -1,5 +1,6 @@
 /** The connection tracking helpers there are in the kernel: names, and what `CT --helper` may assign them to (confirmed on 6.18). */
-import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_TFTP } from '../abi/helpers.ts';
+import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_SIP, HELPER_TFTP } from '../abi/helpers.ts';
+import { translates } from './nat.ts';
 import type { Family, RuleSet } from './ruleset.ts';
 
 const TCP = 6;
@@ -23,7 +24,7 @@ export const HELPERS: readonly KnownHelper[] = [
   { name: 'netbios-ns', protocols: [UDP], families: [4] },
   { name: 'snmp', protocols: [UDP], families: [4] },
   { name: 'pptp', protocols: [TCP], families: [4] },
-  { name: 'sip', protocols: [TCP, UDP], families: [4, 6] },
+  { name: 'sip', protocols: [TCP, UDP], families: [4, 6], number: HELPER_SIP },
   { name: 'Q.931', protocols: [TCP], families: [4, 6] },
   { name: 'RAS', protocols: [UDP], families: [4, 6] },
   { name: 'H.245', protocols: [UDP], families: [4, 6] },
@@ -50,4 +51,15 @@ export function assignedHelpers({ tables }: RuleSet): string[] {
       : [],
   );
   return [...new Set(names)];
+}
+
+/** Those whose messages nothing rewrites yet in translated connections. */
+const NOT_REWRITTEN: readonly string[] = ['sip'];
+
+/** What is to be said of rules that give such a helper to connections and translate addresses; undefined for all others. */
+export function helperNote(ruleset: RuleSet): string | undefined {
+  const names = assignedHelpers(ruleset).filter((name) => NOT_REWRITTEN.includes(name));
+  if (names.length === 0 || !translates(ruleset)) return undefined;
+  const told = names.join(', ');
+  return `IPv${ruleset.family}: what the helper ${told} reads in connections whose addresses are translated is not rewritten, nor what it expects translated; a kernel with nf_nat_${told} does`;
 }

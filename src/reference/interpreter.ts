@@ -10,6 +10,7 @@ import {
   UNSEEN_OTHERHOST,
   UNSEEN_OUTGOING_COPY,
 } from '../abi/reasons.ts';
+import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import type { HookName, Verdict } from '../model/outcome.ts';
 import { jiffiesAt, type Profile } from '../model/profile.ts';
@@ -110,6 +111,8 @@ export class Interpreter {
     const { host, profile } = job;
     const nat = new Nat({ table: this.conntrack.table, host, routes: this.#routes, profile, notes: this.notes });
     for (const rules of Object.values(job.rules)) {
+      const note = helperNote(rules);
+      if (note !== undefined) this.notes.add(note);
       const { family } = rules;
       const tables = prepareTables(rules);
       loadRules(rules, { profile: job.profile, shared: this.#plain.shared, family });

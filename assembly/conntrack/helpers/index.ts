@@ -1,6 +1,14 @@
 /** The helpers by number (nf_confirm in net/netfilter/nf_conntrack_proto.c). */
 import { CT_RELATED, FIELD_CT_DIRECTION, FIELD_CT_STATE, FIELD_LENGTH, FIELD_OUT_INTERFACE } from '../../../src/abi/fields';
-import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_NONE, HELPER_SANE, HELPER_TFTP } from '../../../src/abi/helpers';
+import {
+  HELPER_AMANDA,
+  HELPER_FTP,
+  HELPER_IRC,
+  HELPER_NONE,
+  HELPER_SANE,
+  HELPER_SIP,
+  HELPER_TFTP,
+} from '../../../src/abi/helpers';
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_WAY, WAY_LOOPBACK } from '../../../src/abi/packet';
 import { seeAsConntrack, seeAsRules } from '../../packet/extension-headers.ts';
 import { sumUp } from '../../packet/replace.ts';
@@ -11,6 +19,7 @@ import { amandaHelp } from './amanda';
 import { ftpHelp } from './ftp';
 import { ircHelp } from './irc';
 import { saneHelp } from './sane';
+import { sipHelp } from './sip';
 import { tftpHelp } from './tftp';
 
 /** A packet is about to be confirmed: its connection's helper looks at it, then its numbers follow what helpers made of earlier ones. False: it is dropped. */
@@ -55,6 +64,8 @@ function ask(helper: u32, slot: usize, entry: usize): bool {
       return ircHelp(slot, entry);
     case HELPER_SANE:
       return saneHelp(slot, entry);
+    case HELPER_SIP:
+      return sipHelp(slot, entry);
     case HELPER_AMANDA:
       return amandaHelp(slot, entry);
     default:

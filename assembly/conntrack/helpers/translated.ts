@@ -51,14 +51,14 @@ export function expectTold(
   const wanted = load<u32>(FORESEEN, EXPECT_DPORT);
   const range = LAST_PORT - wanted;
   foreseeFollowing(direction, wanted);
-  let answer = tryExpect(entry, most, seconds, now);
+  let answer = tryExpect(entry, most, seconds, now, false);
   let port = wanted;
   // The kernel draws the others.
   for (let tried: u32 = 0; answer !== EXPECTED; tried++) {
     if (answer === TOO_MANY || tried >= min(range, TRIES)) return false;
     port = wanted + (((range >>> 1) + tried) % range);
     store<u32>(FORESEEN, port, EXPECT_DPORT);
-    answer = tryExpect(entry, most, seconds, now);
+    answer = tryExpect(entry, most, seconds, now, false);
   }
   if (port !== wanted) tally(CONTROL_NAT_DRAWN, 0);
   tell(kind, entry, direction, port);

@@ -121,6 +121,7 @@ export class Conntrack {
       connection.master = expectation.master;
       connection.follows = expectation.follows;
       connection.mark = expectation.master.mark;
+      if (expectation.assigns) connection.help = sameHelp(expectation.master);
       // 6.1.176 takes the helper that expects for one that the expected is to have.
       if (this.#profile.kernel === '6.1') connection.help = sameHelp(expectation.master);
     }

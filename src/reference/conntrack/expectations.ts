@@ -1,7 +1,7 @@
 /** Connections that helpers foresee (net/netfilter/nf_conntrack_expect.c of 6.18). Expiry is looked at when one is met, as for connections. */
 import type { Family, Words } from '../../model/ruleset.ts';
 import type { Connection, Direction } from './connection.ts';
-import type { Help } from './helpers/helper.ts';
+import type { Help, Policy } from './helpers/helper.ts';
 import type { Tuple } from './tuple.ts';
 
 /** What a first packet must look like to be expected. */
@@ -14,6 +14,12 @@ export interface Expectation {
   master: Connection;
   /** Not used up by the connection it was for. */
   permanent: boolean;
+  /** Its class: how many there may be of a master, and for how long, is said for each. */
+  kind: number;
+  /** Nothing fulfils it yet. */
+  inactive: boolean;
+  /** The connection is assigned to the helper that foresaw it. */
+  assigns: boolean;
   /** The connection is translated as its master is (nf_nat_follow_master). */
   follows: Follows | null;
   /** The jiffy at which it is over. */
@@ -27,10 +33,14 @@ export interface Follows {
 }
 
 /** What a helper says of one; the rest follows from its policy. */
-export type Foreseen = Pick<Expectation, 'tuple' | 'mask'> & { permanent?: boolean; follows?: Follows };
+export type Foreseen = Pick<Expectation, 'tuple' | 'mask'> &
+  Partial<Pick<Expectation, 'permanent' | 'kind' | 'inactive' | 'assigns' | 'follows'>> & {
+    /** The same that another connection made expected is as good. */
+    anyMaster?: boolean;
+  };
 
-/** `busy`: nobody could tell it from one that is expected already. `full`: there are too many. */
-export type Expected = 'expected' | 'busy' | 'full';
+/** `already`: the same is, by another connection or as another class. `busy`: nobody could tell it from one that is expected already. `full`: there are too many. */
+export type Expected = 'expected' | 'already' | 'busy' | 'full';
 
 export class ExpectationTable {
   /** By what is never masked, the zone of the master among it; the newest first. */
@@ -45,29 +55,47 @@ export class ExpectationTable {
 
   /** The expectation that a new connection's tuple fulfils; it is used up by that, unless it is permanent. One whose master is not confirmed yet hides those behind it. */
   fulfil(family: Family, zone: number, tuple: Tuple, now: number): Expectation | undefined {
-    const found = this.#living(family, zone, tuple, now).find((one) => fits(tuple, one));
+    const found = this.#living(family, zone, tuple, now).find((one) => !one.inactive && fits(tuple, one));
     if (found === undefined || !found.master.confirmed) return undefined;
     if (!found.permanent) this.remove(found);
     return found;
   }
 
+  /** The first that the tuple would fulfil, were it active (__nf_ct_expect_find). */
+  find(family: Family, zone: number, tuple: Tuple, now: number): Expectation | undefined {
+    return this.#living(family, zone, tuple, now).find((one) => fits(tuple, one));
+  }
+
   /** nf_ct_expect_related. */
   expect(master: Connection, help: Help, foreseen: Foreseen, now: number, hz: number): Expected {
-    const { tuple, mask, permanent = false, follows = null } = foreseen;
+    const { tuple, mask, permanent = false, inactive = false, assigns = false, kind = 0, follows = null } = foreseen;
     const { family, zone } = master;
-    const { most, seconds } = help.helper.policy;
-    const fresh: Expectation = { family, tuple, mask, master, permanent, follows, timeout: now + seconds * hz };
+    const { most, seconds } = policyOf(help, kind);
+    const fresh: Expectation = {
+      family,
+      tuple,
+      mask,
+      master,
+      permanent,
+      inactive,
+      assigns,
+      kind,
+      follows,
+      timeout: now + seconds * hz,
+    };
     for (const one of this.#living(family, zone, tuple, now)) {
-      if (one.master === master && same(one, fresh)) {
+      if ((foreseen.anyMaster || one.master === master) && same(one, fresh)) {
+        if (one.master !== master || one.kind !== kind) return 'already';
         this.remove(one);
         break;
       }
       if (clash(one, fresh)) return 'busy';
     }
-    if (help.expectations.length >= most) {
-      for (const one of help.expectations.filter(({ timeout }) => timeout - now <= 0)) this.remove(one);
-      const oldest = help.expectations.at(-1);
-      if (help.expectations.length >= most && oldest !== undefined) this.remove(oldest);
+    const alike = (): Expectation[] => help.expectations.filter((one) => one.kind === kind);
+    if (alike().length >= most) {
+      for (const one of alike()) if (one.timeout - now <= 0) this.remove(one);
+      const oldest = alike().at(-1);
+      if (alike().length >= most && oldest !== undefined) this.remove(oldest);
     }
     if (this.#count >= this.#most) return 'full';
     const key = keyOf(family, zone, tuple);
@@ -104,6 +132,8 @@ export class ExpectationTable {
     return gone.length === 0 ? all : all.filter((one) => isLiving(one, now));
   }
 }
+
+const policyOf = ({ helper: { policy } }: Help, kind: number): Policy => ('most' in policy ? policy : policy[kind]!);
 
 /** A master whose time is over took its expectations along. */
 function isLiving({ timeout, master }: Expectation, now: number): boolean {

@@ -10,12 +10,18 @@ import type { Tuple } from '../tuple.ts';
 export interface Helper<Memory = unknown> {
   /** The kernel's name. */
   name: string;
-  /** How many connections it may expect for one master, and for how long. */
-  policy: { most: number; seconds: number };
+  /** Of what it expects; where there are classes, of each. */
+  policy: Policy | readonly Policy[];
   /** What it remembers of a new connection. */
   remember(): Memory;
   /** A packet of the connection, where it would be confirmed. `drop`: the packet is dropped there. */
   help(seen: Seen<Memory>): 'accept' | 'drop';
+}
+
+/** How many connections may be expected for one master, and for how long. */
+export interface Policy {
+  most: number;
+  seconds: number;
 }
 
 /** A helper's part of a connection. */
@@ -35,6 +41,13 @@ export interface Seen<Memory = unknown> {
   /** The connection's addresses are translated. */
   translated: boolean;
   expect(foreseen: Foreseen): Expected;
+  /** What the connection made expected, the newest first; over or not. */
+  expectations(): readonly Expectation[];
+  forget(expectation: Expectation): void;
+  /** What is expected already for a tuple, by whomever. */
+  expectedAlready(tuple: Tuple): Expectation | undefined;
+  /** Another connection with the same helper expects it. */
+  isOfOther(expectation: Expectation): boolean;
   /** What was expected just now is not. */
   unexpect(): void;
   /** The kernel draws lots for a port. */

@@ -1,6 +1,6 @@
 /** The helpers by number, and what every packet of a connection with one goes through (nf_confirm in net/netfilter/nf_conntrack_proto.c). */
 import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../../abi/fields.ts';
-import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_TFTP } from '../../../abi/helpers.ts';
+import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_SIP, HELPER_TFTP } from '../../../abi/helpers.ts';
 import { NAT_NOTES } from '../../../model/nat.ts';
 import { sumUp } from '../../nat/replace.ts';
 import type { Packet } from '../../packet.ts';
@@ -13,6 +13,7 @@ import { ftp } from './ftp.ts';
 import type { Help, Helper, Seen } from './helper.ts';
 import { irc } from './irc.ts';
 import { sane } from './sane.ts';
+import { sip } from './sip.ts';
 import { tftp } from './tftp.ts';
 
 const HELPERS: ReadonlyMap<number, Helper<never>> = new Map([
@@ -21,6 +22,7 @@ const HELPERS: ReadonlyMap<number, Helper<never>> = new Map([
   [HELPER_IRC, irc as Helper<never>],
   [HELPER_SANE, sane as Helper<never>],
   [HELPER_AMANDA, amanda as Helper<never>],
+  [HELPER_SIP, sip as Helper<never>],
 ]);
 
 /** The help of a new connection; null for HELPER_NONE. */
@@ -64,11 +66,19 @@ function help(packet: Packet, own: Help, expectations: ExpectationTable, notes: 
     memory: own.memory,
     translated: connection.has(STATUS_SRC_NAT | STATUS_DST_NAT),
     expect: (foreseen) => expectations.expect(connection, own, foreseen, packet.now, packet.hz),
+    expectations: () => own.expectations,
+    forget: (one) => expectations.remove(one),
+    expectedAlready: (tuple) => expectations.find(connection.family, connection.zone, tuple, packet.now),
+    isOfOther: ({ master }) =>
+      master !== connection && master.help?.helper === own.helper && master.original.protocol === connection.original.protocol,
     unexpect: () => {
       const [newest] = own.expectations;
       if (newest !== undefined) expectations.remove(newest);
     },
     noteDrawn: () => notes.add(NAT_NOTES.drawn),
   };
-  return own.helper.help(seen) === 'accept';
+  if (own.helper.help(seen) === 'accept') return true;
+  // A connection that does not come to be expects nothing.
+  if (!connection.confirmed) expectations.forget(connection);
+  return false;
 }

@@ -1,0 +1,287 @@
+/** SIP (nf_conntrack_sip.c; its parameters as they are): what registrations and calls announce. */
+import {
+  CT_ESTABLISHED,
+  FIELD_CT_DIRECTION,
+  FIELD_CT_STATE,
+  FIELD_FAMILY,
+  FIELD_L4_LENGTH,
+  FIELD_LENGTH,
+  STATUS_EXPECTED,
+} from '../../../src/abi/fields';
+import { PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../../src/abi/packet';
+import { entryAddress, entryProtocol } from '../accessors';
+import { ENTRY_STATUS, PROTOCOL_TCP, PROTOCOL_UDP } from '../entry';
+import {
+  EXPECT_ASSIGNS,
+  EXPECT_DESTINATION,
+  EXPECT_FLAGS,
+  EXPECT_INACTIVE,
+  EXPECT_PERMANENT,
+  EXPECTED,
+  FORESEEN,
+  forgetKinds,
+  kindFlag,
+  renew,
+  tryExpect,
+} from '../expectations';
+import { ensureRecord, RECORD_MEMORY } from '../help';
+import { hz } from '../parameters';
+import { setLife } from '../timeout';
+import { dataAt, dataEnd, foresee, foreseeSource, hasTcpData } from './foresee';
+import { expectMedia } from './sip-media';
+import {
+  ABSENT,
+  ADDRESS,
+  BAD,
+  byteOf,
+  FOUND,
+  findHeader,
+  findNextContact,
+  findParameter,
+  HEADER_CONTACT,
+  HEADER_CSEQ,
+  HEADER_EXPIRES,
+  HEADER_LENGTH,
+  isLetter,
+  isWord,
+  limit,
+  numberRead,
+  parameterEnd,
+  portRead,
+  readAddress,
+  readEnd,
+  readNumber,
+  readPort,
+  takeMessage,
+  valueAt,
+  valueLength,
+} from './sip-text';
+
+const LIFETIME: u32 = 3600;
+const SHORTEST: u32 = 11;
+const SECONDS: u32 = 180;
+const UDP_HEADER_SIZE: u32 = 8;
+/** Of a connection: CSeq of the registration, of the call. */
+const REGISTERED: usize = RECORD_MEMORY;
+const INVITED: usize = RECORD_MEMORY + 4;
+
+/** `sip/2.0 `, `expires=`, `transport=`, `tcp`, `udp`. */
+const ANSWER: usize = memory.data<u8>([115, 105, 112, 47, 50, 46, 48, 32]);
+const ANSWER_SIZE: u32 = 8;
+const EXPIRES: usize = memory.data<u8>([101, 120, 112, 105, 114, 101, 115, 61]);
+const TRANSPORT: usize = memory.data<u8>([116, 114, 97, 110, 115, 112, 111, 114, 116, 61]);
+const TCP: usize = memory.data<u8>([116, 99, 112]);
+const UDP: usize = memory.data<u8>([117, 100, 112]);
+
+/** Methods in the order in which they are tried: eight bytes of word each, and its length. */
+const INVITE: u32 = 0;
+const ACK: u32 = 2;
+const BYE: u32 = 4;
+const REGISTER: u32 = 5;
+const METHODS: u32 = 6;
+const WORDS: usize = memory.data<u8>([
+  105, 110, 118, 105, 116, 101, 0, 0, 117, 112, 100, 97, 116, 101, 0, 0, 97, 99, 107, 0, 0, 0, 0, 0, 112, 114, 97, 99, 107, 0, 0,
+  0, 98, 121, 101, 0, 0, 0, 0, 0, 114, 101, 103, 105, 115, 116, 101, 114,
+]);
+const LENGTHS: usize = memory.data<u8>([6, 6, 3, 5, 3, 8]);
+
+let slot: usize = 0;
+let entry: usize = 0;
+let now: i64 = 0;
+/** CSeq of the message in hand. */
+let sequence: u32 = 0;
+
+/** False: the packet is dropped. */
+export function sipHelp(packet: usize, connection: usize): bool {
+  slot = packet;
+  entry = connection;
+  now = load<i64>(slot, PACKET_JIFFIES);
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  if (entryProtocol(entry) === PROTOCOL_TCP) {
+    if (load<u32>(slot, FIELD_CT_STATE * 4) !== CT_ESTABLISHED || !hasTcpData(slot)) return true;
+    setLife(entry, LIFETIME * hz(), now);
+    return readStream(six);
+  }
+  const offset = load<u32>(slot, PACKET_L4_OFFSET);
+  if (load<u32>(slot, FIELD_LENGTH * 4) <= offset + UDP_HEADER_SIZE) return true;
+  setLife(entry, LIFETIME * hz(), now);
+  const header = (load<u32>(slot, PACKET_IP) + offset) as usize;
+  const end = header + (load<u32>(slot, FIELD_L4_LENGTH * 4) as usize);
+  const from = header + (UDP_HEADER_SIZE as usize);
+  return end < from + (SHORTEST as usize) || readMessage(from, end, six);
+}
+
+/** One message behind the other, as long as they say and are there. */
+function readStream(six: bool): bool {
+  let from = dataAt;
+  const all = dataEnd;
+  if (all < from + (SHORTEST as usize)) return true;
+  while (true) {
+    takeMessage(from, all, six);
+    if (findHeader(HEADER_LENGTH, from) !== FOUND || !readNumber(valueAt, all)) return true;
+    const length = numberRead;
+    if (length > ((all - from) as u32)) return true;
+    let end = readEnd;
+    while (end + 4 <= all && load<u32>(end) !== 0x0a0d0a0d) end++;
+    if (end + 4 > all) return true;
+    end += 4 + (length as usize);
+    if (end > all) return true;
+    if (!readMessage(from, end, six)) return false;
+    from = end;
+  }
+}
+
+function readMessage(from: usize, end: usize, six: bool): bool {
+  takeMessage(from, end, six);
+  return isWord(from, ANSWER, ANSWER_SIZE) ? readAnswer(from) : readRequest(from);
+}
+
+function readSequence(): bool {
+  if (findHeader(HEADER_CSEQ, from0) !== FOUND || !readNumber(valueAt, limit)) return false;
+  sequence = numberRead;
+  return true;
+}
+
+/** Where the message in hand begins. */
+let from0: usize = 0;
+
+function isMethod(method: u32, at: usize): bool {
+  return isWord(at, WORDS + ((method as usize) << 3), load<u8>(LENGTHS + (method as usize)) as u32);
+}
+
+function readRequest(from: usize): bool {
+  from0 = from;
+  for (let method: u32 = 0; method < METHODS; method++) {
+    const behind = from + (load<u8>(LENGTHS + (method as usize)) as usize);
+    if (behind + 2 > limit || !isMethod(method, from)) continue;
+    if (byteOf(behind) !== 32 || !isLetter(byteOf(behind + 1))) continue;
+    if (!readSequence()) return false;
+    return request(method);
+  }
+  return true;
+}
+
+function request(method: u32): bool {
+  if (method === REGISTER) return register();
+  if (method === INVITE || method === BYE) forgetKinds(entry, true);
+  if (method === BYE) return true;
+  if (!expectMedia(slot, entry)) return false;
+  if (method === INVITE) store<u32>(ensureRecord(entry), sequence, INVITED);
+  return true;
+}
+
+function readAnswer(from: usize): bool {
+  from0 = from;
+  if (from + (SHORTEST as usize) > limit) return true;
+  if (!readNumber(from + (ANSWER_SIZE as usize), limit) || numberRead === 0) return false;
+  const code = numberRead;
+  if (!readSequence()) return false;
+  const at = valueAt + (valueLength as usize) + 1;
+  for (let method: u32 = 0; method < METHODS; method++) {
+    if (method === ACK || method === BYE || !isMethod(method, at)) continue;
+    return answer(method, code);
+  }
+  return true;
+}
+
+function answer(method: u32, code: u32): bool {
+  if (method === REGISTER) return registered(code);
+  if (code >= 100 && code <= 299) return expectMedia(slot, entry);
+  if (load<u32>(ensureRecord(entry), INVITED) === sequence) forgetKinds(entry, true);
+  return true;
+}
+
+/** The contact announces where the registrar will call, once it has agreed. */
+function register(): bool {
+  if ((load<u32>(entry, ENTRY_STATUS) & STATUS_EXPECTED) !== 0) return true;
+  const usual = headerLifetime();
+  const found = nextContact(from0, false);
+  if (found === BAD) return false;
+  if (found === ABSENT) return true;
+  const behind = readEnd;
+  const port = portRead;
+  const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
+  if (!isContactOf(direction, true) || !fitsTransport(behind)) return true;
+  if (!readLifetime(behind, usual)) return false;
+  if (lifetime !== 0 && !expectCalls(direction, port)) return false;
+  store<u32>(ensureRecord(entry), sequence, REGISTERED);
+  return true;
+}
+
+function expectCalls(direction: u32, port: u32): bool {
+  foresee(entry, entryProtocol(entry), 1 - direction, port);
+  foreseeSource(entry, 1 - direction);
+  memory.copy(FORESEEN + EXPECT_DESTINATION, ADDRESS, 16);
+  store<u32>(FORESEEN, EXPECT_PERMANENT | EXPECT_INACTIVE | EXPECT_ASSIGNS | kindFlag(0), EXPECT_FLAGS);
+  return tryExpect(entry, 1, SECONDS, now, false) === EXPECTED;
+}
+
+function registered(code: u32): bool {
+  if (load<u32>(ensureRecord(entry), REGISTERED) !== sequence || (code >= 100 && code <= 199)) return true;
+  if (code >= 200 && code <= 299) {
+    const usual = headerLifetime();
+    const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
+    let from = from0;
+    let listed = false;
+    while (true) {
+      const found = nextContact(from, listed);
+      if (found === BAD) return false;
+      if (found === ABSENT) break;
+      listed = true;
+      from = readEnd;
+      const port = portRead;
+      if (!isContactOf(direction, false) || !fitsTransport(from)) continue;
+      if (!readLifetime(from, usual)) return false;
+      if (lifetime === 0) break;
+      if (renew(entry, entryProtocol(entry), ADDRESS, port, now + ((lifetime * hz()) as i32 as i64))) return true;
+    }
+  }
+  forgetKinds(entry, false);
+  return true;
+}
+
+/** A contact whose address and port can be read (in hand then, with readEnd behind them). `listed`: another one of the same header first. BAD: it cannot. */
+function nextContact(from: usize, listed: bool): u32 {
+  let place = from;
+  let inList = listed;
+  while (true) {
+    const found = inList ? findNextContact(place) : findHeader(HEADER_CONTACT, place);
+    if (found === FOUND) break;
+    if (found === BAD) place = valueAt;
+    else if (inList) inList = false;
+    else return ABSENT;
+  }
+  return readAddress(valueAt, true) && readPort(readEnd) ? FOUND : BAD;
+}
+
+function isContactOf(direction: u32, source: bool): bool {
+  for (let word: u32 = 0; word < 4; word++) {
+    if (load<u32>(ADDRESS + ((word as usize) << 2)) !== entryAddress(entry, direction, source, word)) return false;
+  }
+  return true;
+}
+
+/** Of the Expires header; 0 without one. */
+function headerLifetime(): u32 {
+  return findHeader(HEADER_EXPIRES, from0) === FOUND && readNumber(valueAt, limit) ? numberRead : 0;
+}
+
+let lifetime: u32 = 0;
+
+/** Of the contact that ends at `from`, else the usual one. False: what it says is no number. */
+function readLifetime(from: usize, usual: u32): bool {
+  lifetime = usual;
+  const at = findParameter(from, EXPIRES, 8);
+  if (at === 0) return true;
+  if (!readNumber(at, parameterEnd)) return false;
+  lifetime = numberRead;
+  return true;
+}
+
+function fitsTransport(from: usize): bool {
+  const at = findParameter(from, TRANSPORT, 10);
+  if (at === 0) return true;
+  const protocol = entryProtocol(entry);
+  if (isWord(at, TCP, 3)) return protocol === PROTOCOL_TCP;
+  return isWord(at, UDP, 3) && protocol === PROTOCOL_UDP;
+}
