@@ -111,6 +111,7 @@ const COMPANY: Readonly<Record<string, string>> = {
 const ONLY: Readonly<Record<string, TableName>> = { TRACE: 'raw' };
 /** Where targets stand that are legal, or of use, in one table only. */
 const TABLES: Readonly<Record<string, TableName>> = {
+  rpfilter: 'raw',
   MARK: 'mangle',
   CONNMARK: 'mangle',
   CONNSECMARK: 'mangle',
@@ -224,7 +225,8 @@ class RuleWriter {
     const protocol = draw.chance(0.6) ? this.#protocol() : 0;
     const words = [...this.#builtin(chain, protocol)];
     const inverted = words.includes('-p') && words[words.indexOf('-p') - 1] === '!';
-    for (let index = draw.pick([0, 1, 1, 1, 2]); index > 0; index--) words.push(...this.#match(chain, inverted ? 0 : protocol));
+    for (let index = draw.pick([0, 1, 1, 1, 2]); index > 0; index--)
+      words.push(...this.#match(table, chain, inverted ? 0 : protocol));
     words.push(...this.#target(table, chain, callable, inverted ? 0 : protocol));
     return words.map((word) => (word === '!' ? word : quoteWord(word))).join(' ');
   }
@@ -261,10 +263,10 @@ class RuleWriter {
     return `${address}/${this.#draw.pick(lengths)}`;
   }
 
-  #match(chain: string, protocol: number): string[] {
+  #match(table: TableName, chain: string, protocol: number): string[] {
     const usable = extensions.filter(
       (extension): extension is MatchExtension =>
-        this.#usable(extension.name) && extension.kind === 'match' && this.#fits(extension, chain, protocol),
+        this.#usable(extension.name) && extension.kind === 'match' && this.#fits(extension, table, chain, protocol),
     );
     if (usable.length === 0) return [];
     const focused = usable.filter(({ name }) => this.#features.focus.includes(name));
@@ -282,8 +284,9 @@ class RuleWriter {
     return this.#features.extensions.includes(name);
   }
 
-  #fits(match: MatchExtension, chain: string, protocol: number): boolean {
+  #fits(match: MatchExtension, table: TableName, chain: string, protocol: number): boolean {
     if (!match.families.includes(this.#family)) return false;
+    if (match.legality?.tables?.includes(table) === false) return false;
     if (match.legality?.hooks !== undefined && !match.legality.hooks.includes(chain)) return false;
     if (match.name === 'multiport') return PORTED.includes(protocol);
     const wanted = match.legality?.protocols ?? match.implicitFor;
