@@ -55,6 +55,7 @@ import {
   OP_HELP,
   OP_HIDE_IN,
   OP_HIDE_OUT,
+  OP_LEAVES,
   OP_NAT_DESTINATION,
   OP_NAT_SOURCE,
   OP_ROUTE_IN,
@@ -70,7 +71,7 @@ import {
   SHORT_WALK_SHIFT,
 } from './plan.ts';
 import { leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
-import { hasTurned, keepWay } from './stack/turn.ts';
+import { hasTurned, hasTurnedAway, keepWay } from './stack/turn.ts';
 
 /** IMAGE_FLAG_* of the job. */
 let flags: u32 = 0;
@@ -197,6 +198,8 @@ function operate(operation: u32, slot: usize): u32 {
       return load<u32>(slot, PACKET_CT_UNCONFIRMED) === 0 || conntrackConfirm(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_HELP:
       return helpPacket(slot) ? NEXT_ACCEPT : NEXT_LOST;
+    case OP_LEAVES:
+      return !hasTurnedAway() || mayLeave(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_HIDE_OUT:
       out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
       store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
@@ -257,7 +260,8 @@ function nat(walk: u32, slot: usize, source: bool): u32 {
 
 /** Where a packet goes on behind operation `at`, which is a OP_ROUTE_*: in the plan of its new way, if its destination was translated, or rules changed where it goes. */
 function routed(operation: u32, at: usize, slot: usize): usize {
-  if (!natMoved() && (operation === OP_ROUTE_OUT || !hasTurned())) return at + 4;
+  const turned = operation === OP_ROUTE_OUT ? hasTurnedAway() : hasTurned();
+  if (!natMoved() && !turned) return at + 4;
   if (operation === OP_ROUTE_OUT) {
     leaveAnew(slot);
   } else {

@@ -48,6 +48,8 @@ export const OP_COPY_END: u32 = 12;
 /** If its destination was translated (or rules changed its TTL or prefix): an arriving packet takes the way from here that it has now, and so does one of this host. From the first of these on, where to go on is decided. */
 export const OP_ROUTE_IN: u32 = 13;
 export const OP_ROUTE_OUT: u32 = 14;
+/** An own packet with another destination is dropped if there is no way for it. */
+export const OP_LEAVES: u32 = 16;
 /** The helper of the packet's connection sees it. */
 export const OP_HELP: u32 = 15;
 
@@ -65,10 +67,10 @@ export const SHORT_ARRIVES: u32 = 8;
 export const SHORT_HIDES: u32 = 16;
 export const SHORT_WALK_SHIFT: u32 = 8;
 
-const PLAN_SIZE: usize = 32 * 4;
+const PLAN_SIZE: usize = 40 * 4;
 /** WAY_*, with and without WAY_FRAGMENT; the latter have no plan, and so no short one. */
 const WAYS: usize = 16;
-const PLANS: usize = memory.data(2 * 16 * 32 * 4, 16);
+const PLANS: usize = memory.data(2 * 16 * 40 * 4, 16);
 
 let at: usize = 0;
 let family: u32 = 0;
@@ -186,10 +188,11 @@ function output(): void {
   walk(OP_WALK, HOOK_OUTPUT, TABLE_RAW);
   if (tracked) put(OP_TRACK_OUT);
   walk(OP_WALK, HOOK_OUTPUT, TABLE_MANGLE);
+  if (turns) put(OP_LEAVES);
   nat(OP_NAT_DESTINATION, HOOK_OUTPUT);
   walk(OP_WALK, HOOK_OUTPUT, TABLE_FILTER);
   walk(OP_WALK, HOOK_OUTPUT, TABLE_SECURITY);
-  if (translated) put(OP_ROUTE_OUT);
+  if (translated || turns) put(OP_ROUTE_OUT);
 }
 
 /** Leaves, and comes back to this host with the connection it has. */

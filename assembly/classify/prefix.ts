@@ -33,7 +33,7 @@ export function changePrefix(parameters: usize, slot: usize): bool {
     if (type > 0 && type <= LAST_ERROR && hasPrefix(parameters, quoted)) mapAddress(parameters, quoted);
   }
   readAddresses(slot);
-  if (!ofSource) turn();
+  if (!ofSource) turn(true);
   return true;
 }
 

@@ -55,12 +55,13 @@ export function prefixTarget(
     print: ({ from, to }) => printPrefix('src-pfx', from) + printPrefix('dst-pfx', to),
     evaluate(options, { bytes: before }, effects) {
       const bytes = new Uint8Array(before);
-      if (!mapAddress(bytes, at, options)) return 'DROP';
+      const mapped = mapAddress(bytes, at, options);
       // The quoted packet went the other way.
       const quoted = QUOTED + (of === 'source' ? DESTINATION : SOURCE);
-      if (quotes(bytes) && hasPrefix(words(bytes, quoted, 4), options.from)) mapAddress(bytes, quoted, options);
+      if (mapped && quotes(bytes) && hasPrefix(words(bytes, quoted, 4), options.from)) mapAddress(bytes, quoted, options);
+      // Also of a packet that is dropped: the kernel has written the prefix by then.
       effects.rewrite(bytes);
-      return 'continue';
+      return mapped ? 'continue' : 'DROP';
     },
     lower: ({ from, to }) => ({
       kind: 'effect',

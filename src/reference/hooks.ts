@@ -3,6 +3,7 @@ import { STACK_TABLE_FULL } from '../abi/reasons.ts';
 import type { NatSpec } from '../model/nat.ts';
 import type { Profile } from '../model/profile.ts';
 import type { TableName } from '../model/ruleset.ts';
+import { sameWords } from '../packet/bytes.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import type { Connection } from './conntrack/connection.ts';
 import type { Conntrack } from './conntrack/conntrack.ts';
@@ -55,6 +56,8 @@ export interface FamilyRules {
   defragmenter: Defragmenter | null;
   /** There is a nat table, and conntrack: connections are bound, with or without rules that translate. */
   nat: Nat | null;
+  /** Whether there is a way for a packet of the host that has another destination now. */
+  mayLeave(packet: Packet): boolean;
 }
 
 /** Runs a hook. null: every table let the packet on. `verify`: it came off the wire. */
@@ -75,6 +78,7 @@ export function runHook(
       if (rules.conntrack?.help(packet) === false) return LOST;
       if (!confirm(packet, rules, passage)) return LOST;
     } else {
+      const { destination } = packet;
       const result = stop === 'nat' ? walkNat(hook, packet, rules, context) : walkTable(stop, hook, packet, rules, context);
       passage.evaluations += context.evaluations;
       context.evaluations = 0;
@@ -82,6 +86,9 @@ export function runHook(
       passage.last = result.rule;
       if (stop === 'filter') passage.lastFilter = result.rule;
       if (result.verdict !== 'ACCEPT') return result;
+      // ip6t_mangle_out: translations see to it themselves.
+      const turned = hook === 'OUTPUT' && stop === 'mangle' && !sameWords(destination, packet.destination);
+      if (turned && !rules.mayLeave(packet)) return LOST;
     }
   }
   return null;

@@ -120,7 +120,8 @@ export class Interpreter {
         ? { conntrack: this.conntrack, nat: tables.has('nat') ? nat : null }
         : { conntrack: null, nat: null };
       const defragmenter = gathersFragments(rules) ? defragmenterFor(family, job.profile) : null;
-      this.families.set(family, { tables, defragmenter, ...brought });
+      const mayLeave = (packet: Packet): boolean => this.#routes.mayLeave(packet);
+      this.families.set(family, { tables, defragmenter, mayLeave, ...brought });
     }
   }
 

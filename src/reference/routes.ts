@@ -15,6 +15,12 @@ function covers(route: Route, address: Words): boolean {
   return route.destination.every((word, i) => (((word ^ address[i]!) & mask[i]!) | 0) === 0);
 }
 
+interface Ends {
+  family: Family;
+  source: Words;
+  destination: Words;
+}
+
 export class Routes {
   readonly #host: Host;
 
@@ -73,6 +79,15 @@ export class Routes {
   /** What routing finds, of whatever type: the local table is asked first. */
   #found(family: Family, address: Words): Route | undefined {
     return this.localTable(family, address) ?? this.#best(family, address, (one) => !LOCAL_TABLE.includes(one.type));
+  }
+
+  /** ip_route_me_harder, nf_ip6_route_me_harder: an own packet with another destination takes another way, if there is one. */
+  mayLeave({ family, source, destination }: Ends): boolean {
+    if (this.localTable(family, destination) !== undefined) return true;
+    // What comes from a loopback address stays inside.
+    if (family === 4 ? source[0]! >>> 24 === 127 : ipv6.isLoopback(source)) return false;
+    const found = this.outward(family, destination);
+    return found === undefined ? this.#host.out !== undefined : found.type === 'unicast';
   }
 
   interfaceNamed(name: string): HostInterface | undefined {

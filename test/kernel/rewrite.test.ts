@@ -44,6 +44,11 @@ const RULES: Record<4 | 6, readonly string[]> = {
     mangle('-A POSTROUTING -j TOS --set-tos 0xa5/0x0f', '-A FORWARD -j DSCP --set-dscp 1'),
     mangle('-A POSTROUTING -p tcp -m tcp --tcp-flags SYN SYN -j TCPMSS --set-mss 500'),
     mangle('-A POSTROUTING -p tcp -j TCPOPTSTRIP --strip-options 2,3,4,5,8'),
+    mangle(
+      '-A OUTPUT -j DNPT --src-pfx 2001:db8:9::/48 --dst-pfx 2001:db8:77::/64',
+      '-A POSTROUTING -j SNPT --src-pfx 2001:db8:9::/56 --dst-pfx fd00::/8',
+      '-A PREROUTING -j DNPT --src-pfx 2001:db8::/32 --dst-pfx fd00:1::/56',
+    ),
   ],
 };
 

@@ -78,7 +78,7 @@ export class Nat {
     const before = packet.destination;
     const goesOn = this.#isError(packet) ? this.#translateError(packet, hook) : this.#finish(packet, hook);
     if (!goesOn || hook !== 'OUTPUT' || sameWords(before, packet.destination)) return goesOn;
-    return this.#mayLeave(packet);
+    return this.#around.routes.mayLeave(packet);
   }
 
   /** IPv6's header chain is walked as conntrack does it, not as -p does (nf_nat_ipv6_fn: ipv6_skip_exthdr). */
@@ -178,16 +178,6 @@ export class Nat {
   #noAddress(target: 'masquerade' | 'redirect'): 'none' {
     this.#around.notes.add(NAT_NOTES[target]);
     return 'none';
-  }
-
-  /** ip_route_me_harder, nf_ip6_route_me_harder: an own packet with another destination takes another way, if there is one. */
-  #mayLeave({ family, source, destination }: Packet): boolean {
-    const { routes, host } = this.#around;
-    if (routes.localTable(family, destination) !== undefined) return true;
-    // What comes from a loopback address stays inside.
-    if (family === 4 ? source[0]! >>> 24 === 127 : ipv6.isLoopback(source)) return false;
-    const found = routes.outward(family, destination);
-    return found === undefined ? host.out !== undefined : found.type === 'unicast';
   }
 }
 
