@@ -46,13 +46,15 @@ const SPEAKERS: Readonly<Record<string, (draw: Draw, ends: Ends, fromClient: boo
   irc,
   sane,
   amanda,
+  sip,
 };
 
 /** Names of helpers that there are conversations for. */
 export const SPOKEN: readonly string[] = Object.keys(SPEAKERS);
 
 /** The protocol of the connection itself. */
-export const protocolOf = (helper: string): number => (helper === 'tftp' || helper === 'amanda' ? UDP : TCP);
+export const protocolOf = (helper: string): number => (OF_UDP.includes(helper) ? UDP : TCP);
+const OF_UDP: readonly string[] = ['tftp', 'amanda', 'sip'];
 
 /** What a side says next. Of a stream a line may be cut; the rest comes with its next segment. */
 export function say(draw: Draw, talk: Talk, ends: Ends, fromClient: boolean): Said {
@@ -145,4 +147,39 @@ function amanda(draw: Draw, ends: Ends, fromClient: boolean): Said {
   const words = [`DATA ${serverPort}`, `MESG ${draw.pick(ends.ports)}`, `INDEX ${draw.pick(ends.ports)}`];
   const call = { protocol: TCP, client: ends.client, server: ends.server, serverPort };
   return { text: `Amanda 2.4 REP\nCONNECT ${words.slice(0, draw.integer(0, 3)).join(' ')}${draw.pick(['\n', '\n', ''])}`, call };
+}
+
+/** Where clients register to be called. */
+const SIGNALLING = 5070;
+
+function sip(draw: Draw, ends: Ends, fromClient: boolean): Said {
+  const [own, other] = fromClient ? [ends.client, ends.server] : [ends.server, ends.client];
+  const media = draw.pick(ends.ports);
+  const call = { protocol: UDP, client: other, server: own, serverPort: (media + (draw.chance(0.8) ? 0 : 1)) & 0xffff };
+  const invite = draw.pick(['1 INVITE', '1 INVITE', '2 INVITE']);
+  const contact = `Contact: <sip:x@${bracketed(announced(draw, ends.client, ends))}:${SIGNALLING}>;expires=${draw.pick([60, 60, 0])}`;
+  const description = session(announced(draw, own, ends), `${draw.pick(['audio', 'audio', 'video', 'image'])} ${media}`);
+  if (fromClient)
+    return draw.pick<() => Said>([
+      () => ({ text: message('REGISTER sip:x SIP/2.0', '1 REGISTER', contact) }),
+      () => ({ text: message('INVITE sip:y SIP/2.0', invite, '', description), call }),
+      () => ({ text: message('BYE sip:y SIP/2.0', '3 BYE') }),
+    ])();
+  const calls = { protocol: UDP, client: ends.server, server: ends.client, serverPort: SIGNALLING };
+  return draw.pick<() => Said>([
+    () => ({ text: message(`SIP/2.0 ${draw.pick([200, 200, 100, 403])} x`, '1 REGISTER', contact), call: calls }),
+    () => ({ text: message(`SIP/2.0 ${draw.pick([200, 183, 486])} x`, invite, '', description), call }),
+  ])();
+}
+
+function message(first: string, sequence: string, more = '', body = ''): string {
+  const lines = [first, `CSeq: ${sequence}`, ...(more === '' ? [] : [more]), `Content-Length: ${body.length}`, '', body];
+  return lines.join('\r\n');
+}
+
+const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+
+function session(address: string, media: string): string {
+  const kind = address.includes(':') ? 'IP6' : 'IP4';
+  return ['v=0', 's=-', `c=IN ${kind} ${address}`, `m=${media} RTP/AVP 0`, ''].join('\r\n');
 }
