@@ -21,6 +21,7 @@ import { drainLog, setLogRegion } from './log.ts';
 import { allocate, heapStart } from './memory.ts';
 import { drainRing, setRecordBytes, setRing } from './records.ts';
 import { BATCH, setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
+import { setSets } from './sets/table.ts';
 import { setShare as shareCapture, shareIsExact } from './share.ts';
 import { stackInit } from './stack/index.ts';
 import { setControl } from './tally.ts';
@@ -36,6 +37,7 @@ export {
   drainRing as drain,
   setLogRegion,
   setRecordBytes,
+  setSets,
   shareIsExact,
 };
 

@@ -17,7 +17,8 @@ import {
   LOG_REQUEST,
   LOG_SIZE,
 } from '../src/abi/log.ts';
-import { PACKET_ETHERNET, PACKET_IP, PACKET_IP_CAPTURED, PACKET_NUMBER, PACKET_WAY, WAY_LOOPBACK } from '../src/abi/packet.ts';
+import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_NUMBER, PACKET_WAY, WAY_LOOPBACK } from '../src/abi/packet.ts';
+import { arrivalMacs } from './arrival.ts';
 import { copying } from './broadcast.ts';
 import { sum16, updateChecksum } from './packet/rewrite.ts';
 import { addTo } from './tally.ts';
@@ -91,12 +92,12 @@ function putLink(slot: usize): void {
     return;
   }
   const own = load<u32>(slot, PACKET_WAY) === WAY_LOOPBACK;
-  const ethernet: usize = load<u32>(slot, PACKET_ETHERNET);
-  if (!own && ethernet === 0) return;
+  const macs = arrivalMacs(slot);
+  if (!own && macs === 0) return;
   store<u32>(at, LOG_LINK_ETHERNET, LOG_LINK);
   const header = at + LOG_HEADER;
   store<u64>(header, 0);
   store<u32>(header, 0, 8);
-  if (!own) memory.copy(header, ethernet, 12);
+  if (!own) memory.copy(header, macs, 12);
   store<u16>(header, load<u32>(slot, FIELD_FAMILY * 4) === 6 ? TYPE_IPV6 : TYPE_IPV4, 12);
 }

@@ -10,12 +10,13 @@ import {
   RUN_END,
   RUN_MORE,
 } from '../src/abi/control.ts';
-import { PACKET_NUMBER, PACKET_SIZE, PACKET_WIRE } from '../src/abi/packet.ts';
+import { PACKET_JIFFIES, PACKET_NUMBER, PACKET_SIZE, PACKET_WIRE } from '../src/abi/packet.ts';
 import { batchAnswer, captureBatch } from './capture/index.ts';
 import { latestTime, order } from './clock.ts';
 import { deferFragment, lookAhead } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
+import { startSets } from './sets/table.ts';
 import { shareSlots } from './share.ts';
 import { routePacket, routePlain } from './stack/index.ts';
 import { addTo, tell } from './tally.ts';
@@ -81,6 +82,7 @@ function decode(): void {
   done = 0;
   filled = captureBatch(slots, most);
   answer = batchAnswer;
+  if (number === 0 && filled > 0) startSets(load<u64>(slots, PACKET_JIFFIES));
   const end = slotAt(filled);
   let wire: u64 = 0;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {

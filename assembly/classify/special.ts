@@ -1,6 +1,7 @@
 /** Tests that are more than a comparison of fields; parameters as abi/special.ts lists them. */
 import { STATE_SIZE } from '../../src/abi/image.ts';
 import {
+  SET_INVERT,
   SPECIAL_ADDRTYPE_DEVICE,
   SPECIAL_CONNBYTES,
   SPECIAL_CONNLABEL,
@@ -18,10 +19,12 @@ import {
   SPECIAL_RECENT,
   SPECIAL_REVERSE_PATH,
   SPECIAL_SCTP_CHUNKS,
+  SPECIAL_SET,
   SPECIAL_TCP_OPTION,
   TEST_HIT,
   TEST_MISS,
 } from '../../src/abi/special.ts';
+import { isInSet } from '../sets/table.ts';
 import { addressTypes } from './addrtype.ts';
 import { byteTest } from './bytes.ts';
 import { connectionBytes, connectionLabel } from './connection-extras.ts';
@@ -73,6 +76,8 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return answer(withinQuota(parameters, state, slot));
     case SPECIAL_HASHLIMIT:
       return hashlimit(parameters, state, slot);
+    case SPECIAL_SET:
+      return answer(isInSet(parameters, slot) !== ((load<u32>(parameters, 4) & SET_INVERT) !== 0));
     case SPECIAL_RECENT:
       return answer(recent(parameters, state, slot));
     case SPECIAL_LISTED:

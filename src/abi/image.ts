@@ -44,6 +44,9 @@ export const IMAGE_WORD_HZ = 23;
 /** Interface names for the record reader (abi/host.ts, NAMES_*). */
 export const IMAGE_WORD_INTERFACES = 24;
 export const IMAGE_WORD_INTERFACES_SIZE = 25;
+/** Sets of ipset (abi/sets.ts); empty without. */
+export const IMAGE_WORD_SETS = 26;
+export const IMAGE_WORD_SETS_SIZE = 27;
 export const IMAGE_HEADER_WORDS = 32;
 export const IMAGE_HEADER_SIZE = 128;
 

@@ -161,3 +161,20 @@ export const HASHLIMIT_ABOVE = 64;
 export const HASHLIMIT_SIZE = 32;
 export const HASHLIMIT_ENTRY4 = 48;
 export const HASHLIMIT_ENTRY6 = 72;
+
+/**
+ * set: number of the set in the region of sets (sets.ts), SET_* flags, number of sides, bits of those that are the source's, the packets and the bytes that counters are compared with (u64 each,
+ * low and high).
+ */
+export const SPECIAL_SET = 62;
+export const SET_INVERT = 1;
+export const SET_NOMATCH = 2;
+export const SET_NO_UPDATE = 4;
+export const SET_NO_SUB_UPDATE = 8;
+/** How a counter is compared: three bits each from here on; 0 not at all. */
+export const SET_COUNT_PACKETS = 8;
+export const SET_COUNT_BYTES = 12;
+export const SET_COUNT_EQUAL = 1;
+export const SET_COUNT_UNEQUAL = 2;
+export const SET_COUNT_LESS = 3;
+export const SET_COUNT_GREATER = 4;

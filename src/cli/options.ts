@@ -10,6 +10,7 @@ import { readGiven } from './files.ts';
 export interface RuleOptions {
   rules: string[];
   rules6?: string;
+  ipset?: string;
   ipv4?: boolean;
   ipv6?: boolean;
   repair?: boolean;
@@ -51,6 +52,7 @@ export function addRuleOptions(command: Command, several = ''): Command {
         .makeOptionMandatory(),
     )
     .option('--rules6 <file>', 'the IPv6 rules of a dual-stack host, beside the IPv4 ones of -R')
+    .option('--ipset <file>', 'the sets that rules ask (-m set), as "ipset save" prints them')
     .option('-4, --ipv4', 'the rules are IPv4 (told from the text otherwise)')
     .option('-6, --ipv6', 'the rules are IPv6 (told from the text otherwise)')
     .option(

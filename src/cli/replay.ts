@@ -34,7 +34,7 @@ import {
   wholeNumber,
 } from './options.ts';
 import { checkOverwriting, type Written } from './overwrite.ts';
-import { type DualRules, loadRules } from './rules.ts';
+import { type DualRules, loadRules, loadSets } from './rules.ts';
 import { interruptible, outputStyle, ProgressBar, writeOut } from './terminal.ts';
 
 interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
@@ -167,8 +167,8 @@ async function replay(options: ReplayOptions): Promise<number> {
   checkOutputs(options);
   const profile = profileOf(options);
   const given = hostGiven(options);
-  const told = annotationsOf(options);
   const rules = loadRules(options);
+  const told = { ...annotationsOf(options), sets: loadSets(options, rules) };
   if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
   if (rules.length > 1 && options.dumpConntrack !== undefined) throw new UsageError('--dump-conntrack takes one -R');
@@ -177,7 +177,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   checkReadOnce(captures, rules.length);
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
   if (options.jobs > 1) checkShared(options, captures, rules, profile);
-  if (captures.includes('-') && [...options.rules, options.rules6].includes('-'))
+  if (captures.includes('-') && [...options.rules, options.rules6, options.ipset].includes('-'))
     throw new UsageError('standard input cannot be both the rules and the capture');
   const { value, interrupted } = await interruptible(async (signal) => {
     const prepared = await prepare(captures, rules, given, signal);
@@ -193,8 +193,8 @@ const outputsOf = ({ verdicts, dumpConntrack, log }: ReplayOptions): Written[] =
   return Object.entries(written).flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
 };
 
-const inputsOf = ({ rules, rules6, addr, annotate, route }: ReplayOptions): string[] =>
-  [...rules, rules6, addr, annotate, ...(route ?? [])].filter((path) => path !== undefined);
+const inputsOf = ({ rules, rules6, ipset, addr, annotate, route }: ReplayOptions): string[] =>
+  [...rules, rules6, ipset, addr, annotate, ...(route ?? [])].filter((path) => path !== undefined);
 
 /** Only one of them may be data on standard output. */
 function checkOutputs(options: ReplayOptions): void {
@@ -221,8 +221,8 @@ interface Task {
   options: ReplayOptions;
   prepared: Prepared;
   profile: Profile;
-  /** What --annotate tells. */
-  told: Pick<Job, 'annotations'>;
+  /** What --annotate and --ipset tell. */
+  told: Pick<Job, 'annotations' | 'sets'>;
   signal: AbortSignal;
 }
 

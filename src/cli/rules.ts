@@ -1,7 +1,9 @@
 /** Rule files named on the command line -> rule sets. */
-import type { RuleError } from '../model/errors.ts';
+import { checkSets } from '../extensions/ipset-there.ts';
+import { RuleError } from '../model/errors.ts';
+import type { IpSet } from '../model/ipset.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
-import { parseRulesAll } from '../syntax/index.ts';
+import { parseIpsets, parseRulesAll } from '../syntax/index.ts';
 import { UsageError } from './exit.ts';
 import { readGiven } from './files.ts';
 import { forcedFamily, type ProfileOptions, type RuleOptions } from './options.ts';
@@ -45,6 +47,18 @@ export function loadRules(options: LoadOptions): DualRules[] {
     const rules = parse(path, forced ?? (second === undefined ? undefined : 4));
     return second === undefined ? rules : { ...rules, 6: second };
   });
+}
+
+/** The sets of --ipset, which hold all that the rules ask. @throws RuleFileError with the first error's place; UsageError for a file that cannot be read. */
+export function loadSets({ ipset }: RuleOptions, rules: readonly DualRules[]): readonly IpSet[] {
+  try {
+    const sets = ipset === undefined ? [] : parseIpsets(readText(ipset), ipset === '-' ? 'standard input' : ipset);
+    for (const half of rules.flatMap((dual) => [dual[4], dual[6]])) if (half !== undefined) checkSets(half, sets);
+    return sets;
+  } catch (error) {
+    if (error instanceof RuleError) throw new RuleFileError([error]);
+    throw error;
+  }
 }
 
 function parseFile(path: string, family: Family | undefined, options: LoadOptions): DualRules {

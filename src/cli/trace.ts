@@ -19,7 +19,7 @@ import {
   type RuleOptions,
   wholeNumber,
 } from './options.ts';
-import { loadRules } from './rules.ts';
+import { loadRules, loadSets } from './rules.ts';
 import { outputStyle, say, writeOut } from './terminal.ts';
 
 interface TraceOptions extends RuleOptions, HostOptions, ProfileOptions {
@@ -65,7 +65,8 @@ async function trace(options: TraceOptions): Promise<number> {
   const captures = expandCaptures(options.read);
   if (captures.some(isReadOnce)) throw new UsageError('trace reads the capture twice: give it a file');
   const { host } = await prepare(captures, [rules], hostGiven(options));
-  const explainer = new Explainer({ rules, host, profile: profileOf(options), ...annotationsOf(options) }, options.packet);
+  const told = { ...annotationsOf(options), sets: loadSets(options, [rules]) };
+  const explainer = new Explainer({ rules, host, profile: profileOf(options), ...told }, options.packet);
   let packets = 0;
   await forEachFrame(captures, (frame) => {
     packets++;

@@ -30,6 +30,8 @@ export interface ImageParts {
   conntrack: Uint8Array;
   /** The interface names (abi/host.ts NAMES_*), for the record reader. */
   interfaces: Uint8Array;
+  /** Sets of ipset (abi/sets.ts). */
+  sets: Uint8Array;
   states: number;
   stack: number;
   flags: number;
@@ -48,6 +50,7 @@ export function assembleImage(parts: ImageParts): Uint8Array {
     parts.host,
     parts.conntrack,
     parts.interfaces,
+    parts.sets,
   ];
   const offsets: number[] = [];
   let size = abi.IMAGE_HEADER_SIZE;
@@ -78,6 +81,8 @@ export function assembleImage(parts: ImageParts): Uint8Array {
   header[abi.IMAGE_WORD_CONNTRACK_SIZE] = parts.conntrack.length;
   header[abi.IMAGE_WORD_INTERFACES] = offsets[7]!;
   header[abi.IMAGE_WORD_INTERFACES_SIZE] = parts.interfaces.length;
+  header[abi.IMAGE_WORD_SETS] = offsets[8]!;
+  header[abi.IMAGE_WORD_SETS_SIZE] = parts.sets.length;
   header[abi.IMAGE_WORD_STATES] = parts.states;
   header[abi.IMAGE_WORD_STACK] = parts.stack;
   header[abi.IMAGE_WORD_FLAGS] = parts.flags;

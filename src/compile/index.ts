@@ -10,9 +10,11 @@ import {
   SPECIAL_CONNLIMIT,
   SPECIAL_REVERSE_PATH,
 } from '../abi/special.ts';
+import { checkSets } from '../extensions/ipset-there.ts';
 import type { Annotations } from '../model/annotations.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
+import type { IpSet } from '../model/ipset.ts';
 import type { LogRequest } from '../model/log.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import { deviceOfSysctl, type Profile } from '../model/profile.ts';
@@ -23,6 +25,7 @@ import { assembleImage } from './image.ts';
 import { buildInterfaces, type InterfaceTable } from './interfaces.ts';
 import { needsConntrack, normalise, wantsWholePackets } from './normalise.ts';
 import type { PlainTable } from './plain.ts';
+import { encodeSets } from './sets.ts';
 import { share } from './share.ts';
 import { compileWalks } from './walks.ts';
 
@@ -31,6 +34,8 @@ export interface CompileInput {
   host: Host;
   profile: Profile;
   annotations?: Annotations;
+  /** Sets of ipset that rules ask. */
+  sets?: readonly IpSet[];
   /** `logs`: LOG rules write packets down. */
   packets?: { logs?: boolean };
 }
@@ -70,16 +75,18 @@ export function compile(input: CompileInput, options: CompileOptions = {}): Imag
   const rulesets = ([4, 6] as const).flatMap((family) => input.rules[family] ?? []);
   const interfaces = buildInterfaces(interfacePatterns(rulesets), interfaceNames(input.host, input.profile));
   const logs: LogRequest[] = [];
+  const { profile, sets = [], annotations, packets } = input;
+  for (const rules of rulesets) checkSets(rules, sets);
+  const context = {
+    profile,
+    interfaces,
+    sets: sets.map(({ name }) => name),
+    ...(annotations && { annotations }),
+    ...(packets?.logs && { logs: numbered(logs) }),
+  };
   const tables = share(
-    rulesets.flatMap((rules) =>
-      normalise(rules, {
-        profile: input.profile,
-        interfaces,
-        ...(input.annotations && { annotations: input.annotations }),
-        ...(input.packets?.logs && { logs: numbered(logs) }),
-      }),
-    ),
-    input.profile.backend,
+    rulesets.flatMap((rules) => normalise(rules, context)),
+    profile.backend,
   );
   return compileTables(tables, { rulesets, interfaces, logs }, input, options, started);
 }
@@ -92,7 +99,7 @@ const numbered =
 function compileTables(
   tables: readonly PlainTable[],
   { rulesets, interfaces, logs }: { rulesets: readonly RuleSet[]; interfaces: InterfaceTable; logs: readonly LogRequest[] },
-  { host, profile }: CompileInput,
+  { host, profile, sets = [] }: CompileInput,
   options: CompileOptions,
   started: number,
 ): Image {
@@ -122,6 +129,7 @@ function compileTables(
       counted: countSpecial(tables, SPECIAL_CONNLIMIT),
     }),
     interfaces: interfaces.encode(),
+    sets: encodeSets(sets, profile.hz),
     states: walks.states,
     stack: walks.stack,
     flags: flagsOf(rulesets) | (turnsPackets(tables) ? abi.IMAGE_FLAG_TURNS : 0),

@@ -16,6 +16,8 @@ export interface NormaliseContext {
   profile: Profile;
   interfaces: Pick<InterfaceTable, 'range'>;
   annotations?: Annotations;
+  /** Names of the job's sets, by their numbers. */
+  sets?: readonly string[];
   /** Gives a LOG rule the number of its request, where the lines are wanted. */
   logs?: (request: LogRequest) => number;
 }
@@ -47,11 +49,11 @@ function normaliseRule(rule: Rule, context: NormaliseContext): PlainRule {
   return { tests: all, action: lowerTarget(rule.target, context), bare: isBare(rule), line: rule.position.line };
 }
 
-function lowerMatch(match: Match, { family, profile, annotations }: NormaliseContext): Test[] {
+function lowerMatch(match: Match, context: NormaliseContext): Test[] {
   if (match.assumed !== undefined) return [{ kind: 'constant', value: match.assumed.as === 'hit' }];
-  const extension = findMatch(match.name, family);
+  const extension = findMatch(match.name, context.family);
   if (extension === undefined) throw new RuleError(match.position, `${match.name}: no such match`, { kind: 'unsupported' });
-  return extension.lower(match.options, { family, profile, ...(annotations && { annotations }) });
+  return extension.lower(match.options, context);
 }
 
 function lowerTarget(target: Target | null, context: NormaliseContext): Action {

@@ -140,6 +140,7 @@ const HARMLESS = new Set([
   special.SPECIAL_RANDOM,
   special.SPECIAL_QUOTA,
   special.SPECIAL_RECENT,
+  special.SPECIAL_SET,
   special.SPECIAL_STRING,
   special.SPECIAL_U32,
   special.SPECIAL_IPV6_HEADERS,

@@ -4,6 +4,7 @@ import { FIELD_COUNT } from '../abi/fields.ts';
 import * as image from '../abi/image.ts';
 import { NAT_PARAMETERS } from '../abi/nat.ts';
 import * as program from '../abi/program.ts';
+import { SPECIAL_SET } from '../abi/special.ts';
 import { isSpecialTest } from './check-special.ts';
 import { StateChecker } from './check-state.ts';
 import { ImageError } from './image-error.ts';
@@ -15,23 +16,28 @@ const PARAMETERS_ELSEWHERE: ReadonlyMap<number, number> = new Map([
   [EFFECT_PREFIX, 12],
 ]);
 
-/** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. `logs`: requests of LOG rules. */
-export function checkCode(code: Uint8Array, header: Uint32Array, logs: number): void {
-  new CodeChecker(code, header, logs).run();
+/** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. `there`: how many requests of LOG rules and sets there are. */
+export function checkCode(code: Uint8Array, header: Uint32Array, there: There): void {
+  new CodeChecker(code, header, there).run();
+}
+
+interface There {
+  logs: number;
+  sets: number;
 }
 
 class CodeChecker {
   private readonly words: Uint32Array;
   private readonly segments: number;
-  private readonly logs: number;
+  private readonly there: There;
   private readonly state: StateChecker;
   private readonly seen = new Set<number>();
   private readonly seenTests = new Set<number>();
   /** Steps and nodes (as references) still to be looked at. */
   private readonly pending: { kind: 'node' | 'step'; at: number }[] = [];
 
-  constructor(code: Uint8Array, header: Uint32Array, logs: number) {
-    this.logs = logs;
+  constructor(code: Uint8Array, header: Uint32Array, there: There) {
+    this.there = there;
     this.words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
     this.segments = header[image.IMAGE_WORD_SEGMENT_COUNT]!;
     this.state = new StateChecker(header[image.IMAGE_WORD_STATES]!);
@@ -150,7 +156,7 @@ class CodeChecker {
   private effect(code: number, word: number): void {
     const first = this.words[word + 1]!;
     this.demand(code >= 1 && code <= EFFECT_LAST, 'an unknown effect');
-    if (code === EFFECT_LOG) this.demand(first < this.logs, 'a request of LOG that does not exist');
+    if (code === EFFECT_LOG) this.demand(first < this.there.logs, 'a request of LOG that does not exist');
     if (code === EFFECT_CT_TEMPLATE) this.state.template(this.words[word + 6]!);
     const words = PARAMETERS_ELSEWHERE.get(code);
     if (words !== undefined) this.inside(first, words * 4, 'parameters of an effect');
@@ -180,6 +186,7 @@ class CodeChecker {
       case program.TEST_SPECIAL:
         this.inside(at, 16 + three * 4, 'parameters');
         this.demand(isSpecialTest(one, this.words.subarray(at / 4 + 4, at / 4 + 4 + three)), 'an unknown special test');
+        if (one === SPECIAL_SET) this.demand(this.words[at / 4 + 4]! < this.there.sets, 'a set that does not exist');
         this.state.test(one, two, this.words.subarray(at / 4 + 4, at / 4 + 4 + three));
         return;
       default:

@@ -20,6 +20,7 @@ const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
   [special.SPECIAL_RANDOM, 3],
   [special.SPECIAL_QUOTA, 3],
   [special.SPECIAL_RECENT, 9],
+  [special.SPECIAL_SET, 8],
   [special.SPECIAL_HASHLIMIT, 27],
   [special.SPECIAL_PAYLOAD, isPayload],
   [special.SPECIAL_STRING, isString],

@@ -13,7 +13,8 @@ export type ImageFault =
   | 'code'
   | 'host'
   | 'conntrack'
-  | 'interfaces';
+  | 'interfaces'
+  | 'sets';
 
 export class ImageError extends Error {
   readonly fault: ImageFault;

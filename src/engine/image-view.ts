@@ -4,6 +4,7 @@ import { checksum, type ImageNames } from '../compile/image.ts';
 import type { LogRequest } from '../model/log.ts';
 import { checkBlocks } from './check-blocks.ts';
 import { checkCode } from './check-code.ts';
+import { checkSets } from './check-sets.ts';
 import { ImageError } from './image-error.ts';
 
 export interface ImageView {
@@ -19,6 +20,7 @@ export interface ImageView {
   host: Uint8Array;
   conntrack: Uint8Array;
   interfaces: Uint8Array;
+  sets: Uint8Array;
 }
 
 /** States, stack entries and segments the engine is ready to make room for. */
@@ -48,9 +50,11 @@ export function readImage(bytes: Uint8Array): ImageView {
     host: section(abi.IMAGE_WORD_HOST, header[abi.IMAGE_WORD_HOST_SIZE]!),
     conntrack: section(abi.IMAGE_WORD_CONNTRACK, header[abi.IMAGE_WORD_CONNTRACK_SIZE]!),
     interfaces: section(abi.IMAGE_WORD_INTERFACES, header[abi.IMAGE_WORD_INTERFACES_SIZE]!),
+    sets: section(abi.IMAGE_WORD_SETS, header[abi.IMAGE_WORD_SETS_SIZE]!),
   };
   checkNumbers(view);
-  checkCode(view.code, header, view.names.logs.length);
+  const sets = checkSets(view.sets);
+  checkCode(view.code, header, { logs: view.names.logs.length, sets });
   checkBlocks(view.host, view.conntrack, view.interfaces, header[abi.IMAGE_WORD_HZ]!);
   return view;
 }

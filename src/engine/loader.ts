@@ -20,6 +20,7 @@ export interface EngineExports {
   setRecordBytes(wanted: number): void;
   setLogRegion(at: number, size: number): void;
   drainLog(): number;
+  setSets(at: number): void;
   start(conntrack: number): void;
   setLimit(packets: number): void;
   setShare(index: number, count: number): void;

@@ -338,6 +338,7 @@ function allocateRegions(engine: EngineExports, image: ImageView, ringSize: numb
   const slots = room(engine.slotBytes());
   const ring = room(ringSize);
   engine.setupResults(controlAt, slots, ring, ringSize);
+  engine.setSets(copy(image.sets));
   const log = room(logSize);
   engine.setLogRegion(log, logSize);
   const input = room(INPUT_SIZE);

@@ -127,8 +127,8 @@ export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
    * other matches of the rule hold, too, the rule counts.
    */
   evaluate(options: O, packet: PacketView, context: EvaluateContext): boolean | 'hotdrop' | 'hotdrop-matched';
-  /** The engine: the same, in the predicate language, written from the kernel's behaviour and not from evaluate. */
-  lower(options: O, context: { family: Family; profile: Profile; annotations?: Annotations }): Test[];
+  /** The engine: the same, in the predicate language, written from the kernel's behaviour and not from evaluate. `sets`: names of the job's sets, by their numbers. */
+  lower(options: O, context: { family: Family; profile: Profile; annotations?: Annotations; sets?: readonly string[] }): Test[];
   /** For `trace`: what the packet has where this match looks (`dport 443, flags SYN`). */
   show(options: O, packet: PacketView): string;
 }

@@ -70,6 +70,7 @@ import { REJECT } from './reject.ts';
 import { rpfilter } from './rpfilter.ts';
 import { rt } from './rt.ts';
 import { sctp } from './sctp.ts';
+import { set } from './set.ts';
 import { SNAT } from './snat.ts';
 import { SNPT } from './snpt.ts';
 import { socket } from './socket.ts';
@@ -97,6 +98,7 @@ const matches = [
   tcp,
   udp,
   sctp,
+  set,
   icmp,
   icmp6,
   multiport,

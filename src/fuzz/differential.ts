@@ -2,6 +2,7 @@
 import type { ConntrackEntry, PacketOutcome } from '../model/outcome.ts';
 import type { Job, ReplayResult } from '../model/witness.ts';
 import type { FuzzCase } from './case.ts';
+import { setsOf } from './sets.ts';
 import type { Witness } from './witness.ts';
 
 export interface Answer {
@@ -12,10 +13,11 @@ export interface Answer {
   connections(at?: bigint): ConntrackEntry[];
 }
 
-export const jobOf = ({ ruleset, host, profile }: Pick<FuzzCase, 'ruleset' | 'host' | 'profile'>): Job => ({
+export const jobOf = ({ rules, ruleset, host, profile }: Pick<FuzzCase, 'rules' | 'ruleset' | 'host' | 'profile'>): Job => ({
   rules: { [ruleset.family]: ruleset },
   host,
   profile,
+  sets: setsOf(rules),
   packets: { path: true, bytes: true, logs: true },
 });
 

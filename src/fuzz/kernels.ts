@@ -23,6 +23,7 @@ import { gathersFragments } from '../reference/tables.ts';
 import { captureOf, type FuzzCase } from './case.ts';
 import type { Answer } from './differential.ts';
 import { listingDifferences } from './listing.ts';
+import { asksSets, SETS_TEXT } from './sets.ts';
 
 /** A kernel that judges cases, by name. */
 export interface Kernel {
@@ -50,7 +51,9 @@ export function kernelJob(fuzzCase: FuzzCase, backend = fuzzCase.profile.backend
   const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: frame.bytes.slice() }));
   reader.push(captureOf(fuzzCase));
   const { numbers, skipped: _skipped, ...hosted } = jobFromHost(fuzzCase.host, frames, [fuzzCase.family]);
-  return { job: { ...hosted, backend, family: fuzzCase.family, rules: fuzzCase.rules, trace: true }, numbers };
+  const { family, rules } = fuzzCase;
+  const sets = asksSets(rules) ? { sets: SETS_TEXT } : {};
+  return { job: { ...hosted, ...sets, backend, family, rules, trace: true }, numbers };
 }
 
 /** Asks a kernel about cases. `afresh`: one by one, with nothing kept. */

@@ -30,6 +30,7 @@ async function prepare(session: Session, job: KernelJob, devices: plan.Devices):
     // Asking for the (empty) table loads conntrack's sysctls where they are a module.
     later.some(([path]) => path.includes('nf_conntrack')) ? session.must(['conntrack', '-L']) : undefined,
     session.write(later),
+    job.sets === undefined ? undefined : session.must(['ipset', 'restore'], job.sets),
   ]);
 }
 

@@ -1,6 +1,7 @@
 /** The common shape of a replay by the reference or by the engine: what goes in, what comes out. */
 import type { Annotations } from './annotations.ts';
 import type { Host } from './host.ts';
+import type { IpSet } from './ipset.ts';
 import type { CtState, HookName, PacketOutcome, TableCounters, Verdict } from './outcome.ts';
 import type { Profile } from './profile.ts';
 import type { Family, RuleSet } from './ruleset.ts';
@@ -27,6 +28,8 @@ export interface Job {
   profile: Profile;
   /** What is told of packets that no capture holds. */
   annotations?: Annotations;
+  /** Sets of ipset that rules ask. */
+  sets?: readonly IpSet[];
   /** Ask for an outcome a packet (slower), with or without its path, its bytes as rules left them, and what LOG rules write down of it. */
   packets?: { path: boolean; bytes?: boolean; logs?: boolean };
 }

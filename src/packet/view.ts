@@ -1,5 +1,6 @@
 /** What an extension's `evaluate` may ask of a packet: the reference's view. Implemented by this room and by reference/. */
 import type { Annotation } from '../model/annotations.ts';
+import type { SetTest } from '../model/ipset.ts';
 import type { CtState } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
@@ -56,6 +57,8 @@ export interface PacketView {
   packetType: 'unicast' | 'broadcast' | 'multicast';
   /** Six bytes; null when the in-device is not Ethernet or there is none. */
   sourceMac: readonly number[] | null;
+  /** The Ethernet header it came with (model/log.ts); null where it came with none, and of what the host itself sends. */
+  linkHeader: Uint8Array | null;
   /** null: no connection; then `ctstate` is INVALID or UNTRACKED. */
   connection: ConnectionView | null;
   ctstate: CtState;
@@ -101,6 +104,8 @@ export interface EvaluateContext {
   deviceTo(family: Family, address: Words): string | undefined;
   /** Whether routes lead back to a packet's source through the device it came in at (`loose`: through any); `acceptLocal`: an address of this host will do, too. */
   leadsBack(packet: PacketView, how: { loose: boolean; acceptLocal: boolean }): boolean;
+  /** Whether the packet is in a set of ipset. */
+  inSet(asked: SetTest, packet: PacketView): boolean;
   /** The next of the profile's random numbers, 32 bits. */
   random(): number;
 }

@@ -10,6 +10,8 @@ import {
   UNSEEN_OTHERHOST,
   UNSEEN_OUTGOING_COPY,
 } from '../abi/reasons.ts';
+import { IpSets } from '../extensions/ipset-table.ts';
+import { checkSets } from '../extensions/ipset-there.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import type { HookName, Verdict } from '../model/outcome.ts';
@@ -91,6 +93,8 @@ export class Interpreter {
   readonly #job: Job;
   readonly #routes: Routes;
   readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
+  /** Made with the first frame: their timeouts run from then on. */
+  #sets: IpSets | undefined;
   #frames = 0;
 
   /** Throws RuleError when the rules hold what the registry does not know. */
@@ -106,6 +110,7 @@ export class Interpreter {
       leadsBack: (packet, wanted) => leadsBack(packet, wanted, job.host, this.#routes),
       shared: sharedState(),
       connections: connectionsOf(this.conntrack),
+      inSet: (asked, packet) => this.#sets!.test(asked, packet, jiffiesAt(this.clock, job.profile.hz)),
       random: randomNumbers(job.profile.seed ?? 0),
     };
     const { host, profile } = job;
@@ -113,6 +118,7 @@ export class Interpreter {
     for (const rules of Object.values(job.rules)) {
       const note = helperNote(rules);
       if (note !== undefined) this.notes.add(note);
+      checkSets(rules, job.sets ?? []);
       const { family } = rules;
       const tables = prepareTables(rules);
       loadRules(rules, { profile: job.profile, shared: this.#plain.shared, family });
@@ -128,6 +134,8 @@ export class Interpreter {
   process(frame: Frame, listener: Listener | null = null): Processed {
     this.#frames++;
     if (frame.time > this.clock) this.clock = frame.time;
+    const { hz } = this.#job.profile;
+    this.#sets ??= new IpSets(this.#job.sets ?? [], jiffiesAt(this.clock, hz), hz);
     const link = readLink(frame);
     if (link.kind === 'unseen') return { unseen: LINK_REASONS[link.reason] };
     const bytes = carriedBytes(frame.bytes, link);

@@ -39,6 +39,7 @@ export function plainImage(tables: readonly PlainTable[], options: WalksOptions)
     host: encodeHost(buildHost({}), DEFAULT_PROFILE, interfaces, { addressTypes: false }),
     conntrack: encodeConntrack(DEFAULT_PROFILE, { nat: false }),
     interfaces: interfaces.encode(),
+    sets: new Uint8Array(0),
     states: walks.states,
     stack: walks.stack,
     flags: abi.IMAGE_FLAG_FAMILY4,

@@ -39,6 +39,9 @@ function readingScript(all: readonly Case[]): string {
   return lines.join('\n');
 }
 
+/** What the cases of `set` ask. */
+const SETS = 'ipset create p bitmap:port range 1-9; ipset create l list:set';
+
 /** A shell script that adds each rule to an empty chain and prints what the kernel gives back, or FAIL. */
 function script(all: readonly Case[], variant: 'legacy' | 'nft'): string {
   const lines = all.map(({ family, table, chain, words }) => {
@@ -47,7 +50,7 @@ function script(all: readonly Case[], variant: 'legacy' | 'nft'): string {
     const add = `${command} -t ${table} -A ${chain} ${rule} >/dev/null 2>&1`;
     return `${command} -t ${table} -F; if ${add}; then ${command} -t ${table} -S ${chain} | tail -n +2; else echo FAIL; fi; echo ----`;
   });
-  return lines.join('\n');
+  return [SETS, ...lines].join('\n');
 }
 
 function isThere(variant: 'legacy' | 'nft'): boolean {

@@ -220,6 +220,7 @@ function randomPacket(draw: Draw, family: Family): PacketView {
     mark: 0,
     packetType: draw.pick(['unicast', 'unicast', 'broadcast', 'multicast']),
     sourceMac: MAC.split(':').map((byte) => Number.parseInt(byte, 16)),
+    linkHeader: null,
     connection: null,
     ctstate: 'INVALID',
     hasSocket: false,
@@ -245,6 +246,7 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
     deviceTo: () => undefined,
     leadsBack: () => true,
     connections: NO_CONNECTIONS,
+    inSet: () => false,
   };
   for (const packet of packets) {
     for (const [i, { builtin, match, options }] of rules.entries()) {

@@ -124,6 +124,7 @@ export function randomPacket(draw: Draw, family: Family): PacketView {
     outInterface: draw.pick(['', ...POOLS.interfaces]),
     mark: draw.pick(POOLS.marks),
     packetType: draw.pick(['unicast', 'broadcast', 'multicast']),
+    linkHeader: null,
     sourceMac: draw.chance(0.7)
       ? draw
           .pick(POOLS.macs)

@@ -93,7 +93,7 @@ function wordsOf(draw: Draw, extension: (typeof extensions)[number], family: Fam
 }
 
 /** Rules share their state, so one alone says little: shared-state.test.ts holds whole rule sets against the engine, test/kernel/state.test.ts against kernels. */
-const JUDGED_TOGETHER: readonly string[] = ['recent', 'hashlimit', 'connlimit'];
+const JUDGED_TOGETHER: readonly string[] = ['recent', 'hashlimit', 'connlimit', 'set'];
 
 /** Of what is taken to be there, or not to be, for all packets. */
 const ONE_ANSWER: readonly string[] = ['comment', 'cgroup', 'socket', 'osf', 'nfacct'];
@@ -114,6 +114,7 @@ function contextOf(profile: Profile): EvaluateContext {
     deviceTo: () => undefined,
     leadsBack,
     connections: NO_CONNECTIONS,
+    inSet: () => false,
   };
 }
 

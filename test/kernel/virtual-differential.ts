@@ -12,7 +12,7 @@ import type { Job } from '../../src/model/witness.ts';
 import { engineSession } from '../../src/replay/engine-session.ts';
 import { referenceSession } from '../../src/replay/reference-session.ts';
 import type { Session } from '../../src/replay/session.ts';
-import { parseSave } from '../../src/syntax/index.ts';
+import { parseIpsets, parseSave } from '../../src/syntax/index.ts';
 
 export interface SentPacket {
   /** Nanoseconds since the epoch. */
@@ -49,6 +49,8 @@ export interface VirtualCase {
   end?: bigint;
   /** Below net.netfilter. */
   sysctls?: Record<string, number>;
+  /** What `ipset restore` reads, shortly before the first packet. */
+  sets?: string;
 }
 
 export interface Judged {
@@ -86,16 +88,18 @@ function jobOf(given: VirtualCase): VirtualJob {
   if (local !== undefined) job.local = [local];
   if (given.checkpoints !== undefined) job.checkpoints = given.checkpoints;
   if (given.end !== undefined) job.end = given.end;
+  if (given.sets !== undefined) job.sets = given.sets;
   job.sysctls = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [`net.netfilter.${name}`, String(value)]));
   return job;
 }
 
-function witnessJob(kernel: Kernel, { family = 4, backend = 'legacy', rules, local, sysctls = {} }: VirtualCase): Job {
+function witnessJob(kernel: Kernel, { family = 4, backend = 'legacy', rules, local, sysctls = {}, sets }: VirtualCase): Job {
   return {
     rules: { [family]: parseSave(rules, { file: 'rules', family }) },
     host: buildHost(local === undefined ? { forward: true, in: 'eth0', out: 'eth1' } : { local: [local], in: 'eth0' }),
     profile: { backend, kernel, hz: kernel === '6.18' ? DEFAULT_PROFILE.hz : machineOf(kernel).hz, prestack: 'kernel', sysctls },
     packets: { path: true },
+    ...(sets === undefined ? {} : { sets: parseIpsets(sets, 'sets') }),
   };
 }
 

@@ -69,8 +69,9 @@ function sort(answers: readonly Answer[], asked: readonly Asked[]): Told {
     if (kind === 'E') break;
     const what = asked[next++] ?? 'must';
     if (kind === 'F') records.push(payload);
-    else if (kind === 'S') told.times.push(payload.readBigUInt64LE(0));
-    else if (kind === 'Q') told.rules = payload;
+    else if (kind === 'S') {
+      if (what === 'time') told.times.push(payload.readBigUInt64LE(0));
+    } else if (kind === 'Q') told.rules = payload;
     else {
       const { exit, stdout, stderr } = ran(payload);
       if (exit !== 0 && what === 'restore') return { ...told, refused: { exit, stderr } };

@@ -8,7 +8,21 @@ import * as marks from './legacy-marks.ts';
 import type { PlacedJob } from './virtual-job.ts';
 
 /** What an answer is for: the guest's answers to `run`, `frames` and `sleep` come back in the order of these. */
-export type Asked = 'must' | 'restore' | 'numbers' | 'frames' | 'time' | 'conntrack' | 'expect' | 'save' | 'saveOther' | 'log';
+export type Asked =
+  | 'must'
+  | 'restore'
+  | 'numbers'
+  | 'frames'
+  | 'time'
+  | 'conntrack'
+  | 'expect'
+  | 'save'
+  | 'saveOther'
+  | 'log'
+  | 'begin';
+
+/** Nanoseconds. */
+const SHORTLY = 5_000_000n;
 
 interface Step {
   kind: 'W' | 'M' | 'R' | 'N' | 'Q' | 'O' | 'F' | 'S';
@@ -43,6 +57,12 @@ function write(files: Files, kind: 'W' | 'M' = 'W'): Step {
 const LIMIT = '/proc/sys/net/netfilter/nf_conntrack_max';
 /** One value for all namespaces. */
 const isMachines = ([path]: readonly [string, string]): boolean => /\/nf_conntrack_(max|buckets)$/.test(path);
+
+/** Their timeouts run from the first packet on. */
+function makeSets(job: PlacedJob, sets: string): Step[] {
+  const first = job.frames[0]?.time ?? 0n;
+  return [{ ...sleep(first - SHORTLY), asked: 'begin' }, run('must', ['ipset', 'restore'], sets)];
+}
 
 function sleep(until: bigint): Step {
   const payload = Buffer.alloc(8);
@@ -86,6 +106,7 @@ function prepare(job: PlacedJob, machine: Machine, devices: plan.Devices): Step[
     ...(namesConntrack ? [run('must', ['conntrack', '-L'])] : []),
     write(plan.jobSysctls(job).filter((file) => !isMachines(file))),
     write(plan.jobSysctls(job).filter(isMachines), 'M'),
+    ...(job.sets === undefined ? [] : makeSets(job, job.sets)),
   ];
 }
 

@@ -1,0 +1,86 @@
+/** Sets of ipset on the kernels of the virtual clock: timeouts, and the types the running kernel does not have. */
+import { expect, test } from 'vitest';
+import { describeVirtual } from './machine.ts';
+import { ip, tcp, udp } from './packets.ts';
+import { differencesOf, judgeVirtual, type SentPacket, type VirtualCase } from './virtual-differential.ts';
+
+const SECOND = 1_000_000_000n;
+const NOW = 1_700_000_000n * SECOND + 3_000_000n;
+
+const at = (seconds: number, bytes: Uint8Array): SentPacket => ({
+  time: NOW + BigInt(Math.round(seconds * 1000)) * 1_000_000n,
+  bytes,
+});
+
+const table = (...rules: string[]): string => `*mangle\n:PREROUTING ACCEPT\n:FORWARD ACCEPT\n${rules.join('\n')}\nCOMMIT\n`;
+
+/** Four senders, every half second for twelve, and never at the moment something expires. */
+const TIMEOUTS: VirtualCase = {
+  name: 'timeouts',
+  rules: table(
+    '-A PREROUTING -m set --match-set a src',
+    '-A PREROUTING -m set ! --match-set n src,dst',
+    '-A PREROUTING -m set --match-set l src',
+    '-A PREROUTING -m set --match-set b dst',
+  ),
+  sets: [
+    'create a hash:ip timeout 4 counters\nadd a 10.0.0.1\nadd a 10.0.0.2 timeout 7\nadd a 10.0.0.3 timeout 0',
+    'create n hash:net,port timeout 9\nadd n 10.0.0.0/24,udp:53\nadd n 10.0.0.1,udp:53 timeout 5 nomatch',
+    'create b bitmap:port range 1-100 timeout 8\nadd b 53\nadd b 54 timeout 3',
+    'create l list:set timeout 6\nadd l a timeout 2\nadd l b\n',
+  ].join('\n'),
+  packets: Array.from({ length: 24 }, (_, i) => i * 0.51 + 0.25).flatMap((seconds) =>
+    [1, 2, 3, 4].map((host) => at(seconds + host / 100, udp(`10.0.0.${host} 1000`, `192.0.2.1 ${host === 4 ? 54 : 53}`))),
+  ),
+};
+
+/** What only 6.1 has here. */
+const TYPES: VirtualCase = {
+  name: 'types',
+  rules: table(
+    '-A PREROUTING -m set --match-set nn src,dst',
+    '-A PREROUTING -m set --match-set npn src,dst,dst',
+    '-A PREROUTING -m set --match-set npn src,dst,dst --return-nomatch',
+    '-A PREROUTING -m set --match-set m src',
+    '-A PREROUTING -m set --match-set m dst',
+    '-A PREROUTING -m set --match-set im src,src',
+    '-A PREROUTING -j MARK --set-mark 0x101',
+    '-A PREROUTING -m set --match-set k src,src',
+    '-A FORWARD -m set --match-set k dst,dst',
+    '-A FORWARD -m set --match-set m dst',
+  ),
+  sets: [
+    'create nn hash:net,net\nadd nn 10.0.0.0/8,192.0.2.0/24\nadd nn 10.0.0.1,128.0.0.0/1 nomatch\nadd nn 0.0.0.0/1,198.51.100.7',
+    'create npn hash:net,port,net\nadd npn 10.0.0.0/24,udp:53,192.0.0.0/16\nadd npn 10.0.0.2,udp:53,128.0.0.0/1 nomatch\nadd npn 0.0.0.0/1,tcp:80,192.0.2.1',
+    'create m hash:mac\nadd m 02:00:00:00:00:99\nadd m 02:00:00:00:00:01',
+    'create im hash:ip,mac\nadd im 10.0.0.1,02:00:00:00:00:99\nadd im 10.0.0.2,02:00:00:00:00:98',
+    'create k hash:ip,mark markmask 0xff\nadd k 10.0.0.1,0x01\nadd k 10.0.0.2,0x02\nadd k 192.0.2.1,0x301\n',
+  ].join('\n'),
+  packets: [1, 2, 3].flatMap((host, i) =>
+    ['192.0.2.1', '198.51.100.7', '203.0.113.9'].flatMap((to, k) => [
+      at(i + k / 10, udp(`10.0.0.${host} 1000`, `${to} 53`)),
+      at(i + k / 10 + 0.03, tcp(`10.0.0.${host} 1000`, `${to} 80`, 2)),
+      at(i + k / 10 + 0.06, ip(`10.0.0.${host}`, to, 47, Buffer.alloc(8), -1)),
+    ]),
+  ),
+};
+
+const hits = ({ outcome }: Awaited<ReturnType<typeof judgeVirtual>>[number]): (number | undefined)[] =>
+  outcome.counters.mangle?.PREROUTING?.rules.map(({ packets }) => packets) ?? [];
+
+describeVirtual('6.12', 'sets of ipset', () => {
+  test('time out on the capture’s clock', { timeout: 120_000 }, async () => {
+    const judged = await judgeVirtual('6.12', [TIMEOUTS]);
+    expect(differencesOf(judged)).toEqual([]);
+    // Some of each rule's packets came in time, and some too late.
+    for (const packets of hits(judged[0]!)) expect(packets! > 5 && packets! < 90).toBe(true);
+  });
+});
+
+describeVirtual('6.1', 'sets of ipset', () => {
+  test('of all types, and timeouts', { timeout: 120_000 }, async () => {
+    const judged = await judgeVirtual('6.1', [TIMEOUTS, TYPES]);
+    expect(differencesOf(judged)).toEqual([]);
+    expect(hits(judged[1]!).every((packets) => packets! > 0)).toBe(true);
+  });
+});

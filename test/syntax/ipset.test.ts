@@ -1,0 +1,103 @@
+/** Texts of `ipset save` on our reader and on the real ipset: both take or refuse them, and hold the same elements. */
+import { spawnSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { SETS_TEXT } from '../../src/fuzz/sets.ts';
+import { RuleError } from '../../src/model/errors.ts';
+import { elementKey, type IpSet } from '../../src/model/ipset.ts';
+import { parseIpsets } from '../../src/syntax/index.ts';
+import { describeKernel } from '../kernel/machine.ts';
+
+/** All taken. */
+const TAKEN: readonly string[] = [
+  SETS_TEXT,
+  'create a hash:ip\nadd a 10.0.0.1-10.0.0.3\nadd a 10.0.1.0/30\nadd a 10.9.9.9\n',
+  'create a hash:ip netmask 24 forceadd\nadd a 10.1.2.3\nadd a 10.1.3.0-10.1.4.255\n',
+  'create a hash:ip timeout 600 counters comment\nadd a 10.0.0.1 timeout 0 packets 5 bytes 18446744073709551614 comment "a b"\nadd a 10.0.0.2\n',
+  'create a hash:ip,port\nadd a 10.0.0.1,80\nadd a 10.0.0.1,udp:1-3\nadd a 10.0.0.1,sctp:80\nadd a 10.0.0.1,47:0\nadd a 10.0.0.1,icmp:echo-request\nadd a 10.0.0.1,tcp:https\n',
+  'create a hash:ip,port family inet6\nadd a 2001:db8::1,icmpv6:echo-request\nadd a ::1,tcp:1-4\n',
+  'create a hash:net\nadd a 10.1.2.3/8\nadd a 10.1.2.3\nadd a 0.0.0.0/1 nomatch\n',
+  'create a bitmap:ip range 10.0.0.0/24\nadd a 10.0.0.1-10.0.0.5\nadd a 10.0.0.128/28\n',
+  'create a bitmap:port range 10-20 timeout 5\nadd a 10-12\nadd a tcp:15 timeout 3\n',
+  'create a hash:ip skbinfo\nadd a 10.0.0.1 skbmark 0x1/0xff skbprio 1:10 skbqueue 3\n',
+  'create a hash:ip -exist\nadd a 10.0.0.1\nadd a 10.0.0.1 -exist\n',
+  'create a hash:net\ncreate l list:set size 4 timeout 7\nadd l a timeout 3\n',
+  'n a hash:ip\na a 10.0.0.1\n',
+  '',
+];
+
+/** All refused. */
+const REFUSED: readonly string[] = [
+  'add a 10.0.0.1\n',
+  'create a\n',
+  'create a hash:nope\n',
+  'create a hash:ip\ncreate a hash:ip\n',
+  'create a hash:ip\nadd a 10.0.0.1\nadd a 10.0.0.1\n',
+  'create a hash:ip\nadd a\n',
+  'create a hash:ip\nadd a 10.0.0.1,80\n',
+  'create a hash:ip\nadd a 2001:db8::1\n',
+  'create a hash:ip\nadd a 0.0.0.0\n',
+  'create a hash:ip\nadd a 10.0.0.1 timeout 5\n',
+  'create a hash:ip\nadd a 10.0.0.1 packets 5\n',
+  'create a hash:ip counters\nadd a 10.0.0.1 packets 18446744073709551615\n',
+  'create a hash:ip\nadd a 10.0.0.1 comment x\n',
+  'create a hash:ip\nadd a 10.0.0.1 nomatch\n',
+  'create a hash:ip\nadd a 10.0.0.1 nothing\n',
+  'create a hash:ip timeout 4294967\n',
+  'create a hash:ip netmask 33\n',
+  'create a hash:ip family inet7\n',
+  'create a hash:ip maxelem 1\nadd a 10.0.0.1\nadd a 10.0.0.2\n',
+  'create a hash:net\nadd a 0.0.0.0/0\n',
+  'create a hash:net\nadd a 10.0.0.0/33\n',
+  'create a hash:ip,port\nadd a 10.0.0.1\n',
+  'create a hash:ip,port\nadd a 10.0.0.1,tcp:70000\n',
+  'create a hash:ip,port\nadd a 10.0.0.1,47:5\n',
+  'create a hash:ip,port\nadd a 10.0.0.1,nope:5\n',
+  'create a bitmap:ip\n',
+  'create a bitmap:ip range 10.0.0.0/8\n',
+  'create a bitmap:ip range 10.0.0.0/24\nadd a 10.0.1.0\n',
+  'create a bitmap:port range 10-20\nadd a 21\n',
+  'create l list:set\nadd l nope\n',
+  'create l list:set\ncreate m list:set\nadd l m\n',
+  'create a hash:ip\ncreate l list:set\nadd l a\nadd l a\n',
+];
+
+const told = (sets: readonly IpSet[]) =>
+  sets.map(({ name, type, elements, members }) => ({
+    name,
+    type,
+    elements: elements
+      .map(({ parts, nomatch, packets, bytes, comment }) => [elementKey(parts), nomatch, packets, bytes, comment].join(' '))
+      .sort(),
+    members: members.map(({ set }) => set),
+  }));
+
+describeKernel('texts of ipset', () => {
+  const ipset = (text: string) => {
+    const script = 'ipset restore && ipset save';
+    return spawnSync('unshare', ['-n', 'sh', '-c', script], { input: text, encoding: 'utf8', timeout: 20_000 });
+  };
+
+  test.each(TAKEN)('taken, and the same elements: %j', (text) => {
+    const { status, stdout, stderr } = ipset(text);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const byName = (sets: readonly IpSet[]) => told(sets).sort((a, b) => (a.name < b.name ? -1 : 1));
+    expect(byName(parseIpsets(text, 'sets'))).toEqual(byName(parseIpsets(stdout, 'saved')));
+  });
+
+  test.each(REFUSED)('refused: %j', (text) => {
+    expect(ipset(text).status).not.toBe(0);
+    expect(() => parseIpsets(text, 'sets')).toThrow(RuleError);
+  });
+});
+
+test('an error has its place and a hint', () => {
+  const failing = () => parseIpsets('create a hash:ip\n\nadd a 10.0.0.x\n', 'sets');
+  expect(failing).toThrow(/"a" wants an IPv4 address, got "10.0.0.x"/);
+  try {
+    failing();
+  } catch (error) {
+    expect((error as RuleError).format()).toBe(
+      'sets:3:7: ipset: "a" wants an IPv4 address, got "10.0.0.x"\n  add a 10.0.0.x\n        ^',
+    );
+  }
+});
