@@ -61,6 +61,13 @@ const OLD: Readonly<Record<string, string>> = {
 
 /** Why a kernel refuses an extension that iptables reads; undefined: it does not, or that is not known. */
 export function goneFrom(kernel: Kernel, name: string): { message: string; hint: string } | undefined {
+  // Asked of 6.18 without a security module: "No such file or directory", under both backends, whatever the context.
+  if (name === 'SECMARK') {
+    return {
+      message: `Linux ${kernel} takes "SECMARK" only with a security module such as SELinux, which this profile has not`,
+      hint: 'no match of iptables sees the mark it sets',
+    };
+  }
   const gone = Object.hasOwn(GONE, name) ? GONE[name] : undefined;
   if (gone === undefined || !gone.from.includes(kernel)) return undefined;
   return {

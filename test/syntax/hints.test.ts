@@ -125,6 +125,7 @@ describe('extensions of old kernels', () => {
   it.each([
     ['-j ULOG --ulog-nlgroup 1', 'Linux 6.18 has no "ULOG" any more', 'write -j NFLOG'],
     ['-d 10.0.0.1 -j CLUSTERIP --new', 'Linux 6.18 has no "CLUSTERIP" any more', '-m cluster'],
+    ['-j SECMARK --selctx system_u:object_r:httpd_packet_t:s0', 'only with a security module such as SELinux', 'no match'],
     ['-j MIRROR', 'no chain or target named "MIRROR"', 'up to 2.4'],
     ['-m unclean', 'the match "unclean" is not known', 'ctstate INVALID'],
   ])('%s', (rule, message, hint) => {
