@@ -74,12 +74,21 @@ export const postponed: Relation = {
 /** Longer than anything that is remembered: connections live five days at most. */
 const FORGOTTEN = SECOND * 60n * 86_400n;
 
+/** A template of CT keeps the mark that CONNMARK gave it in the raw table for good. */
+const marksTemplates = ({ ruleset: { tables } }: FuzzCase): boolean =>
+  tables.some(
+    ({ name, chains }) =>
+      name === 'raw' &&
+      chains.some(({ rules }) => rules.some(({ target }) => target?.kind === 'extension' && target.name === 'CONNMARK')),
+  );
+
 export const twice: Relation = {
   name: 'the capture twice, two months between',
-  says: 'applies without matches that keep state (of some for ever, of limit in 32 bits): every connection is forgotten, so that all happens again and every number doubles',
+  says: 'applies without what keeps state (some matches for ever, limit in 32 bits, marks of templates): every connection is forgotten, so that all happens again and every number doubles',
   change(fuzzCase) {
     if (
       uses(fuzzCase, 'time') ||
+      marksTemplates(fuzzCase) ||
       placedRules(fuzzCase).some(({ rule }) => keepsState(rule)) ||
       Object.keys(fuzzCase.profile.sysctls).some((name) => name.includes('timeout'))
     )
