@@ -12,6 +12,7 @@ import {
   SET_NOMATCH,
   SPECIAL_SET,
 } from '../abi/special.ts';
+import { formatAddress } from '../model/address.ts';
 import type { CounterTest, SetTest } from '../model/ipset.ts';
 import { parseBigUnsigned } from '../model/numbers.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
@@ -104,7 +105,8 @@ export const set: MatchExtension<SetOptions> = {
     return out;
   },
 
-  show: ({ sides }, packet) => sides.map((side) => `${side} of packet with mark ${packet.mark}`).join(', '),
+  show: (_, { source, destination, mark }) =>
+    `source ${formatAddress(source)}, destination ${formatAddress(destination)}, mark 0x${mark.toString(16)}`,
 };
 
 /** Kinds of the sets that random rules ask (fuzz/sets.ts), those there are of IPv6, and how many parts their elements have where it is more than one. */
