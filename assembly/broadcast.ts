@@ -1,6 +1,8 @@
 /** The copy of its own broadcast that a host delivers to itself (net/ipv4/ip_output.c, ip_mc_output and dev_loopback_xmit): a packet within the way of a packet. */
 import {
+  FIELD_CT_DIRECTION,
   FIELD_CT_STATE,
+  FIELD_CT_STATUS,
   FIELD_IN_INTERFACE,
   FIELD_L4_LENGTH,
   FIELD_MARK,
@@ -10,8 +12,9 @@ import {
   FIELD_SPORT,
   PACKET_HOST,
 } from '../src/abi/fields.ts';
-import { PACKET_CT_ENTRY, PACKET_IP, PACKET_L4_OFFSET } from '../src/abi/packet.ts';
+import { PACKET_CT_ENTRY, PACKET_CT_UNCONFIRMED, PACKET_INVALID, PACKET_IP, PACKET_L4_OFFSET } from '../src/abi/packet.ts';
 import { markPath } from './classify/program.ts';
+import { conntrackForget } from './conntrack/index';
 import { keepHeaders, restoreHeaders } from './packet/keep.ts';
 import { readAddresses } from './stack/index.ts';
 
@@ -20,7 +23,12 @@ export let copying: bool = false;
 /** Of the packet that was copied. */
 let out: u32 = 0;
 let mark: u32 = 0;
+/** Its connection, 0 without one; what is known of it then; why it is INVALID. */
+let entry: u32 = 0;
 let state: u32 = 0;
+let direction: u32 = 0;
+let status: u32 = 0;
+let invalid: u32 = 0;
 /** Headers, addresses and ports, which the copy has translated by itself. */
 const HEADERS: usize = memory.data(160, 16);
 const HEADERS_SIZE: u32 = 160;
@@ -32,7 +40,11 @@ export function beginCopy(slot: usize): void {
   copying = true;
   out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
   mark = load<u32>(slot, FIELD_MARK * 4);
+  entry = load<u32>(slot, PACKET_CT_ENTRY);
   state = load<u32>(slot, FIELD_CT_STATE * 4);
+  direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
+  status = load<u32>(slot, FIELD_CT_STATUS * 4);
+  invalid = load<u32>(slot, PACKET_INVALID);
   memory.copy(HEADERS, load<u32>(slot, PACKET_IP), headersSize(slot));
   memory.copy(ADDRESSES, slot + FIELD_SOURCE * 4, 32);
   ports = load<u64>(slot, FIELD_SPORT * 4);
@@ -56,6 +68,16 @@ export function endCopy(slot: usize): void {
   memory.copy(slot + FIELD_SOURCE * 4, ADDRESSES, 32);
   store<u64>(slot, ports, FIELD_SPORT * 4);
   readAddresses(slot);
-  if (load<u32>(slot, PACKET_CT_ENTRY) === 0) store<u32>(slot, state, FIELD_CT_STATE * 4);
+  if (entry === 0) loseConnection(slot);
+  store<u32>(slot, invalid, PACKET_INVALID);
   markPath();
+}
+
+/** What the copy found when it arrived (a template of CT, a connection in another zone) is not the packet's. */
+function loseConnection(slot: usize): void {
+  if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
+  store<u32>(slot, 0, PACKET_CT_ENTRY);
+  store<u32>(slot, state, FIELD_CT_STATE * 4);
+  store<u32>(slot, direction, FIELD_CT_DIRECTION * 4);
+  store<u32>(slot, status, FIELD_CT_STATUS * 4);
 }

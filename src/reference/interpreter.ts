@@ -326,7 +326,7 @@ class Journey {
    * ip_mc_output: a broadcast comes back to its sender, as a copy that goes ahead of it. The two share the connection, and what becomes of the copy is not what becomes of the packet.
    */
   #copy(device: string): void {
-    const { mark, packetType, tracking, bytes, annotation } = this.#packet;
+    const { mark, packetType, tracking, invalidReason, bytes, annotation } = this.#packet;
     const { lastFilter, last } = this.#passage;
     this.#packet.hasSocket = false;
     this.#packet.linkHeader = new Uint8Array(0);
@@ -336,7 +336,16 @@ class Journey {
       this.#packet.packetType = 'broadcast';
       if (this.#hook('PREROUTING', device, '') === null) this.#hook('INPUT', device, '');
     }
-    Object.assign(this.#packet, { mark, packetType, tracking, hasSocket: true, looped: false, linkHeader: null, annotation });
+    Object.assign(this.#packet, {
+      mark,
+      packetType,
+      tracking,
+      invalidReason,
+      hasSocket: true,
+      looped: false,
+      linkHeader: null,
+      annotation,
+    });
     this.#packet.rewrite(bytes);
     Object.assign(this.#passage, { lastFilter, last });
   }

@@ -161,7 +161,18 @@ export class Packet implements PacketView {
   /** Of a LOG rule: the packet as it is now. */
   log(request: LogRequest): void {
     const { family, inInterface, outInterface, linkHeader, bytes, length, mark } = this;
-    this.logged.push({ request, family, inInterface, outInterface, linkHeader, bytes: new Uint8Array(bytes), length, mark });
+    // Only a packet that came in has a header to show (nf_log_syslog.c, dump_mac_header).
+    const shown = inInterface === '' ? null : linkHeader;
+    this.logged.push({
+      request,
+      family,
+      inInterface,
+      outInterface,
+      linkHeader: shown,
+      bytes: new Uint8Array(bytes),
+      length,
+      mark,
+    });
   }
 
   /** Other bytes, with the headers in the same places; what is read of them is read anew. */
@@ -203,7 +214,9 @@ export class Packet implements PacketView {
     } else {
       bytes[8] = ttl;
       let sum = bytes[10]! * 256 + bytes[11]! + 0x100;
+      // ip_decrease_ttl: a sum of all ones becomes zero.
       sum += sum > 0xffff ? 1 - 0x10000 : 0;
+      if (sum === 0xffff) sum = 0;
       bytes[10] = sum >> 8;
       bytes[11] = sum & 0xff;
     }
