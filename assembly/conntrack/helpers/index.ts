@@ -10,8 +10,8 @@ import {
   HELPER_TFTP,
 } from '../../../src/abi/helpers';
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_WAY, WAY_LOOPBACK } from '../../../src/abi/packet';
+import { sumUp } from '../../nat/replace.ts';
 import { seeAsConntrack, seeAsRules } from '../../packet/extension-headers.ts';
-import { sumUp } from '../../packet/replace.ts';
 import { PROTOCOL_TCP } from '../entry';
 import { entryHelper } from '../help';
 import { adjustSequence, isShifted } from '../sequence';

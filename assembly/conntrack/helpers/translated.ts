@@ -2,7 +2,7 @@
 import { CONTROL_NAT_DRAWN } from '../../../src/abi/control';
 import { FIELD_CT_DIRECTION } from '../../../src/abi/fields';
 import { PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../../src/abi/packet';
-import { replaceData } from '../../packet/replace.ts';
+import { replaceData } from '../../nat/replace.ts';
 import { tally } from '../../tally.ts';
 import { entryProtocol } from '../accessors';
 import { ENTRY_STATUS, PROTOCOL_TCP, STATUS_TRANSLATED } from '../entry';

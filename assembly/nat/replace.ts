@@ -3,8 +3,8 @@ import { FIELD_FAMILY, FIELD_L4_LENGTH, FIELD_LENGTH } from '../../src/abi/field
 import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
 import { checksumOf, pseudoHeaderOf } from '../conntrack/checksum.ts';
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../conntrack/entry.ts';
-import { GROWN } from './grown.ts';
-import { put16 } from './rewrite.ts';
+import { GROWN } from '../packet/grown.ts';
+import { put16 } from '../packet/rewrite.ts';
 
 const LONGEST: u32 = 65535;
 const IPV6_HEADER: u32 = 40;
