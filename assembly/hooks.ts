@@ -146,9 +146,23 @@ export function runHooks(plan: usize, slot: usize): u32 {
     }
     at += 4;
   }
+  // Where a packet that was dropped before the routing decision would have gone is told by what it was then.
+  if (verdict !== NEXT_ACCEPT && hasTurned() && isUnrouted(at)) {
+    routeAnew(slot);
+    store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
+  }
   // Dropped by a rule or by the stack: a connection it would have opened vanishes.
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
   return verdict;
+}
+
+/** The routing decision comes behind operation `at`. */
+function isUnrouted(at: usize): bool {
+  while (load<u32>(at) !== OP_END) {
+    if (load<u32>(at) === OP_ROUTE_IN) return true;
+    at += 4;
+  }
+  return false;
 }
 
 /** A rule answered with a TCP reset. */

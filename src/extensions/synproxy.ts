@@ -45,8 +45,9 @@ export const SYNPROXY: TargetExtension<SynproxyOptions> = {
     return `${sackPermitted ? ' --sack-perm' : ''}${timestamp ? ' --timestamp' : ''}${number('wscale', scale)}${number('mss', mss)}${ecn ? ' --ecn' : ''}`;
   },
   evaluate(_, packet, __, { profile }) {
-    const { transport } = packet;
-    if (profile.prestack !== 'lenient' && !checksumRight(packet)) return 'DROP';
+    // Of a later IPv6 fragment the kernel knows no transport offset, and takes the IPv6 header for TCP's.
+    const transport = packet.family === 6 && packet.fragmentOffset !== 0 ? packet.bytes : packet.transport;
+    if (profile.prestack !== 'lenient' && !checksumRight(packet, transport)) return 'DROP';
     if (!tcp.hasHeader(transport) || tcp.headerLength(transport) < 20) return 'DROP';
     if (transport.length < tcp.headerLength(transport)) return 'DROP';
     const flags = tcp.flags(transport) & (tcp.FIN | tcp.SYN | tcp.RST | tcp.ACK);
@@ -59,6 +60,6 @@ export const SYNPROXY: TargetExtension<SynproxyOptions> = {
   ],
 };
 
-function checksumRight({ source, destination, transport }: PacketView): boolean {
+function checksumRight({ source, destination }: PacketView, transport: Uint8Array): boolean {
   return sum16(transport, pseudoHeaderSum(source, destination, TCP, transport.length)) === 0xffff;
 }
