@@ -120,9 +120,12 @@ test(
 );
 
 test.each([
-  [{ addresses: [{ ifname: 5 }] }, '--addr: "ifname" wants a text, got 5'],
+  [{ addresses: [{ ifname: 5, addr_info: [] }] }, '--addr: "ifname" wants a text, got 5'],
   [{ addresses: [null] }, '--addr: entry 1 wants an object, got null'],
-  [{ addresses: [{ ifname: 'eth0', mtu: -1 }] }, '--addr: "mtu" wants a whole number from 0 to 2147483647, got -1'],
+  [
+    { addresses: [{ ifname: 'eth0', mtu: -1, addr_info: [] }] },
+    '--addr: "mtu" wants a whole number from 0 to 2147483647, got -1',
+  ],
   [{ addresses: [{ ifname: 'eth0', addr_info: [1] }] }, '--addr: eth0: addr_info wants an object, got 1'],
   [
     { addresses: [{ ifname: 'eth0', addr_info: [{ family: 'inet', local: '1.2.3.4', prefixlen: 24.5 }] }] },

@@ -129,7 +129,7 @@ describe('kinds and families', () => {
 
 describe('extensions that are not there', () => {
   const text =
-    '*filter\n-A INPUT -p tcp -m osf --genre "a b" --ttl 1 --dport 80 -j RATEEST --rateest-name x\n-A INPUT -m geoip ! --src-cc CN -j DROP\nCOMMIT\n';
+    '*filter\n-A INPUT -p tcp -m cluster --cluster-total-nodes "a b" --cluster-local-node 1 --dport 80 -j RATEEST --rateest-name x\n-A INPUT -m geoip ! --src-cc CN -j DROP\nCOMMIT\n';
 
   it('are refused by name and place', () => {
     const { errors } = parseSaveAll(text, { file: 'rules.v4' });
@@ -137,14 +137,14 @@ describe('extensions that are not there', () => {
       ['unsupported', 2, 20],
       ['unsupported', 3, 13],
     ]);
-    expect(errors[0]?.format()).toMatch(/^rules\.v4:2:20: the match "osf" is not supported yet\n/);
+    expect(errors[0]?.format()).toMatch(/^rules\.v4:2:20: the match "cluster" is not supported yet\n/);
   });
 
   it('are kept with their words when assumed, and noted', () => {
     const ruleset = parseSave(text, { file: 'r', unsupported: 'assume-hit' });
     const rules = ruleset.tables[0]?.chains[0]?.rules ?? [];
     expect(rules[0]?.matches.map((match) => [match.name, match.assumed])).toEqual([
-      ['osf', { as: 'hit', text: '--genre "a b" --ttl 1' }],
+      ['cluster', { as: 'hit', text: '--cluster-total-nodes "a b" --cluster-local-node 1' }],
       ['tcp', undefined],
     ]);
     expect(rules[0]?.target).toMatchObject({
@@ -153,17 +153,7 @@ describe('extensions that are not there', () => {
       assumed: { as: 'hit', text: '--rateest-name x' },
     });
     expect(rules[1]?.matches[0]?.assumed).toEqual({ as: 'hit', text: '! --src-cc CN' });
-    expect(ruleset.notes.map((note) => `${note.position.line}:${note.position.column}`)).toEqual(['2:20', '2:60', '3:13']);
-  });
-
-  it('an implicit protocol match too', () => {
-    const ipcomp = '*filter\n-A INPUT -p ipcomp --ipcompspi 80 -j DROP\nCOMMIT\n';
-    expect(parseSaveAll(ipcomp, { file: 'r' }).errors[0]).toMatchObject({
-      kind: 'unsupported',
-      position: { line: 2, column: 20 },
-    });
-    const rule = parseSave(ipcomp, { file: 'r', unsupported: 'assume-miss' }).tables[0]?.chains[0]?.rules[0];
-    expect(rule?.matches[0]).toMatchObject({ name: 'ipcomp', assumed: { as: 'miss', text: '--ipcompspi 80' } });
+    expect(ruleset.notes.map((note) => `${note.position.line}:${note.position.column}`)).toEqual(['2:20', '2:93', '3:13']);
   });
 
   it('a name for the other family is told', () => {
