@@ -41,7 +41,8 @@ function repeatable(fuzzCase: FuzzCase, job: KernelJob, outcome: KernelOutcome):
     return { ...packet, left: leftDifference(expectedLeft(bytes, packet.verdict, packet.hook), left) ?? 'as it must be' };
   });
   const rest = entries.map(({ timeout: _, ...entry }) => canonical(entry)).sort();
-  return [...seen, counters, countersOther ?? {}, expectations, refused ?? {}].map(canonical).concat(rest);
+  const expected = expectations.map(({ timeout: _, ...expectation }) => canonical(expectation)).sort();
+  return [...seen, counters, countersOther ?? {}, refused ?? {}].map(canonical).concat(expected, rest);
 }
 
 /** Timeouts by connection, to be compared with the seconds between two runs in mind. */
