@@ -1,5 +1,6 @@
 /** The real iptables-restore and -save of both backends, each run in a network namespace of its own. */
 import { spawnSync } from 'node:child_process';
+import { SETS_TEXT } from '../../src/fuzz/sets.ts';
 
 function isThere(backend: 'legacy' | 'nft'): boolean {
   const probe = `iptables-${backend}-save -t filter && ip6tables-${backend}-save -t filter`;
@@ -37,9 +38,12 @@ export function untouched(saved: string | undefined, real: string): string | und
 /** Restores a dump and saves it again. */
 export function restoreReally(text: string, family: 4 | 6, backend: 'legacy' | 'nft' = 'legacy'): RealResult {
   const tool = `${family === 4 ? 'iptables' : 'ip6tables'}-${backend}`;
-  const script = `${tool}-restore || exit 99; echo '#saved'; ${tool}-save`;
+  // The sets that random rules name.
+  const sets = text.includes('--match-set') ? 'printf "%s" "$SETS" | ipset restore || exit 98; ' : '';
+  const script = `${sets}${tool}-restore || exit 99; echo '#saved'; ${tool}-save`;
   const run = spawnSync('unshare', ['-n', 'sh', '-c', script], {
     input: text,
+    env: { ...process.env, SETS: SETS_TEXT },
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     timeout: 60_000,
