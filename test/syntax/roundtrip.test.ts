@@ -5,9 +5,9 @@ import { dumpOf, randomRule, seeded } from './random.ts';
 import { type RealResult, realTool, restoreReally, sortTables } from './real.ts';
 
 const SEED = Number(process.env.SEED ?? 20261122);
-/** Loads what this machine's kernel has modules for: the tool warns of the others, and the kernel refuses them; and all but `nfacct`, whose objects another tool makes. */
+/** Loads what this machine's kernel has modules for: the tool warns of the others, and the kernel refuses them; and nothing that names what must be there first: objects of `nfacct`, control groups by path. */
 function restoreWhatIsThere(table: string, given: readonly string[], family: 4 | 6): { dump: string; real: RealResult } {
-  const rules = given.filter((text) => !text.includes(' -m nfacct '));
+  const rules = given.filter((text) => !/ -m nfacct | --path /.test(text));
   const dump = dumpOf(table, rules);
   const real = restoreReally(dump, family);
   const missing = [...(real.message ?? '').matchAll(/Extension (\S+) revision \d+ not supported, missing kernel module/g)].map(
