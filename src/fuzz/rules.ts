@@ -62,10 +62,10 @@ export function drawFeatures(
   without: readonly string[] = [],
   everywhere: readonly string[] = [],
 ): RuleFeatures {
-  // So many bring conntrack, and defragmentation with it, that hardly a fragment would meet a rule as it came.
+  // So many bring conntrack, and defragmentation with it or alone, that hardly a fragment would meet a rule as it came.
   const untracked = only === undefined && draw.chance(0.25);
   const names = extensions
-    .filter(({ needsConntrack }) => !untracked || needsConntrack === undefined)
+    .filter(({ needsConntrack, needsDefragmentation }) => !untracked || (needsConntrack ?? needsDefragmentation) === undefined)
     .map((extension) => extension.name)
     .filter((name) => !without.includes(name) && (only === undefined || only.includes(name)));
   const some = names.filter(() => draw.chance(0.7));
