@@ -107,9 +107,10 @@ const SYSTEM_WORDS: Readonly<Record<string, string>> = {
 };
 
 /** What the system says, in words and with the file it says it about. */
-function inWords({ code = '', message, path, dest }: NodeJS.ErrnoException & { dest?: string }): string {
+function inWords({ code = '', message, path, dest, syscall = '' }: NodeJS.ErrnoException & { dest?: string }): string {
   const words = SYSTEM_WORDS[code];
-  return words === undefined ? message : `${dest ?? path ?? 'standard input'}: ${words}`;
+  const nameless = syscall.startsWith('write') ? 'an output' : 'standard input';
+  return words === undefined ? message : `${dest ?? path ?? nameless}: ${words}`;
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

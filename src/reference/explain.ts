@@ -111,7 +111,7 @@ export class Explainer {
     const { events } = recorder;
     const outcome = outcomeOf(processed, frame, this.#number);
     if (!('unseen' in processed)) {
-      this.#explanation = { outcome, packet: headline(processed.packet), events };
+      this.#explanation = { outcome, packet: recorder.arrived ?? headline(processed.packet), events };
       return;
     }
     const { held } = processed;
@@ -155,6 +155,8 @@ const nameOf = (protocol: number): string => protocolName(protocol) ?? String(pr
 
 class Recorder implements Listener {
   readonly events: Event[] = [];
+  /** The packet as it came, before a rule could change it. */
+  arrived: string | undefined;
   readonly #profile: Job['profile'];
   #packet: Packet | undefined;
 
@@ -172,6 +174,7 @@ class Recorder implements Listener {
 
   hook(hook: HookPoint, packet: Packet): void {
     this.#packet = packet;
+    this.arrived ??= headline(packet);
     const { inInterface, outInterface, ttl, mark } = packet;
     this.events.push({ kind: 'hook', hook, inInterface, outInterface, ttl, mark });
   }

@@ -28,6 +28,8 @@ export interface PasteFix {
   hint: string;
   /** What the repair does. */
   done: string;
+  /** Nothing is wrong and nothing is put right; but it may not be what was meant. */
+  doubt?: boolean;
 }
 
 export interface Pasted {
@@ -208,6 +210,7 @@ class Paste {
         message: `${what} behind "#"`,
         hint: 'leave the "#" out if it is a prompt',
         done: 'read as a comment',
+        doubt: true,
       });
     }
     return fixes.sort((a, b) => a.line - b.line || a.column - b.column);

@@ -104,9 +104,10 @@ function moved(read: RulesResult, text: string, locate: Parameters<typeof reloca
 function noted(read: RulesResult, fixes: readonly PasteFix[], file: string): RulesResult {
   const [first] = setsOf(read);
   first?.notes.unshift(
-    ...fixes.map(({ line, column, message, done }) => ({
+    ...fixes.map(({ line, column, message, done, doubt }) => ({
       position: { file, line, column },
-      message: done === 'skipped' ? `skipped: ${message}` : `repaired: ${message}, ${done}`,
+      message:
+        done === 'skipped' ? `skipped: ${message}` : `${doubt === true ? 'not repaired' : 'repaired'}: ${message}, ${done}`,
     })),
   );
   return read;
@@ -114,9 +115,11 @@ function noted(read: RulesResult, fixes: readonly PasteFix[], file: string): Rul
 
 function explained({ errors }: RulesResult, fixes: readonly PasteFix[], text: string, file: string): RulesResult {
   const source = readSource(text, file);
-  const all = fixes.map(({ line, column, message, hint }) =>
-    errorAt(source, { file, line, column }, message, { hint: `${hint} (--repair does it)`, kind: 'repairable' }),
-  );
+  const all = fixes
+    .filter(({ doubt }) => doubt !== true)
+    .map(({ line, column, message, hint }) =>
+      errorAt(source, { file, line, column }, message, { hint: `${hint} (--repair does it)`, kind: 'repairable' }),
+    );
   return {
     errors: [...all, ...errors].sort((a, b) => a.position.line - b.position.line || a.position.column - b.position.column),
   };

@@ -89,3 +89,23 @@ test('assumed rules are called so', async () => {
   const miss = await command([...args, '--unsupported', 'assume-miss']);
   expect(miss.stdout).toMatch(/verdict DROP by filter:INPUT:policy:2/);
 });
+
+test('the heading is the packet as it came, whatever the rules made of it', async () => {
+  const rules = join(folder, 'nat.v4');
+  writeFileSync(
+    rules,
+    '*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -m udp --dport 53 -j REDIRECT --to-ports 5353\nCOMMIT\n',
+  );
+  const { stdout } = await command([
+    'trace',
+    '-R',
+    rules,
+    '-r',
+    'pcaps/seed/traffic.pcap',
+    '--local',
+    '10.0.0.2',
+    '--packet',
+    '3',
+  ]);
+  expect(stdout.split('\n')[0]).toMatch(/10\.0\.0\.1 > 10\.0\.0\.2, udp 20000 > 53, 73 bytes$/);
+});

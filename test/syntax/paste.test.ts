@@ -176,7 +176,7 @@ describe('a pasted text', () => {
     const { result } = parseRulesAll(text, { file: 'r', repair: true, family: 4 });
     expect(result?.[4]?.notes.map(({ position, message }) => `${position.line}: ${message}`)).toEqual([
       '1: repaired: shell prompts, left out',
-      '2: repaired: a rule behind "#", read as a comment',
+      '2: not repaired: a rule behind "#", read as a comment',
     ]);
   });
 
