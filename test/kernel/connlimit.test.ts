@@ -148,9 +148,24 @@ const CASES = { '6.1': 24, '6.12': 24, '6.18': 8 } as const;
 const wasInTime = ({ outcome: { packets } }: Judged): boolean =>
   packets.every(({ injected }, i) => i === 0 || injected - packets[i - 1]!.injected > APART / 2n);
 
+/** Times a case of the running kernel is tried, until its packets are in time. */
+const ATTEMPTS = 5;
+
+async function judgedInTime(kernel: Kernel, cases: VirtualCase[]): Promise<Judged[]> {
+  const judged = await judgeVirtual(kernel, cases);
+  if (kernel !== '6.18') return judged;
+  const inTime = judged.filter(wasInTime);
+  for (let attempt = 1; attempt < ATTEMPTS && inTime.length < cases.length / 2; attempt++) {
+    // Few at a time: they wait for each other on a busy machine.
+    const again = cases.filter(({ name }) => !inTime.some((one) => one.case.name === name)).slice(0, 2);
+    inTime.push(...(await judgeVirtual(kernel, again)).filter(wasInTime));
+  }
+  expect(inTime.length, 'cases whose packets were in time: the machine is too busy').toBeGreaterThan(0);
+  return inTime;
+}
+
 async function judge(kernel: Kernel): Promise<void> {
-  const all = await judgeVirtual(kernel, casesFor(kernel, CASES[kernel]));
-  const judged = kernel === '6.18' ? all.filter(wasInTime) : all;
+  const judged = await judgedInTime(kernel, casesFor(kernel, CASES[kernel]));
   expect(differencesOf(judged)).toEqual([]);
   // Each rule has counted some packets of some case, and not all.
   const counted = judged.flatMap(
