@@ -7,6 +7,7 @@ import { CHUNK, sctpPacket } from './sctp.ts';
 import {
   differencesOf,
   type Judged,
+  judgeLasting,
   judgeVirtual,
   type SentPacket,
   STATE_RULES,
@@ -171,7 +172,8 @@ const count = (words: readonly string[], word: string): number => words.filter((
 for (const kernel of ['6.1', '6.12'] as const) {
   describeVirtual(kernel, 'a full table', () => {
     test('drops whoever wants a connection, INVALID or not, and lets go on who needs none', { timeout: 120_000 }, async () => {
-      const judged = await judgeVirtual(kernel, [assured(4), assured(6), sparse(4), sparse(6)]);
+      // Whether an entry can go hangs on where hashing puts it: with many buckets hardly ever, but sometimes.
+      const judged = await judgeLasting(kernel, [assured(4), assured(6), sparse(4), sparse(6)]);
       expect(differencesOf(judged)).toEqual([]);
       for (const one of judged.slice(0, 2)) {
         const states = fates(one);

@@ -181,3 +181,20 @@ export async function judgeVirtual(kernel: Kernel, cases: readonly VirtualCase[]
 /** Differences of all cases, each with its case's name; what a test expects to be none. */
 export const differencesOf = (judged: readonly Judged[]): string[] =>
   judged.flatMap(({ case: { name }, differences }) => differences.slice(0, 10).map((line) => `${name}: ${line}`));
+
+/** Times a case is judged at most. */
+const RUNS = 3;
+
+/**
+ * As judgeVirtual, for what hangs on the seed of a kernel's hash tables or on the edge of a jiffy: a case that differs is judged again by another machine, and only what
+ * differs every time is told.
+ */
+export async function judgeLasting(kernel: Kernel, cases: readonly VirtualCase[]): Promise<Judged[]> {
+  const judged = await judgeVirtual(kernel, cases);
+  for (let run = 1; run < RUNS; run++) {
+    const odd = judged.filter((one) => differencesOf([one]).length > 0).map((one) => one.case);
+    if (odd.length === 0) break;
+    for (const one of await judgeVirtual(kernel, odd)) judged[judged.findIndex((before) => before.case === one.case)] = one;
+  }
+  return judged;
+}
