@@ -257,8 +257,7 @@ function noRoom(slot: usize): u32 {
 function nat(walk: u32, slot: usize, source: bool): u32 {
   let seen = seeAsConntrack(slot);
   const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
-  const asks = natPending(slot, source, protocol);
-  if (asks) {
+  if (natPending(slot, source, protocol)) {
     seeAsRules(slot, seen);
     const verdict = runWalk(walk, slot, lengthOf(slot));
     if (verdict !== NEXT_ACCEPT) return verdict;

@@ -115,7 +115,7 @@ const SIX = ['ip', 'net', 'port', 'portnet', 'ports', 'list'];
 const PARTS: Readonly<Record<string, number>> = { port: 2, netport: 2, portip: 3, portnet: 3, list: 3 };
 
 /** `NAME src,dst`. */
-export function readUse(all: Given, one: GivenOption): Pick<SetOptions, 'set' | 'sides'> {
+function readUse(all: Given, one: GivenOption): Pick<SetOptions, 'set' | 'sides'> {
   const [name = '', flags = ''] = one.values;
   if (name === '' || name.length >= NAME_ROOM) throw all.wants(one, `the name of a set, of ${NAME_ROOM - 1} bytes at most`);
   const sides = flags.split(',');

@@ -11,7 +11,7 @@ import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import * as tcp from '../packet/tcp.ts';
 import { createReference } from '../reference/index.ts';
-import { fillChecksum, type IpFields, icmpMessage, ipPacket, tcpSegment, udpDatagram } from './build-packet.ts';
+import { fillChecksum, type IpFields, icmpMessage, ipPacket, tcpSegment, udpDatagram, usualFields } from './build-packet.ts';
 import type { FuzzCase } from './case.ts';
 import { jobOf } from './differential.ts';
 import { ETHERNET, frameOf } from './links.ts';
@@ -72,19 +72,8 @@ function read(bytes: Uint8Array, family: 4 | 6): Seen | null {
   const protocol = upper?.protocol ?? ipv4.protocol(bytes);
   const offset = upper?.offset ?? ipv4.headerLength(bytes);
   if (bytes.length < offset + 8 || upper?.fragment === true) return null;
-  const fields: IpFields = {
-    family,
-    source: formatAddress(ip.destination(bytes)),
-    destination: formatAddress(ip.source(bytes)),
-    protocol,
-    ttl: 64,
-    tos: 0,
-    id: 1,
-    fragment: 0,
-    options: new Uint8Array(0),
-    lengthOff: 0,
-    badChecksum: false,
-  };
+  const [source, destination] = [formatAddress(ip.destination(bytes)), formatAddress(ip.source(bytes))];
+  const fields = usualFields({ family, source, destination, protocol });
   return { fields, transport: bytes.subarray(offset) };
 }
 

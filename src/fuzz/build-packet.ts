@@ -23,6 +23,29 @@ export interface IpFields {
   badChecksum: boolean;
 }
 
+/** The fields of a packet like most: TTL 64, whole, without options, nothing spoiled. */
+export const usualFields = (ends: Pick<IpFields, 'family' | 'source' | 'destination' | 'protocol'>): IpFields => ({
+  ...ends,
+  ttl: 64,
+  tos: 0,
+  id: 1,
+  fragment: 0,
+  options: new Uint8Array(0),
+  lengthOff: 0,
+  badChecksum: false,
+});
+
+/** Where transport headers have their checksum, by protocol: ICMP, TCP, UDP, ICMPv6. */
+export const CHECKSUM_AT: Readonly<Record<number, number>> = { 1: 2, 6: 16, 17: 6, 58: 2 };
+
+/** A packet like most around a transport header, whose checksum is filled in where its protocol has one. */
+export function usualPacket(ends: Parameters<typeof usualFields>[0], transport: Uint8Array): Uint8Array {
+  const fields = usualFields(ends);
+  const at = CHECKSUM_AT[ends.protocol];
+  if (at !== undefined) fillChecksum(transport, at, fields);
+  return ipPacket(fields, transport);
+}
+
 const sum16 = (bytes: Uint8Array, start = 0): number => {
   let total = start;
   for (let at = 0; at < bytes.length; at += 2) total += (bytes[at]! << 8) | (bytes[at + 1] ?? 0);

@@ -2,7 +2,7 @@
 import { writePcap } from '../capture/writer.ts';
 import type { Draw } from '../extensions/extension.ts';
 import type { RuleError } from '../model/errors.ts';
-import { assignedHelpers, helperNote } from '../model/helpers.ts';
+import { assignedHelpers, notRewritten } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
 import type { Profile } from '../model/profile.ts';
@@ -123,7 +123,8 @@ function drawTraffic(
 ): TrafficFeatures {
   const software = judge === 'software';
   // What is not rewritten yet differs from every kernel that does it.
-  const helpers = assignedHelpers(ruleset).filter((name) => helperNote(ruleset)?.includes(name) !== true);
+  const silent = notRewritten(ruleset);
+  const helpers = assignedHelpers(ruleset).filter((name) => !silent.includes(name));
   // Where no rule brings defragmentation, a kernel still puts fragments together before INPUT; the others do not.
   const fragments = software || topology === 'forward' || gathersFragments(ruleset);
   return {

@@ -79,4 +79,4 @@ export function setsOf(rules: string): readonly IpSet[] {
   return parsed;
 }
 
-export const asksSets = (rules: string): boolean => /-m set |-j SET /.test(rules);
+export const asksSets = (rules: string): boolean => /-m set /.test(rules);

@@ -1,13 +1,12 @@
 /** Simpler packets: usual header values, no options, no payload. Lengths move with the bytes; checksums that were right stay right, wrong ones stay wrong. */
 import { formatAddress } from '../model/address.ts';
 import type { Family } from '../model/ruleset.ts';
-import { fillChecksum, fillHeaderChecksum } from './build-packet.ts';
+import { CHECKSUM_AT, fillChecksum, fillHeaderChecksum } from './build-packet.ts';
 import type { FuzzPacket } from './packets.ts';
 import { MACS } from './pools.ts';
 
 /** The millisecond that lies between packets that need no other distance. */
 const MOMENT = 1_000_000n;
-const CHECKSUM_AT: Readonly<Record<number, number>> = { 1: 2, 6: 16, 17: 6, 58: 2 };
 const USUAL_TTL = 64;
 
 /** The packets a moment apart. */

@@ -36,9 +36,9 @@ export interface KernelJob {
   rules: string;
   /** Rules of the other family, for a dual-stack host. */
   rulesOther?: string;
-  /** forward: everything that arrives is routed to `outIface`. host: the firewall owns `local`. */
   /** Sets that the rules ask: what `ipset restore` reads, before them. */
   sets?: string;
+  /** forward: everything that arrives is routed to `outIface`. host: the firewall owns `local`. */
   topology: 'forward' | 'host';
   frames: KernelFrame[];
   /** Addresses of the firewall host: `ADDR[/PREFIX][%DEVICE]`; prefix 32/128 and device `inIface` when not given. */

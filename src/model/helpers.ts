@@ -56,10 +56,15 @@ export function assignedHelpers({ tables }: RuleSet): string[] {
 /** Those whose messages nothing rewrites yet in translated connections. */
 const NOT_REWRITTEN: readonly string[] = ['sip'];
 
+/** Names of helpers that rules give to connections and whose messages are not rewritten though these rules translate addresses. */
+export function notRewritten(ruleset: RuleSet): string[] {
+  return translates(ruleset) ? assignedHelpers(ruleset).filter((name) => NOT_REWRITTEN.includes(name)) : [];
+}
+
 /** What is to be said of rules that give such a helper to connections and translate addresses; undefined for all others. */
 export function helperNote(ruleset: RuleSet): string | undefined {
-  const names = assignedHelpers(ruleset).filter((name) => NOT_REWRITTEN.includes(name));
-  if (names.length === 0 || !translates(ruleset)) return undefined;
+  const names = notRewritten(ruleset);
+  if (names.length === 0) return undefined;
   const told = names.join(', ');
   return `IPv${ruleset.family}: what the helper ${told} reads in connections whose addresses are translated is not rewritten, nor what it expects translated; a kernel with nf_nat_${told} does`;
 }

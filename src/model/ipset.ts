@@ -43,8 +43,6 @@ export interface SetElement {
   packets: bigint;
   bytes: bigint;
   comment?: string;
-  /** `skbmark`, `skbprio` and `skbqueue` as written. */
-  skbinfo?: string;
 }
 
 /** A member of a list. */
@@ -62,16 +60,12 @@ export interface IpSet {
   type: string;
   /** null: any. */
   family: Family | null;
-  /** What is written behind the type, as `ipset save` prints it. */
-  header: string;
   /** Seconds that an element gets which is added without a timeout, 0 for ever; undefined: elements have none. */
   timeout?: number;
   counters: boolean;
   comments: boolean;
   /** Room, of hash types. */
   maxelem: number;
-  /** A full set throws something out. */
-  forceadd: boolean;
   /** Addresses are masked with it (netmask). */
   mask: Words | null;
   markmask: number;

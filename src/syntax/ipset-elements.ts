@@ -54,6 +54,13 @@ function readPart(kind: SetPart, text: string, set: IpSet): ElementPart[] {
   }
 }
 
+/** At most two words with `separator` between them; more are an error of the second. */
+function pair(text: string, separator: string): [first: string, second: string | undefined] {
+  const [first = '', second, ...more] = text.split(separator);
+  if (more.length > 0) throw new ElementError(`cannot read "${[second, ...more].join(separator)}" behind "${first}${separator}"`);
+  return [first, second];
+}
+
 const bitsOf = (family: Family): number => (family === 4 ? 32 : 128);
 
 function readAddress(text: string, family: Family): Words {
@@ -84,10 +91,10 @@ function addressPart(address: Words, { mask, type, range, family }: IpSet): Elem
   return { words, prefix: bitsOf(family ?? 4) };
 }
 
-/** First and last address as numbers, of IPv4; of IPv6 only whether it is one. */
-function rangeOf(text: string, family: Family): [low: number, high: number] {
-  const [from = '', to] = text.split('-');
-  const [host = '', bits] = from.split('/');
+/** First and last address as numbers, of IPv4; of IPv6 only whether it is one. Throws ElementError. */
+export function rangeOf(text: string, family: Family): [low: number, high: number] {
+  const [from, to] = pair(text, '-');
+  const [host, bits] = pair(from, '/');
   if (family === 6) return [0, to === undefined && (bits === undefined || bits === '128') ? 0 : 1];
   const first = readAddress(host, 4)[0]!;
   if (to !== undefined) {
@@ -105,7 +112,7 @@ function rangeOf(text: string, family: Family): [low: number, high: number] {
 function readNetwork(text: string, { family }: IpSet): ElementPart {
   const of = family ?? 4;
   if (of === 4 && text.includes('-')) throw new ElementError(`wants ADDRESS/PREFIX; write the range "${text}" as networks`);
-  const [host = '', bits] = text.split('/');
+  const [host, bits] = pair(text, '/');
   const prefix = bits === undefined ? bitsOf(of) : parseUnsigned(bits, bitsOf(of), 1);
   if (prefix === undefined) throw new ElementError(`wants a prefix from 1 to ${bitsOf(of)}, got "${bits}"`);
   return { words: maskAddress(readAddress(host, of), prefixMask(prefix, of)), prefix };
@@ -119,7 +126,7 @@ function readPorts(text: string, set: IpSet): ElementPart[] {
   if (protocol === undefined || protocol === 0) throw new ElementError(`wants a protocol, got "${text.slice(0, colon)}"`);
   const rest = text.slice(colon + 1);
   if (protocol === ICMP || protocol === ICMPV6) return [{ words: [readType(rest, protocol)], prefix: protocol }];
-  const [from = '', to = from] = rest.split('-');
+  const [from, to = from] = pair(rest, '-');
   const port = (word: string): number => {
     const number = parseUnsigned(word, 0xffff) ?? serviceByName(word, protocol);
     if (number === undefined) throw new ElementError(`wants a port, got "${word}"`);
@@ -137,7 +144,7 @@ function readPorts(text: string, set: IpSet): ElementPart[] {
 function readType(text: string, protocol: number): number {
   const named = (protocol === ICMP ? ICMP_TYPES : ICMP6_TYPES).find(([name]) => name === text);
   if (named !== undefined && named[0] !== 'any') return named[1] * 256 + (named[2] ?? 0);
-  const [type = '', code = ''] = text.split('/');
+  const [type, code = ''] = pair(text, '/');
   const numbers = [parseUnsigned(type, 255), parseUnsigned(code, 255)];
   if (numbers.some((number) => number === undefined)) throw new ElementError(`wants TYPE/CODE or a name, got "${text}"`);
   return numbers[0]! * 256 + numbers[1]!;

@@ -1,10 +1,11 @@
 /** Text of `ipset save` (what `ipset restore` reads) -> sets. */
-import { parseAddress, prefixMask } from '../model/address.ts';
+import { prefixMask } from '../model/address.ts';
 import type { RuleError } from '../model/errors.ts';
 import { elementKey, FAMILYLESS, type IpSet, LIST_TYPE, SET_TYPES, type SetElement } from '../model/ipset.ts';
+import { serviceByName } from '../model/names.ts';
 import { parseBigUnsigned, parseUnsigned } from '../model/numbers.ts';
 import type { Family } from '../model/ruleset.ts';
-import { ElementError, readElements } from './ipset-elements.ts';
+import { ElementError, rangeOf, readElements } from './ipset-elements.ts';
 import { errorAt, placeOn, readSource, type Source, type Word } from './source.ts';
 import { splitWords } from './words.ts';
 
@@ -21,6 +22,7 @@ const NOT_YET = ['hash:net,iface', 'bitmap:ip,mac'];
 /** Their type takes a netmask. */
 const MASKED = ['hash:ip', 'bitmap:ip'];
 const USUAL_ROOM = 65536;
+const TCP = 6;
 
 /** The sets of a file, in its order. Throws RuleError for what ipset refuses and for what is not done yet. */
 export function parseIpsets(text: string, file: string): IpSet[] {
@@ -30,7 +32,8 @@ export function parseIpsets(text: string, file: string): IpSet[] {
 class Reader {
   readonly #source: Source;
   readonly #sets = new Map<string, IpSet>();
-  readonly #keys = new Map<string, Set<string>>();
+  /** Of each set, the places of its elements by their keys. */
+  readonly #keys = new Map<string, Map<string, number>>();
 
   constructor(source: Source) {
     this.#source = source;
@@ -62,17 +65,15 @@ class Reader {
     if (this.#sets.has(name.text)) throw this.error(name, `the set "${name.text}" is there already`);
     if (NOT_YET.includes(type.text))
       throw this.error(type, `sets of type ${type.text} are not supported yet`, undefined, 'unsupported');
-    if (SET_TYPES[type.text] === undefined && type.text !== LIST_TYPE)
+    if (!Object.hasOwn(SET_TYPES, type.text) && type.text !== LIST_TYPE)
       throw this.error(type, `there is no type "${type.text}"`, `one of ${[...Object.keys(SET_TYPES), LIST_TYPE].join(' ')}`);
     const set: IpSet = {
       name: name.text,
       type: type.text,
       family: FAMILYLESS.includes(type.text) ? null : 4,
-      header: words.left.map(({ text }) => text).join(' '),
       counters: false,
       comments: false,
       maxelem: USUAL_ROOM,
-      forceadd: false,
       mask: null,
       markmask: U32,
       elements: [],
@@ -85,7 +86,7 @@ class Reader {
     if (type.text.startsWith('bitmap:') && set.range === undefined)
       throw this.error(type, `${type.text} wants a range`, 'range 1-100');
     this.#sets.set(set.name, set);
-    this.#keys.set(set.name, new Set());
+    this.#keys.set(set.name, new Map());
   }
 
   /** One option of a set. Out: the value of `netmask`, which is read when the family is known. */
@@ -119,9 +120,8 @@ class Reader {
       case 'comment':
         set.comments = true;
         return;
+      // What is added or mapped by the target SET, which is not there yet.
       case 'forceadd':
-        set.forceadd = true;
-        return;
       case 'skbinfo':
         return;
       case 'range':
@@ -144,24 +144,18 @@ class Reader {
   }
 
   #range({ type }: IpSet, word: Word): [number, number] {
-    const ends = word.text.split('-');
-    const bounds = ends.map((end) => (type === 'bitmap:port' ? parseUnsigned(end, 0xffff) : parseAddress(end, 4)?.[0]));
-    const [low, high = type === 'bitmap:ip' ? this.#lastOf(word) : undefined] = bounds;
-    const first = ends.length === 1 && type === 'bitmap:ip' ? this.#firstOf(word) : low;
-    if (first === undefined || high === undefined || first > high || ends.length > 2 || high - first > 0xffff)
-      throw this.error(word, `range wants FROM-TO, no more than 65536, got "${word.text}"`);
-    return [first, high];
+    if (type !== 'bitmap:port' && !/[-/]/.test(word.text))
+      throw this.error(word, `range wants FROM-TO or ADDRESS/PREFIX, got "${word.text}"`);
+    const [low, high] = type === 'bitmap:port' ? this.#ports(word) : this.#within(word, 'range', () => rangeOf(word.text, 4));
+    if (high - low > 0xffff) throw this.error(word, `range wants no more than 65536, got "${word.text}"`);
+    return [low, high];
   }
 
-  #firstOf({ text }: Word): number | undefined {
-    const [host = '', bits = ''] = text.split('/');
-    const [address, prefix] = [parseAddress(host, 4)?.[0], parseUnsigned(bits, 32, 1)];
-    return address === undefined || prefix === undefined ? undefined : (address & prefixMask(prefix, 4)[0]!) >>> 0;
-  }
-
-  #lastOf(word: Word): number | undefined {
-    const first = this.#firstOf(word);
-    return first === undefined ? undefined : first + 2 ** (32 - Number(word.text.split('/')[1])) - 1;
+  #ports(word: Word): [number, number] {
+    const [low, high, ...more] = word.text.split('-').map((end) => parseUnsigned(end, 0xffff) ?? serviceByName(end, TCP));
+    if (low === undefined || high === undefined || more.length > 0)
+      throw this.error(word, `range wants FROM-TO, got "${word.text}"`);
+    return low <= high ? [low, high] : [high, low];
   }
 
   #add(words: Words, exist: boolean): void {
@@ -178,29 +172,30 @@ class Reader {
       return;
     }
     if (before.length > 0) throw this.error(element, `"${before[0]}" is for elements of list:set`);
-    for (const parts of this.#elements(element, set)) this.#keep(set, element, { parts, ...given }, exist);
+    for (const parts of this.#within(element, `"${set.name}"`, () => readElements(element.text, set)))
+      this.#keep(set, element, { parts, ...given }, exist);
   }
 
   #keep(set: IpSet, word: Word, element: SetElement, exist: boolean): void {
     const keys = this.#keys.get(set.name)!;
     const key = elementKey(element.parts);
-    if (keys.has(key)) {
+    const known = keys.get(key);
+    if (known !== undefined) {
       if (!exist) throw this.error(word, `the element is in "${set.name}" already`);
-      const at = set.elements.findIndex((each) => elementKey(each.parts) === key);
-      set.elements[at] = element;
+      set.elements[known] = element;
       return;
     }
     if (set.type.startsWith('hash:') && keys.size >= set.maxelem)
       throw this.error(word, `the set "${set.name}" is full: it takes ${set.maxelem}`, 'create it with a larger maxelem');
-    keys.add(key);
-    set.elements.push(element);
+    keys.set(key, set.elements.push(element) - 1);
   }
 
-  #elements(word: Word, set: IpSet): SetElement['parts'][] {
+  /** Errors of elements, with their place. */
+  #within<T>(word: Word, what: string, work: () => T): T {
     try {
-      return readElements(word.text, set);
+      return work();
     } catch (error) {
-      if (error instanceof ElementError) throw this.error(word, `"${set.name}" ${error.message}`);
+      if (error instanceof ElementError) throw this.error(word, `${what} ${error.message}`);
       throw error;
     }
   }
@@ -242,7 +237,7 @@ class Reader {
       case 'skbmark':
       case 'skbprio':
       case 'skbqueue':
-        element.skbinfo = [element.skbinfo, option.text, words.next('a value').text].filter(Boolean).join(' ');
+        words.next('a value');
         return;
       case 'before':
       case 'after':

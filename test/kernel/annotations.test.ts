@@ -1,6 +1,6 @@
 /** What is told of packets beside the capture, where the running kernel knows it by itself: the bench's socket is root's. */
 import { expect, test } from 'vitest';
-import { fillChecksum, ipPacket, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import { udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import type { Frame } from '../../src/model/witness.ts';
@@ -21,11 +21,7 @@ function framesOf(family: Family): Frame[] {
     const [own, other] = ENDS[family];
     const sent = index % 2 === 0;
     const [source, destination] = sent ? [own, other] : [other, own];
-    const fields = { family, source, destination, protocol: 17, ttl: 64, tos: 0, id: 1, fragment: 0 };
-    const ip = { ...fields, options: new Uint8Array(0), lengthOff: 0, badChecksum: false };
-    const transport = udpDatagram(1000 + index, 53, 4);
-    fillChecksum(transport, 6, ip);
-    const bytes = ipPacket(ip, transport);
+    const bytes = usualPacket({ family, source, destination, protocol: 17 }, udpDatagram(1000 + index, 53, 4));
     return { time: BigInt(index), linktype: 101, bytes, wire: bytes.length, direction: sent ? 'out' : 'in' };
   });
 }

@@ -1,7 +1,7 @@
 /** What the host broadcasts comes back to it, as a copy with fates of its own: judged by the running kernel. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fillChecksum, ipPacket, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import { udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Frame } from '../../src/model/witness.ts';
@@ -29,11 +29,7 @@ const FRAMES: Frame[] = [0, 1].flatMap(() =>
 );
 
 function datagram(source: string, destination: string, device: string, at: number): Frame {
-  const fields = { family: 4 as const, source, destination, protocol: 17, ttl: 64, tos: 0, id: 1, fragment: 0 };
-  const ip = { ...fields, options: new Uint8Array(0), lengthOff: 0, badChecksum: false };
-  const transport = udpDatagram(1000 + at, 53, 4);
-  fillChecksum(transport, 6, ip);
-  const bytes = ipPacket(ip, transport);
+  const bytes = usualPacket({ family: 4, source, destination, protocol: 17 }, udpDatagram(1000 + at, 53, 4));
   return { time: 0n, linktype: 101, bytes, wire: bytes.length, interfaceName: device, direction: 'out' };
 }
 

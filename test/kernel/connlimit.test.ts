@@ -1,6 +1,6 @@
 /** connlimit against kernels: connections that open, close, are refused and dropped, many of them within one jiffy where the clock is the capture's. */
 import { expect, test } from 'vitest';
-import { fillChecksum, ipPacket, tcpSegment, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import { tcpSegment, udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
 import type { Kernel } from '../../src/model/profile.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import { randomNumbers } from '../../src/reference/random.ts';
@@ -66,21 +66,7 @@ function traffic(family: Family, random: Random, burst: boolean): SentPacket[] {
     const protocol = flow.ports[1] === 53 ? 17 : 6;
     const transport =
       protocol === 17 ? udpDatagram(sourcePort, destinationPort, 8) : segment(flow.sent, end, flags, sourcePort, destinationPort);
-    const fields = {
-      family,
-      source,
-      destination,
-      protocol,
-      ttl: 64,
-      tos: 0,
-      id: 1,
-      fragment: 0,
-      options: new Uint8Array(0),
-      lengthOff: 0,
-      badChecksum: false,
-    };
-    fillChecksum(transport, protocol === 17 ? 6 : 16, fields);
-    return { time, bytes: ipPacket(fields, transport) };
+    return { time, bytes: usualPacket({ family, source, destination, protocol }, transport) };
   });
 }
 

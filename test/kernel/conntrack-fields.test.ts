@@ -1,6 +1,6 @@
 /** Every field of `-m conntrack`, plain and inverted, seen true and seen false: by the running kernel under both backends, the reference and the engine. */
 import { expect, test } from 'vitest';
-import { fillChecksum, icmpMessage, ipPacket, tcpSegment, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import { icmpMessage, tcpSegment, udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import { describeKernel } from './machine.ts';
 import { differencesOf, judgeVirtual, type SentPacket, type VirtualCase } from './virtual-differential.ts';
@@ -8,7 +8,6 @@ import { differencesOf, judgeVirtual, type SentPacket, type VirtualCase } from '
 const MILLISECOND = 1_000_000n;
 const NOW = 1_700_000_000_000n * MILLISECOND;
 const [FIN, SYN, ACK] = [1, 2, 16];
-const CHECKSUM_AT: Record<number, number> = { 1: 2, 6: 16, 17: 6, 58: 2 };
 
 const ADDRESSES = {
   4: { client: '10.1.0.1', server: '192.0.2.1', other: '192.0.2.77' },
@@ -18,10 +17,7 @@ type End = keyof (typeof ADDRESSES)[4];
 
 function packet(family: Family, from: End, to: End, protocol: number, transport: Uint8Array): Uint8Array {
   const [source, destination] = [ADDRESSES[family][from], ADDRESSES[family][to]];
-  const own = { family, source, destination, protocol, ttl: 64, tos: 0, id: 1, fragment: 0 };
-  const fields = { ...own, options: new Uint8Array(0), lengthOff: 0, badChecksum: false };
-  fillChecksum(transport, CHECKSUM_AT[protocol]!, fields);
-  return ipPacket(fields, transport);
+  return usualPacket({ family, source, destination, protocol }, transport);
 }
 
 type Ports = [source: number, destination: number];

@@ -1,7 +1,7 @@
 /** The source of what arrives, by device: rp_filter and send_redirects of `all`, of the device and of both, judged by the running kernel. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fillChecksum, ipPacket, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import { udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import type { Frame } from '../../src/model/witness.ts';
 import { differences } from './differential.ts';
@@ -46,11 +46,7 @@ const ENDS = [
 const DEVICES = ['eth0', 'eth1', 'eth2'];
 
 function datagram(source: string, destination: string, device: string, index: number): Frame {
-  const fields = { family: 4 as const, source, destination, protocol: 17, ttl: 64, tos: 0, id: 1, fragment: 0 };
-  const ip = { ...fields, options: new Uint8Array(0), lengthOff: 0, badChecksum: false };
-  const transport = udpDatagram(1000 + index, 53, 4);
-  fillChecksum(transport, 6, ip);
-  const bytes = ipPacket(ip, transport);
+  const bytes = usualPacket({ family: 4, source, destination, protocol: 17 }, udpDatagram(1000 + index, 53, 4));
   return { time: BigInt(index), linktype: 101, bytes, wire: bytes.length, interfaceName: device, direction: 'in' };
 }
 

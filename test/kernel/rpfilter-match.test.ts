@@ -1,6 +1,6 @@
 /** The rpfilter match, IPv4 and IPv6, with all its options, by every pair of source, destination and device, judged by the running kernel. */
 import { expect, test } from 'vitest';
-import { fillChecksum, ipPacket, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import { udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import type { Frame } from '../../src/model/witness.ts';
@@ -93,11 +93,7 @@ const OPTIONS = [
 ];
 
 function datagram(family: Family, source: string, destination: string, device: string, index: number): Frame {
-  const fields = { family, source, destination, protocol: 17, ttl: 64, tos: 0, id: 1, fragment: 0 };
-  const ip = { ...fields, options: new Uint8Array(0), lengthOff: 0, badChecksum: false };
-  const transport = udpDatagram(1000 + (index % 60000), 53, 4);
-  fillChecksum(transport, 6, ip);
-  const bytes = ipPacket(ip, transport);
+  const bytes = usualPacket({ family, source, destination, protocol: 17 }, udpDatagram(1000 + (index % 60000), 53, 4));
   return { time: BigInt(index), linktype: 101, bytes, wire: bytes.length, interfaceName: device, direction: 'in' };
 }
 

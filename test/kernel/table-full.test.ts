@@ -1,6 +1,6 @@
 /** nf_conntrack_max on kernels that are alone in their machine: who is dropped when the table is full, and who is not. */
 import { expect, test } from 'vitest';
-import { fillChecksum, icmpMessage, ipPacket, tcpSegment, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import { icmpMessage, tcpSegment, udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import { describeVirtual } from './machine.ts';
 import { CHUNK, sctpPacket } from './sctp.ts';
@@ -22,8 +22,6 @@ const [SYN, RST, ACK] = [2, 4, 16];
 /** Of buckets: so many that eight of them are empty, and the fewest there can be. */
 const [MANY, FEW] = [262_144, 512];
 
-const CHECKSUM_AT: Record<number, number> = { 1: 2, 6: 16, 17: 6, 58: 2 };
-
 /** From the client of that number, or to it. */
 function packet(family: Family, client: number, protocol: number, transport: Uint8Array, answer = false): Uint8Array {
   const [inside, outside] =
@@ -31,21 +29,7 @@ function packet(family: Family, client: number, protocol: number, transport: Uin
       ? [`10.1.${client >> 8}.${client & 255}`, '192.0.2.1']
       : [`2001:db8:1::${(client + 1).toString(16)}`, '2001:db8:2::1'];
   const [source, destination] = answer ? [outside, inside] : [inside, outside];
-  const fields = {
-    family,
-    source,
-    destination,
-    protocol,
-    ttl: 64,
-    tos: 0,
-    id: 1,
-    fragment: 0,
-    options: new Uint8Array(0),
-    lengthOff: 0,
-    badChecksum: false,
-  };
-  if (CHECKSUM_AT[protocol] !== undefined) fillChecksum(transport, CHECKSUM_AT[protocol], fields);
-  return ipPacket(fields, transport);
+  return usualPacket({ family, source, destination, protocol }, transport);
 }
 
 const tcp = (family: Family, client: number, flags: number, answer = false): Uint8Array => {

@@ -186,8 +186,8 @@ export const differencesOf = (judged: readonly Judged[]): string[] =>
 const RUNS = 3;
 
 /**
- * As judgeVirtual, for what hangs on the seed of a kernel's hash tables or on the edge of a jiffy: a case that differs is judged again by another machine, and only what
- * differs every time is told.
+ * As judgeVirtual, for what hangs on the secret of a kernel's hash tables (docs/kernel-differences.md: connlimit's trees; the buckets of a full table), which every machine draws
+ * anew: a case that differs is judged again by another machine, and only what differs every time is told.
  */
 export async function judgeLasting(kernel: Kernel, cases: readonly VirtualCase[]): Promise<Judged[]> {
   const judged = await judgeVirtual(kernel, cases);

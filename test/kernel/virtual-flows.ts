@@ -1,5 +1,13 @@
 /** Connections brought into a state that has a timeout of its own, and the packet that tells whether it is still there. */
-import { fillChecksum, type IpFields, icmpMessage, ipPacket, tcpSegment, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import {
+  fillChecksum,
+  icmpMessage,
+  ipPacket,
+  tcpSegment,
+  CHECKSUM_AT as USUAL_CHECKSUM_AT,
+  udpDatagram,
+  usualFields,
+} from '../../src/fuzz/build-packet.ts';
 import type { VirtualKernel } from '../../src/kernel/virtual/index.ts';
 import type { CtState } from '../../src/model/outcome.ts';
 import type { Family } from '../../src/model/ruleset.ts';
@@ -235,7 +243,7 @@ export const FLOWS: readonly Flow[] = [
 ];
 
 /** Where the checksum stands in the transport header. */
-const CHECKSUM_AT: Record<number, number> = { 1: 2, 6: 16, 17: 6, 58: 2, 136: 6 };
+const CHECKSUM_AT: Readonly<Record<number, number>> = { ...USUAL_CHECKSUM_AT, 136: 6 };
 
 /** A step's packet in the connection number `index`: its own addresses and ports. */
 export function packetOf(flow: Flow, step: FlowStep, family: Family, index: number): Uint8Array {
@@ -245,19 +253,7 @@ export function packetOf(flow: Flow, step: FlowStep, family: Family, index: numb
       : [`2001:db8:1::${(index + 1).toString(16)}`, '2001:db8:2::1'];
   const [source, destination] = step.from === 'client' ? [client, server] : [server, client];
   const transport = step.transport(flow.protocol, [20_000 + index, 80]);
-  const fields: IpFields = {
-    family,
-    source,
-    destination,
-    protocol: flow.protocol,
-    ttl: 64,
-    tos: 0,
-    id: 1,
-    fragment: 0,
-    options: new Uint8Array(0),
-    lengthOff: 0,
-    badChecksum: false,
-  };
+  const fields = usualFields({ family, source, destination, protocol: flow.protocol });
   const at = CHECKSUM_AT[flow.protocol];
   // The kernel sums UDP-Lite up with UDP's protocol number: what is right is INVALID (test/regressions).
   if (at !== undefined) fillChecksum(transport, at, { ...fields, protocol: flow.protocol === 136 ? 17 : flow.protocol });

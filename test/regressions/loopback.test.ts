@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { writePcap } from '../../src/capture/writer.ts';
-import { fillChecksum, ipPacket, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import { udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import { parseSave } from '../../src/syntax/index.ts';
@@ -18,11 +18,8 @@ const SLL2 = [8, 0, 0, 0, 0, 0, 0, 1, 772 >> 8, 772 & 255, 0, 6, 0, 0, 0, 0, 0, 
 
 function capture(): Uint8Array {
   const source = '127.0.0.1';
-  const fields = { family: 4 as const, source, destination: source, protocol: 17, ttl: 64, tos: 0, id: 1, fragment: 0 };
-  const ip = { ...fields, options: new Uint8Array(0), lengthOff: 0, badChecksum: false };
-  const datagram = udpDatagram(1000, 53, 4);
-  fillChecksum(datagram, 6, ip);
-  return writePcap([{ time: 1_700_000_000_000_000_000n, bytes: Uint8Array.from([...SLL2, ...ipPacket(ip, datagram)]) }], 276);
+  const bytes = usualPacket({ family: 4, source, destination: source, protocol: 17 }, udpDatagram(1000, 53, 4));
+  return writePcap([{ time: 1_700_000_000_000_000_000n, bytes: Uint8Array.from([...SLL2, ...bytes]) }], 276);
 }
 
 /** A handshake, a SYN that is ignored, a RST that is out of the window: from one address of the host to another, from the IP header on. */
