@@ -7,9 +7,10 @@ import { turn } from '../stack/turn.ts';
 
 const LENGTH: usize = 4;
 const PREFIX: usize = 8;
-const ADJUSTMENT: usize = 24;
-const BEFORE_LENGTH: usize = 28;
-const BEFORE: usize = 32;
+const BEFORE_LENGTH: usize = 24;
+const BEFORE: usize = 28;
+/** Ones in all eight words of 16 bits of an address. */
+const ALL_ONES: u32 = 8 * 0xffff;
 
 const ICMPV6: u32 = 58;
 /** Where an ICMPv6 message quotes a packet; its addresses lie there. */
@@ -51,10 +52,18 @@ function mapAddress(parameters: usize, address: usize): bool {
     // The address stays changed; the packet goes nowhere.
     if (word === 16) return false;
   }
-  let sum = sum16(address + word) + load<u32>(parameters, ADJUSTMENT);
-  sum = (sum & 0xffff) + (sum >>> 16);
+  // Less the new prefix, which is plus its complement.
+  let sum = sum16(address + word) + halvesOf(parameters + BEFORE) + (ALL_ONES - halvesOf(parameters + PREFIX));
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   put16(address + word, sum === 0xffff ? 0 : sum);
   return true;
+}
+
+/** The sum of the eight halves of four words. */
+function halvesOf(words: usize): u32 {
+  let sum: u32 = 0;
+  for (let at: usize = 0; at < 16; at += 4) sum += (load<u32>(words + at) >>> 16) + (load<u32>(words + at) & 0xffff);
+  return sum;
 }
 
 function hasPrefix(parameters: usize, address: usize): bool {

@@ -28,7 +28,7 @@ export const EFFECT_TCPOPTSTRIP = 36;
  * seed, modulus, offset.
  */
 export const EFFECT_HMARK = 40;
-/** DNPT, SNPT: 1 for the source; length of the prefix that is written; its 4 words; what is added to a word of 16 bits (ones' complement); length and 4 words of the prefix before. Drops a packet whose address has no word to add it to. */
+/** DNPT, SNPT: 1 for the source; length of the prefix that is written; its 4 words; length and 4 words of the prefix before. Drops a packet whose address has no word that can make up for the change. */
 export const EFFECT_PREFIX = 41;
 /** SYNPROXY, no parameters: takes SYN and ACK packets away (they are dropped here), and those whose checksum or options are wrong. */
 export const EFFECT_SYNPROXY = 42;

@@ -42,7 +42,7 @@ const HIGHEST_SYSCTL = 0x7fff_ffff;
 
 export const many = (value: string, before: string[] = []): string[] => [...before, value];
 
-/** -R, --rules6, -4, -6, --repair, --unsupported. `several`: what more than one -R is good for. */
+/** -R, --rules6, --ipset, -4, -6, --repair, --unsupported. `several`: what more than one -R is good for. */
 export function addRuleOptions(command: Command, several = ''): Command {
   return command
     .optionsGroup('Rules:')
@@ -211,4 +211,14 @@ function jsonFile(flag: string, file: string): unknown {
   } catch {
     throw new UsageError(`${flag}: ${file} is not JSON; make it with "ip -j ${flag.slice(2)} > ${file}"`);
   }
+}
+
+/** Files that are read beside the captures. */
+export const inputsOf = ({ rules, rules6, ipset, addr, annotate, route }: RuleOptions & HostOptions): string[] =>
+  [...rules, rules6, ipset, addr, annotate, ...(route ?? [])].filter((path) => path !== undefined);
+
+/** @throws UsageError when more than one of the files is standard input, which can be read once. */
+export function checkInputs(paths: readonly string[]): void {
+  if (paths.filter((path) => path === '-').length > 1)
+    throw new UsageError('standard input can be one file only: "-" stands twice');
 }

@@ -26,8 +26,10 @@ import {
   addProfileOptions,
   addRuleOptions,
   annotationsOf,
+  checkInputs,
   type HostOptions,
   hostGiven,
+  inputsOf,
   type ProfileOptions,
   profileOf,
   type RuleOptions,
@@ -165,6 +167,7 @@ function checkShared(
 
 async function replay(options: ReplayOptions): Promise<number> {
   checkOutputs(options);
+  checkInputs([...options.read, ...inputsOf(options)]);
   const profile = profileOf(options);
   const given = hostGiven(options);
   const rules = loadRules(options);
@@ -177,8 +180,6 @@ async function replay(options: ReplayOptions): Promise<number> {
   checkReadOnce(captures, rules.length);
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
   if (options.jobs > 1) checkShared(options, captures, rules, profile);
-  if (captures.includes('-') && [...options.rules, options.rules6, options.ipset].includes('-'))
-    throw new UsageError('standard input cannot be both the rules and the capture');
   const { value, interrupted } = await interruptible(async (signal) => {
     const prepared = await prepare(captures, rules, given, signal);
     return rules.length > 1
@@ -192,9 +193,6 @@ const outputsOf = ({ verdicts, dumpConntrack, log }: ReplayOptions): Written[] =
   const written = { '--verdicts': verdicts, '--dump-conntrack': dumpConntrack, '--log': log };
   return Object.entries(written).flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
 };
-
-const inputsOf = ({ rules, rules6, ipset, addr, annotate, route }: ReplayOptions): string[] =>
-  [...rules, rules6, ipset, addr, annotate, ...(route ?? [])].filter((path) => path !== undefined);
 
 /** Only one of them may be data on standard output. */
 function checkOutputs(options: ReplayOptions): void {

@@ -37,7 +37,7 @@ export function readText(path: string): string {
 
 /**
  * One entry a -R; each holds the IPv4 and/or IPv6 rule set of that file (a script may hold both), and the --rules6 half added.
- * @throws RuleFileError with every error's place; UsageError for files that cannot be read.
+ * @throws RuleFileError with every error's place; what the system says of files that cannot be read.
  */
 export function loadRules(options: LoadOptions): DualRules[] {
   const forced = forcedFamily(options);
@@ -49,7 +49,7 @@ export function loadRules(options: LoadOptions): DualRules[] {
   });
 }
 
-/** The sets of --ipset, which hold all that the rules ask. @throws RuleFileError with the first error's place; UsageError for a file that cannot be read. */
+/** The sets of --ipset, which hold all that the rules ask. @throws RuleFileError with the first error's place; what the system says of a file that cannot be read. */
 export function loadSets({ ipset }: RuleOptions, rules: readonly DualRules[]): readonly IpSet[] {
   try {
     const sets = ipset === undefined ? [] : parseIpsets(readText(ipset), ipset === '-' ? 'standard input' : ipset);

@@ -12,8 +12,10 @@ import {
   addProfileOptions,
   addRuleOptions,
   annotationsOf,
+  checkInputs,
   type HostOptions,
   hostGiven,
+  inputsOf,
   type ProfileOptions,
   profileOf,
   type RuleOptions,
@@ -60,6 +62,7 @@ export function traceCommand(done: (code: number) => void): Command {
 }
 
 async function trace(options: TraceOptions): Promise<number> {
+  checkInputs(inputsOf(options));
   const [rules, ...others] = loadRules(options);
   if (rules === undefined || others.length > 0) throw new UsageError('trace takes one -R');
   const captures = expandCaptures(options.read);

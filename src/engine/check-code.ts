@@ -13,7 +13,7 @@ import { ImageError } from './image-error.ts';
 const PARAMETERS_ELSEWHERE: ReadonlyMap<number, number> = new Map([
   [EFFECT_TCPOPTSTRIP, 8],
   [EFFECT_HMARK, 15],
-  [EFFECT_PREFIX, 12],
+  [EFFECT_PREFIX, 11],
 ]);
 
 /** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. `there`: how many requests of LOG rules and sets there are. */

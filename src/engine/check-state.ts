@@ -54,7 +54,7 @@ export class StateChecker {
   /** The slot of a template of CT. */
   template(slot: number): void {
     demand(slot < this.#states, 'state that does not exist');
-    if (slot !== 0) this.#claim(slot, slot + 1, 'a template');
+    this.#claim(slot, slot + 1, 'a template');
   }
 
   /** When all tests were seen: no state lies in another's. */

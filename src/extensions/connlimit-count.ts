@@ -1,4 +1,5 @@
 /** The connections a `connlimit` rule counts, by address and zone: nf_conncount.c as 6.1.176, 6.12.117 and 6.18.44 have it. */
+import { STATUS_CONFIRMED } from '../abi/fields.ts';
 import type { Connections, PacketView, TupleView } from '../packet/view.ts';
 
 interface Counted {
@@ -15,7 +16,6 @@ interface CountedList {
 
 /** Dead ones that one look takes away, or a little more; and as many new ones are taken within a jiffy without another look. */
 const COLLECTED_AT_ONCE = 64;
-const CONFIRMED = 8;
 
 export class ConnectionCount {
   readonly #settled: number;
@@ -57,7 +57,7 @@ function add(
   const subject = connections.subject(packet);
   if (subject === undefined) return 'no tuple';
   const status = subject.status ?? 0;
-  const confirmed = (status & CONFIRMED) !== 0;
+  const confirmed = (status & STATUS_CONFIRMED) !== 0;
   if ((status & settled) === settled) return 'settled';
   const lately = now === list.looked && list.connections.length - list.left < COLLECTED_AT_ONCE;
   if (confirmed || !lately) {

@@ -66,14 +66,7 @@ export function prefixTarget(
     lower: ({ from, to }) => ({
       kind: 'effect',
       code: EFFECT_PREFIX,
-      parameters: [
-        of === 'source' ? 1 : 0,
-        Math.max(from.length, to.length),
-        ...to.address,
-        adjustmentOf(from, to),
-        from.length,
-        ...from.address,
-      ],
+      parameters: [of === 'source' ? 1 : 0, Math.max(from.length, to.length), ...to.address, from.length, ...from.address],
       changes: [fields[0]!, fields[0]! + 1, fields[0]! + 2, fields[0]! + 3, fields[1]!],
     }),
     generate: (draw) => {

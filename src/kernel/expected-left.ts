@@ -157,7 +157,7 @@ function setChecksum(bytes: Uint8Array): void {
 }
 
 /**
- * A transport checksum that is the pseudo header's sum alone is left to the device to make (CHECKSUM_PARTIAL): a veth hands the packet over as it is. Nf_nat_helper.c leaves the checksums of
+ * A transport checksum that is the pseudo header's sum alone is left to the device to make (CHECKSUM_PARTIAL): a veth hands the packet over as it is. It is nf_nat_helper.c that leaves the checksums of
  * all packets so whose data it replaced.
  */
 function asOnTheWire(bytes: Uint8Array): Uint8Array {

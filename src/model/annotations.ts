@@ -65,7 +65,7 @@ export function readAnnotations(text: string, file: string): Map<number, Annotat
 
 function readLine(line: string, fail: (message: string) => AnnotationError): { packet: number; annotation: Annotation } {
   const { packet, ...rest } = objectOf(line, fail);
-  if (!Number.isSafeInteger(packet) || (packet as number) < 1)
+  if (!Number.isInteger(packet) || (packet as number) < 1 || (packet as number) > MAX)
     throw fail(`"packet" wants the number of a packet, from 1, got ${shown(packet)}`);
   for (const [name, value] of Object.entries(rest)) {
     const wanted = Object.hasOwn(WANTED, name) ? WANTED[name as keyof Annotation] : undefined;

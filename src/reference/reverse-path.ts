@@ -1,11 +1,9 @@
 /** The way back to a packet's source, as `-m rpfilter` looks for it (rpfilter_lookup_reverse of net/ipv4/netfilter/ipt_rpfilter.c, rpfilter_lookup_reverse6 of net/ipv6/netfilter/ip6t_rpfilter.c). */
-import { prefixMask } from '../model/address.ts';
 import type { Host, Route } from '../model/host.ts';
 import type { Words } from '../model/ruleset.ts';
-import { sameWords } from '../packet/bytes.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import type { PacketView } from '../packet/view.ts';
-import { isOfLocalTable, type Routes } from './routes.ts';
+import { covers, isOfLocalTable, type Routes } from './routes.ts';
 
 export interface Wanted {
   /** Through any device. */
@@ -51,12 +49,4 @@ function leadsBack6({ source, inInterface }: PacketView, { loose, acceptLocal }:
 function longest(routes: readonly Route[]): Route[] {
   const most = Math.max(...routes.map(({ prefix }) => prefix));
   return routes.filter(({ prefix }) => prefix === most).sort((a, b) => a.metric - b.metric);
-}
-
-function covers({ destination, prefix, family }: Route, address: Words): boolean {
-  const mask = prefixMask(prefix, family);
-  return sameWords(
-    address.map((word, i) => (word & mask[i]!) >>> 0),
-    destination.map((word, i) => (word & mask[i]!) >>> 0),
-  );
 }

@@ -10,7 +10,8 @@ const LOCAL_TABLE: readonly Route['type'][] = ['local', 'broadcast', 'anycast', 
 
 export const isOfLocalTable = ({ type }: Route): boolean => LOCAL_TABLE.includes(type);
 
-function covers(route: Route, address: Words): boolean {
+/** The address lies in the route's prefix. */
+export function covers(route: Route, address: Words): boolean {
   const mask = prefixMask(route.prefix, route.family);
   return route.destination.every((word, i) => (((word ^ address[i]!) & mask[i]!) | 0) === 0);
 }

@@ -1,6 +1,6 @@
 /** Whether captures can be shared between engines: only where nothing a rule remembers is about more than one pair of addresses. */
 import { findMatch } from '../extensions/index.ts';
-import type { Profile } from '../model/profile.ts';
+import { type Profile, sysctl } from '../model/profile.ts';
 import type { Family, Rule, RuleSet, TableName } from '../model/ruleset.ts';
 
 /** Targets that change the packet, its mark or its connection, and nothing else. What is not listed is taken for one that remembers. */
@@ -23,7 +23,7 @@ const DEPENDENT: readonly string[] = [
 
 /** Why the packets of a job cannot be shared, or undefined. */
 export function whyNotShared(rules: Partial<Record<Family, RuleSet>>, profile: Profile): string | undefined {
-  if (profile.sysctls.nf_conntrack_max !== undefined) return 'nf_conntrack_max counts all connections';
+  if (sysctl(profile, 'nf_conntrack_max') !== 0) return 'nf_conntrack_max counts all connections';
   for (const ruleset of [rules[4], rules[6]]) {
     for (const { name: table, chains } of ruleset?.tables ?? []) {
       for (const { name: chain, rules: lines } of chains) {

@@ -72,8 +72,15 @@ function wrapped({ words, ...found }: Unwrapped): Unwrapped | undefined {
   const options = words.slice(1, at).map((word) => word.text);
   if (words[at]?.text === '--') at++;
   while (/^(sudo|env)$/.test(name) && /^[A-Za-z_]\w*=/.test(words[at]?.text ?? '')) at++;
-  const namespace = name === 'nsenter' ? options.join(' ') : found.namespace;
+  const namespace = (name === 'nsenter' ? entered(options) : undefined) ?? found.namespace;
   return { words: words.slice(at + wrapper.operands), namespace, ...(user === undefined ? {} : { user }) };
+}
+
+/** The network namespace that options of nsenter enter, by its name in /run/netns where it has one; undefined: none. */
+function entered(options: readonly string[]): string | undefined {
+  const path = options.flatMap((option) => /^(?:--net=|-n)(.+)$/.exec(option)?.[1] ?? [])[0];
+  if (path !== undefined) return path.replace(/^.*\/netns\//, '');
+  return options.some((option) => /^(-[A-Za-z]*[an]|--net|--all)$/.test(option)) ? options.join(' ') : undefined;
 }
 
 /** With an option that changes something: `iptables -L` is often talked about. */

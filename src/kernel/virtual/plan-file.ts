@@ -1,4 +1,5 @@
 /** What the guest is told to do: a job as steps, and steps as the bytes guest/main.c reads. */
+import { DEFAULT_SYSCTLS } from '../../model/profile.ts';
 import type { KernelFrame } from '../job.ts';
 import { NETFILTER_BUS, RULES_REQUEST } from '../netlink.ts';
 import * as plan from '../plan.ts';
@@ -53,10 +54,10 @@ function write(files: Files, kind: 'W' | 'M' = 'W'): Step {
   return { kind, payload: Buffer.concat(files.flat().map(item)) };
 }
 
-/** 0: none. */
-const LIMIT = '/proc/sys/net/netfilter/nf_conntrack_max';
 /** One value for all namespaces. */
 const isMachines = ([path]: readonly [string, string]): boolean => /\/nf_conntrack_(max|buckets)$/.test(path);
+const machines = (job: PlacedJob): [path: string, content: string][] => plan.jobSysctls(job).filter(isMachines);
+const usual = (path: string): string => String(DEFAULT_SYSCTLS[path.replace(/^.*\//, '')] ?? 0);
 
 /** Their timeouts run from the first packet on. */
 function makeSets(job: PlacedJob, sets: string): Step[] {
@@ -105,7 +106,7 @@ function prepare(job: PlacedJob, machine: Machine, devices: plan.Devices): Step[
     // Asking for the (empty) table loads conntrack's sysctls.
     ...(namesConntrack ? [run('must', ['conntrack', '-L'])] : []),
     write(plan.jobSysctls(job).filter((file) => !isMachines(file))),
-    write(plan.jobSysctls(job).filter(isMachines), 'M'),
+    write(machines(job), 'M'),
     ...(job.sets === undefined ? [] : makeSets(job, job.sets)),
   ];
 }
@@ -166,8 +167,11 @@ export function stepsOf(job: PlacedJob, machine: Machine, first: boolean): Step[
     ...(job.log === true ? [run('log', ['dmesg', '-S', '--raw'])] : []),
     // Only connections with a helper expect others.
     ...(/--helper/.test(job.rules + job.rulesOther) ? [run('expect', ['conntrack', '-L', 'expect'])] : []),
-    // The next job has no limit again.
-    write(plan.jobSysctls(job).some(isMachines) ? [[LIMIT, '0']] : [], 'M'),
+    // The next job has the usual ones again.
+    write(
+      machines(job).map(([path]) => [path, usual(path)]),
+      'M',
+    ),
     run('save', [plan.iptables(job.backend, job.family, 'save'), '-c']),
     ...(job.rulesOther === undefined ? [] : [run('saveOther', [plan.iptables(job.backend, other, 'save'), '-c'])]),
   ];
