@@ -71,7 +71,7 @@ import {
   SHORT_WALK_SHIFT,
 } from './plan.ts';
 import { leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
-import { hasTurned, hasTurnedAway, keepWay } from './stack/turn.ts';
+import { hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
 
 /** IMAGE_FLAG_* of the job. */
 let flags: u32 = 0;
@@ -127,7 +127,7 @@ export function hasFamily(six: bool): bool {
 export function runHooks(plan: usize, slot: usize): u32 {
   looked = false;
   natStart();
-  keepWay();
+  turnStart();
   let verdict: u32 = NEXT_ACCEPT;
   let at = plan + PLAN_OPERATIONS;
   for (let operation = load<u32>(at); operation !== OP_END; operation = load<u32>(at)) {
@@ -283,7 +283,7 @@ function routed(operation: u32, at: usize, slot: usize): usize {
     store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
   }
   natStart();
-  keepWay();
+  turnStart();
   at = planOf(load<u32>(slot, FIELD_FAMILY * 4) === 6, load<u32>(slot, PACKET_WAY)) + PLAN_OPERATIONS;
   while (load<u32>(at) !== operation) at += 4;
   return at + 4;

@@ -48,10 +48,10 @@ export const OP_COPY_END: u32 = 12;
 /** If its destination was translated (or rules changed its TTL or prefix): an arriving packet takes the way from here that it has now, and so does one of this host. From the first of these on, where to go on is decided. */
 export const OP_ROUTE_IN: u32 = 13;
 export const OP_ROUTE_OUT: u32 = 14;
-/** An own packet with another destination is dropped if there is no way for it. */
-export const OP_LEAVES: u32 = 16;
 /** The helper of the packet's connection sees it. */
 export const OP_HELP: u32 = 15;
+/** An own packet with another destination is dropped if there is no way for it. */
+export const OP_LEAVES: u32 = 16;
 
 /**
  * A plan: u32, what a short plan does, 0 when it is not short; then the operations. Short is a plan of at most one walk that decides, with conntrack

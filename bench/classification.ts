@@ -77,7 +77,7 @@ async function engineRow(
   };
   const many = await median(rounds, inCalls);
   const single = await median(Math.min(rounds, 3), () => {
-    for (let index = 0; index < packets; index++) classifier.classify(WALK, LENGTH);
+    for (let index = 0; index < packets; index++) classifier.classify(WALK, index, LENGTH);
   });
   const verdicts = classifier.classifyMany(WALK, packets, LENGTH);
   let dropped = 0;

@@ -1,6 +1,7 @@
 /**
  * One walk for many packets. A packet's way down the tree is a chain of loads, each waiting for the one before; so eight packets go
- * down side by side, and one that has arrived makes room for the next. Only for walks whose packets do not depend on each other.
+ * down side by side, and one that has arrived makes room for the next. The tests and the bench of classification alone call it; what it does
+ * at a node is what walk.ts does (test/compile/equal.test.ts holds them together).
  */
 import { PACKET_SIZE } from '../../src/abi/packet.ts';
 import {
@@ -20,7 +21,7 @@ const LANES: u32 = 8;
 const LANE: usize = 16;
 const lanes: usize = memory.data(128, 16);
 
-/** As runWalk for `packets` slots in a row, in order of what is counted only; `answers`: one u32 (NEXT_*) a packet. `bytes`: of every packet. */
+/** As runWalk for `packets` slots in a row, one after the other; `answers`: one u32 (NEXT_*) a packet. `bytes`: of every packet. */
 export function runWalkMany(walk: u32, slots: usize, packets: u32, bytes: u64, answers: usize): void {
   const base = code;
   const at = base + ((walk as usize) << 3);

@@ -5,7 +5,7 @@
  * window: whether the one before held too much).
  */
 import { FIELD_DESTINATION, FIELD_LENGTH, FIELD_SOURCE } from '../../src/abi/fields.ts';
-import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_JIFFIES } from '../../src/abi/packet.ts';
+import { PACKET_IP, PACKET_JIFFIES } from '../../src/abi/packet.ts';
 import {
   HASHLIMIT_ABOVE,
   HASHLIMIT_BYTES,
@@ -22,6 +22,8 @@ import {
 } from '../../src/abi/special.ts';
 import { be16 } from '../packet/ethertype.ts';
 import { skipExtensionHeaders, skippedKind, skippedTo } from '../packet/skip-headers.ts';
+import { portsOffset } from './header.ts';
+import { present } from './payload.ts';
 
 /** Offsets of the parameters. */
 const BUCKET: usize = 4;
@@ -119,19 +121,16 @@ function takeKey(slot: usize): bool {
 
 function takePorts(slot: usize, six: bool, mode: u32, to: usize): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
-  const present = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
   let protocol: u32 = load<u8>(ip, 9);
   let offset: u32 = ((load<u8>(ip) as u32) & 15) << 2;
   if (six) {
-    if (!skipExtensionHeaders(ip, present)) return false;
+    if (!skipExtensionHeaders(ip, present(slot))) return false;
     protocol = skippedKind;
     offset = skippedTo;
   }
-  // proto_ports_offset: the SPI of ESP and AH is one, too.
-  if (protocol === 51) offset += 4;
-  else if (protocol !== 6 && protocol !== 17 && protocol !== 33 && protocol !== 50 && protocol !== 132 && protocol !== 136)
-    return true;
-  if (offset + 4 > present) return false;
+  offset = portsOffset(protocol, offset);
+  if (offset === 0) return true;
+  if (offset + 4 > present(slot)) return false;
   const ports = ip + (offset as usize);
   const source = (mode & HASHLIMIT_SOURCE_PORT) !== 0 ? be16(ports) : 0;
   const destination = (mode & HASHLIMIT_DESTINATION_PORT) !== 0 ? be16(ports + 2) : 0;

@@ -39,3 +39,10 @@ export function headerLength(header: usize, kind: u32): u32 {
 export function isWalked(next: u32): bool {
   return next === HOP_BY_HOP || next === ROUTING || next === FRAGMENT || next === AUTHENTICATION || next === DESTINATION;
 }
+
+/** Where two ports or an SPI stand behind the transport header's `offset` (proto_ports_offset); 0: the protocol has none. */
+export function portsOffset(protocol: u32, offset: u32): u32 {
+  if (protocol === AUTHENTICATION) return offset + 4;
+  const ported = protocol === 6 || protocol === 17 || protocol === 33 || protocol === 50 || protocol === 132 || protocol === 136;
+  return ported ? offset : 0;
+}

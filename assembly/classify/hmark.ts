@@ -1,10 +1,13 @@
 /** HMARK (xt_HMARK.c): the packet mark from a hash. Parameters as abi/effects.ts lists them. */
-import { FIELD_FAMILY, FIELD_LENGTH, FIELD_MARK } from '../../src/abi/fields.ts';
-import { PACKET_CT_ENTRY, PACKET_IP, PACKET_IP_CAPTURED } from '../../src/abi/packet.ts';
+import { FIELD_FAMILY, FIELD_MARK } from '../../src/abi/fields.ts';
+import { PACKET_CT_ENTRY, PACKET_IP } from '../../src/abi/packet.ts';
+import { icmpIsError } from '../conntrack/icmp';
 import { entryAddress, entryPort, entryProtocol } from '../conntrack/index';
+import { hashFinal } from '../nat/hash.ts';
 import { sum16 } from '../packet/rewrite.ts';
 import { wholeHeaders } from '../stack/host.ts';
-import { headerLength, isWalked } from './header.ts';
+import { headerLength, isWalked, portsOffset } from './header.ts';
+import { be32, present } from './payload.ts';
 
 const SOURCE_MASK: usize = 4;
 const DESTINATION_MASK: usize = 20;
@@ -21,8 +24,6 @@ const FRAGMENT: u32 = 44;
 const ROUTING: u32 = 43;
 const AUTHENTICATION: u32 = 51;
 const ICMP_HEADER: u32 = 8;
-/** Bits 1 << type of ICMP errors: 3, 4, 5, 11, 12. */
-const ERRORS4: u32 = 0x1838;
 const FIRST_QUESTION6: u32 = 128;
 
 /** Of the packet in hand: one word each of source and destination, ports, whether there are any, protocol. */
@@ -74,12 +75,8 @@ function takeConnection(parameters: usize, slot: usize): bool {
 
 function takePacket(parameters: usize, slot: usize): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
-  const present = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
-  return load<u32>(slot, FIELD_FAMILY * 4) === 6 ? takeIpv6(parameters, ip, present) : takeIpv4(parameters, ip, present);
-}
-
-function word32(at: usize): u32 {
-  return bswap(load<u32>(at));
+  const bytes = present(slot);
+  return load<u32>(slot, FIELD_FAMILY * 4) === 6 ? takeIpv6(parameters, ip, bytes) : takeIpv4(parameters, ip, bytes);
 }
 
 /** Of an ICMP error the quoted packet, if its header is there. */
@@ -89,14 +86,14 @@ function takeIpv4(parameters: usize, outer: usize, bytes: u32): bool {
   if ((load<u8>(ip, 9) as u32) === ICMP) {
     const inner: u32 = (((load<u8>(ip) as u32) & 15) << 2) + ICMP_HEADER;
     const type: u32 = inner <= present ? (load<u8>(ip + ((inner - ICMP_HEADER) as usize)) as u32) : 31;
-    if (type < 32 && ((ERRORS4 >>> type) & 1) !== 0) {
+    if (icmpIsError(type)) {
       if (inner + 20 > present) return false;
       ip += inner as usize;
       present -= inner;
     }
   }
-  source = word32(ip + 12) & load<u32>(parameters, SOURCE_MASK);
-  destination = word32(ip + 16) & load<u32>(parameters, DESTINATION_MASK);
+  source = be32(ip + 12) & load<u32>(parameters, SOURCE_MASK);
+  destination = be32(ip + 16) & load<u32>(parameters, DESTINATION_MASK);
   protocol = load<u8>(ip, 9);
   // More fragments or an offset.
   if (protocol !== ICMP && (sum16(ip + 6) & 0x3fff) === 0) takePorts(ip, ((load<u8>(ip) as u32) & 15) << 2, present);
@@ -121,8 +118,8 @@ function takeIpv6(parameters: usize, outer: usize, bytes: u32): bool {
     }
   }
   for (let at: usize = 0; at < 16; at += 4) {
-    source ^= word32(ip + 8 + at) & load<u32>(parameters + at, SOURCE_MASK);
-    destination ^= word32(ip + 24 + at) & load<u32>(parameters + at, DESTINATION_MASK);
+    source ^= be32(ip + 8 + at) & load<u32>(parameters + at, SOURCE_MASK);
+    destination ^= be32(ip + 24 + at) & load<u32>(parameters + at, DESTINATION_MASK);
   }
   if (protocol !== ICMPV6 && !fragmented) takePorts(ip, upperAt, present);
   return true;
@@ -157,37 +154,14 @@ function walkUpper(ip: usize, present: u32): bool {
 
 /** Two ports, or an SPI, of the protocols that have them. */
 function takePorts(ip: usize, offset: u32, present: u32): void {
-  let at = offset;
-  switch (protocol) {
-    case AUTHENTICATION:
-      at += 4;
-      break;
-    case 6:
-    case 17:
-    case 33:
-    case 50:
-    case 132:
-    case 136:
-      break;
-    default:
-      return;
-  }
-  if (at + 4 > present) return;
-  ports = word32(ip + (at as usize));
+  const at = portsOffset(protocol, offset);
+  if (at === 0 || at + 4 > present) return;
+  ports = be32(ip + (at as usize));
   ported = true;
 }
 
 /** jhash_3words (include/linux/jhash.h). */
 function hashThree(first: u32, second: u32, third: u32, seed: u32): u32 {
   const start: u32 = seed + 0xdeadbeef + 12;
-  let a = start + first;
-  let b = start + second;
-  let c = start + third;
-  c = (c ^ b) - rotl<u32>(b, 14);
-  a = (a ^ c) - rotl<u32>(c, 11);
-  b = (b ^ a) - rotl<u32>(a, 25);
-  c = (c ^ b) - rotl<u32>(b, 16);
-  a = (a ^ c) - rotl<u32>(c, 4);
-  b = (b ^ a) - rotl<u32>(a, 14);
-  return (c ^ b) - rotl<u32>(b, 24);
+  return hashFinal(start + first, start + second, start + third);
 }

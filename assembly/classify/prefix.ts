@@ -1,9 +1,10 @@
 /** DNPT and SNPT (ip6t_NPT.c): another prefix for an IPv6 address, made up for in one of its other words, so that checksums stay right. */
-import { FIELD_DESTINATION, FIELD_LENGTH, FIELD_SOURCE } from '../../src/abi/fields.ts';
-import { PACKET_IP, PACKET_IP_CAPTURED } from '../../src/abi/packet.ts';
-import { put16, sum16 } from '../packet/rewrite.ts';
+import { FIELD_DESTINATION, FIELD_SOURCE } from '../../src/abi/fields.ts';
+import { PACKET_IP } from '../../src/abi/packet.ts';
+import { put16, putWords, sum16 } from '../packet/rewrite.ts';
 import { readAddresses } from '../stack/index.ts';
 import { turn } from '../stack/turn.ts';
+import { present } from './payload.ts';
 
 const LENGTH: usize = 4;
 const PREFIX: usize = 8;
@@ -25,9 +26,8 @@ export function changePrefix(parameters: usize, slot: usize): bool {
   const address = ip + (ofSource ? 8 : 24);
   if (!mapAddress(parameters, address)) return false;
   const field = slot + (ofSource ? FIELD_SOURCE : FIELD_DESTINATION) * 4;
-  for (let word: usize = 0; word < 16; word += 4) store<u32>(field + word, bswap(load<u32>(address + word)));
-  const present = min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
-  if ((load<u8>(ip, 6) as u32) === ICMPV6 && present >= (QUOTED as u32) + 40) {
+  putWords(field, address, 4);
+  if ((load<u8>(ip, 6) as u32) === ICMPV6 && present(slot) >= (QUOTED as u32) + 40) {
     const type: u32 = load<u8>(ip + MESSAGE);
     // The quoted packet went the other way.
     const quoted = ip + QUOTED + (ofSource ? 24 : 8);

@@ -28,7 +28,7 @@ export const ALIAS_NEWER: usize = 44;
 export const ALIAS_OLDER: usize = 48;
 export const ALIAS_HEAD: usize = 52;
 
-/** A record of the table is an entry: neither an alias nor the head of a list (mapped.ts). */
+/** A record of the table is an entry: neither an alias nor the head of a list (mapped.ts, count.ts). */
 export function isEntry(record: usize): bool {
   return (load<u32>(record, ENTRY_STATUS) & (STATUS_ALIAS | STATUS_HEAD)) === 0;
 }

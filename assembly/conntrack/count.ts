@@ -23,16 +23,16 @@ import {
 } from './entry';
 import { keyOwnTuple } from './own-tuple';
 import { hasPlace } from './places';
-import { allocateRecord, carve, EITHER_WAY, find, insertRecord, lookup, releaseRecord } from './table';
+import { EITHER_WAY, extraRecord, find, insertRecord, lookup, releaseRecord } from './table';
 import { TEMPLATE, templateZoneId } from './template';
 import { keyCounted, keyHash, keyHigh, keyIs6, keyLow, keyRecord } from './tuple';
 
 /** Of a head, u32: how many it counts, and how many it had left when it was looked through last; the ends of its list. i64: the jiffies of that look. */
-const HEAD_COUNT: usize = 36;
-const HEAD_LEFT: usize = 40;
-const HEAD_FIRST: usize = 44;
-const HEAD_LAST: usize = 48;
-const HEAD_LOOKED: usize = 56;
+const LIST_COUNT: usize = 36;
+const LIST_LEFT: usize = 40;
+const LIST_FIRST: usize = 44;
+const LIST_LAST: usize = 48;
+const LIST_LOOKED: usize = 56;
 /** u32, of what is counted: the next younger. */
 const NODE_NEXT: usize = 44;
 /** As many go with one look, or one more; and as many new ones come within a jiffy without another. */
@@ -58,18 +58,18 @@ export function countConnections(slot: usize, rule: u32, address: usize, settled
   keyCounted(rule, address, six, zone);
   const head = lookup(keyLow, keyHigh, keyHash, keyIs6, EITHER_WAY);
   if (head === 0) return begin(now);
-  const count = load<u32>(head, HEAD_COUNT);
+  const count = load<u32>(head, LIST_COUNT);
   const known = (subjectStatus & STATUS_CONFIRMED) !== 0;
   if ((subjectStatus & settled) === settled) {
-    if (count !== 0 && load<i64>(head, HEAD_LOOKED) !== now) collect(head, now);
-    return load<u32>(head, HEAD_COUNT);
+    if (count !== 0 && load<i64>(head, LIST_LOOKED) !== now) collect(head, now);
+    return load<u32>(head, LIST_COUNT);
   }
-  const lately = load<i64>(head, HEAD_LOOKED) === now && count - load<u32>(head, HEAD_LEFT) < COLLECTED_AT_ONCE;
+  const lately = load<i64>(head, LIST_LOOKED) === now && count - load<u32>(head, LIST_LEFT) < COLLECTED_AT_ONCE;
   if (known || !lately) {
-    if (isAmong(head, now)) return load<u32>(head, HEAD_COUNT);
+    if (isAmong(head, now)) return load<u32>(head, LIST_COUNT);
     looked(head, now);
   }
-  return append(head) ? load<u32>(head, HEAD_COUNT) : 0;
+  return append(head) ? load<u32>(head, LIST_COUNT) : 0;
 }
 
 function takeSubject(slot: usize, zone: u32, now: i64): bool {
@@ -105,42 +105,37 @@ function isSubject(node: usize): bool {
 
 /** A list for the key in hand. */
 function begin(now: i64): u32 {
-  const head = hasPlace() ? record() : 0;
+  const head = hasPlace() ? extraRecord() : 0;
   if (head === 0) return 0;
   putKey(head, 0);
   store<u32>(head, STATUS_HEAD, ENTRY_STATUS);
-  store<i64>(head, now, HEAD_LOOKED);
+  store<i64>(head, now, LIST_LOOKED);
   insertRecord(head);
   return append(head) ? 1 : 0;
 }
 
-/** Connections have reserved memory, what is counted has what is there. */
-function record(): usize {
-  const room = allocateRecord();
-  return room !== 0 ? room : carve(ENTRY_SIZE);
-}
-
 function append(head: usize): bool {
-  const node = record();
+  // A chain that is met twice counts its packet twice within a jiffy.
+  const node = extraRecord();
   if (node === 0) return false;
   copyKey(SUBJECT, node);
-  const last: usize = load<u32>(head, HEAD_LAST);
+  const last: usize = load<u32>(head, LIST_LAST);
   if (last !== 0) store<u32>(last, node as u32, NODE_NEXT);
-  else store<u32>(head, node as u32, HEAD_FIRST);
-  store<u32>(head, node as u32, HEAD_LAST);
-  store<u32>(head, load<u32>(head, HEAD_COUNT) + 1, HEAD_COUNT);
+  else store<u32>(head, node as u32, LIST_FIRST);
+  store<u32>(head, node as u32, LIST_LAST);
+  store<u32>(head, load<u32>(head, LIST_COUNT) + 1, LIST_COUNT);
   return true;
 }
 
 function looked(head: usize, now: i64): void {
-  store<i64>(head, now, HEAD_LOOKED);
-  store<u32>(head, load<u32>(head, HEAD_COUNT), HEAD_LEFT);
+  store<i64>(head, now, LIST_LOOKED);
+  store<u32>(head, load<u32>(head, LIST_COUNT), LIST_LEFT);
 }
 
 /** Looks for the subject, and takes away on the way what is no more, and what is over. */
 function isAmong(head: usize, now: i64): bool {
   let before: usize = 0;
-  let node: usize = load<u32>(head, HEAD_FIRST);
+  let node: usize = load<u32>(head, LIST_FIRST);
   for (let collected: u32 = 0; node !== 0 && collected <= COLLECTED_AT_ONCE; ) {
     const next: usize = load<u32>(node, NODE_NEXT);
     const found = connectionOf(node, now);
@@ -158,7 +153,7 @@ function isAmong(head: usize, now: i64): bool {
 function collect(head: usize, now: i64): void {
   let before: usize = 0;
   let collected: u32 = 0;
-  let node: usize = load<u32>(head, HEAD_FIRST);
+  let node: usize = load<u32>(head, LIST_FIRST);
   while (node !== 0) {
     const next: usize = load<u32>(node, NODE_NEXT);
     const found = connectionOf(node, now);
@@ -188,8 +183,8 @@ function isOver(entry: usize): bool {
 
 function drop(head: usize, before: usize, node: usize, next: usize): void {
   if (before !== 0) store<u32>(before, next as u32, NODE_NEXT);
-  else store<u32>(head, next as u32, HEAD_FIRST);
-  if (next === 0) store<u32>(head, before as u32, HEAD_LAST);
-  store<u32>(head, load<u32>(head, HEAD_COUNT) - 1, HEAD_COUNT);
+  else store<u32>(head, next as u32, LIST_FIRST);
+  if (next === 0) store<u32>(head, before as u32, LIST_LAST);
+  store<u32>(head, load<u32>(head, LIST_COUNT) - 1, LIST_COUNT);
   releaseRecord(node);
 }

@@ -83,7 +83,7 @@ export const STATUS_MASTER_SHIFT: u32 = 20;
 export const STATUS_SHIFTED: u32 = 1 << 24;
 /** IPS_SRC_NAT and IPS_DST_NAT: addresses are translated. */
 export const STATUS_TRANSLATED: u32 = 48;
-/** Not an entry: the key of another one's reply; the head of a list of those (alias.ts). */
+/** Not an entry: the key of another one's reply; the head of a list (mapped.ts, count.ts). */
 export const STATUS_ALIAS: u32 = 1 << 29;
 export const STATUS_HEAD: u32 = 1 << 30;
 /** Those that rules can see (abi/fields.ts). */

@@ -3,12 +3,12 @@ import { TRACKING_EXPECTATIONS } from '../../src/abi/conntrack';
 import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_SOURCE, STATUS_CONFIRMED } from '../../src/abi/fields';
 import { entryProtocol } from './accessors';
 import { ENTRY_STATUS, ENTRY_TIMEOUT } from './entry';
-import { dropRecord, ensureRecord, entryHelper, mayRemember, RECORD_EXPECTATION, RECORD_EXPECTING, recordOf } from './help';
+import { dropRecord, ensureRecord, entryHelper, mayRemember, RECORD_EXPECTATION, recordOf } from './help';
 import { BLOCK_SIZE, giveBlock, helpBucket, takeBlock } from './help-region';
 import { hz, parameter } from './parameters';
 import { zone } from './template';
 
-/** u32: next of the bucket, newest first; the master's entry; the master's next older one; EXPECT_PERMANENT. */
+/** u32: next of the bucket, newest first; the master's entry; the master's next older one; EXPECT_* flags and the class. */
 const EXPECT_NEXT: usize = 0;
 const EXPECT_MASTER: usize = 4;
 const EXPECT_OLDER: usize = 8;
@@ -40,7 +40,7 @@ export const FOLLOWS_PORT_SHIFT: u32 = 16;
 
 /** Answers of tryExpect: it is; nobody could tell it from another that is; there are too many. */
 export const EXPECTED: u32 = 0;
-export const BUSY: u32 = 1;
+const BUSY: u32 = 1;
 export const TOO_MANY: u32 = 2;
 /** The same is, by another connection or as another class. */
 export const ALREADY: u32 = 3;
@@ -235,7 +235,6 @@ export function tryExpect(master: usize, most: u32, seconds: u32, now: i64, anyM
   store<u32>(fresh, master as u32, EXPECT_MASTER);
   store<u32>(fresh, load<u32>(record, RECORD_EXPECTATION), EXPECT_OLDER);
   store<u32>(record, fresh as u32, RECORD_EXPECTATION);
-  store<u32>(record, load<u32>(record, RECORD_EXPECTING) + 1, RECORD_EXPECTING);
   store<i64>(fresh, now + ((seconds * hz()) as i64), EXPECT_TIMEOUT);
   count++;
   return EXPECTED;
@@ -273,7 +272,6 @@ function unlink(gone: usize): void {
   link = record + RECORD_EXPECTATION;
   while ((load<u32>(link) as usize) !== gone) link = (load<u32>(link) as usize) + EXPECT_OLDER;
   store<u32>(link, load<u32>(gone, EXPECT_OLDER));
-  store<u32>(record, load<u32>(record, RECORD_EXPECTING) - 1, RECORD_EXPECTING);
   giveBlock(gone);
   count--;
 }

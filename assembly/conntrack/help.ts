@@ -6,11 +6,10 @@ import { HELPER_NONE } from '../../src/abi/helpers';
 import { ENTRY_STATUS, STATUS_HELPER, STATUS_HELPER_SHIFT, STATUS_MASTER_SHIFT } from './entry';
 import { giveBlock, helpBucket, helpIsThere, takeBlock } from './help-region';
 
-/** u32: next record of the bucket; the entry; its newest expectation; how many it has. */
+/** u32: next record of the bucket; the entry; its newest expectation; and one that is free. */
 const RECORD_NEXT: usize = 0;
 const RECORD_ENTRY: usize = 4;
 export const RECORD_EXPECTATION: usize = 8;
-export const RECORD_EXPECTING: usize = 12;
 /** The helper's own, zero at first. */
 export const RECORD_MEMORY: usize = 16;
 

@@ -21,7 +21,7 @@ export function tablePlaces(): u32 {
   return buckets === 0 ? 0 : BUCKET_SLOTS << bits;
 }
 
-/** There is room for one more record and another: for what was not reserved. */
+/** There is room for one more record and another. */
 export function hasPlace(): bool {
   return count + 1 < tablePlaces();
 }

@@ -16,6 +16,6 @@ export function conntrackReserve(packets: u32): bool {
       helpTakes(at, bytes);
     }
   }
-  // A rule that counts may begin a list, of the packet as it came and as it was translated.
+  // A rule that counts may begin a list: its head and the first that is counted.
   return reserve(packets * (1 + 2 * parameter(TRACKING_COUNTED)));
 }

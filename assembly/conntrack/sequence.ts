@@ -1,9 +1,10 @@
 /** Sequence numbers of connections whose data helpers made longer or shorter (net/netfilter/nf_conntrack_seqadj.c). */
 import { FIELD_L4_LENGTH, FIELD_LENGTH } from '../../src/abi/fields';
 import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
-import { halves, putWords, sum32, updateChecksum } from '../packet/rewrite.ts';
+import { halves, sum32, updateChecksum } from '../packet/rewrite.ts';
 import { ENTRY_STATUS, STATUS_SHIFTED } from './entry';
 import { ensureRecord, RECORD_SHIFTS, recordOf } from './help';
+import { addStatus } from './table';
 import { TCP_HEADER_SIZE } from './tcp-options';
 
 /** Of each direction u32: the sequence number behind which it is shifted; by how much up to it, and behind it. */
@@ -13,7 +14,6 @@ const SHIFT_AFTER: usize = 8;
 const FLAG_ACK: u32 = 16;
 const OPTION_NOTHING: u32 = 1;
 const OPTION_SACK: u32 = 5;
-const WORD: usize = memory.data(4, 4);
 
 /** The header in hand. */
 let header: usize = 0;
@@ -41,7 +41,7 @@ function shiftIn(shift: usize, sequence: u32): u32 {
 export function shiftFrom(entry: usize, direction: u32, sequence: u32, by: i32): void {
   ensureRecord(entry);
   const shift = shiftOf(entry, direction);
-  store<u32>(entry, load<u32>(entry, ENTRY_STATUS) | STATUS_SHIFTED, ENTRY_STATUS);
+  addStatus(entry, STATUS_SHIFTED);
   const last = load<u32>(shift, SHIFT_AFTER);
   if (load<u32>(shift, SHIFT_BEFORE) !== last && ((sequence - load<u32>(shift)) as i32) <= 0) return;
   store<u32>(shift, sequence);
@@ -67,8 +67,7 @@ export function adjustSequence(slot: usize, entry: usize, direction: u32): bool 
 /** A word of the header; the checksum follows. */
 function put(at: usize, value: u32): void {
   updateChecksum(header + 16, sum32(at), halves(value), 2);
-  store<u32>(WORD, value);
-  putWords(at, WORD, 1);
+  store<u32>(at, bswap<u32>(value));
 }
 
 /** A number that says what arrived says it in the sender's own numbers. */

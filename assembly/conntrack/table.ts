@@ -4,7 +4,7 @@
  * A bucket is one cache line: seven tags (hash | 1, 0 when free), a count of those that found their bucket full and live further on, seven
  * references. So a lookup reads one line, then the entry whose tag fits; removal leaves no tombstones. Doubling moves whole tags: the
  * bucket is the upper bits of the hash, no entry is read.
- * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches.
+ * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches; but for `extraRecord`.
  */
 import { STATUS_SRC_NAT } from '../../src/abi/fields';
 import { ALIAS_ENTRY, aliasOf, isEntry, putKey } from './alias';
@@ -195,6 +195,18 @@ export function allocateRecord(): usize {
   return room;
 }
 
+/** As allocateRecord, and beyond what was reserved: memory grows in the middle of a batch, for lists of which nobody can know how long they get. */
+export function extraRecord(): usize {
+  const reserved = allocateRecord();
+  if (reserved !== 0) return reserved;
+  const room = carve(ENTRY_SIZE);
+  if (room !== 0) {
+    total++;
+    memory.fill(room, 0, ENTRY_SIZE);
+  }
+  return room;
+}
+
 /** Gives an entry that is not in the table back, and what it has beside itself. Without a status it is nobody's, should a guess still point to it. */
 export function release(entry: usize): void {
   if ((load<u32>(entry, ENTRY_STATUS) & STATUS_HELPER) !== 0) forgetHelp(entry);
@@ -204,7 +216,7 @@ export function release(entry: usize): void {
   releaseRecord(entry);
 }
 
-/** Of a record that is not in the table. */
+/** Gives back a record that is not in the table. */
 export function releaseRecord(record: usize): void {
   store<u32>(record, 0, ENTRY_STATUS);
   store<u32>(record, free as u32, ENTRY_NEXT);

@@ -186,19 +186,19 @@ export function natFollow(slot: usize): void {
   if (entry === 0) return;
   source = true;
   setRange(true, false, false);
-  putMaster(1 - direction, false);
+  putEnd(followedMaster, 1 - direction, false);
   bind(slot, entry);
   source = false;
   setRange(true, false, false);
   setPorts(port, port, 0, false);
-  putMaster(1 - direction, true);
+  putEnd(followedMaster, 1 - direction, true);
   bind(slot, entry);
 }
 
-/** An end of the master alone is the range. */
-function putMaster(direction: u32, isSource: bool): void {
+/** An end of the connection alone is the range. */
+function putEnd(entry: usize, direction: u32, isSource: bool): void {
   for (let word: u32 = 0; word < 4; word++) {
-    store<u32>(RANGE_LOW + ((word << 2) as usize), entryAddress(followedMaster, direction, isSource, word));
+    store<u32>(RANGE_LOW + ((word << 2) as usize), entryAddress(entry, direction, isSource, word));
   }
   memory.copy(RANGE_HIGH, RANGE_LOW, 16);
 }
@@ -245,10 +245,7 @@ function isWanted(entry: usize, direction: u32): bool {
 function bindAsItIs(slot: usize, entry: usize): void {
   setRange(true, false, false);
   // The mapped source is the reply's destination, the mapped destination its source.
-  for (let word: u32 = 0; word < 4; word++) {
-    store<u32>(RANGE_LOW + ((word << 2) as usize), entryAddress(entry, 1, !source, word));
-  }
-  memory.copy(RANGE_HIGH, RANGE_LOW, 16);
+  putEnd(entry, 1, !source);
   bind(slot, entry);
 }
 

@@ -29,6 +29,11 @@ export function addressHash(words: usize, seed: u32): u32 {
   c ^= rotl<u32>(b, 4);
   b += a;
   a += bswap(load<u32>(words, 12));
+  return hashFinal(a, b, c);
+}
+
+/** __jhash_final. */
+export function hashFinal(a: u32, b: u32, c: u32): u32 {
   c ^= b;
   c -= rotl<u32>(b, 14);
   a ^= c;

@@ -43,7 +43,7 @@ export function put16(at: usize, value: u32): void {
   store<u16>(at, bswap(value as u16));
 }
 
-/** Words of a field (host order, most significant first) to bytes. */
+/** Words of a field (host order, most significant first) to bytes, or the other way. */
 export function putWords(at: usize, words: usize, count: usize): void {
   for (let word: usize = 0; word < count << 2; word += 4) store<u32>(at + word, bswap(load<u32>(words + word)));
 }

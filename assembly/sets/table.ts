@@ -173,13 +173,9 @@ function holds(set: usize, entry: usize, flags: u32, parameters: usize, slot: us
     store<u64>(entry, load<u64>(entry, ENTRY_BYTES) + (load<u32>(slot, FIELD_LENGTH * 4) as u64), ENTRY_BYTES);
   }
   return (
-    compare((flags >>> SET_COUNT_PACKETS) & 7, load<u64>(entry, ENTRY_PACKETS), wide(parameters + PACKETS)) &&
-    compare((flags >>> SET_COUNT_BYTES) & 7, load<u64>(entry, ENTRY_BYTES), wide(parameters + BYTES))
+    compare((flags >>> SET_COUNT_PACKETS) & 7, load<u64>(entry, ENTRY_PACKETS), load<u64>(parameters + PACKETS)) &&
+    compare((flags >>> SET_COUNT_BYTES) & 7, load<u64>(entry, ENTRY_BYTES), load<u64>(parameters + BYTES))
   );
-}
-
-function wide(at: usize): u64 {
-  return (load<u32>(at) as u64) | ((load<u32>(at, 4) as u64) << 32);
 }
 
 function compare(how: u32, counter: u64, value: u64): bool {

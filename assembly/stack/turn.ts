@@ -3,7 +3,7 @@ let turned: bool = false;
 let turnedAway: bool = false;
 
 /** A packet begins its way, or a stretch of it. */
-export function keepWay(): void {
+export function turnStart(): void {
   turned = false;
   turnedAway = false;
 }

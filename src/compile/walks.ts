@@ -2,6 +2,7 @@
 import { FIELD_FAMILY, FIELD_HEADER_ERROR, FIELD_IN_INTERFACE, FIELD_MARK, FIELD_OUT_INTERFACE } from '../abi/fields.ts';
 import { HOOK_INPUT, HOOK_OUTPUT, HOOK_PREROUTING } from '../abi/image.ts';
 import { REF_EDGE } from '../abi/program.ts';
+import type { Family, TableName } from '../model/ruleset.ts';
 import { Box } from './box.ts';
 import { Code } from './code.ts';
 import { emitTree } from './emit.ts';
@@ -17,6 +18,10 @@ import { changedFields, type Walk, WalkBuilder } from './walk.ts';
 
 export const HOOK_NAMES = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'] as const;
 export const TABLE_NAMES = ['raw', 'mangle', 'nat', 'filter', 'security'] as const;
+
+/** The number of a walk: where it stands in the image, two words each. */
+export const walkNumber = (family: Family, hook: (typeof HOOK_NAMES)[number], table: TableName): number =>
+  ((family === 4 ? 0 : 1) * 5 + HOOK_NAMES.indexOf(hook)) * 5 + TABLE_NAMES.indexOf(table);
 
 export interface WalksOptions {
   /** false: linear programs only. */
@@ -71,7 +76,7 @@ export function compileWalks(tables: readonly PlainTable[], options: WalksOption
     for (const [hook, name] of HOOK_NAMES.entries()) {
       const walk = builder.walk(name);
       if (walk === null) continue;
-      const word = 2 * (((table.family === 4 ? 0 : 1) * 5 + hook) * 5 + TABLE_NAMES.indexOf(table.name));
+      const word = 2 * walkNumber(table.family, name, table.name);
       all.push({ walk, box: startBox(walk, table.family, hook, marked), word, name: `${table.name} ${name}` });
     }
   }

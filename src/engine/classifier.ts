@@ -4,7 +4,7 @@ import { FIELD_COUNT } from '../abi/fields.ts';
 import * as abi from '../abi/image.ts';
 import { SEGMENT_SIZE, STATE_SIZE } from '../abi/image.ts';
 import { PACKET_JIFFIES, PACKET_SIZE } from '../abi/packet.ts';
-import { HOOK_NAMES, TABLE_NAMES } from '../compile/walks.ts';
+import { type HOOK_NAMES, walkNumber } from '../compile/walks.ts';
 import type { Family, TableName } from '../model/ruleset.ts';
 import { type Counted, countRules } from './counters.ts';
 import { type ImageView, readImage } from './image-view.ts';
@@ -64,9 +64,9 @@ export class Classifier {
     return new Uint32Array(this.engine.memory.buffer, this.slots + index * PACKET_SIZE, FIELD_COUNT);
   }
 
-  /** NEXT_* of the packet in place 0; `bytes` is what rules count for it. */
-  classify(walk: WalkName, bytes: number): number {
-    return this.engine.classify(numberOf(walk), this.slots, bytes) >>> 0;
+  /** NEXT_* of the packet in place `index`; `bytes` is what rules count for it. */
+  classify(walk: WalkName, index: number, bytes: number): number {
+    return this.engine.classify(numberOf(walk), this.slots + index * PACKET_SIZE, bytes) >>> 0;
   }
 
   /** NEXT_* of `packets` packets from place `from` on, in the engine's own memory. Thousands in one call at most: a loop in one long call stays in V8's baseline compiler. */
@@ -82,5 +82,4 @@ export class Classifier {
   }
 }
 
-const numberOf = ({ family, hook, table }: WalkName): number =>
-  ((family === 4 ? 0 : 1) * 5 + HOOK_NAMES.indexOf(hook)) * 5 + TABLE_NAMES.indexOf(table);
+const numberOf = ({ family, hook, table }: WalkName): number => walkNumber(family, hook, table);

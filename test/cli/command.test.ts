@@ -316,6 +316,8 @@ test('threads that share the packets stop behind the same one', async () => {
 
 test.each([
   [['-r', CAPTURE, '--verdicts', '-'], /--verdicts tells packets in their order/],
+  [['-r', CAPTURE, '--log', '-'], /--log tells packets in their order/],
+  [['-r', CAPTURE, '--sysctl', 'nf_conntrack_max=9'], /nf_conntrack_max counts all connections/],
   [['-r', '-'], /a pipe can be read once/],
   [['-r', CAPTURE, '--engine', 'reference'], /one thread/],
   [['-r', CAPTURE, '-R', RULES], /compared packet by packet/],

@@ -73,7 +73,7 @@ export class PlainEngine {
   /** NEXT_*; `fields` become what the walk left in the slot. */
   walk(family: 4 | 6, hook: WalkName['hook'], table: WalkName['table'], fields: Uint32Array, jiffies = 0n): number {
     this.classifier.put(0, fields, jiffies);
-    const verdict = this.classifier.classify({ family, hook, table }, BYTES);
+    const verdict = this.classifier.classify({ family, hook, table }, 0, BYTES);
     fields.set(this.classifier.fields(0).subarray(0, fields.length));
     return verdict;
   }

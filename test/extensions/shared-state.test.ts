@@ -8,7 +8,7 @@ import { PROGRAMS } from '../../src/fuzz/witness.ts';
 const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const CASES = 20;
 
-for (const name of ['recent', 'hashlimit', 'set']) {
+for (const name of ['recent', 'hashlimit', 'set', 'connlimit']) {
   test(`${name}: reference and engine agree (seed ${SEED})`, { timeout: 120_000 }, async () => {
     const meter = new ReachMeter();
     const programs = [meter.witness, ...Object.values(PROGRAMS).filter((one) => one.name !== 'reference')];

@@ -192,29 +192,38 @@ const ALL = [
   ...SCRIPTS.flatMap(({ packets }, index) => packets.map((packet) => ({ index, bytes: packet(portOf(index)) }))),
   ...REASONS.map(([, packet], index) => ({ index: -1, bytes: packet(40_000 + index) })),
 ];
+/** No next header. */
+const withoutUpper = (bytes: Uint8Array): Uint8Array => bytes.with(6, 59);
 const isIcmp = (bytes: Uint8Array): boolean => bytes[9] === 1;
 /** ICMPv6 has types of its own (test/engine/conntrack/kernel.test.ts): the rest is the same. */
 const SENT_IN: Record<Family, typeof ALL> = {
   4: ALL,
-  6: ALL.filter(({ index, bytes }) => !isIcmp(bytes) && SCRIPTS[index] !== FOREIGN_ERROR).map(({ index, bytes }) => ({
-    index,
-    bytes: asIpv6(bytes),
-  })),
+  6: [
+    ...ALL.filter(({ index, bytes }) => !isIcmp(bytes) && SCRIPTS[index] !== FOREIGN_ERROR).map(({ index, bytes }) => ({
+      index,
+      bytes: asIpv6(bytes),
+    })),
+    { index: -1, bytes: withoutUpper(asIpv6(SCRIPTS[0]!.packets[0]!(40_999))) },
+  ],
 };
-/** Reasons of the packets without a connection, in order, and those that nobody can have: fragments are put together before, and only ICMP has some. */
+/**
+ * Reasons of the packets without a connection, in order, and those that nobody has here: fragments are put together before, IPv4 has no header chain, and those of ICMPv6 are in
+ * test/engine/conntrack/kernel.test.ts.
+ */
 const REASONS_IN: Record<Family, string[]> = {
   4: REASONS.map(([reason]) => reason),
-  6: REASONS.filter(([, packet]) => !isIcmp(packet(1))).map(([reason]) => reason),
+  6: [...REASONS.filter(([, packet]) => !isIcmp(packet(1))).map(([reason]) => reason), 'IPv6 header chain'],
 };
 const ELSEWHERE: Record<Family, readonly string[]> = {
   4: INVALID_WORDS.slice(0, 3),
-  6: [...INVALID_WORDS.slice(0, 3), ...INVALID_WORDS.slice(5, 10)],
+  6: [...INVALID_WORDS.slice(0, 2), ...INVALID_WORDS.slice(5, 10)],
 };
 
 const LOG_INVALID = { 'net.netfilter.nf_conntrack_log_invalid': '255' };
 
 /** Our words, without numbers, and the kernel's. `null`: it logs nothing; what it says in some cases only begins with `?`. */
 const KERNEL_WORDS: Record<string, RegExp | null> = {
+  'IPv6 header chain': null,
   'short packet': /^(nf_ct_sctp: )?short packet$/,
   'bad checksum': /^(bad (hw icmp )?checksum|nf_ct_sctp: bad CRC)$/,
   'unpaired or unknown ICMP type': /^invalid icmp type$/,

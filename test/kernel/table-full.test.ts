@@ -157,7 +157,8 @@ for (const kernel of ['6.1', '6.12'] as const) {
   describeVirtual(kernel, 'a full table', () => {
     test('drops whoever wants a connection, INVALID or not, and lets go on who needs none', { timeout: 120_000 }, async () => {
       // Whether an entry can go hangs on where hashing puts it: with many buckets hardly ever, but sometimes.
-      const judged = await judgeLasting(kernel, [assured(4), assured(6), sparse(4), sparse(6)]);
+      const unsure = await judgeLasting(kernel, [sparse(4), sparse(6)]);
+      const judged = [...(await judgeVirtual(kernel, [assured(4), assured(6)])), ...unsure];
       expect(differencesOf(judged)).toEqual([]);
       for (const one of judged.slice(0, 2)) {
         const states = fates(one);
@@ -176,7 +177,8 @@ for (const kernel of ['6.1', '6.12'] as const) {
       const judged = await judgeVirtual(kernel, [dense()]);
       expect(new Set(fates(judged[0]!))).toEqual(new Set(['NEW']));
       // Which one went nobody can know.
-      expect(differencesOf(judged).filter((line) => !line.includes('connections, look'))).toEqual([]);
+      const known = judged[0]!.differences.filter((line) => !line.includes('connections, look'));
+      expect(known.slice(0, 10)).toEqual([]);
       expect(judged[0]!.outcome.entries.length).toBeLessThanOrEqual(2000);
     });
   });

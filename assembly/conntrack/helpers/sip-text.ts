@@ -5,11 +5,11 @@ import { ADDRESS6, readAddress6 } from './address-text';
 import { isDigit } from './text';
 
 /** Words are pairs: where the bytes are, how many. ASCII, compared in any case unless said otherwise. */
-export const NAME_CSEQ: usize = memory.data<u8>([99, 115, 101, 113]);
-export const NAME_CONTACT: usize = memory.data<u8>([99, 111, 110, 116, 97, 99, 116]);
-export const NAME_EXPIRES: usize = memory.data<u8>([101, 120, 112, 105, 114, 101, 115]);
+const NAME_CSEQ: usize = memory.data<u8>([99, 115, 101, 113]);
+const NAME_CONTACT: usize = memory.data<u8>([99, 111, 110, 116, 97, 99, 116]);
+const NAME_EXPIRES: usize = memory.data<u8>([101, 120, 112, 105, 114, 101, 115]);
 /** `content-length`. */
-export const NAME_LENGTH: usize = memory.data<u8>([99, 111, 110, 116, 101, 110, 116, 45, 108, 101, 110, 103, 116, 104]);
+const NAME_LENGTH: usize = memory.data<u8>([99, 111, 110, 116, 101, 110, 116, 45, 108, 101, 110, 103, 116, 104]);
 /** `sip:`. */
 const SCHEME: usize = memory.data<u8>([115, 105, 112, 58]);
 const SCHEME_SIZE: u32 = 4;
@@ -186,7 +186,7 @@ function skipBlank(at: usize): usize {
 }
 
 /** A word in a header's value, before `end`; one that ends there is not found. */
-export function searchWord(at: usize, end: usize, word: usize, size: u32): usize {
+function searchWord(at: usize, end: usize, word: usize, size: u32): usize {
   const last = end - (size as usize);
   for (let place = at; place < last; place++) {
     if (isLineEnd(byteOf(place))) {
@@ -290,12 +290,11 @@ export const LINE_VERSION: u32 = 118;
 export const LINE_MEDIA: u32 = 109;
 export const LINE_CONNECTION: u32 = 99;
 const EQUALS: u32 = 61;
-const NO_LINE: u32 = 0;
 
 /** A line `letter=` of a session description behind `from`, before one with the letter `before` (0: anywhere). */
 export function findLine(letter: u32, from: usize, before: u32): u32 {
   for (let line = nextLine(from); line !== 0; line = nextLine(line + 1)) {
-    if (before !== NO_LINE && isLine(line, before)) return ABSENT;
+    if (before !== 0 && isLine(line, before)) return ABSENT;
     if (!isLine(line, letter)) continue;
     const value = line + 2;
     valueAt = value;

@@ -33,6 +33,7 @@ import {
   ABSENT,
   ADDRESS,
   BAD,
+  begin,
   byteOf,
   FOUND,
   findHeader,
@@ -133,27 +134,23 @@ function readStream(six: bool): bool {
 
 function readMessage(from: usize, end: usize, six: bool): bool {
   takeMessage(from, end, six);
-  return isWord(from, ANSWER, ANSWER_SIZE) ? readAnswer(from) : readRequest(from);
+  return isWord(from, ANSWER, ANSWER_SIZE) ? readAnswer() : readRequest();
 }
 
 function readSequence(): bool {
-  if (findHeader(HEADER_CSEQ, from0) !== FOUND || !readNumber(valueAt, limit)) return false;
+  if (findHeader(HEADER_CSEQ, begin) !== FOUND || !readNumber(valueAt, limit)) return false;
   sequence = numberRead;
   return true;
 }
-
-/** Where the message in hand begins. */
-let from0: usize = 0;
 
 function isMethod(method: u32, at: usize): bool {
   return isWord(at, WORDS + ((method as usize) << 3), load<u8>(LENGTHS + (method as usize)) as u32);
 }
 
-function readRequest(from: usize): bool {
-  from0 = from;
+function readRequest(): bool {
   for (let method: u32 = 0; method < METHODS; method++) {
-    const behind = from + (load<u8>(LENGTHS + (method as usize)) as usize);
-    if (behind + 2 > limit || !isMethod(method, from)) continue;
+    const behind = begin + (load<u8>(LENGTHS + (method as usize)) as usize);
+    if (behind + 2 > limit || !isMethod(method, begin)) continue;
     if (byteOf(behind) !== 32 || !isLetter(byteOf(behind + 1))) continue;
     if (!readSequence()) return false;
     return request(method);
@@ -170,10 +167,9 @@ function request(method: u32): bool {
   return true;
 }
 
-function readAnswer(from: usize): bool {
-  from0 = from;
-  if (from + (SHORTEST as usize) > limit) return true;
-  if (!readNumber(from + (ANSWER_SIZE as usize), limit) || numberRead === 0) return false;
+function readAnswer(): bool {
+  if (begin + (SHORTEST as usize) > limit) return true;
+  if (!readNumber(begin + (ANSWER_SIZE as usize), limit) || numberRead === 0) return false;
   const code = numberRead;
   if (!readSequence()) return false;
   const at = valueAt + (valueLength as usize) + 1;
@@ -195,7 +191,7 @@ function answer(method: u32, code: u32): bool {
 function register(): bool {
   if ((load<u32>(entry, ENTRY_STATUS) & STATUS_EXPECTED) !== 0) return true;
   const usual = headerLifetime();
-  const found = nextContact(from0, false);
+  const found = nextContact(begin, false);
   if (found === BAD) return false;
   if (found === ABSENT) return true;
   const behind = readEnd;
@@ -221,7 +217,7 @@ function registered(code: u32): bool {
   if (code >= 200 && code <= 299) {
     const usual = headerLifetime();
     const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
-    let from = from0;
+    let from = begin;
     let listed = false;
     while (true) {
       const found = nextContact(from, listed);
@@ -263,7 +259,7 @@ function isContactOf(direction: u32, source: bool): bool {
 
 /** Of the Expires header; 0 without one. */
 function headerLifetime(): u32 {
-  return findHeader(HEADER_EXPIRES, from0) === FOUND && readNumber(valueAt, limit) ? numberRead : 0;
+  return findHeader(HEADER_EXPIRES, begin) === FOUND && readNumber(valueAt, limit) ? numberRead : 0;
 }
 
 let lifetime: u32 = 0;
