@@ -18,6 +18,12 @@ const DUMPS: readonly (readonly [string, 4 | 6, string])[] = [
   ['chains 16 deep', 4, deep(16, 'j')],
   ['chains 16 deep, by goto', 4, deep(16, 'g')],
   ['chains 20 deep that nothing calls', 6, deep(20, 'j', 'top')],
+  // What the tool prints of it, it does not take: so it is no line of the case files.
+  [
+    'a base port of MASQUERADE, which is lost',
+    4,
+    '*nat\n-A POSTROUTING -p tcp -j MASQUERADE --to-ports 1000-2000/1500\nCOMMIT\n',
+  ],
   ['no COMMIT', 4, '*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j DROP\n'],
   [
     'no COMMIT before the next table',
