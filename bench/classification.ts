@@ -52,10 +52,12 @@ export async function classification(
     const tuples = tuplesFor(set, packets);
     const { row, dropped } = await engineRow(set, tuples, wasm, rounds);
     const peer = built !== undefined && 'program' in built ? runRteAcl(root, built.program, set, tuples, rounds) : undefined;
-    for (const one of peer?.results ?? []) {
+    if (peer !== undefined && 'missing' in peer) say(peer.missing);
+    const told = peer === undefined || 'missing' in peer ? undefined : peer;
+    for (const one of told?.results ?? []) {
       if (one.dropped !== dropped) throw new Error(`${set.name}: rte_acl (${one.name}) drops other packets than the engine`);
     }
-    rows.push(peer === undefined ? row : { ...row, peer });
+    rows.push(told === undefined ? row : { ...row, peer: told });
   }
   return rows;
 }

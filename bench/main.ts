@@ -126,6 +126,9 @@ function commit(): string {
   }
 }
 
+const PARTS = ['host', 'connections', 'bundled', 'classification', 'processes'];
+const unknown = values.only?.find((part) => !PARTS.includes(part));
+if (unknown !== undefined) throw new Error(`--only knows ${PARTS.join(', ')}, not "${unknown}"`);
 const wants = (part: string): boolean => values.only === undefined || values.only.includes(part);
 const groups = [
   ...(wants('host') ? [await hostFirewalls()] : []),

@@ -3,7 +3,7 @@ import { TRACKING_GRE, TRACKING_GRE_STREAM } from '../../src/abi/conntrack';
 import { STATUS_ASSURED, STATUS_SEEN_REPLY } from '../../src/abi/fields';
 import { ENTRY_STATUS } from './entry';
 import { parameter } from './parameters';
-import { addStatus } from './table';
+import { addStatus } from './status';
 import { refresh } from './timeout';
 
 const VERSION_MASK: u32 = 7;

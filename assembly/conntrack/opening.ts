@@ -10,7 +10,8 @@ import { assignHelper, entryHelper } from './help';
 import { helpRegionInit } from './help-region';
 import { admit } from './limit';
 import { flag } from './parameters';
-import { addStatus, create, find } from './table';
+import { addStatus } from './status';
+import { create, find } from './table';
 import { helper, zone } from './template';
 import { keyPacket, keyZone } from './tuple';
 

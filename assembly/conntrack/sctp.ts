@@ -15,7 +15,7 @@ import { crc32cHolds } from './crc32c';
 import { ENTRY_SCTP_INIT, ENTRY_SCTP_STRANGE, ENTRY_SCTP_TAGS, ENTRY_TCP_STATE } from './entry';
 import { parameter } from './parameters';
 import { SCTP_INVALID, sctpTransition } from './sctp-matrix';
-import { addStatus } from './table';
+import { addStatus } from './status';
 import { isConfirmed, refresh } from './timeout';
 
 const HEADER_SIZE: usize = 12;

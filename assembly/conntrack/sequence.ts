@@ -4,7 +4,7 @@ import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
 import { halves, sum32, updateChecksum } from '../packet/rewrite.ts';
 import { ENTRY_STATUS, STATUS_SHIFTED } from './entry';
 import { ensureRecord, RECORD_SHIFTS, recordOf } from './help';
-import { addStatus } from './table';
+import { addStatus } from './status';
 import { TCP_HEADER_SIZE } from './tcp-options';
 
 /** Of each direction u32: the sequence number behind which it is shifted; by how much up to it, and behind it. */

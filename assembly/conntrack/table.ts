@@ -404,8 +404,3 @@ export function carve(bytes: usize): usize {
   untouched += bytes;
   return at;
 }
-
-/** Marks in the status word. */
-export function addStatus(entry: usize, status: u32): void {
-  store<u32>(entry, load<u32>(entry, ENTRY_STATUS) | status, ENTRY_STATUS);
-}

@@ -51,7 +51,7 @@ import {
   SIDE_SIZE,
 } from './entry';
 import { flag, hz, parameter } from './parameters';
-import { addStatus } from './table';
+import { addStatus } from './status';
 import {
   CLASS_ACK,
   CLASS_FIN,

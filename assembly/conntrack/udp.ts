@@ -6,7 +6,7 @@ import { INVALID_CHECKSUM, INVALID_NONE, INVALID_SHORT, INVALID_UDP_LENGTH } fro
 import { checksumHolds } from './checksum';
 import { ENTRY_STATUS, ENTRY_STREAM, PROTOCOL_UDP } from './entry';
 import { hz, parameter } from './parameters';
-import { addStatus } from './table';
+import { addStatus } from './status';
 import { isConfirmed, refresh } from './timeout';
 
 const UDP_HEADER_SIZE: u32 = 8;

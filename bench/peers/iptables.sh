@@ -9,5 +9,8 @@ ip addr add "$address/8" dev wtb1
 ip link set wtb0 up
 ip link set wtb1 up
 iptables-legacy-restore <"$rules"
-tcpreplay --topspeed --preload-pcap --intf1=wtb0 "$capture" >/dev/null 2>&1
-iptables-legacy -nvxL >/dev/null
+tcpreplay --topspeed --preload-pcap --intf1=wtb0 "$capture" >/dev/null
+if iptables-legacy -nvxL INPUT | awk 'NR > 2 { seen += $1 } END { exit seen > 0 }'; then
+	echo "no packet came to iptables" >&2
+	exit 1
+fi

@@ -60,6 +60,6 @@ function secondsOf(program: string, args: readonly string[]): number | string {
     timeout: 600_000,
   });
   if (error !== undefined) return error.message;
-  if (status !== 0) return stderr.trim().split('\n').at(-1) ?? `exit ${status}`;
+  if (status !== 0) return stderr.trim().split('\n').at(-1) || `exit ${status}`;
   return (performance.now() - start) / 1000;
 }

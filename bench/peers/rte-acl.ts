@@ -38,8 +38,14 @@ export function buildRteAcl(root: string): { program: string } | { missing: stri
   }
 }
 
-/** Runs it; undefined when it fails (a set it cannot build). */
-export function runRteAcl(root: string, program: string, set: FilterSet, tuples: Uint32Array, rounds: number): Peer | undefined {
+/** Runs it, or says why it fails (a set it cannot build). */
+export function runRteAcl(
+  root: string,
+  program: string,
+  set: FilterSet,
+  tuples: Uint32Array,
+  rounds: number,
+): Peer | { missing: string } {
   const input = join(root, 'build/bench/rte-acl.input');
   const rules = Uint32Array.from([set.filters.length, ...set.filters.flatMap(ruleWords)]);
   const count = Uint32Array.of(tuples.length / 5);
@@ -50,8 +56,13 @@ export function runRteAcl(root: string, program: string, set: FilterSet, tuples:
   let out: string;
   try {
     out = execFileSync(program, [input, String(rounds)], { encoding: 'utf8', stdio: 'pipe', timeout: 300_000 });
-  } catch {
-    return undefined;
+  } catch (error) {
+    return {
+      missing: `rte_acl, ${set.name}: ${String((error as { stderr?: unknown }).stderr ?? error)
+        .trim()
+        .split('\n')
+        .at(-1)}`,
+    };
   }
   const lines = out.split('\n').map((line) => line.split(' '));
   const results = lines

@@ -8,7 +8,7 @@ import { buildHost, type HostGiven } from '../model/host-build.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import { gathersFragments } from '../reference/tables.ts';
-import { parseSaveAll } from '../syntax/index.ts';
+import { parseSave, parseSaveAll } from '../syntax/index.ts';
 import { withAnswers } from './answers.ts';
 import { boundariesOf } from './boundaries.ts';
 import { drawHost, drawSysctls, plainHost } from './hosts.ts';
@@ -167,3 +167,10 @@ export function captureOf({ packets, link }: Pick<FuzzCase, 'packets' | 'link'>)
     link,
   );
 }
+
+/** The same packets and host with other rules. */
+export const withRules = (fuzzCase: FuzzCase, rules: string): FuzzCase => ({
+  ...fuzzCase,
+  rules,
+  ruleset: parseSave(rules, { file: 'rules', family: fuzzCase.family }),
+});

@@ -40,8 +40,15 @@ export const NAT_NOTES = {
 
 const TRANSLATING: readonly string[] = ['DNAT', 'SNAT', 'MASQUERADE', 'REDIRECT', 'NETMAP'];
 
-/** Some rule translates addresses or ports. */
-export const translates = ({ tables }: RuleSet): boolean =>
+const REWRITING: readonly string[] = ['TTL', 'HL', 'TOS', 'DSCP', 'ECN', 'TCPMSS', 'TCPOPTSTRIP', 'DNPT', 'SNPT'];
+
+const hasTarget = ({ tables }: RuleSet, names: readonly string[]): boolean =>
   tables.some(({ chains }) =>
-    chains.some(({ rules }) => rules.some(({ target }) => target?.kind === 'extension' && TRANSLATING.includes(target.name))),
+    chains.some(({ rules }) => rules.some(({ target }) => target?.kind === 'extension' && names.includes(target.name))),
   );
+
+/** Some rule changes the bytes of packets, by itself and not by a translation. */
+export const rewrites = (rules: RuleSet): boolean => hasTarget(rules, REWRITING);
+
+/** Some rule translates addresses or ports. */
+export const translates = (rules: RuleSet): boolean => hasTarget(rules, TRANSLATING);

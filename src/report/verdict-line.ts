@@ -23,6 +23,6 @@ export function verdictObject({ time, bytes: _, ...outcome }: PacketOutcome): Ve
 
 /** The line without its newline. Absent things are left out; `hook` and `verdict` are null for packets that never reached netfilter. */
 export function verdictLine(outcome: PacketOutcome): string {
-  const { packet, time, hook, verdict, rule, ctstate, unseen, reason, path } = outcome;
-  return JSON.stringify({ packet, time: formatTime(time), hook, verdict, rule, ctstate, unseen, reason, path });
+  const { packet, time, hook, verdict, rule, ctstate, unseen, reason, path, drawn } = outcome;
+  return JSON.stringify({ packet, time: formatTime(time), hook, verdict, rule, ctstate, unseen, reason, path, drawn });
 }

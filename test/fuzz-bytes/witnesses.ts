@@ -2,9 +2,8 @@
 import { type CompileOptions, compile, type Image } from '../../src/compile/index.ts';
 import { EngineSession } from '../../src/engine/session.ts';
 import { type Answer, differences } from '../../src/fuzz/differential.ts';
-import { translates } from '../../src/model/nat.ts';
+import { rewrites, translates } from '../../src/model/nat.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
-import type { RuleSet } from '../../src/model/ruleset.ts';
 import type { Job } from '../../src/model/witness.ts';
 import { type Build, engineModule } from '../../src/replay/engine-session.ts';
 import { referenceSession } from '../../src/replay/reference-session.ts';
@@ -57,20 +56,15 @@ export interface EngineAsked {
   cut?: Cut;
 }
 
-const REWRITING: readonly string[] = ['TTL', 'HL', 'TOS', 'DSCP', 'ECN', 'TCPMSS', 'TCPOPTSTRIP'];
-
-/** Packets are rewritten where they lie. */
-const rewrites = (ruleset: RuleSet): boolean =>
-  translates(ruleset) ||
-  ruleset.tables.some(({ chains }) =>
-    chains.some(({ rules }) => rules.some(({ target }) => target?.kind === 'extension' && REWRITING.includes(target.name))),
-  );
-
 /** What the engine says; every guard around its regions is looked at. */
 export async function byEngine({ job, image }: Prepared, capture: Uint8Array, asked: EngineAsked = {}): Promise<Answer> {
   const { build = 'release', place = 0x00, cut = whole, module = await engineModule(build) } = asked;
   const packets: PacketOutcome[] = [];
-  const { engine, check } = await guarded(module, place, Object.values(job.rules).some(rewrites));
+  const { engine, check } = await guarded(
+    module,
+    place,
+    Object.values(job.rules).some((rules) => translates(rules) || rewrites(rules)),
+  );
   const session = new EngineSession(engine, image, {
     path: job.packets?.path ?? false,
     onPacket: (outcome) => packets.push(outcome),

@@ -47,7 +47,11 @@ function repeatable(fuzzCase: FuzzCase, job: KernelJob, outcome: KernelOutcome):
 
 /** Timeouts by connection, to be compared with the seconds between two runs in mind. */
 function timeouts(outcome: KernelOutcome): Map<string, number> {
-  return new Map(outcome.entries.map(({ timeout, ...entry }) => [canonical(entry), timeout]));
+  const expected = outcome.expectations.map(({ timeout = 0, ...expectation }): [string, number] => [
+    canonical(expectation),
+    timeout,
+  ]);
+  return new Map([...outcome.entries.map(({ timeout, ...entry }): [string, number] => [canonical(entry), timeout]), ...expected]);
 }
 
 const RULES = '*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n-A FORWARD -p udp -m conntrack --ctstate NEW\nCOMMIT\n';

@@ -41,14 +41,14 @@ const randomOf = (seed: number): Random => {
   return (choices) => next() % choices;
 };
 
-/** Connections of a few clients, in two networks, to two servers. `burst`: packets may share a jiffy. */
-function traffic(family: Family, random: Random, burst: boolean): SentPacket[] {
+/** Connections of a few clients, in two networks, to two servers. `burst`: packets may share a jiffy. `part`: the networks are others. */
+function traffic(family: Family, random: Random, burst: boolean, part: number): SentPacket[] {
   const prefix = family === 4 ? '10.1.' : '2001:db8:1:';
   const address = (network: number, host: number) =>
     family === 4 ? `${prefix}${network}.${host}` : `${prefix}${network}::${host}`;
   const flows = Array.from({ length: 14 }, (_, i) => ({
-    client: address(1 + (i % 2), 1 + (i % 3)),
-    server: address(9, 1 + (i % 2)),
+    client: address(16 * part + 1 + (i % 2), 1 + (i % 3)),
+    server: address(16 * part + 9, 1 + (i % 2)),
     ports: [20_000 + i, i % 5 === 4 ? 53 : 80] as [number, number],
     step: 0,
     sent: [1000, 5000] as [number, number],
@@ -120,7 +120,7 @@ function rulesOf(family: Family, random: Random, zones: boolean): string {
   ].join('\n');
 }
 
-function casesFor(kernel: Kernel, count: number): VirtualCase[] {
+function casesFor(kernel: Kernel, count: number, part = 0): VirtualCase[] {
   return Array.from({ length: count }, (_, i) => {
     const random = randomOf(SEED * 1000 + i);
     const family = i % 2 === 0 ? 4 : 6;
@@ -131,7 +131,7 @@ function casesFor(kernel: Kernel, count: number): VirtualCase[] {
       backend,
       // Debian's User-Mode Linux has no zones.
       rules: rulesOf(family, random, kernel !== '6.1'),
-      packets: traffic(family, random, kernel !== '6.18'),
+      packets: traffic(family, random, kernel !== '6.18', part),
     };
   });
 }
@@ -144,23 +144,39 @@ const wasInTime = ({ outcome: { packets } }: Judged): boolean =>
 
 /** Times a case of the running kernel is tried, until its packets are in time. */
 const ATTEMPTS = 5;
+/** Times it is judged, each with other addresses: where they lie in the kernel's trees hangs on a secret it draws once (docs/kernel-differences.md). */
+const RUNS = 3;
 
-async function judgedInTime(kernel: Kernel, cases: VirtualCase[]): Promise<Judged[]> {
-  if (kernel !== '6.18') return judgeLasting(kernel, cases);
-  const judged = await judgeVirtual(kernel, cases);
-  const inTime = judged.filter(wasInTime);
-  for (let attempt = 1; attempt < ATTEMPTS && inTime.length < cases.length / 2; attempt++) {
-    // Few at a time: they wait for each other on a busy machine.
-    const again = cases.filter(({ name }) => !inTime.some((one) => one.case.name === name)).slice(0, 2);
-    inTime.push(...(await judgeVirtual(kernel, again)).filter(wasInTime));
+/** Those of `cases` whose packets came in time, `enough` of them if possible. */
+async function inTimeOf(cases: readonly VirtualCase[], enough: number): Promise<Judged[]> {
+  const inTime: Judged[] = [];
+  let left = cases;
+  for (let attempt = 0; attempt < ATTEMPTS && inTime.length < enough; attempt++) {
+    // Few at a time when it did not work: they wait for each other on a busy machine.
+    inTime.push(...(await judgeVirtual('6.18', attempt === 0 ? left : left.slice(0, 2))).filter(wasInTime));
+    left = cases.filter(({ name }) => !inTime.some((one) => one.case.name === name));
   }
-  const families = new Set(inTime.map((one) => one.case.family));
-  expect(families.size, 'families with cases whose packets were in time: the machine is too busy').toBe(2);
   return inTime;
 }
 
+async function judgedOnRunning(): Promise<Judged[]> {
+  const count = CASES['6.18'];
+  const judged = await inTimeOf(casesFor('6.18', count), count / 2);
+  for (let run = 1; run < RUNS; run++) {
+    const odd = judged.filter((one) => differencesOf([one]).length > 0).map((one) => one.case.name);
+    if (odd.length === 0) break;
+    expect(odd.length, `cases that differ: ${odd.join('; ')}`).toBeLessThanOrEqual(Math.max(1, count / 6));
+    const again = casesFor('6.18', count, run).filter(({ name }) => odd.includes(name));
+    for (const one of await inTimeOf(again, again.length))
+      judged[judged.findIndex((before) => before.case.name === one.case.name)] = one;
+  }
+  const families = new Set(judged.map((one) => one.case.family));
+  expect(families.size, 'families with cases whose packets were in time: the machine is too busy').toBe(2);
+  return judged;
+}
+
 async function judge(kernel: Kernel): Promise<void> {
-  const judged = await judgedInTime(kernel, casesFor(kernel, CASES[kernel]));
+  const judged = kernel === '6.18' ? await judgedOnRunning() : await judgeLasting(kernel, casesFor(kernel, CASES[kernel]));
   expect(differencesOf(judged)).toEqual([]);
   const all = judged.map(({ outcome: { counters } }) => hitsOf(counters));
   // Of the running kernel few cases may be left.

@@ -1,12 +1,11 @@
 /** HMARK to the bit: the marks of random packets, each of their 32 bits a rule of its own, judged by the running kernel. */
 import { expect, test } from 'vitest';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
-import { captureOf, type FuzzCase } from '../../src/fuzz/case.ts';
+import { captureOf, withRules } from '../../src/fuzz/case.ts';
 import { ask, jobOf } from '../../src/fuzz/differential.ts';
 import { askKernel, kernelDifferences, runningKernel } from '../../src/fuzz/kernels.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import type { Family } from '../../src/model/ruleset.ts';
-import { parseSave } from '../../src/syntax/index.ts';
 import { describeKernel } from './machine.ts';
 
 const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
@@ -30,11 +29,6 @@ function rulesOf(hash: string): string {
   ];
   const tracked = hash.includes('ct') ? '*filter\n:INPUT ACCEPT\n-A INPUT -m conntrack --ctstate INVALID\nCOMMIT\n' : '';
   return `*mangle\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\n${[...chain('PREROUTING'), ...chain('OUTPUT')].join('\n')}\nCOMMIT\n${tracked}`;
-}
-
-/** The same packets and host with other rules. */
-function withRules(fuzzCase: FuzzCase, rules: string): FuzzCase {
-  return { ...fuzzCase, rules, ruleset: parseSave(rules, { file: 'rules', family: fuzzCase.family }) };
 }
 
 describeKernel('HMARK', () => {

@@ -1,7 +1,7 @@
 /** What LOG rules print, for random packets and for some of our own: every byte of every line against the logs of kernels that may be read (the virtual ones). */
 import { expect, test } from 'vitest';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
-import { captureOf, type FuzzCase } from '../../src/fuzz/case.ts';
+import { captureOf, type FuzzCase, withRules } from '../../src/fuzz/case.ts';
 import { ask, jobOf } from '../../src/fuzz/differential.ts';
 import { kernelJob } from '../../src/fuzz/kernels.ts';
 import { frameOf } from '../../src/fuzz/links.ts';
@@ -9,7 +9,6 @@ import type { FuzzPacket } from '../../src/fuzz/packets.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import { machineOf, type PrintedLine, runVirtual, type VirtualJob, type VirtualKernel } from '../../src/kernel/virtual/index.ts';
 import { logText } from '../../src/report/log-line.ts';
-import { parseSave } from '../../src/syntax/index.ts';
 import { describeVirtual } from './machine.ts';
 import { ip } from './packets.ts';
 
@@ -57,12 +56,6 @@ const RULES: readonly string[] = [
     ]),
   ),
 ];
-
-/** The same packets and host with other rules. */
-function withRules(fuzzCase: FuzzCase, rules: string): FuzzCase {
-  const { family } = fuzzCase;
-  return { ...fuzzCase, rules, ruleset: parseSave(rules, { file: 'rules', family }) };
-}
 
 /** Fragments, in the manner of the last packet, for cases whose packets are forwarded; only the first begins with a transport header. */
 function fragmentsFor({ family, host, packets }: FuzzCase): FuzzPacket[] {
