@@ -1,7 +1,8 @@
 /** The whole table, place by place: for the end of a job, and for listings. */
 import { isEntry } from './alias';
+import { BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS } from './bucket';
 import { ENTRY_TIMEOUT } from './entry';
-import { BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, bits, buckets, clock, count } from './table';
+import { bits, buckets, clock, count } from './table';
 
 /** Confirmed connections whose time is not over at the last packet seen. Reads the whole table. */
 export function tableLive(): u32 {

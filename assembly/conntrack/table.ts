@@ -1,13 +1,13 @@
 /**
  * The table of confirmed connections and the pool of entries, in the last region of memory.
  *
- * A bucket is one cache line: seven tags (hash | 1, 0 when free), a count of those that found their bucket full and live further on, seven
- * references. So a lookup reads one line, then the entry whose tag fits; removal leaves no tombstones. Doubling moves whole tags: the
- * bucket is the upper bits of the hash, no entry is read.
+ * A lookup reads one bucket (bucket.ts), then the entry whose tag fits; removal leaves no tombstones. Doubling moves whole tags: the bucket
+ * is the upper bits of the hash, no entry is read.
  * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches; but for `extraRecord`.
  */
 import { STATUS_SRC_NAT } from '../../src/abi/fields';
 import { ALIAS_ENTRY, aliasOf, isEntry, putKey } from './alias';
+import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, probe } from './bucket';
 import {
   ENTRY_EXTENSION,
   ENTRY_HASH,
@@ -30,11 +30,6 @@ import { linkMapping, unlinkMapping } from './mapped';
 import { hz } from './parameters';
 import { directionOf, keyHash, keyHigh, keyIs6, keyLow, keySwapped, upperMatches } from './tuple';
 
-export const BUCKET_SIZE: usize = 64;
-export const BUCKET_SHIFT: usize = 6;
-export const BUCKET_SLOTS: u32 = 7;
-const BUCKET_OVERFLOW: usize = 28;
-export const BUCKET_REFERENCES: usize = 32;
 /** Entries per bucket above which the table doubles: 4 / 7. */
 const BUCKET_LOAD: u32 = 4;
 const FIRST_BITS: u32 = 8;
@@ -79,21 +74,6 @@ export function tableInit(heap: usize): void {
   untouched = buckets + size;
   if (ensureMemory(untouched)) memory.fill(buckets, 0, size);
   else buckets = 0;
-}
-
-/** The bits (one a slot) of a bucket where the tag stands. */
-function probe(bucket: usize, tag: u32): u32 {
-  if (ASC_FEATURE_SIMD) {
-    const wanted = i32x4.splat(tag as i32);
-    const first = i32x4.bitmask(i32x4.eq(v128.load(bucket), wanted));
-    const second = i32x4.bitmask(i32x4.eq(v128.load(bucket, 16), wanted));
-    return (first | (second << 4)) & 0x7f;
-  }
-  let hits: u32 = 0;
-  for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
-    hits |= (load<u32>(bucket + (slot << 2)) === tag ? 1 : 0) << (slot as u32);
-  }
-  return hits;
 }
 
 function bucketOf(hash: u32): usize {

@@ -302,7 +302,7 @@ test('threads that share the packets say what one says', async () => {
 
 test('threads that share the packets stop behind the same one', async () => {
   // As often as it takes to be in the middle of it.
-  const many = Array.from({ length: 3000 }, () => CAPTURE);
+  const many = Array.from({ length: 15_000 }, () => CAPTURE);
   const { code, stdout } = await command(
     ['replay', '-R', RULES, '--local', '10.0.0.2', '--format', 'json', '--no-timing', '--jobs', '2', '-r', ...many],
     { running: (child) => setTimeout(() => child.kill('SIGINT'), 1500) },
