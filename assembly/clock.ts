@@ -1,5 +1,7 @@
 /** The time in which packets are judged: the capture's, which never goes back, as no kernel's does. A packet that was captured earlier than one before it comes at that one's time. */
-import { PACKET_JIFFIES, PACKET_TIME } from '../src/abi/packet.ts';
+import { CONTROL_LATE } from '../src/abi/control.ts';
+import { PACKET_JIFFIES, PACKET_NUMBER, PACKET_TIME } from '../src/abi/packet.ts';
+import { raise, tallyFirst } from './tally.ts';
 
 /** Nanoseconds since the epoch at the packet under way. */
 export let now: u64 = 0;
@@ -14,9 +16,16 @@ export function order(slot: usize): void {
   if (time >= latest) {
     latest = time;
     latestJiffies = load<u64>(slot, PACKET_JIFFIES);
-  } else {
-    store<u64>(slot, latestJiffies, PACKET_JIFFIES);
+    return;
   }
+  if (load<u64>(slot, PACKET_JIFFIES) !== latestJiffies) late(slot, latest - time);
+  store<u64>(slot, latestJiffies, PACKET_JIFFIES);
+}
+
+/** A packet comes when the clock is ahead of it by more than nobody can see. */
+function late(slot: usize, by: u64): void {
+  tallyFirst(CONTROL_LATE, load<u64>(slot, PACKET_NUMBER));
+  raise(CONTROL_LATE + 16, by);
 }
 
 /** The clock behind everything decoded. */

@@ -21,3 +21,14 @@ export function addTo(offset: usize, amount: u64): void {
   const at = control + offset;
   store<u64>(at, load<u64>(at) + amount);
 }
+
+/** One more of a kind: its count at `offset`, and behind it the packet that was the first. */
+export function tallyFirst(offset: usize, packet: u64): void {
+  if (load<u64>(control + offset) === 0) tell(offset + 8, packet);
+  addTo(offset, 1);
+}
+
+/** A u64 of the control block is raised to a value. */
+export function raise(offset: usize, value: u64): void {
+  if (load<u64>(control + offset) < value) tell(offset, value);
+}

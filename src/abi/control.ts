@@ -18,6 +18,8 @@ export const CONTROL_STACK = 384;
 export const CONTROL_INVALID = 640;
 /** Sum of lengths on the wire. */
 export const CONTROL_WIRE = 896;
+/** Packets whose jiffies lie before the clock's, the number of the first of them, and how many nanoseconds one was late at most (model/clock.ts). */
+export const CONTROL_LATE = 904;
 /** One number for each hook (INPUT, OUTPUT, FORWARD), verdict and state: entry (hook * 4 + verdict) * 8 + CT_*, or STATE_NONE where no conntrack looked. */
 export const CONTROL_OUTCOMES = 1024;
 export const STATE_NONE = 7;

@@ -13,6 +13,7 @@ import * as control from '../abi/control.ts';
 import * as abi from '../abi/image.ts';
 import type { CompileStatistics, Image } from '../compile/index.ts';
 import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
+import { clockNotes } from '../model/clock.ts';
 import { logNote } from '../model/log.ts';
 import { NAT_NOTES } from '../model/nat.ts';
 import type { ConntrackEntry } from '../model/outcome.ts';
@@ -169,7 +170,7 @@ export class EngineSession {
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,
-      notes: [...this.image.names.notes, ...this.natNotes(), ...this.tableNotes(), ...this.logNotes()],
+      notes: [...this.image.names.notes, ...this.natNotes(), ...this.tableNotes(), ...this.logNotes(), ...this.clockNotes()],
     };
   }
 
@@ -191,6 +192,12 @@ export class EngineSession {
   private logNotes(): string[] {
     const lost = this.control(control.CONTROL_LOGS_LOST);
     return lost > 0 ? [logNote(lost)] : [];
+  }
+
+  private clockNotes(): string[] {
+    const [packets, first] = [0, 8].map((at) => this.control(control.CONTROL_LATE + at));
+    const by = this.view().getBigUint64(this.at.control + control.CONTROL_LATE + 16, true);
+    return clockNotes({ packets: packets!, first: first!, by });
   }
 
   /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all packets when not given), sorted (model/connections.ts). */

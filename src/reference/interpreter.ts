@@ -23,6 +23,7 @@ import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import { carriedBytes, type Link, type LinkReason, readLink } from '../packet/link.ts';
 import type { EvaluateContext } from '../packet/view.ts';
+import { Clock } from './clock.ts';
 import { Conntrack } from './conntrack/conntrack.ts';
 import { connectionsOf } from './conntrack/lookup.ts';
 import { answerWithReset } from './conntrack/reset.ts';
@@ -85,8 +86,7 @@ const LOOPED_FRAGMENTS =
 
 export class Interpreter {
   readonly conntrack: Conntrack;
-  /** Nanoseconds since the epoch, of the latest frame so far: a kernel's clock does not go back with a capture's. */
-  clock = 0n;
+  readonly clock: Clock;
   readonly families = new Map<Family, FamilyRules>();
   /** Limits met on the way, for the report. */
   readonly notes = new Set<string>();
@@ -101,6 +101,7 @@ export class Interpreter {
   constructor(job: Job) {
     this.#job = job;
     this.#routes = new Routes(job.host);
+    this.clock = new Clock(job.profile.hz);
     this.conntrack = new Conntrack(job.profile, this.notes, new Set(Object.values(job.rules).flatMap(turnedOn)));
     this.#plain = {
       profile: job.profile,
@@ -110,7 +111,7 @@ export class Interpreter {
       leadsBack: (packet, wanted) => leadsBack(packet, wanted, job.host, this.#routes),
       shared: sharedState(),
       connections: connectionsOf(this.conntrack),
-      inSet: (asked, packet) => this.#sets!.test(asked, packet, jiffiesAt(this.clock, job.profile.hz)),
+      inSet: (asked, packet) => this.#sets!.test(asked, packet, this.clock.jiffies),
       random: randomNumbers(job.profile.seed ?? 0),
     };
     const { host, profile } = job;
@@ -133,9 +134,8 @@ export class Interpreter {
 
   process(frame: Frame, listener: Listener | null = null): Processed {
     this.#frames++;
-    if (frame.time > this.clock) this.clock = frame.time;
-    const { hz } = this.#job.profile;
-    this.#sets ??= new IpSets(this.#job.sets ?? [], jiffiesAt(this.clock, hz), hz);
+    this.clock.advance(frame.time, this.#frames);
+    this.#sets ??= new IpSets(this.#job.sets ?? [], this.clock.jiffies, this.#job.profile.hz);
     const link = readLink(frame);
     if (link.kind === 'unseen') return { unseen: LINK_REASONS[link.reason] };
     const bytes = carriedBytes(frame.bytes, link);
@@ -154,7 +154,7 @@ export class Interpreter {
     const arrived = way === 'arrives' ? link : null;
     const sourceMac = arrived?.sourceMac ?? null;
     const linkHeader = arrived === null ? null : headerOf(arrived, checked.family);
-    const received: Received = { ...checked, packetType, sourceMac, linkHeader, time: this.clock, frame: this.#frames };
+    const received: Received = { ...checked, packetType, sourceMac, linkHeader, time: this.clock.now, frame: this.#frames };
     const copied = way === 'output' && ends !== null && this.#routes.isBroadcast(ends.family, ends.destination, device);
     return this.#enter(received, rules, copied ? 'broadcast' : way, device, listener);
   }

@@ -89,7 +89,7 @@ class Session implements ReferenceSession {
     if (packet.invalidReason !== INVALID_WORDS[0]) increment(totals.invalid, packet.invalidReason);
   }
 
-  connections(at = this.#interpreter.clock): ConntrackEntry[] {
+  connections(at = this.#interpreter.clock.now): ConntrackEntry[] {
     const { hz } = this.#job.profile;
     return entriesAt(this.#interpreter.conntrack.table, Number(jiffiesAt(at, hz)), hz);
   }
@@ -97,13 +97,13 @@ class Session implements ReferenceSession {
   result(): ReplayResult {
     const counters: ReplayResult['counters'] = {};
     for (const [family, { tables }] of this.#interpreter.families) counters[family] = countersOf(tables);
-    const { conntrack, notes } = this.#interpreter;
+    const { conntrack, clock, notes } = this.#interpreter;
     return structuredClone({
       captures: this.#captures,
       ...this.#totals,
       counters,
       connections: conntrack.table.confirmed,
-      notes: [...notes, ...conntrack.limit.notes()],
+      notes: [...notes, ...conntrack.limit.notes(), ...clock.notes()],
     });
   }
 }
