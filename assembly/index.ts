@@ -15,6 +15,8 @@ import {
   conntrackLive,
   conntrackReserve,
   describeConnection,
+  describeExpectation,
+  nextExpectation,
 } from './conntrack/index';
 import { planHooks, setFlags, translates } from './hooks.ts';
 import { drainLog, setLogRegion } from './log.ts';
@@ -33,8 +35,10 @@ export {
   conntrackConfirmed as connections,
   conntrackLive as live,
   describeConnection,
+  describeExpectation,
   drainLog,
   drainRing as drain,
+  nextExpectation,
   setLogRegion,
   setRecordBytes,
   setSets,

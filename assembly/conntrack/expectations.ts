@@ -4,13 +4,13 @@ import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_SOURCE, STATUS_CONFIRMED } from 
 import { entryProtocol } from './accessors';
 import { ENTRY_STATUS, ENTRY_TIMEOUT } from './entry';
 import { dropRecord, ensureRecord, entryHelper, mayRemember, RECORD_EXPECTATION, recordOf } from './help';
-import { BLOCK_SIZE, giveBlock, helpBucket, takeBlock } from './help-region';
+import { BLOCK_SIZE, BUCKETS_SIZE, giveBlock, helpBucket, helpIsThere, takeBlock } from './help-region';
 import { hz, parameter } from './parameters';
 import { zone } from './template';
 
 /** u32: next of the bucket, newest first; the master's entry; the master's next older one; EXPECT_* flags and the class. */
 const EXPECT_NEXT: usize = 0;
-const EXPECT_MASTER: usize = 4;
+export const EXPECT_MASTER: usize = 4;
 const EXPECT_OLDER: usize = 8;
 export const EXPECT_FLAGS: usize = 12;
 /** i64: jiffies. */
@@ -33,7 +33,7 @@ export const EXPECT_INACTIVE: u32 = 2;
 /** The connection is assigned to the helper that foresaw it. */
 export const EXPECT_ASSIGNS: u32 = 4;
 /** Its class: of a master there may be so many of each. */
-const EXPECT_KIND_SHIFT: u32 = 8;
+export const EXPECT_KIND_SHIFT: u32 = 8;
 /** It is translated like its master. */
 export const FOLLOWS: u32 = 1;
 export const FOLLOWS_PORT_SHIFT: u32 = 16;
@@ -120,7 +120,8 @@ export function fulfil(slot: usize, protocol: u32, sport: u32, dport: u32, now: 
   return 0;
 }
 
-function isOver(one: usize, now: i64): bool {
+/** Its time is over at `now` (jiffies), or its master's. */
+export function isOver(one: usize, now: i64): bool {
   if (load<i64>(one, EXPECT_TIMEOUT) <= now) return true;
   const master = load<u32>(one, EXPECT_MASTER) as usize;
   return (load<u32>(master, ENTRY_STATUS) & STATUS_CONFIRMED) !== 0 && load<i64>(master, ENTRY_TIMEOUT) <= now;
@@ -283,4 +284,20 @@ export function forgetHelp(entry: usize): void {
   if (record === 0) return;
   while (load<u32>(record, RECORD_EXPECTATION) !== 0) unlink(load<u32>(record, RECORD_EXPECTATION) as usize);
   dropRecord(record);
+}
+
+/** One expectation after the other, over or not: the first for 0, 0 behind the last. */
+export function nextExpectation(one: usize): usize {
+  if (!helpIsThere()) return 0;
+  let bucket = helpBucket(0, true);
+  const end = bucket + BUCKETS_SIZE;
+  if (one !== 0) {
+    const next: usize = load<u32>(one, EXPECT_NEXT);
+    if (next !== 0) return next;
+    bucket = helpBucket(hashOf(one), true) + 4;
+  }
+  for (; bucket < end; bucket += 4) {
+    if (load<u32>(bucket) !== 0) return load<u32>(bucket) as usize;
+  }
+  return 0;
 }

@@ -5,7 +5,8 @@
 
 export const BLOCK_SIZE: usize = 128;
 const BUCKETS: u32 = 4096;
-const BUCKETS_SIZE: usize = 4096 * 4;
+/** Bytes of the heads of one kind's chains. */
+export const BUCKETS_SIZE: usize = 4096 * 4;
 
 let recordBuckets: usize = 0;
 let expectationBuckets: usize = 0;

@@ -12,10 +12,11 @@ export {
 } from './accessors';
 export { conntrackAhead } from './ahead';
 export { countConnections } from './count';
+export { nextExpectation } from './expectations';
 export { counters, labelWord } from './extension';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
-export { describeConnection } from './listing';
+export { describeConnection, describeExpectation } from './listing';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
 export { conntrackReset } from './reset';

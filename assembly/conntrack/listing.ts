@@ -1,4 +1,4 @@
-/** The table as the host lists it: connections described one by one, whatever their order in memory. */
+/** The tables as the host lists them: connections and what helpers expect, described one by one, whatever their order in memory. */
 import {
   CONNECTION_ACCOUNTED,
   CONNECTION_COUNTERS,
@@ -14,6 +14,15 @@ import {
   CONNECTION_ZONE,
   END_PORT,
   END_SIZE,
+  EXPECTATION_CLASS,
+  EXPECTATION_ENDS,
+  EXPECTATION_FAMILY,
+  EXPECTATION_FLAG_INACTIVE,
+  EXPECTATION_FLAG_PERMANENT,
+  EXPECTATION_FLAGS,
+  EXPECTATION_HELPER,
+  EXPECTATION_PROTOCOL,
+  EXPECTATION_TIMEOUT,
 } from '../../src/abi/connections';
 import {
   entryAddress,
@@ -27,6 +36,22 @@ import {
   entryZone,
 } from './accessors';
 import { ENTRY_TIMEOUT } from './entry';
+import {
+  EXPECT_DESTINATION,
+  EXPECT_DPORT,
+  EXPECT_FLAGS,
+  EXPECT_INACTIVE,
+  EXPECT_KIND,
+  EXPECT_KIND_SHIFT,
+  EXPECT_MASTER,
+  EXPECT_PERMANENT,
+  EXPECT_SOURCE,
+  EXPECT_SOURCE_MASK,
+  EXPECT_SPORT,
+  EXPECT_SPORT_MASK,
+  EXPECT_TIMEOUT,
+  isOver,
+} from './expectations';
 import { counters } from './extension';
 import { entryHelper } from './help';
 import { tableEntry } from './places';
@@ -61,4 +86,31 @@ export function describeConnection(place: u32, to: usize): bool {
 function describeEnd(entry: usize, direction: u32, source: bool, to: usize): void {
   for (let word: u32 = 0; word < 4; word++) store<u32>(to + ((word as usize) << 2), entryAddress(entry, direction, source, word));
   store<u32>(to, entryPort(entry, direction, source), END_PORT);
+}
+
+/** Describes what a helper expects, one of nextExpectation, in EXPECTATION_SIZE bytes at `to`. False: its time is over at `now` (jiffies). */
+export function describeExpectation(one: usize, now: i64, to: usize): bool {
+  if (isOver(one, now)) return false;
+  const kind = load<u32>(one, EXPECT_KIND);
+  const flags = load<u32>(one, EXPECT_FLAGS);
+  const master: usize = load<u32>(one, EXPECT_MASTER);
+  store<u32>(to, kind & 0xff, EXPECTATION_FAMILY);
+  store<u32>(to, (kind >>> 8) & 0xff, EXPECTATION_PROTOCOL);
+  store<u32>(to, flags >>> EXPECT_KIND_SHIFT, EXPECTATION_CLASS);
+  const permanent: u32 = (flags & EXPECT_PERMANENT) !== 0 ? EXPECTATION_FLAG_PERMANENT : 0;
+  store<u32>(to, permanent | ((flags & EXPECT_INACTIVE) !== 0 ? EXPECTATION_FLAG_INACTIVE : 0), EXPECTATION_FLAGS);
+  store<i64>(to, load<i64>(one, EXPECT_TIMEOUT), EXPECTATION_TIMEOUT);
+  store<u32>(to, entryHelper(master), EXPECTATION_HELPER);
+  const end = to + EXPECTATION_ENDS;
+  copyEnd(one, EXPECT_SOURCE, EXPECT_SPORT, end);
+  copyEnd(one, EXPECT_DESTINATION, EXPECT_DPORT, end + END_SIZE);
+  copyEnd(one, EXPECT_SOURCE_MASK, EXPECT_SPORT_MASK, end + 2 * END_SIZE);
+  describeEnd(master, 0, true, end + 3 * END_SIZE);
+  describeEnd(master, 0, false, end + 4 * END_SIZE);
+  return true;
+}
+
+function copyEnd(one: usize, address: usize, port: usize, to: usize): void {
+  memory.copy(to, one + address, 16);
+  store<u32>(to, load<u32>(one + port), END_PORT);
 }

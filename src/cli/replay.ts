@@ -10,7 +10,7 @@ import type { RunOutcome } from '../replay/run.ts';
 import { whyNotShared } from '../replay/shares.ts';
 import { type Change, ChangeCollector, type Comparison, changedPackets, FateList } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
-import { conntrackLine } from '../report/conntrack.ts';
+import { conntrackLine, expectationLine } from '../report/conntrack.ts';
 import { logLine } from '../report/log-line.ts';
 import { buildReport, type Report } from '../report/report.ts';
 import { renderSaved } from '../report/saved.ts';
@@ -48,6 +48,7 @@ interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
   verdicts?: string;
   path?: boolean;
   dumpConntrack?: string;
+  dumpExpect?: string;
   log?: string;
   engine: 'wasm' | 'reference';
   tree: boolean;
@@ -96,6 +97,27 @@ export function replayCommand(done: (code: number) => void): Command {
   addHostOptions(command);
   addAnnotations(command);
   addProfileOptions(command);
+  addOutputOptions(command);
+  command
+    .optionsGroup('Engine:')
+    .addOption(
+      new Option('--engine <name>', 'the WebAssembly engine, or the plain interpreter it is held against')
+        .choices(['wasm', 'reference'])
+        .default('wasm'),
+    )
+    .option('--no-tree', 'evaluate rule by rule instead of by the decision tree')
+    .addOption(
+      new Option('--jobs <n>', 'threads that share the packets; refused where rules remember more than a connection')
+        .argParser(wholeNumber('--jobs', 1, 64))
+        .default(1),
+    )
+    .helpOption('-h, --help', 'this text');
+  withExamples(command, EXAMPLES);
+  return command.action(async (options: ReplayOptions) => done(await replay(options)));
+}
+
+/** Where the answer goes, and how much of it. */
+function addOutputOptions(command: Command): void {
   command
     .optionsGroup('Output:')
     .addOption(
@@ -116,28 +138,19 @@ export function replayCommand(done: (code: number) => void): Command {
     )
     .addOption(
       new Option(
+        '--dump-expect <file>',
+        'the connections that helpers (CT --helper) wait for at the end, as conntrack -L expect prints them (- is standard output, as above)',
+      ),
+    )
+    .addOption(
+      new Option(
         '--log <file>',
         'what LOG rules write down, in the lines of a syslog file, in UTC (- is standard output, the report goes to standard error then)',
       ),
     )
     .option('-q, --quiet', 'totals only')
     .option('-v, --verbose', 'empty chains, hooks and states too')
-    .option('--no-timing', 'leave the speed out (reports become repeatable byte by byte)')
-    .optionsGroup('Engine:')
-    .addOption(
-      new Option('--engine <name>', 'the WebAssembly engine, or the plain interpreter it is held against')
-        .choices(['wasm', 'reference'])
-        .default('wasm'),
-    )
-    .option('--no-tree', 'evaluate rule by rule instead of by the decision tree')
-    .addOption(
-      new Option('--jobs <n>', 'threads that share the packets; refused where rules remember more than a connection')
-        .argParser(wholeNumber('--jobs', 1, 64))
-        .default(1),
-    )
-    .helpOption('-h, --help', 'this text');
-  withExamples(command, EXAMPLES);
-  return command.action(async (options: ReplayOptions) => done(await replay(options)));
+    .option('--no-timing', 'leave the speed out (reports become repeatable byte by byte)');
 }
 
 function checkReadOnce(captures: readonly string[], ruleSets: number): void {
@@ -175,6 +188,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
   if (rules.length > 1 && options.dumpConntrack !== undefined) throw new UsageError('--dump-conntrack takes one -R');
+  if (rules.length > 1 && options.dumpExpect !== undefined) throw new UsageError('--dump-expect takes one -R');
   if (rules.length > 1 && options.log !== undefined) throw new UsageError('--log takes one -R');
   const captures = expandCaptures(options.read);
   checkReadOnce(captures, rules.length);
@@ -189,8 +203,8 @@ async function replay(options: ReplayOptions): Promise<number> {
   return interrupted ? EXIT.interrupted : value;
 }
 
-const outputsOf = ({ verdicts, dumpConntrack, log }: ReplayOptions): Written[] => {
-  const written = { '--verdicts': verdicts, '--dump-conntrack': dumpConntrack, '--log': log };
+const outputsOf = ({ verdicts, dumpConntrack, dumpExpect, log }: ReplayOptions): Written[] => {
+  const written = { '--verdicts': verdicts, '--dump-conntrack': dumpConntrack, '--dump-expect': dumpExpect, '--log': log };
   return Object.entries(written).flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
 };
 
@@ -233,7 +247,8 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
   if (signal.aborted) onSignal();
   signal.addEventListener('abort', onSignal);
   const verdicts = options.verdicts === undefined ? undefined : new LineFile(options.verdicts, onSignal);
-  const table = options.dumpConntrack === undefined ? undefined : new LineFile(options.dumpConntrack, () => {});
+  const atEnd = (path: string | undefined) => (path === undefined ? undefined : new LineFile(path, () => {}));
+  const [table, expected] = [atEnd(options.dumpConntrack), atEnd(options.dumpExpect)];
   const log = options.log === undefined ? undefined : new LineFile(options.log, onSignal);
   const bar = new ProgressBar();
   try {
@@ -250,9 +265,9 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
       verdicts?.write(verdictLine(outcome));
       for (const logged of outcome.logged ?? []) log?.write(logLine(outcome.time, logged, profile.kernel));
     };
-    const { result, seconds, damaged, connections } = await judged(prepared, job, options.jobs, {
+    const { result, seconds, damaged, connections, expectations } = await judged(prepared, job, options.jobs, {
       ...witness(options),
-      connections: table !== undefined,
+      connections: table !== undefined || expected !== undefined,
       signal: stop.signal,
       onProgress: (...step) => bar.draw(...step),
       ...(tells ? { onPacket } : {}),
@@ -262,6 +277,8 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
     log?.flush();
     for (const entry of connections ?? []) table?.write(conntrackLine(entry));
     table?.flush();
+    for (const one of expectations ?? []) expected?.write(expectationLine(one));
+    expected?.flush();
     await tell(options, render(options, buildReport({ rules, host, profile, result, ...timing(options, seconds) }), rules));
     return damaged ? EXIT.damaged : EXIT.ok;
   } finally {
@@ -270,6 +287,7 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
     verdicts?.close();
     log?.close();
     table?.close();
+    expected?.close();
   }
 }
 

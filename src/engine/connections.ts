@@ -1,11 +1,11 @@
-/** The engine's table of connections as entries. */
+/** The engine's tables of connections and of what helpers expect as entries. */
 import * as abi from '../abi/connections.ts';
 import { STATUS_ASSURED, STATUS_SEEN_REPLY } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import { formatAddress } from '../model/address.ts';
-import { drawnEnds, SCTP_STATE_WORDS, sortConnections, TCP_STATE_WORDS } from '../model/connections.ts';
+import { drawnEnds, SCTP_STATE_WORDS, sortConnections, sortExpectations, TCP_STATE_WORDS } from '../model/connections.ts';
 import { helperName } from '../model/helpers.ts';
-import type { ConntrackEntry, ConntrackTuple, TupleEnd } from '../model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple, TupleEnd } from '../model/outcome.ts';
 import type { EngineExports } from './loader.ts';
 
 const TCP = 6;
@@ -47,6 +47,42 @@ function readConnection(view: DataView, timeout: number): ConntrackEntry {
     ...(word(abi.CONNECTION_DRAWN) === 0 ? {} : { drawn: drawnEnds(word(abi.CONNECTION_DRAWN)) }),
   };
 }
+
+/** What helpers expect at `now` (jiffies since the epoch), sorted. `block`: EXPECTATION_SIZE bytes of the engine's memory to read them from. */
+export function listExpectations(engine: EngineExports, block: number, now: bigint, hz: number): ConntrackExpectation[] {
+  const view = new DataView(engine.memory.buffer, block, abi.EXPECTATION_SIZE);
+  const expectations: ConntrackExpectation[] = [];
+  for (let one = engine.nextExpectation(0) >>> 0; one !== 0; one = engine.nextExpectation(one) >>> 0) {
+    if (engine.describeExpectation(one, now, block) === 0) continue;
+    const left = view.getBigInt64(abi.EXPECTATION_TIMEOUT, true) - now;
+    expectations.push(readExpectation(view, Number(left / BigInt(hz))));
+  }
+  return sortExpectations(expectations);
+}
+
+function readExpectation(view: DataView, timeout: number): ConntrackExpectation {
+  const word = (at: number): number => view.getUint32(at, true);
+  const family = word(abi.EXPECTATION_FAMILY) === 4 ? 4 : 6;
+  const end = (index: number): TupleEnd => readEnd(view, abi.EXPECTATION_ENDS + index * abi.END_SIZE, family);
+  const flags = word(abi.EXPECTATION_FLAGS);
+  const helper = word(abi.EXPECTATION_HELPER);
+  return {
+    protocol: word(abi.EXPECTATION_PROTOCOL),
+    timeout,
+    tuple: { source: end(0), destination: end(1) },
+    mask: { source: end(2), destination: { address: formatAddress(EXACTLY[family]), port: 0xffff } },
+    master: { source: end(3), destination: end(4) },
+    class: word(abi.EXPECTATION_CLASS),
+    flags: [
+      ...(flags & abi.EXPECTATION_FLAG_PERMANENT ? ['PERMANENT'] : []),
+      ...(flags & abi.EXPECTATION_FLAG_INACTIVE ? ['INACTIVE'] : []),
+    ],
+    ...(helper === HELPER_NONE ? {} : { helper: helperName(helper) }),
+  };
+}
+
+/** Destinations are expected as they are. */
+const EXACTLY = { 4: [0xffffffff], 6: [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff] } as const;
 
 /** Only of protocols that have states. */
 function stateOf(protocol: number, state: number): { state?: string } {

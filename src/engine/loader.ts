@@ -34,6 +34,8 @@ export interface EngineExports {
   live(): number;
   connectionPlaces(): number;
   describeConnection(place: number, to: number): number;
+  nextExpectation(one: number): number;
+  describeExpectation(one: number, now: bigint, to: number): number;
   classify(walk: number, slot: number, bytes: number): number;
   classifyMany(walk: number, slots: number, packets: number, bytes: number, answers: number): void;
 }

@@ -7,7 +7,7 @@ import {
   CAPTURE_STATE_SIZE,
   LINKTYPES_MAXIMUM,
 } from '../abi/capture.ts';
-import { CONNECTION_SIZE } from '../abi/connections.ts';
+import { CONNECTION_SIZE, EXPECTATION_SIZE } from '../abi/connections.ts';
 import { TRACKING_LIMIT } from '../abi/conntrack.ts';
 import * as control from '../abi/control.ts';
 import * as abi from '../abi/image.ts';
@@ -16,12 +16,12 @@ import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
 import { clockNotes } from '../model/clock.ts';
 import { logNote } from '../model/log.ts';
 import { NAT_NOTES } from '../model/nat.ts';
-import type { ConntrackEntry } from '../model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import { tableNotes } from '../model/table-limit.ts';
 import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
-import { listConnections } from './connections.ts';
+import { listConnections, listExpectations } from './connections.ts';
 import { countRules, PathWords } from './counters.ts';
 import { type ImageView, readImage } from './image-view.ts';
 import type { EngineExports } from './loader.ts';
@@ -202,9 +202,20 @@ export class EngineSession {
 
   /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all packets when not given), sorted (model/connections.ts). */
   connections(at?: bigint): ConntrackEntry[] {
+    const { now, hz } = this.moment(at);
+    return listConnections(this.engine, this.at.connection, now, hz);
+  }
+
+  /** What helpers expect at `at`, as for connections. */
+  expectations(at?: bigint): ConntrackExpectation[] {
+    const { now, hz } = this.moment(at);
+    return listExpectations(this.engine, this.at.connection, now, hz);
+  }
+
+  /** In jiffies. */
+  private moment(at?: bigint): { now: bigint; hz: number } {
     const hz = this.image.header[abi.IMAGE_WORD_HZ]!;
-    const moment = at ?? this.view().getBigUint64(this.at.control + control.CONTROL_TIME, true);
-    return listConnections(this.engine, this.at.connection, jiffiesAt(moment, hz), hz);
+    return { now: jiffiesAt(at ?? this.view().getBigUint64(this.at.control + control.CONTROL_TIME, true), hz), hz };
   }
 
   /** Packets read so far, of all captures and shares. */
@@ -314,6 +325,7 @@ interface Regions {
   ring: number;
   log: number;
   input: number;
+  /** What is listed, one after the other. */
   connection: number;
 }
 
@@ -349,7 +361,7 @@ function allocateRegions(engine: EngineExports, image: ImageView, ringSize: numb
   const log = room(logSize);
   engine.setLogRegion(log, logSize);
   const input = room(INPUT_SIZE);
-  const connection = room(CONNECTION_SIZE);
+  const connection = room(Math.max(CONNECTION_SIZE, EXPECTATION_SIZE));
   engine.start(conntrack);
   return { segments, control: controlAt, capture, ring, log, input, connection };
 }

@@ -1,6 +1,7 @@
 /** The same case to two programs, and what differs. */
-import type { ConntrackEntry, PacketOutcome } from '../model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../model/outcome.ts';
 import type { Job, ReplayResult } from '../model/witness.ts';
+import type { Session } from '../replay/session.ts';
 import type { FuzzCase } from './case.ts';
 import { setsOf } from './sets.ts';
 import type { Witness } from './witness.ts';
@@ -11,6 +12,7 @@ export interface Answer {
   result: ReplayResult;
   /** At a moment, else at the time of the last packet. */
   connections(at?: bigint): ConntrackEntry[];
+  expectations(at?: bigint): ConntrackExpectation[];
 }
 
 export const jobOf = ({ rules, ruleset, host, profile }: Pick<FuzzCase, 'rules' | 'ruleset' | 'host' | 'profile'>): Job => ({
@@ -29,8 +31,21 @@ export async function ask(witness: Witness, job: Job, capture: Uint8Array): Prom
   const step = witness.chunk ?? capture.length;
   for (let at = 0; at < capture.length; at += step) session.feed(capture.slice(at, at + step));
   session.endCapture();
-  return { name: witness.name, packets, result: session.result(), connections: (at) => session.connections(at) };
+  return answerOf(witness.name, packets, session);
 }
+
+/** What a session says, its captures over. */
+export const answerOf = (
+  name: string,
+  packets: PacketOutcome[],
+  session: Pick<Session, 'result' | 'connections' | 'expectations'>,
+): Answer => ({
+  name,
+  packets,
+  result: session.result(),
+  connections: (at) => session.connections(at),
+  expectations: (at) => session.expectations(at),
+});
 
 /** Keys in one order, undefined left out, bigint as text: equal texts mean equal answers. */
 export function canonical(value: unknown): string {
@@ -76,6 +91,8 @@ export function differences(one: Answer, two: Answer, most = 3): string[] {
   }
   const lists = [canonical(one.connections()), canonical(two.connections())] as const;
   if (lists[0] !== lists[1]) lines.push(`conntrack entries\n  ${one.name}: ${lists[0]}\n  ${two.name}: ${lists[1]}`);
+  const expected = [canonical(one.expectations()), canonical(two.expectations())] as const;
+  if (expected[0] !== expected[1]) lines.push(`expectations\n  ${one.name}: ${expected[0]}\n  ${two.name}: ${expected[1]}`);
   const [a, b] = [comparable(one.result), comparable(two.result)];
   for (const key of Object.keys(a) as (keyof typeof a)[]) {
     const [x, y] = [canonical(a[key]), canonical(b[key])];

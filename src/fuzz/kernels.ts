@@ -14,6 +14,7 @@ import {
   runKernel,
 } from '../kernel/index.ts';
 import { machineOf, runVirtual, type VirtualKernel } from '../kernel/virtual/index.ts';
+import { NAT_NOTES } from '../model/nat.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import type { RuleSet } from '../model/ruleset.ts';
@@ -22,7 +23,7 @@ import { findUpper } from '../packet/ipv6.ts';
 import { gathersFragments } from '../reference/tables.ts';
 import { captureOf, type FuzzCase } from './case.ts';
 import type { Answer } from './differential.ts';
-import { listingDifferences } from './listing.ts';
+import { expectationDifferences, listingDifferences } from './listing.ts';
 import { asksSets, SETS_TEXT } from './sets.ts';
 
 /** A kernel that judges cases, by name. */
@@ -93,7 +94,7 @@ const isFragment = (bytes: Uint8Array, family: 4 | 6): boolean =>
 export const tellsWhatLeaves = (bytes: Uint8Array, { family, ruleset }: Pick<FuzzCase, 'family' | 'ruleset'>): boolean =>
   !(isFragment(bytes, family) && gathersFragments(ruleset));
 
-/** What differs between a kernel and a program that was asked about `sent`: counters, ways, bytes that left, connections. */
+/** What differs between a kernel and a program that was asked about `sent`: counters, ways, bytes that left, connections, expectations. */
 export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAnswer, answer: Answer): string[] {
   const { name, packets, result, connections } = answer;
   const said = packets.map((packet) => (droppedByMatch(packet, sent.ruleset) ? { ...packet, verdict: null } : packet));
@@ -108,7 +109,11 @@ export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAns
     if (difference !== undefined) lines.push(`packet ${index + 1} bytes that leave: ${name} ${difference}`);
   }
   const listing = { ...outcome.listed, text: outcome.conntrack, hz: kernel.profile.hz };
-  return [...lines, ...listingDifferences(listing, connections).map((line) => `connection of ${name}: ${line}`)];
+  lines.push(...listingDifferences(listing, connections).map((line) => `connection of ${name}: ${line}`));
+  // Where the kernel drew a port, it stands in what is expected, too.
+  if (result.notes.includes(NAT_NOTES.drawn)) return lines;
+  const expected = expectationDifferences({ ...listing, expectations: outcome.expectations }, answer);
+  return [...lines, ...expected.map((line) => `expectation of ${name}: ${line}`)];
 }
 
 /**

@@ -1,6 +1,6 @@
-/** A witness's connections held against what `conntrack -L` printed: line by line, column by column. */
-import type { ConntrackEntry } from '../model/outcome.ts';
-import { conntrackLine } from '../report/conntrack.ts';
+/** A witness's connections and expectations held against what `conntrack -L` and `conntrack -L expect` printed: line by line, column by column. */
+import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple } from '../model/outcome.ts';
+import { conntrackLine, expectationLine } from '../report/conntrack.ts';
 
 /** When the kernel listed: after `from`, before `to` (nanoseconds since the epoch), at HZ `hz`. */
 export interface Listing {
@@ -57,7 +57,15 @@ export function listingDifferences({ text, from, to, hz }: Listing, connections:
       before,
     ),
   );
-  const [first, last] = [lineOf(before), lineOf(behind)];
+  return heldAgainst(kernel, lineOf(before), lineOf(behind));
+}
+
+/** The lines of the kernel, and those of a witness before and behind the kernel's moment, each with the seconds left. */
+function heldAgainst(
+  kernel: ReadonlyMap<string, number>,
+  first: ReadonlyMap<string, number>,
+  last: ReadonlyMap<string, number>,
+): string[] {
   const lines = [...last.keys()].filter((line) => !kernel.has(line)).map((line) => `not listed by the kernel: ${line}`);
   for (const [line, seconds] of kernel) {
     const most = first.get(line);
@@ -67,3 +75,37 @@ export function listingDifferences({ text, from, to, hz }: Listing, connections:
   }
   return lines;
 }
+
+/** By the line without its seconds; zones are not printed, so several lines may be the same: those with more seconds come first. */
+function expectationsByLine(expectations: readonly ConntrackExpectation[]): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const { timeout = 0, ...rest } of [...expectations].sort((a, b) => (b.timeout ?? 0) - (a.timeout ?? 0))) {
+    const line = expectationLine(rest);
+    let times = 1;
+    while (found.has(times === 1 ? line : `${line} (${times})`)) times++;
+    found.set(times === 1 ? line : `${line} (${times})`, timeout);
+  }
+  return found;
+}
+
+/**
+ * The same of expectations. What is over stays in the kernel's list until its timer runs (0 seconds), and what a connection whose time is over expects until the collector comes by: these are left out.
+ */
+export function expectationDifferences(
+  { expectations, from, to, hz }: Omit<Listing, 'text'> & { expectations: readonly ConntrackExpectation[] },
+  answer: {
+    connections(at: bigint): ConntrackEntry[];
+    expectations(at: bigint): ConntrackExpectation[];
+  },
+): string[] {
+  const jiffy = 1_000_000_000n / BigInt(hz) + 1n;
+  const [before, behind] = [from - jiffy, to + jiffy];
+  const masters = new Set(answer.connections(before).map(({ original }) => endsOf(original)));
+  const [first, last] = [answer.expectations(before), answer.expectations(behind)].map(expectationsByLine);
+  const living = expectations.filter(({ timeout = 0, master }) => timeout > 0 && masters.has(endsOf(master)));
+  const atLast = new Map([...last!].filter(([, seconds]) => seconds > 0));
+  return heldAgainst(expectationsByLine(living), first!, atLast);
+}
+
+const endsOf = ({ source, destination }: ConntrackTuple): string =>
+  [source.address, source.port, destination.address, destination.port].join(' ');

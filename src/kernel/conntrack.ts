@@ -1,22 +1,6 @@
 /** Reading of what `conntrack -L -o extended` and `conntrack -L expect` print (conntrack-tools 1.4). */
-import type { ConntrackEntry, ConntrackTuple } from '../model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple } from '../model/outcome.ts';
 import { KernelError } from './job.ts';
-
-/** A connection that a helper waits for, as `conntrack -L expect` tells it. */
-export interface ConntrackExpectation {
-  /** IP protocol number. */
-  protocol: number;
-  /** Whole seconds left; absent where none is printed. */
-  timeout?: number;
-  /** What the first packet must look like where `mask` has ones. Port 0 of both: any. */
-  tuple: ConntrackTuple;
-  mask: ConntrackTuple;
-  /** Original direction of the connection whose helper expects this one. */
-  master: ConntrackTuple;
-  helper?: string;
-  /** PERMANENT, INACTIVE, USERSPACE. */
-  flags: string[];
-}
 
 /** `ipv4     2 tcp      6 119 SYN_SENT src=...`: family, its number, protocol, its number, seconds, state. Offloaded ones show no seconds. */
 const ENTRY = /^ipv([46])\s+\d+\s+\S+\s+(\d+)(?:\s+(\d+))?(?:\s+([A-Z][A-Z0-9_]*))?\s+(src=.*)$/;
@@ -87,26 +71,24 @@ export function parseConntrack(text: string): ConntrackEntry[] {
   return lines(text).map(entryOf);
 }
 
-/** The words that begin with this prefix, without it; ports have none, so they are told by where they stand. */
-function prefixed(words: readonly string[], prefix: string): Map<string, string[]> {
-  return valuesByKey(words.filter((word) => word.startsWith(prefix)).map((word) => word.slice(prefix.length)));
+/** A tuple of three, of the words from `begin` to before `end`: its addresses have a prefix, its ports (or keys) have none. */
+function partOf(words: readonly string[], begin: number, end: number, prefix: string): ConntrackTuple {
+  const own = words.slice(begin, end).map((word) => (word.startsWith(prefix) ? word.slice(prefix.length) : word));
+  return tupleOf(valuesByKey(own), 0);
 }
 
 function expectationOf(line: string): ConntrackExpectation {
   const words = line.trim().split(/\s+/);
   const values = valuesByKey(words);
+  const [mask, master] = ['mask-src=', 'master-src='].map((prefix) => words.findIndex((word) => word.startsWith(prefix)));
   const protocol = values.get('proto')?.[0];
-  if (protocol === undefined) throw new KernelError(`not a line of conntrack -L expect: ${line}`);
-  const tuple = (prefix: string, index: number): ConntrackTuple => {
-    const own = prefixed(words, prefix);
-    const end = (address: string, key: string) => ({ address: own.get(address)?.[0] ?? '', port: port(values, index, [key]) });
-    return { source: end('src', 'sport'), destination: end('dst', 'dport') };
-  };
+  if (protocol === undefined || mask! < 0 || master! < 0) throw new KernelError(`not a line of conntrack -L expect: ${line}`);
   const expectation: ConntrackExpectation = {
     protocol: Number(protocol),
-    tuple: tuple('', 0),
-    mask: tuple('mask-', 1),
-    master: tuple('master-', 2),
+    tuple: partOf(words, 0, mask!, ''),
+    mask: partOf(words, mask!, master!, 'mask-'),
+    master: partOf(words, master!, words.length, 'master-'),
+    class: Number(values.get('class')?.[0] ?? 0),
     flags: words.flatMap((word) => (/^[A-Z]+(,[A-Z]+)*$/.test(word) ? word.split(',') : [])),
   };
   if (/^\d+$/.test(words[0] ?? '')) expectation.timeout = Number(words[0]);

@@ -2,7 +2,6 @@
 export { type Availability, available } from './available.ts';
 export { type KernelBench, openKernelBench, runKernel } from './bench.ts';
 export { type Compared, type ComparedPacket, comparedKernel, comparedWitness, compareOutcomes } from './compare.ts';
-export type { ConntrackExpectation } from './conntrack.ts';
 export { type ByteRange, type ExpectedLeft, expectedLeft, leftDifference } from './expected-left.ts';
 export { type CapturedFrame, type CaptureFrames, framesFromCapture } from './from-capture.ts';
 export { type HostedJob, jobFromHost } from './from-host.ts';

@@ -1,7 +1,6 @@
 /** What the oracle is asked and what it answers. Plain data; nothing here touches the machine. */
-import type { ConntrackEntry, HookName, TableCounters, Verdict } from '../model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation, HookName, TableCounters, Verdict } from '../model/outcome.ts';
 import type { Family } from '../model/ruleset.ts';
-import type { ConntrackExpectation } from './conntrack.ts';
 
 /** One packet to put on the wire, or to send from the firewall host itself. */
 export interface KernelFrame {
@@ -101,7 +100,7 @@ export interface KernelOutcome {
   /** What `conntrack -L expect` printed, as data. */
   expectations: ConntrackExpectation[];
   /**
-   * Nanoseconds since the epoch (the clock of `injected`) before and after the listing: every timeout in `entries` is what was left at a moment between the two,
+   * Nanoseconds since the epoch (the clock of `injected`) before and after the listing: every timeout in `entries` and `expectations` is what was left at a moment between the two,
    * in whole seconds, rounded down.
    */
   listed: { from: bigint; to: bigint };

@@ -70,9 +70,10 @@ async function list(session: Session, job: KernelJob): Promise<Listed> {
     session.time(),
   ]);
   const conntrack = texts.slice(save.length).join('');
-  const expected = /\bhelper=/.test(conntrack) ? (await session.together(entries('expect'))).join('') : '';
-  const data = { entries: parseConntrack(conntrack), expectations: parseExpectations(expected) };
-  return { saved: texts.slice(0, save.length), conntrack, ...data, listed: { from, to } };
+  const helps = /\bhelper=/.test(conntrack);
+  const [expected, behind] = helps ? await Promise.all([session.together(entries('expect')), session.time()]) : [[], to];
+  const data = { entries: parseConntrack(conntrack), expectations: parseExpectations(expected.join('')) };
+  return { saved: texts.slice(0, save.length), conntrack, ...data, listed: { from, to: behind } };
 }
 
 /** Judges a job in new namespaces of the session. Throws LostRecords (records.ts) when the run proves nothing, KernelError when the oracle cannot work. */

@@ -1,6 +1,6 @@
 /** Words and order of conntrack entries, for every witness that lists them. */
 import { NAT_DRAWN_DESTINATION, NAT_DRAWN_SOURCE } from '../abi/nat.ts';
-import type { ConntrackEntry } from './outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple } from './outcome.ts';
 
 /** conntrack's words for TCP states, by TCP_* of abi/conntrack.ts. */
 export const TCP_STATE_WORDS: readonly string[] = [
@@ -49,10 +49,33 @@ function keyOf({ family, protocol, original: { source, destination, type = 0, co
  * its hash, which nobody can foretell. Sorts in place and returns the same array.
  */
 export function sortConnections(entries: ConntrackEntry[]): ConntrackEntry[] {
-  const keyed = entries.map((entry) => ({ entry, key: keyOf(entry) }));
+  return sortByKey(entries, keyOf);
+}
+
+/**
+ * Expectations in the order in which they are listed: by family, protocol, where the connection goes and where it comes from, then by their master, class and the seconds left. The kernel's own order is
+ * that of its hash. Sorts in place and returns the same array.
+ */
+export function sortExpectations(expectations: ConntrackExpectation[]): ConntrackExpectation[] {
+  return sortByKey(expectations, expectationKey);
+}
+
+function expectationKey(one: ConntrackExpectation): Key {
+  const ends = ({ destination, source }: ConntrackTuple): Key => [
+    destination.address,
+    destination.port,
+    source.address,
+    source.port,
+  ];
+  const family = one.tuple.source.address.includes(':') ? 6 : 4;
+  return [family, one.protocol, ...ends(one.tuple), ...ends(one.master), one.class, one.timeout ?? 0];
+}
+
+function sortByKey<T>(all: T[], key: (one: T) => Key): T[] {
+  const keyed = all.map((one) => ({ one, key: key(one) }));
   keyed.sort((a, b) => compareKeys(a.key, b.key));
-  for (const [index, { entry }] of keyed.entries()) entries[index] = entry;
-  return entries;
+  for (const [index, { one }] of keyed.entries()) all[index] = one;
+  return all;
 }
 
 function compareKeys(a: Key, b: Key): number {

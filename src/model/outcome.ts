@@ -106,3 +106,21 @@ export interface ConntrackEntry {
   /** As printed (`zone=7`, `zone-orig=5`); absent when all is in zone 0. */
   zones?: string[];
 }
+
+/** A connection that a helper waits for, as `conntrack -L expect` tells it: without family (its addresses have one) and zone. */
+export interface ConntrackExpectation {
+  /** IP protocol number. */
+  protocol: number;
+  /** Whole seconds left; absent where none is printed. */
+  timeout?: number;
+  /** What the first packet must look like where `mask` has ones. Port 0 of both: any. */
+  tuple: ConntrackTuple;
+  mask: ConntrackTuple;
+  /** Original direction of the connection whose helper expects this one. */
+  master: ConntrackTuple;
+  /** The helper's classes have numbers: of a master there may be so many of each. */
+  class: number;
+  helper?: string;
+  /** PERMANENT, INACTIVE, USERSPACE. */
+  flags: string[];
+}

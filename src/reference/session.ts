@@ -1,10 +1,10 @@
 /** The reference as a witness: frames in, counters and outcomes out. */
 
-import type { ConntrackEntry, PacketOutcome } from '../model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../model/outcome.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { CaptureInfo, Frame, Job, OnPacket, ReplayResult } from '../model/witness.ts';
-import { entriesAt } from './conntrack/entries.ts';
+import { entriesAt, expectationsAt } from './conntrack/entries.ts';
 import { Interpreter, type Judged, type Listener, type Processed } from './interpreter.ts';
 import { countersOf } from './tables.ts';
 
@@ -18,6 +18,8 @@ export interface ReferenceSession {
   result(): ReplayResult;
   /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all frames when not given), sorted (model/connections.ts). */
   connections(at?: bigint): ConntrackEntry[];
+  /** What helpers expect at `at`, as for connections. */
+  expectations(at?: bigint): ConntrackExpectation[];
 }
 
 /**
@@ -92,6 +94,11 @@ class Session implements ReferenceSession {
   connections(at = this.#interpreter.clock.now): ConntrackEntry[] {
     const { hz } = this.#job.profile;
     return entriesAt(this.#interpreter.conntrack.table, Number(jiffiesAt(at, hz)), hz);
+  }
+
+  expectations(at = this.#interpreter.clock): ConntrackExpectation[] {
+    const { hz } = this.#job.profile;
+    return expectationsAt(this.#interpreter.conntrack.expectations, Number(jiffiesAt(at, hz)), hz);
   }
 
   result(): ReplayResult {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { compile, type Image } from '../compile/index.ts';
 import { compileModule, type EngineSession, openImage, type Share } from '../engine/index.ts';
-import type { ConntrackEntry } from '../model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import type { Ending, Session } from './session.ts';
 
@@ -63,6 +63,10 @@ export class EngineReplay implements Session {
 
   connections(at?: bigint): ConntrackEntry[] {
     return this.#engine.connections(at);
+  }
+
+  expectations(at?: bigint): ConntrackExpectation[] {
+    return this.#engine.expectations(at);
   }
 
   packets(): number {

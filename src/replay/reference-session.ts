@@ -1,6 +1,6 @@
 /** The reference as a session: its frames come from the readers in capture/. */
 import { CaptureReader, type Damage } from '../capture/frames.ts';
-import type { ConntrackEntry } from '../model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import { createReference, type Listener, type ReferenceSession } from '../reference/index.ts';
 import type { Ending, Session } from './session.ts';
@@ -47,6 +47,10 @@ class ReferenceReplay implements Session {
 
   connections(at?: bigint): ConntrackEntry[] {
     return this.#reference.connections(at);
+  }
+
+  expectations(at?: bigint): ConntrackExpectation[] {
+    return this.#reference.expectations(at);
   }
 
   #damage(ending: Ending): Damage | undefined {

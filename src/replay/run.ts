@@ -1,6 +1,6 @@
 /** The loop of a replay: captures, one after the other, into a session. Node only. */
 import type { Damage } from '../capture/frames.ts';
-import type { ConntrackEntry } from '../model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 import { openPlain, type PlainFile, readChunks } from './open.ts';
 import type { Session } from './session.ts';
@@ -12,7 +12,7 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** What was read ahead (to guess the host) of standard input or a pipe: given before the rest of it. */
   ahead?: ReadAhead;
-  /** Tell the connections at the end. */
+  /** Tell the connections and expectations at the end. */
   connections?: boolean;
   /** Packets at most, over all captures; the session stops by itself, here it ends the list of captures. */
   limit?: number;
@@ -32,6 +32,7 @@ export interface RunOutcome {
   damaged: boolean;
   /** When they were asked for: those that live at the time of the last packet. */
   connections?: ConntrackEntry[];
+  expectations?: ConntrackExpectation[];
 }
 
 /** Milliseconds of work before the event loop gets its turn (signals, progress). */
@@ -54,7 +55,8 @@ export async function run(paths: readonly string[], session: Session, options: R
   }
   const result = session.result();
   const outcome = { result, seconds: Number(process.hrtime.bigint() - start) / 1e9, damaged };
-  return options.connections === true ? { ...outcome, connections: session.connections() } : outcome;
+  if (options.connections !== true) return outcome;
+  return { ...outcome, connections: session.connections(), expectations: session.expectations() };
 }
 
 async function one(path: string, session: Session, options: RunOptions): Promise<CaptureInfo> {

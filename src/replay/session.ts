@@ -1,6 +1,6 @@
 /** One witness at work: captures in, a result out. The engine and the reference are driven alike. */
 import type { Damage } from '../capture/frames.ts';
-import type { ConntrackEntry } from '../model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 
 /** How a capture ended, other than by its last byte. */
@@ -29,4 +29,6 @@ export interface Session {
    * time of the last packet when not given; not before it, for what expired by then is gone.
    */
   connections(at?: bigint): ConntrackEntry[];
+  /** What helpers expect at that moment, as `conntrack -L expect` tells it, in the order of model/connections.ts. */
+  expectations(at?: bigint): ConntrackExpectation[];
 }

@@ -1,6 +1,7 @@
-/** Conntrack entries in the words and columns of `conntrack -L -o extended` (conntrack-tools 1.4.7). */
-import type { ConntrackEntry, ConntrackTuple } from '../model/outcome.ts';
+/** Conntrack entries in the words and columns of `conntrack -L -o extended`, expectations in those of `conntrack -L expect` (conntrack-tools 1.4.7). */
+import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple } from '../model/outcome.ts';
 
+const TCP = 6;
 const GRE = 47;
 
 /** The protocols that the tool calls by name; all others are `unknown`. */
@@ -49,14 +50,36 @@ export function conntrackLine({
   return words.join(' ');
 }
 
+/** The line of an expectation, without its newline. Like the tool it says nothing of its zone. */
+export function expectationLine({
+  protocol,
+  timeout,
+  tuple: wanted,
+  mask,
+  master,
+  class: kind,
+  helper,
+  flags,
+}: ConntrackExpectation): string {
+  const words = timeout === undefined ? [] : [`${timeout}`];
+  words.push(`proto=${protocol}`, ends(wanted, protocol), ends(mask, protocol, 'mask-'));
+  // Whatever it is, a connection with a helper has ports.
+  words.push(ends(master, TCP, 'master-'));
+  if (flags.length > 0) words.push(flags.join(','));
+  words.push(`class=${kind}`);
+  if (helper !== undefined) words.push(`helper=${helper}`);
+  return words.join(' ');
+}
+
 function tuple(one: ConntrackTuple, protocol: number): string {
   const { packets, bytes } = one;
   const counted = packets === undefined ? '' : ` packets=${packets} bytes=${bytes ?? 0}`;
   return `${ends(one, protocol)}${counted}`;
 }
 
-function ends({ source, destination, type, code }: ConntrackTuple, protocol: number): string {
-  const addresses = `src=${source.address} dst=${destination.address}`;
+/** `prefix`: of the addresses; ports have none. */
+function ends({ source, destination, type, code }: ConntrackTuple, protocol: number, prefix = ''): string {
+  const addresses = `${prefix}src=${source.address} ${prefix}dst=${destination.address}`;
   if (type !== undefined && code !== undefined) return `${addresses} type=${type} code=${code} id=${source.port}`;
   if (protocol === GRE) return `${addresses} srckey=0x${source.port.toString(16)} dstkey=0x${destination.port.toString(16)}`;
   return WITH_PORTS.has(protocol) ? `${addresses} sport=${source.port} dport=${destination.port}` : addresses;

@@ -69,6 +69,8 @@ test.each([
   [['replay', '-R', RULES, '-r', CAPTURE, '--dump-conntrack', '-', '--format', 'json'], /standard output/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--dump-conntrack', '-', '--verdicts', '-'], /standard output/],
   [['replay', '-R', RULES, '-R', RULES, '-r', CAPTURE, '--dump-conntrack', '-'], /takes one -R/],
+  [['replay', '-R', RULES, '-R', RULES, '-r', CAPTURE, '--dump-expect', '-'], /takes one -R/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--dump-conntrack', '-', '--dump-expect', '-'], /standard output/],
   [['trace', '-R', RULES, '-r', CAPTURE, '--packet', '99999'], /3212 packets/],
   [['trace', '-R', RULES, '-r', CAPTURE], /--packet/],
 ])('wrong usage is 2 and says why: %j', async (args, why) => {
@@ -218,6 +220,22 @@ test.each(['wasm', 'reference'])(
     // The limit ends the replay, and the table is that of its last packet.
     const first = await replay(...args, '-c', '1', '--dump-conntrack', '-');
     expect(first.stdout.trimEnd().split('\n').length).toBe(1);
+  },
+);
+
+test.each(['wasm', 'reference'])(
+  '--dump-expect: what helpers wait for at the end, as conntrack prints it (%s)',
+  async (engine) => {
+    const rules = file('helper.v4', '*raw\n-A PREROUTING -p tcp -m tcp --dport 21 -j CT --helper ftp\nCOMMIT\n');
+    const asked = ['replay', '-R', rules, '-r', 'pcaps/ftp/capture.pcap', '--engine', engine, '--local', '10.0.0.2'];
+    const expected = async (count: number) => (await command([...asked, '-c', `${count}`, '--dump-expect', '-'])).stdout;
+    const mask = 'mask-src=255.255.255.255 mask-dst=255.255.255.255 sport=0 dport=65535';
+    // The 14th packet announces the port, the 15th comes to it.
+    expect(await expected(13)).toBe('');
+    expect(await expected(14)).toBe(
+      `300 proto=6 src=10.0.0.1 dst=10.0.0.2 sport=0 dport=40003 ${mask} master-src=10.0.0.1 master-dst=10.0.0.2 sport=54790 dport=21 class=0 helper=ftp\n`,
+    );
+    expect(await expected(15)).toBe('');
   },
 );
 

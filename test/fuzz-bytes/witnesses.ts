@@ -1,7 +1,7 @@
 /** One capture to the engine, in any build and at any place of memory, and to the reference; and what they say of it. */
 import { type CompileOptions, compile, type Image } from '../../src/compile/index.ts';
 import { EngineSession } from '../../src/engine/session.ts';
-import { type Answer, differences } from '../../src/fuzz/differential.ts';
+import { type Answer, answerOf, differences } from '../../src/fuzz/differential.ts';
 import { rewrites, translates } from '../../src/model/nat.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
 import type { Job } from '../../src/model/witness.ts';
@@ -71,14 +71,14 @@ export async function byEngine({ job, image }: Prepared, capture: Uint8Array, as
   });
   play(session, capture, cut);
   check();
-  return { name: `${build}, ${place}`, packets, result: session.result(), connections: (at) => session.connections(at) };
+  return answerOf(`${build}, ${place}`, packets, session);
 }
 
 export function byReference(job: Job, capture: Uint8Array, cut: Cut = whole): Answer {
   const packets: PacketOutcome[] = [];
   const session = referenceSession(job, { onPacket: (outcome) => packets.push(outcome) });
   play(session, capture, cut);
-  return { name: 'reference', packets, result: session.result(), connections: (at) => session.connections(at) };
+  return answerOf('reference', packets, session);
 }
 
 /** Throws with the first packets that differ. */

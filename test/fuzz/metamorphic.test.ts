@@ -94,6 +94,7 @@ const changed = (session: Session, changes: Partial<Session>): Session => ({
   endCapture: (ending) => session.endCapture(ending),
   result: () => session.result(),
   connections: (at) => session.connections(at),
+  expectations: (at) => session.expectations(at),
   ...changes,
 });
 

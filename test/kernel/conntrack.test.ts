@@ -86,6 +86,7 @@ test('an expectation', () => {
       tuple: { source: end('198.51.100.2', 0), destination: end('192.0.2.1', 1029) },
       mask: { source: end('255.255.255.255', 0), destination: end('255.255.255.255', 65535) },
       master: { source: end('192.0.2.1', 1002), destination: end('198.51.100.2', 21) },
+      class: 0,
       helper: 'ftp',
       flags: [],
     },

@@ -1,9 +1,10 @@
-/** The table told as `conntrack -L` tells it (ctnetlink_fill_info in net/netfilter/nf_conntrack_netlink.c). */
+/** The tables told as `conntrack -L` and `conntrack -L expect` tell them (ctnetlink_fill_info, ctnetlink_exp_dump_expect in net/netfilter/nf_conntrack_netlink.c). */
 import { STATUS_ASSURED } from '../../abi/fields.ts';
 import { formatAddress } from '../../model/address.ts';
-import { drawnEnds, SCTP_STATE_WORDS, sortConnections, TCP_STATE_WORDS } from '../../model/connections.ts';
-import type { ConntrackEntry, ConntrackTuple } from '../../model/outcome.ts';
+import { drawnEnds, SCTP_STATE_WORDS, sortConnections, sortExpectations, TCP_STATE_WORDS } from '../../model/connections.ts';
+import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple } from '../../model/outcome.ts';
 import type { Connection } from './connection.ts';
+import type { Expectation, ExpectationTable } from './expectations.ts';
 import type { ConnectionTable } from './table.ts';
 import { ICMP, ICMPV6, type Tuple } from './tuple.ts';
 
@@ -31,6 +32,26 @@ function entryOf(connection: Connection, now: number, hz: number): ConntrackEntr
   if (sctp !== undefined) entry.state = SCTP_STATE_WORDS[sctp.state]!;
   if (connection.zone !== 0) entry.zones = [`zone=${connection.zone}`];
   return entry;
+}
+
+/** What is expected at `now` (jiffies), sorted. */
+export function expectationsAt(table: ExpectationTable, now: number, hz: number): ConntrackExpectation[] {
+  return sortExpectations(Array.from(table.live(now), (one) => expectationOf(one, now, hz)));
+}
+
+function expectationOf({ tuple, mask, master, kind, permanent, inactive, timeout }: Expectation, now: number, hz: number) {
+  const all = tuple.destination.map(() => 0xffffffff);
+  const expectation: ConntrackExpectation = {
+    protocol: tuple.protocol,
+    timeout: Math.floor((timeout - now) / hz),
+    tuple: told(tuple),
+    mask: told({ ...tuple, source: mask.source, sourcePort: mask.sourcePort, destination: all, destinationPort: 0xffff }),
+    master: told(master.original),
+    class: kind,
+    flags: [...(permanent ? ['PERMANENT'] : []), ...(inactive ? ['INACTIVE'] : [])],
+  };
+  if (master.help !== null) expectation.helper = master.help.helper.name;
+  return expectation;
 }
 
 function told({ source, destination, sourcePort, destinationPort, protocol }: Tuple): ConntrackTuple {
