@@ -96,7 +96,7 @@ class Session implements ReferenceSession {
     return entriesAt(this.#interpreter.conntrack.table, Number(jiffiesAt(at, hz)), hz);
   }
 
-  expectations(at = this.#interpreter.clock): ConntrackExpectation[] {
+  expectations(at = this.#interpreter.clock.now): ConntrackExpectation[] {
     const { hz } = this.#job.profile;
     return expectationsAt(this.#interpreter.conntrack.expectations, Number(jiffiesAt(at, hz)), hz);
   }
