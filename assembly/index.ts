@@ -5,7 +5,7 @@
 import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
 import { captureConsumed, captureFeed, captureReset } from './capture/index.ts';
-import { runWalkMany } from './classify/batch.ts';
+import { runPacked } from './classify/packed.ts';
 import { setProgram } from './classify/program.ts';
 import { runWalk } from './classify/walk.ts';
 import {
@@ -121,7 +121,15 @@ export function classify(walk: u32, slot: usize, bytes: u32): u32 {
   return runWalk(walk, slot, bytes as u64);
 }
 
-/** The same for `packets` slots in a row; `answers`: room for one u32 a packet, NEXT_*. */
-export function classifyMany(walk: u32, slots: usize, packets: u32, bytes: u32, answers: usize): void {
-  runWalkMany(walk, slots, packets, bytes as u64, answers);
+/** A packed walk (abi/packed.ts) on `packets` keys in a row; `answers`: one u32 a packet, NEXT_*. Keys and answers have room for whole groups. */
+export function classifyPacked(
+  clusters: usize,
+  exits: usize,
+  counters: usize,
+  keys: usize,
+  packets: u32,
+  bytes: u32,
+  answers: usize,
+): void {
+  runPacked(clusters, exits, counters, keys, packets, bytes as u64, answers);
 }

@@ -19,6 +19,13 @@ import { changedFields, type Walk, WalkBuilder } from './walk.ts';
 export const HOOK_NAMES = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'] as const;
 export const TABLE_NAMES = ['raw', 'mangle', 'nat', 'filter', 'security'] as const;
 
+/** Which base chain: `4`, `FORWARD`, `filter`. */
+export interface WalkName {
+  family: Family;
+  hook: (typeof HOOK_NAMES)[number];
+  table: TableName;
+}
+
 /** The number of a walk: where it stands in the image, two words each. */
 export const walkNumber = (family: Family, hook: (typeof HOOK_NAMES)[number], table: TableName): number =>
   ((family === 4 ? 0 : 1) * 5 + HOOK_NAMES.indexOf(hook)) * 5 + TABLE_NAMES.indexOf(table);

@@ -9,19 +9,37 @@ export interface Counted {
   evaluations: number;
 }
 
-/** `counts`: packets and bytes of each segment. A rope's count is that of both its halves, so one pass from the last rope to the first is enough. */
+/** How often each rope of an image was met, and with how many bytes. */
+export interface RopeCounts {
+  packets: Float64Array;
+  bytes: Float64Array;
+  evaluations: number;
+}
+
+/** `counts`: packets and bytes of each segment. */
 export function countRules(image: ImageView, counts: BigUint64Array): Counted {
-  const { segments, ropes, events } = image;
-  const packets = new Float64Array(ropes.length / 2);
-  const bytes = new Float64Array(ropes.length / 2);
-  let evaluations = 0;
+  const { segments } = image;
+  const met = noRopes(image);
   for (let segment = 1; segment < segments.length / 2; segment++) {
     const number = Number(counts[segment * 2]!);
     const rope = segments[segment * 2]!;
-    packets[rope]! += number;
-    bytes[rope]! += Number(counts[segment * 2 + 1]!);
-    evaluations += number * segments[segment * 2 + 1]!;
+    met.packets[rope]! += number;
+    met.bytes[rope]! += Number(counts[segment * 2 + 1]!);
+    met.evaluations += number * segments[segment * 2 + 1]!;
   }
+  return countRopes(image, met);
+}
+
+export const noRopes = ({ ropes }: ImageView): RopeCounts => ({
+  packets: new Float64Array(ropes.length / 2),
+  bytes: new Float64Array(ropes.length / 2),
+  evaluations: 0,
+});
+
+/** A rope's count is that of both its halves, so one pass from the last rope to the first is enough; `met` changes on the way. */
+export function countRopes(image: ImageView, met: RopeCounts): Counted {
+  const { ropes, events } = image;
+  const { packets, bytes, evaluations } = met;
   const chains = emptyCounters(image);
   for (let rope = ropes.length / 2 - 1; rope > 0; rope--) {
     const left = ropes[rope * 2]!;

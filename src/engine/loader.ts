@@ -37,7 +37,15 @@ export interface EngineExports {
   nextExpectation(one: number): number;
   describeExpectation(one: number, now: bigint, to: number): number;
   classify(walk: number, slot: number, bytes: number): number;
-  classifyMany(walk: number, slots: number, packets: number, bytes: number, answers: number): void;
+  classifyPacked(
+    clusters: number,
+    exits: number,
+    counters: number,
+    keys: number,
+    packets: number,
+    bytes: number,
+    answers: number,
+  ): void;
 }
 
 /** The bytes of build/engine.wasm, or a WebAssembly.Module made from them (its type is not in every TypeScript library). */

@@ -6,8 +6,8 @@ import { encodeHost } from '../../src/compile/host.ts';
 import { assembleImage } from '../../src/compile/image.ts';
 import { buildInterfaces } from '../../src/compile/interfaces.ts';
 import type { PlainTable } from '../../src/compile/plain.ts';
-import { type CompiledWalks, compileWalks, type WalksOptions } from '../../src/compile/walks.ts';
-import { Classifier, type WalkName } from '../../src/engine/classifier.ts';
+import { type CompiledWalks, compileWalks, type WalkName, type WalksOptions } from '../../src/compile/walks.ts';
+import { Classifier } from '../../src/engine/classifier.ts';
 import { type Counted, PathWords } from '../../src/engine/counters.ts';
 import type { ImageView } from '../../src/engine/image-view.ts';
 import type { WasmSource } from '../../src/engine/loader.ts';
@@ -48,8 +48,6 @@ export function plainImage(tables: readonly PlainTable[], options: WalksOptions)
   return { bytes, walks };
 }
 
-/** Packets that are walked in one call at most. */
-const MANY = 64;
 /** What rules count for a packet. */
 const BYTES = 100;
 
@@ -63,7 +61,7 @@ export class PlainEngine {
   }
 
   static async open(wasm: WasmSource, bytes: Uint8Array): Promise<PlainEngine> {
-    return new PlainEngine(await Classifier.open(wasm, bytes, MANY));
+    return new PlainEngine(await Classifier.open(wasm, bytes, 1));
   }
 
   get image(): ImageView {
@@ -76,14 +74,6 @@ export class PlainEngine {
     const verdict = this.classifier.classify({ family, hook, table }, 0, BYTES);
     fields.set(this.classifier.fields(0).subarray(0, fields.length));
     return verdict;
-  }
-
-  /** The same for up to 64 packets in one call: NEXT_* of each. */
-  walkMany(walk: WalkName, packets: readonly { fields: Uint32Array; jiffies: bigint }[]): number[] {
-    for (const [index, { fields, jiffies }] of packets.entries()) this.classifier.put(index, fields, jiffies);
-    const verdicts = [...this.classifier.classifyMany(walk, packets.length, BYTES)];
-    for (const [index, { fields }] of packets.entries()) fields.set(this.classifier.fields(index).subarray(0, fields.length));
-    return verdicts;
   }
 
   counted(): Counted {

@@ -86,6 +86,29 @@ const limitTest: fc.Arbitrary<Test> = fc
   }));
 const constantTest: fc.Arbitrary<Test> = fc.boolean().map((value) => ({ kind: 'constant', value }));
 
+/** Fields that a key of 16 bytes has room for, and tests of one range of them. */
+const KEY_WIDE = [field.FIELD_SOURCE, field.FIELD_LENGTH, field.FIELD_SPORT, field.FIELD_DPORT];
+const prefixes = fc.constantFrom(0, 0x80000000, 0xffff0000, 0xfffffffe, 0xffffffff);
+const keyRangeTest: fc.Arbitrary<Test> = fc
+  .tuple(fc.constantFrom(...KEY_WIDE), range(VALUES), invert, onFail)
+  .map(([at, [low, high], inverted, fail]) => ({ kind: 'range', field: at, low, high, invert: inverted, onFail: fail }));
+const prefixTest: fc.Arbitrary<Test> = fc.tuple(prefixes, fc.constantFrom(...VALUES), invert).map(([mask, value, inverted]) => ({
+  kind: 'words',
+  field: field.FIELD_SOURCE,
+  mask: [mask],
+  value: [(value & mask) >>> 0],
+  invert: inverted,
+  onFail: 'miss',
+}));
+
+const keyTest = fc.oneof(
+  { arbitrary: keyRangeTest, weight: 5 },
+  { arbitrary: smallTest, weight: 5 },
+  { arbitrary: prefixTest, weight: 3 },
+  { arbitrary: rangesTest, weight: 1 },
+  { arbitrary: constantTest, weight: 1 },
+);
+
 const test = fc.oneof(
   { arbitrary: wideTest, weight: 5 },
   { arbitrary: smallTest, weight: 5 },
@@ -97,7 +120,17 @@ const test = fc.oneof(
   { arbitrary: constantTest, weight: 1 },
 );
 
+/** Actions that only decide where a packet goes. */
+function wayAction(callees: readonly string[]): fc.Arbitrary<Action> {
+  return fc.oneof(...ways(callees));
+}
+
 function action(callees: readonly string[]): fc.Arbitrary<Action> {
+  const marks = fc.constantFrom(...VALUES).chain((value) => masks.map((mask): Action => ({ kind: 'mark', mask, value })));
+  return fc.oneof(...ways(callees), marks, fc.constant<Action>({ kind: 'notrack' }));
+}
+
+function ways(callees: readonly string[]): fc.Arbitrary<Action>[] {
   const always: fc.Arbitrary<Action>[] = [
     fc.constantFrom<Action>(
       { kind: 'verdict', verdict: 'ACCEPT' },
@@ -106,19 +139,25 @@ function action(callees: readonly string[]): fc.Arbitrary<Action> {
     ),
     fc.constant<Action>({ kind: 'return' }),
     fc.constant<Action>({ kind: 'continue' }),
-    fc.constantFrom(...VALUES).chain((value) => masks.map((mask): Action => ({ kind: 'mark', mask, value }))),
-    fc.constant<Action>({ kind: 'notrack' }),
   ];
   if (callees.length > 0) {
     const target = fc.constantFrom(...callees);
     for (let times = 0; times < 2; times++) always.push(target.map((chain) => ({ kind: 'jump', chain })));
     always.push(target.map((chain) => ({ kind: 'goto', chain })));
   }
-  return fc.oneof(...always);
+  return always;
 }
 
-function rules(callees: readonly string[], most: number): fc.Arbitrary<PlainRule[]> {
-  const rule = fc.tuple(fc.array(test, { maxLength: 3 }), action(callees)).map(
+interface Kinds {
+  test: fc.Arbitrary<Test>;
+  action: (callees: readonly string[]) => fc.Arbitrary<Action>;
+}
+
+const ALL: Kinds = { test, action };
+const KEY: Kinds = { test: keyTest, action: wayAction };
+
+function rules(callees: readonly string[], most: number, kinds: Kinds): fc.Arbitrary<PlainRule[]> {
+  const rule = fc.tuple(fc.array(kinds.test, { maxLength: 3 }), kinds.action(callees)).map(
     ([tests, made]): PlainRule => ({
       tests,
       action: made,
@@ -129,13 +168,18 @@ function rules(callees: readonly string[], most: number): fc.Arbitrary<PlainRule
 }
 
 /** One table with a base chain INPUT and user chains that call only later ones. */
-export function tables(most: number): fc.Arbitrary<PlainTable> {
+export const tables = (most: number): fc.Arbitrary<PlainTable> => tablesOf(most, ALL);
+
+/** The same, of tests and actions that a packed walk can have. */
+export const keyTables = (most: number): fc.Arbitrary<PlainTable> => tablesOf(most, KEY);
+
+function tablesOf(most: number, kinds: Kinds): fc.Arbitrary<PlainTable> {
   const names = ['a', 'b', 'c', 'd'];
   return fc
     .tuple(
       fc.constantFrom<'ACCEPT' | 'DROP'>('ACCEPT', 'DROP'),
-      rules(names, most),
-      ...names.map((_, index) => rules(names.slice(index + 1), most)),
+      rules(names, most, kinds),
+      ...names.map((_, index) => rules(names.slice(index + 1), most, kinds)),
     )
     .map(([policy, base, ...users]) => {
       const chains: PlainChain[] = [{ name: 'INPUT', policy, rules: base }];

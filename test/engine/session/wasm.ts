@@ -1,16 +1,17 @@
-/** The engine's two builds, made when the sources are newer than what lies in build/. */
+/** The engine's builds, made when the sources are newer than what lies in build/. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const ROOT = new URL('../../../', import.meta.url).pathname;
 
-export type Target = 'release' | 'debug';
+export type Target = 'release' | 'debug' | 'scalar';
+/** Those that most tests run on: scalar differs only where SIMD is. */
 export const TARGETS: readonly Target[] = ['release', 'debug'];
 
-/** The bytes of build/engine.wasm or build/engine.debug.wasm. */
+/** The bytes of build/engine.wasm, build/engine.debug.wasm or build/engine.scalar.wasm. */
 export function engineWasm(target: Target): Uint8Array<ArrayBuffer> {
-  const file = join(ROOT, 'build', target === 'release' ? 'engine.wasm' : 'engine.debug.wasm');
+  const file = join(ROOT, 'build', target === 'release' ? 'engine.wasm' : `engine.${target}.wasm`);
   const newest = Math.max(
     newestIn(join(ROOT, 'assembly')),
     newestIn(join(ROOT, 'src/abi')),

@@ -1,0 +1,196 @@
+/** Reads one walk out of an image's checked code section (abi/program.ts) as a graph of threshold tests. */
+import * as program from '../../abi/program.ts';
+import type { ImageView } from '../image-view.ts';
+import { Graph, type Met } from './graph.ts';
+
+/** The walk asks for more than fields, or is too large to be unrolled; the message says what. */
+export class NotPackable extends Error {}
+
+/** States and tests a graph may have. */
+const MOST = 1 << 20;
+
+/** A residual step or a verdict (NEXT_*), and what was counted before it. */
+interface State extends Met {
+  next: number;
+}
+
+const NOTHING: Met = { cell: 0, evaluations: 0 };
+
+/** The graph of walk number `walk`, and the reference of its root. Throws NotPackable. */
+export function readWalk({ code, segments }: ImageView, walk: number): { graph: Graph; root: number } {
+  return new Reader(code, segments).read(walk);
+}
+
+class Reader {
+  private readonly code: Uint8Array;
+  private readonly words: Uint32Array;
+  private readonly graph = new Graph();
+  /** [rope, evaluations] each. */
+  private readonly segments: Uint32Array;
+  /** By what is next and was met: the place in `states`; by the same place: what it became. */
+  private readonly known = new Map<string, number>();
+  private readonly states: State[] = [];
+  private readonly made: number[] = [];
+
+  constructor(code: Uint8Array, segments: Uint32Array) {
+    this.code = code;
+    this.segments = segments;
+    this.words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
+  }
+
+  read(walk: number): { graph: Graph; root: number } {
+    const root = this.words[walk * 2]!;
+    if (root === 0) return { graph: this.graph, root: this.graph.exit(NOTHING, program.NEXT_ACCEPT) };
+    const nodes = this.nodesFrom(root);
+    const edges = new Map<number, number>();
+    for (const reference of this.edgesOf(root, nodes)) edges.set(reference, 0);
+    for (const reference of edges.keys()) this.meet(this.edge(reference - program.REF_EDGE, NOTHING));
+    this.makeStates();
+    for (const reference of edges.keys()) edges.set(reference, this.arrive(this.edge(reference - program.REF_EDGE, NOTHING)));
+    // Children lie behind their parents.
+    for (const node of [...nodes].sort((a, b) => b - a)) edges.set(node, this.node(node, edges));
+    return { graph: this.graph, root: edges.get(root)! };
+  }
+
+  private nodesFrom(root: number): Set<number> {
+    const nodes = new Set<number>();
+    const pending = [root];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      if ((next & program.REF_EDGE) !== 0 || nodes.has(next)) continue;
+      nodes.add(next);
+      pending.push(...this.children(next));
+    }
+    return nodes;
+  }
+
+  private edgesOf(root: number, nodes: ReadonlySet<number>): number[] {
+    return [root, ...[...nodes].flatMap((node) => [...this.children(node)])].filter((one) => (one & program.REF_EDGE) !== 0);
+  }
+
+  private children(node: number): Uint32Array {
+    const word = node / 4;
+    if ((this.words[word]! & program.NODE_TABLE) === 0) return this.words.subarray(word + 2, word + 4);
+    const first = (node + program.NODE_TABLE_CHILDREN) / 4;
+    return this.words.subarray(first, first + this.words[word + 1]!);
+  }
+
+  private node(node: number, targets: ReadonlyMap<number, number>): number {
+    const head = this.words[node / 4]!;
+    const children = Array.from(this.children(node), (child) => targets.get(child)!);
+    if ((head & program.NODE_TABLE) === 0)
+      return this.graph.test(head / 4, this.words[node / 4 + 1]!, children[0]!, children[1]!);
+    const classes = this.code.subarray(node + program.NODE_TABLE_CLASSES, node + program.NODE_TABLE_CLASSES + 256);
+    return this.graph.table(
+      (head - program.NODE_TABLE) / 4,
+      Array.from(classes, (kind) => children[kind]!),
+    );
+  }
+
+  /** The edge at `at`, for a packet that met `before`. */
+  private edge(at: number, before: Met): State {
+    return { ...this.count(before, this.words[at / 4]!), next: this.words[at / 4 + 1]! };
+  }
+
+  private count({ cell, evaluations }: Met, segment: number): Met {
+    return {
+      cell: this.graph.cells.add(cell, this.segments[segment * 2]!),
+      evaluations: evaluations + this.segments[segment * 2 + 1]!,
+    };
+  }
+
+  private meet(state: State): void {
+    if (state.next < program.NEXT_STEP) return;
+    const key = keyOf(state);
+    if (this.known.has(key)) return;
+    if (this.states.length === MOST) throw new NotPackable('too many ways through its rules');
+    this.known.set(key, this.states.length);
+    this.states.push(state);
+  }
+
+  /** The reference of what has been met. */
+  private arrive(state: State): number {
+    if (state.next < program.NEXT_STEP) return this.graph.exit(state, state.next);
+    return this.made[this.known.get(keyOf(state))!]!;
+  }
+
+  private makeStates(): void {
+    // The list grows while it is walked: what a state leads to is met.
+    for (const state of this.states) for (const next of this.after(state)) this.meet(next);
+    // Steps lead to steps before them.
+    const order = this.states.map((_, index) => index).sort((a, b) => this.states[a]!.next - this.states[b]!.next);
+    for (const index of order) this.made[index] = this.step(this.states[index]!);
+  }
+
+  /** Where a step of tests leads: on a miss, and on a hit if there is one. */
+  private after(state: State): State[] {
+    const head = this.words[state.next / 4]!;
+    if ((head & 255) !== program.STEP_TESTS) throw new NotPackable('its rules do more than to test fields');
+    const miss = this.edge(state.next + program.STEP_MISS_SEGMENT, state);
+    return head >>> 24 === program.END_HIT ? [miss, this.edge(state.next + program.STEP_HIT_SEGMENT, state)] : [miss];
+  }
+
+  private step(state: State): number {
+    const word = state.next / 4;
+    const head = this.words[word]!;
+    const [miss, hit] = this.after(state).map((next) => this.arrive(next));
+    const drop = this.graph.exit(this.count(state, this.words[word + program.STEP_DROP_SEGMENT / 4]!), program.NEXT_HOTDROP);
+    let target = [hit ?? miss!, miss!, drop][head >>> 24]!;
+    const list = this.words[word + program.STEP_LIST / 4]! / 4;
+    for (let index = ((head >>> 8) & 0xffff) - 1; index >= 0; index--) {
+      const test = this.words[list + index]! / 4;
+      const fails = (this.words[test]! & program.TEST_DROPS) !== 0 ? drop : miss!;
+      target = this.test(test, target, fails);
+      if (this.graph.field.length > MOST) throw new NotPackable('too many tests');
+    }
+    return target;
+  }
+
+  /** The test at word `at`, in front of what it leads to. */
+  private test(at: number, passes: number, fails: number): number {
+    const head = this.words[at]!;
+    const [yes, no] = (head & program.TEST_INVERT) !== 0 ? [fails, passes] : [passes, fails];
+    const [one, two, three] = this.words.subarray(at + 1, at + 4) as unknown as [number, number, number];
+    switch (head & program.TEST_OPCODE) {
+      case program.TEST_RANGE:
+        return this.graph.range(one / 4, two, two + three, yes, no);
+      case program.TEST_MASK:
+        return this.mask(one / 4, two, three, yes, no);
+      case program.TEST_WORDS: {
+        let target = yes;
+        for (let index = two - 1; index >= 0; index--) {
+          target = this.mask(one / 4 + index, this.words[at + 3 + 2 * index]!, this.words[at + 4 + 2 * index]!, target, no);
+        }
+        return target;
+      }
+      case program.TEST_RANGES:
+        return this.ranges(at, yes, no);
+      case program.TEST_WORD_RANGE:
+        if (two === 1) return this.graph.range(one / 4, three, this.words[at + 4]!, yes, no);
+        throw new NotPackable('a range is of several words');
+      default:
+        throw new NotPackable('its rules ask for more than fields');
+    }
+  }
+
+  /** Any of the fields in any of the ranges. */
+  private ranges(at: number, yes: number, no: number): number {
+    const [fields, ranges] = this.words.subarray(at + 1, at + 3) as unknown as [number, number];
+    let target = no;
+    for (let field = 0; field < fields; field++) {
+      for (let range = 0; range < ranges; range++) {
+        const [low, width] = this.words.subarray(at + 3 + fields + 2 * range) as unknown as [number, number];
+        target = this.graph.range(this.words[at + 3 + field]! / 4, low, low + width, yes, target);
+      }
+    }
+    return target;
+  }
+
+  private mask(field: number, mask: number, value: number, yes: number, no: number): number {
+    if ((value & ~mask) !== 0) return no;
+    const rest = ~mask >>> 0;
+    if ((rest & (rest + 1)) !== 0) throw new NotPackable('a mask is no prefix');
+    return this.graph.range(field, value, (value | rest) >>> 0, yes, no);
+  }
+}
+
+const keyOf = ({ next, cell, evaluations }: State): string => `${next}:${cell}:${evaluations}`;

@@ -1,0 +1,131 @@
+/** Packed walks judge and count as the rules one by one do, on every build; and what cannot be packed is refused with its reason. */
+import fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import * as field from '../../../src/abi/fields.ts';
+import { CLUSTER_SIZE, CLUSTER_THRESHOLDS } from '../../../src/abi/packed.ts';
+import { SPECIAL_LIMIT } from '../../../src/abi/special.ts';
+import type { PlainRule, PlainTable } from '../../../src/compile/plain.ts';
+import { readImage } from '../../../src/engine/image-view.ts';
+import type { WasmSource } from '../../../src/engine/loader.ts';
+import { NotPackable } from '../../../src/engine/packed/read.ts';
+import { type Packed, PackedWalk, pack } from '../../../src/engine/packed/walk.ts';
+import type { Test } from '../../../src/model/predicate.ts';
+import { Naive } from '../../compile/naive.ts';
+import { plainImage } from '../../compile/plain-engine.ts';
+import { keyTables, packet } from '../../compile/random-rules.ts';
+import { engineModule, type Target } from '../session/wasm.ts';
+
+const VERDICTS = ['ACCEPT', 'DROP', 'REJECT', 'HOTDROP'];
+const WALK = { family: 4, hook: 'INPUT', table: 'mangle' } as const;
+const TREE = { tree: true, effort: 1, tracesDrops: false };
+const BYTES = 100;
+const wasm = {} as Record<Target, WasmSource>;
+
+beforeAll(() => {
+  for (const target of ['release', 'debug', 'scalar'] as const) wasm[target] = engineModule(target);
+});
+
+/** Ports are of two bytes, and without MARK packets come without a mark. */
+function possible(fields: Uint32Array): Uint32Array {
+  for (const port of [field.FIELD_SPORT, field.FIELD_DPORT]) fields[port]! &= 0xffff;
+  fields[field.FIELD_MARK] = 0;
+  return fields;
+}
+
+const packets = fc.array(packet.map(possible), { minLength: 1, maxLength: 40 });
+
+/** The naive walk's verdicts and counts, and those of a packed walk; `spoil` changes what goes into the engine. */
+async function both(
+  table: PlainTable,
+  given: readonly Uint32Array[],
+  target: Target,
+  spoil: (packed: Packed) => void = () => {},
+): Promise<{ naive: unknown; packed: unknown }> {
+  const naive = new Naive(table);
+  const walk = await PackedWalk.open(wasm[target], plainImage([table], TREE).bytes, WALK, given.length, spoil);
+  const verdicts = given.map((fields) => naive.walk('INPUT', fields.slice(), 0n).verdict);
+  for (const [index, fields] of given.entries()) walk.put(index, fields);
+  const answers = Array.from(walk.classify(given.length, BYTES), (answer) => VERDICTS[answer]);
+  const { counters, evaluations } = walk.counted();
+  const chains = table.chains.map(({ name }) => counters[4]!.mangle![name]!);
+  const counted = {
+    rules: chains.map(({ rules }) => rules.map((rule) => rule.packets)),
+    policies: chains.map((chain) => chain.packets),
+    evaluations,
+  };
+  for (const chain of chains) for (const one of [chain, ...chain.rules]) expect(one.bytes).toBe(one.packets * BYTES);
+  return { naive: { verdicts, counted: naive.counters }, packed: { verdicts: answers, counted } };
+}
+
+describe('as the naive walk', () => {
+  test.each([
+    ['release', 6, 150],
+    ['scalar', 6, 40],
+    ['debug', 6, 40],
+    ['release', 25, 20],
+  ] as const)('%s, tables of up to %i rules a chain', async (target, most, numRuns) => {
+    await fc.assert(
+      fc.asyncProperty(keyTables(most), packets, async (table, given) => {
+        const { naive, packed } = await both(table, given, target);
+        expect(packed).toEqual(naive);
+      }),
+      { numRuns, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false },
+    );
+  });
+
+  test('a planted error is found: a threshold that is one too large', async () => {
+    const is80: Test = { kind: 'range', field: field.FIELD_DPORT, low: 80, high: 80, invert: false, onFail: 'miss' };
+    const rules: PlainRule[] = [{ tests: [is80], action: { kind: 'verdict', verdict: 'ACCEPT' }, bare: false }];
+    const table: PlainTable = { family: 4, name: 'mangle', chains: [{ name: 'INPUT', policy: 'DROP', rules }] };
+    const given = [79, 80, 81].map((port) => {
+      const fields = new Uint32Array(field.FIELD_COUNT);
+      fields[field.FIELD_FAMILY] = 4;
+      fields[field.FIELD_DPORT] = port;
+      return fields;
+    });
+    const right = await both(table, given, 'release');
+    expect(right.packed).toEqual(right.naive);
+    for (const question of [0, 1]) {
+      const { naive, packed } = await both(table, given, 'release', ({ clusters }) => {
+        expect(clusters.length).toBe(CLUSTER_SIZE);
+        new Uint32Array(clusters.buffer, CLUSTER_THRESHOLDS + question * 4)[0]!++;
+      });
+      expect(packed).not.toEqual(naive);
+    }
+  });
+});
+
+describe('what is not packed says why', () => {
+  function refuse(rule: Partial<PlainRule>, options = TREE): string {
+    const rules: PlainRule[] = [{ tests: [], action: { kind: 'verdict', verdict: 'DROP' }, bare: false, ...rule }];
+    const table: PlainTable = { family: 4, name: 'mangle', chains: [{ name: 'INPUT', policy: 'ACCEPT', rules }] };
+    try {
+      pack(readImage(plainImage([table], options).bytes), WALK);
+    } catch (error) {
+      if (error instanceof NotPackable) return error.message;
+      throw error;
+    }
+    return 'packed';
+  }
+  const words = (at: number, mask: number[]): Test => ({
+    kind: 'words',
+    field: at,
+    mask,
+    value: mask,
+    invert: false,
+    onFail: 'miss',
+  });
+
+  test('tests with state, actions, masks with holes, more fields than a key has room for', () => {
+    expect(refuse({})).toBe('packed');
+    expect(refuse({ tests: [{ kind: 'special', code: SPECIAL_LIMIT, parameters: [3200, 3200], stateful: true }] })).toBe(
+      'its rules ask for more than fields',
+    );
+    expect(refuse({ action: { kind: 'notrack' } })).toBe('its rules do more than to test fields');
+    expect(refuse({ tests: [words(field.FIELD_SOURCE, [0xff])] })).toBe('a mask is no prefix');
+    const whole = [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff];
+    expect(refuse({ tests: [words(field.FIELD_SOURCE, whole), words(field.FIELD_DESTINATION, whole)] })).toBe(
+      'its tests read 32 bytes of a packet, more than 16',
+    );
+  });
+});
