@@ -1,5 +1,5 @@
 /** How connections begin (nf_conntrack_core.c, init_conntrack): expected by another, or with what a template (xt_CT.c) gives them. */
-import { TRACKING_FLAG_HELPED } from '../../src/abi/conntrack';
+import { TRACKING_FLAG_HELPED, TRACKING_FLAG_NAT } from '../../src/abi/conntrack';
 import { FIELD_DPORT, FIELD_L4_LENGTH, FIELD_SPORT, STATUS_EXPECTED } from '../../src/abi/fields';
 import { HELPER_NONE } from '../../src/abi/helpers';
 import { PACKET_JIFFIES } from '../../src/abi/packet';
@@ -14,6 +14,7 @@ import { addStatus } from './status';
 import { create, find } from './table';
 import { helper, zone } from './template';
 import { keyPacket, keyZone } from './tuple';
+import { tellVantage } from './vantage';
 
 /** Beside INVALID_*: no entry, for memory or for its limit, which the kernel answers by dropping the packet. */
 export const NO_ENTRY: u32 = 0x10000;
@@ -24,9 +25,15 @@ export function openingInit(): void {
   expectationsInit();
 }
 
+/** The key in hand is that of no connection. False: there is no room for one more. */
+export function admitUnknown(slot: usize, now: i64): bool {
+  if (flag(TRACKING_FLAG_NAT)) tellVantage(slot, now);
+  return admit(now);
+}
+
 /** An entry for the key in hand (init_conntrack): one that was expected takes over its master's mark; to a helper of its own it is assigned only when nobody expected it. */
 export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, now: i64): usize {
-  if (!admit(now)) return 0;
+  if (!admitUnknown(slot, now)) return 0;
   const entry = create();
   if (entry === 0) return 0;
   const master = expectationCount() === 0 ? 0 : fulfil(slot, protocol, sport, dport, now);
@@ -42,14 +49,15 @@ export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, no
 
 /** A packet whose header is wrong, and why. The kernel looks connections up before it looks at headers: such a packet, too, wants room for one, and uses an expectation up. */
 export function refused(slot: usize, protocol: u32, reason: u32): u32 {
-  if ((expectationCount() === 0 && !limited) || load<u32>(slot, FIELD_L4_LENGTH * 4) < 4) return reason;
+  const looked = expectationCount() !== 0 || limited || flag(TRACKING_FLAG_NAT);
+  if (!looked || load<u32>(slot, FIELD_L4_LENGTH * 4) < 4) return reason;
   const now = load<i64>(slot, PACKET_JIFFIES);
   const sport = load<u32>(slot, FIELD_SPORT * 4);
   const dport = load<u32>(slot, FIELD_DPORT * 4);
   keyPacket(slot, protocol, sport, dport);
   if (zone !== 0) keyZone(zone);
   if (find(now) !== 0) return reason;
-  if (!admit(now)) return NO_ENTRY;
+  if (!admitUnknown(slot, now)) return NO_ENTRY;
   if (expectationCount() !== 0) fulfil(slot, protocol, sport, dport, now);
   return reason;
 }

@@ -72,7 +72,7 @@ import {
   redirectInner,
 } from './icmpv6';
 import { admit, limitInit } from './limit';
-import { NO_ENTRY, openEntry, openingInit, refused } from './opening';
+import { admitUnknown, NO_ENTRY, openEntry, openingInit, refused } from './opening';
 import { flag, takeParameters } from './parameters';
 import { tableLive } from './places';
 import { plainSegment } from './plain';
@@ -242,7 +242,7 @@ function answer(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   keyPacket(slot, protocol, sport, dport);
   keyAsks(false);
   const entry = search(now);
-  if (entry === 0) return admit(now) ? INVALID_ICMP_NEW : NO_ENTRY;
+  if (entry === 0) return admitUnknown(slot, now) ? INVALID_ICMP_NEW : NO_ENTRY;
   tracker(slot, entry, protocol, 1, now);
   addStatus(entry, STATUS_SEEN_REPLY);
   attach(slot, CT_ESTABLISHED, 1, entry);

@@ -252,7 +252,7 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
   const log = options.log === undefined ? undefined : new LineFile(options.log, onSignal);
   const bar = new ProgressBar();
   try {
-    const { host } = prepared;
+    const { host, notes = [] } = prepared;
     const tells = verdicts !== undefined || log !== undefined;
     const job = {
       rules,
@@ -279,7 +279,10 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
     table?.flush();
     for (const one of expectations ?? []) expected?.write(expectationLine(one));
     expected?.flush();
-    await tell(options, render(options, buildReport({ rules, host, profile, result, ...timing(options, seconds) }), rules));
+    await tell(
+      options,
+      render(options, buildReport({ rules, host, profile, result, notes, ...timing(options, seconds) }), rules),
+    );
     return damaged ? EXIT.damaged : EXIT.ok;
   } finally {
     signal.removeEventListener('abort', onSignal);
@@ -328,7 +331,7 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
   const lists: FateList[] = [];
   let damaged = false;
   const bar = new ProgressBar();
-  const { host } = prepared;
+  const { host, notes = [] } = prepared;
   for (const one of rules) {
     const list = new FateList();
     const outcome = await replayOne(
@@ -343,7 +346,7 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
     );
     lists.push(list);
     damaged ||= outcome.damaged;
-    reports.push(buildReport({ rules: one, host, profile, result: outcome.result, ...timing(options, outcome.seconds) }));
+    reports.push(buildReport({ rules: one, host, profile, result: outcome.result, notes, ...timing(options, outcome.seconds) }));
   }
   bar.clear();
   const changes = await changesOf(prepared.captures, lists, options.verdicts);

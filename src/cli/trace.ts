@@ -67,7 +67,7 @@ async function trace(options: TraceOptions): Promise<number> {
   if (rules === undefined || others.length > 0) throw new UsageError('trace takes one -R');
   const captures = expandCaptures(options.read);
   if (captures.some(isReadOnce)) throw new UsageError('trace reads the capture twice: give it a file');
-  const { host } = await prepare(captures, [rules], hostGiven(options));
+  const { host, notes = [] } = await prepare(captures, [rules], hostGiven(options));
   const told = { ...annotationsOf(options), sets: loadSets(options, [rules]) };
   const explainer = new Explainer({ rules, host, profile: profileOf(options), ...told }, options.packet);
   let packets = 0;
@@ -82,6 +82,7 @@ async function trace(options: TraceOptions): Promise<number> {
     return EXIT.ok;
   }
   for (const note of host.notes) say(`host: ${note}`);
+  for (const note of notes) say(`note: ${note}`);
   await writeOut(renderExplanation(explanation, outputStyle()));
   return EXIT.ok;
 }

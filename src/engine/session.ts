@@ -20,6 +20,7 @@ import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import { tableNotes } from '../model/table-limit.ts';
+import { vantageNotes } from '../model/vantage.ts';
 import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
 import { listConnections, listExpectations } from './connections.ts';
 import { countRules, PathWords } from './counters.ts';
@@ -170,7 +171,14 @@ export class EngineSession {
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,
-      notes: [...this.image.names.notes, ...this.natNotes(), ...this.tableNotes(), ...this.logNotes(), ...this.clockNotes()],
+      notes: [
+        ...this.image.names.notes,
+        ...this.natNotes(),
+        ...this.vantageNotes(),
+        ...this.tableNotes(),
+        ...this.logNotes(),
+        ...this.clockNotes(),
+      ],
     };
   }
 
@@ -192,6 +200,11 @@ export class EngineSession {
   private logNotes(): string[] {
     const lost = this.control(control.CONTROL_LOGS_LOST);
     return lost > 0 ? [logNote(lost)] : [];
+  }
+
+  private vantageNotes(): string[] {
+    const sighted = (at: number) => ({ packets: this.control(at), first: this.control(at + 8) });
+    return vantageNotes(sighted(control.CONTROL_ANSWERS_BACK), sighted(control.CONTROL_OTHER_SIDE));
   }
 
   private clockNotes(): string[] {

@@ -50,5 +50,10 @@ const hasTarget = ({ tables }: RuleSet, names: readonly string[]): boolean =>
 /** Some rule changes the bytes of packets, by itself and not by a translation. */
 export const rewrites = (rules: RuleSet): boolean => hasTarget(rules, REWRITING);
 
+const TRANSLATING_SOURCES: readonly string[] = ['SNAT', 'MASQUERADE', 'NETMAP'];
+
+/** Some rule may translate the sources of what is forwarded. */
+export const translatesSources = (rules: RuleSet): boolean => hasTarget(rules, TRANSLATING_SOURCES);
+
 /** Some rule translates addresses or ports. */
 export const translates = (rules: RuleSet): boolean => hasTarget(rules, TRANSLATING);

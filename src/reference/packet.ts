@@ -58,6 +58,8 @@ const templateOf = (family: Family): ConnectionView => {
 const TEMPLATE: Record<Family, ConnectionView> = { 4: templateOf(4), 6: templateOf(6) };
 
 export class Packet implements PacketView {
+  /** In the job, from 1. */
+  readonly number: number;
   readonly family: Family;
   bytes: Uint8Array;
   length: number;
@@ -104,6 +106,7 @@ export class Packet implements PacketView {
 
   constructor(received: Received, profile: Profile) {
     const { family, bytes } = received;
+    this.number = received.frame;
     this.family = family;
     this.bytes = bytes;
     this.length = received.length;

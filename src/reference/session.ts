@@ -110,7 +110,7 @@ class Session implements ReferenceSession {
       ...this.#totals,
       counters,
       connections: conntrack.table.confirmed,
-      notes: [...notes, ...conntrack.limit.notes(), ...clock.notes()],
+      notes: [...notes, ...conntrack.limit.notes(), ...conntrack.vantage.notes(), ...clock.notes()],
     });
   }
 }

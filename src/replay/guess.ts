@@ -29,8 +29,8 @@ export function guessHost(frames: readonly Frame[], rules: readonly RuleSet[], g
   }
   const { local, notes } = ownAddresses(census, rules, walked.FORWARD ? NEARLY_ALL : MOST);
   if (local.length === 0) return router(given, names, 'no address of this host stands in nearly every packet');
-  const input = given.in ?? names.in ?? 'eth0';
-  const host = buildHost({ ...given, local, in: input, out: given.out ?? names.out ?? input });
+  const input = given.in ?? names.in[0] ?? 'eth0';
+  const host = buildHost({ ...given, local, in: input, out: given.out ?? names.out[0] ?? input });
   return { ...host, guessed: true, notes: notes.map((note) => `${note}; --local or --forward says it for sure`) };
 }
 
@@ -69,9 +69,9 @@ function linkLocalOf(seen: Seen, census: Censuses): string[] {
   return mac === undefined || others.length > 0 ? [] : [...(census.linkLocal.get(mac) ?? [])];
 }
 
-function router(given: HostGiven, names: { in?: string; out?: string }, why: string): Host {
-  const input = given.in ?? names.in ?? 'eth0';
-  const output = given.out ?? names.out ?? (input === 'eth1' ? 'eth0' : 'eth1');
+function router(given: HostGiven, names: Named, why: string): Host {
+  const input = given.in ?? names.in[0] ?? 'eth0';
+  const output = given.out ?? names.out.find((name) => name !== input) ?? (input === 'eth1' ? 'eth0' : 'eth1');
   const host = buildHost({ ...given, forward: true, in: input, out: output });
   const note = `guessed a router (${why}): every packet enters at ${input} and leaves at ${output}; --local, --in and --out say it for sure`;
   return { ...host, guessed: true, notes: [note] };
@@ -89,18 +89,20 @@ const rulesIn = (ruleset: RuleSet, names?: readonly string[]) =>
     table.chains.filter((chain) => names?.includes(chain.name) ?? true).flatMap((chain) => chain.rules),
   );
 
-/** The first interfaces the rules name without a wildcard (lo left out). */
-function interfacesOf(rules: readonly RuleSet[]): { in?: string; out?: string } {
-  const all = rules.flatMap((ruleset) => rulesIn(ruleset));
-  const name = (side: 'inInterface' | 'outInterface'): string | undefined =>
+/** Interfaces that rules name without a wildcard (lo left out), those of FORWARD first. */
+interface Named {
+  in: string[];
+  out: string[];
+}
+
+function interfacesOf(rules: readonly RuleSet[]): Named {
+  const all = [...rules.flatMap((ruleset) => rulesIn(ruleset, ['FORWARD'])), ...rules.flatMap((ruleset) => rulesIn(ruleset))];
+  const names = (side: 'inInterface' | 'outInterface'): string[] =>
     all
       .map((rule) => rule.builtin[side])
-      .find((match) => match !== undefined && !match.invert && !match.pattern.endsWith('+') && match.pattern !== 'lo')?.pattern;
-  const found: { in?: string; out?: string } = {};
-  const [input, output] = [name('inInterface'), name('outInterface')];
-  if (input !== undefined) found.in = input;
-  if (output !== undefined) found.out = output;
-  return found;
+      .filter((match) => match !== undefined && !match.invert && !match.pattern.endsWith('+') && match.pattern !== 'lo')
+      .map((match) => match!.pattern);
+  return { in: names('inInterface'), out: names('outInterface') };
 }
 
 /** Whole addresses that INPUT's rules have as destination or OUTPUT's as source: the writer says they are the host's. */

@@ -2,6 +2,7 @@
 import { CaptureReader } from '../capture/frames.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
+import { translatesSources } from '../model/nat.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
@@ -10,11 +11,14 @@ import { isReadOnce } from './open.ts';
 import { referenceSession } from './reference-session.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
 import type { Session } from './session.ts';
+import { lookAtVantage, VANTAGE_FRAMES } from './vantage.ts';
 
 /** Captures with the host model they are judged under. */
 export interface Prepared {
   captures: readonly string[];
   host: Host;
+  /** What the first packets tell of where the captures were taken. */
+  notes?: readonly string[];
   ahead?: ReadAhead;
 }
 
@@ -37,32 +41,40 @@ export async function prepare(
   const saysWho =
     given !== undefined &&
     (given.forward === true || given.local !== undefined || given.addresses !== undefined || given.routes !== undefined);
-  if (saysWho) return { captures, host: buildHost(given) };
+  const sets = rules.flatMap((dual) => [dual[4], dual[6]]).filter((ruleset) => ruleset !== undefined);
+  if (saysWho) {
+    const host = buildHost(given);
+    // A look costs time, and a pipe may be silent for long: only where it is likely to find something.
+    if (!sets.some(translatesSources) || isReadOnce(captures[0]!)) return { captures, host };
+    const { frames, ahead } = await firstFrames(captures[0]!, VANTAGE_FRAMES, signal);
+    ahead.rest.close();
+    return { captures, host, notes: lookAtVantage(frames, sets, host) };
+  }
   // The first file that holds a packet: a rotated capture may begin with an empty one.
   let first = captures[0]!;
-  let { frames, ahead } = await firstFrames(first, signal);
+  let { frames, ahead } = await firstFrames(first, GUESS_FRAMES, signal);
   for (const next of captures.slice(1)) {
     if (frames.length > 0 || isReadOnce(first) || isReadOnce(next)) break;
     ahead.rest.close();
     first = next;
-    ({ frames, ahead } = await firstFrames(first, signal));
+    ({ frames, ahead } = await firstFrames(first, GUESS_FRAMES, signal));
   }
   const kept = isReadOnce(first);
   if (!kept) ahead.rest.close();
-  const sets = rules.flatMap((dual) => [dual[4], dual[6]]).filter((ruleset) => ruleset !== undefined);
   const host = guessHost(frames, sets, given ?? {});
-  return kept ? { captures, host, ahead } : { captures, host };
+  const notes = lookAtVantage(frames, sets, host);
+  return kept ? { captures, host, notes, ahead } : { captures, host, notes };
 }
 
-/** Frames to guess from, and the bytes they came in. */
-async function firstFrames(path: string, signal?: AbortSignal): Promise<{ frames: Frame[]; ahead: ReadAhead }> {
+/** `most` frames at most, and the bytes they came in. */
+async function firstFrames(path: string, most: number, signal?: AbortSignal): Promise<{ frames: Frame[]; ahead: ReadAhead }> {
   const frames: Frame[] = [];
   const reader = new CaptureReader((frame) => {
-    if (frames.length < GUESS_FRAMES) frames.push({ ...frame, bytes: frame.bytes.slice(0, GUESS_CAPTURED) });
+    if (frames.length < most) frames.push({ ...frame, bytes: frame.bytes.slice(0, GUESS_CAPTURED) });
   });
   const chunks: Uint8Array[] = [];
   const rest = new ChunkSource(path);
-  for (let read = 0; read < GUESS_BYTES && frames.length < GUESS_FRAMES; ) {
+  for (let read = 0; read < GUESS_BYTES && frames.length < most; ) {
     const next = await rest.next(signal);
     if (next === 'aborted' || next.done === true) break;
     chunks.push(next.value);

@@ -58,6 +58,8 @@ export interface ReportInput {
   host: Host;
   profile: Profile;
   result: ReplayResult;
+  /** What was known of the captures before they were judged. */
+  notes?: readonly string[];
   /** Seconds spent reading and judging. */
   seconds?: number;
 }
@@ -65,7 +67,7 @@ export interface ReportInput {
 const sum = (values: Record<string, number>): number => Object.values(values).reduce((total, value) => total + value, 0);
 
 /** The document of one replay. */
-export function buildReport({ rules, host, profile, result, seconds }: ReportInput): Report {
+export function buildReport({ rules, host, profile, result, notes = [], seconds }: ReportInput): Report {
   const family: Family = rules[4] !== undefined ? 4 : 6;
   const primary = rules[family]!;
   const second = family === 4 ? rules[6] : undefined;
@@ -91,6 +93,7 @@ export function buildReport({ rules, host, profile, result, seconds }: ReportInp
     notes: [
       ...noteLines(primary),
       ...(second === undefined ? [] : noteLines(second)),
+      ...notes,
       ...result.notes,
       ...offloadNotes(profile, result),
     ],

@@ -22,6 +22,7 @@ import type { Tracked, TrackerContext, TrackerResult } from './tracker.ts';
 import { DCCP, GRE, ICMP, ICMPV6, invert, SCTP, TCP, type Tuple, tupleOf, UDP, UDPLITE } from './tuple.ts';
 import { trackUdp } from './udp.ts';
 import { trackUdplite } from './udplite.ts';
+import { Vantage } from './vantage.ts';
 
 export class Conntrack {
   readonly expectations: ExpectationTable;
@@ -30,6 +31,7 @@ export class Conntrack {
   readonly #notes: Set<string>;
 
   readonly limit: TableLimit;
+  readonly vantage = new Vantage();
   readonly #accounting: boolean;
   readonly #labels: boolean;
 
@@ -89,6 +91,7 @@ export class Conntrack {
       if (found === undefined) {
         const reply = invert(tuple);
         if (reply === null) return INVALID_ICMP_TYPE;
+        this.vantage.see(packet.number, this.table.peek(packet.family, context.zone, reply, packet.now));
         if (!this.limit.admits(packet.now)) return 'full';
         found = { connection: this.#open(packet, context, tuple, reply), direction: ORIGINAL };
       }

@@ -37,6 +37,12 @@ export class ConnectionTable {
     return undefined;
   }
 
+  /** The same, but what expired stays. */
+  peek(family: Family, zone: number, tuple: Tuple, now: number): Found | undefined {
+    const found = this.#entries.get(keyOf(family, zone, tuple));
+    return found !== undefined && found.connection.timeout - now > 0 ? found : undefined;
+  }
+
   /** Live connections from that source (address, port, protocol) whose source is translated, the newest first (nf_nat_bysource). */
   mappedFrom(family: Family, zone: number, tuple: Tuple, now: number): readonly Connection[] {
     const all = this.#mapped.get(sourceKey(family, zone, tuple)) ?? [];

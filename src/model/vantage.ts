@@ -1,0 +1,57 @@
+/**
+ * Where a capture was taken. The replay translates and forwards by itself: it wants packets as they come in, each once. A capture of a router's devices shows answers that are turned back
+ * already, forwarded packets as if they were its own, or every packet twice; the first can be told from connections (both witnesses do), the others from the packets.
+ */
+
+/** Packets of one kind. */
+export interface Sighted {
+  packets: number;
+  /** The number of the first of them. */
+  first: number;
+}
+
+const ADVICE =
+  'capture what comes in ("tcpdump -i any -Q in" on the router), and say where its addresses are (--local 192.168.1.1/24@lan0,203.0.113.1/24@wan0)';
+
+/** `3 packets that ..., the first packet 7`. */
+const counted = ({ packets, first }: Sighted, one: string, many: string): string =>
+  packets === 1 ? `packet ${first} ${one}` : `${packets} packets (the first: ${first}) ${many}`;
+
+/**
+ * Notes of a result. `back`: packets to no connection, that would be answers to one that is translated, if it were not; no true answer to it was seen.
+ * `other`: packets to no connection, that look as those of one that is translated on the other side of the translation, whose packets before it are in the capture, too.
+ */
+export function vantageNotes(back: Sighted, other: Sighted): string[] {
+  const notes: string[] = [];
+  if (back.packets > 0) {
+    const what = counted(
+      back,
+      'answers a connection that these rules translate, but has',
+      'answer connections that these rules translate, but have',
+    );
+    notes.push(
+      `${what} the addresses from before the translation, as captures on the translating host show them: for the rules they belong to no connection, and that is not the kernel's verdict; ${ADVICE}`,
+    );
+  }
+  if (other.packets > 0) {
+    const what = counted(other, 'was', 'were');
+    notes.push(`${what} captured before and behind the translation by these rules, and judged twice; ${ADVICE}`);
+  }
+  return notes;
+}
+
+/** Of packets with a source of this host, and a TTL that a system does not send with, where rules translate sources. */
+export function forwardedNote(seen: Sighted): string[] {
+  if (seen.packets === 0) return [];
+  const what = counted(seen, 'comes from this host, but with a TTL', 'come from this host, but with TTLs');
+  return [
+    `${what} that only forwarded packets have: they were captured behind the translation of their sources, and judged as the host's own (OUTPUT); ${ADVICE}`,
+  ];
+}
+
+/** Of packets that come a second time with a TTL one lower. */
+export function copiesNote(seen: Sighted): string[] {
+  if (seen.packets === 0) return [];
+  const what = counted(seen, 'is the packet', 'are packets');
+  return [`${what} captured before with a TTL one lower, as it is when a router sends them on: each is judged twice; ${ADVICE}`];
+}

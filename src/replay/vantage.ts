@@ -1,0 +1,73 @@
+/** Where a capture was taken, told from its first packets alone: what a router sends on looks as if it were its own, or comes twice (model/vantage.ts has what connections tell). */
+import { formatAddress } from '../model/address.ts';
+import type { Host } from '../model/host.ts';
+import { translatesSources } from '../model/nat.ts';
+import type { Family, RuleSet } from '../model/ruleset.ts';
+import { copiesNote, forwardedNote } from '../model/vantage.ts';
+import type { Frame } from '../model/witness.ts';
+import * as ipv4 from '../packet/ipv4.ts';
+import * as ipv6 from '../packet/ipv6.ts';
+import { carriedBytes, type Link, readLink } from '../packet/link.ts';
+
+/** How many frames are looked at. */
+export const VANTAGE_FRAMES = 2_000;
+
+/** What systems send with, less one to three routers; traceroute's are lower. */
+const FORWARDED_TTLS: ReadonlySet<number> = new Set([61, 62, 63, 125, 126, 127, 252, 253, 254]);
+
+/** Nanoseconds within which a router sends on what came in. */
+const FORWARDING = 10_000_000n;
+
+interface Sent {
+  family: Family;
+  source: string;
+  ttl: number;
+  /** Equal for a packet and itself one router further on: all its bytes but TTL and header checksum. */
+  key: string;
+}
+
+/** Notes about the first frames of the captures, for these rules and this host; mostly none. */
+export function lookAtVantage(frames: readonly Frame[], rules: readonly RuleSet[], host: Host): string[] {
+  const own = new Set(host.interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => formatAddress(address))));
+  const translating = new Set(rules.filter(translatesSources).map(({ family }) => family));
+  const came = new Map<string, { ttl: number; time: bigint }>();
+  const copies = { packets: 0, first: 0 };
+  const forwarded = { packets: 0, first: 0 };
+  for (const [index, frame] of frames.slice(0, VANTAGE_FRAMES).entries()) {
+    const link = readLink(frame);
+    const sent = link.kind === 'ip' ? readSent(carriedBytes(frame.bytes, link)) : undefined;
+    if (link.kind !== 'ip' || sent === undefined) continue;
+    const { family, source, ttl, key } = sent;
+    if (own.has(source)) {
+      if (translating.has(family) && FORWARDED_TTLS.has(ttl) && forwarded.packets++ === 0) forwarded.first = index + 1;
+      continue;
+    }
+    // The capture says so itself: the replay knows them for copies.
+    if (isOutgoing(frame, link)) continue;
+    if (key === '') continue;
+    const before = came.get(key);
+    if (before !== undefined && before.ttl === ttl + 1 && frame.time - before.time <= FORWARDING && copies.packets++ === 0)
+      copies.first = index + 1;
+    came.set(key, { ttl, time: frame.time });
+  }
+  return [...forwardedNote(forwarded), ...copiesNote(copies)];
+}
+
+const isOutgoing = (frame: Frame, link: Link): boolean => link.recordedType === 'outgoing' || frame.direction === 'out';
+
+function readSent(bytes: Uint8Array): Sent | undefined {
+  const version = (bytes[0] ?? 0) >> 4;
+  if (version === 4 && ipv4.checkHeader(bytes) === null) {
+    const [first, second] = [latin(bytes.subarray(0, 8)), latin(bytes.subarray(12))];
+    // Without an identification two packets may be the same without being one.
+    const key = (bytes[4] ?? 0) === 0 && (bytes[5] ?? 0) === 0 ? '' : `${bytes[9]} ${first}${second}`;
+    return { family: 4, source: formatAddress(ipv4.source(bytes)), ttl: ipv4.ttl(bytes), key };
+  }
+  if (version === 6 && bytes.length >= ipv6.HEADER_LENGTH) {
+    const key = `${latin(bytes.subarray(0, 7))}${latin(bytes.subarray(8))}`;
+    return { family: 6, source: formatAddress(ipv6.source(bytes)), ttl: ipv6.hopLimit(bytes), key };
+  }
+  return undefined;
+}
+
+const latin = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');

@@ -1,0 +1,138 @@
+/** Where a capture was taken: real captures of one router that translates (nat-host/record.sh), on one device, on all, and of what came in; and no alarm where nothing is wrong. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { loadRules } from '../../src/cli/rules.ts';
+import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
+import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
+import type { Frame } from '../../src/model/witness.ts';
+import { prepare, replayOne } from '../../src/replay/replay.ts';
+import { lookAtVantage } from '../../src/replay/vantage.ts';
+import { buildReport } from '../../src/report/report.ts';
+import { renderSaved } from '../../src/report/saved.ts';
+import { command } from '../cli/command.ts';
+
+const FOLDER = fileURLToPath(new URL('nat-host/', import.meta.url));
+const RULES = join(FOLDER, 'rules.v4');
+const ROUTER = { local: ['192.168.7.1/24@lan0', '203.0.113.1/24@wan0'] };
+const load = (rules: string, rules6?: string) =>
+  loadRules({ rules: [rules], ...(rules6 === undefined ? {} : { rules6 }), unsupported: 'refuse' })[0]!;
+
+/** The report of a capture by both programs. */
+async function reports(capture: string, given: HostGiven | undefined, rules = load(RULES)) {
+  const prepared = await prepare([capture], [rules], given);
+  const { host, notes = [] } = prepared;
+  return Promise.all(
+    (['reference', 'wasm'] as const).map(async (engine) => {
+      const { result } = await replayOne(prepared, { rules, host, profile: DEFAULT_PROFILE }, { engine, tree: true });
+      return buildReport({ rules, host, profile: DEFAULT_PROFILE, result, notes });
+    }),
+  );
+}
+
+const counters = (saved: string): string[] => saved.split('\n').filter((line) => !line.startsWith('#'));
+const ABOUT_VANTAGE = /tcpdump -i any -Q in/;
+
+test('what came in on all devices: the counters of the real router, and no note', async () => {
+  const [, ...tables] = readFileSync(join(FOLDER, 'counters.v4'), 'utf8').split(/(?=^\*)/m);
+  for (const report of await reports(join(FOLDER, 'in.pcap'), ROUTER)) {
+    expect(report.notes).toEqual([]);
+    const saved = counters(renderSaved(report, [load(RULES)[4]!])).join('\n');
+    for (const table of tables) expect(saved).toContain(counters(table).join('\n').trim());
+  }
+});
+
+test.each([
+  ['lan.pcap', [/^8 packets \(the first: 2\) answer connections that these rules translate/]],
+  ['wan.pcap', [/^13 packets \(the first: 1\) come from this host, but with TTLs/, /^2 packets .* answer connections/]],
+  ['any.pcap', [/^13 packets \(the first: 2\) come from this host/, /^5 packets .* captured before and behind/]],
+] as const)('%s is told', async (capture, wanted) => {
+  for (const { notes } of await reports(join(FOLDER, capture), ROUTER)) {
+    const told = notes.filter((note) => ABOUT_VANTAGE.test(note));
+    expect(told).toHaveLength(wanted.length);
+    for (const [index, words] of wanted.entries()) expect(told[index]).toMatch(words);
+  }
+});
+
+test('the command says it', async () => {
+  const { stdout } = await command(['replay', '-R', RULES, '-r', join(FOLDER, 'lan.pcap'), '--local', ROUTER.local.join(), '-q']);
+  expect(stdout).toMatch(/note: 8 packets .*tcpdump -i any -Q in/);
+});
+
+const PCAPS = fileURLToPath(new URL('../../pcaps/', import.meta.url));
+const scenarios = readdirSync(PCAPS).filter((name) => existsSync(join(PCAPS, name, 'scenario.json')));
+
+test.each(scenarios)('%s: no alarm', async (name) => {
+  const scenario = JSON.parse(readFileSync(join(PCAPS, name, 'scenario.json'), 'utf8')) as Record<string, string> & {
+    host: HostGiven;
+  };
+  const rules = load(join(PCAPS, name, scenario.rules4!), scenario.rules6 && join(PCAPS, name, scenario.rules6));
+  const { addr, ...host } = scenario.host as HostGiven & { addr?: string };
+  for (const given of addr === undefined ? [host, undefined] : [host]) {
+    for (const { notes } of await reports(join(PCAPS, name, scenario.capture!), given, rules))
+      expect(notes.filter((note) => ABOUT_VANTAGE.test(note))).toEqual([]);
+  }
+});
+
+/** A raw IP packet with an identification, of UDP between two others. */
+function forwarded(
+  ttl: number,
+  time: bigint,
+  { id = 7, source = 10, direction }: { id?: number; source?: number } & Pick<Frame, 'direction'> = {},
+): Frame {
+  const bytes = Uint8Array.of(
+    0x45,
+    0,
+    0,
+    28,
+    0,
+    id,
+    0,
+    0,
+    ttl,
+    17,
+    0,
+    0,
+    192,
+    168,
+    7,
+    source,
+    203,
+    0,
+    113,
+    10,
+    0,
+    53,
+    0,
+    53,
+    0,
+    8,
+    0,
+    0,
+  );
+  let sum = 0;
+  for (let at = 0; at < 20; at += 2) sum += bytes[at]! * 256 + bytes[at + 1]!;
+  sum = (sum & 0xffff) + (sum >> 16);
+  new DataView(bytes.buffer).setUint16(10, ~sum & 0xffff);
+  return { time, linktype: 101, bytes, wire: bytes.length, ...(direction === undefined ? {} : { direction }) };
+}
+
+const host = buildHost({ forward: true });
+const PLAIN = [load(join(PCAPS, 'seed/gateway.rules.v4'))[4]!];
+const MILLISECOND = 1_000_000n;
+
+test('a packet and itself behind a router, where nothing says which is which', () => {
+  const frames = [forwarded(64, 0n), forwarded(63, MILLISECOND)];
+  expect(lookAtVantage(frames, PLAIN, host)[0]).toMatch(/^packet 2 is the packet captured before with a TTL one lower/);
+});
+
+test.each([
+  ['a repetition', [forwarded(64, 0n), forwarded(64, MILLISECOND)]],
+  ['another packet', [forwarded(64, 0n), forwarded(63, MILLISECOND, { id: 8 })]],
+  ['without identification nobody knows', [forwarded(64, 0n, { id: 0 }), forwarded(63, MILLISECOND, { id: 0 })]],
+  ['too late', [forwarded(64, 0n), forwarded(63, 20n * MILLISECOND)]],
+  ['the capture says what goes out', [forwarded(64, 0n), forwarded(63, MILLISECOND, { direction: 'out' })]],
+])('no copy: %s', (_, frames) => {
+  expect(lookAtVantage(frames, PLAIN, host)).toEqual([]);
+});
