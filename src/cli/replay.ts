@@ -1,5 +1,6 @@
 /** `wasmtables replay`: rules and captures in, report out. */
 import { Command, Option } from 'commander';
+import { rewrites, translates } from '../model/nat.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Job } from '../model/witness.ts';
@@ -8,7 +9,7 @@ import { replayShared } from '../replay/parallel.ts';
 import { forEachFrame, type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
 import { whyNotShared } from '../replay/shares.ts';
-import { type Change, ChangeCollector, type Comparison, changedPackets, FateList } from '../report/comparison.ts';
+import { type Change, ChangeCollector, type Comparison, changedPackets, FateList, movedPackets } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
 import { conntrackLine, expectationLine } from '../report/conntrack.ts';
 import { logLine } from '../report/log-line.ts';
@@ -332,11 +333,12 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
   let damaged = false;
   const bar = new ProgressBar();
   const { host, notes = [] } = prepared;
+  const translating = rules.some((dual) => rulesOf(dual).some((half) => translates(half) || rewrites(half)));
   for (const one of rules) {
     const list = new FateList();
     const outcome = await replayOne(
       prepared,
-      { rules: one, host, profile, ...told, packets: { path: false } },
+      { rules: one, host, profile, ...told, packets: { path: false, bytes: translating } },
       {
         ...witness(options),
         signal,
@@ -363,17 +365,22 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
 /** Looks the changed packets up in the captures; every one becomes a line of `file`. */
 async function changesOf(captures: readonly string[], lists: readonly FateList[], file: string | undefined) {
   const changed = changedPackets(lists);
-  const last = changed.at(-1) ?? -1;
+  const moved = movedPackets(lists);
+  const last = Math.max(changed.at(-1) ?? -1, moved.at(-1) ?? -1);
   const lines = file === undefined ? undefined : new LineFile(file, () => {});
   try {
     const collector = new ChangeCollector(lists, changed, (change: Change) => lines?.write(JSON.stringify(change)));
-    if (changed.length > 0) {
+    const elsewhere = new ChangeCollector(lists, moved);
+    if (last >= 0) {
       await forEachFrame(captures, (frame, index) => {
         collector.add(frame, index);
+        elsewhere.add(frame, index);
         return index < last;
       });
     }
-    return collector.result();
+    if (moved.length === 0) return collector.result();
+    const { changed: counts, ...listed } = elsewhere.result();
+    return { ...collector.result(), elsewhere: { ...counts, ...listed } };
   } finally {
     lines?.close();
   }

@@ -23,8 +23,11 @@ export interface Ends {
 /** The ends of a frame; undefined when it is no readable IP packet. */
 export function readEnds(frame: Frame): Ends | undefined {
   const link = readLink(frame);
-  if (link.kind !== 'ip') return undefined;
-  const bytes = carriedBytes(frame.bytes, link);
+  return link.kind === 'ip' ? endsOf(carriedBytes(frame.bytes, link)) : undefined;
+}
+
+/** The same of bytes from the IP header on. */
+export function endsOf(bytes: Uint8Array): Ends | undefined {
   const version = (bytes[0] ?? 0) >> 4;
   if (version === 4 && ipv4.checkHeader(bytes) === null) {
     const transport = ipv4.fragmentOffset(bytes) === 0 ? bytes.subarray(ipv4.headerLength(bytes)) : new Uint8Array(0);

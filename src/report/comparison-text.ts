@@ -23,7 +23,7 @@ export function renderComparison(
   else
     for (const note of new Set(comparison.reports.flatMap((report) => report.host.notes))) out.push(style.warn(`host: ${note}`));
   out.push(style.bold('Side by side'), ...table(comparison.reports, style), '');
-  out.push(...changeLines(comparison, style), verdictOf(comparison, style), '');
+  out.push(...changeLines(comparison, style), ...elsewhereLines(comparison, style), verdictOf(comparison, style), '');
   return out.join('\n');
 }
 
@@ -43,23 +43,44 @@ function table(reports: readonly Report[], style: Style): string[] {
 }
 
 function changeLines({ changes, changed }: Comparison, style: Style): string[] {
+  const what = 'What changes (the first packet of each flow)';
+  return flowLines(what, changes, changed.flows, ['verdict', fateText, ' (--verdicts FILE writes every packet)'], style);
+}
+
+function elsewhereLines({ elsewhere }: Comparison, style: Style): string[] {
+  if (elsewhere === undefined) return [];
+  const what = 'What goes elsewhere with the same verdict (the first packet of each flow)';
+  return flowLines(what, elsewhere.changes, elsewhere.flows, ['way', wayText, ''], style);
+}
+
+function wayText({ hook, ends }: Fate): string {
+  return ends === undefined ? `${hook}` : `${hook} as ${ends}`;
+}
+
+/** A table of flows: of each what became of its first packet under each rule set. */
+function flowLines(
+  title: string,
+  changes: readonly ChangedFlow[],
+  flows: number,
+  [column, text, hint]: [column: string, text: (fate: Fate) => string, hint: string],
+  style: Style,
+): string[] {
   if (changes.length === 0) return [];
   const shown = changes.slice(0, FLOWS_SHOWN);
-  const rows = [['packet', 'time', 'from, to', 'verdict'], ...shown.map(changeCells)];
+  const rows = [['packet', 'time', 'from, to', column], ...shown.map((flow) => changeCells(flow, text))];
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   const lines = rows.map(([packet, time, ends, verdicts], index) => {
     const line = `${packet!.padStart(widths[0]!)}  ${time!.padEnd(widths[1]!)}  ${ends!.padEnd(widths[2]!)}  ${verdicts}`;
     return index === 0 ? style.dim(line) : line;
   });
-  const more = changed.flows - shown.length;
-  if (more > 0)
-    lines.push(style.dim(`... and ${count(more)} more ${more === 1 ? 'flow' : 'flows'} (--verdicts FILE writes every packet)`));
-  return [style.bold('What changes (the first packet of each flow)'), ...lines, ''];
+  const more = flows - shown.length;
+  if (more > 0) lines.push(style.dim(`... and ${count(more)} more ${more === 1 ? 'flow' : 'flows'}${hint}`));
+  return [style.bold(title), ...lines, ''];
 }
 
-function changeCells({ packets, first }: ChangedFlow): string[] {
+function changeCells({ packets, first }: ChangedFlow, text: (fate: Fate) => string): string[] {
   const more = packets > 1 ? ` (${count(packets - 1)} more of this flow)` : '';
-  return [count(first.packet), first.time, endsText(first), `${first.outcomes.map(fateText).join(' -> ')}${more}`];
+  return [count(first.packet), first.time, endsText(first), `${first.outcomes.map(text).join(' -> ')}${more}`];
 }
 
 /** `192.0.2.1 > 198.51.100.2, tcp 40000 > 80`, as trace has it. */
@@ -80,13 +101,18 @@ function verdictOf(comparison: Comparison, style: Style): string {
   const evaluations = comparison.reports.map((report) => report.evaluations);
   const [least, most] = [Math.min(...evaluations), Math.max(...evaluations)];
   const best = comparison.reports[evaluations.indexOf(least)]!.rules.join(' + ');
+  const { elsewhere } = comparison;
+  const where =
+    elsewhere === undefined
+      ? ''
+      : ` ${style.warn(`${plural(elsewhere.packets, 'packet')} of ${plural(elsewhere.flows, 'flow')} with the same verdict ${elsewhere.packets === 1 ? 'goes' : 'go'} elsewhere.`)}`;
   const same =
     packets === 0
       ? style.good('Every packet gets the same verdict.')
       : style.bad(
           `${plural(packets, 'packet')} of ${plural(flows, 'flow')} ${packets === 1 ? 'changes its' : 'change their'} verdict.`,
         );
-  if (least === most) return `${same} ${evaluations.length === 2 ? 'Both' : 'All'} cost the same number of evaluations.`;
+  if (least === most) return `${same}${where} ${evaluations.length === 2 ? 'Both' : 'All'} cost the same number of evaluations.`;
   const times = least === 0 ? '' : ` (${(most / least).toFixed(2)} times fewer)`;
-  return `${same} ${best} needs ${count(least)} evaluations instead of ${count(most)}${times}.`;
+  return `${same}${where} ${best} needs ${count(least)} evaluations instead of ${count(most)}${times}.`;
 }

@@ -1,12 +1,15 @@
 /** Several rule sets over the same packets: what `-R` twice gives (docs/schema/comparison-1.json, change-1.json). */
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Frame } from '../model/witness.ts';
-import { type Ends, flowKey, readEnds } from '../replay/flow.ts';
+import { type Ends, endsOf, flowKey, readEnds } from '../replay/flow.ts';
 import type { Report } from './report.ts';
 import { formatTime } from './verdict-line.ts';
 
 /** What one rule set says of a packet, in the words of a verdict line. */
-export type Fate = Pick<PacketOutcome, 'hook' | 'verdict' | 'rule' | 'ctstate' | 'unseen' | 'reason'>;
+export interface Fate extends Pick<PacketOutcome, 'hook' | 'verdict' | 'rule' | 'ctstate' | 'unseen' | 'reason'> {
+  /** Whom it goes from and to behind the rules, of accepted packets whose bytes were asked for: `192.0.2.1:4000 > 198.51.100.2:80`. */
+  ends?: string;
+}
 
 /** One packet whose verdict is not the same under every rule set. */
 export interface Change extends Partial<Ends> {
@@ -31,6 +34,8 @@ export interface Comparison {
   changes: ChangedFlow[];
   /** Changed flows that `changes` has no room for. */
   changesLeftOut: number;
+  /** Packets with the same verdict under every rule set, but not the same hook or, translated, not the same ends. Only when there are any. */
+  elsewhere?: { packets: number; flows: number; changes: ChangedFlow[]; changesLeftOut: number };
 }
 
 /** Flows a comparison lists; `--verdicts` writes every packet. */
@@ -47,11 +52,13 @@ export class FateList {
     return this.#length;
   }
 
-  push({ hook, verdict, rule, ctstate, unseen, reason }: Fate): void {
-    const key = `${hook} ${verdict} ${rule} ${ctstate} ${unseen} ${reason}`;
+  push({ rewritten, ...outcome }: Omit<Fate, 'ends'> & Pick<PacketOutcome, 'rewritten'>): void {
+    const { hook, verdict, rule, ctstate, unseen, reason } = outcome;
+    const ends = rewritten === undefined || verdict !== 'ACCEPT' ? undefined : endsText(endsOf(rewritten));
+    const key = `${hook} ${verdict} ${rule} ${ctstate} ${unseen} ${reason} ${ends}`;
     let number = this.#known.get(key);
     if (number === undefined) {
-      number = this.#fates.push({ hook, verdict, ...given({ rule, ctstate, unseen, reason }) }) - 1;
+      number = this.#fates.push({ hook, verdict, ...given({ rule, ctstate, unseen, reason, ends }) }) - 1;
       this.#known.set(key, number);
     }
     if (this.#length === this.#numbers.length) {
@@ -68,21 +75,48 @@ export class FateList {
   }
 }
 
-type Known = Pick<Fate, 'rule' | 'ctstate' | 'unseen' | 'reason'>;
+type Known = Pick<Fate, 'rule' | 'ctstate' | 'unseen' | 'reason' | 'ends'>;
 const given = (values: { [K in keyof Known]: Known[K] | undefined }): Known =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 
+/** `192.0.2.1:4000 > 198.51.100.2:80`, in IPv6 with brackets where there are ports. */
+function endsText(ends: Ends | undefined): string | undefined {
+  if (ends === undefined) return undefined;
+  const { source, destination, sourcePort, destinationPort } = ends;
+  const end = (address: string, port: number | undefined): string => {
+    if (port === undefined) return address;
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  };
+  return `${end(source, sourcePort)} > ${end(destination, destinationPort)}`;
+}
+
 /** 0-based numbers of the packets on whose verdict the lists do not agree; of an interrupted comparison, those that every list has. */
-export function changedPackets(lists: readonly FateList[]): number[] {
+export const changedPackets = (lists: readonly FateList[]): number[] =>
+  packetsWhere(lists, (one, other) => one.verdict !== other.verdict);
+
+/** The same, of packets on whose verdict they agree, but not on their hook, or on the ends they leave with. */
+export const movedPackets = (lists: readonly FateList[]): number[] =>
+  packetsWhere(
+    lists,
+    (one, other) => one.hook !== other.hook || one.ends !== other.ends,
+    (one, other) => one.verdict === other.verdict,
+  );
+
+/** Packets of which `some` is true for the first list and another, and `every` for the first and all others. */
+function packetsWhere(
+  lists: readonly FateList[],
+  some: (one: Fate, other: Fate) => boolean,
+  every: (one: Fate, other: Fate) => boolean = () => true,
+): number[] {
   const [first, ...others] = lists;
-  const changed: number[] = [];
-  if (first === undefined) return changed;
+  const found: number[] = [];
+  if (first === undefined) return found;
   const length = Math.min(...lists.map((list) => list.length));
   for (let index = 0; index < length; index++) {
-    const { verdict } = first.at(index);
-    if (others.some((list) => list.at(index).verdict !== verdict)) changed.push(index);
+    const one = first.at(index);
+    if (others.some((list) => some(one, list.at(index))) && others.every((list) => every(one, list.at(index)))) found.push(index);
   }
-  return changed;
+  return found;
 }
 
 /** Collects what changes, as the frames go by once more. */

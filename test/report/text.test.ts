@@ -5,7 +5,7 @@ import type { Verdict } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { RuleSet } from '../../src/model/ruleset.ts';
 import type { Frame, ReplayResult } from '../../src/model/witness.ts';
-import { ChangeCollector, changedPackets, type Fate, FateList } from '../../src/report/comparison.ts';
+import { ChangeCollector, changedPackets, type Fate, FateList, movedPackets } from '../../src/report/comparison.ts';
 import { renderComparison } from '../../src/report/comparison-text.ts';
 import { buildReport, type Report } from '../../src/report/report.ts';
 import { renderSaved } from '../../src/report/saved.ts';
@@ -182,6 +182,17 @@ test('changed packets, also of an interrupted comparison', () => {
   ]);
   expect(changedPackets([fates(yes, no, yes), fates(yes)])).toEqual([]);
   expect(changedPackets([])).toEqual([]);
+});
+
+test('packets with the same verdict that go elsewhere', () => {
+  const at = (hook: 'INPUT' | 'FORWARD', verdict: Verdict): Fate => ({ hook, verdict, rule: 'filter:x:rule:1' });
+  const [here, there, dropped] = [at('INPUT', 'ACCEPT'), at('FORWARD', 'ACCEPT'), at('FORWARD', 'DROP')];
+  const lists = [fates(here, here, dropped, here, fate(null)), fates(here, there, here, there, fate(null))];
+  expect(movedPackets(lists)).toEqual([1, 3]);
+  expect(changedPackets(lists)).toEqual([2]);
+  // Of three, two agree on the way and one on nothing: a changed packet.
+  expect(movedPackets([fates(here), fates(there), fates(dropped)])).toEqual([]);
+  expect(movedPackets([])).toEqual([]);
 });
 
 test('more packets than a list starts with', () => {
