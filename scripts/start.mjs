@@ -2,7 +2,8 @@
 import { build, install, root, runCommand } from './ready.mjs';
 
 install();
-build();
+// The other builds are for tests and the fuzzer.
+build(['release']);
 const seed = 'pcaps/seed';
 const args = process.argv.slice(2);
 process.exitCode = runCommand(process.execPath, [

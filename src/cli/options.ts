@@ -4,6 +4,7 @@ import { AnnotationError, type Annotations, readAnnotations } from '../model/ann
 import type { HostGiven } from '../model/host-build.ts';
 import { canonicalSysctl, DEFAULT_PROFILE, DEFAULT_SYSCTLS, KERNELS, type Kernel, type Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
+import { nearest } from '../syntax/nearest.ts';
 import { UsageError } from './exit.ts';
 import { readGiven } from './files.ts';
 
@@ -163,10 +164,7 @@ export function profileOf(options: ProfileOptions): Profile {
   for (const text of options.sysctl) {
     const match = /^\s*([^\s=]+)\s*=\s*(\d+)\s*$/.exec(text);
     const name = match === null ? undefined : canonicalSysctl(match[1]!);
-    if (match === null || name === undefined) {
-      const names = [...Object.keys(DEFAULT_SYSCTLS), 'net.ipv4.conf.DEVICE.rp_filter', 'net.ipv4.conf.DEVICE.send_redirects'];
-      throw new UsageError(`--sysctl wants NAME=NUMBER with one of ${names.join(', ')}; got "${text}"`);
-    }
+    if (match === null || name === undefined) throw new UsageError(sysctlMessage(text, match?.[1]));
     const value = Number(match[2]);
     if (value > HIGHEST_SYSCTL) throw new UsageError(`--sysctl ${name}: ${value} is more than an int holds`);
     sysctls[name] = value;
@@ -175,6 +173,17 @@ export function profileOf(options: ProfileOptions): Profile {
   const { backend, kernel, hz, prestack, seed, nfqueue } = options;
   const rare = { ...(seed === undefined ? {} : { seed }), ...(nfqueue === undefined ? {} : { nfqueue }) };
   return { backend, kernel, hz, prestack, sysctls, ...rare };
+}
+
+/** What --sysctl wants: the name that may be meant, else all. */
+function sysctlMessage(text: string, name: string | undefined): string {
+  const names = [...Object.keys(DEFAULT_SYSCTLS), 'net.ipv4.conf.DEVICE.rp_filter', 'net.ipv4.conf.DEVICE.send_redirects'];
+  // What they all begin with says nothing.
+  const short = (one: string): string => one.replaceAll('/', '.').replace(/^(net\.netfilter\.)?(nf_conntrack_)?/, '');
+  const meant = name === undefined ? undefined : nearest(short(name), names.map(short));
+  const known = names.find((one) => short(one) === meant);
+  if (known !== undefined) return `--sysctl wants NAME=NUMBER, got "${text}"; did you mean ${known}?`;
+  return `--sysctl wants NAME=NUMBER with one of ${names.join(', ')}; got "${text}"`;
 }
 
 /** The host flags as the model wants them; undefined when none was given (then it is guessed). */

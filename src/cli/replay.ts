@@ -1,15 +1,16 @@
 /** `wasmtables replay`: rules and captures in, report out. */
 import { Command, Option } from 'commander';
+import { annotationNotes } from '../model/annotations.ts';
 import { rewrites, translates } from '../model/nat.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Job } from '../model/witness.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import { replayShared } from '../replay/parallel.ts';
-import { forEachFrame, type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
+import { type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
 import { whyNotShared } from '../replay/shares.ts';
-import { type Change, ChangeCollector, type Comparison, changedPackets, FateList, movedPackets } from '../report/comparison.ts';
+import { type Comparison, FateList } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
 import { conntrackLine, expectationLine } from '../report/conntrack.ts';
 import { logLine } from '../report/log-line.ts';
@@ -18,6 +19,7 @@ import { renderSaved } from '../report/saved.ts';
 import { PLAIN } from '../report/style.ts';
 import { renderText } from '../report/text.ts';
 import { verdictLine } from '../report/verdict-line.ts';
+import { changesOf } from './changes.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { withExamples } from './help.ts';
 import { LineFile } from './line-file.ts';
@@ -38,7 +40,8 @@ import {
 } from './options.ts';
 import { checkOverwriting, type Written } from './overwrite.ts';
 import { type DualRules, loadRules, loadSets } from './rules.ts';
-import { interruptible, outputStyle, ProgressBar, writeOut } from './terminal.ts';
+import { interruptible, outputStyle, ProgressBar, say, writeOut } from './terminal.ts';
+import { whyUnread } from './unread.ts';
 
 interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
   read: string[];
@@ -274,6 +277,14 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
       ...(tells ? { onPacket } : {}),
     });
     bar.clear();
+    const unread = whyUnread(result);
+    if (unread !== undefined) {
+      say(unread);
+      return EXIT.damaged;
+    }
+    // Of packets that were not read on purpose nobody knows.
+    const whole = options.count === undefined && !stop.signal.aborted;
+    const all = [...notes, ...(whole ? annotationNotes(told.annotations, result.packets) : [])];
     verdicts?.flush();
     log?.flush();
     for (const entry of connections ?? []) table?.write(conntrackLine(entry));
@@ -282,7 +293,7 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
     expected?.flush();
     await tell(
       options,
-      render(options, buildReport({ rules, host, profile, result, notes, ...timing(options, seconds) }), rules),
+      render(options, buildReport({ rules, host, profile, result, notes: all, ...timing(options, seconds) }), rules),
     );
     return damaged ? EXIT.damaged : EXIT.ok;
   } finally {
@@ -346,6 +357,12 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
         onPacket: (fate) => list.push(fate),
       },
     );
+    const unread = whyUnread(outcome.result);
+    if (unread !== undefined) {
+      bar.clear();
+      say(unread);
+      return EXIT.damaged;
+    }
     lists.push(list);
     damaged ||= outcome.damaged;
     reports.push(buildReport({ rules: one, host, profile, result: outcome.result, notes, ...timing(options, outcome.seconds) }));
@@ -360,28 +377,4 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
   await tell(options, text);
   if (damaged) return EXIT.damaged;
   return comparison.changed.packets > 0 ? EXIT.differs : EXIT.ok;
-}
-
-/** Looks the changed packets up in the captures; every one becomes a line of `file`. */
-async function changesOf(captures: readonly string[], lists: readonly FateList[], file: string | undefined) {
-  const changed = changedPackets(lists);
-  const moved = movedPackets(lists);
-  const last = Math.max(changed.at(-1) ?? -1, moved.at(-1) ?? -1);
-  const lines = file === undefined ? undefined : new LineFile(file, () => {});
-  try {
-    const collector = new ChangeCollector(lists, changed, (change: Change) => lines?.write(JSON.stringify(change)));
-    const elsewhere = new ChangeCollector(lists, moved);
-    if (last >= 0) {
-      await forEachFrame(captures, (frame, index) => {
-        collector.add(frame, index);
-        elsewhere.add(frame, index);
-        return index < last;
-      });
-    }
-    if (moved.length === 0) return collector.result();
-    const { changed: counts, ...listed } = elsewhere.result();
-    return { ...collector.result(), elsewhere: { ...counts, ...listed } };
-  } finally {
-    lines?.close();
-  }
 }

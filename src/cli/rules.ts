@@ -62,7 +62,8 @@ export function loadSets({ ipset }: RuleOptions, rules: readonly DualRules[]): r
 }
 
 function parseFile(path: string, family: Family | undefined, options: LoadOptions): DualRules {
-  const { result, errors } = parseRulesAll(readText(path), {
+  const text = readText(path);
+  const { result, errors } = parseRulesAll(text, {
     file: path === '-' ? 'standard input' : path,
     ...(family === undefined ? {} : { family }),
     repair: options.repair === true,
@@ -77,6 +78,15 @@ function parseFile(path: string, family: Family | undefined, options: LoadOption
   for (const half of [rules[4], rules[6]]) {
     if (half?.tables.length === 0) half.notes.push({ position: { file: half.file, line: 1, column: 1 }, message: NO_TABLES });
   }
-  if (rules[4] === undefined && rules[6] === undefined) throw new UsageError(`${path}: no rules in it`);
+  if (rules[4] === undefined && rules[6] === undefined) throw new UsageError(nothingIn(path, text, options.repair === true));
   return rules;
+}
+
+/** What a file without rules begins with, and what may be done. */
+function nothingIn(path: string, text: string, repair: boolean): string {
+  const lines = text.split('\n');
+  const first = lines.findIndex((line) => line.trim() !== '' && !line.trimStart().startsWith('#'));
+  if (first < 0) return `${path}: no rules in it`;
+  const hint = repair ? '' : '; rules that stand in a mail or on a web page are taken out of it with --repair';
+  return `${path}:${first + 1}: no rules in it: "${lines[first]!.trim().slice(0, 60)}" is none, and nothing behind it${hint}`;
 }

@@ -1,6 +1,6 @@
 /** `-m iprange`: addresses from low to high. Kernel: net/netfilter/xt_iprange.c (revision 1). */
 import { FIELD_DESTINATION, FIELD_SOURCE } from '../abi/fields.ts';
-import { formatAddress, parseAddress } from '../model/address.ts';
+import { formatAddress, parseAddress, parseUnscoped } from '../model/address.ts';
 import type { Test } from '../model/predicate.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
@@ -69,7 +69,7 @@ function readRange(all: Given, one: GivenOption, family: Family): AddressRange {
   const text = textOf(one);
   const dash = text.indexOf('-');
   const ends = dash < 0 ? [text, text] : [text.slice(0, dash), text.slice(dash + 1)];
-  const [low, high] = ends.map((end) => parseAddress(end, family));
+  const [low, high] = ends.map((end) => parseUnscoped(end, family));
   if (low === undefined || high === undefined) throw all.wants(one, `an IPv${family} ADDRESS or ADDRESS-ADDRESS`);
   return { low, high, invert: one.invert };
 }

@@ -1,5 +1,5 @@
 /** What the targets of the nat table share: ADDRESS[-ADDRESS][:PORT[-PORT[/BASE]]] read and printed as libxt_NAT does. */
-import { formatAddress, parseAddress } from '../model/address.ts';
+import { formatAddress, parseAddress, parseUnscoped } from '../model/address.ts';
 import { serviceByName } from '../model/names.ts';
 import type { NatAddress, NatPorts, NatSpec } from '../model/nat.ts';
 import { parseUnsigned } from '../model/numbers.ts';
@@ -73,7 +73,7 @@ export function readNatTarget(
   if (addresses === '' && read !== undefined) return { to: { kind: 'keep' }, ports: read };
   const dash = addresses.indexOf('-');
   const ends = dash < 0 ? [addresses, addresses] : [addresses.slice(0, dash), addresses.slice(dash + 1)];
-  const [low, high] = ends.map((text) => (isAddress(text, family) ? parseAddress(text, family) : undefined));
+  const [low, high] = ends.map((text) => (isAddress(text, family) ? parseUnscoped(text, family) : undefined));
   if (low === undefined || high === undefined) {
     throw all.wants(one, `an IPv${family} ADDRESS or ADDRESS-ADDRESS${family === 6 ? ', in brackets before :PORT' : ''}`);
   }

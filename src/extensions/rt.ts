@@ -1,6 +1,6 @@
 /** `-m rt`: the IPv6 routing header. Kernel: net/ipv6/netfilter/ip6t_rt.c. */
 import { SPECIAL_ROUTING_ADDRESSES } from '../abi/special.ts';
-import { formatAddress, parseAddress } from '../model/address.ts';
+import { formatAddress, parseUnscoped } from '../model/address.ts';
 import type { Test } from '../model/predicate.ts';
 import type { Words } from '../model/ruleset.ts';
 import { sameWords, u32, words } from '../packet/bytes.ts';
@@ -151,7 +151,7 @@ function checkOrder(all: Given, given: readonly GivenOption[]): void {
 function readAddresses(all: Given, one: GivenOption): Words[] {
   const addresses = textOf(one)
     .split(',')
-    .map((text) => parseAddress(text, 6));
+    .map((text) => parseUnscoped(text, 6));
   if (addresses.length > MOST_ADDRESSES)
     throw all.wants(one, `at most ${MOST_ADDRESSES} addresses`, undefined, String(addresses.length));
   return addresses.map((address) => {

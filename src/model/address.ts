@@ -3,8 +3,8 @@ import { parseUnsigned } from './numbers.ts';
 import type { Family, Words } from './ruleset.ts';
 
 /**
- * A numeric address: IPv4 in one to four parts, each decimal, octal or hexadecimal; IPv6 in every form of RFC 4291, a scope behind `%` is
- * dropped. undefined for host names and nonsense.
+ * A numeric address: IPv4 in one to four parts, each decimal, octal or hexadecimal; IPv6 in every form of RFC 4291, a scope behind `%` (a device's
+ * name for link-local addresses only, a number for all, as getaddrinfo has it) is dropped. undefined for host names and nonsense.
  *
  * IPv4 parts are network bytes first (`10.1` is 10.1.0.0, as libxtables completes it); where that does not fit, inet_aton's reading
  * (`167772161`, `1.2.65535`) is taken, as getaddrinfo would.
@@ -13,6 +13,11 @@ export function parseAddress(text: string, family: Family): Words | undefined {
   if (family === 6) return parseAddress6(text);
   const value = networkBytes(text) ?? inetAton(text);
   return value === undefined ? undefined : [value];
+}
+
+/** The same where iptables asks inet_pton: an IPv6 address has no scope. */
+export function parseUnscoped(text: string, family: Family): Words | undefined {
+  return text.includes('%') ? undefined : parseAddress(text, family);
 }
 
 /** As getaddrinfo reads a number of the family: IPv4 parts as inet_aton takes them (`24` is 0.0.0.24). undefined for host names and nonsense. */
@@ -53,7 +58,7 @@ function inetAton(text: string): number | undefined {
 
 function parseAddress6(text: string): Words | undefined {
   const bare = text.replace(/%[^%]+$/, '');
-  if (bare !== text && !/^fe[89ab]|^ff.2/i.test(text)) return undefined;
+  if (bare !== text && !/^fe[89ab]|^ff.2|%\d+$/i.test(text)) return undefined;
   const halves = bare.split('::');
   if (halves.length > 2) return undefined;
   const head = groups(halves[0] ?? '', halves.length === 1);

@@ -89,3 +89,11 @@ function objectOf(line: string, fail: (message: string) => AnnotationError): Rec
 }
 
 const shown = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 60));
+
+/** Notes of a replay of so many packets: what was told of none of them. */
+export function annotationNotes(annotations: Annotations | undefined, packets: number): string[] {
+  const beyond = [...(annotations?.keys() ?? [])].filter((packet) => packet > packets).sort((a, b) => a - b);
+  if (beyond.length === 0) return [];
+  const told = beyond.length === 1 ? `packet ${beyond[0]}` : `${beyond.length} packets (the first: ${beyond[0]})`;
+  return [`--annotate tells of ${told}, but the captures end with packet ${packets}`];
+}

@@ -90,6 +90,12 @@ function addDefaultRoutes(host: Host): void {
   const other = host.interfaces.find((entry) => entry.name !== 'lo')?.name;
   const device = host.out ?? (host.forward ? undefined : (host.in ?? other ?? DEFAULT_INTERFACE));
   if (device === undefined) return;
+  const others = host.interfaces.filter(({ name }) => name !== 'lo' && name !== device).map(({ name }) => name);
+  if (host.out === undefined && !host.forward && others.length > 0) {
+    host.notes.push(
+      `--route was not given: what is for no network of ${others.join(', ')} leaves by ${device}; --out or --route says it for sure`,
+    );
+  }
   for (const family of [4, 6] as const) {
     host.routes.push({ family, destination: zeros(family), prefix: 0, type: 'unicast', device, metric: 0 });
   }
@@ -101,7 +107,8 @@ function addLocal(host: Host, text: string, defaultDevice: string): void {
   const [withPrefix = '', device = defaultDevice] = text.split('@');
   const [bare = '', prefixText] = withPrefix.split('/');
   const family: Family = bare.includes(':') ? 6 : 4;
-  const address = parseAddress(bare, family);
+  // Of fewer parts `ip addr` makes an address too, and hardly the one that was meant.
+  const address = family === 6 || bare.split('.').length === 4 ? parseAddress(bare, family) : undefined;
   const prefix = prefixText === undefined ? width(family) : Number(prefixText);
   if (address === undefined || !Number.isInteger(prefix) || prefix < 0 || prefix > width(family)) {
     throw new HostError(`--local wants ADDRESS[/PREFIX][@INTERFACE], got "${text}"`);

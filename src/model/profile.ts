@@ -84,12 +84,16 @@ export function deviceOfSysctl(name: string): string | undefined {
   return device === 'all' || device === 'default' ? undefined : device;
 }
 
-/** A name as a profile has it: without the prefix of net.netfilter, dots in device names; undefined for names that nothing depends on. */
-export function canonicalSysctl(name: string): string | undefined {
+/** A name as a profile has it: without the prefix of net.netfilter, dots in device names; undefined for names that nothing depends on. Slashes may part it, as in /proc/sys. */
+export function canonicalSysctl(given: string): string | undefined {
+  const name = /^[^.]*\//.test(given) ? exchanged(given.replace(/^\/?(proc\/sys\/)?/, '')) : given;
   const short = name.replace(/^net\.netfilter\./, '');
   if (Object.hasOwn(DEFAULT_SYSCTLS, short)) return short;
   return deviceOfSysctl(name) === undefined ? undefined : name.replaceAll('/', '.');
 }
+
+/** sysctl takes both spellings: where slashes part a name, a dot stands in it, and the other way round. */
+const exchanged = (name: string): string => name.replace(/[./]/g, (mark) => (mark === '.' ? '/' : '.'));
 
 /** A device's own setting; that of `default` for a device nobody gave one. How it goes together with that of `all` is another matter for each of them. */
 export function deviceSysctl(profile: Profile, device: string, setting: DeviceSetting): number {

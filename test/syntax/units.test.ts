@@ -42,9 +42,23 @@ describe('addresses, masks, numbers, names', () => {
       '::1:2': '::0.1.0.2',
       '64:FF9B::1.2.3.4': '64:ff9b::102:304',
       'fe80::1%eth0': 'fe80::1',
+      'ff02::1%eth0': 'ff02::1',
+      '2001:db8::1%7': '2001:db8::1',
     };
     for (const [text, form] of Object.entries(forms)) expect(read(text), text).toBe(form);
-    for (const text of ['', ':', ':::', '1::2::3', '12345::', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '1::01.2.3.4', '1.2.3.4']) {
+    for (const text of [
+      '',
+      ':',
+      ':::',
+      '1::2::3',
+      '12345::',
+      '1:2:3:4:5:6:7',
+      '1:2:3:4:5:6:7:8:9',
+      '1::01.2.3.4',
+      '1.2.3.4',
+      '1::2%eth0',
+      'fe80::1%',
+    ]) {
       expect(read(text), text).toBeUndefined();
     }
   });
