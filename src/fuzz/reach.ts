@@ -34,6 +34,7 @@ const KINDS = [
   'headers',
   'expected by',
   'table',
+  'flow',
   'relation',
 ] as const;
 type Kind = (typeof KINDS)[number];
@@ -60,11 +61,15 @@ export class ReachMeter {
     start: (job, onPacket) => referenceSession(job, { onPacket, listener: this.#listener }),
   };
 
+  /** Connections that had a packet, and whether they had another. */
+  readonly #flows = new WeakMap<object, boolean>();
+
   readonly #listener: Listener = {
     way() {},
     reassembled() {},
     hook() {},
-    conntrack: ({ connection, ctstate }) => {
+    conntrack: ({ connection, ctstate, tracking }) => {
+      if (tracking.kind === 'entry' && ctstate !== 'RELATED') this.#flow(tracking.connection);
       if (connection?.masterHelper != null && ctstate === 'RELATED') this.#count('expected by', connection.masterHelper);
     },
     confirmed() {},
@@ -84,6 +89,13 @@ export class ReachMeter {
       else this.#count('target', target.kind === 'none' ? 'none' : target.goto ? 'goto' : 'jump');
     },
   };
+
+  #flow(connection: object): void {
+    const more = this.#flows.get(connection);
+    if (more === undefined) this.#count('flow', 'begun');
+    else if (!more) this.#count('flow', 'of several packets');
+    this.#flows.set(connection, more !== undefined);
+  }
 
   /** A metamorphic check that could be made. */
   readonly relation: OnRelation = (name, applied) => {

@@ -3,6 +3,7 @@
 import type { Draw, MatchExtension, Pools, TargetExtension } from '../extensions/extension.ts';
 import { extensions, findMatch } from '../extensions/index.ts';
 import { HELPERS } from '../model/helpers.ts';
+import type { CtState } from '../model/outcome.ts';
 import { BUILTIN_CHAINS, type Family, type TableName } from '../model/ruleset.ts';
 import { quoteWord } from '../syntax/index.ts';
 import { rulePools } from './pools.ts';
@@ -28,6 +29,8 @@ export interface RuleFeatures {
   gentle: boolean;
   /** Matches that stand in the filter chain of every hook, each in a rule of its own. */
   everywhere: readonly string[];
+  /** A rule for each connection state before all others: the way of every packet names its state. */
+  probed: boolean;
   /** Helpers for all connections of their protocols, one each. */
   helpers: readonly string[];
   tables: readonly TableName[];
@@ -74,13 +77,15 @@ export function drawFeatures(
   const gentle = draw.chance(helpers.length > 0 ? 0.85 : 0.3);
   const focus = drawFocus(draw, kept);
   if (gentle && names.includes('conntrack')) focus.push('conntrack');
-  const tables = (['raw', 'mangle', 'nat', 'security'] as const).filter(
-    (table) => draw.chance(0.35) || focus.some((name) => TABLES[name] === table) || (table === 'raw' && helpers.length > 0),
-  );
+  const probed = names.includes('conntrack') && draw.chance(0.3);
+  const needed = (table: TableName): boolean =>
+    focus.some((name) => TABLES[name] === table) || (table === 'raw' && helpers.length > 0) || (table === 'mangle' && probed);
+  const tables = (['raw', 'mangle', 'nat', 'security'] as const).filter((table) => draw.chance(0.35) || needed(table));
   return {
     extensions: [...new Set([...kept, ...focus])],
     focus,
     gentle,
+    probed,
     helpers,
     everywhere: everywhere.filter((name) => names.includes(name)),
     protocols: drawProtocols(draw, family, focus),
@@ -202,6 +207,7 @@ class RuleWriter {
       const rules = draw.chance(wanted) ? draw.integer(0, this.#features.rules) : 0;
       if (table === 'raw' && this.#hooks.includes(chain))
         lines.push(...this.#features.helpers.map((name) => assigning(chain, name)));
+      if (table === 'mangle' && this.#features.probed && FIRST_CHAINS.includes(chain)) lines.push(...probes(chain));
       if (table === 'filter' && this.#hooks.includes(chain))
         for (const name of this.#features.everywhere) lines.push(this.#only(chain, name));
       for (let index = 0; index < rules; index++) lines.push(`-A ${chain} ${this.#rule(table, chain, user)}`);
@@ -326,3 +332,8 @@ class RuleWriter {
 /** The rule that gives all connections of its protocol to a helper. */
 const assigning = (chain: string, name: string): string =>
   `-A ${chain} -p ${PROTOCOL_WORDS[protocolOf(name)]} -j CT --helper ${name}`;
+
+/** Where a packet's state is first seen. */
+const FIRST_CHAINS: readonly string[] = ['PREROUTING', 'OUTPUT'];
+const STATES: readonly CtState[] = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED'];
+const probes = (chain: string): string[] => STATES.map((state) => `-A ${chain} -m conntrack --ctstate ${state}`);

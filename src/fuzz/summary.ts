@@ -65,6 +65,7 @@ function reachLines({ rules, rulesHit, counts }: Reach): string[] {
     'verdict',
     'hook',
     'state',
+    'flow',
     'target',
     'match',
     'invalid',
