@@ -49,6 +49,8 @@ export const ALREADY: u32 = 3;
 export const FORESEEN: usize = memory.data(BLOCK_SIZE as i32, 16);
 
 let count: u32 = 0;
+/** When all that were over were dropped: within a jiffy no more are. */
+let dropped: i64 = -1;
 
 /** EXPECT_FOLLOWS of the expectation fulfilled last, and its master; 0 when there is nothing to follow. */
 export let followed: u32 = 0;
@@ -73,6 +75,7 @@ export function followedUp(): void {
 
 export function expectationsInit(): void {
   count = 0;
+  dropped = -1;
 }
 
 /** How many there are, some of them over, perhaps. */
@@ -175,12 +178,12 @@ export function forgetKinds(master: usize, media: bool): void {
   }
 }
 
-/** What a connection expects of class 0 to an address (four words) and port lives until `timeout`, and counts from now on. False: there is none. */
-export function renew(master: usize, protocol: u32, address: usize, port: u32, timeout: i64): bool {
+/** What a connection expects at `now` of class 0 to an address (four words) and port lives until `timeout`, and counts from now on. False: there is none. */
+export function renew(master: usize, protocol: u32, address: usize, port: u32, now: i64, timeout: i64): bool {
   const record = recordOf(master);
   let one = record === 0 ? 0 : (load<u32>(record, RECORD_EXPECTATION) as usize);
   for (; one !== 0; one = load<u32>(one, EXPECT_OLDER) as usize) {
-    if (kindIn(one) !== 0 || ((load<u32>(one, EXPECT_KIND) >>> 8) & 255) !== protocol) continue;
+    if (kindIn(one) !== 0 || ((load<u32>(one, EXPECT_KIND) >>> 8) & 255) !== protocol || isOver(one, now)) continue;
     if (load<u32>(one, EXPECT_DPORT) !== port || memory.compare(one + EXPECT_DESTINATION, address, 16) !== 0) continue;
     store<i64>(one, timeout, EXPECT_TIMEOUT);
     store<u32>(one, load<u32>(one, EXPECT_FLAGS) & ~EXPECT_INACTIVE, EXPECT_FLAGS);
@@ -228,6 +231,7 @@ export function tryExpect(master: usize, most: u32, seconds: u32, now: i64, anyM
   }
   const record = ensureRecord(master);
   if (countKind(record, kind) >= most) evict(record, kind, most, now);
+  if (count >= expectationLimit()) dropOver(now);
   if (count >= expectationLimit()) return TOO_MANY;
   const fresh = takeBlock();
   memory.copy(fresh, FORESEEN, BLOCK_SIZE);
@@ -300,4 +304,16 @@ export function nextExpectation(one: usize): usize {
     if (load<u32>(bucket) !== 0) return load<u32>(bucket) as usize;
   }
   return 0;
+}
+
+/** The kernel's timers have dropped what is over. */
+function dropOver(now: i64): void {
+  if (dropped === now) return;
+  dropped = now;
+  let one = nextExpectation(0);
+  while (one !== 0) {
+    const next = nextExpectation(one);
+    if (isOver(one, now)) unlink(one);
+    one = next;
+  }
 }

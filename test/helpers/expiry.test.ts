@@ -25,6 +25,20 @@ function amandaAfter(index: number, seconds: number): SentPacket[] {
   return [...at(0, talk), ...at(seconds, call(`${CLIENT} 20`, `${SERVER} ${5120 + index}`))];
 }
 
+/** A phone registers for a minute, the registrar agrees after so many seconds, and calls. */
+function sipAfter(index: number, seconds: number): SentPacket[] {
+  const [phone, registrar] = [`${CLIENT} ${3000 + index}`, `${SERVER} 5060`];
+  const says = (first: string): string =>
+    [first, 'CSeq: 1 REGISTER', `Contact: <sip:x@${CLIENT}:${5120 + index}>;expires=60`, 'Content-Length: 0', '', ''].join(
+      '\r\n',
+    );
+  return [
+    ...at(0, [udp(phone, registrar, { data: says('REGISTER sip:x SIP/2.0') })]),
+    ...at(seconds, [udp(registrar, phone, { data: says('SIP/2.0 200 OK') })]),
+    ...at(seconds + 1, [udp(`${SERVER} 20`, `${CLIENT} ${5120 + index}`)]),
+  ];
+}
+
 const inOrder = (packets: SentPacket[]): SentPacket[] => packets.sort((a, b) => Number(a.time - b.time));
 
 describeVirtual('6.1', 'expectations', () => {
@@ -41,10 +55,41 @@ describeVirtual('6.1', 'expectations', () => {
         rules: helperProbes('amanda', '-p udp -m udp --dport 10080'),
         packets: inOrder(seconds.flatMap((late, i) => amandaAfter(i + 1, late))),
       },
+      {
+        name: 'sip, 180 seconds for the answer',
+        rules: helperProbes('sip', '-p udp -m udp --dport 5060'),
+        packets: inOrder(seconds.flatMap((late, i) => sipAfter(i + 1, late))),
+      },
     ]);
     expect(differencesOf(judged)).toEqual([]);
     // First packets of calls in time, and no others, are RELATED.
     const related = judged.map(({ outcome }) => outcome.counters.mangle?.POSTROUTING?.rules[0]?.packets);
-    expect(related).toEqual([seconds.filter((late) => late < 300).length, seconds.filter((late) => late < 180).length]);
+    const within = (most: number): number => seconds.filter((late) => late < most).length;
+    expect(related).toEqual([within(300), within(180), within(180)]);
+  });
+
+  it('are not counted any more when they are over', { timeout: 180_000 }, async () => {
+    const [rules, sysctls] = [helperProbes('ftp', '-p tcp -m tcp --dport 21'), { nf_conntrack_expect_max: 3 }];
+    const ask = (index: number, seconds: number): SentPacket[] =>
+      ftpAfter(index, seconds).map(({ time, bytes }, i, { length }) => ({
+        time: i < length - 3 ? time + BigInt(Math.round((seconds - 1) * 1e9)) : time,
+        bytes,
+      }));
+    // The fourth finds no room, the fifth finds it again.
+    const judged = await judgeVirtual('6.1', [
+      {
+        name: 'three at once, a fourth, a fifth when the others are over',
+        rules,
+        sysctls,
+        packets: inOrder([...[1, 2, 3].flatMap((index) => ftpAfter(index, 400)), ...ask(4, 100), ...ask(5, 350)]),
+      },
+    ]);
+    // The announcement that finds no room is dropped behind the last rule, of which no trace tells.
+    expect(differencesOf(judged)).toEqual(
+      ['reference', 'engine', 'engine linear'].map((name) =>
+        expect.stringContaining(`${name}: packet 24 verdict: legacy ACCEPT, ${name} DROP`),
+      ),
+    );
+    expect(judged[0]!.outcome.counters.mangle?.POSTROUTING?.rules[0]?.packets).toBe(1);
   });
 });

@@ -229,7 +229,7 @@ function registered(code: u32): bool {
       if (!isContactOf(direction, false) || !fitsTransport(from)) continue;
       if (!readLifetime(from, usual)) return false;
       if (lifetime === 0) break;
-      if (renew(entry, entryProtocol(entry), ADDRESS, port, now + ((lifetime * hz()) as i32 as i64))) return true;
+      if (renew(entry, entryProtocol(entry), ADDRESS, port, now, now + ((lifetime * hz()) as i32 as i64))) return true;
     }
   }
   forgetKinds(entry, false);

@@ -55,7 +55,7 @@ function write(files: Files, kind: 'W' | 'M' = 'W'): Step {
 }
 
 /** One value for all namespaces. */
-const isMachines = ([path]: readonly [string, string]): boolean => /\/nf_conntrack_(max|buckets)$/.test(path);
+const isMachines = ([path]: readonly [string, string]): boolean => /\/nf_conntrack_(max|buckets|expect_max)$/.test(path);
 const machines = (job: PlacedJob): [path: string, content: string][] => plan.jobSysctls(job).filter(isMachines);
 const usual = (path: string): string => String(DEFAULT_SYSCTLS[path.replace(/^.*\//, '')] ?? 0);
 

@@ -97,6 +97,7 @@ export class ExpectationTable {
       const oldest = alike().at(-1);
       if (alike().length >= most && oldest !== undefined) this.remove(oldest);
     }
+    if (this.#count >= this.#most) this.#dropOver(now);
     if (this.#count >= this.#most) return 'full';
     const key = keyOf(family, zone, tuple);
     this.#byDestination.set(key, [fresh, ...(this.#byDestination.get(key) ?? [])]);
@@ -125,6 +126,11 @@ export class ExpectationTable {
     for (const all of this.#byDestination.values()) for (const one of all) if (isLiving(one, now)) yield one;
   }
 
+  /** Here their timers have not run. */
+  #dropOver(now: number): void {
+    for (const all of [...this.#byDestination.values()]) for (const one of all) if (!isLiving(one, now)) this.remove(one);
+  }
+
   #living(family: Family, zone: number, tuple: Tuple, now: number): Expectation[] {
     const all = this.#byDestination.get(keyOf(family, zone, tuple)) ?? [];
     const gone = all.filter((one) => !isLiving(one, now));
@@ -136,7 +142,7 @@ export class ExpectationTable {
 const policyOf = ({ helper: { policy } }: Help, kind: number): Policy => ('most' in policy ? policy : policy[kind]!);
 
 /** A master whose time is over took its expectations along. */
-function isLiving({ timeout, master }: Expectation, now: number): boolean {
+export function isLiving({ timeout, master }: Expectation, now: number): boolean {
   return timeout - now > 0 && !master.dead && (!master.confirmed || master.timeout - now > 0);
 }
 

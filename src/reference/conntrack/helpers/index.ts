@@ -5,7 +5,7 @@ import { NAT_NOTES } from '../../../model/nat.ts';
 import { sumUp } from '../../nat/replace.ts';
 import type { Packet } from '../../packet.ts';
 import type { Connection } from '../connection.ts';
-import type { ExpectationTable } from '../expectations.ts';
+import { type ExpectationTable, isLiving } from '../expectations.ts';
 import { adjustSequence } from '../sequence.ts';
 import { TCP } from '../tuple.ts';
 import { amanda } from './amanda.ts';
@@ -66,7 +66,7 @@ function help(packet: Packet, own: Help, expectations: ExpectationTable, notes: 
     memory: own.memory,
     translated: connection.has(STATUS_SRC_NAT | STATUS_DST_NAT),
     expect: (foreseen) => expectations.expect(connection, own, foreseen, packet.now, packet.hz),
-    expectations: () => own.expectations,
+    expectations: () => own.expectations.filter((one) => isLiving(one, packet.now)),
     forget: (one) => expectations.remove(one),
     expectedAlready: (tuple) => expectations.find(connection.family, connection.zone, tuple, packet.now),
     isOfOther: ({ master }) =>
