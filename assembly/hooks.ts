@@ -176,10 +176,10 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   // Packets come and go as by chance: no branch.
   store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
   const goesOn = (short & SHORT_TRACKS) === 0 || conntrackIn(slot, (short & SHORT_ARRIVES) !== 0);
-  const verdict = goesOn ? runWalk(short >>> SHORT_WALK_SHIFT, slot, bytes) : noRoom(slot);
+  let verdict = goesOn ? runWalk(short >>> SHORT_WALK_SHIFT, slot, bytes) : noRoom(slot);
   if (verdict === NEXT_RESET) reset(slot);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
-    if (verdict === NEXT_ACCEPT) conntrackConfirm(slot);
+    if (verdict === NEXT_ACCEPT && !conntrackConfirm(slot)) verdict = NEXT_LOST;
     if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
   }
   return verdict;

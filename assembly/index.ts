@@ -17,6 +17,7 @@ import {
   describeConnection,
   describeExpectation,
   nextExpectation,
+  zonesOfOne,
 } from './conntrack/index';
 import { planHooks, setFlags, translates } from './hooks.ts';
 import { drainLog, setLogRegion } from './log.ts';
@@ -107,8 +108,8 @@ export function feed(at: usize, length: u32, last: bool): bool {
   captureFeed(at, length, last);
   startInput();
   // No packet that reaches netfilter takes less than an IP header and its record's.
-  // A connection whose addresses are translated takes three records.
-  return conntrackReserve((length / 36 + BATCH) * (translates() ? 3 : 1));
+  // A connection whose addresses are translated takes three records, one whose directions are in different zones two.
+  return conntrackReserve((length / 36 + BATCH) * (translates() ? 3 : zonesOfOne ? 2 : 1));
 }
 
 /** RUN_*. */

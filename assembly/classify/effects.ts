@@ -29,7 +29,7 @@ export function runEffect(code: u32, step: usize, slot: usize): bool {
 function template(step: usize, slot: usize): void {
   const zone = load<u32>(step, STEP_EFFECT_FIRST);
   const state = states + (load<u32>(step, STEP_EFFECT_REST + 8) as usize) * STATE_SIZE;
-  conntrackTemplate(slot, zone, load<u32>(step, STEP_EFFECT_REST) !== 0, load<u32>(step, STEP_EFFECT_REST + 4), state);
+  conntrackTemplate(slot, zone, load<u32>(step, STEP_EFFECT_REST), load<u32>(step, STEP_EFFECT_REST + 4), state);
 }
 
 function changeMark(code: u32, step: usize, slot: usize): void {

@@ -79,9 +79,14 @@ export function entryMark(entry: usize): u32 {
   return load<u32>(entry, ENTRY_MARK);
 }
 
-/** The zone, 0 for none. */
+/** The zone of a direction, 0 for none. */
+export function entryZoneIn(entry: usize, direction: u32): u32 {
+  return (load<u64>(recordOf(entry, direction), ENTRY_HIGH) >> 48) as u32;
+}
+
+/** The zone, of both directions or of one; 0 for none. */
 export function entryZone(entry: usize): u32 {
-  return (load<u64>(entry, ENTRY_HIGH) >> 48) as u32;
+  return entryZoneIn(entry, 0) | entryZoneIn(entry, 1);
 }
 
 export function setEntryMark(entry: usize, mark: u32): void {

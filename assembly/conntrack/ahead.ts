@@ -13,7 +13,7 @@ import {
 } from '../../src/abi/fields';
 import { PACKET_CT_GUESS, PACKET_CT_HASH, PACKET_CT_HIGH, PACKET_CT_LOW, PACKET_SIZE, PACKET_UNSEEN } from '../../src/abi/packet';
 import { ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
-import { accounting } from './extension';
+import { accounting, zonesOfOne } from './extension';
 import { EITHER_WAY, lookup, touch } from './table';
 import { hashIPv4 } from './tuple';
 
@@ -21,8 +21,8 @@ import { hashIPv4 } from './tuple';
 export function conntrackAhead(slots: usize, count: u32): void {
   const end = slots + (count as usize) * PACKET_SIZE;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
-    // The short way does not count packets.
-    if (!accounting && hasPorts(slot)) putKey(slot);
+    // The short way does not count packets, and knows one entry of a key.
+    if (!accounting && !zonesOfOne && hasPorts(slot)) putKey(slot);
     else store<u32>(slot, 0, PACKET_CT_GUESS);
   }
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {

@@ -1,5 +1,5 @@
 /**
- * Records of the pool beside entries, ENTRY_SIZE bytes each, with a key in the same place. An alias is the reply of a connection whose addresses are translated: the reply is not the original turned round, so it is found by a key of its own. ENTRY_SWAPPED has
+ * Records of the pool beside entries, ENTRY_SIZE bytes each, with a key in the same place. An alias is the reply of a connection whose addresses are translated, or whose directions are in different zones: the reply is not the original turned round, so it is found by a key of its own. ENTRY_SWAPPED has
  * the direction as the entry's has: a packet of the reply goes against it.
  * A head holds the list of aliases of one source (address, port, protocol) whose source is translated, the newest first: another connection from there is
  * translated alike (nf_nat_core.c, find_appropriate_src).
@@ -13,8 +13,8 @@ import {
   ENTRY_SWAPPED,
   ENTRY_UPPER,
   STATUS_ALIAS,
+  STATUS_ALIASED,
   STATUS_HEAD,
-  STATUS_TRANSLATED,
   UPPER_SIZE,
 } from './entry';
 import { KEY_UPPER, keyHash, keyHigh, keyIs6, keyLow, keySwapped } from './tuple';
@@ -27,6 +27,8 @@ export const ALIAS_DRAWN: usize = 40;
 export const ALIAS_NEWER: usize = 44;
 export const ALIAS_OLDER: usize = 48;
 export const ALIAS_HEAD: usize = 52;
+/** u32: as ENTRY_SERIAL. */
+export const ALIAS_SERIAL: usize = 56;
 
 /** A record of the table is an entry: neither an alias nor the head of a list (mapped.ts, count.ts). */
 export function isEntry(record: usize): bool {
@@ -35,7 +37,7 @@ export function isEntry(record: usize): bool {
 
 /** The alias of an entry, 0 without one. */
 export function aliasOf(entry: usize): usize {
-  return (load<u32>(entry, ENTRY_STATUS) & STATUS_TRANSLATED) === 0 ? 0 : (load<u32>(entry, ENTRY_ALIAS) as usize);
+  return (load<u32>(entry, ENTRY_STATUS) & STATUS_ALIASED) === 0 ? 0 : (load<u32>(entry, ENTRY_ALIAS) as usize);
 }
 
 /** Gives a record the key in hand; the packet it was made from goes in `direction`. */

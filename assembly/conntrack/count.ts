@@ -19,13 +19,15 @@ import {
   ENTRY_UPPER,
   PROTOCOL_TCP,
   STATUS_HEAD,
+  STATUS_ZONE_OF_ONE,
   UPPER_SIZE,
 } from './entry';
 import { keyOwnTuple } from './own-tuple';
 import { hasPlace } from './places';
-import { EITHER_WAY, extraRecord, find, insertRecord, lookup, releaseRecord } from './table';
+import { EITHER_WAY, extraRecord, insertRecord, lookup, releaseRecord } from './table';
 import { TEMPLATE, templateZoneId } from './template';
 import { keyCounted, keyHash, keyHigh, keyIs6, keyLow, keyRecord } from './tuple';
+import { findCounted } from './zones';
 
 /** Of a head, u32: how many it counts, and how many it had left when it was looked through last; the ends of its list. i64: the jiffies of that look. */
 const LIST_COUNT: usize = 36;
@@ -81,7 +83,7 @@ function takeSubject(slot: usize, zone: u32, now: i64): bool {
   }
   if (!keyOwnTuple(slot, zone)) return false;
   putKey(SUBJECT, 0);
-  const found = find(now);
+  const found = findCounted(false, now);
   subjectStatus = found === 0 ? 0 : load<u32>(found, ENTRY_STATUS);
   return true;
 }
@@ -91,6 +93,7 @@ function copyKey(from: usize, to: usize): void {
   store<u64>(to, load<u64>(from, ENTRY_HIGH), ENTRY_HIGH);
   store<u32>(to, load<u32>(from, ENTRY_HASH), ENTRY_HASH);
   store<u8>(to, load<u8>(from, ENTRY_SWAPPED), ENTRY_SWAPPED);
+  store<u32>(to, load<u32>(from, ENTRY_STATUS) & STATUS_ZONE_OF_ONE, ENTRY_STATUS);
   memory.copy(to + ENTRY_UPPER, from + ENTRY_UPPER, UPPER_SIZE);
 }
 
@@ -172,7 +175,7 @@ function connectionOf(node: usize, now: i64): usize {
   keyRecord(node);
   // The packet's own connection may have no time at all: nobody gives its entry back now.
   if (held !== 0 && load<i64>(held, ENTRY_TIMEOUT) <= now && isSubject(node)) return 0;
-  return find(now);
+  return findCounted((load<u32>(node, ENTRY_STATUS) & STATUS_ZONE_OF_ONE) !== 0, now);
 }
 
 function isOver(entry: usize): bool {

@@ -4,7 +4,7 @@
  * The key is symmetric: both directions of a connection have the same one. An endpoint is 48 bits, (last word of the address << 16) | port;
  * the smaller endpoint is the low one. ENTRY_SWAPPED says whether the original direction goes from the high to the low one.
  * ICMP has no ports: there the asking endpoint's port is the identifier, the answering one's (type of the question << 8 | code).
- * Where addresses are translated (alias.ts), the key is that of the original direction alone; the reply has one of its own, in an alias.
+ * Where addresses are translated (alias.ts), or the directions are in different zones (zones.ts), the key is that of the original direction alone; the reply has one of its own, in an alias.
  */
 
 /** u64: low endpoint | protocol << 48 | family << 56; bit 63, ICMP only: the high endpoint asks. */
@@ -39,8 +39,10 @@ export const ENTRY_TCP_SCALE: usize = 56;
 export const ENTRY_MASQUERADED: usize = 58;
 /** u32: next entry of the free list. */
 export const ENTRY_NEXT: usize = 60;
-/** u32: of an entry whose addresses are translated: its alias. */
+/** u32: of an entry whose reply has a key of its own: its alias. */
 export const ENTRY_ALIAS: usize = 60;
+/** u32, of all others in the table: its place in the order of their confirmation, where that matters (zones.ts). */
+export const ENTRY_SERIAL: usize = 60;
 /** Two sides of SIDE_SIZE bytes. */
 export const ENTRY_SIDES: usize = 64;
 export const SIDE_SIZE: usize = 16;
@@ -83,6 +85,10 @@ export const STATUS_MASTER_SHIFT: u32 = 20;
 export const STATUS_SHIFTED: u32 = 1 << 24;
 /** IPS_SRC_NAT and IPS_DST_NAT: addresses are translated. */
 export const STATUS_TRANSLATED: u32 = 48;
+/** One direction is in a zone, the other in none. */
+export const STATUS_ZONE_OF_ONE: u32 = 1 << 25;
+/** The reply has a key of its own, in an alias. */
+export const STATUS_ALIASED: u32 = STATUS_TRANSLATED | STATUS_ZONE_OF_ONE;
 /** Not an entry: the key of another one's reply; the head of a list (mapped.ts, count.ts). */
 export const STATUS_ALIAS: u32 = 1 << 29;
 export const STATUS_HEAD: u32 = 1 << 30;

@@ -1,5 +1,10 @@
 /** What connections have beside their entries when rules or sysctls ask for it: packets and bytes (nf_conntrack_acct.c), labels (nf_conntrack_labels.c), their place in the queue of limit.ts. */
-import { TRACKING_FLAG_ACCOUNTING, TRACKING_FLAG_LABELS, TRACKING_LIMIT } from '../../src/abi/conntrack';
+import {
+  TRACKING_FLAG_ACCOUNTING,
+  TRACKING_FLAG_LABELS,
+  TRACKING_FLAG_ZONES_OF_ONE,
+  TRACKING_LIMIT,
+} from '../../src/abi/conntrack';
 import { FIELD_LENGTH } from '../../src/abi/fields';
 import { ENTRY_EXTENSION, EXTENSION_COUNTERS, EXTENSION_LABELS } from './entry';
 import { flag, parameter } from './parameters';
@@ -8,6 +13,8 @@ import { flag, parameter } from './parameters';
 export let extended: bool = false;
 export let accounting: bool = false;
 export let limited: bool = false;
+/** One direction of a connection may be in a zone (zones.ts). */
+export let zonesOfOne: bool = false;
 /** Of the packet in hand: its direction and its bytes. */
 let direction: u32 = 0;
 let bytes: u64 = 0;
@@ -16,6 +23,7 @@ let bytes: u64 = 0;
 export function extensionInit(): void {
   accounting = flag(TRACKING_FLAG_ACCOUNTING);
   limited = parameter(TRACKING_LIMIT) !== 0;
+  zonesOfOne = flag(TRACKING_FLAG_ZONES_OF_ONE);
   extended = accounting || limited || flag(TRACKING_FLAG_LABELS);
 }
 

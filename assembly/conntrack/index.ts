@@ -13,7 +13,7 @@ export {
 export { conntrackAhead } from './ahead';
 export { countConnections } from './count';
 export { nextExpectation } from './expectations';
-export { counters, labelWord } from './extension';
+export { counters, labelWord, zonesOfOne } from './extension';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
 export { describeConnection, describeExpectation } from './listing';

@@ -12,6 +12,7 @@ import {
   CONNECTION_TCP_STATE,
   CONNECTION_TIMEOUT,
   CONNECTION_ZONE,
+  CONNECTION_ZONE_OF,
   END_PORT,
   END_SIZE,
   EXPECTATION_CLASS,
@@ -24,6 +25,7 @@ import {
   EXPECTATION_PROTOCOL,
   EXPECTATION_TIMEOUT,
 } from '../../src/abi/connections';
+import { CT_ZONE_ORIGINAL, CT_ZONE_REPLY } from '../../src/abi/effects';
 import {
   entryAddress,
   entryDrawn,
@@ -34,6 +36,7 @@ import {
   entryStatus,
   entryTcpState,
   entryZone,
+  entryZoneIn,
 } from './accessors';
 import { ENTRY_TIMEOUT } from './entry';
 import {
@@ -67,6 +70,8 @@ export function describeConnection(place: u32, to: usize): bool {
   store<i64>(to, load<i64>(entry, ENTRY_TIMEOUT), CONNECTION_TIMEOUT);
   store<u32>(to, entryMark(entry), CONNECTION_MARK);
   store<u32>(to, entryZone(entry), CONNECTION_ZONE);
+  const original: u32 = entryZoneIn(entry, 0) !== 0 ? CT_ZONE_ORIGINAL : 0;
+  store<u32>(to, original | (entryZoneIn(entry, 1) !== 0 ? CT_ZONE_REPLY : 0), CONNECTION_ZONE_OF);
   for (let direction: u32 = 0; direction < 2; direction++) {
     const from = counters(entry, direction);
     store<u32>(to, from !== 0 ? 1 : 0, CONNECTION_ACCOUNTED);

@@ -3,11 +3,11 @@
  * find_appropriate_src). A head, a record of its own in the table, holds the list of their aliases, the newest first.
  */
 
-import { entryZone } from './accessors';
+import { entryZoneIn } from './accessors';
 import { ALIAS_HEAD, ALIAS_NEWER, ALIAS_OLDER, putKey } from './alias';
-import { ENTRY_STATUS, STATUS_HEAD } from './entry';
+import { ENTRY_STATUS, STATUS_HEAD, STATUS_ZONE_OF_ONE } from './entry';
 import { allocateRecord, EITHER_WAY, insertRecord, lookup, releaseRecord, removeRecord } from './table';
-import { keyHash, keyHigh, keyIs6, keyLow, keySource, keyZone } from './tuple';
+import { keyApart, keyHash, keyHigh, keyIs6, keyLow, keySource, keyZone } from './tuple';
 
 /** u32, of a head: the newest alias. */
 export const HEAD_FIRST: usize = 36;
@@ -35,8 +35,10 @@ export function mappedBefore(entry: usize): usize {
 /** Where the source of an entry has its list. `wanted`: it is made when there is none. 0: there is none, or no memory for it. */
 function sourceHead(entry: usize, wanted: bool): usize {
   keySource(entry);
-  const zone = entryZone(entry);
+  const zone = entryZoneIn(entry, 0);
   if (zone !== 0) keyZone(zone);
+  // The kernel's hash knows zones of both directions only (hash_by_src).
+  if (zone !== 0 && (load<u32>(entry, ENTRY_STATUS) & STATUS_ZONE_OF_ONE) !== 0) keyApart();
   const known = lookup(keyLow, keyHigh, keyHash, keyIs6, EITHER_WAY);
   if (known !== 0 || !wanted) return known;
   const head = allocateRecord();

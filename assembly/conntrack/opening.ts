@@ -11,10 +11,11 @@ import { helpRegionInit } from './help-region';
 import { admit } from './limit';
 import { flag } from './parameters';
 import { addStatus } from './status';
-import { create, find } from './table';
-import { helper, zone } from './template';
-import { keyPacket, keyZone } from './tuple';
+import { create, release } from './table';
+import { helper } from './template';
+import { keyPacket } from './tuple';
 import { tellVantage } from './vantage';
+import { divide, search } from './zones';
 
 /** Beside INVALID_*: no entry, for memory or for its limit, which the kernel answers by dropping the packet. */
 export const NO_ENTRY: u32 = 0x10000;
@@ -36,6 +37,10 @@ export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, no
   if (!admitUnknown(slot, now)) return 0;
   const entry = create();
   if (entry === 0) return 0;
+  if (!divide(entry)) {
+    release(entry);
+    return 0;
+  }
   const master = expectationCount() === 0 ? 0 : fulfil(slot, protocol, sport, dport, now);
   if (master !== 0) {
     addStatus(entry, STATUS_EXPECTED | (entryHelper(master) << STATUS_MASTER_SHIFT));
@@ -55,8 +60,7 @@ export function refused(slot: usize, protocol: u32, reason: u32): u32 {
   const sport = load<u32>(slot, FIELD_SPORT * 4);
   const dport = load<u32>(slot, FIELD_DPORT * 4);
   keyPacket(slot, protocol, sport, dport);
-  if (zone !== 0) keyZone(zone);
-  if (find(now) !== 0) return reason;
+  if (search(now) !== 0) return reason;
   if (!admitUnknown(slot, now)) return NO_ENTRY;
   if (expectationCount() !== 0) fulfil(slot, protocol, sport, dport, now);
   return reason;

@@ -47,8 +47,8 @@ import {
   SIDE_MAXEND,
   SIDE_MAXWIN,
   SIDE_SIZE,
+  STATUS_ALIASED,
   STATUS_DYING,
-  STATUS_TRANSLATED,
   STATUS_VISIBLE,
 } from './entry';
 import { parameter } from './parameters';
@@ -101,7 +101,7 @@ function openConnection(slot: usize, now: i64): usize {
   const entry = (load<u32>(slot, PACKET_CT_GUESS) & ~1) as usize;
   if (entry === 0) return 0;
   const status = load<u32>(entry, ENTRY_STATUS);
-  if ((status & (OPEN | STATUS_DYING | STATUS_TRANSLATED)) !== OPEN || load<u8>(entry, ENTRY_TCP_STATE) !== TCP_ESTABLISHED)
+  if ((status & (OPEN | STATUS_DYING | STATUS_ALIASED)) !== OPEN || load<u8>(entry, ENTRY_TCP_STATE) !== TCP_ESTABLISHED)
     return 0;
   // Since the guess it can have become another's.
   if (load<u64>(entry, ENTRY_LOW) !== load<u64>(slot, PACKET_CT_LOW)) return 0;

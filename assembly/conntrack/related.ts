@@ -15,9 +15,8 @@ import {
 import { GRE_NONE, greKey } from './gre';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpQuestion } from './icmp';
 import { icmpv6Question } from './icmpv6';
-import { find, foundDirection } from './table';
-import { zone } from './template';
-import { keyAsks, keyIPv4, keyIPv6, keyZone } from './tuple';
+import { keyAsks, keyIPv4, keyIPv6 } from './tuple';
+import { search, searchedDirection } from './zones';
 
 const IPV4_HEADER_SIZE: u32 = 20;
 const IPV6_HEADER_SIZE: u32 = 40;
@@ -57,10 +56,9 @@ export function findRelated(slot: usize, inner: usize, present: u32, family: u32
   }
   const icmp = protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6;
   if (icmp) keyAsks(!asks);
-  if (zone !== 0) keyZone(zone);
-  const entry = find(now);
+  const entry = search(now);
   if (entry === 0) return INVALID_ICMP_UNRELATED;
-  const direction: u32 = icmp ? (asks ? 1 : 0) : foundDirection(entry);
+  const direction: u32 = icmp ? (asks ? 1 : 0) : searchedDirection(entry);
   for (let word: u32 = 0; word < 4; word++) {
     const outer = load<u32>(slot + ((word << 2) as usize), FIELD_DESTINATION * 4);
     if (entryAddress(entry, direction, false, word) !== outer) return INVALID_ICMP_MISMATCH;

@@ -6,7 +6,7 @@
  * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches; but for `extraRecord`.
  */
 import { STATUS_SRC_NAT } from '../../src/abi/fields';
-import { ALIAS_ENTRY, aliasOf, isEntry, putKey } from './alias';
+import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, isEntry, putKey } from './alias';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, probe } from './bucket';
 import {
   ENTRY_EXTENSION,
@@ -14,17 +14,18 @@ import {
   ENTRY_HIGH,
   ENTRY_LOW,
   ENTRY_NEXT,
+  ENTRY_SERIAL,
   ENTRY_SIDES,
   ENTRY_SIZE,
   ENTRY_STATUS,
   ENTRY_SWAPPED,
   ENTRY_TIMEOUT,
   STATUS_ALIAS,
+  STATUS_ALIASED,
   STATUS_HELPER,
-  STATUS_TRANSLATED,
 } from './entry';
 import { forgetHelp } from './expectations';
-import { extended, limited } from './extension';
+import { extended, limited, zonesOfOne } from './extension';
 import { dequeue, enqueue } from './limit';
 import { linkMapping, unlinkMapping } from './mapped';
 import { hz } from './parameters';
@@ -54,6 +55,7 @@ let insertedSinceSweep: u32 = 0;
 export let clock: i64 = 0;
 /** What `find` found was an alias. */
 let foundAlias: bool = false;
+let serial: u32 = 0;
 
 /** For `lookup`: whichever way the packet goes. */
 export const EITHER_WAY: u32 = 2;
@@ -76,11 +78,11 @@ export function tableInit(heap: usize): void {
   else buckets = 0;
 }
 
-function bucketOf(hash: u32): usize {
+export function bucketOf(hash: u32): usize {
   return buckets + (((hash >>> (32 - bits)) as usize) << BUCKET_SHIFT);
 }
 
-function bucketAfter(bucket: usize): usize {
+export function bucketAfter(bucket: usize): usize {
   const next = bucket + BUCKET_SIZE;
   return next === buckets + (BUCKET_SIZE << bits) ? buckets : next;
 }
@@ -103,7 +105,7 @@ export function find(now: i64): usize {
 
 /** The direction in which the key in hand goes through the entry that `find` found: 0 original, 1 reply. */
 export function foundDirection(entry: usize): u32 {
-  if ((load<u32>(entry, ENTRY_STATUS) & STATUS_TRANSLATED) !== 0) return foundAlias ? 1 : 0;
+  if ((load<u32>(entry, ENTRY_STATUS) & STATUS_ALIASED) !== 0) return foundAlias ? 1 : 0;
   return directionOf(entry);
 }
 
@@ -129,7 +131,7 @@ export function lookup(low: u64, high: u64, hash: u32, six: bool, way: u32): usi
 
 function goesThrough(record: usize, way: u32): bool {
   const status = load<u32>(record, ENTRY_STATUS);
-  if ((status & (STATUS_TRANSLATED | STATUS_ALIAS)) === 0) return true;
+  if ((status & (STATUS_ALIASED | STATUS_ALIAS)) === 0) return true;
   return ((load<u8>(record, ENTRY_SWAPPED) as u32) ^ way) === (status & STATUS_ALIAS ? 1 : 0);
 }
 
@@ -218,6 +220,7 @@ export function insert(entry: usize): void {
   entries++;
   if (limited) enqueue(entry);
   const alias = aliasOf(entry);
+  if (zonesOfOne) store<u32>(alias === 0 ? entry + ENTRY_SERIAL : alias + ALIAS_SERIAL, ++serial);
   if (alias === 0) return;
   insertRecord(alias);
   if ((load<u32>(entry, ENTRY_STATUS) & STATUS_SRC_NAT) !== 0) linkMapping(entry, alias);

@@ -1,4 +1,6 @@
 /** What CT says about a packet before conntrack sees it (xt_CT.c): the zone, the helper. One template at a time: it lives from the raw table to conntrack. */
+
+import { CT_ZONE_MARK, CT_ZONE_ORIGINAL, CT_ZONE_REPLY } from '../../src/abi/effects';
 import {
   CT_NEW,
   CT_UNTRACKED,
@@ -21,16 +23,19 @@ export const TEMPLATE: usize = memory.data(ENTRY_SIZE as i32, 16);
 export let zone: u32 = 0;
 /** HELPER_* that they are assigned to, should they open a connection; HELPER_NONE for most. */
 export let helper: u32 = HELPER_NONE;
+/** CT_ZONE_*: the directions of a connection that are in the zone. */
+const BOTH: u32 = CT_ZONE_ORIGINAL | CT_ZONE_REPLY;
+let zoneOf: u32 = BOTH;
 let templateZone: u32 = 0;
+let templateFlags: u32 = BOTH;
 let templateHelper: u32 = HELPER_NONE;
-let zoneIsMark: bool = false;
 let templateState: usize = 0;
 
-/** CT without --notrack. `state`: where the rule's template keeps its mark (u32) from packet to packet. A packet that has a connection or a template, or is untracked, is left alone. */
-export function conntrackTemplate(slot: usize, id: u32, isMark: bool, assigned: u32, state: usize): void {
+/** CT without --notrack. `flags`: CT_ZONE_*. `state`: where the rule's template keeps its mark (u32) from packet to packet. A packet that has a connection or a template, or is untracked, is left alone. */
+export function conntrackTemplate(slot: usize, id: u32, flags: u32, assigned: u32, state: usize): void {
   if (load<i32>(slot, FIELD_CT_STATUS * 4) < 0 || load<u32>(slot, FIELD_CT_STATE * 4) === <u32>CT_UNTRACKED) return;
   templateZone = id;
-  zoneIsMark = isMark;
+  templateFlags = flags;
   templateHelper = assigned;
   memory.fill(TEMPLATE, 0, ENTRY_SIZE);
   store<u32>(TEMPLATE, STATUS_CONFIRMED, ENTRY_STATUS);
@@ -53,16 +58,23 @@ export function conntrackMark(entry: usize, mark: u32): void {
 /** Conntrack takes the packet's template off: it is tracked in the template's zone, and for its helper, until leaveZone. */
 export function enterZone(slot: usize): void {
   store<u32>(slot, 0, PACKET_CT_ENTRY);
-  zone = zoneIsMark ? load<u32>(slot, FIELD_MARK * 4) & 0xffff : templateZone;
+  zone = templateFlags & CT_ZONE_MARK ? load<u32>(slot, FIELD_MARK * 4) & 0xffff : templateZone;
+  zoneOf = templateFlags & BOTH;
   helper = templateHelper;
 }
 
 /** The template's own zone; one that takes the mark has none. */
 export function templateZoneId(): u32 {
-  return zoneIsMark ? 0 : templateZone;
+  return templateFlags & CT_ZONE_MARK ? 0 : templateZone;
 }
 
 export function leaveZone(): void {
   zone = 0;
+  zoneOf = BOTH;
   helper = HELPER_NONE;
+}
+
+/** The zone that a direction of the connection of packets in hand is in; 0 for most. */
+export function zoneIn(direction: u32): u32 {
+  return (zoneOf & (direction === 0 ? CT_ZONE_ORIGINAL : CT_ZONE_REPLY)) !== 0 ? zone : 0;
 }

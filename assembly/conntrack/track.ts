@@ -44,7 +44,6 @@ import {
   INVALID_SHORT,
 } from '../../src/abi/reasons';
 import { seeAsConntrack, seeAsRules } from '../packet/extension-headers.ts';
-import { aliasOf } from './alias';
 import {
   ENTRY_STATUS,
   ENTRY_TIMEOUT,
@@ -59,7 +58,7 @@ import {
   STATUS_DYING,
   STATUS_VISIBLE,
 } from './entry';
-import { extensionInit } from './extension';
+import { extensionInit, zonesOfOne } from './extension';
 import { GRE_NONE, greKey } from './gre';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpCheck, icmpIsError, icmpQuestion } from './icmp';
 import {
@@ -79,12 +78,13 @@ import { plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
 import { sctpCheck } from './sctp';
 import { addStatus } from './status';
-import { find, foundDirection, insert, release, releaseLater, remove, tableInit } from './table';
+import { insert, release, releaseLater, remove, tableInit } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck } from './tcp';
-import { enterZone, leaveZone, TEMPLATE, zone } from './template';
+import { enterZone, leaveZone, TEMPLATE } from './template';
 import { tracker } from './trackers';
-import { keyAnswersOf, keyAsks, keyPacket, keyZone } from './tuple';
+import { keyAsks, keyPacket } from './tuple';
 import { udpCheck, udpliteCheck } from './udp';
+import { findClash, search, searchedDirection } from './zones';
 
 let confirmed: u32 = 0;
 
@@ -257,12 +257,6 @@ function jiffies(slot: usize): i64 {
   return load<i64>(slot, PACKET_JIFFIES);
 }
 
-/** The live entry with the key in hand, in the packet's zone. */
-function search(now: i64): usize {
-  if (zone !== 0) keyZone(zone);
-  return find(now);
-}
-
 /** Looks the connection up or opens one, asks the tracker, and tells the slot. */
 function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   const now = jiffies(slot);
@@ -273,7 +267,7 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   let direction: u32 = 0;
   let result: u32 = TCP_REPEAT;
   if (entry !== 0) {
-    direction = question ? 0 : foundDirection(entry);
+    direction = question ? 0 : searchedDirection(entry);
     result = tracker(slot, entry, protocol, direction, now);
     // The connection starts anew: this packet is the first of the next one.
     if (result === TCP_REPEAT) {
@@ -332,7 +326,8 @@ function attach(slot: usize, state: u32, direction: u32, entry: usize): void {
 export function conntrackConfirm(slot: usize): bool {
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) === 0) return true;
   const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
-  if (flag(TRACKING_FLAG_NAT) && !isUnique(entry, jiffies(slot))) return false;
+  // Without translations and zones of one direction nobody else has the key of its answers.
+  if ((zonesOfOne || flag(TRACKING_FLAG_NAT)) && findClash(entry, jiffies(slot)) !== 0) return false;
   store<i64>(entry, load<i64>(entry, ENTRY_TIMEOUT) + jiffies(slot), ENTRY_TIMEOUT);
   addStatus(entry, STATUS_CONFIRMED);
   insert(entry);
@@ -340,12 +335,6 @@ export function conntrackConfirm(slot: usize): bool {
   store<u32>(slot, 0, PACKET_CT_UNCONFIRMED);
   store<u32>(slot, load<u32>(slot, FIELD_CT_STATUS * 4) | STATUS_CONFIRMED, FIELD_CT_STATUS * 4);
   return true;
-}
-
-/** Nobody has the key of the entry's answers: without a translation another's can have it, with one its own alias knows it. */
-function isUnique(entry: usize, now: i64): bool {
-  keyAnswersOf(entry, aliasOf(entry));
-  return find(now) === 0;
 }
 
 /** The packet was dropped: a connection it would have opened vanishes. The state that rules saw stays in the slot. */

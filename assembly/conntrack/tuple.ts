@@ -101,6 +101,24 @@ export function keyZone(zone: u32): void {
   keyHash = finish(mix(keyHash as u64, zone as u64));
 }
 
+/** The key in hand in another zone than it was. `plain`: the hash it has without a zone. */
+export function keyInZone(plain: u32, zone: u32): void {
+  keyHigh &= ENDPOINT_MASK;
+  keyHash = plain;
+  if (zone !== 0) keyZone(zone);
+}
+
+/** The key in hand is that of the other direction. */
+export function keyTurned(): void {
+  if (!keySelf) keySwapped = !keySwapped;
+}
+
+/** What has this key is kept apart from what has it without this. */
+export function keyApart(): void {
+  keyHigh |= 1;
+  keyHash = finish(mix(keyHash as u64, 1));
+}
+
 /** A packet's, with ports or what stands for them. */
 export function keyPacket(slot: usize, protocol: u32, sport: u32, dport: u32): void {
   if (load<u32>(slot, FIELD_FAMILY * 4) === 4) {

@@ -4,7 +4,7 @@ import { STATUS_SEEN_REPLY } from '../../src/abi/fields';
 import { PACKET_NUMBER } from '../../src/abi/packet';
 import { tallyFirst } from '../tally';
 import { ALIAS_ENTRY } from './alias';
-import { ENTRY_STATUS, ENTRY_TIMEOUT, STATUS_ALIAS } from './entry';
+import { ENTRY_STATUS, ENTRY_TIMEOUT, STATUS_ALIAS, STATUS_TRANSLATED } from './entry';
 import { lookup } from './table';
 import { keyHash, keyHigh, keyIs6, keyLow, keySwapped } from './tuple';
 
@@ -17,7 +17,8 @@ export function tellVantage(slot: usize, now: i64): void {
   if (record === 0) return;
   const alias = (load<u32>(record, ENTRY_STATUS) & STATUS_ALIAS) !== 0;
   const entry = alias ? (load<u32>(record, ALIAS_ENTRY) as usize) : record;
-  if (load<i64>(entry, ENTRY_TIMEOUT) <= now) return;
+  // Directions in different zones have keys of their own, too.
+  if ((load<u32>(entry, ENTRY_STATUS) & STATUS_TRANSLATED) === 0 || load<i64>(entry, ENTRY_TIMEOUT) <= now) return;
   const answered = (load<u32>(entry, ENTRY_STATUS) & STATUS_SEEN_REPLY) !== 0;
   tallyFirst(alias || answered ? CONTROL_OTHER_SIDE : CONTROL_ANSWERS_BACK, load<u64>(slot, PACKET_NUMBER));
 }

@@ -14,9 +14,12 @@ import {
   PROTOCOL_UDP,
   PROTOCOL_UDPLITE,
   SIDE_END,
+  STATUS_SHIFTED,
+  STATUS_TRANSLATED,
 } from '../conntrack/entry';
 import { mappedBefore } from '../conntrack/mapped';
-import { find, foundDirection, release, remove } from '../conntrack/table';
+import { release, remove } from '../conntrack/table';
+import { findAnswers, searchedDirection } from '../conntrack/zones';
 import { addressHash } from './hash';
 import {
   keyOfReply,
@@ -71,7 +74,7 @@ export function choose(entry: usize, source: bool, now: i64): void {
   drawn = false;
   if (source && !random) {
     if (sourceInRange()) {
-      if (!isTaken(now)) return;
+      if (!isTaken(entry, now) || goesBack(entry, now)) return;
     } else if (takeMapping(entry, now)) {
       return;
     }
@@ -79,8 +82,8 @@ export function choose(entry: usize, source: bool, now: i64): void {
   chooseAddress(source);
   if (!random) {
     if (!mapsPort) {
-      if (!isTaken(now)) return;
-    } else if (!shifts && portInRange(source) && (portLow === portHigh || !isTaken(now))) {
+      if (!isTaken(entry, now)) return;
+    } else if (!shifts && portInRange(source) && (portLow === portHigh || !isTaken(entry, now))) {
       return;
     }
   }
@@ -88,9 +91,21 @@ export function choose(entry: usize, source: bool, now: i64): void {
 }
 
 /** Answers to the tuple in hand could not be told from another connection's packets. */
-function isTaken(now: i64): bool {
+function isTaken(entry: usize, now: i64): bool {
   keyOfReply();
-  return find(now) !== 0;
+  return findAnswers(entry, now) !== 0;
+}
+
+/**
+ * Whoever has the answers to the tuple in hand goes exactly the other way, and neither is translated: they may clash when this one is confirmed, where the protocol has no order of its own
+ * (nf_nat_used_tuple_new).
+ */
+function goesBack(entry: usize, now: i64): bool {
+  if (tupleProtocol === PROTOCOL_TCP || tupleProtocol === PROTOCOL_SCTP || tupleIsIcmp()) return false;
+  keyOfReply();
+  const other = findAnswers(entry, now);
+  if (other === 0 || searchedDirection(other) !== 0) return false;
+  return ((load<u32>(entry, ENTRY_STATUS) | load<u32>(other, ENTRY_STATUS)) & (STATUS_TRANSLATED | STATUS_SHIFTED)) === 0;
 }
 
 /** Another connection from there is translated into the range already: alike, if nobody has that. Otherwise the tuple is as it was. */
@@ -106,7 +121,7 @@ function takeMapping(entry: usize, now: i64): bool {
     memory.copy(TUPLE_DESTINATION, SAVED + 16, 16);
     setTupleDport(dport);
     if (!sourceInRange()) continue;
-    if (!isTaken(now)) return true;
+    if (!isTaken(entry, now)) return true;
     break;
   }
   memory.copy(TUPLE_SOURCE, SAVED, 16);
@@ -196,10 +211,10 @@ function choosePort(entry: usize, source: bool, now: i64): void {
 /** When few tries are left, a SYN takes the place of a translated connection that is over and whose sequence numbers it has passed. */
 function isTakenHarder(entry: usize, left: u32, now: i64): bool {
   keyOfReply();
-  const other = find(now);
+  const other = findAnswers(entry, now);
   if (other === 0) return false;
   if (left > <u32>NAT_HARDER || tupleProtocol !== PROTOCOL_TCP || load<u8>(entry, ENTRY_TCP_STATE) !== TCP_SYN_SENT) return true;
-  if (foundDirection(other) === 0 || (load<u32>(other, ENTRY_STATUS) & STATUS_SRC_NAT) === 0) return true;
+  if (searchedDirection(other) === 0 || (load<u32>(other, ENTRY_STATUS) & STATUS_SRC_NAT) === 0) return true;
   if ((load<u8>(other, ENTRY_TCP_STATE) as i32) < TCP_TIME_WAIT) return true;
   const ahead = load<u32>(entry, ENTRY_SIDES + SIDE_END) - load<u32>(other, ENTRY_SIDES + SIDE_END);
   if ((ahead as i32) <= 0) return true;

@@ -1,6 +1,6 @@
 /** The tuple in hand: what a connection's original direction looks like behind its translation, or is tried to look like. One at a time, in fixed places. */
 import { FIELD_DESTINATION, FIELD_SOURCE } from '../../src/abi/fields';
-import { entryAddress, entryFamily, entryPort, entryProtocol, entryZone } from '../conntrack/accessors';
+import { entryAddress, entryFamily, entryPort, entryProtocol, entryZone, entryZoneIn } from '../conntrack/accessors';
 import { PROTOCOL_ICMP, PROTOCOL_ICMPV6 } from '../conntrack/entry';
 import { keyAsks, keyIPv4, keyIPv6, keyZone } from '../conntrack/tuple';
 
@@ -13,6 +13,8 @@ export let tupleDport: u32 = 0;
 export let tupleProtocol: u32 = 0;
 export let tupleSix: bool = false;
 export let tupleZone: u32 = 0;
+/** The zone of its answers. */
+let replyZone: u32 = 0;
 
 export function setTupleSport(port: u32): void {
   tupleSport = port;
@@ -51,6 +53,7 @@ function begin(entry: usize): void {
   tupleProtocol = entryProtocol(entry);
   tupleSix = entryFamily(entry) === 6;
   tupleZone = entryZone(entry);
+  replyZone = entryZoneIn(entry, 1);
 }
 
 /** `first`: the tuple's source is that of the entry's direction; `second` likewise for the destination. */
@@ -68,7 +71,7 @@ export function keyOfReply(): void {
   if (tupleSix) keyIPv6(TUPLE_DESTINATION, TUPLE_SOURCE, tupleDport, tupleSport, tupleProtocol);
   else keyIPv4(load<u32>(TUPLE_DESTINATION), load<u32>(TUPLE_SOURCE), tupleDport, tupleSport, tupleProtocol);
   if (tupleIsIcmp()) keyAsks(false);
-  if (tupleZone !== 0) keyZone(tupleZone);
+  if (replyZone !== 0) keyZone(replyZone);
 }
 
 /** The packet's own destination (or source) field differs from the tuple's. */

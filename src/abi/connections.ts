@@ -25,6 +25,8 @@ export const CONNECTION_ACCOUNTED = 112;
 export const CONNECTION_COUNTERS = 120;
 /** u32: NAT_DRAWN_* (nat.ts). */
 export const CONNECTION_DRAWN = 152;
+/** u32: the directions that are in the zone, CT_ZONE_* (effects.ts). */
+export const CONNECTION_ZONE_OF = 156;
 export const CONNECTION_SIZE = 160;
 
 /** u32: 4 or 6; the protocol number; the helper's class; EXPECTATION_FLAG_*. */

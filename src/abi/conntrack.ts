@@ -64,6 +64,8 @@ export const TRACKING_FLAG_HELPERS = 1024;
 export const TRACKING_FLAG_HELPED = 2048;
 /** The kernel most likely finds no connection that could go when the table is full (model/table-limit.ts). */
 export const TRACKING_FLAG_SPARSE = 4096;
+/** Rules put one direction of connections into a zone, and the other into none. */
+export const TRACKING_FLAG_ZONES_OF_ONE = 8192;
 
 /** TCP states in the kernel's order (enum tcp_conntrack); timeouts lie at TRACKING_TCP + 4 * state. */
 export const TCP_NONE = 0;

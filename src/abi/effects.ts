@@ -9,7 +9,7 @@ export const EFFECT_CONNMARK_SET = 1;
 export const EFFECT_CONNMARK_SAVE = 2;
 /** CONNMARK --restore-mark: packet mark = (itself & ~nfmask) ^ shifted(mark of the connection & ctmask). ctmask, nfmask, shift. */
 export const EFFECT_CONNMARK_RESTORE = 3;
-/** CT without --notrack: what conntrack does with the packet. zone, 1 when the zone is the packet's mark (its lower half), HELPER_* (helpers.ts) that the connection is assigned to; and, put there by the compiler, the state that keeps the mark of the rule's template. */
+/** CT without --notrack: what conntrack does with the packet. zone, CT_ZONE_*, HELPER_* (helpers.ts) that the connection is assigned to; and, put there by the compiler, the state that keeps the mark of the rule's template. */
 export const EFFECT_CT_TEMPLATE = 4;
 /** LOG, where the lines are wanted: number of the rule's request. The packet as it is then goes to the region of log records (log.ts). */
 export const EFFECT_LOG = 5;
@@ -34,6 +34,11 @@ export const EFFECT_PREFIX = 41;
 export const EFFECT_SYNPROXY = 42;
 /** Codes that are not here do nothing. */
 export const EFFECT_LAST = 42;
+
+/** The zone is the packet's mark (its lower half); which directions of the connection are in it. */
+export const CT_ZONE_MARK = 1;
+export const CT_ZONE_ORIGINAL = 2;
+export const CT_ZONE_REPLY = 4;
 
 export const TTL_SET = 0;
 export const TTL_INCREASE = 1;

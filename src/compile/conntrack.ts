@@ -15,6 +15,7 @@ import {
   TRACKING_FLAG_NAT,
   TRACKING_FLAG_ROUTER_DISCOVERY,
   TRACKING_FLAG_SPARSE,
+  TRACKING_FLAG_ZONES_OF_ONE,
   TRACKING_FLAGS,
   TRACKING_FRAG4,
   TRACKING_FRAG4_DISTANCE,
@@ -49,6 +50,8 @@ export interface ConntrackOptions {
   labels?: boolean;
   /** Rules assign connections to helpers. */
   helpers?: boolean;
+  /** Rules put one direction of connections into a zone. */
+  zonesOfOne?: boolean;
   /** How many rules count connections. */
   counted?: number;
   /** The key of the hash; a fixed one unless given. Results do not depend on it. */
@@ -135,6 +138,7 @@ function flagsOf(profile: Profile, options: ConntrackOptions): number {
     (options.accounting ? TRACKING_FLAG_ACCOUNTING : set('acct', TRACKING_FLAG_ACCOUNTING)) |
     (options.labels ? TRACKING_FLAG_LABELS : 0) |
     (options.helpers ? TRACKING_FLAG_HELPERS : 0) |
+    (options.zonesOfOne ? TRACKING_FLAG_ZONES_OF_ONE : 0) |
     (isSparse(profile) ? TRACKING_FLAG_SPARSE : 0) |
     KERNEL_FLAGS[profile.kernel]
   );

@@ -1,5 +1,5 @@
 /** From rule sets to an image: the list of passes. */
-import { EFFECT_CT_TEMPLATE, EFFECT_PREFIX, EFFECT_TTL } from '../abi/effects.ts';
+import { CT_ZONE_ORIGINAL, CT_ZONE_REPLY, EFFECT_CT_TEMPLATE, EFFECT_PREFIX, EFFECT_TTL } from '../abi/effects.ts';
 import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import * as abi from '../abi/image.ts';
@@ -125,7 +125,8 @@ function compileTables(
       nat: tables.some((table) => table.name === 'nat'),
       accounting: countSpecial(tables, SPECIAL_CONNBYTES) > 0,
       labels: countSpecial(tables, SPECIAL_CONNLABEL) > 0,
-      helpers: assignsHelpers(tables),
+      helpers: someTemplate(tables, ({ parameters }) => parameters[2] !== HELPER_NONE),
+      zonesOfOne: someTemplate(tables, ({ parameters }) => isOfOne(parameters[1]!)),
       counted: countSpecial(tables, SPECIAL_CONNLIMIT),
     }),
     interfaces: interfaces.encode(),
@@ -229,13 +230,16 @@ function readsType(test: Test): boolean {
 }
 
 /** Whether a rule gives connections a helper. */
-function assignsHelpers(tables: readonly PlainTable[]): boolean {
-  return tables.some(({ chains }) => chains.some(({ rules }) => rules.some(({ action }) => isHelping(action))));
+type Effect = Extract<Action, { kind: 'effect' }>;
+
+/** Whether a rule says how connections are to be tracked (CT), in a way that is asked for. */
+function someTemplate(tables: readonly PlainTable[], asked: (template: Effect) => boolean): boolean {
+  const isAsked = (action: Action): boolean => action.kind === 'effect' && action.code === EFFECT_CT_TEMPLATE && asked(action);
+  return tables.some(({ chains }) => chains.some(({ rules }) => rules.some(({ action }) => isAsked(action))));
 }
 
-function isHelping(action: Action): boolean {
-  return action.kind === 'effect' && action.code === EFFECT_CT_TEMPLATE && action.parameters[2] !== HELPER_NONE;
-}
+/** Flags of a zone (CT_ZONE_*) that one direction alone is in. */
+const isOfOne = (flags: number): boolean => ((flags & CT_ZONE_ORIGINAL) === 0) !== ((flags & CT_ZONE_REPLY) === 0);
 
 /** Whether a rule changes what the routing decision looks at. */
 function turnsPackets(tables: readonly PlainTable[]): boolean {

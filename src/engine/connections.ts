@@ -1,9 +1,17 @@
 /** The engine's tables of connections and of what helpers expect as entries. */
 import * as abi from '../abi/connections.ts';
+import { CT_ZONE_ORIGINAL, CT_ZONE_REPLY } from '../abi/effects.ts';
 import { STATUS_ASSURED, STATUS_SEEN_REPLY } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import { formatAddress } from '../model/address.ts';
-import { drawnEnds, SCTP_STATE_WORDS, sortConnections, sortExpectations, TCP_STATE_WORDS } from '../model/connections.ts';
+import {
+  drawnEnds,
+  SCTP_STATE_WORDS,
+  sortConnections,
+  sortExpectations,
+  TCP_STATE_WORDS,
+  zoneWord,
+} from '../model/connections.ts';
 import { helperName } from '../model/helpers.ts';
 import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple, TupleEnd } from '../model/outcome.ts';
 import type { EngineExports } from './loader.ts';
@@ -42,11 +50,17 @@ function readConnection(view: DataView, timeout: number): ConntrackEntry {
     unreplied: (status & STATUS_SEEN_REPLY) === 0,
     assured: (status & STATUS_ASSURED) !== 0,
     mark: word(abi.CONNECTION_MARK),
-    ...(word(abi.CONNECTION_ZONE) === 0 ? {} : { zones: [`zone=${word(abi.CONNECTION_ZONE)}`] }),
+    ...(word(abi.CONNECTION_ZONE) === 0
+      ? {}
+      : { zones: [zoneWord(word(abi.CONNECTION_ZONE), zoneOf(word(abi.CONNECTION_ZONE_OF)))] }),
     ...(helper === HELPER_NONE ? {} : { helper: helperName(helper) }),
     ...(word(abi.CONNECTION_DRAWN) === 0 ? {} : { drawn: drawnEnds(word(abi.CONNECTION_DRAWN)) }),
   };
 }
+
+/** Which directions CT_ZONE_* mean. */
+const zoneOf = (bits: number): 'both' | 'original' | 'reply' =>
+  bits === CT_ZONE_ORIGINAL ? 'original' : bits === CT_ZONE_REPLY ? 'reply' : 'both';
 
 /** What helpers expect at `now` (jiffies since the epoch), sorted. `block`: EXPECTATION_SIZE bytes of the engine's memory to read them from. */
 export function listExpectations(engine: EngineExports, block: number, now: bigint, hz: number): ConntrackExpectation[] {

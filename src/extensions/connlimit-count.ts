@@ -1,10 +1,10 @@
 /** The connections a `connlimit` rule counts, by address and zone: nf_conncount.c as 6.1.176, 6.12.117 and 6.18.44 have it. */
 import { STATUS_CONFIRMED } from '../abi/fields.ts';
-import type { Connections, PacketView, TupleView } from '../packet/view.ts';
+import type { Connections, PacketView, TupleView, ZoneView } from '../packet/view.ts';
 
 interface Counted {
   tuple: TupleView;
-  zone: number;
+  zone: ZoneView;
 }
 
 /** Of one address and zone. `looked` and `left`: the jiffies in which it was looked through last, and how many it had then. */
@@ -75,7 +75,7 @@ function isAmong(list: CountedList, subject: Counted, packet: PacketView, connec
   for (const one of [...list.connections]) {
     if (collected > COLLECTED_AT_ONCE) break;
     const found = connections.find(packet, one.zone, one.tuple);
-    if (found !== undefined && sameTuple(one.tuple, subject.tuple) && found.zone === subject.zone) return true;
+    if (found !== undefined && sameTuple(one.tuple, subject.tuple) && found.zone.id === subject.zone.id) return true;
     if (found !== undefined && !found.over) continue;
     forget(list, one);
     collected++;

@@ -2,12 +2,13 @@
  * `-j CT`: how the packet is to be tracked: not at all, in a zone, with a helper for its connection. Kernel: net/netfilter/xt_CT.c. With --notrack it does not make the kernel register conntrack, whatever else it
  * says (xt_ct_tg_check returns before nf_ct_netns_get; confirmed on 6.18).
  */
-import { EFFECT_CT_TEMPLATE } from '../abi/effects.ts';
+import { CT_ZONE_MARK, CT_ZONE_ORIGINAL, CT_ZONE_REPLY, EFFECT_CT_TEMPLATE } from '../abi/effects.ts';
 import { FIELD_CT_DIRECTION, FIELD_CT_STATE, FIELD_CT_STATUS } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import { findHelper, HELPERS } from '../model/helpers.ts';
 import { protocolName } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
+import type { ZoneView } from '../packet/view.ts';
 import type { GivenOption, ParseContext, TargetExtension } from './extension.ts';
 import { Given, option, savedString, textOf } from './given.ts';
 
@@ -21,12 +22,15 @@ export interface CtOptions {
   expectationEvents: readonly string[];
   /** 0 is none. `mark`: the packet's mark, its lower half. */
   zone: number | 'mark';
+  /** The directions of the connection that are in it. */
+  zoneOf: ZoneView['of'];
 }
 
-const NOT_YET = ['zone-orig', 'zone-reply'];
+/** The last of them says which zone; --zone says nothing of directions, and those named with the others add up, as in iptables. */
+const ZONES = ['zone-orig', 'zone-reply', 'zone'];
 const specs = [
   option('notrack', { argument: 'none' }),
-  ...['helper', 'timeout', 'ctevents', 'expevents', ...NOT_YET, 'zone'].map((name) => option(name)),
+  ...['helper', 'timeout', 'ctevents', 'expevents', ...ZONES].map((name) => option(name)),
 ];
 const EVENTS = ['new', 'related', 'destroy', 'reply', 'assured', 'protoinfo', 'helper', 'mark', 'natseqinfo', 'secmark'];
 const EXPECTATION_EVENTS = ['new'];
@@ -37,17 +41,11 @@ export const CT: TargetExtension<CtOptions> = {
   families: [4, 6],
   legality: { tables: ['raw'] },
   options: specs,
-  about: 'no connection tracking (--notrack), zones (--zone), helpers (--helper), events',
+  about: 'no connection tracking (--notrack), zones (--zone, --zone-orig, --zone-reply), helpers (--helper), events',
   needsConntrack: ({ notrack }) => !notrack,
 
   parse(given, context) {
     const all = new Given('CT', specs, given, context);
-    const later = (one: GivenOption, what: string): Error =>
-      context.error(`CT: ${what}`, { at: one.position, kind: 'unsupported' });
-    for (const name of NOT_YET) {
-      const one = all.get(name);
-      if (one !== undefined) throw later(one, `--${name} is an option of iptables that wasmtables does not know yet`);
-    }
     const notrack = all.has('notrack');
     const [helper, timeout] = [all.get('helper'), all.get('timeout')];
     // What is not tracked has no use for the rest, and the kernel does not look at it.
@@ -59,38 +57,38 @@ export const CT: TargetExtension<CtOptions> = {
         'policies are made by nfct; the defaults are sysctls: --sysctl nf_conntrack_...',
       );
     }
-    const zone = all.get('zone');
     return {
       notrack,
       ...(helper === undefined || textOf(helper) === '' ? {} : { helper: textOf(helper) }),
       ...(timeout === undefined ? {} : { timeout: textOf(timeout) }),
       events: readEvents(all, 'ctevents', EVENTS),
       expectationEvents: readEvents(all, 'expevents', EXPECTATION_EVENTS),
-      zone: zone === undefined ? 0 : readZone(all, zone),
+      ...readZones(all, given),
     };
   },
 
-  print({ notrack, helper, timeout, events, expectationEvents, zone }) {
+  print({ notrack, helper, timeout, events, expectationEvents, zone, zoneOf }) {
     const words = [
       notrack ? ' --notrack' : '',
       helper === undefined ? '' : ` --helper ${savedString(helper)}`,
       timeout === undefined ? '' : ` --timeout ${timeout}`,
       events.length === 0 ? '' : ` --ctevents ${events.join(',')}`,
       expectationEvents.length === 0 ? '' : ` --expevents ${expectationEvents.join(',')}`,
-      zone === 0 ? '' : ` --zone ${zone}`,
+      zone === 0 ? '' : ` --${{ both: 'zone', original: 'zone-orig', reply: 'zone-reply' }[zoneOf]} ${zone}`,
     ];
     return words.join('');
   },
 
-  evaluate({ notrack, zone, helper }, _, effects) {
+  evaluate({ notrack, zone, zoneOf, helper }, _, effects) {
     if (notrack) effects.notrack();
-    else effects.setTemplate({ zone, helper: numberOf(helper) });
+    else effects.setTemplate({ zone, zoneOf, helper: numberOf(helper) });
     return 'continue';
   },
 
-  lower({ notrack, zone, helper }) {
+  lower({ notrack, zone, zoneOf, helper }) {
     if (notrack) return { kind: 'notrack' };
-    const parameters = [...(zone === 'mark' ? [0, 1] : [zone, 0]), numberOf(helper)];
+    const ways = { both: CT_ZONE_ORIGINAL | CT_ZONE_REPLY, original: CT_ZONE_ORIGINAL, reply: CT_ZONE_REPLY }[zoneOf];
+    const parameters = [...(zone === 'mark' ? [0, CT_ZONE_MARK | ways] : [zone, ways]), numberOf(helper)];
     return {
       kind: 'effect',
       code: EFFECT_CT_TEMPLATE,
@@ -105,7 +103,8 @@ export const CT: TargetExtension<CtOptions> = {
       (one) => one.number !== undefined && one.protocols.includes(protocol) && one.families.includes(family),
     );
     const helper = fitting.length > 0 && draw.chance(0.6) ? ['--helper', draw.pick(fitting).name] : [];
-    const zone = draw.chance(helper.length > 0 ? 0.2 : 0.7) ? ['--zone', draw.pick(['0', '1', '1', '2', '65535', 'mark'])] : [];
+    const name = draw.chance(0.5) ? '--zone' : draw.pick(['--zone-orig', '--zone-reply']);
+    const zone = draw.chance(helper.length > 0 ? 0.2 : 0.7) ? [name, draw.pick(['0', '1', '1', '2', '65535', 'mark'])] : [];
     const events = draw.chance(0.2) ? ['--ctevents', draw.pick(['new', 'destroy,new', 'mark,reply,assured'])] : [];
     return [...helper, ...zone, ...events, ...(draw.chance(0.1) ? ['--expevents', 'new'] : [])];
   },
@@ -141,6 +140,14 @@ function readEvents(all: Given, name: string, known: readonly string[]): string[
   const words = textOf(one).split(',');
   if (!words.every((word) => known.includes(word))) throw all.wants(one, `a list of ${known.join(', ')}`);
   return known.filter((word) => words.includes(word));
+}
+
+function readZones(all: Given, given: readonly GivenOption[]): Pick<CtOptions, 'zone' | 'zoneOf'> {
+  const numbers = given.filter(({ name }) => ZONES.includes(name)).map((one) => readZone(all, one));
+  const [original, reply] = [all.has('zone-orig'), all.has('zone-reply')];
+  const zone = numbers.includes('mark') ? 'mark' : (numbers.at(-1) ?? 0);
+  // None is none of either.
+  return { zone, zoneOf: zone === 0 || original === reply ? 'both' : original ? 'original' : 'reply' };
 }
 
 function readZone(all: Given, one: GivenOption): number | 'mark' {

@@ -8,7 +8,7 @@ import type { NatSpec } from '../model/nat.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Builtin, Family, Rule, TableName } from '../model/ruleset.ts';
-import type { EvaluateContext, LoadContext, PacketView } from '../packet/view.ts';
+import type { EvaluateContext, LoadContext, PacketView, ZoneView } from '../packet/view.ts';
 
 /** An option as getopt sees it: `names[0]` is the canonical long name without dashes; iptables accepts unambiguous abbreviations of long names. */
 export interface OptionSpec {
@@ -152,6 +152,8 @@ export interface TargetExtension<O = unknown> extends ExtensionBase<O> {
 export interface CtTemplate {
   /** `mark`: the packet's mark when it is tracked. */
   zone: number | 'mark';
+  /** The directions of the connection that are in it. */
+  zoneOf: ZoneView['of'];
   /** HELPER_* (abi/helpers.ts) that the connection is assigned to, should the packet open one. */
   helper: number;
 }

@@ -1,4 +1,5 @@
 /** What a run has met: rules hit, verdicts, hooks, states, reasons, every match true and false, every target, odd headers. And what it should have met and did not. */
+import type { CtOptions } from '../extensions/ct-target.ts';
 import { extensions } from '../extensions/index.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { Listener } from '../reference/index.ts';
@@ -33,6 +34,7 @@ const KINDS = [
   'target',
   'headers',
   'expected by',
+  'zone of',
   'table',
   'flow',
   'relation',
@@ -84,7 +86,7 @@ export class ReachMeter {
         this.#count('match', `${each.match.name} true`);
       }
       this.#count('table', table);
-      if (target.kind === 'extension') this.#count('target', target.extension.name);
+      if (target.kind === 'extension') this.#extension(target.extension.name, target.options);
       else if (target.kind === 'verdict') this.#count('target', target.verdict);
       else this.#count('target', target.kind === 'none' ? 'none' : target.goto ? 'goto' : 'jump');
     },
@@ -122,6 +124,13 @@ export class ReachMeter {
     ] as const)
       for (const [word, count] of Object.entries(counts)) if (count > 0) this.#count(kind, word, count);
     for (const { bytes, family } of fuzzCase.packets) for (const word of oddities(bytes, family)) this.#count('headers', word);
+  }
+
+  #extension(name: string, options: unknown): void {
+    this.#count('target', name);
+    if (name !== 'CT') return;
+    const { zone, zoneOf, notrack } = options as CtOptions;
+    if (zone !== 0 && !notrack) this.#count('zone of', zoneOf);
   }
 
   #count(kind: Kind, word: string, count = 1): void {
@@ -244,6 +253,7 @@ function rarelyMissing(
       SPOKEN.filter((name) => name !== 'irc' && name !== 'sip'),
     ),
   );
+  if (!without.includes('CT')) out.push(...missing('zone of', ['both', 'original', 'reply']));
   out.push(...missing('table', ['raw', 'mangle', 'nat', 'filter', 'security']));
   if (options.judge === 'software') {
     out.push(

@@ -29,6 +29,11 @@ export const SCTP_STATE_WORDS: readonly string[] = [
   'HEARTBEAT_SENT',
 ];
 
+/** conntrack's word for a zone, of both directions of a connection or of one. */
+export function zoneWord(id: number, of: 'both' | 'original' | 'reply'): string {
+  return `${{ both: 'zone', original: 'zone-orig', reply: 'zone-reply' }[of]}=${id}`;
+}
+
 /** NAT_DRAWN_* bits as words. */
 export function drawnEnds(bits: number): ('source' | 'destination')[] {
   return [

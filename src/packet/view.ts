@@ -5,6 +5,13 @@ import type { CtState } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 
+/** A conntrack zone: of both directions of a connection, or of one; the other is in none. */
+export interface ZoneView {
+  /** 0: none. */
+  id: number;
+  of: 'both' | 'original' | 'reply';
+}
+
 export interface TupleView {
   source: Words;
   destination: Words;
@@ -75,15 +82,15 @@ export interface PacketView {
 
 /** What conntrack knows, for matches that look at other connections than the packet's own. */
 export interface Connections {
-  /** The zone of the packet's connection, or of its template; 0 without one. */
-  zoneOf(packet: PacketView): number;
+  /** The zone of the packet's connection, or of its template. */
+  zoneOf(packet: PacketView): ZoneView;
   /**
    * Whom the packet stands for: its connection by the original tuple, or, without one, what its own tuple finds. `status`: IPS_* bits of the connection, which need not be confirmed; null: there is none.
    * undefined: no tuple can be read from the packet.
    */
-  subject(packet: PacketView): { tuple: TupleView; zone: number; status: number | null } | undefined;
+  subject(packet: PacketView): { tuple: TupleView; zone: ZoneView; status: number | null } | undefined;
   /** The confirmed connection that has this tuple in one of its directions, and lives at the packet's time. `over`: TCP, in TIME_WAIT or CLOSE. */
-  find(packet: PacketView, zone: number, tuple: TupleView): { zone: number; status: number; over: boolean } | undefined;
+  find(packet: PacketView, zone: ZoneView, tuple: TupleView): { zone: ZoneView; status: number; over: boolean } | undefined;
 }
 
 /** What evaluate may ask of its surroundings. */

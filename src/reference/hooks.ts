@@ -150,10 +150,8 @@ function lookAtConnection(packet: Packet, { conntrack, nat }: FamilyRules, passa
 
 function confirm(packet: Packet, { conntrack }: FamilyRules, passage: Passage): boolean {
   if (conntrack === null) return true;
-  const before = packet.tracking.kind === 'entry' && packet.tracking.connection.confirmed;
+  const opened = packet.tracking.kind === 'entry' && !packet.tracking.connection.confirmed ? packet.tracking.connection : null;
   if (!conntrack.confirm(packet)) return false;
-  if (!before && packet.tracking.kind === 'entry' && packet.tracking.connection.confirmed) {
-    passage.listener?.confirmed(packet.tracking.connection);
-  }
+  if (opened?.confirmed) passage.listener?.confirmed(opened);
   return true;
 }

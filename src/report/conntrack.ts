@@ -39,12 +39,13 @@ export function conntrackLine({
   const name = NAMES.get(protocol) ?? 'unknown';
   const words = [FAMILIES[family], name.padEnd(8), protocol, timeout];
   if (state !== undefined) words.push(state);
-  words.push(tuple(original, protocol));
+  const zoned = (name: string): string[] => zones.filter((zone) => zone.startsWith(`${name}=`));
+  words.push(tuple(original, protocol), ...zoned('zone-orig'));
   if (unreplied) words.push('[UNREPLIED]');
-  words.push(tuple(reply, protocol));
+  words.push(tuple(reply, protocol), ...zoned('zone-reply'));
   if (assured) words.push('[ASSURED]');
   words.push(`mark=${mark}`);
-  words.push(...zones);
+  words.push(...zoned('zone'));
   if (helper !== undefined) words.push(`helper=${helper}`);
   words.push('use=1');
   return words.join(' ');

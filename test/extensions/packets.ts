@@ -7,7 +7,11 @@ import type { Family, Words } from '../../src/model/ruleset.ts';
 import type { Connections, ConnectionView, PacketView, TupleView } from '../../src/packet/view.ts';
 
 /** Nobody is connected. */
-export const NO_CONNECTIONS: Connections = { zoneOf: () => 0, subject: () => undefined, find: () => undefined };
+export const NO_CONNECTIONS: Connections = {
+  zoneOf: () => ({ id: 0, of: 'both' }),
+  subject: () => undefined,
+  find: () => undefined,
+};
 
 export const POOLS: Pools = {
   addresses: [

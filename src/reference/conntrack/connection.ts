@@ -9,6 +9,7 @@ import type { SctpState } from './sctp-state.ts';
 import type { Shifts } from './sequence.ts';
 import type { TcpState } from './tcp-state.ts';
 import type { Tuple } from './tuple.ts';
+import type { Zone } from './zone.ts';
 
 /** 0 original, 1 reply. */
 export type Direction = 0 | 1;
@@ -19,8 +20,7 @@ export const opposite = (direction: Direction): Direction => (direction === ORIG
 
 export class Connection {
   readonly family: Family;
-  /** 0: none. */
-  readonly zone: number;
+  readonly zone: Zone;
   readonly original: Tuple;
   /** Of the answers; where addresses are translated it is not the original turned round. */
   reply: Tuple;
@@ -55,7 +55,7 @@ export class Connection {
   /** The device it was masqueraded at; '' otherwise. */
   masqueradedBy = '';
 
-  constructor(family: Family, zone: number, original: Tuple, reply: Tuple) {
+  constructor(family: Family, zone: Zone, original: Tuple, reply: Tuple) {
     this.family = family;
     this.zone = zone;
     this.original = original;

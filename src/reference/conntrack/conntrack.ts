@@ -23,6 +23,7 @@ import { DCCP, GRE, ICMP, ICMPV6, invert, SCTP, TCP, type Tuple, tupleOf, UDP, U
 import { trackUdp } from './udp.ts';
 import { trackUdplite } from './udplite.ts';
 import { Vantage } from './vantage.ts';
+import { NO_ZONE, type Zone } from './zone.ts';
 
 export class Conntrack {
   readonly expectations: ExpectationTable;
@@ -50,7 +51,7 @@ export class Conntrack {
     const { tracking } = packet;
     packet.invalidReason = '';
     if (tracking.kind === 'entry' || tracking.kind === 'untracked') return true;
-    const zone = tracking.kind === 'none' ? 0 : tracking.zone === 'mark' ? packet.mark & 0xffff : tracking.zone;
+    const zone = zoneOf(packet);
     const helper = tracking.kind === 'none' ? HELPER_NONE : tracking.helper;
     packet.tracking = { kind: 'none' };
     const reason = this.#look(packet, { profile: this.#profile, table: this.table, zone, helper, verify });
@@ -116,7 +117,7 @@ export class Conntrack {
         { packets: 0, bytes: 0 },
       ];
     if (this.#labels) connection.labels = new Set();
-    const expectation = this.expectations.fulfil(packet.family, zone, tuple, packet.now);
+    const expectation = this.expectations.fulfil(packet.family, zone.id, tuple, packet.now);
     if (expectation === undefined) {
       connection.help = helpOf(helper);
     } else {
@@ -143,6 +144,12 @@ export class Conntrack {
     if (connection.confirmed || connection.dead || direction !== ORIGINAL) return true;
     return this.table.confirm(connection, packet.now);
   }
+}
+
+/** Of the template that rules gave the packet. */
+function zoneOf({ tracking, mark }: Packet): Zone {
+  if (tracking.kind !== 'template') return NO_ZONE;
+  return { id: tracking.zone === 'mark' ? mark & 0xffff : tracking.zone, of: tracking.zoneOf };
 }
 
 function stateOf({ connection, direction }: Found): CtState {

@@ -1,7 +1,14 @@
 /** The tables told as `conntrack -L` and `conntrack -L expect` tell them (ctnetlink_fill_info, ctnetlink_exp_dump_expect in net/netfilter/nf_conntrack_netlink.c). */
 import { STATUS_ASSURED } from '../../abi/fields.ts';
 import { formatAddress } from '../../model/address.ts';
-import { drawnEnds, SCTP_STATE_WORDS, sortConnections, sortExpectations, TCP_STATE_WORDS } from '../../model/connections.ts';
+import {
+  drawnEnds,
+  SCTP_STATE_WORDS,
+  sortConnections,
+  sortExpectations,
+  TCP_STATE_WORDS,
+  zoneWord,
+} from '../../model/connections.ts';
 import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple } from '../../model/outcome.ts';
 import type { Connection } from './connection.ts';
 import type { Expectation, ExpectationTable } from './expectations.ts';
@@ -30,7 +37,8 @@ function entryOf(connection: Connection, now: number, hz: number): ConntrackEntr
   if (connection.drawn !== 0) entry.drawn = drawnEnds(connection.drawn);
   if (tcp !== undefined) entry.state = TCP_STATE_WORDS[tcp.state]!;
   if (sctp !== undefined) entry.state = SCTP_STATE_WORDS[sctp.state]!;
-  if (connection.zone !== 0) entry.zones = [`zone=${connection.zone}`];
+  const { id, of } = connection.zone;
+  if (id !== 0) entry.zones = [zoneWord(id, of)];
   return entry;
 }
 

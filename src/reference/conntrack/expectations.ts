@@ -43,7 +43,7 @@ export type Foreseen = Pick<Expectation, 'tuple' | 'mask'> &
 export type Expected = 'expected' | 'already' | 'busy' | 'full';
 
 export class ExpectationTable {
-  /** By what is never masked, the zone of the master among it; the newest first. */
+  /** By what is never masked, the zone of the master among it, whichever directions are in it (nf_ct_zone_equal_any); the newest first. */
   readonly #byDestination = new Map<string, Expectation[]>();
   /** How many the kernel keeps at most. */
   readonly #most: number;
@@ -69,7 +69,10 @@ export class ExpectationTable {
   /** nf_ct_expect_related. */
   expect(master: Connection, help: Help, foreseen: Foreseen, now: number, hz: number): Expected {
     const { tuple, mask, permanent = false, inactive = false, assigns = false, kind = 0, follows = null } = foreseen;
-    const { family, zone } = master;
+    const {
+      family,
+      zone: { id: zone },
+    } = master;
     const { most, seconds } = policyOf(help, kind);
     const fresh: Expectation = {
       family,
@@ -107,7 +110,7 @@ export class ExpectationTable {
   }
 
   remove(gone: Expectation): void {
-    const key = keyOf(gone.family, gone.master.zone, gone.tuple);
+    const key = keyOf(gone.family, gone.master.zone.id, gone.tuple);
     const others = (this.#byDestination.get(key) ?? []).filter((one) => one !== gone);
     if (others.length > 0) this.#byDestination.set(key, others);
     else this.#byDestination.delete(key);

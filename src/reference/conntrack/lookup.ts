@@ -4,6 +4,7 @@ import type { Packet } from '../packet.ts';
 import { type Conntrack, protocolOf } from './conntrack.ts';
 import { CLOSE, TIME_WAIT } from './tcp-state.ts';
 import { tupleOf } from './tuple.ts';
+import { NO_ZONE, type Zone } from './zone.ts';
 
 /** `conntrack` as matches may ask it. Packets are the reference's. */
 export function connectionsOf({ table }: Conntrack): Connections {
@@ -33,8 +34,8 @@ export function connectionsOf({ table }: Conntrack): Connections {
 }
 
 /** A template that takes the mark for the zone has none itself. */
-function zoneOf(view: PacketView): number {
+function zoneOf(view: PacketView): Zone {
   const { tracking } = view as Packet;
   if (tracking.kind === 'entry') return tracking.connection.zone;
-  return tracking.kind === 'template' && tracking.zone !== 'mark' ? tracking.zone : 0;
+  return tracking.kind === 'template' && tracking.zone !== 'mark' ? { id: tracking.zone, of: tracking.zoneOf } : NO_ZONE;
 }

@@ -7,6 +7,7 @@ import { ConnectionTable } from './table.ts';
 import { setClosing } from './tcp-timeout.ts';
 import { checksumFails, type TrackerContext } from './tracker.ts';
 import { TCP } from './tuple.ts';
+import { NO_ZONE } from './zone.ts';
 
 /** Only what can be answered is reset: TCP, no fragment, no RST itself, and with a right checksum. */
 export function answerWithReset(packet: Packet, profile: Profile, offTheWire: boolean): void {
@@ -17,7 +18,7 @@ export function answerWithReset(packet: Packet, profile: Profile, offTheWire: bo
   const context: TrackerContext = {
     profile: { ...profile, sysctls: { ...profile.sysctls, nf_conntrack_checksum: 1 } },
     table: new ConnectionTable(() => undefined),
-    zone: 0,
+    zone: NO_ZONE,
     helper: HELPER_NONE,
     verify: offTheWire,
   };

@@ -3,6 +3,7 @@ import { STATUS_ASSURED, STATUS_CONFIRMED, STATUS_SRC_NAT } from '../../abi/fiel
 import type { Family } from '../../model/ruleset.ts';
 import { type Connection, type Direction, ORIGINAL, REPLY } from './connection.ts';
 import { keyOf, type Tuple } from './tuple.ts';
+import { type Zone, zoneIn } from './zone.ts';
 
 export interface Found {
   connection: Connection;
@@ -14,7 +15,8 @@ const SWEEP_EVERY = 4096;
 
 export class ConnectionTable {
   readonly #removed: (connection: Connection) => void;
-  readonly #entries = new Map<string, Found>();
+  /** By tuple and its zone, the newest first. */
+  readonly #entries = new Map<string, Found[]>();
   /** All that are in it, in the order of their confirmation. */
   readonly #connections = new Set<Connection>();
   /** Connections whose source is translated, by that source, the newest first. */
@@ -28,37 +30,55 @@ export class ConnectionTable {
     this.#removed = removed;
   }
 
-  /** The live entry of a tuple in a zone. */
-  find(family: Family, zone: number, tuple: Tuple, now: number): Found | undefined {
-    const found = this.#entries.get(keyOf(family, zone, tuple));
-    if (found === undefined) return undefined;
-    if (found.connection.timeout - now > 0) return found;
-    this.remove(found.connection);
+  /** The live entry of a packet's tuple in its zone: first of those in the zone of the original direction, then of the reply's (nf_conntrack_find_get). */
+  find(family: Family, zone: Zone, tuple: Tuple, now: number): Found | undefined {
+    const found = this.#findIn(family, zone, ORIGINAL, tuple, now);
+    return found !== undefined || zone.of === 'both' ? found : this.#findIn(family, zone, REPLY, tuple, now);
+  }
+
+  /** Whose packets the answers of a connection in that zone would be taken for (nf_conntrack_tuple_taken). */
+  findAnswers(family: Family, zone: Zone, reply: Tuple, now: number): Found | undefined {
+    return this.#findIn(family, zone, REPLY, reply, now);
+  }
+
+  /** Of the entries under a tuple and the zone of `side`: the newest whose own direction is in the same zone as that direction is in `zone` (nf_ct_key_equal). */
+  #findIn(family: Family, zone: Zone, side: Direction, tuple: Tuple, now: number): Found | undefined {
+    const id = zoneIn(zone, side);
+    for (const found of [...(this.#entries.get(keyOf(family, id, tuple)) ?? [])]) {
+      if (found.connection.timeout - now <= 0) this.remove(found.connection);
+      else if (zoneIn(zone, found.direction) === id) return found;
+    }
     return undefined;
   }
 
-  /** The same, but what expired stays. */
-  peek(family: Family, zone: number, tuple: Tuple, now: number): Found | undefined {
-    const found = this.#entries.get(keyOf(family, zone, tuple));
-    return found !== undefined && found.connection.timeout - now > 0 ? found : undefined;
+  /** The newest live entry of a tuple in the zone of the original direction; what expired stays. */
+  peek(family: Family, zone: Zone, tuple: Tuple, now: number): Found | undefined {
+    const all = this.#entries.get(keyOf(family, zoneIn(zone, ORIGINAL), tuple)) ?? [];
+    return all.find(({ connection }) => connection.timeout - now > 0);
   }
 
   /** Live connections from that source (address, port, protocol) whose source is translated, the newest first (nf_nat_bysource). */
-  mappedFrom(family: Family, zone: number, tuple: Tuple, now: number): readonly Connection[] {
+  mappedFrom(family: Family, zone: Zone, tuple: Tuple, now: number): readonly Connection[] {
     const all = this.#mapped.get(sourceKey(family, zone, tuple)) ?? [];
     return all.filter(({ timeout }) => timeout - now > 0);
   }
 
-  /** __nf_conntrack_confirm: its time begins to run now. False: answers to it could not be told from another connection's packets, so it is not taken. */
+  /**
+   * __nf_conntrack_confirm: its time begins to run now. False: answers to it could not be told from another connection's packets, so it is not taken. (What clashes without being the same is dropped, whatever
+   * the protocol: nf_ct_can_merge.)
+   */
   confirm(connection: Connection, now: number): boolean {
     const { family, zone, original, reply } = connection;
-    if (this.find(family, zone, original, now) !== undefined || this.find(family, zone, reply, now) !== undefined) return false;
+    if (this.find(family, zone, original, now) !== undefined) return false;
+    if (this.findAnswers(family, zone, reply, now) !== undefined) return false;
     connection.timeout += now;
     connection.status |= STATUS_CONFIRMED;
     this.confirmed++;
     this.#connections.add(connection);
-    this.#entries.set(keyOf(connection.family, connection.zone, connection.original), { connection, direction: ORIGINAL });
-    this.#entries.set(keyOf(connection.family, connection.zone, connection.reply), { connection, direction: REPLY });
+    for (const direction of [ORIGINAL, REPLY] as const) {
+      const key = keyIn(connection, direction);
+      this.#entries.set(key, [{ connection, direction }, ...(this.#entries.get(key) ?? [])]);
+    }
     if (connection.has(STATUS_SRC_NAT)) {
       const key = sourceKey(family, zone, original);
       this.#mapped.set(key, [connection, ...(this.#mapped.get(key) ?? [])]);
@@ -88,9 +108,11 @@ export class ConnectionTable {
     connection.dead = true;
     this.#connections.delete(connection);
     this.#removed(connection);
-    for (const tuple of [connection.original, connection.reply]) {
-      const key = keyOf(connection.family, connection.zone, tuple);
-      if (this.#entries.get(key)?.connection === connection) this.#entries.delete(key);
+    for (const direction of [ORIGINAL, REPLY] as const) {
+      const key = keyIn(connection, direction);
+      const others = (this.#entries.get(key) ?? []).filter((one) => one.connection !== connection);
+      if (others.length > 0) this.#entries.set(key, others);
+      else this.#entries.delete(key);
     }
     if (connection.has(STATUS_SRC_NAT)) this.#forgetMapping(connection);
   }
@@ -107,5 +129,9 @@ export class ConnectionTable {
   }
 }
 
-const sourceKey = (family: Family, zone: number, { protocol, source, sourcePort }: Tuple): string =>
-  `${family}|${zone}|${protocol}|${source.join('.')}|${sourcePort}`;
+const keyIn = ({ family, zone, original, reply }: Connection, direction: Direction): string =>
+  keyOf(family, zoneIn(zone, direction), direction === ORIGINAL ? original : reply);
+
+/** A zone of both directions is part of the hash (hash_by_src), that of the original direction is compared. */
+const sourceKey = (family: Family, zone: Zone, { protocol, source, sourcePort }: Tuple): string =>
+  `${family}|${zone.of === 'both' ? zone.id : 0}|${zoneIn(zone, ORIGINAL)}|${protocol}|${source.join('.')}|${sourcePort}`;

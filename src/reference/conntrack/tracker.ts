@@ -5,12 +5,13 @@ import { checksumRight, pseudoHeaderSum } from '../../packet/checksum.ts';
 import type { Packet } from '../packet.ts';
 import type { Connection, Direction } from './connection.ts';
 import type { ConnectionTable } from './table.ts';
+import type { Zone } from './zone.ts';
 
 export interface TrackerContext {
   profile: Profile;
   table: ConnectionTable;
-  /** The zone the packet is tracked in, 0 without one. */
-  zone: number;
+  /** The zone the packet is tracked in. */
+  zone: Zone;
   /** HELPER_* (abi/helpers.ts) that a connection is assigned to when it begins. */
   helper: number;
   /** The packet is at PREROUTING and came off the wire: checksums are verified there only. */

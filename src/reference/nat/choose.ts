@@ -1,5 +1,5 @@
 /** Which addresses and ports a connection gets: get_unique_tuple and what it calls (net/netfilter/nf_nat_core.c of 6.18). */
-import { STATUS_SRC_NAT } from '../../abi/fields.ts';
+import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../abi/fields.ts';
 import { NAT_FEW, NAT_HARDER, NAT_TRIES } from '../../abi/nat.ts';
 import type { NatPorts } from '../../model/nat.ts';
 import type { Words } from '../../model/ruleset.ts';
@@ -9,7 +9,7 @@ import type { Connection } from '../conntrack/connection.ts';
 import { REPLY } from '../conntrack/connection.ts';
 import type { ConnectionTable } from '../conntrack/table.ts';
 import { SYN_SENT, TIME_WAIT } from '../conntrack/tcp-state.ts';
-import { GRE, ICMP, ICMPV6, invert, SCTP, TCP, type Tuple, UDP, UDPLITE } from '../conntrack/tuple.ts';
+import { GRE, ICMP, ICMPV6, invert, SCTP, sameTuple, TCP, type Tuple, UDP, UDPLITE } from '../conntrack/tuple.ts';
 
 export type Manip = 'source' | 'destination';
 
@@ -29,6 +29,8 @@ export interface Choice {
 }
 
 const PORTED: readonly number[] = [TCP, UDP, UDPLITE, SCTP];
+/** Those whose connections must not be taken for one another (allow_clash). */
+const ORDERED: readonly number[] = [TCP, SCTP, ICMP, ICMPV6];
 const kept = (tuple: Tuple): Choice => ({ tuple, drawn: false });
 
 export class Chooser {
@@ -46,13 +48,13 @@ export class Chooser {
   choose(given: Tuple, range: Range, manip: Manip): Choice {
     if (manip === 'source' && !range.random) {
       if (inRange(given, range)) {
-        if (!this.#isTaken(given)) return kept(given);
+        if (!this.#isTaken(given) || this.#goesBack(given)) return kept(given);
       } else {
         const mapped = this.#mappedBefore(given, range);
         if (mapped !== undefined && !this.#isTaken(mapped)) return kept(mapped);
       }
     }
-    const tuple = withAddress(given, range, manip, this.#connection.zone);
+    const tuple = withAddress(given, range, manip, this.#connection.zone.id);
     if (!range.random) {
       const { ports } = range;
       if (ports === null) {
@@ -67,7 +69,19 @@ export class Chooser {
   /** nf_nat_used_tuple: replies to it could not be told from those to another connection. */
   #isTaken(tuple: Tuple): boolean {
     const { family, zone } = this.#connection;
-    return this.#table.find(family, zone, invert(tuple)!, this.#now) !== undefined;
+    return this.#table.findAnswers(family, zone, invert(tuple)!, this.#now) !== undefined;
+  }
+
+  /**
+   * nf_nat_used_tuple_new: whoever has the answers to it goes exactly the other way, and neither is translated. That is left to clash when it is confirmed, where the protocol has no order of its own.
+   */
+  #goesBack(given: Tuple): boolean {
+    const { family, zone } = this.#connection;
+    const isFree = (one: Connection): boolean => !one.has(STATUS_SRC_NAT | STATUS_DST_NAT) && one.shifts === null;
+    if (ORDERED.includes(given.protocol) || !isFree(this.#connection)) return false;
+    const answers = invert(given)!;
+    const found = this.#table.findAnswers(family, zone, answers, this.#now);
+    return found !== undefined && isFree(found.connection) && sameTuple(found.connection.original, answers);
   }
 
   /** find_appropriate_src: another connection from the same address and port is mapped into the range already; the newest counts. */
@@ -110,9 +124,9 @@ export class Chooser {
   /** nf_nat_used_tuple_harder: towards the end of the search a SYN takes the place of a connection that is over. */
   #isTakenHarder(tuple: Tuple, left: number): boolean {
     const { family, zone, tcp } = this.#connection;
+    if (left > NAT_HARDER || tuple.protocol !== TCP || tcp?.state !== SYN_SENT) return this.#isTaken(tuple);
     const found = this.#table.find(family, zone, invert(tuple)!, this.#now);
     if (found === undefined) return false;
-    if (left > NAT_HARDER || tuple.protocol !== TCP || tcp?.state !== SYN_SENT) return true;
     const other = found.connection;
     if (found.direction !== REPLY || other.tcp === undefined || other.tcp.state < TIME_WAIT || !other.has(STATUS_SRC_NAT))
       return true;

@@ -68,7 +68,7 @@ function help(packet: Packet, own: Help, expectations: ExpectationTable, notes: 
     expect: (foreseen) => expectations.expect(connection, own, foreseen, packet.now, packet.hz),
     expectations: () => own.expectations.filter((one) => isLiving(one, packet.now)),
     forget: (one) => expectations.remove(one),
-    expectedAlready: (tuple) => expectations.find(connection.family, connection.zone, tuple, packet.now),
+    expectedAlready: (tuple) => expectations.find(connection.family, connection.zone.id, tuple, packet.now),
     isOfOther: ({ master }) =>
       master !== connection && master.help?.helper === own.helper && master.original.protocol === connection.original.protocol,
     unexpect: () => {
