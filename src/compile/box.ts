@@ -8,20 +8,15 @@ export const FALSE = 0;
 export const TRUE = 1;
 export type Decision = -1 | 0 | 1;
 
-/** Wide fields are an interval each, small ones a set of 256 bits. Fields in `open` may change during the walk: nothing is known of them. */
+/** Wide fields are an interval each, small ones a set of 256 bits. Fields of the bits `open` may change during the walk: nothing is known of them. */
 export class Box {
   /** Plain arrays: V8 gives typed ones of this size memory outside its heap, and a tree makes boxes by the million. */
   readonly low: readonly number[];
   readonly high: readonly number[];
   readonly bits: ReadonlyMap<number, Uint32Array>;
-  readonly open: ReadonlySet<number>;
+  readonly open: number;
 
-  private constructor(
-    low: readonly number[],
-    high: readonly number[],
-    bits: ReadonlyMap<number, Uint32Array>,
-    open: ReadonlySet<number>,
-  ) {
+  private constructor(low: readonly number[], high: readonly number[], bits: ReadonlyMap<number, Uint32Array>, open: number) {
     this.low = low;
     this.high = high;
     this.bits = bits;
@@ -29,7 +24,9 @@ export class Box {
   }
 
   /** Everything that can be. */
-  static whole(open: ReadonlySet<number>): Box {
+  static whole(openFields: ReadonlySet<number>): Box {
+    let open = 0;
+    for (const field of openFields) open |= 1 << field;
     const bits = new Map<number, Uint32Array>();
     for (const [field, size] of SMALL_FIELDS) {
       const all = new Uint32Array(8);
@@ -89,7 +86,7 @@ export class Box {
   }
 
   decideCondition({ field, ranges, bits }: Condition): Decision {
-    if (this.open.has(field)) return UNKNOWN;
+    if (((this.open >>> field) & 1) !== 0) return UNKNOWN;
     if (bits !== null) return decideBits(this.bits.get(field)!, bits);
     const low = this.low[field]!;
     const high = this.high[field]!;
@@ -112,7 +109,7 @@ export class Box {
 
   private compareWords(field: number, words: readonly number[]): 'less' | 'equal' | 'more' | 'unknown' {
     for (let index = 0; index < words.length; index++) {
-      if (this.open.has(field + index)) return 'unknown';
+      if (((this.open >>> (field + index)) & 1) !== 0) return 'unknown';
       const low = this.low[field + index]!;
       const high = this.high[field + index]!;
       const word = words[index]!;

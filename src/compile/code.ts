@@ -20,6 +20,7 @@ import {
   TEST_WORDS,
 } from '../abi/program.ts';
 import type { Test } from '../model/predicate.ts';
+import { KnownWords } from './known-words.ts';
 import { natWords } from './nat.ts';
 import type { Segments } from './segments.ts';
 import type { DropRopes, PacketAction } from './steps.ts';
@@ -32,13 +33,20 @@ export interface CodeEdge {
   next: number;
 }
 
+/** Kinds of lists of words; only equal ones of one kind are one. */
+const EDGE = 0;
+const STEP = 1;
+const LIST = 2;
+const NAT = 3;
+const PARAMETERS = 4;
+
 export class Code {
   readonly segments: Segments;
   private words = new Uint32Array(1 << 12);
   private length = WALKS_SIZE / 4;
   /** Indices of words that hold a segment number. */
   private readonly segmentWords: number[] = [];
-  private readonly known = new Map<string, number>();
+  private readonly known = new KnownWords();
   private readonly testOffsets = new Map<number, number>();
   steps = 0;
   nodes = 0;
@@ -58,7 +66,7 @@ export class Code {
 
   edge(edge: CodeEdge): number {
     const segment = this.segments.number(edge.rope, edge.evaluations);
-    return this.once(`e${segment}:${edge.next}`, [segment, edge.next], [0]);
+    return this.once(EDGE, [segment, edge.next], [0]);
   }
 
   /** `drops`: what happened when a test drops the packet. */
@@ -116,7 +124,7 @@ export class Code {
 
   private step(words: readonly number[], segments: readonly number[]): number {
     const before = this.length;
-    const offset = this.once(`s${words.join(':')}`, words, segments);
+    const offset = this.once(STEP, words, segments);
     if (this.length !== before) this.steps++;
     return offset;
   }
@@ -130,12 +138,12 @@ export class Code {
         return [STEP_NOTRACK, 0, 0, 0, 0, 0];
       case 'nat': {
         const words = natWords(action.spec);
-        return [STEP_NAT, this.once(`n${words.join(':')}`, words, []), 0, 0, 0, 0];
+        return [STEP_NAT, this.once(NAT, words, []), 0, 0, 0, 0];
       }
       case 'effect': {
         const { parameters } = action;
         const many = parameters.length > STEP_EFFECT_PARAMETERS;
-        const words = many ? [this.once(`p${parameters.join(':')}`, parameters, [])] : parameters;
+        const words = many ? [this.once(PARAMETERS, parameters, [])] : parameters;
         const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = words;
         return [STEP_EFFECT | (action.code << 8), first, second, third, fourth, fifth];
       }
@@ -144,7 +152,7 @@ export class Code {
 
   private list(tests: readonly CompiledTest[]): number {
     const offsets = tests.map((test) => this.test(test));
-    return this.once(`l${offsets.join(':')}`, offsets, []);
+    return this.once(LIST, offsets, []);
   }
 
   private test(test: CompiledTest): number {
@@ -155,12 +163,12 @@ export class Code {
     return offset;
   }
 
-  private once(key: string, words: readonly number[], segments: readonly number[]): number {
-    const known = this.known.get(key);
-    if (known !== undefined) return known;
+  private once(kind: number, words: readonly number[], segments: readonly number[]): number {
+    const known = this.known.find(kind, words, this.words);
+    if (known >= 0) return known * 4;
     const offset = this.put(words);
     for (const index of segments) this.segmentWords.push(offset / 4 + index);
-    this.known.set(key, offset);
+    this.known.add(kind, words, offset / 4);
     return offset;
   }
 

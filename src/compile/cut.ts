@@ -65,13 +65,15 @@ export class CutFinder {
   private readonly wide: (Boundaries | undefined)[] = [];
   /** Wide fields that the program at hand has tests on, in the order they were met. */
   private readonly fields: number[] = [];
+  /** Conditions on small fields, and how many tests have each. */
+  private readonly sets = new Map<number, Map<Condition, number>>();
 
   /** The best cut of every field that has one, best first. */
   candidates(program: Program, box: Box): Cut[] {
-    const sets = new Map<number, Map<Condition, number>>();
+    const { sets } = this;
     for (const step of program.steps) {
       if (step.kind !== 'tests') continue;
-      for (const test of step.tests) this.collect(test, box, sets);
+      for (const test of step.tests) this.collect(test, box);
     }
     const total = program.steps.length;
     const cuts: Cut[] = [];
@@ -82,27 +84,32 @@ export class CutFinder {
     }
     this.fields.length = 0;
     for (const [field, conditions] of sets) cuts.push(tableCut(field, conditions, total, box));
+    if (sets.size > 0) sets.clear();
     return cuts.sort((left, right) => left.score - right.score);
   }
 
-  private collect(test: CompiledTest, box: Box, sets: Map<number, Map<Condition, number>>): void {
+  private collect(test: CompiledTest, box: Box): void {
     const { shape } = test;
     if (shape.kind === 'lexical') {
       this.lexical(shape.field, shape.low, shape.high, box);
       return;
     }
     if (shape.kind !== 'all' && shape.kind !== 'any') return;
-    for (const condition of shape.conditions) {
+    const { conditions } = shape;
+    for (let index = 0; index < conditions.length; index++) {
+      const condition = conditions[index]!;
       const { field } = condition;
-      if (box.open.has(field) || box.decideCondition(condition) !== UNKNOWN) continue;
+      if (((box.open >>> field) & 1) !== 0) continue;
+      // A test that is still there has its only condition undecided.
+      if (conditions.length > 1 && box.decideCondition(condition) !== UNKNOWN) continue;
       if (condition.bits === null) {
         this.boundaries(field).add(condition.ranges, box.low[field]!, box.high[field]!, test.invert);
         continue;
       }
-      let row = sets.get(field);
+      let row = this.sets.get(field);
       if (row === undefined) {
         row = new Map();
-        sets.set(field, row);
+        this.sets.set(field, row);
       }
       row.set(condition, (row.get(condition) ?? 0) + 1);
     }
@@ -121,7 +128,7 @@ export class CutFinder {
       const word = field + index;
       const from = box.low[word]!;
       const to = box.high[word]!;
-      if (box.open.has(word)) return;
+      if (((box.open >>> word) & 1) !== 0) return;
       if (from === to) continue;
       const at = [low[index]! - 1, low[index]!, high[index]! - 1, high[index]!].filter((value) => value >= from && value < to);
       if (at.length > 0) this.boundaries(word).push(Math.min(...at), Math.max(...at), false, false);
@@ -186,19 +193,44 @@ class Boundaries {
 
   sorted(): Sorted {
     return {
-      firsts: this.firsts.subarray(0, this.count).sort(),
-      lasts: this.lasts.subarray(0, this.count).sort(),
-      trueFirsts: this.trueFirsts.subarray(0, this.trues).sort(),
-      trueLasts: this.trueLasts.subarray(0, this.ends).sort(),
+      count: this.count,
+      firsts: sort(this.firsts, this.count),
+      lasts: sort(this.lasts, this.count),
+      trues: this.trues,
+      trueFirsts: sort(this.trueFirsts, this.trues),
+      ends: this.ends,
+      trueLasts: sort(this.trueLasts, this.ends),
     };
   }
 }
 
+/** Arrays that are sorted as far as their numbers say. */
 interface Sorted {
+  count: number;
   firsts: Uint32Array;
   lasts: Uint32Array;
+  trues: number;
   trueFirsts: Uint32Array;
+  ends: number;
   trueLasts: Uint32Array;
+}
+
+/** Up to so many values are put in place one by one: most lists are short, and a view of an array costs more. */
+const FEW = 24;
+
+/** Sorts the first `count` values in place. */
+function sort(values: Uint32Array, count: number): Uint32Array {
+  if (count > FEW) {
+    values.subarray(0, count).sort();
+    return values;
+  }
+  for (let index = 1; index < count; index++) {
+    const value = values[index]!;
+    let to = index;
+    for (; to > 0 && values[to - 1]! > value; to--) values[to] = values[to - 1]!;
+    values[to] = value;
+  }
+  return values;
 }
 
 function larger(array: Uint32Array): Uint32Array<ArrayBuffer> {
@@ -230,8 +262,7 @@ function bestWideCut(field: number, boundaries: Boundaries, total: number, box: 
 
 /** Scores cuts at `candidates`, which are sorted like all the others: four fingers go along. */
 function sweep(candidates: Uint32Array, boundaries: Sorted, rest: number, best: { at: number; score: number }): void {
-  const { firsts, lasts, trueFirsts, trueLasts } = boundaries;
-  const count = firsts.length;
+  const { count, firsts, lasts, trues, trueFirsts, ends, trueLasts } = boundaries;
   let [first, last, trueFirst, trueLast] = [0, 0, 0, 0];
   let before = -1;
   for (let index = 0; index < count; index++) {
@@ -240,10 +271,10 @@ function sweep(candidates: Uint32Array, boundaries: Sorted, rest: number, best: 
     before = at;
     while (first < count && firsts[first]! < at) first++;
     while (last < count && lasts[last]! <= at) last++;
-    while (trueFirst < trueFirsts.length && trueFirsts[trueFirst]! < at) trueFirst++;
-    while (trueLast < trueLasts.length && trueLasts[trueLast]! <= at) trueLast++;
+    while (trueFirst < trues && trueFirsts[trueFirst]! < at) trueFirst++;
+    while (trueLast < ends && trueLasts[trueLast]! <= at) trueLast++;
     // Left: undecided where a change lies before the cut; otherwise what the test is at the start of the box.
-    const left = first + DECIDED_TRUE * (trueFirsts.length - trueFirst);
+    const left = first + DECIDED_TRUE * (trues - trueFirst);
     const right = count - last + DECIDED_TRUE * trueLast;
     const score = rest + ((1 - WORST) * (left + right)) / 2 + WORST * Math.max(left, right);
     if (score < best.score) {

@@ -66,6 +66,13 @@ export class Scales {
   }
 }
 
+/** A shared step on the way of an edge, and what was met since the one before. */
+interface Meeting {
+  step: Step;
+  rope: number;
+  evaluations: number;
+}
+
 class Specialiser {
   private readonly program: Program;
   private readonly decider: Decider;
@@ -108,19 +115,20 @@ class Specialiser {
    * ropes between meeting points are collected going forward and joined going back.
    */
   private follow(first: Edge): Edge {
-    const meetings: { step: Step; rope: number; evaluations: number }[] = [];
-    let rope = first.rope;
-    let evaluations = first.evaluations;
-    let next = first.next;
-    let tail: Edge = { rope: 0, evaluations: 0, next };
+    let meetings: Meeting[] | null = null;
+    let { rope, evaluations, next } = first;
+    // What comes behind the last meeting, or behind all.
+    let tail: Edge | null = null;
     while (typeof next !== 'number') {
       const arrived: Edge | undefined = this.arrivals[next.index];
       if (arrived !== undefined) {
         tail = arrived;
-        if (typeof arrived.next !== 'number') arrived.next.shared = true;
+        next = arrived.next;
+        if (typeof next !== 'number') next.shared = true;
         break;
       }
       if (next.shared) {
+        meetings ??= [];
         meetings.push({ step: next, rope, evaluations });
         rope = 0;
         evaluations = 0;
@@ -128,23 +136,29 @@ class Specialiser {
       this.work.spend(1);
       const rest = this.rest(next);
       if (rest === null || rest.tests.length > 0) {
-        tail = { rope: 0, evaluations: 0, next: this.keep(next, rest) };
+        next = this.keep(next, rest);
         break;
       }
       const decided = decidedEdge(next as TestStep, rest.end);
       rope = this.ropes.join(rope, decided.rope);
       evaluations += decided.evaluations;
       next = decided.next;
-      tail = { rope: 0, evaluations: 0, next };
     }
-    for (;;) {
-      const joined = { rope: this.ropes.join(rope, tail.rope), evaluations: evaluations + tail.evaluations, next: tail.next };
-      const meeting = meetings.pop();
-      if (meeting === undefined) return joined;
+    if (tail !== null) {
+      rope = this.ropes.join(rope, tail.rope);
+      evaluations += tail.evaluations;
+    }
+    let joined: Edge = { rope, evaluations, next };
+    if (meetings === null) return joined;
+    for (let meeting = meetings.pop(); meeting !== undefined; meeting = meetings.pop()) {
       this.arrivals[meeting.step.index] = joined;
-      tail = joined;
-      ({ rope, evaluations } = meeting);
+      joined = {
+        rope: this.ropes.join(meeting.rope, joined.rope),
+        evaluations: meeting.evaluations + joined.evaluations,
+        next,
+      };
     }
+    return joined;
   }
 
   /** What is left of a step's tests; null for an action. */

@@ -30,6 +30,8 @@ export interface Budget {
   small: number;
   /** Programs up to this size have all their candidate cuts tried out; larger ones are estimated. */
   tried: number;
+  /** How many of a program's cuts are tried out at most. */
+  cuts: number;
 }
 
 export interface Grown {
@@ -109,8 +111,6 @@ interface Split {
   programs: Program[];
 }
 
-const TRIED_CUTS = 6;
-
 /** Looks for cuts of programs. */
 class Splitter {
   private readonly finder = new CutFinder();
@@ -132,7 +132,7 @@ class Splitter {
     const size = program.steps.length;
     this.work.spend(size);
     const cuts = this.finder.candidates(program, box);
-    const tried = size <= this.budget.tried ? cuts.slice(0, TRIED_CUTS) : cuts.slice(0, 1);
+    const tried = size <= this.budget.tried ? cuts.slice(0, this.budget.cuts) : cuts.slice(0, 1);
     let best: { cut: Cut; parts: Part[]; score: number } | null = null;
     for (const cut of tried) {
       const parts = cut.split();

@@ -157,13 +157,18 @@ const FLATTEN_RULE = 40;
 const WORK_BASE = 1_000_000;
 const WORK_RULE = 800;
 
+/** From so many rules on, time is spent on trees of some size rather than on the last rules of each leaf. */
+const MANY = 250;
+
 function budgetFor(rules: number, effort: number): Budget {
   return {
     leaves: effort * (4096 + 8 * rules),
     steps: effort * (100_000 + 60 * rules),
-    fine: 1024,
-    small: 3,
+    fine: 512,
+    small: rules < MANY ? 3 : 6,
     tried: 400,
+    // The best estimate is the best cut nearly always; that the others are tried pays where there are few rules to begin with.
+    cuts: rules < MANY ? 6 : 2,
   };
 }
 

@@ -1,0 +1,61 @@
+/** Lists of words that were written before, so that equal ones are written once: a hash table over the words themselves. */
+
+export class KnownWords {
+  /** Numbers of entries + 1 by hash, 0 for none; at most half are taken. */
+  private slots = new Int32Array(1 << 12);
+  private readonly starts: number[] = [];
+  /** Length and kind. */
+  private readonly shapes: number[] = [];
+  private readonly hashes: number[] = [];
+
+  /** Where in `memory` (an index) a list of this kind with these words lies; -1 when there is none. `kind`: 0 to 7. */
+  find(kind: number, words: readonly number[], memory: Uint32Array): number {
+    const shape = words.length * 8 + kind;
+    const hash = hashOf(shape, words);
+    const mask = this.slots.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const entry = this.slots[slot]! - 1;
+      if (entry < 0) return -1;
+      if (this.hashes[entry] !== hash || this.shapes[entry] !== shape) continue;
+      const start = this.starts[entry]!;
+      if (same(words, memory, start)) return start;
+    }
+  }
+
+  /** A list of this kind with these words, not known yet, lies at `start`. */
+  add(kind: number, words: readonly number[], start: number): void {
+    const shape = words.length * 8 + kind;
+    const hash = hashOf(shape, words);
+    this.starts.push(start);
+    this.shapes.push(shape);
+    this.hashes.push(hash);
+    if (this.starts.length * 2 > this.slots.length) this.grow();
+    else this.place(hash, this.starts.length);
+  }
+
+  private place(hash: number, number: number): void {
+    const mask = this.slots.length - 1;
+    let slot = hash & mask;
+    while (this.slots[slot] !== 0) slot = (slot + 1) & mask;
+    this.slots[slot] = number;
+  }
+
+  private grow(): void {
+    this.slots = new Int32Array(this.slots.length * 4);
+    for (const [entry, hash] of this.hashes.entries()) this.place(hash, entry + 1);
+  }
+}
+
+function hashOf(shape: number, words: readonly number[]): number {
+  let hash = shape;
+  for (let index = 0; index < words.length; index++) {
+    hash = Math.imul(hash ^ words[index]!, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  return hash;
+}
+
+function same(words: readonly number[], memory: Uint32Array, start: number): boolean {
+  for (let index = 0; index < words.length; index++) if (memory[start + index] !== words[index]! >>> 0) return false;
+  return true;
+}
