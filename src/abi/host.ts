@@ -53,13 +53,14 @@ export const ROUTE_DEVICE = 8;
 export const ROUTE_WORDS = 16;
 export const ROUTE_SIZE = 32;
 
-/** An address: u32 interface id, u32 family, u32 prefix length, u32 ADDRESS_FLAG_*, four words, most significant first. */
+/** An address: u32 interface id, u32 family, u32 prefix length, u32 ADDRESS_FLAG_*, four words, most significant first, IPv4: u32 broadcast address, 0: none. */
 export const ADDRESS_DEVICE = 0;
 export const ADDRESS_FAMILY = 4;
 export const ADDRESS_PREFIX = 8;
 export const ADDRESS_FLAGS = 12;
 export const ADDRESS_WORDS = 16;
-export const ADDRESS_SIZE = 32;
+export const ADDRESS_BROADCAST = 32;
+export const ADDRESS_SIZE = 40;
 /** Of a network that an address before it has, too. */
 export const ADDRESS_FLAG_SECONDARY = 1;
 /** A loopback address: nothing outside comes from it. */

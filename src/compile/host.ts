@@ -208,7 +208,7 @@ function number(words: Words): bigint {
   return words.reduce((sum, word) => (sum << 32n) | BigInt(word >>> 0), 0n);
 }
 
-/** For MASQUERADE and REDIRECT. */
+/** For MASQUERADE and REDIRECT, and for helpers of broadcasts. */
 function putAddresses(parts: Parts, host: Host, interfaces: InterfaceTable): void {
   const all = host.interfaces.flatMap(({ name, addresses }) => addresses.map((one) => ({ name, one, addresses })));
   const start = parts.reserve(all.length * abi.ADDRESS_SIZE);
@@ -219,6 +219,7 @@ function putAddresses(parts: Parts, host: Host, interfaces: InterfaceTable): voi
     parts.word(at + abi.ADDRESS_PREFIX, one.prefix);
     parts.word(at + abi.ADDRESS_FLAGS, addressFlags(one, addresses));
     for (const [word, value] of one.address.entries()) parts.word(at + abi.ADDRESS_WORDS + 4 * word, value);
+    parts.word(at + abi.ADDRESS_BROADCAST, one.broadcast?.[0] ?? 0);
   }
   parts.word(abi.HOST_ADDRESSES, start);
   parts.word(abi.HOST_ADDRESS_COUNT, all.length);

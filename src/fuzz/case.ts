@@ -11,10 +11,11 @@ import { gathersFragments } from '../reference/tables.ts';
 import { parseSave, parseSaveAll } from '../syntax/index.ts';
 import { withAnswers } from './answers.ts';
 import { boundariesOf } from './boundaries.ts';
-import { drawHost, drawSysctls, plainHost } from './hosts.ts';
+import { drawHost, drawSysctls, networkedHost, plainHost } from './hosts.ts';
 import { ETHERNET, frameOf, LINKS, type Link } from './links.ts';
 import { type FuzzPacket, Traffic, type TrafficFeatures } from './packets.ts';
 import { drawFeatures, generateRules, type Judge, type RuleFeatures, WITHOUT } from './rules.ts';
+import { BROADCAST } from './talk.ts';
 
 export interface FuzzCase {
   family: Family;
@@ -100,7 +101,9 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   if (edges.bytes.kinds.length > 0) traffic.options = Math.max(traffic.options, 0.5);
   const source = new Traffic(draw, family, traffic, edges);
   const packets = Array.from({ length: options.packets }, () => source.next());
-  const given = software ? drawHost(draw, topology, family) : plainHost(topology, family);
+  const broadcasts = family === 4 && topology === 'host' && traffic.helpers.some((name) => BROADCAST.includes(name));
+  const drawn = software ? drawHost(draw, topology, family) : plainHost(topology, family);
+  const given = broadcasts ? networkedHost() : drawn;
   const link = software && draw.chance(0.3) ? draw.pick(LINKS) : ETHERNET;
   const made: FuzzCase = { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
   return { ...made, packets: withAnswers(draw, made) };

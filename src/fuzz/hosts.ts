@@ -4,13 +4,20 @@ import type { HostGiven } from '../model/host-build.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { TrafficFeatures } from './packets.ts';
-import { LOCAL, MACS, OWN_MAC, REMOTE } from './pools.ts';
+import { LOCAL, LOCAL_BROADCAST, MACS, OWN_MAC, REMOTE } from './pools.ts';
 
 const OTHER_MAC = '02:00:00:00:00:02';
 
 /** The host that needs no files to be described. */
 export const plainHost = (topology: TrafficFeatures['topology'], family: Family): HostGiven =>
   topology === 'forward' ? { forward: true, in: 'eth0', out: 'eth1' } : { local: [LOCAL[family]], in: 'eth0' };
+
+/** One with a network, so that there is a broadcast address (LOCAL_BROADCAST). */
+export const networkedHost = (): HostGiven => ({
+  addresses: [{ ifname: 'eth0', addr_info: [{ family: 'inet', local: LOCAL[4], prefixlen: 24, broadcast: LOCAL_BROADCAST }] }],
+  routes: [[{ dst: 'default', dev: 'eth0' }]],
+  in: 'eth0',
+});
 
 /** Mostly the plain one; now and then with two devices, their MTUs, and routes that do not lead everywhere. */
 export function drawHost(draw: Draw, topology: TrafficFeatures['topology'], family: Family): HostGiven {

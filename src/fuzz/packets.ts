@@ -5,9 +5,9 @@ import type { Boundaries } from './boundaries.ts';
 import { fillChecksum, type IpFields, icmpMessage, ipPacket } from './build-packet.ts';
 import { fragmentsOf } from './fragments.ts';
 import { type HeaderChain, ipv4Options, ipv6Chain, NO_CHAIN } from './headers.ts';
-import { LOCAL, MACS, PORTS, REMOTE, STRANGERS } from './pools.ts';
+import { LOCAL, LOCAL_BROADCAST, MACS, PORTS, REMOTE, STRANGERS } from './pools.ts';
 import { HANDSHAKE_STEPS } from './sctp.ts';
-import { type Call, protocolOf, SPOKEN } from './talk.ts';
+import { BROADCAST, type Call, protocolOf, SPOKEN } from './talk.ts';
 import { ALL_MOODS, type Flow, ICMP, type Payload, SCTP, STUTTERS, Transport } from './transport.ts';
 
 export interface TrafficFeatures {
@@ -152,7 +152,9 @@ export class Traffic {
     const spoken = SPOKEN.filter((name) => this.#features.helpers.includes(name));
     const helper = spoken.length > 0 && draw.chance(0.6) ? draw.pick(spoken) : undefined;
     const protocol = helper === undefined ? this.#protocol() : protocolOf(helper);
-    const flow = this.#begin({ protocol, client, server, serverPort: this.#port() });
+    const asks = helper !== undefined && BROADCAST.includes(helper) && this.#features.topology === 'host';
+    const ends = asks ? { client: LOCAL[4], server: LOCAL_BROADCAST } : { client, server };
+    const flow = this.#begin({ protocol, ...ends, serverPort: this.#port() });
     if (helper !== undefined) Object.assign(flow, { talk: { helper, rest: ['', ''] }, mood: draw.chance(0.9) ? 'talk' : 'any' });
     return flow;
   }

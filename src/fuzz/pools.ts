@@ -4,6 +4,8 @@ import type { Family } from '../model/ruleset.ts';
 
 /** The host's own address in topology `host`. */
 export const LOCAL: Record<Family, string> = { 4: '10.9.0.1', 6: '2001:db8:9::1' };
+/** Of the network that the host has an address of, where it has more than that. */
+export const LOCAL_BROADCAST = '10.9.0.255';
 
 /** The others. */
 export const REMOTE: Record<Family, readonly string[]> = {

@@ -47,14 +47,19 @@ const SPEAKERS: Readonly<Record<string, (draw: Draw, ends: Ends, fromClient: boo
   sane,
   amanda,
   sip,
+  'netbios-ns': service(137),
+  snmp: service(161),
 };
 
 /** Names of helpers that there are conversations for. */
 export const SPOKEN: readonly string[] = Object.keys(SPEAKERS);
 
+/** Those that listen to broadcasts of the host itself. */
+export const BROADCAST: readonly string[] = ['netbios-ns', 'snmp'];
+
 /** The protocol of the connection itself. */
 export const protocolOf = (helper: string): number => (OF_UDP.includes(helper) ? UDP : TCP);
-const OF_UDP: readonly string[] = ['tftp', 'amanda', 'sip'];
+const OF_UDP: readonly string[] = ['tftp', 'amanda', 'sip', ...BROADCAST];
 
 /** What a side says next. Of a stream a line may be cut; the rest comes with its next segment. */
 export function say(draw: Draw, talk: Talk, ends: Ends, fromClient: boolean): Said {
@@ -182,4 +187,13 @@ const bracketed = (address: string): string => (address.includes(':') ? `[${addr
 function session(address: string, media: string): string {
   const kind = address.includes(':') ? 'IP6' : 'IP4';
   return ['v=0', 's=-', `c=IN ${kind} ${address}`, `m=${media} RTP/AVP 0`, ''].join('\r\n');
+}
+
+/** Who asks everybody says nothing that matters; anybody answers, mostly from the port of the service. */
+function service(port: number): (draw: Draw, ends: Ends, fromClient: boolean) => Said {
+  return (draw, { client, clientPort, stranger, ports }, fromClient) => {
+    if (!fromClient) return { text: 'me' };
+    const from = draw.chance(0.9) ? port : draw.pick(ports);
+    return { text: 'who', call: { protocol: UDP, client: stranger, clientPort: from, server: client, serverPort: clientPort } };
+  };
 }

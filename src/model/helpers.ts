@@ -1,5 +1,14 @@
 /** The connection tracking helpers there are in the kernel: names, and what `CT --helper` may assign them to (confirmed on 6.18). */
-import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_SIP, HELPER_TFTP } from '../abi/helpers.ts';
+import {
+  HELPER_AMANDA,
+  HELPER_FTP,
+  HELPER_IRC,
+  HELPER_NETBIOS_NS,
+  HELPER_SANE,
+  HELPER_SIP,
+  HELPER_SNMP,
+  HELPER_TFTP,
+} from '../abi/helpers.ts';
 import { translates } from './nat.ts';
 import type { Family, RuleSet } from './ruleset.ts';
 
@@ -21,8 +30,8 @@ export const HELPERS: readonly KnownHelper[] = [
   { name: 'irc', protocols: [TCP], families: [4], number: HELPER_IRC },
   { name: 'sane', protocols: [TCP], families: [4, 6], number: HELPER_SANE },
   { name: 'amanda', protocols: [UDP], families: [4, 6], number: HELPER_AMANDA },
-  { name: 'netbios-ns', protocols: [UDP], families: [4] },
-  { name: 'snmp', protocols: [UDP], families: [4] },
+  { name: 'netbios-ns', protocols: [UDP], families: [4], number: HELPER_NETBIOS_NS },
+  { name: 'snmp', protocols: [UDP], families: [4], number: HELPER_SNMP },
   { name: 'pptp', protocols: [TCP], families: [4] },
   { name: 'sip', protocols: [TCP, UDP], families: [4, 6], number: HELPER_SIP },
   { name: 'Q.931', protocols: [TCP], families: [4, 6] },
@@ -54,7 +63,7 @@ export function assignedHelpers({ tables }: RuleSet): string[] {
 }
 
 /** Those whose messages nothing rewrites yet in translated connections. */
-const NOT_REWRITTEN: readonly string[] = ['sip'];
+const NOT_REWRITTEN: readonly string[] = ['sip', 'snmp'];
 
 /** Names of helpers that rules give to connections and whose messages are not rewritten though these rules translate addresses. */
 export function notRewritten(ruleset: RuleSet): string[] {

@@ -186,7 +186,9 @@ export class Interpreter {
       listener?.way(departure.way, departure.device);
       return departure;
     };
-    return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener)).go({ way, device }, { arrive, leave });
+    const broadcastMask: Decisions['broadcastMask'] = (...to) => this.#routes.broadcastMask(...to);
+    const journey = new Journey(packet, rules, this.#plain, this.#journeyPassage(listener));
+    return journey.go({ way, device }, { arrive, leave, broadcastMask });
   }
 
   #journeyPassage(listener: Listener | null): Passage {
@@ -290,6 +292,7 @@ interface Decisions {
   arrive(packet: Packet): Routed;
   /** Anew, for another destination. */
   leave(packet: Packet): Departure;
+  broadcastMask(device: string, destination: Words): number | null;
 }
 
 /** A packet at its hooks, one after the other. */
@@ -306,7 +309,7 @@ class Journey {
     this.#passage = passage;
   }
 
-  go(start: Departure, { arrive, leave }: Decisions): Judged {
+  go(start: Departure, { arrive, leave, broadcastMask }: Decisions): Judged {
     if (start.way === 'arrives') return this.#arrive(start.device, arrive);
     this.#packet.hasSocket = true;
     const sentTo = this.#packet.destination;
@@ -314,7 +317,10 @@ class Journey {
     // Translated to another destination it takes the way there; the rest of OUTPUT had the old device still.
     const moved = before === null && !sameWords(sentTo, this.#packet.destination);
     const { way, device } = moved ? leave(this.#packet) : start;
-    if (before === null && way === 'broadcast') this.#copy(device);
+    if (before === null && way === 'broadcast') {
+      this.#copy(device);
+      this.#packet.broadcastMask = broadcastMask(device, this.#packet.destination);
+    }
     const sent = before ?? this.#hook('POSTROUTING', '', device);
     if (sent !== null) return this.#end('OUTPUT', sent);
     if (way !== 'loopback') return this.#end('OUTPUT', null);

@@ -98,6 +98,8 @@ export class Packet implements PacketView {
   tracking: Tracking = { kind: 'none' };
   hasSocket = false;
   looped = false;
+  /** Of this host's own broadcast to a network that the device has an address of: that network's mask. */
+  broadcastMask: number | null = null;
   annotation: Annotation = {};
   /** Forwarding took one from its TTL. */
   #hopTaken = false;

@@ -123,6 +123,13 @@ export class Routes {
     return route?.type === 'broadcast' && route.device === device;
   }
 
+  /** The netmask of a device's network that has this broadcast address (an in_ifaddr's ifa_broadcast and ifa_mask); null when it has none. */
+  broadcastMask(device: string, destination: Words): number | null {
+    const addresses = this.#host.interfaces.find(({ name }) => name === device)?.addresses ?? [];
+    const network = addresses.find(({ broadcast }) => broadcast !== undefined && broadcast[0] === destination[0]);
+    return network === undefined || network.prefix === 0 ? null : prefixMask(network.prefix, 4)[0]!;
+  }
+
   /** RTN_* of an address as `-m addrtype` asks for it; with `device` only what belongs to that device counts. */
   addressType(family: Family, address: Words, device?: string): number {
     return family === 4 ? this.#type4(address, device) : this.#type6(address, device);

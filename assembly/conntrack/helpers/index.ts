@@ -4,9 +4,11 @@ import {
   HELPER_AMANDA,
   HELPER_FTP,
   HELPER_IRC,
+  HELPER_NETBIOS_NS,
   HELPER_NONE,
   HELPER_SANE,
   HELPER_SIP,
+  HELPER_SNMP,
   HELPER_TFTP,
 } from '../../../src/abi/helpers';
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_WAY, WAY_LOOPBACK } from '../../../src/abi/packet';
@@ -16,6 +18,7 @@ import { PROTOCOL_TCP } from '../entry';
 import { entryHelper } from '../help';
 import { adjustSequence, isShifted } from '../sequence';
 import { amandaHelp } from './amanda';
+import { broadcastHelp } from './broadcast';
 import { ftpHelp } from './ftp';
 import { ircHelp } from './irc';
 import { saneHelp } from './sane';
@@ -68,6 +71,12 @@ function ask(helper: u32, slot: usize, entry: usize): bool {
       return sipHelp(slot, entry);
     case HELPER_AMANDA:
       return amandaHelp(slot, entry);
+    case HELPER_NETBIOS_NS:
+      broadcastHelp(slot, entry, 137, 3);
+      return true;
+    case HELPER_SNMP:
+      broadcastHelp(slot, entry, 161, 30);
+      return true;
     default:
       return true;
   }

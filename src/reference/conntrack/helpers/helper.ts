@@ -40,6 +40,8 @@ export interface Seen<Memory = unknown> {
   memory: Memory;
   /** The connection's addresses are translated. */
   translated: boolean;
+  /** Of a broadcast of this host, on its way out: the netmask of the network it is for. null: of all else. */
+  broadcastMask: number | null;
   expect(foreseen: Foreseen): Expected;
   /** What the connection made expected, the newest first; over or not. */
   expectations(): readonly Expectation[];

@@ -1,6 +1,15 @@
 /** The helpers by number, and what every packet of a connection with one goes through (nf_confirm in net/netfilter/nf_conntrack_proto.c). */
 import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../../abi/fields.ts';
-import { HELPER_AMANDA, HELPER_FTP, HELPER_IRC, HELPER_SANE, HELPER_SIP, HELPER_TFTP } from '../../../abi/helpers.ts';
+import {
+  HELPER_AMANDA,
+  HELPER_FTP,
+  HELPER_IRC,
+  HELPER_NETBIOS_NS,
+  HELPER_SANE,
+  HELPER_SIP,
+  HELPER_SNMP,
+  HELPER_TFTP,
+} from '../../../abi/helpers.ts';
 import { NAT_NOTES } from '../../../model/nat.ts';
 import { sumUp } from '../../nat/replace.ts';
 import type { Packet } from '../../packet.ts';
@@ -9,6 +18,7 @@ import { type ExpectationTable, isLiving } from '../expectations.ts';
 import { adjustSequence } from '../sequence.ts';
 import { TCP } from '../tuple.ts';
 import { amanda } from './amanda.ts';
+import { netbiosNs, snmp } from './broadcast.ts';
 import { ftp } from './ftp.ts';
 import type { Help, Helper, Seen } from './helper.ts';
 import { irc } from './irc.ts';
@@ -23,6 +33,8 @@ const HELPERS: ReadonlyMap<number, Helper<never>> = new Map([
   [HELPER_SANE, sane as Helper<never>],
   [HELPER_AMANDA, amanda as Helper<never>],
   [HELPER_SIP, sip as Helper<never>],
+  [HELPER_NETBIOS_NS, netbiosNs as Helper<never>],
+  [HELPER_SNMP, snmp as Helper<never>],
 ]);
 
 /** The help of a new connection; null for HELPER_NONE. */
@@ -65,6 +77,7 @@ function help(packet: Packet, own: Help, expectations: ExpectationTable, notes: 
     state,
     memory: own.memory,
     translated: connection.has(STATUS_SRC_NAT | STATUS_DST_NAT),
+    broadcastMask: packet.broadcastMask,
     expect: (foreseen) => expectations.expect(connection, own, foreseen, packet.now, packet.hz),
     expectations: () => own.expectations.filter((one) => isLiving(one, packet.now)),
     forget: (one) => expectations.remove(one),

@@ -1,0 +1,25 @@
+/**
+ * Who answers a broadcast of this host (net/netfilter/nf_conntrack_broadcast.c of 6.18): whoever it reached, from the port of the service. NetBIOS's name service and SNMP say no more of themselves
+ * (nf_conntrack_netbios_ns.c, nf_conntrack_snmp.c). The master's own time stays as it is, on 6.18.
+ */
+import { ORIGINAL, REPLY } from '../connection.ts';
+import { type Helper, tupleIn } from './helper.ts';
+
+function broadcastHelper(name: string, port: number, seconds: number): Helper<null> {
+  return {
+    name,
+    policy: { most: 1, seconds },
+    remember: () => null,
+
+    help(seen) {
+      const mask = seen.broadcastMask;
+      if (mask === null || seen.direction !== ORIGINAL) return 'accept';
+      const tuple = { ...tupleIn(seen, REPLY), sourcePort: port };
+      seen.expect({ tuple, mask: { source: [mask], sourcePort: 0xffff }, permanent: true });
+      return 'accept';
+    },
+  };
+}
+
+export const netbiosNs = broadcastHelper('netbios-ns', 137, 3);
+export const snmp = broadcastHelper('snmp', 161, 30);
