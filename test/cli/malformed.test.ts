@@ -136,7 +136,7 @@ test('files that are not what they are given for', async () => {
     [['-R', empty, '-r', capture], 0, /^$/],
     [['-R', good, '-r', empty], 3, /^$/],
     [['-R', good, '-r', '/dev/null'], 3, /^$/],
-    [['-R', good, '-r', noise], 3, /^$/],
+    [['-R', good, '-r', noise], 3, /noise: not a pcap or pcapng file; captures go with -r/],
     [['-R', wide, '-r', capture], 2, /UTF-16; save it as UTF-8/],
     [['-R', noise, '-r', capture], 2, /no text; rules go with -R/],
     [['-R', folder, '-r', capture], 4, /: this is a folder, not a file/],
