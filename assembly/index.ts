@@ -24,7 +24,7 @@ import { drainLog, setLogRegion } from './log.ts';
 import { allocate, heapStart } from './memory.ts';
 import { drainRing, setRecordBytes, setRing } from './records.ts';
 import { BATCH, setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
-import { setSets } from './sets/table.ts';
+import { setSets, setsStart } from './sets/region.ts';
 import { setShare as shareCapture, shareIsExact } from './share.ts';
 import { stackInit } from './stack/index.ts';
 import { setControl } from './tally.ts';
@@ -43,6 +43,7 @@ export {
   setLogRegion,
   setRecordBytes,
   setSets,
+  setsStart,
   shareIsExact,
 };
 

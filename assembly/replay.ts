@@ -16,7 +16,7 @@ import { latestTime, order } from './clock.ts';
 import { deferFragment, lookAhead } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
-import { startSets } from './sets/table.ts';
+import { startSets } from './sets/region.ts';
 import { shareSlots } from './share.ts';
 import { routePacket, routePlain } from './stack/index.ts';
 import { addTo, tell } from './tally.ts';

@@ -5,6 +5,7 @@ import {
   EFFECT_CONNMARK_SET,
   EFFECT_CT_TEMPLATE,
   EFFECT_LOG,
+  EFFECT_SET,
   EFFECT_SHIFT_RIGHT,
   EFFECT_TTL,
 } from '../../src/abi/effects.ts';
@@ -14,7 +15,8 @@ import { PACKET_CT_ENTRY } from '../../src/abi/packet.ts';
 import { STEP_EFFECT_FIRST, STEP_EFFECT_REST } from '../../src/abi/program.ts';
 import { conntrackMark, conntrackTemplate, entryMark } from '../conntrack/index';
 import { logPacket } from '../log.ts';
-import { states } from './program.ts';
+import { changeSets } from '../sets/change.ts';
+import { code as codeSection, states } from './program.ts';
 import { rewrite } from './rewrite.ts';
 
 /** `step` is a STEP_EFFECT with effect `code`. False when it drops the packet. */
@@ -22,6 +24,7 @@ export function runEffect(code: u32, step: usize, slot: usize): bool {
   if (code >= <u32>EFFECT_TTL) return rewrite(code, step, slot);
   if (code === EFFECT_CT_TEMPLATE) template(step, slot);
   else if (code === EFFECT_LOG) logPacket(load<u32>(step, STEP_EFFECT_FIRST), slot);
+  else if (code === EFFECT_SET) changeSets(codeSection + (load<u32>(step, STEP_EFFECT_FIRST) as usize), slot);
   else changeMark(code, step, slot);
   return true;
 }

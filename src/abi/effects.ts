@@ -13,6 +13,12 @@ export const EFFECT_CONNMARK_RESTORE = 3;
 export const EFFECT_CT_TEMPLATE = 4;
 /** LOG, where the lines are wanted: number of the rule's request. The packet as it is then goes to the region of log records (log.ts). */
 export const EFFECT_LOG = 5;
+/**
+ * SET: SET_DEED_* flags; then three words each (number of the set in the region of sets (sets.ts), number of sides, bits of those that are the source's) of what is added to, taken out of, and
+ * mapped by; jiffies that what is added lives, low and high, 0 for ever.
+ */
+export const EFFECT_SET = 6;
+export const SET_PARAMETERS = 12;
 /** TTL, HL: TTL_*, value. */
 export const EFFECT_TTL = 32;
 /** TOS, DSCP: tos = (tos & ~mask) ^ value. mask, value. */
@@ -39,6 +45,14 @@ export const EFFECT_LAST = 42;
 export const CT_ZONE_MARK = 1;
 export const CT_ZONE_ORIGINAL = 2;
 export const CT_ZONE_REPLY = 4;
+
+export const SET_DEED_ADD = 1;
+export const SET_DEED_DEL = 2;
+export const SET_DEED_MAP = 4;
+/** What is there already lives anew; the set's own timeout counts, not that of the rule; the mark of the packet becomes that of the element. */
+export const SET_DEED_EXIST = 8;
+export const SET_DEED_OWN_TIMEOUT = 16;
+export const SET_DEED_MARK = 32;
 
 export const TTL_SET = 0;
 export const TTL_INCREASE = 1;

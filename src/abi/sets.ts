@@ -3,6 +3,8 @@
  * otherwise. Import-free.
  */
 export const SETS_FIRST = 16;
+/** Bytes that the engine is to have behind the region, for entries that packets add. */
+export const SETS_BEHIND = 4;
 
 /** Kinds of the parts of an element, four bits each, the first lowest; their number << 12. */
 export const SET_PARTS = 0;
@@ -21,7 +23,29 @@ export const SET_ENTRIES = 40;
 export const SET_COUNT = 44;
 /** For the first and for the last part that is a network: where the prefixes lie that elements have, a number of them and then the longest first. */
 export const SET_PREFIXES = 48;
-export const SET_HEADER_SIZE = 64;
+/** How many entries there can be beside those, and where they lie (behind the region); 0 where no rule adds any. Their numbers follow those of the others. */
+export const SET_ROOM = 56;
+export const SET_ADDED = 60;
+/** For the same parts as SET_PREFIXES: how many elements have each prefix, PREFIX_COUNTS words from 0 on; 0 where no rule changes the set. */
+export const SET_PREFIX_COUNTS = 64;
+/** Jiffies that an element gets which is added without a timeout; 0 for ever. */
+export const SET_TIMEOUT = 72;
+/** Of bitmaps: first and last address or port. */
+export const SET_LOW = 76;
+export const SET_HIGH = 80;
+/** The last entry that became free (the one before in its ENTRY_NEXT); numbers that were ever used; entries that are used now; of a full set with forceadd, whose place was taken last. */
+export const SET_FREE = 84;
+export const SET_USED = 88;
+export const SET_LIVE = 92;
+export const SET_HAND = 96;
+/** Elements that a set may have. */
+export const SET_MOST = 100;
+export const SET_HEADER_SIZE = 112;
+
+export const PREFIX_COUNTS = 129;
+
+/** A set with timeouts has room for so many places more than it takes elements: of those whose time is over. */
+export const HOLES = 64;
 
 export const PART_IP = 1;
 export const PART_NET = 2;
@@ -36,10 +60,16 @@ export const SET_HAS_COUNTERS = 2;
 export const SET_HAS_NO_ZERO = 4;
 /** Ports of TCP and UDP, without their protocol. */
 export const SET_HAS_BARE_PORTS = 8;
+export const SET_HAS_TIMEOUTS = 16;
+export const SET_HAS_FORCEADD = 32;
+/** Its elements say what becomes of the packet's mark. */
+export const SET_HAS_INFO = 64;
+/** SET_LOW and SET_HIGH count, not the number of elements. */
+export const SET_IS_BITMAP = 128;
 
-/** The next entry in the place; 1 for `nomatch`. */
+/** The next entry in the place; ENTRY_IS_*. */
 export const ENTRY_NEXT = 0;
-export const ENTRY_NOMATCH = 4;
+export const ENTRY_FLAGS = 4;
 /** u64: jiffies behind the start of the replay up to which it is there; 0 for ever. */
 export const ENTRY_EXPIRES = 8;
 /** u64 each. */
@@ -47,7 +77,21 @@ export const ENTRY_PACKETS = 16;
 export const ENTRY_BYTES = 24;
 /** Three parts of five words each: address (or other) and prefix (or protocol). */
 export const ENTRY_KEY = 32;
-export const ENTRY_SIZE = 96;
+/** mark = (mark & ~mask) ^ value: value, mask. */
+export const ENTRY_MARK = 92;
+export const ENTRY_MARK_MASK = 96;
+export const ENTRY_SIZE = 104;
+
+export const ENTRY_IS_NOMATCH = 1;
+/** In no place. */
+export const ENTRY_IS_FREE = 2;
+/** A packet put it there. */
+export const ENTRY_IS_NEW = 4;
+/** A packet put it there anew: what was said of it in the file counts no more. */
+export const ENTRY_IS_RENEWED = 8;
+/** It was taken away because its time was over: in its place still, for it may come back to a set that is full. */
+export const ENTRY_IS_HOLE = 32;
+
 export const PART_WORDS = 5;
 export const KEY_WORDS = 15;
 export const KEY_FACTOR = 0x01000193;

@@ -12,7 +12,6 @@ import type { RunOutcome } from '../replay/run.ts';
 import { whyNotShared } from '../replay/shares.ts';
 import { type Comparison, FateList } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
-import { conntrackLine, expectationLine } from '../report/conntrack.ts';
 import { logLine } from '../report/log-line.ts';
 import { buildReport, type Report } from '../report/report.ts';
 import { renderSaved } from '../report/saved.ts';
@@ -20,6 +19,7 @@ import { PLAIN } from '../report/style.ts';
 import { renderText } from '../report/text.ts';
 import { verdictLine } from '../report/verdict-line.ts';
 import { changesOf } from './changes.ts';
+import { addDumps, type DumpOptions, Dumps, dumpsOf, wholeDump } from './dumps.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { withExamples } from './help.ts';
 import { LineFile } from './line-file.ts';
@@ -43,7 +43,7 @@ import { type DualRules, loadRules, loadSets } from './rules.ts';
 import { interruptible, outputStyle, ProgressBar, say, writeOut } from './terminal.ts';
 import { whyUnread } from './unread.ts';
 
-interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
+interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions, DumpOptions {
   read: string[];
   count?: number;
   quiet?: boolean;
@@ -51,8 +51,6 @@ interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions {
   format: 'text' | 'json' | 'iptables-save';
   verdicts?: string;
   path?: boolean;
-  dumpConntrack?: string;
-  dumpExpect?: string;
   log?: string;
   engine: 'wasm' | 'reference';
   tree: boolean;
@@ -136,22 +134,12 @@ function addOutputOptions(command: Command): void {
     .option('--path', "with --verdicts: every rule met, in the words of the kernel's TRACE")
     .addOption(
       new Option(
-        '--dump-conntrack <file>',
-        'the connections at the end, as conntrack -L -o extended prints them (- is standard output, the report goes to standard error then)',
-      ),
-    )
-    .addOption(
-      new Option(
-        '--dump-expect <file>',
-        'the connections that helpers (CT --helper) wait for at the end, as conntrack -L expect prints them (- is standard output, as above)',
-      ),
-    )
-    .addOption(
-      new Option(
         '--log <file>',
         'what LOG rules write down, in the lines of a syslog file, in UTC (- is standard output, the report goes to standard error then)',
       ),
-    )
+    );
+  addDumps(command);
+  command
     .option('-q, --quiet', 'totals only')
     .option('-v, --verbose', 'empty chains, hooks and states too')
     .option('--no-timing', 'leave the speed out (reports become repeatable byte by byte)');
@@ -167,7 +155,7 @@ function checkReadOnce(captures: readonly string[], ruleSets: number): void {
 
 /** Threads read the captures each for itself, and tell sums. */
 function checkShared(
-  { verdicts, log, engine }: ReplayOptions,
+  { verdicts, log, engine, ...dumps }: ReplayOptions,
   captures: readonly string[],
   rules: readonly DualRules[],
   profile: Profile,
@@ -176,6 +164,8 @@ function checkShared(
   if (engine !== 'wasm') throw refused('the interpreter works in one thread');
   if (verdicts !== undefined) throw refused('--verdicts tells packets in their order');
   if (log !== undefined) throw refused('--log tells packets in their order');
+  const dumped = wholeDump(dumps);
+  if (dumped !== undefined) throw refused(`--${dumped} tells what all packets did together`);
   if (rules.length > 1) throw refused('rule sets are compared packet by packet');
   if (captures.some(isReadOnce)) throw refused('each thread reads the captures, and a pipe can be read once');
   const why = whyNotShared(rules[0]!, profile);
@@ -191,9 +181,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   const told = { ...annotationsOf(options), sets: loadSets(options, rules) };
   if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
-  if (rules.length > 1 && options.dumpConntrack !== undefined) throw new UsageError('--dump-conntrack takes one -R');
-  if (rules.length > 1 && options.dumpExpect !== undefined) throw new UsageError('--dump-expect takes one -R');
-  if (rules.length > 1 && options.log !== undefined) throw new UsageError('--log takes one -R');
+  checkOne(options, rules.length);
   const captures = expandCaptures(options.read);
   checkReadOnce(captures, rules.length);
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
@@ -207,9 +195,17 @@ async function replay(options: ReplayOptions): Promise<number> {
   return interrupted ? EXIT.interrupted : value;
 }
 
-const outputsOf = ({ verdicts, dumpConntrack, dumpExpect, log }: ReplayOptions): Written[] => {
-  const written = { '--verdicts': verdicts, '--dump-conntrack': dumpConntrack, '--dump-expect': dumpExpect, '--log': log };
-  return Object.entries(written).flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
+/** What tells of one rule set only. */
+function checkOne(options: ReplayOptions, ruleSets: number): void {
+  if (ruleSets === 1) return;
+  const other = outputsOf(options).find(({ option }) => option !== '--verdicts');
+  if (other !== undefined) throw new UsageError(`${other.option} takes one -R`);
+}
+
+const outputsOf = (options: ReplayOptions): Written[] => {
+  const written = { '--verdicts': options.verdicts, '--log': options.log };
+  const lines = Object.entries(written).flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
+  return [...lines, ...dumpsOf(options)];
 };
 
 /** Only one of them may be data on standard output. */
@@ -251,8 +247,7 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
   if (signal.aborted) onSignal();
   signal.addEventListener('abort', onSignal);
   const verdicts = options.verdicts === undefined ? undefined : new LineFile(options.verdicts, onSignal);
-  const atEnd = (path: string | undefined) => (path === undefined ? undefined : new LineFile(path, () => {}));
-  const [table, expected] = [atEnd(options.dumpConntrack), atEnd(options.dumpExpect)];
+  const dumps = new Dumps(options);
   const log = options.log === undefined ? undefined : new LineFile(options.log, onSignal);
   const bar = new ProgressBar();
   try {
@@ -269,9 +264,9 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
       verdicts?.write(verdictLine(outcome));
       for (const logged of outcome.logged ?? []) log?.write(logLine(outcome.time, logged, profile.kernel));
     };
-    const { result, seconds, damaged, connections, expectations } = await judged(prepared, job, options.jobs, {
+    const outcome = await judged(prepared, job, options.jobs, {
       ...witness(options),
-      connections: table !== undefined || expected !== undefined,
+      ...dumps.asks(),
       signal: stop.signal,
       onProgress: (...step) => bar.draw(...step),
       ...(tells ? { onPacket } : {}),
@@ -287,10 +282,8 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
     const all = [...notes, ...(whole ? annotationNotes(told.annotations, result.packets) : [])];
     verdicts?.flush();
     log?.flush();
-    for (const entry of connections ?? []) table?.write(conntrackLine(entry));
-    table?.flush();
-    for (const one of expectations ?? []) expected?.write(expectationLine(one));
-    expected?.flush();
+    dumps.write(outcome);
+    const { result, seconds, damaged } = outcome;
     await tell(
       options,
       render(options, buildReport({ rules, host, profile, result, notes: all, ...timing(options, seconds) }), rules),
@@ -301,8 +294,7 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
     bar.clear();
     verdicts?.close();
     log?.close();
-    table?.close();
-    expected?.close();
+    dumps.close();
   }
 }
 

@@ -1,6 +1,6 @@
 /** Pass: sets of ipset as the region the engine looks in. Layout: abi/sets.ts. */
 import * as abi from '../abi/sets.ts';
-import { type IpSet, LIST_TYPE, SET_TYPES, type SetElement, type SetPart } from '../model/ipset.ts';
+import { type IpSet, LIST_TYPE, SET_TYPES, type SetElement, type SetExtras, type SetPart } from '../model/ipset.ts';
 
 const PARTS: Readonly<Record<SetPart, number>> = {
   ip: abi.PART_IP,
@@ -11,38 +11,89 @@ const PARTS: Readonly<Record<SetPart, number>> = {
 };
 const WITHOUT_ZERO: readonly string[] = ['hash:ip', 'hash:ip,port'];
 const ALL_ONES = 0xffffffff;
+const MOST_PLACES = 1 << 18;
+/** As much memory for what packets add as the engine is asked for at most. */
+const MOST_BEHIND = 512 << 20;
 
-/** Nothing for no sets. */
-export function encodeSets(sets: readonly IpSet[], hz: number): Uint8Array {
+/** Names of sets that rules change, and that they add to. */
+export interface ChangedSets {
+  changed: ReadonlySet<string>;
+  adds: ReadonlySet<string>;
+}
+
+/** Nothing for no sets. Throws RangeError where sets that rules add to take more memory than there may be. */
+export function encodeSets(sets: readonly IpSet[], hz: number, { changed, adds }: ChangedSets): Uint8Array {
   if (sets.length === 0) return new Uint8Array(0);
   const words = new WordList();
   words.put([sets.length, 0, 0, 0, ...new Array<number>((sets.length * abi.SET_HEADER_SIZE) / 4).fill(0)]);
   for (const [i, set] of sets.entries()) {
     const header = abi.SETS_FIRST + i * abi.SET_HEADER_SIZE;
     const entries = set.type === LIST_TYPE ? membersOf(set, sets, hz) : set.elements.map((element) => entryOf(element, hz));
-    writeSet(words, header, set, entries);
+    const room = adds.has(set.name) ? Math.max(0, roomOf(set) + holesOf(set) - entries.length) : 0;
+    writeSet(words, header, set, { entries, room, hz, changes: changed.has(set.name) });
   }
+  placeRooms(words, sets.length);
   return words.bytes();
 }
 
-function writeSet(words: WordList, header: number, set: IpSet, entries: readonly number[][]): void {
+/** Places of elements that were taken away in their time. */
+const holesOf = ({ range, timeout }: IpSet): number => (range === undefined && timeout !== undefined ? abi.HOLES : 0);
+
+/** Elements a set can have. */
+const roomOf = ({ range, maxelem }: IpSet): number => (range === undefined ? maxelem : range[1] - range[0] + 1);
+
+/** Behind everything else. */
+function placeRooms(words: WordList, count: number): void {
+  words.align();
+  const start = words.length * 4;
+  let behind = 0;
+  for (
+    let header: number = abi.SETS_FIRST;
+    header < abi.SETS_FIRST + count * abi.SET_HEADER_SIZE;
+    header += abi.SET_HEADER_SIZE
+  ) {
+    words.set(header + abi.SET_ADDED, [start + behind]);
+    behind += words.get(header + abi.SET_ROOM) * abi.ENTRY_SIZE;
+  }
+  if (behind > MOST_BEHIND)
+    throw new RangeError(
+      `the sets that rules add to take up to ${behind} bytes, more than ${MOST_BEHIND}: give them a smaller maxelem`,
+    );
+  words.set(abi.SETS_BEHIND, [behind]);
+}
+
+interface SetContent {
+  entries: readonly number[][];
+  /** Entries that packets may add. */
+  room: number;
+  hz: number;
+  /** Rules change it. */
+  changes: boolean;
+}
+
+function writeSet(words: WordList, header: number, set: IpSet, { entries, room, hz, changes }: SetContent): void {
   const kinds = SET_TYPES[set.type] ?? [];
   const parts = kinds.reduce((sum, kind, i) => sum | (PARTS[kind] << (4 * i)), kinds.length << 12);
   const features =
     (set.type === LIST_TYPE ? abi.SET_HAS_MEMBERS : 0) |
     (set.counters ? abi.SET_HAS_COUNTERS : 0) |
     (WITHOUT_ZERO.includes(set.type) ? abi.SET_HAS_NO_ZERO : 0) |
-    (set.type === 'bitmap:port' ? abi.SET_HAS_BARE_PORTS : 0);
+    (set.type === 'bitmap:port' ? abi.SET_HAS_BARE_PORTS : 0) |
+    (set.timeout === undefined ? 0 : abi.SET_HAS_TIMEOUTS) |
+    (set.forceadd ? abi.SET_HAS_FORCEADD : 0) |
+    (set.skbinfo ? abi.SET_HAS_INFO : 0) |
+    (set.range === undefined ? 0 : abi.SET_IS_BITMAP);
   const mask = [0, 1, 2, 3].map((i) => set.mask?.[i] ?? ALL_ONES);
   let places = 4;
-  while (places < 2 * entries.length) places *= 2;
+  while (places < 2 * entries.length || (places < room && places < MOST_PLACES)) places *= 2;
   const table = new Array<number>(places).fill(0);
   for (const [i, entry] of entries.entries()) {
     const place = hashOf(entry.slice(abi.ENTRY_KEY / 4, abi.ENTRY_KEY / 4 + abi.KEY_WORDS)) & (places - 1);
     entry[abi.ENTRY_NEXT / 4] = table[place]!;
     table[place] = i + 1;
   }
-  const prefixes = networks(set).map((list) => words.put([list.length, ...list]));
+  const prefixes = networks(set).map((list) => words.put([list.length, ...list, ...(changes ? spare(list) : [])]));
+  const counted = changes ? networkParts(set).map((part) => words.put(prefixCounts(set, part))) : [];
   const placesAt = words.put(table);
   // Entries hold numbers of eight bytes.
   words.align();
@@ -50,32 +101,53 @@ function writeSet(words: WordList, header: number, set: IpSet, entries: readonly
   for (const entry of entries) words.put(entry);
   words.set(header, [parts, set.family ?? 0, features, set.markmask, ...mask, places - 1, placesAt, entriesAt, entries.length]);
   words.set(header + abi.SET_PREFIXES, prefixes);
+  words.set(header + abi.SET_ROOM, [room]);
+  words.set(header + abi.SET_PREFIX_COUNTS, counted);
+  words.set(header + abi.SET_TIMEOUT, [(set.timeout ?? 0) * hz, ...(set.range ?? [0, 0]), 0, entries.length, entries.length, 0]);
+  words.set(header + abi.SET_MOST, [roomOf(set)]);
 }
 
+/** Room for all prefixes. */
+const spare = (list: readonly number[]): number[] => new Array<number>(abi.PREFIX_COUNTS - list.length).fill(0);
+
+function prefixCounts({ elements }: IpSet, part: number): number[] {
+  const counts = new Array<number>(abi.PREFIX_COUNTS).fill(0);
+  for (const { parts } of elements) counts[parts[part]!.prefix]!++;
+  return counts;
+}
+
+const networkParts = ({ type }: IpSet): number[] => (SET_TYPES[type] ?? []).flatMap((kind, i) => (kind === 'net' ? [i] : []));
+
 /** Prefixes of the first and of the last part that is a network, the longest first; without one the prefix that leaves addresses as they are. */
-function networks({ type, elements }: IpSet): number[][] {
-  const nets = (SET_TYPES[type] ?? []).flatMap((kind, i) => (kind === 'net' ? [i] : []));
+function networks(set: IpSet): number[][] {
+  const nets = networkParts(set);
   return [nets[0], nets[1]].map((part) => {
     if (part === undefined) return [0];
-    return [...new Set(elements.map(({ parts }) => parts[part]!.prefix))].sort((a, b) => b - a);
+    return [...new Set(set.elements.map(({ parts }) => parts[part]!.prefix))].sort((a, b) => b - a);
   });
 }
 
-function entryOf({ parts, nomatch, timeout, packets, bytes }: SetElement, hz: number): number[] {
+function entryOf({ parts, nomatch, ...extras }: SetElement, hz: number): number[] {
   const key = parts.flatMap(({ words, prefix }) => [...[0, 1, 2, 3].map((i) => words[i] ?? 0), prefix]);
-  return entryWords(key, nomatch, timeout * hz, packets, bytes);
+  return entryWords(key, nomatch, extras, hz);
 }
 
 function membersOf({ members }: IpSet, sets: readonly IpSet[], hz: number): number[][] {
-  return members.map(({ set, timeout, packets, bytes }) =>
-    entryWords([sets.findIndex(({ name }) => name === set)], false, timeout * hz, packets, bytes),
-  );
+  return members.map(({ set, ...extras }) => entryWords([sets.findIndex(({ name }) => name === set)], false, extras, hz));
 }
 
-function entryWords(key: readonly number[], nomatch: boolean, expires: number, packets: bigint, bytes: bigint): number[] {
-  const numbers = [BigInt(expires), packets, bytes].flatMap((value) => [Number(value & 0xffffffffn), Number(value >> 32n)]);
-  const out = [0, nomatch ? 1 : 0, ...numbers, ...key];
-  return [...out, ...new Array<number>(abi.ENTRY_SIZE / 4 - out.length).fill(0)];
+function entryWords(
+  key: readonly number[],
+  nomatch: boolean,
+  { timeout, packets, bytes, info }: SetExtras,
+  hz: number,
+): number[] {
+  const numbers = [BigInt(timeout * hz), packets, bytes].flatMap((value) => [Number(value & 0xffffffffn), Number(value >> 32n)]);
+  const out = [0, nomatch ? abi.ENTRY_IS_NOMATCH : 0, ...numbers, ...key];
+  const all = [...out, ...new Array<number>(abi.ENTRY_SIZE / 4 - out.length).fill(0)];
+  all[abi.ENTRY_MARK / 4] = info?.mark ?? 0;
+  all[abi.ENTRY_MARK_MASK / 4] = info?.mask ?? 0;
+  return all;
 }
 
 function hashOf(key: readonly number[]): number {
@@ -107,6 +179,10 @@ class WordList {
 
   set(at: number, words: readonly number[]): void {
     this.#words.set(words, at / 4);
+  }
+
+  get(at: number): number {
+    return this.#words[at / 4]!;
   }
 
   bytes(): Uint8Array {

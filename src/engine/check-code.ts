@@ -1,19 +1,21 @@
 /** Checks the code section of an image: every reference the engine can follow stays inside, and everything ends. */
-import { EFFECT_CT_TEMPLATE, EFFECT_HMARK, EFFECT_LAST, EFFECT_LOG, EFFECT_PREFIX, EFFECT_TCPOPTSTRIP } from '../abi/effects.ts';
+import * as effects from '../abi/effects.ts';
 import { FIELD_COUNT } from '../abi/fields.ts';
 import * as image from '../abi/image.ts';
 import { NAT_PARAMETERS } from '../abi/nat.ts';
 import * as program from '../abi/program.ts';
 import { SPECIAL_SET } from '../abi/special.ts';
+import type { CheckedSets } from './check-sets.ts';
 import { isSpecialTest } from './check-special.ts';
 import { StateChecker } from './check-state.ts';
 import { ImageError } from './image-error.ts';
 
 /** Effects whose parameters do not fit into their step, and how many words they are. */
 const PARAMETERS_ELSEWHERE: ReadonlyMap<number, number> = new Map([
-  [EFFECT_TCPOPTSTRIP, 8],
-  [EFFECT_HMARK, 15],
-  [EFFECT_PREFIX, 11],
+  [effects.EFFECT_TCPOPTSTRIP, 8],
+  [effects.EFFECT_HMARK, 15],
+  [effects.EFFECT_PREFIX, 11],
+  [effects.EFFECT_SET, effects.SET_PARAMETERS],
 ]);
 
 /** Throws ImageError. Looks at every node, edge, step and test that can be reached, each once. `there`: how many requests of LOG rules and sets there are. */
@@ -23,7 +25,7 @@ export function checkCode(code: Uint8Array, header: Uint32Array, there: There): 
 
 interface There {
   logs: number;
-  sets: number;
+  sets: CheckedSets;
 }
 
 class CodeChecker {
@@ -155,11 +157,21 @@ class CodeChecker {
 
   private effect(code: number, word: number): void {
     const first = this.words[word + 1]!;
-    this.demand(code >= 1 && code <= EFFECT_LAST, 'an unknown effect');
-    if (code === EFFECT_LOG) this.demand(first < this.there.logs, 'a request of LOG that does not exist');
-    if (code === EFFECT_CT_TEMPLATE) this.state.template(this.words[word + 6]!);
+    this.demand(code >= 1 && code <= effects.EFFECT_LAST, 'an unknown effect');
+    if (code === effects.EFFECT_LOG) this.demand(first < this.there.logs, 'a request of LOG that does not exist');
+    if (code === effects.EFFECT_CT_TEMPLATE) this.state.template(this.words[word + 6]!);
     const words = PARAMETERS_ELSEWHERE.get(code);
     if (words !== undefined) this.inside(first, words * 4, 'parameters of an effect');
+    if (code === effects.EFFECT_SET) this.sets(first / 4);
+  }
+
+  private sets(word: number): void {
+    for (const [i, deed] of [effects.SET_DEED_ADD, effects.SET_DEED_DEL, effects.SET_DEED_MAP].entries()) {
+      if ((this.words[word]! & deed) === 0) continue;
+      const set = this.words[word + 1 + 3 * i]!;
+      this.demand(set < this.there.sets.count, 'a set that does not exist');
+      this.demand(deed === effects.SET_DEED_MAP || this.there.sets.changes(set), 'a set that does not change');
+    }
   }
 
   private test(at: number): void {
@@ -186,7 +198,7 @@ class CodeChecker {
       case program.TEST_SPECIAL:
         this.inside(at, 16 + three * 4, 'parameters');
         this.demand(isSpecialTest(one, this.words.subarray(at / 4 + 4, at / 4 + 4 + three)), 'an unknown special test');
-        if (one === SPECIAL_SET) this.demand(this.words[at / 4 + 4]! < this.there.sets, 'a set that does not exist');
+        if (one === SPECIAL_SET) this.demand(this.words[at / 4 + 4]! < this.there.sets.count, 'a set that does not exist');
         this.state.test(one, two, this.words.subarray(at / 4 + 4, at / 4 + 4 + three));
         return;
       default:

@@ -1,16 +1,23 @@
 /** Checks the region of sets of an image: every offset and every number the engine can follow stays inside, and every search ends. */
 import * as abi from '../abi/sets.ts';
 import { ImageError } from './image-error.ts';
+import { setsBehind } from './sets.ts';
 
-/** The number of sets. Throws ImageError. */
-export function checkSets(region: Uint8Array): number {
-  if (region.length === 0) return 0;
+/** What the program may ask of the sets: how many there are, and which are made to change. */
+export interface CheckedSets {
+  count: number;
+  changes(set: number): boolean;
+}
+
+/** Throws ImageError. */
+export function checkSets(region: Uint8Array): CheckedSets {
+  if (region.length === 0) return { count: 0, changes: () => false };
   demand(region.length % 8 === 0 && region.length >= abi.SETS_FIRST, 'size');
   const words = new Uint32Array(region.slice().buffer);
   const count = words[0]!;
   demand(count <= (region.length - abi.SETS_FIRST) / abi.SET_HEADER_SIZE, 'more sets than there is room for');
   for (let set = 0; set < count; set++) new SetChecker(words, count, abi.SETS_FIRST + set * abi.SET_HEADER_SIZE).run();
-  return count;
+  return { count, changes: (set) => new SetChecker(words, count, abi.SETS_FIRST + set * abi.SET_HEADER_SIZE).mayChange() };
 }
 
 class SetChecker {
@@ -22,6 +29,23 @@ class SetChecker {
     this.#words = words;
     this.#sets = sets;
     this.#header = header;
+  }
+
+  /** All its members, of a list: the prefixes of every network part are counted. */
+  mayChange(): boolean {
+    if ((this.#field(abi.SET_FEATURES) & abi.SET_HAS_MEMBERS) !== 0) {
+      const members = Array.from(
+        { length: this.#field(abi.SET_COUNT) },
+        (_, i) => this.#field(abi.SET_ENTRIES) + i * abi.ENTRY_SIZE,
+      );
+      return members.every((at) => {
+        const header = abi.SETS_FIRST + this.#words[(at + abi.ENTRY_KEY) / 4]! * abi.SET_HEADER_SIZE;
+        return new SetChecker(this.#words, this.#sets, header).mayChange();
+      });
+    }
+    const parts = this.#field(abi.SET_PARTS);
+    const nets = [0, 1, 2].filter((i) => ((parts >>> (4 * i)) & 15) === abi.PART_NET).length;
+    return [0, 4].slice(0, nets).every((which) => this.#field(abi.SET_PREFIX_COUNTS + which) !== 0);
   }
 
   run(): void {
@@ -38,8 +62,30 @@ class SetChecker {
     const places = this.#field(abi.SET_PLACE_MASK) + 1;
     demand(places > 0 && (places & (places - 1)) === 0, 'places');
     this.#inside(this.#field(abi.SET_PLACES), places * 4, 4);
+    this.#changes(parts, count);
     for (let place = 0; place < places; place++) this.#number(this.#words[this.#field(abi.SET_PLACES) / 4 + place]!, count + 1);
     for (let number = 1; number <= count; number++) this.#entry(entries / 4 + ((number - 1) * abi.ENTRY_SIZE) / 4, number);
+  }
+
+  /** What a set needs that rules change. */
+  #changes(parts: number, count: number): void {
+    const room = this.#field(abi.SET_ROOM);
+    const added = this.#field(abi.SET_ADDED);
+    const end = this.#words.length * 4;
+    demand(added % 8 === 0 && added >= end, 'room for more in the midst of others');
+    demand(added + room * abi.ENTRY_SIZE <= end + setsBehind(this.#words), 'room for more outside');
+    demand(room === 0 || this.#field(abi.SET_MOST) <= count + room, 'too little room');
+    demand(this.#field(abi.SET_USED) === count && this.#field(abi.SET_LIVE) === count, 'entries in use');
+    demand(this.#field(abi.SET_FREE) === 0 && this.#field(abi.SET_HAND) === 0, 'free entries');
+    for (let i = 0, which = 0; i < parts >>> 12; i++) {
+      if (((parts >>> (4 * i)) & 15) !== abi.PART_NET) continue;
+      const counts = this.#field(abi.SET_PREFIX_COUNTS + which);
+      if (counts !== 0) {
+        this.#inside(counts, abi.PREFIX_COUNTS * 4, 4);
+        this.#inside(this.#field(abi.SET_PREFIXES + which), 4 + abi.PREFIX_COUNTS * 4, 4);
+      }
+      which += 4;
+    }
   }
 
   /** Chains lead to earlier entries. */

@@ -21,6 +21,7 @@ export interface EngineExports {
   setLogRegion(at: number, size: number): void;
   drainLog(): number;
   setSets(at: number): void;
+  setsStart(): bigint;
   start(conntrack: number): void;
   setLimit(packets: number): void;
   setShare(index: number, count: number): void;

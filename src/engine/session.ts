@@ -14,6 +14,7 @@ import * as abi from '../abi/image.ts';
 import type { CompileStatistics, Image } from '../compile/index.ts';
 import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
 import { clockNotes } from '../model/clock.ts';
+import type { IpSet } from '../model/ipset.ts';
 import { logNote } from '../model/log.ts';
 import { NAT_NOTES } from '../model/nat.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
@@ -28,6 +29,7 @@ import { type ImageView, readImage } from './image-view.ts';
 import type { EngineExports } from './loader.ts';
 import { interfaceNames, readLogs } from './logs.ts';
 import { HOOKS, readRecords, STATES, VERDICTS } from './outcomes.ts';
+import { readSets, setsBehind } from './sets.ts';
 
 /** The most a call takes in: longer calls stay in the baseline compiler (no on-stack replacement). */
 const CHUNK = 1 << 20;
@@ -228,7 +230,14 @@ export class EngineSession {
   /** In jiffies. */
   private moment(at?: bigint): { now: bigint; hz: number } {
     const hz = this.image.header[abi.IMAGE_WORD_HZ]!;
-    return { now: jiffiesAt(at ?? this.view().getBigUint64(this.at.control + control.CONTROL_TIME, true), hz), hz };
+    return { now: jiffiesAt(at ?? this.time(), hz), hz };
+  }
+
+  /** The sets of ipset at `at`, as it is given for `connections`. `given`: what the image was compiled with. */
+  sets(given: readonly IpSet[], at?: bigint): IpSet[] {
+    const hz = this.image.header[abi.IMAGE_WORD_HZ]!;
+    const moment = jiffiesAt(at ?? this.time(), hz) - this.engine.setsStart();
+    return readSets(this.engine.memory.buffer, this.at.sets, given, moment, BigInt(hz));
   }
 
   /** Packets read so far, of all captures and shares. */
@@ -289,6 +298,11 @@ export class EngineSession {
     if (bytes > 0) readRecords(buffer, this.at.ring, bytes, this.words, path, logs.size === 0 ? onPacket : tell);
   }
 
+  /** Of the latest packet, in nanoseconds. */
+  private time(): bigint {
+    return this.view().getBigUint64(this.at.control + control.CONTROL_TIME, true);
+  }
+
   private view(): DataView {
     return new DataView(this.engine.memory.buffer);
   }
@@ -340,6 +354,7 @@ interface Regions {
   input: number;
   /** What is listed, one after the other. */
   connection: number;
+  sets: number;
 }
 
 /** Asks for all regions, copies the image's parts and starts the engine. Throws EngineError without memory. */
@@ -350,8 +365,8 @@ function allocateRegions(engine: EngineExports, image: ImageView, ringSize: numb
     if (at === 0) throw new EngineError('out of memory for the image');
     return at;
   };
-  const copy = (bytes: Uint8Array): number => {
-    const at = room(bytes.length);
+  const copy = (bytes: Uint8Array, behind = 0): number => {
+    const at = room(bytes.length + behind);
     new Uint8Array(engine.memory.buffer).set(bytes, at);
     return at;
   };
@@ -370,11 +385,12 @@ function allocateRegions(engine: EngineExports, image: ImageView, ringSize: numb
   const slots = room(engine.slotBytes());
   const ring = room(ringSize);
   engine.setupResults(controlAt, slots, ring, ringSize);
-  engine.setSets(copy(image.sets));
+  const sets = copy(image.sets, setsBehind(image.sets));
+  engine.setSets(sets);
   const log = room(logSize);
   engine.setLogRegion(log, logSize);
   const input = room(INPUT_SIZE);
   const connection = room(Math.max(CONNECTION_SIZE, EXPECTATION_SIZE));
   engine.start(conntrack);
-  return { segments, control: controlAt, capture, ring, log, input, connection };
+  return { segments, control: controlAt, capture, ring, log, input, connection, sets };
 }

@@ -144,8 +144,11 @@ export interface TargetExtension<O = unknown> extends ExtensionBase<O> {
     effects: TargetEffects,
     context: EvaluateContext,
   ): 'ACCEPT' | 'DROP' | 'REJECT' | 'continue';
-  /** The engine. `logs`: gives a LOG rule the number of its request; undefined where nobody wants the lines. */
-  lower(options: O, context: { family: Family; profile: Profile; logs?: (request: LogRequest) => number }): Action;
+  /** The engine. `logs`: gives a LOG rule the number of its request; undefined where nobody wants the lines. `sets`: names of the job's sets, by their numbers. */
+  lower(
+    options: O,
+    context: { family: Family; profile: Profile; logs?: (request: LogRequest) => number; sets?: readonly string[] },
+  ): Action;
 }
 
 /** How CT wants a packet tracked. */

@@ -13,9 +13,10 @@ import {
   SPECIAL_SET,
 } from '../abi/special.ts';
 import { formatAddress } from '../model/address.ts';
-import type { CounterTest, SetTest } from '../model/ipset.ts';
+import type { CounterTest, SetTest, SetUse } from '../model/ipset.ts';
 import { parseBigUnsigned } from '../model/numbers.ts';
-import type { GivenOption, MatchExtension } from './extension.ts';
+import type { Family } from '../model/ruleset.ts';
+import type { Draw, GivenOption, MatchExtension } from './extension.ts';
 import { bang, Given, option, textOf, writtenName } from './given.ts';
 
 export interface SetOptions extends SetTest {
@@ -69,9 +70,9 @@ export const set: MatchExtension<SetOptions> = {
     return out + printCounter('packets', packets) + printCounter('bytes', bytes);
   },
 
-  evaluate: (options, packet, { inSet }) => inSet(options, packet) !== options.invert,
+  evaluate: (options, packet, { sets }) => sets.test(options, packet) !== options.invert,
 
-  lower({ set: name, sides, invert, returnNomatch, updates, subUpdates, packets, bytes }, { sets }) {
+  lower({ invert, returnNomatch, updates, subUpdates, packets, bytes, ...use }, { sets }) {
     const flags =
       (invert ? SET_INVERT : 0) |
       (returnNomatch ? SET_NOMATCH : 0) |
@@ -79,20 +80,13 @@ export const set: MatchExtension<SetOptions> = {
       (subUpdates ? 0 : SET_NO_SUB_UPDATE) |
       counterBits(packets, SET_COUNT_PACKETS) |
       counterBits(bytes, SET_COUNT_BYTES);
-    const sources = sides.reduce((bits, side, i) => bits | (side === 'src' ? 1 << i : 0), 0);
-    const number = sets?.indexOf(name) ?? -1;
-    const parameters = [number, flags, sides.length, sources, ...twoWords(packets?.value), ...twoWords(bytes?.value)];
+    const [number, sides, sources] = useWords(use, sets);
+    const parameters = [number, flags, sides, sources, ...twoWords(packets?.value), ...twoWords(bytes?.value)];
     return [{ kind: 'special', code: SPECIAL_SET, parameters, stateful: true }];
   },
 
   generate(draw, _, { family }) {
-    const kinds = family === 4 ? GENERATED : GENERATED.filter((kind) => SIX.includes(kind));
-    const kind = draw.pick(kinds);
-    const sides = Array.from({ length: draw.chance(0.1) ? draw.integer(1, 4) : (PARTS[kind] ?? 1) }, () =>
-      draw.pick(['src', 'dst']),
-    );
-    const name = kind === 'ports' ? 'f_ports' : `f${family}_${kind}`;
-    const out = [...(draw.chance(0.15) ? ['!'] : []), '--match-set', name, sides.join(',')];
+    const out = [...(draw.chance(0.15) ? ['!'] : []), '--match-set', ...drawUse(draw, family)];
     if (draw.chance(0.15)) out.push('--return-nomatch');
     if (draw.chance(0.1)) out.push('!', '--update-counters');
     if (draw.chance(0.1)) out.push('!', '--update-subcounters');
@@ -109,20 +103,36 @@ export const set: MatchExtension<SetOptions> = {
     `source ${formatAddress(source)}, destination ${formatAddress(destination)}, mark 0x${mark.toString(16)}`,
 };
 
-/** Kinds of the sets that random rules ask (fuzz/sets.ts), those there are of IPv6, and how many parts their elements have where it is more than one. */
-const GENERATED = ['ip', 'masked', 'net', 'port', 'netport', 'portip', 'portnet', 'bitmap', 'ports', 'list'];
-const SIX = ['ip', 'net', 'port', 'portnet', 'ports', 'list'];
-const PARTS: Readonly<Record<string, number>> = { port: 2, netport: 2, portip: 3, portnet: 3, list: 3 };
+/** A set of the random rules, and sides for it. */
+export function drawUse(draw: Draw, family: Family): string[] {
+  const kinds = family === 4 ? GENERATED : GENERATED.filter((kind) => SIX.includes(kind));
+  const kind = draw.pick(kinds);
+  const sides = Array.from({ length: draw.chance(0.1) ? draw.integer(1, 4) : (PARTS[kind] ?? 1) }, () =>
+    draw.pick(['src', 'dst']),
+  );
+  return [kind === 'ports' ? 'f_ports' : `f${family}_${kind}`, sides.join(',')];
+}
 
-/** `NAME src,dst`. */
-function readUse(all: Given, one: GivenOption): Pick<SetOptions, 'set' | 'sides'> {
+/** Kinds of the sets that random rules ask (fuzz/sets.ts), those there are of IPv6, and how many parts their elements have where it is more than one. */
+const GENERATED = ['ip', 'masked', 'net', 'port', 'netport', 'portip', 'portnet', 'bitmap', 'ports', 'live', 'class', 'list'];
+const SIX = ['ip', 'net', 'port', 'portnet', 'ports', 'live', 'class', 'list'];
+const PARTS: Readonly<Record<string, number>> = { port: 2, netport: 2, portip: 3, portnet: 3, class: 2, list: 3 };
+
+/** `NAME src,dst`, as match and target name a set. */
+export function readUse(all: Given, one: GivenOption): SetUse {
   const [name = '', flags = ''] = one.values;
   if (name === '' || name.length >= NAME_ROOM) throw all.wants(one, `the name of a set, of ${NAME_ROOM - 1} bytes at most`);
   const sides = flags.split(',');
   if (sides.length > MOST_SIDES) throw all.complain(one, `${writtenName(one)} takes ${MOST_SIDES} of src and dst at most`);
   if (!sides.every((side) => side === 'src' || side === 'dst'))
     throw all.wants(one, 'src and dst, with commas between them', undefined, flags);
-  return { set: name, sides: sides as SetOptions['sides'] };
+  return { set: name, sides: sides as SetUse['sides'] };
+}
+
+/** The number of the set, of the sides, and bits of those that are the source's. */
+export function useWords({ set: name, sides }: SetUse, sets: readonly string[] | undefined): [number, number, number] {
+  const sources = sides.reduce((bits, side, i) => bits | (side === 'src' ? 1 << i : 0), 0);
+  return [sets?.indexOf(name) ?? -1, sides.length, sources];
 }
 
 function readCounter(all: Given, what: 'packets' | 'bytes'): CounterTest | undefined {

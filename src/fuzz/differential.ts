@@ -1,7 +1,9 @@
 /** The same case to two programs, and what differs. */
+import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../model/outcome.ts';
 import type { Job, ReplayResult } from '../model/witness.ts';
 import type { Session } from '../replay/session.ts';
+import { saveIpsets } from '../syntax/index.ts';
 import type { FuzzCase } from './case.ts';
 import { setsOf } from './sets.ts';
 import type { Witness } from './witness.ts';
@@ -13,6 +15,7 @@ export interface Answer {
   /** At a moment, else at the time of the last packet. */
   connections(at?: bigint): ConntrackEntry[];
   expectations(at?: bigint): ConntrackExpectation[];
+  sets(at?: bigint): IpSet[];
 }
 
 export const jobOf = ({ rules, ruleset, host, profile }: Pick<FuzzCase, 'rules' | 'ruleset' | 'host' | 'profile'>): Job => ({
@@ -38,13 +41,14 @@ export async function ask(witness: Witness, job: Job, capture: Uint8Array): Prom
 export const answerOf = (
   name: string,
   packets: PacketOutcome[],
-  session: Pick<Session, 'result' | 'connections' | 'expectations'>,
+  session: Pick<Session, 'result' | 'connections' | 'expectations' | 'sets'>,
 ): Answer => ({
   name,
   packets,
   result: session.result(),
   connections: (at) => session.connections(at),
   expectations: (at) => session.expectations(at),
+  sets: (at) => session.sets(at),
 });
 
 /** Keys in one order, undefined left out, bigint as text: equal texts mean equal answers. */
@@ -93,6 +97,8 @@ export function differences(one: Answer, two: Answer, most = 3): string[] {
   if (lists[0] !== lists[1]) lines.push(`conntrack entries\n  ${one.name}: ${lists[0]}\n  ${two.name}: ${lists[1]}`);
   const expected = [canonical(one.expectations()), canonical(two.expectations())] as const;
   if (expected[0] !== expected[1]) lines.push(`expectations\n  ${one.name}: ${expected[0]}\n  ${two.name}: ${expected[1]}`);
+  const sets = [saveIpsets(one.sets()), saveIpsets(two.sets())] as const;
+  if (sets[0] !== sets[1]) lines.push(`sets\n  ${one.name}: ${sets[0]}\n  ${two.name}: ${sets[1]}`);
   const [a, b] = [comparable(one.result), comparable(two.result)];
   for (const key of Object.keys(a) as (keyof typeof a)[]) {
     const [x, y] = [canonical(a[key]), canonical(b[key])];

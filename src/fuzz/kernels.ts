@@ -23,7 +23,7 @@ import { findUpper } from '../packet/ipv6.ts';
 import { gathersFragments } from '../reference/tables.ts';
 import { captureOf, type FuzzCase } from './case.ts';
 import type { Answer } from './differential.ts';
-import { expectationDifferences, listingDifferences } from './listing.ts';
+import { expectationDifferences, listingDifferences, setDifferences } from './listing.ts';
 import { asksSets, SETS_TEXT } from './sets.ts';
 
 /** A kernel that judges cases, by name. */
@@ -53,7 +53,7 @@ export function kernelJob(fuzzCase: FuzzCase, backend = fuzzCase.profile.backend
   reader.push(captureOf(fuzzCase));
   const { numbers, skipped: _skipped, ...hosted } = jobFromHost(fuzzCase.host, frames, [fuzzCase.family]);
   const { family, rules } = fuzzCase;
-  const sets = asksSets(rules) ? { sets: SETS_TEXT } : {};
+  const sets = asksSets(rules) ? { sets: SETS_TEXT, afterwards: [['ipset', 'save']] } : {};
   return { job: { ...hosted, ...sets, backend, family, rules, trace: true }, numbers };
 }
 
@@ -96,7 +96,7 @@ export const tellsWhatLeaves = (bytes: Uint8Array, { family, ruleset }: Pick<Fuz
 
 /** What differs between a kernel and a program that was asked about `sent`: counters, ways, bytes that left, connections, expectations. */
 export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAnswer, answer: Answer): string[] {
-  const { name, packets, result, connections } = answer;
+  const { name, packets, result, connections, sets } = answer;
   const said = packets.map((packet) => (droppedByMatch(packet, sent.ruleset) ? { ...packet, verdict: null } : packet));
   const lines = compareOutcomes(compared, comparedWitness(name, result.counters[sent.family] ?? {}, said));
   for (const [index, { verdict, hook, rewritten, drawn, ctstate }] of packets.entries()) {
@@ -110,6 +110,8 @@ export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAns
   }
   const listing = { ...outcome.listed, text: outcome.conntrack, hz: kernel.profile.hz };
   lines.push(...listingDifferences(listing, connections).map((line) => `connection of ${name}: ${line}`));
+  for (const text of outcome.afterwards)
+    lines.push(...setDifferences({ ...listing, text }, sets).map((line) => `sets of ${name}: ${line}`));
   // Where the kernel drew a port, it stands in what is expected, too.
   if (result.notes.includes(NAT_NOTES.drawn)) return lines;
   const expected = expectationDifferences({ ...listing, expectations: outcome.expectations }, answer);

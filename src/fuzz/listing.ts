@@ -1,6 +1,8 @@
-/** A witness's connections and expectations held against what `conntrack -L` and `conntrack -L expect` printed: line by line, column by column. */
+/** What a witness remembers held against what tools printed of the kernel: connections and expectations (`conntrack -L`, `conntrack -L expect`), sets (`ipset save`); line by line, column by column. */
+import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple } from '../model/outcome.ts';
 import { conntrackLine, expectationLine } from '../report/conntrack.ts';
+import { parseIpsets, saveIpsets } from '../syntax/index.ts';
 
 /** When the kernel listed: after `from`, before `to` (nanoseconds since the epoch), at HZ `hz`. */
 export interface Listing {
@@ -58,6 +60,23 @@ export function listingDifferences({ text, from, to, hz }: Listing, connections:
     ),
   );
   return heldAgainst(kernel, lineOf(before), lineOf(behind));
+}
+
+/** The same for sets: seconds left stand behind `timeout`. What the tool does not tell apart (order, sizes that only the kernel knows) is left out. */
+export function setDifferences({ text, from, to, hz }: Listing, sets: (at: bigint) => IpSet[]): string[] {
+  const jiffy = 1_000_000_000n / BigInt(hz) + 1n;
+  const linesOf = (some: readonly IpSet[]): Map<string, number> =>
+    new Map(
+      saveIpsets(some.map((set) => ({ ...set, sizes: {}, maxelem: 0 })))
+        .split('\n')
+        .map((line) => {
+          const [, before, seconds, behind = ''] = /^(add \S+ \S+) timeout (\d+)(.*)$/.exec(line) ?? [];
+          return before === undefined ? [line, 0] : [`${before} ...${behind}`, Number(seconds)];
+        }),
+    );
+  // A set may hold more than it takes: docs/kernel-differences.md.
+  const listed = parseIpsets(text.replaceAll(/ maxelem \d+/g, ''), 'ipset save');
+  return heldAgainst(linesOf(listed), linesOf(sets(from - jiffy)), linesOf(sets(to + jiffy)));
 }
 
 /** The lines of the kernel, and those of a witness before and behind the kernel's moment, each with the seconds left. */

@@ -44,8 +44,16 @@ add f_ports 22
 add f_ports 53
 add f_ports 80
 add f_ports 1024
+create f4_live hash:ip timeout 600 counters skbinfo maxelem 4
+add f4_live 10.9.0.3 timeout 300 skbmark 0x2/0xff packets 7 bytes 700
+add f4_live 10.9.0.9 timeout 0
+create f4_class hash:net,port skbinfo comment timeout 0
+add f4_class 10.9.0.0/16,tcp:80 skbmark 0x100/0xf00 skbprio 1:10
+add f4_class 10.9.0.0/24,udp:53 skbmark 0x1 comment "dns servers"
+add f4_class 10.9.0.0/24,tcp:443 nomatch skbmark 0xff
 create f4_list list:set counters
 add f4_list f4_net
+add f4_list f4_live
 add f4_list f4_port
 add f4_list f4_ip
 create f6_ip hash:ip family inet6
@@ -64,6 +72,11 @@ add f6_port 2001:db8:9::2,icmpv6:129/0
 create f6_portnet hash:ip,port,net family inet6
 add f6_portnet 2001:db8:9::1,tcp:80,2001:db8::/32
 add f6_portnet 2001:db8:9::2,tcp:22,2001:db8:9::/48
+create f6_live hash:ip family inet6 timeout 600 counters skbinfo maxelem 4
+add f6_live 2001:db8:9::3 timeout 300 skbmark 0x2/0xff packets 7 bytes 700
+create f6_class hash:net,port family inet6 skbinfo comment timeout 0
+add f6_class 2001:db8:9::/48,tcp:80 skbmark 0x100/0xf00 skbprio 1:10
+add f6_class 2001:db8:9::/64,udp:53 skbmark 0x1 comment "dns servers"
 create f6_list list:set
 add f6_list f6_port
 add f6_list f_ports
@@ -79,4 +92,4 @@ export function setsOf(rules: string): readonly IpSet[] {
   return parsed;
 }
 
-export const asksSets = (rules: string): boolean => /-m set /.test(rules);
+export const asksSets = (rules: string): boolean => /-m set |-j SET /.test(rules);

@@ -37,6 +37,8 @@ export interface KernelJob {
   rulesOther?: string;
   /** Sets that the rules ask: what `ipset restore` reads, before them. */
   sets?: string;
+  /** Commands that are run with the listing of connections, when all packets are through. */
+  afterwards?: readonly (readonly string[])[];
   /** forward: everything that arrives is routed to `outIface`. host: the firewall owns `local`. */
   topology: 'forward' | 'host';
   frames: KernelFrame[];
@@ -99,6 +101,8 @@ export interface KernelOutcome {
   entries: ConntrackEntry[];
   /** What `conntrack -L expect` printed, as data. */
   expectations: ConntrackExpectation[];
+  /** What the job's `afterwards` printed. */
+  afterwards: string[];
   /**
    * Nanoseconds since the epoch (the clock of `injected`) before and after the listing: every timeout in `entries` and `expectations` is what was left at a moment between the two,
    * in whole seconds, rounded down.

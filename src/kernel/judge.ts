@@ -52,7 +52,7 @@ async function inject(session: Session, job: KernelJob, devices: plan.Devices): 
 const COUNT = '/proc/sys/net/netfilter/nf_conntrack_count';
 
 /** What is read back when all packets are through. */
-type Listed = Pick<KernelOutcome, 'conntrack' | 'entries' | 'expectations' | 'listed'> & { saved: string[] };
+type Listed = Pick<KernelOutcome, 'conntrack' | 'entries' | 'expectations' | 'listed' | 'afterwards'> & { saved: string[] };
 
 /**
  * The counters of every family, and the connections as conntrack tells them. Listing these walks the hash table of the whole machine (10 ms of 262,144
@@ -64,16 +64,18 @@ async function list(session: Session, job: KernelJob): Promise<Listed> {
   const save = families.map((family) => [[plan.iptables(job.backend, family, 'save'), '-c']] as const);
   const entries = (...words: string[]) =>
     families.map((family) => [['conntrack', '-L', ...words, '-f', `ipv${family}`]] as const);
+  const after = (job.afterwards ?? []).map((argv) => [argv] as const);
   const [from, texts, to] = await Promise.all([
     session.time(),
-    session.together([...save, ...(none ? [] : entries('-o', 'extended'))]),
+    session.together([...save, ...after, ...(none ? [] : entries('-o', 'extended'))]),
     session.time(),
   ]);
-  const conntrack = texts.slice(save.length).join('');
+  const afterwards = texts.slice(save.length, save.length + after.length);
+  const conntrack = texts.slice(save.length + after.length).join('');
   const helps = /\bhelper=/.test(conntrack);
   const [expected, behind] = helps ? await Promise.all([session.together(entries('expect')), session.time()]) : [[], to];
   const data = { entries: parseConntrack(conntrack), expectations: parseExpectations(expected.join('')) };
-  return { saved: texts.slice(0, save.length), conntrack, ...data, listed: { from, to: behind } };
+  return { saved: texts.slice(0, save.length), conntrack, ...data, afterwards, listed: { from, to: behind } };
 }
 
 /** Judges a job in new namespaces of the session. Throws LostRecords (records.ts) when the run proves nothing, KernelError when the oracle cannot work. */

@@ -35,23 +35,32 @@ export interface ElementPart {
   prefix: number;
 }
 
-export interface SetElement {
-  parts: readonly ElementPart[];
-  nomatch: boolean;
+/** What SET --map-set gives packets: mark = (mark & ~mask) ^ info.mark; queueing class, queue. */
+export interface SkbInfo {
+  mark: number;
+  mask: number;
+  priority: number;
+  queue: number;
+}
+
+/** What elements and members of lists have beside what they are. */
+export interface SetExtras {
   /** Seconds left when the replay begins; 0: for ever. */
   timeout: number;
   packets: bigint;
   bytes: bigint;
   comment?: string;
+  info?: SkbInfo;
+}
+
+export interface SetElement extends SetExtras {
+  parts: readonly ElementPart[];
+  nomatch: boolean;
 }
 
 /** A member of a list. */
-export interface SetMember {
+export interface SetMember extends SetExtras {
   set: string;
-  timeout: number;
-  packets: bigint;
-  bytes: bigint;
-  comment?: string;
 }
 
 export interface IpSet {
@@ -64,8 +73,13 @@ export interface IpSet {
   timeout?: number;
   counters: boolean;
   comments: boolean;
+  skbinfo: boolean;
+  /** Where the set is full, what packets add takes another's place. */
+  forceadd: boolean;
   /** Room, of hash types. */
   maxelem: number;
+  /** What packets have no part in, as it was given: `hashsize`, `bucketsize`, `initval`, of lists `size`. */
+  sizes: Readonly<Record<string, number>>;
   /** Addresses are masked with it (netmask). */
   mask: Words | null;
   markmask: number;
@@ -80,6 +94,15 @@ export interface IpSet {
 export interface SetUse {
   set: string;
   sides: readonly ('src' | 'dst')[];
+}
+
+/** What SET does to a set: adds what the packet has, or takes it out. */
+export interface SetChange extends SetUse {
+  deed: 'add' | 'del';
+  /** What is there already gets a new life. */
+  exist: boolean;
+  /** Seconds, 0 for ever; undefined: the set's own. */
+  timeout?: number;
 }
 
 /** How a number is compared with a counter. */
@@ -98,6 +121,9 @@ export interface SetTest extends SetUse {
   packets?: CounterTest;
   bytes?: CounterTest;
 }
+
+/** The longest life an element can have, in seconds. */
+export const MOST_TIMEOUT = 2147483;
 
 /** Equal for equal elements. */
 export const elementKey = (parts: readonly ElementPart[]): string =>

@@ -14,6 +14,7 @@ import { IpSets } from '../extensions/ipset-table.ts';
 import { checkSets } from '../extensions/ipset-there.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
+import type { IpSet } from '../model/ipset.ts';
 import type { HookName, Verdict } from '../model/outcome.ts';
 import { jiffiesAt, type Profile } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
@@ -111,7 +112,11 @@ export class Interpreter {
       leadsBack: (packet, wanted) => leadsBack(packet, wanted, job.host, this.#routes),
       shared: sharedState(),
       connections: connectionsOf(this.conntrack),
-      inSet: (asked, packet) => this.#sets!.test(asked, packet, this.clock.jiffies),
+      sets: {
+        test: (asked, packet) => this.#sets!.test(asked, packet, this.clock.jiffies),
+        change: (change, packet) => this.#sets!.change(change, packet, this.clock.jiffies),
+        infoOf: (use, packet) => this.#sets!.infoOf(use, packet, this.clock.jiffies),
+      },
       random: randomNumbers(job.profile.seed ?? 0),
     };
     const { host, profile } = job;
@@ -157,6 +162,11 @@ export class Interpreter {
     const received: Received = { ...checked, packetType, sourceMac, linkHeader, time: this.clock.now, frame: this.#frames };
     const copied = way === 'output' && ends !== null && this.#routes.isBroadcast(ends.family, ends.destination, device);
     return this.#enter(received, rules, copied ? 'broadcast' : way, device, listener);
+  }
+
+  /** The sets of ipset as they are at a time in nanoseconds. */
+  setsAt(at: bigint): IpSet[] {
+    return this.#sets?.left(jiffiesAt(at, this.#job.profile.hz)) ?? [...(this.#job.sets ?? [])];
   }
 
   /** From the first hook on, which begins with defragmentation. */

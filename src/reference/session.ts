@@ -1,5 +1,6 @@
 /** The reference as a witness: frames in, counters and outcomes out. */
 
+import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../model/outcome.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
@@ -20,6 +21,8 @@ export interface ReferenceSession {
   connections(at?: bigint): ConntrackEntry[];
   /** What helpers expect at `at`, as for connections. */
   expectations(at?: bigint): ConntrackExpectation[];
+  /** The sets of ipset as they are at `at`, in their order. */
+  sets(at?: bigint): IpSet[];
 }
 
 /**
@@ -99,6 +102,10 @@ class Session implements ReferenceSession {
   expectations(at = this.#interpreter.clock.now): ConntrackExpectation[] {
     const { hz } = this.#job.profile;
     return expectationsAt(this.#interpreter.conntrack.expectations, Number(jiffiesAt(at, hz)), hz);
+  }
+
+  sets(at = this.#interpreter.clock.now): IpSet[] {
+    return this.#interpreter.setsAt(at);
   }
 
   result(): ReplayResult {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { compile, type Image } from '../compile/index.ts';
 import { compileModule, type EngineSession, openImage, type Share } from '../engine/index.ts';
+import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import type { Ending, Session } from './session.ts';
@@ -28,9 +29,12 @@ export function engineModule(build: Build = 'release'): Promise<object> {
 
 export class EngineReplay implements Session {
   readonly #engine: EngineSession;
+  readonly #sets: readonly IpSet[];
 
-  constructor(engine: EngineSession) {
+  /** `sets`: the job's, as they were before the first packet. */
+  constructor(engine: EngineSession, sets: readonly IpSet[] = []) {
     this.#engine = engine;
+    this.#sets = sets;
   }
 
   startCapture(file: string): void {
@@ -69,6 +73,10 @@ export class EngineReplay implements Session {
     return this.#engine.expectations(at);
   }
 
+  sets(at?: bigint): IpSet[] {
+    return this.#engine.sets(this.#sets, at);
+  }
+
   packets(): number {
     return this.#engine.packets();
   }
@@ -89,7 +97,7 @@ export async function engineSession(
   options: { onPacket?: OnPacket; limit?: number; tree?: boolean; build?: Build; image?: Image } = {},
 ): Promise<Session> {
   const { build, image = compile(job, options), ...rest } = options;
-  return new EngineReplay(await openImage(image, { wasm: await engineModule(build), ...rest }, job.packets));
+  return new EngineReplay(await openImage(image, { wasm: await engineModule(build), ...rest }, job.packets), job.sets);
 }
 
 /** A session that judges one share of the packets. */

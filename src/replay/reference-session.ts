@@ -1,5 +1,6 @@
 /** The reference as a session: its frames come from the readers in capture/. */
 import { CaptureReader, type Damage } from '../capture/frames.ts';
+import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import { createReference, type Listener, type ReferenceSession } from '../reference/index.ts';
@@ -51,6 +52,10 @@ class ReferenceReplay implements Session {
 
   expectations(at?: bigint): ConntrackExpectation[] {
     return this.#reference.expectations(at);
+  }
+
+  sets(at?: bigint): IpSet[] {
+    return this.#reference.sets(at);
   }
 
   #damage(ending: Ending): Damage | undefined {

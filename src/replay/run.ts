@@ -1,5 +1,6 @@
 /** The loop of a replay: captures, one after the other, into a session. Node only. */
 import type { Damage } from '../capture/frames.ts';
+import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 import { openPlain, type PlainFile, readChunks } from './open.ts';
@@ -14,6 +15,8 @@ export interface RunOptions {
   ahead?: ReadAhead;
   /** Tell the connections and expectations at the end. */
   connections?: boolean;
+  /** Tell the sets of ipset at the end. */
+  sets?: boolean;
   /** Packets at most, over all captures; the session stops by itself, here it ends the list of captures. */
   limit?: number;
 }
@@ -33,6 +36,8 @@ export interface RunOutcome {
   /** When they were asked for: those that live at the time of the last packet. */
   connections?: ConntrackEntry[];
   expectations?: ConntrackExpectation[];
+  /** When they were asked for: as they are then. */
+  sets?: IpSet[];
 }
 
 /** Milliseconds of work before the event loop gets its turn (signals, progress). */
@@ -54,9 +59,14 @@ export async function run(paths: readonly string[], session: Session, options: R
     left -= info.packets;
   }
   const result = session.result();
-  const outcome = { result, seconds: Number(process.hrtime.bigint() - start) / 1e9, damaged };
-  if (options.connections !== true) return outcome;
-  return { ...outcome, connections: session.connections(), expectations: session.expectations() };
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+  return {
+    result,
+    seconds,
+    damaged,
+    ...(options.connections === true ? { connections: session.connections(), expectations: session.expectations() } : {}),
+    ...(options.sets === true ? { sets: session.sets() } : {}),
+  };
 }
 
 async function one(path: string, session: Session, options: RunOptions): Promise<CaptureInfo> {

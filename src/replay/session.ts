@@ -1,5 +1,6 @@
 /** One witness at work: captures in, a result out. The engine and the reference are driven alike. */
 import type { Damage } from '../capture/frames.ts';
+import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 
@@ -31,4 +32,6 @@ export interface Session {
   connections(at?: bigint): ConntrackEntry[];
   /** What helpers expect at that moment, as `conntrack -L expect` tells it, in the order of model/connections.ts. */
   expectations(at?: bigint): ConntrackExpectation[];
+  /** The sets of ipset at a moment, as it is given for `connections`: elements whose time is over are in them no more. */
+  sets(at?: bigint): IpSet[];
 }

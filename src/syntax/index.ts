@@ -13,6 +13,7 @@ import { readScript, type ScriptResult } from './script.ts';
 export type { Registry } from './context.ts';
 export { guessFamily } from './family.ts';
 export { parseIpsets } from './ipset.ts';
+export { saveIpsets } from './ipset-save.ts';
 export type { ParseOptions } from './options.ts';
 export type { PrintOptions } from './print.ts';
 export { type RulesKind, rulesKind } from './rules.ts';

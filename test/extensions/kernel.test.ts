@@ -246,7 +246,7 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
     deviceTo: () => undefined,
     leadsBack: () => true,
     connections: NO_CONNECTIONS,
-    inSet: () => false,
+    sets: { test: () => false, change: () => {}, infoOf: () => undefined },
   };
   for (const packet of packets) {
     for (const [i, { builtin, match, options }] of rules.entries()) {

@@ -32,7 +32,7 @@ function through(words: string, profile: Profile, count: number, gap: bigint): n
     deviceTo: () => undefined,
     leadsBack: () => true,
     connections: NO_CONNECTIONS,
-    inSet: () => false,
+    sets: { test: () => false, change: () => {}, infoOf: () => undefined },
   };
   const packet = randomPacket(drawOf(1), 4);
   const options = rateOf(words);

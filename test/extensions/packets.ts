@@ -80,6 +80,8 @@ function randomConnection(draw: Draw, family: Family): ConnectionView {
     counters: draw.chance(0.8) ? [randomCounter(draw), randomCounter(draw)] : null,
     labels: draw.chance(0.8) ? new Set([0, 1, 2, 31, 32, 64, 127].filter(() => draw.chance(0.3))) : null,
     masterHelper: draw.pick([null, 'ftp']),
+    masterSource: null,
+    template: false,
     expires: draw.pick([0, 1, 29, 30, 119, 120, 599, 432000]),
   };
 }

@@ -114,7 +114,7 @@ function contextOf(profile: Profile): EvaluateContext {
     deviceTo: () => undefined,
     leadsBack,
     connections: NO_CONNECTIONS,
-    inSet: () => false,
+    sets: { test: () => false, change: () => {}, infoOf: () => undefined },
   };
 }
 

@@ -71,7 +71,13 @@ export async function byEngine({ job, image }: Prepared, capture: Uint8Array, as
   });
   play(session, capture, cut);
   check();
-  return answerOf(`${build}, ${place}`, packets, session);
+  const told: Parameters<typeof answerOf>[2] = {
+    result: () => session.result(),
+    connections: (at) => session.connections(at),
+    expectations: (at) => session.expectations(at),
+    sets: (at) => session.sets(job.sets ?? [], at),
+  };
+  return answerOf(`${build}, ${place}`, packets, told);
 }
 
 export function byReference(job: Job, capture: Uint8Array, cut: Cut = whole): Answer {

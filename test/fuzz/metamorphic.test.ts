@@ -95,6 +95,7 @@ const changed = (session: Session, changes: Partial<Session>): Session => ({
   result: () => session.result(),
   connections: (at) => session.connections(at),
   expectations: (at) => session.expectations(at),
+  sets: (at) => session.sets(at),
   ...changes,
 });
 

@@ -78,7 +78,7 @@ test('compareOutcomes: nft paths by number, and without chains nft does not make
   const rules = '*raw\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n';
   const saved = '*raw\n:PREROUTING ACCEPT [1:28]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n';
   const kernel = { release: '', hz: 250, iptables: '' };
-  const nothing = { entries: [], expectations: [], listed: { from: 0n, to: 0n } };
+  const nothing = { entries: [], expectations: [], afterwards: [], listed: { from: 0n, to: 0n } };
   const packets = [{ left: [], injected: 0n, path: ['filter:INPUT:rule:2'], verdict: 'ACCEPT' as const }];
   const outcome = { counters: parseSaved(saved).counters, saved, packets, conntrack: '', ...nothing, kernel };
   const nft = comparedKernel({ backend: 'nft', rules }, outcome);

@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import { type WrittenFrame, writePcap } from '../../src/capture/writer.ts';
 import { addressBytes, ethernetFrame } from '../../src/fuzz/build-packet.ts';
+import { setDifferences } from '../../src/fuzz/listing.ts';
 import { comparedKernel, comparedWitness, compareOutcomes, runKernel } from '../../src/kernel/index.ts';
 import { type Look, machineOf, runVirtual, type VirtualJob, type VirtualOutcome } from '../../src/kernel/virtual/index.ts';
 import { sortConnections } from '../../src/model/connections.ts';
@@ -89,7 +90,10 @@ function jobOf(given: VirtualCase): VirtualJob {
   if (local !== undefined) job.local = [local];
   if (given.checkpoints !== undefined) job.checkpoints = given.checkpoints;
   if (given.end !== undefined) job.end = given.end;
-  if (given.sets !== undefined) job.sets = given.sets;
+  if (given.sets !== undefined) {
+    job.sets = given.sets;
+    job.afterwards = [['ipset', 'save']];
+  }
   job.sysctls = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [`net.netfilter.${name}`, String(value)]));
   return job;
 }
@@ -151,6 +155,8 @@ async function compared(
     lines.push(...compareEntries(sortConnections([...entries]), session.connections(listed.from), `connections, look ${i + 1}`));
   }
   session.endCapture();
+  const { hz } = outcome.kernel;
+  for (const text of outcome.afterwards) lines.push(...setDifferences({ ...outcome.listed, hz, text }, (at) => session.sets(at)));
   const witness = comparedWitness(name, session.result().counters[given.family ?? 4] ?? {}, packets);
   const kernelSide = comparedKernel({ backend: given.backend ?? 'legacy', rules: given.rules }, outcome);
   return [...compareOutcomes(kernelSide, witness), ...lines].map((line) => `${name}: ${line}`);

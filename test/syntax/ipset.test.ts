@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { SETS_TEXT } from '../../src/fuzz/sets.ts';
 import { RuleError } from '../../src/model/errors.ts';
 import { elementKey, type IpSet } from '../../src/model/ipset.ts';
-import { parseIpsets } from '../../src/syntax/index.ts';
+import { parseIpsets, saveIpsets } from '../../src/syntax/index.ts';
 import { describeKernel } from '../kernel/machine.ts';
 
 /** All taken. */
@@ -25,6 +25,9 @@ const TAKEN: readonly string[] = [
   'create a hash:ip skbinfo\nadd a 10.0.0.1 skbmark 0x1/0xff skbprio 1:10 skbqueue 3\n',
   'create a hash:ip -exist\nadd a 10.0.0.1\nadd a 10.0.0.1 -exist\n',
   'create a hash:net\ncreate l list:set size 4 timeout 7\nadd l a timeout 3\n',
+  'create a hash:ip\ncreate b hash:ip\ncreate c hash:ip\ncreate l list:set\nadd l a\nadd l b before a\nadd l c after b\n',
+  'create a hash:net counters skbinfo comment timeout 9\nadd a 10.0.0.0/8 nomatch skbmark 0x1 skbprio 1:a skbqueue 3 comment "x y" packets 4\nadd a 11.0.0.0/8 skbmark 0x0/0xff\n',
+  'create a hash:ip,port\nadd a 10.0.0.1,icmp:8/0\nadd a 10.0.0.1,icmp:3/0\nadd a 10.0.0.1,icmp:200/3\nadd a 10.0.0.1,222:0\nadd a 10.0.0.1,ah:0\n',
   'n a hash:ip\na a 10.0.0.1\n',
   '',
 ];
@@ -98,6 +101,13 @@ describeKernel('texts of ipset', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const byName = (sets: readonly IpSet[]) => told(sets).sort((a, b) => (a.name < b.name ? -1 : 1));
     expect(byName(parseIpsets(text, 'sets'))).toEqual(byName(parseIpsets(stdout, 'saved')));
+    // What the kernel chooses by itself, and seconds that passed, are left out.
+    const plain = (saved: string) =>
+      saved
+        .replaceAll(/ initval 0x\w+| hashsize \d+|(?<=add .* timeout )[1-9]\d*/g, '')
+        .split('\n')
+        .sort();
+    expect(plain(saveIpsets(parseIpsets(text, 'sets')))).toEqual(plain(stdout));
   });
 
   test.each(REFUSED)('refused: %j', (text) => {

@@ -139,7 +139,7 @@ export function outcomeOf(
   kernel: KernelIdentity,
 ): VirtualOutcome {
   const told = sort(answers, asked);
-  const nothing = { conntrack: '', entries: [], listed: { from: job.end, to: job.end } };
+  const nothing = { conntrack: '', entries: [], afterwards: told.texts.afterwards ?? [], listed: { from: job.end, to: job.end } };
   const none = { counters: {}, saved: '', packets: [], ...nothing, expectations: [], kernel, shift: job.shift, looks: [] };
   if (told.refused !== undefined) return { ...none, refused: told.refused };
   const raw = collect(job, told.records);

@@ -16,6 +16,7 @@ export type Asked =
   | 'frames'
   | 'time'
   | 'conntrack'
+  | 'afterwards'
   | 'expect'
   | 'save'
   | 'saveOther'
@@ -126,11 +127,11 @@ function load(job: PlacedJob, machine: Machine): Step[] {
   return steps;
 }
 
-/** A look at the connections, with the time before and after it. */
-function look(job: PlacedJob, moment: bigint): Step[] {
+/** A look at the connections (and at what else is wanted), with the time before and after it. */
+function look(job: PlacedJob, moment: bigint, afterwards: NonNullable<PlacedJob['afterwards']>): Step[] {
   const families = job.rulesOther === undefined ? [job.family] : [job.family, plan.otherFamily(job.family)];
   const list = families.map((family) => run('conntrack', ['conntrack', '-L', '-o', 'extended', '-f', `ipv${family}`]));
-  return [sleep(moment), ...list, sleep(0n)];
+  return [sleep(moment), ...list, ...afterwards.map((argv) => run('afterwards', argv)), sleep(0n)];
 }
 
 /** Frames up to each checkpoint and the look at the connections then; the last checkpoint is the job's end. */
@@ -141,7 +142,7 @@ function play(job: PlacedJob, devices: plan.Devices): Step[] {
     let to = from;
     while (to < job.frames.length && (job.frames[to]?.time ?? 0n) <= moment) to++;
     if (to > from) steps.push(frames(job, devices, job.frames.slice(from, to)));
-    steps.push(...look(job, moment));
+    steps.push(...look(job, moment, moment === job.end ? (job.afterwards ?? []) : []));
     from = to;
   }
   return steps;

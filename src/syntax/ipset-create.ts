@@ -1,0 +1,120 @@
+/** `create NAME TYPE options` of an `ipset save` file. */
+import { prefixMask } from '../model/address.ts';
+import { FAMILYLESS, type IpSet, LIST_TYPE, MOST_TIMEOUT, SET_TYPES } from '../model/ipset.ts';
+import { serviceByName } from '../model/names.ts';
+import { parseUnsigned } from '../model/numbers.ts';
+import type { Family } from '../model/ruleset.ts';
+import { rangeOf } from './ipset-elements.ts';
+import { type Fail, type WordsLeft, within } from './ipset-words.ts';
+import type { Word } from './source.ts';
+
+const MOST_NAME = 31;
+const U32 = 0xffffffff;
+/** Types of ipset that are not done yet. */
+const NOT_YET = ['hash:net,iface', 'bitmap:ip,mac'];
+/** Their type takes a netmask. */
+const MASKED = ['hash:ip', 'bitmap:ip'];
+const USUAL_ROOM = 65536;
+const TCP = 6;
+
+/** An empty set. Throws RuleError. */
+export function readCreate(words: WordsLeft, fail: Fail): IpSet {
+  const name = words.next('the name of a set');
+  const type = words.next('a type');
+  if (name.text.length > MOST_NAME) throw fail.error(name, `a name has ${MOST_NAME} bytes at most`);
+  if (NOT_YET.includes(type.text))
+    throw fail.error(type, `sets of type ${type.text} are not supported yet`, undefined, 'unsupported');
+  if (!Object.hasOwn(SET_TYPES, type.text) && type.text !== LIST_TYPE)
+    throw fail.error(type, `there is no type "${type.text}"`, `one of ${[...Object.keys(SET_TYPES), LIST_TYPE].join(' ')}`);
+  const set: Made = {
+    name: name.text,
+    type: type.text,
+    family: FAMILYLESS.includes(type.text) ? null : 4,
+    counters: false,
+    comments: false,
+    skbinfo: false,
+    forceadd: false,
+    maxelem: USUAL_ROOM,
+    sizes: {},
+    mask: null,
+    markmask: U32,
+    elements: [],
+    members: [],
+    position: name.position,
+  };
+  let netmask: Word | undefined;
+  while (words.left.length > 0) netmask = readOption(set, words, fail) ?? netmask;
+  if (netmask !== undefined) set.mask = maskOf(set, netmask, fail);
+  if (type.text.startsWith('bitmap:') && set.range === undefined)
+    throw fail.error(type, `${type.text} wants a range`, 'range 1-100');
+  return set;
+}
+
+type Made = IpSet & { sizes: Record<string, number> };
+
+/** One option of a set. Out: the value of `netmask`, which is read when the family is known. */
+function readOption(set: Made, words: WordsLeft, fail: Fail): Word | undefined {
+  const option = words.next('an option');
+  switch (option.text) {
+    case 'family': {
+      const family = words.next('inet or inet6');
+      if (!/^(inet6?|ipv[46])$/.test(family.text)) throw fail.error(family, `family wants inet or inet6, got "${family.text}"`);
+      if (set.family !== null) set.family = family.text.endsWith('6') ? 6 : 4;
+      return;
+    }
+    case 'timeout':
+      set.timeout = words.number('timeout', MOST_TIMEOUT);
+      return;
+    case 'maxelem':
+      set.maxelem = words.number('maxelem', U32);
+      return;
+    case 'markmask':
+      set.markmask = words.number('markmask', U32, 1);
+      return;
+    case 'hashsize':
+    case 'bucketsize':
+    case 'initval':
+    case 'size':
+      set.sizes[option.text] = words.number(option.text, U32);
+      return;
+    case 'counters':
+    case 'skbinfo':
+    case 'forceadd':
+      set[option.text] = true;
+      return;
+    case 'comment':
+      set.comments = true;
+      return;
+    case 'range':
+      set.range = readRange(set, words.next('a range'), fail);
+      return;
+    case 'netmask':
+      if (!MASKED.includes(set.type))
+        throw fail.error(option, `a netmask of ${set.type} is not supported yet`, undefined, 'unsupported');
+      return words.next('a prefix');
+    default:
+      throw fail.error(option, `the option "${option.text}" is not supported`, undefined, 'unsupported');
+  }
+}
+
+function maskOf({ family }: IpSet, word: Word, fail: Fail): IpSet['mask'] {
+  const of: Family = family ?? 4;
+  const bits = parseUnsigned(word.text, of === 4 ? 32 : 128, 1);
+  if (bits === undefined) throw fail.error(word, `netmask wants a prefix, got "${word.text}"`);
+  return prefixMask(bits, of);
+}
+
+function readRange({ type }: IpSet, word: Word, fail: Fail): [number, number] {
+  if (type !== 'bitmap:port' && !/[-/]/.test(word.text))
+    throw fail.error(word, `range wants FROM-TO or ADDRESS/PREFIX, got "${word.text}"`);
+  const [low, high] = type === 'bitmap:port' ? portsOf(word, fail) : within(fail, word, 'range', () => rangeOf(word.text, 4));
+  if (high - low > 0xffff) throw fail.error(word, `range wants no more than 65536, got "${word.text}"`);
+  return [low, high];
+}
+
+function portsOf(word: Word, fail: Fail): [number, number] {
+  const [low, high, ...more] = word.text.split('-').map((end) => parseUnsigned(end, 0xffff) ?? serviceByName(end, TCP));
+  if (low === undefined || high === undefined || more.length > 0)
+    throw fail.error(word, `range wants FROM-TO, got "${word.text}"`);
+  return low <= high ? [low, high] : [high, low];
+}

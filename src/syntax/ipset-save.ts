@@ -1,0 +1,119 @@
+/** Sets -> the text of `ipset save`. */
+
+import { hex } from '../extensions/given.ts';
+import { ICMP_TYPES, ICMP6_TYPES } from '../extensions/icmp-types.ts';
+import { formatAddress, prefixOf } from '../model/address.ts';
+import { type ElementPart, type IpSet, LIST_TYPE, SET_TYPES, type SetExtras, type SetPart } from '../model/ipset.ts';
+import { protocolName } from '../model/names.ts';
+
+const [ICMP, ICMPV6] = [1, 58];
+const USUAL: Readonly<Record<string, number>> = { hashsize: 1024, bucketsize: 12, size: 8 };
+const MARK_DIGITS = 8;
+
+/**
+ * What `ipset -sorted save` prints of sets, less what nobody but the kernel knows: its hashsize grows by itself, and where no initval was given it draws one; it is not printed then. Elements
+ * are sorted by their parts, members stay in their order. As the tool (7.17) does not, it does not say `forceadd`.
+ */
+export function saveIpsets(sets: readonly IpSet[]): string {
+  return sets.map((set) => [createLine(set), ...addLines(set)].join('\n')).join('\n') + (sets.length === 0 ? '' : '\n');
+}
+
+function createLine(set: IpSet): string {
+  const { type, family, maxelem, markmask, timeout, counters, comments, skbinfo, range } = set;
+  const size = (name: string): string => ` ${name} ${set.sizes[name] ?? USUAL[name]}`;
+  const given = (name: string): string => (set.sizes[name] === undefined ? '' : ` ${name} ${hex(set.sizes[name], MARK_DIGITS)}`);
+  const extensions = [
+    timeout === undefined ? '' : ` timeout ${timeout}`,
+    counters ? ' counters' : '',
+    comments ? ' comment' : '',
+    skbinfo ? ' skbinfo' : '',
+  ].join('');
+  const head = `create ${set.name} ${type}`;
+  if (type === LIST_TYPE) return head + size('size') + extensions;
+  if (range !== undefined) return head + rangeText(set, range) + maskText(set) + extensions;
+  const marks = type === 'hash:ip,mark' ? ` markmask ${hex(markmask, MARK_DIGITS)}` : '';
+  const families = family === null ? '' : ` family inet${family === 6 ? '6' : ''}`;
+  // The mask stands where the type's list of options has it.
+  const [early, late] = type === 'hash:ip' ? [maskText(set), ''] : ['', maskText(set)];
+  const room = `${size('hashsize')} maxelem ${maxelem}`;
+  return head + families + marks + room + early + extensions + size('bucketsize') + given('initval') + late;
+}
+
+function rangeText({ type }: IpSet, [low, high]: readonly [number, number]): string {
+  return type === 'bitmap:port' ? ` range ${low}-${high}` : ` range ${formatAddress([low])}-${formatAddress([high])}`;
+}
+
+function maskText({ mask }: IpSet): string {
+  return mask === null ? '' : ` netmask ${prefixOf(mask)}`;
+}
+
+function addLines(set: IpSet): string[] {
+  if (set.type === LIST_TYPE) return set.members.map((member) => `add ${set.name} ${member.set}${extrasText(set, member)}`);
+  return [...set.elements]
+    .sort((a, b) => compareParts(a.parts, b.parts))
+    .map((element) => {
+      const text = element.parts.map((part, i) => partText(SET_TYPES[set.type]![i]!, part, set)).join(',');
+      return `add ${set.name} ${text}${extrasText(set, element, element.nomatch)}`;
+    });
+}
+
+function compareParts(a: readonly ElementPart[], b: readonly ElementPart[]): number {
+  const numbers = (parts: readonly ElementPart[]): number[] => parts.flatMap(({ words, prefix }) => [...words, prefix]);
+  const [left, right] = [numbers(a), numbers(b)];
+  const at = left.findIndex((number, i) => number !== right[i]);
+  return at < 0 ? 0 : left[at]! - right[at]!;
+}
+
+function extrasText(set: IpSet, { timeout, packets, bytes, comment, info }: SetExtras, nomatch = false): string {
+  return [
+    set.timeout === undefined ? '' : ` timeout ${timeout}`,
+    nomatch ? ' nomatch' : '',
+    set.counters ? ` packets ${packets} bytes ${bytes}` : '',
+    comment === undefined ? '' : ` comment "${comment}"`,
+    info === undefined ? '' : infoText(info),
+  ].join('');
+}
+
+function infoText({ mark, mask, priority, queue }: NonNullable<SetExtras['info']>): string {
+  const masked = mask === 0xffffffff ? hex(mark) : `${hex(mark)}/${hex(mask)}`;
+  return [
+    mark === 0 && mask === 0 ? '' : ` skbmark ${masked}`,
+    priority === 0 ? '' : ` skbprio ${(priority >>> 16).toString(16)}:${(priority & 0xffff).toString(16)}`,
+    queue === 0 ? '' : ` skbqueue ${queue}`,
+  ].join('');
+}
+
+function partText(kind: SetPart, part: ElementPart, set: IpSet): string {
+  const { words, prefix } = part;
+  switch (kind) {
+    case 'ip':
+      return formatAddress(words);
+    case 'net':
+      return `${formatAddress(words)}${prefix === words.length * 32 ? '' : `/${prefix}`}`;
+    case 'port':
+      return portText(words[0]!, prefix, set.type === 'bitmap:port');
+    case 'mac':
+      return macText(words);
+    case 'mark':
+      return hex(words[0]!, MARK_DIGITS);
+  }
+}
+
+function portText(port: number, protocol: number, bare: boolean): string {
+  if (bare) return String(port);
+  const name = protocolName(protocol) ?? String(protocol);
+  return `${name}:${protocol === ICMP || protocol === ICMPV6 ? typeText(port >>> 8, port & 255, protocol) : port}`;
+}
+
+/** By the name of exactly this code; of those that stand for all codes it is code 0. */
+function typeText(type: number, code: number, protocol: number): string {
+  const names = (protocol === ICMP ? ICMP_TYPES : ICMP6_TYPES).filter(([, one]) => one === type);
+  const named =
+    names.find(([, , one]) => one === code) ?? names.find(([name, , one]) => one === undefined && code === 0 && name !== 'any');
+  return named?.[0] ?? `${type}/${code}`;
+}
+
+function macText([high = 0, low = 0]: readonly number[]): string {
+  const bytes = [high >>> 8, high & 255, low >>> 24, (low >>> 16) & 255, (low >>> 8) & 255, low & 255];
+  return bytes.map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join(':');
+}
