@@ -3,6 +3,7 @@ import { STATE_SIZE } from '../../src/abi/image.ts';
 import {
   SET_INVERT,
   SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CLUSTER,
   SPECIAL_CONNBYTES,
   SPECIAL_CONNLABEL,
   SPECIAL_CONNLIMIT,
@@ -14,6 +15,7 @@ import {
   SPECIAL_LIMIT_NFT,
   SPECIAL_LISTED,
   SPECIAL_NTH,
+  SPECIAL_PACKET_TYPE,
   SPECIAL_QUOTA,
   SPECIAL_RANDOM,
   SPECIAL_RECENT,
@@ -27,6 +29,7 @@ import {
 import { isInSet } from '../sets/table.ts';
 import { addressTypes } from './addrtype.ts';
 import { byteTest } from './bytes.ts';
+import { hasPacketType, isOfNode } from './cluster.ts';
 import { connectionBytes, connectionLabel } from './connection-extras.ts';
 import { connectionLimit } from './connlimit.ts';
 import { connection, connectionMark, masterHelper } from './conntrack.ts';
@@ -52,6 +55,10 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return answer(connection(parameters, slot));
     case SPECIAL_SCTP_CHUNKS:
       return sctpChunks(parameters, slot);
+    case SPECIAL_CLUSTER:
+      return answer(isOfNode(parameters, slot));
+    case SPECIAL_PACKET_TYPE:
+      return answer(hasPacketType(parameters, slot));
     case SPECIAL_CONNBYTES:
       return answer(connectionBytes(parameters, slot));
     case SPECIAL_CONNLABEL:

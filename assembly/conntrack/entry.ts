@@ -59,11 +59,12 @@ export const ENTRY_MARK: usize = 120;
 export const ENTRY_EXTENSION: usize = 124;
 export const ENTRY_SIZE: usize = 128;
 
-/** An extension is as large as an entry. u64 each: packets and bytes of the original direction, then of the reply; 128 bits of labels; u32 each: neighbours in the queue of limit.ts. */
+/** An extension is as large as an entry. u64 each: packets and bytes of the original direction, then of the reply; 128 bits of labels; u32 each: neighbours in the queue of limit.ts; the first word of where the master was opened from. */
 export const EXTENSION_COUNTERS: usize = 0;
 export const EXTENSION_LABELS: usize = 32;
 export const EXTENSION_OLDER: usize = 48;
 export const EXTENSION_NEWER: usize = 52;
+export const EXTENSION_MASTER: usize = 56;
 
 /** UDP: i64 jiffies from which the flow is a stream. */
 export const ENTRY_STREAM: usize = 40;

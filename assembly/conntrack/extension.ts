@@ -2,11 +2,13 @@
 import {
   TRACKING_FLAG_ACCOUNTING,
   TRACKING_FLAG_LABELS,
+  TRACKING_FLAG_MASTERS,
   TRACKING_FLAG_ZONES_OF_ONE,
   TRACKING_LIMIT,
 } from '../../src/abi/conntrack';
 import { FIELD_LENGTH } from '../../src/abi/fields';
-import { ENTRY_EXTENSION, EXTENSION_COUNTERS, EXTENSION_LABELS } from './entry';
+import { entryAddress } from './accessors';
+import { ENTRY_EXTENSION, EXTENSION_COUNTERS, EXTENSION_LABELS, EXTENSION_MASTER } from './entry';
 import { flag, parameter } from './parameters';
 
 /** Entries have extensions; those count; there is a limit to the number of connections. */
@@ -24,7 +26,7 @@ export function extensionInit(): void {
   accounting = flag(TRACKING_FLAG_ACCOUNTING);
   limited = parameter(TRACKING_LIMIT) !== 0;
   zonesOfOne = flag(TRACKING_FLAG_ZONES_OF_ONE);
-  extended = accounting || limited || flag(TRACKING_FLAG_LABELS);
+  extended = accounting || limited || flag(TRACKING_FLAG_LABELS) || flag(TRACKING_FLAG_MASTERS);
 }
 
 /** A tracker is about to look at a packet of this direction. */
@@ -51,4 +53,16 @@ export function counters(entry: usize, towards: u32): usize {
 export function labelWord(entry: usize, number: u32): usize {
   const extension = load<u32>(entry, ENTRY_EXTENSION) as usize;
   return flag(TRACKING_FLAG_LABELS) && extension !== 0 ? extension + EXTENSION_LABELS + (((number >>> 5) << 2) as usize) : 0;
+}
+
+/** The connection was expected: the first word of where its master was opened from outlives the master. */
+export function keepMaster(entry: usize, master: usize): void {
+  const extension = load<u32>(entry, ENTRY_EXTENSION) as usize;
+  if (extension === 0) return;
+  store<u32>(extension, entryAddress(master, 0, true, 0), EXTENSION_MASTER);
+}
+
+/** That word; for connections that were expected, where rules ask for it. */
+export function masterAddress(entry: usize): u32 {
+  return load<u32>(load<u32>(entry, ENTRY_EXTENSION) as usize, EXTENSION_MASTER);
 }

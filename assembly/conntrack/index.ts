@@ -13,7 +13,7 @@ export {
 export { conntrackAhead } from './ahead';
 export { countConnections } from './count';
 export { nextExpectation } from './expectations';
-export { counters, labelWord, zonesOfOne } from './extension';
+export { counters, labelWord, masterAddress, zonesOfOne } from './extension';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
 export { describeConnection, describeExpectation } from './listing';
@@ -22,7 +22,7 @@ export { tablePlaces as connectionPlaces } from './places';
 export { conntrackReset } from './reset';
 export { conntrackReserve } from './room';
 export { carve as conntrackCarve } from './table';
-export { conntrackMark, conntrackTemplate } from './template';
+export { conntrackMark, conntrackTemplate, TEMPLATE } from './template';
 export {
   conntrackConfirm,
   conntrackConfirmed,

@@ -1,11 +1,11 @@
 /** How connections begin (nf_conntrack_core.c, init_conntrack): expected by another, or with what a template (xt_CT.c) gives them. */
-import { TRACKING_FLAG_HELPED, TRACKING_FLAG_NAT } from '../../src/abi/conntrack';
+import { TRACKING_FLAG_HELPED, TRACKING_FLAG_MASTERS, TRACKING_FLAG_NAT } from '../../src/abi/conntrack';
 import { FIELD_DPORT, FIELD_L4_LENGTH, FIELD_SPORT, STATUS_EXPECTED } from '../../src/abi/fields';
 import { HELPER_NONE } from '../../src/abi/helpers';
 import { PACKET_JIFFIES } from '../../src/abi/packet';
 import { ENTRY_MARK, STATUS_MASTER_SHIFT } from './entry';
 import { expectationCount, expectationsInit, fulfil, fulfilledAssigns } from './expectations';
-import { limited } from './extension';
+import { keepMaster, limited } from './extension';
 import { assignHelper, entryHelper } from './help';
 import { helpRegionInit } from './help-region';
 import { admit } from './limit';
@@ -45,6 +45,7 @@ export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, no
   if (master !== 0) {
     addStatus(entry, STATUS_EXPECTED | (entryHelper(master) << STATUS_MASTER_SHIFT));
     store<u32>(entry, load<u32>(master, ENTRY_MARK), ENTRY_MARK);
+    if (flag(TRACKING_FLAG_MASTERS)) keepMaster(entry, master);
     if (fulfilledAssigns || flag(TRACKING_FLAG_HELPED)) assignHelper(entry, entryHelper(master));
   } else if (helper !== HELPER_NONE) {
     assignHelper(entry, helper);

@@ -32,6 +32,12 @@ export function addressHash(words: usize, seed: u32): u32 {
   return hashFinal(a, b, c);
 }
 
+/** jhash_1word. */
+export function oneHash(word: u32, seed: u32): u32 {
+  const start = INITIAL + 4 + seed;
+  return hashFinal(start + word, start, start);
+}
+
 /** __jhash_final. */
 export function hashFinal(a: u32, b: u32, c: u32): u32 {
   c ^= b;

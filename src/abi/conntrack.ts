@@ -66,6 +66,8 @@ export const TRACKING_FLAG_HELPED = 2048;
 export const TRACKING_FLAG_SPARSE = 4096;
 /** Rules put one direction of connections into a zone, and the other into none. */
 export const TRACKING_FLAG_ZONES_OF_ONE = 8192;
+/** Rules ask where the connection was opened from that expected another. */
+export const TRACKING_FLAG_MASTERS = 16384;
 
 /** TCP states in the kernel's order (enum tcp_conntrack); timeouts lie at TRACKING_TCP + 4 * state. */
 export const TCP_NONE = 0;

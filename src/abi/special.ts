@@ -63,6 +63,11 @@ export const SPECIAL_LISTED = 61;
 /** connlimit: limit, 1 above it | 0 up to it, 0 source | 1 destination, 4 words of the address mask, STATUS_* that make a connection one that is not looked for; state: none, but its place names the rule. */
 export const SPECIAL_CONNLIMIT = 53;
 
+/** cluster: nodes, a bit for each node that matches, seed, invert. It makes packets for a multicast MAC ones for this host. */
+export const SPECIAL_CLUSTER = 54;
+/** The type of the packet (PACKET_*) where rules may change it: low, high, invert. */
+export const SPECIAL_PACKET_TYPE = 55;
+
 export const HEADERS_HOP_BY_HOP = 128;
 export const HEADERS_DESTINATION = 64;
 export const HEADERS_ROUTING = 32;

@@ -272,6 +272,7 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
       ...(tells ? { onPacket } : {}),
     });
     bar.clear();
+    const { result, seconds, damaged } = outcome;
     const unread = whyUnread(result);
     if (unread !== undefined) {
       say(unread);
@@ -283,7 +284,6 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
     verdicts?.flush();
     log?.flush();
     dumps.write(outcome);
-    const { result, seconds, damaged } = outcome;
     await tell(
       options,
       render(options, buildReport({ rules, host, profile, result, notes: all, ...timing(options, seconds) }), rules),

@@ -12,6 +12,7 @@ import {
   TRACKING_FLAG_LABELS,
   TRACKING_FLAG_LIBERAL,
   TRACKING_FLAG_LOOSE,
+  TRACKING_FLAG_MASTERS,
   TRACKING_FLAG_NAT,
   TRACKING_FLAG_ROUTER_DISCOVERY,
   TRACKING_FLAG_SPARSE,
@@ -52,6 +53,8 @@ export interface ConntrackOptions {
   helpers?: boolean;
   /** Rules put one direction of connections into a zone. */
   zonesOfOne?: boolean;
+  /** Rules ask for the masters of connections that were expected. */
+  masters?: boolean;
   /** How many rules count connections. */
   counted?: number;
   /** The key of the hash; a fixed one unless given. Results do not depend on it. */
@@ -139,6 +142,7 @@ function flagsOf(profile: Profile, options: ConntrackOptions): number {
     (options.labels ? TRACKING_FLAG_LABELS : 0) |
     (options.helpers ? TRACKING_FLAG_HELPERS : 0) |
     (options.zonesOfOne ? TRACKING_FLAG_ZONES_OF_ONE : 0) |
+    (options.masters ? TRACKING_FLAG_MASTERS : 0) |
     (isSparse(profile) ? TRACKING_FLAG_SPARSE : 0) |
     KERNEL_FLAGS[profile.kernel]
   );

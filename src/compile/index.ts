@@ -5,12 +5,13 @@ import { HELPER_NONE } from '../abi/helpers.ts';
 import * as abi from '../abi/image.ts';
 import {
   SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CLUSTER,
   SPECIAL_CONNBYTES,
   SPECIAL_CONNLABEL,
   SPECIAL_CONNLIMIT,
   SPECIAL_REVERSE_PATH,
 } from '../abi/special.ts';
-import { checkSets } from '../extensions/ipset-there.ts';
+import { changedSets, checkSets } from '../extensions/ipset-there.ts';
 import type { Annotations } from '../model/annotations.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
@@ -24,6 +25,7 @@ import { encodeHost } from './host.ts';
 import { assembleImage } from './image.ts';
 import { buildInterfaces, type InterfaceTable } from './interfaces.ts';
 import { needsConntrack, normalise, wantsWholePackets } from './normalise.ts';
+import { withChangingTypes } from './packet-type.ts';
 import type { PlainTable } from './plain.ts';
 import { encodeSets } from './sets.ts';
 import { share } from './share.ts';
@@ -84,9 +86,11 @@ export function compile(input: CompileInput, options: CompileOptions = {}): Imag
     ...(annotations && { annotations }),
     ...(packets?.logs && { logs: numbered(logs) }),
   };
-  const tables = share(
-    rulesets.flatMap((rules) => normalise(rules, context)),
-    profile.backend,
+  const tables = withChangingTypes(
+    share(
+      rulesets.flatMap((rules) => normalise(rules, context)),
+      profile.backend,
+    ),
   );
   return compileTables(tables, { rulesets, interfaces, logs }, input, options, started);
 }
@@ -110,6 +114,7 @@ function compileTables(
   });
   const notes = [...walks.notes, ...rulesets.flatMap((rules) => helperNote(rules) ?? [])];
   const { final, visible } = walks.segments.order();
+  const helpers = someTemplate(tables, ({ parameters }) => parameters[2] !== HELPER_NONE);
   const bytes = assembleImage({
     code: walks.code.finish(final),
     segments: walks.segments,
@@ -125,12 +130,13 @@ function compileTables(
       nat: tables.some((table) => table.name === 'nat'),
       accounting: countSpecial(tables, SPECIAL_CONNBYTES) > 0,
       labels: countSpecial(tables, SPECIAL_CONNLABEL) > 0,
-      helpers: someTemplate(tables, ({ parameters }) => parameters[2] !== HELPER_NONE),
+      helpers,
+      masters: helpers && countSpecial(tables, SPECIAL_CLUSTER) > 0,
       zonesOfOne: someTemplate(tables, ({ parameters }) => isOfOne(parameters[1]!)),
       counted: countSpecial(tables, SPECIAL_CONNLIMIT),
     }),
     interfaces: interfaces.encode(),
-    sets: encodeSets(sets, profile.hz),
+    sets: encodeSets(sets, profile.hz, changedSets(rulesets, sets)),
     states: walks.states,
     stack: walks.stack,
     flags: flagsOf(rulesets) | (turnsPackets(tables) ? abi.IMAGE_FLAG_TURNS : 0),
@@ -244,6 +250,7 @@ const isOfOne = (flags: number): boolean => ((flags & CT_ZONE_ORIGINAL) === 0) !
 /** Whether a rule changes what the routing decision looks at. */
 function turnsPackets(tables: readonly PlainTable[]): boolean {
   const turning = [EFFECT_TTL, EFFECT_PREFIX];
+  if (countSpecial(tables, SPECIAL_CLUSTER) > 0) return true;
   return tables.some(({ chains }) =>
     chains.some(({ rules }) => rules.some(({ action }) => action.kind === 'effect' && turning.includes(action.code))),
   );

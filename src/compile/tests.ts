@@ -129,6 +129,8 @@ const MATCHES_AND_DROPS = new Set([special.SPECIAL_SCTP_CHUNKS, special.SPECIAL_
 /** Special tests that never hot-drop. */
 const HARMLESS = new Set([
   special.SPECIAL_CONNMARK,
+  special.SPECIAL_CLUSTER,
+  special.SPECIAL_PACKET_TYPE,
   special.SPECIAL_CONNBYTES,
   special.SPECIAL_CONNLABEL,
   special.SPECIAL_HELPER,

@@ -10,6 +10,8 @@ const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
   [special.SPECIAL_LIMIT, 2],
   [special.SPECIAL_LIMIT_NFT, 4],
   [special.SPECIAL_ADDRTYPE_DEVICE, 4],
+  [special.SPECIAL_CLUSTER, 4],
+  [special.SPECIAL_PACKET_TYPE, 3],
   [special.SPECIAL_CONNMARK, 3],
   [special.SPECIAL_CONNBYTES, 6],
   [special.SPECIAL_CONNLABEL, 3],

@@ -8,6 +8,7 @@ import { bpf } from './bpf.ts';
 import { cgroup } from './cgroup.ts';
 import { CHECKSUM } from './checksum-target.ts';
 import { CLASSIFY } from './classify.ts';
+import { cluster } from './cluster.ts';
 import { comment } from './comment.ts';
 import { connbytes } from './connbytes.ts';
 import { connlabel } from './connlabel.ts';
@@ -71,6 +72,7 @@ import { rpfilter } from './rpfilter.ts';
 import { rt } from './rt.ts';
 import { sctp } from './sctp.ts';
 import { set } from './set.ts';
+import { SET } from './set-target.ts';
 import { SNAT } from './snat.ts';
 import { SNPT } from './snpt.ts';
 import { socket } from './socket.ts';
@@ -108,6 +110,7 @@ const matches = [
   connbytes,
   connlabel,
   connlimit,
+  cluster,
   helper,
   comment,
   mark,
@@ -191,6 +194,7 @@ const targets = [
   SNPT,
   TPROXY,
   SYNPROXY,
+  SET,
 ];
 
 export const extensions: readonly Extension[] = [...matches, ...targets];

@@ -24,3 +24,7 @@ export function words(bytes: Uint8Array, at: number, count: number): Words {
 export function sameWords(a: Words, b: Words): boolean {
   return a.length === b.length && a.every((word, i) => word === b[i]);
 }
+
+/** A word with its bytes turned round: as a little-endian machine reads it from the network. */
+export const swapped = (word: number): number =>
+  ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;

@@ -1,6 +1,6 @@
 /** What an extension's `evaluate` may ask of a packet: the reference's view. Implemented by this room and by reference/. */
 import type { Annotation } from '../model/annotations.ts';
-import type { SetTest } from '../model/ipset.ts';
+import type { SetChange, SetTest, SetUse, SkbInfo } from '../model/ipset.ts';
 import type { CtState } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
@@ -34,6 +34,10 @@ export interface ConnectionView {
   labels: Set<number> | null;
   /** Name of the helper of the connection that expected this one; null: nobody expected it. */
   masterHelper: string | null;
+  /** Where the connection that expected this one was opened from; null: nobody expected it. */
+  masterSource: Words | null;
+  /** It is none: what CT gave the packet in the raw table looks like one to most matches. */
+  template: boolean;
   /** Whole seconds until the entry expires at this packet's time (the kernel's nf_ct_expires / HZ); 0 when unconfirmed as the kernel has it. */
   expires: number;
 }
@@ -93,6 +97,15 @@ export interface Connections {
   find(packet: PacketView, zone: ZoneView, tuple: TupleView): { zone: ZoneView; status: number; over: boolean } | undefined;
 }
 
+/** The sets of ipset. */
+export interface Sets {
+  /** Whether the packet is in a set. */
+  test(asked: SetTest, packet: PacketView): boolean;
+  change(change: SetChange, packet: PacketView): void;
+  /** What a set says of the mark of the packet, which is in it; undefined: it is not. */
+  infoOf(use: SetUse, packet: PacketView): SkbInfo | undefined;
+}
+
 /** What evaluate may ask of its surroundings. */
 export interface EvaluateContext {
   profile: Profile;
@@ -111,8 +124,7 @@ export interface EvaluateContext {
   deviceTo(family: Family, address: Words): string | undefined;
   /** Whether routes lead back to a packet's source through the device it came in at (`loose`: through any); `acceptLocal`: an address of this host will do, too. */
   leadsBack(packet: PacketView, how: { loose: boolean; acceptLocal: boolean }): boolean;
-  /** Whether the packet is in a set of ipset. */
-  inSet(asked: SetTest, packet: PacketView): boolean;
+  sets: Sets;
   /** The next of the profile's random numbers, 32 bits. */
   random(): number;
 }

@@ -50,6 +50,8 @@ const templateOf = (family: Family): ConnectionView => {
     status: STATUS_CONFIRMED,
     mark: 0,
     masterHelper: null,
+    masterSource: null,
+    template: true,
     counters: null,
     labels: null,
     expires: 0,

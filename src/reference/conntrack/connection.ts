@@ -98,6 +98,8 @@ export class Connection {
   view(now: number, hz: number): ConnectionView {
     const { original, reply, status, mark, counters, labels } = this;
     const masterHelper = this.master?.help?.helper.name ?? null;
-    return { original, reply, status, mark, counters, labels, masterHelper, expires: Math.floor(this.left(now) / hz) };
+    const masterSource = this.master?.original.source ?? null;
+    const expires = Math.floor(this.left(now) / hz);
+    return { original, reply, status, mark, counters, labels, masterHelper, masterSource, template: false, expires };
   }
 }

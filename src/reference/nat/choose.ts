@@ -3,7 +3,7 @@ import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../abi/fields.ts';
 import { NAT_FEW, NAT_HARDER, NAT_TRIES } from '../../abi/nat.ts';
 import type { NatPorts } from '../../model/nat.ts';
 import type { Words } from '../../model/ruleset.ts';
-import { sameWords } from '../../packet/bytes.ts';
+import { sameWords, swapped } from '../../packet/bytes.ts';
 import { jhash2 } from '../../packet/jhash.ts';
 import type { Connection } from '../conntrack/connection.ts';
 import { REPLY } from '../conntrack/connection.ts';
@@ -174,8 +174,6 @@ function compare(a: Words, b: Words): number {
   for (const [i, word] of a.entries()) if (word !== b[i]) return word - b[i]!;
   return 0;
 }
-
-const swapped = (word: number): number => ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 
 /** find_best_ips_proto: by a hash of both addresses (--persistent: of the source alone). */
 function withAddress(tuple: Tuple, { addresses, persistent }: Range, manip: Manip, zone: number): Tuple {
