@@ -10,7 +10,7 @@ import {
   type SetUse,
   type SkbInfo,
 } from '../model/ipset.ts';
-import type { PacketView } from '../packet/view.ts';
+import type { PacketView, Sets } from '../packet/view.ts';
 import { partOf } from './ipset-packet.ts';
 import { counts, ElementSet, isOver, type Kept, keep, type Look, leftOf } from './ipset-set.ts';
 
@@ -114,3 +114,10 @@ function partsOf(set: IpSet, { sides }: SetUse, packet: PacketView): ElementPart
   }
   return parts;
 }
+
+/** The sets as matches and targets ask them, at the time of the packet at hand, in jiffies. */
+export const atTime = (sets: () => IpSets, now: () => bigint): Sets => ({
+  test: (asked, packet) => sets().test(asked, packet, now()),
+  change: (change, packet) => sets().change(change, packet, now()),
+  infoOf: (use, packet) => sets().infoOf(use, packet, now()),
+});

@@ -10,7 +10,7 @@ import {
   UNSEEN_OTHERHOST,
   UNSEEN_OUTGOING_COPY,
 } from '../abi/reasons.ts';
-import { IpSets } from '../extensions/ipset-table.ts';
+import { atTime, IpSets } from '../extensions/ipset-table.ts';
 import { checkSets } from '../extensions/ipset-there.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
@@ -112,11 +112,10 @@ export class Interpreter {
       leadsBack: (packet, wanted) => leadsBack(packet, wanted, job.host, this.#routes),
       shared: sharedState(),
       connections: connectionsOf(this.conntrack),
-      sets: {
-        test: (asked, packet) => this.#sets!.test(asked, packet, this.clock.jiffies),
-        change: (change, packet) => this.#sets!.change(change, packet, this.clock.jiffies),
-        infoOf: (use, packet) => this.#sets!.infoOf(use, packet, this.clock.jiffies),
-      },
+      sets: atTime(
+        () => this.#sets!,
+        () => this.clock.jiffies,
+      ),
       random: randomNumbers(job.profile.seed ?? 0),
     };
     const { host, profile } = job;
