@@ -14,7 +14,6 @@ import { atTime, IpSets } from '../extensions/ipset-table.ts';
 import { checkSets } from '../extensions/ipset-there.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
-import type { IpSet } from '../model/ipset.ts';
 import type { HookName, Verdict } from '../model/outcome.ts';
 import { jiffiesAt, type Profile } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
@@ -164,7 +163,7 @@ export class Interpreter {
   }
 
   /** The sets of ipset as they are at a time in nanoseconds. */
-  setsAt(at: bigint): IpSet[] {
+  setsAt(at: bigint): ReturnType<IpSets['left']> {
     return this.#sets?.left(jiffiesAt(at, this.#job.profile.hz)) ?? [...(this.#job.sets ?? [])];
   }
 
