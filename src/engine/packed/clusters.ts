@@ -1,25 +1,19 @@
 /** Gathers the tests of a graph into clusters of up to four (abi/packed.ts). */
-import {
-  CLUSTER_CHILDREN,
-  CLUSTER_MAP,
-  CLUSTER_NOTHING,
-  CLUSTER_SIZE,
-  CLUSTER_TESTS,
-  CLUSTER_THRESHOLDS,
-  PACKED_EXIT,
-} from '../../abi/packed.ts';
+import { CLUSTER_CHILDREN, CLUSTER_MAP, CLUSTER_SIZE, CLUSTER_TESTS, CLUSTER_THRESHOLDS, PACKED_EXIT } from '../../abi/packed.ts';
 import type { Graph } from './graph.ts';
 import type { KeyLayout } from './keys.ts';
 
 /** Children a cluster has room for. */
 const CHILDREN = 4;
 
-/** Of a cluster in the making: its tests of fields, which of the graph's tests it holds, and where those lead. */
+/** Of a cluster in the making: its tests of fields, which of the graph's tests it holds, and where those lead. All lists are short. */
 interface Group {
-  questions: { field: number; at: number }[];
-  inside: Set<number>;
-  /** References that are not inside, with the share of packets that is thought to come there. */
-  leaving: Map<number, number>;
+  fields: number[];
+  thresholds: number[];
+  inside: number[];
+  /** References that are not inside, and the share of packets that is thought to come there. */
+  leaving: number[];
+  shares: number[];
 }
 
 /** The clusters of `graph` from `root` on, nearer ones first. */
@@ -30,7 +24,7 @@ export function gather(graph: Graph, root: number, layout: KeyLayout): Uint8Arra
   for (let index = 0; index < roots.length; index++) {
     const group = grow(graph, roots[index]!);
     groups.push(group);
-    for (const child of group.leaving.keys()) {
+    for (const child of group.leaving) {
       if (child < 0 || places.has(child)) continue;
       places.set(child, roots.length * CLUSTER_SIZE);
       roots.push(child);
@@ -46,70 +40,88 @@ export function gather(graph: Graph, root: number, layout: KeyLayout): Uint8Arra
 
 /** Takes in what most packets come to, as long as there is room. */
 function grow(graph: Graph, root: number): Group {
-  const group: Group = { questions: [], inside: new Set(), leaving: new Map([[root, 1]]) };
+  const group: Group = { fields: [], thresholds: [], inside: [], leaving: [root], shares: [1] };
   for (;;) {
     let best = -1;
-    let share = 0;
-    for (const [reference, packets] of group.leaving) {
-      if (reference < 0 || packets <= share || !fits(graph, group, reference)) continue;
-      best = reference;
-      share = packets;
+    for (const [place, reference] of group.leaving.entries()) {
+      if (reference < 0 || (best >= 0 && group.shares[place]! <= group.shares[best]!)) continue;
+      if (fits(graph, group, reference)) best = place;
     }
     if (best < 0) return group;
     take(graph, group, best);
   }
 }
 
-const asks = (group: Group, field: number, at: number): boolean =>
-  group.questions.some((question) => question.field === field && question.at === at);
+/** Where the group asks for this test; -1 when it does not. */
+function questionOf({ fields, thresholds }: Group, field: number, at: number): number {
+  let place = fields.length - 1;
+  while (place >= 0 && (fields[place] !== field || thresholds[place] !== at)) place--;
+  return place;
+}
 
 function fits(graph: Graph, group: Group, test: number): boolean {
-  if (group.questions.length === CLUSTER_TESTS && !asks(group, graph.field[test]!, graph.at[test]!)) return false;
-  let children = group.leaving.size - 1;
-  for (const side of [graph.low[test]!, graph.high[test]!]) if (!group.leaving.has(side) && !group.inside.has(side)) children++;
+  if (group.fields.length === CLUSTER_TESTS && questionOf(group, graph.field[test]!, graph.at[test]!) < 0) return false;
+  let children = group.leaving.length - 1;
+  if (isNew(group, graph.low[test]!)) children++;
+  if (isNew(group, graph.high[test]!)) children++;
   return children <= CHILDREN;
 }
 
-function take(graph: Graph, group: Group, test: number): void {
+const isNew = ({ leaving, inside }: Group, reference: number): boolean =>
+  !leaving.includes(reference) && !inside.includes(reference);
+
+/** Takes in the test at `place` of those that are left. */
+function take(graph: Graph, group: Group, place: number): void {
+  const { leaving, shares, inside } = group;
+  const test = leaving[place]!;
+  const packets = shares[place]!;
   const [field, at, low, high] = [graph.field[test]!, graph.at[test]!, graph.low[test]!, graph.high[test]!];
-  if (!asks(group, field, at)) group.questions.push({ field, at });
-  const packets = group.leaving.get(test)!;
-  group.leaving.delete(test);
-  group.inside.add(test);
-  const share = graph.weight(low) / (graph.weight(low) + graph.weight(high));
-  for (const [side, part] of [
-    [low, share],
-    [high, 1 - share],
-  ] as const) {
-    if (!group.inside.has(side)) group.leaving.set(side, (group.leaving.get(side) ?? 0) + packets * part);
+  if (questionOf(group, field, at) < 0) {
+    group.fields.push(field);
+    group.thresholds.push(at);
   }
+  leaving.splice(place, 1);
+  shares.splice(place, 1);
+  inside.push(test);
+  const share = graph.weight(low) / (graph.weight(low) + graph.weight(high));
+  send(group, low, packets * share);
+  send(group, high, packets * (1 - share));
+}
+
+function send({ leaving, shares, inside }: Group, reference: number, packets: number): void {
+  if (inside.includes(reference)) return;
+  const place = leaving.indexOf(reference);
+  if (place >= 0) {
+    shares[place]! += packets;
+    return;
+  }
+  leaving.push(reference);
+  shares.push(packets);
 }
 
 function write(
   graph: Graph,
   root: number,
-  { questions, inside, leaving }: Group,
+  group: Group,
   layout: KeyLayout,
   places: ReadonlyMap<number, number>,
   view: DataView,
 ): void {
-  const children = [...leaving.keys()];
+  const { fields, thresholds, inside, leaving } = group;
   for (let test = 0; test < CLUSTER_TESTS; test++) {
-    const question = questions[test];
-    const pattern = question === undefined ? new Array<number>(4).fill(CLUSTER_NOTHING) : layout.pattern(question.field);
-    for (const [byte, from] of pattern.entries()) view.setUint8(test * 4 + byte, from);
-    view.setUint32(CLUSTER_THRESHOLDS + test * 4, question?.at ?? 0, true);
+    const pattern = layout.pattern(fields[test]);
+    for (let byte = 0; byte < 4; byte++) view.setUint8(test * 4 + byte, pattern[byte]!);
+    view.setUint32(CLUSTER_THRESHOLDS + test * 4, thresholds[test] ?? 0, true);
   }
   for (let bits = 0; bits < 1 << CLUSTER_TESTS; bits++) {
     let reference = root;
-    while (inside.has(reference)) {
-      const [field, at] = [graph.field[reference]!, graph.at[reference]!];
-      const place = questions.findIndex((question) => question.field === field && question.at === at);
+    while (inside.includes(reference)) {
+      const place = questionOf(group, graph.field[reference]!, graph.at[reference]!);
       reference = ((bits >>> place) & 1) === 1 ? graph.low[reference]! : graph.high[reference]!;
     }
-    view.setUint8(CLUSTER_MAP + bits, children.indexOf(reference) * 4);
+    view.setUint8(CLUSTER_MAP + bits, leaving.indexOf(reference) * 4);
   }
-  for (const [index, child] of children.entries()) {
+  for (const [index, child] of leaving.entries()) {
     view.setUint32(CLUSTER_CHILDREN + index * 4, child < 0 ? (~child | PACKED_EXIT) >>> 0 : places.get(child)!, true);
   }
 }

@@ -1,4 +1,4 @@
-/** Threshold tests that lead to each other and to exits, without cycles; equal ones are one. What a packed walk is made from. */
+/** Threshold tests that lead to each other and to exits, without cycles. What a packed walk is made from. */
 import { FIELD_DPORT, FIELD_SPORT } from '../../abi/fields.ts';
 import { SMALL_FIELDS } from '../../compile/tests.ts';
 
@@ -9,35 +9,44 @@ const LARGEST: ReadonlyMap<number, number> = new Map([
   ...[...SMALL_FIELDS].map(([field, values]): [number, number] => [field, values - 1]),
 ]);
 
-/** Which ropes of the image a packet met on its way: one, behind all those of an earlier cell. Cell 0 is empty. */
-export class Cells {
+/** What packets met on their ways: each a rope of the image and a number of evaluated rules, behind all of an earlier one. Number 0 is nothing. */
+export class Mets {
   readonly before: number[] = [0];
   readonly rope: number[] = [0];
-  private readonly known = new Map<number, number>();
+  /** With those before. */
+  readonly evaluations: number[] = [0];
+  private readonly known = new Map<number, Map<number, number>>();
 
-  /** `cell` with one more rope; rope 0 says nothing. */
-  add(cell: number, rope: number): number {
-    if (rope === 0) return cell;
-    const key = cell * 2 ** 26 + rope;
-    const known = this.known.get(key);
+  /** `met`, and then one more rope (0: none) and evaluations. */
+  add(met: number, rope: number, evaluations: number): number {
+    if (rope === 0 && evaluations === 0) return met;
+    // Evaluations alone leave no trace of their own: ways that differ in nothing else are one.
+    const before = this.rope[met] === 0 ? this.before[met]! : met;
+    const sum = this.evaluations[met]! + evaluations;
+    const key = before * 2 ** 26 + rope;
+    let row = this.known.get(key);
+    if (row === undefined) {
+      row = new Map();
+      this.known.set(key, row);
+    }
+    const known = row.get(sum);
     if (known !== undefined) return known;
-    this.before.push(cell);
+    this.before.push(before);
     this.rope.push(rope);
-    this.known.set(key, this.before.length - 1);
+    this.evaluations.push(sum);
+    row.set(sum, this.before.length - 1);
     return this.before.length - 1;
   }
 }
 
-/** What was counted on a way: the ropes of a cell, and how many rules were evaluated. */
-export interface Met {
-  cell: number;
-  evaluations: number;
-}
-
-/** Where a packet leaves: what it met, and its verdict (NEXT_*). */
-export interface Exit extends Met {
+/** Where a packet leaves: what it met (a number of Mets), and its verdict (NEXT_*). */
+export interface Exit {
+  met: number;
   verdict: number;
 }
+
+/** More than there are verdicts. */
+const VERDICTS = 16;
 
 /** A value of a small field up to which, from the one before, all lead to `target`. */
 interface Run {
@@ -52,10 +61,10 @@ export class Graph {
   readonly at: number[] = [];
   readonly low: number[] = [];
   readonly high: number[] = [];
-  readonly cells = new Cells();
+  readonly mets = new Mets();
   readonly exits: Exit[] = [];
   private readonly weights: number[] = [];
-  private readonly known = new Map<string, number>();
+  private readonly known = new Map<number, number>();
 
   /** Ways to an exit from here: what a test sends to either side is guessed from it. */
   weight(reference: number): number {
@@ -64,23 +73,19 @@ export class Graph {
 
   test(field: number, at: number, low: number, high: number): number {
     if (low === high || at >= (LARGEST.get(field) ?? 0xffffffff)) return low;
-    const key = `${field}:${at}:${low}:${high}`;
-    const known = this.known.get(key);
-    if (known !== undefined) return known;
     this.field.push(field);
     this.at.push(at);
     this.low.push(low);
     this.high.push(high);
     this.weights.push(this.weight(low) + this.weight(high));
-    this.known.set(key, this.field.length - 1);
     return this.field.length - 1;
   }
 
-  exit({ cell, evaluations }: Met, verdict: number): number {
-    const key = `${cell}:${evaluations}:${verdict}`;
+  exit(met: number, verdict: number): number {
+    const key = met * VERDICTS + verdict;
     const known = this.known.get(key);
     if (known !== undefined) return known;
-    this.exits.push({ cell, evaluations, verdict });
+    this.exits.push({ met, verdict });
     this.known.set(key, ~(this.exits.length - 1));
     return ~(this.exits.length - 1);
   }

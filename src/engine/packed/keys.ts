@@ -11,6 +11,7 @@ interface Place {
 
 export class KeyLayout {
   private readonly places: readonly Place[];
+  private readonly patterns: ReadonlyMap<number, readonly number[]>;
 
   /** Room for every field that `graph` tests, as wide as its thresholds are. Throws NotPackable. */
   constructor(graph: Graph) {
@@ -23,6 +24,7 @@ export class KeyLayout {
       offset += bytes;
       return place;
     });
+    this.patterns = new Map(this.places.map((place) => [place.field, patternOf(place)]));
     if (offset > KEY_SIZE) throw new NotPackable(`its tests read ${offset} bytes of a packet, more than ${KEY_SIZE}`);
   }
 
@@ -35,9 +37,13 @@ export class KeyLayout {
     }
   }
 
-  /** Which byte of the key goes into each byte of a word that holds `field`. */
-  pattern(field: number): number[] {
-    const place = this.places.find((one) => one.field === field)!;
-    return [0, 1, 2, 3].map((byte) => (byte < place.bytes ? place.offset + byte : CLUSTER_NOTHING));
+  /** Which byte of the key goes into each byte of a word that holds `field`; of a word of nothing without one. */
+  pattern(field: number | undefined): readonly number[] {
+    return (field !== undefined && this.patterns.get(field)) || NOTHING;
   }
 }
+
+const NOTHING = new Array<number>(4).fill(CLUSTER_NOTHING);
+
+const patternOf = ({ offset, bytes }: Place): number[] =>
+  [0, 1, 2, 3].map((byte) => (byte < bytes ? offset + byte : CLUSTER_NOTHING));

@@ -1,20 +1,20 @@
 /** Reads one walk out of an image's checked code section (abi/program.ts) as a graph of threshold tests. */
 import * as program from '../../abi/program.ts';
 import type { ImageView } from '../image-view.ts';
-import { Graph, type Met } from './graph.ts';
+import { Graph } from './graph.ts';
 
 /** The walk asks for more than fields, or is too large to be unrolled; the message says what. */
 export class NotPackable extends Error {}
 
 /** States and tests a graph may have. */
-const MOST = 1 << 20;
+const MOST = 1 << 22;
 
 /** A residual step or a verdict (NEXT_*), and what was counted before it. */
-interface State extends Met {
+interface State {
   next: number;
+  /** A number of Mets. */
+  met: number;
 }
-
-const NOTHING: Met = { cell: 0, evaluations: 0 };
 
 /** The graph of walk number `walk`, and the reference of its root. Throws NotPackable. */
 export function readWalk({ code, segments }: ImageView, walk: number): { graph: Graph; root: number } {
@@ -28,7 +28,7 @@ class Reader {
   /** [rope, evaluations] each. */
   private readonly segments: Uint32Array;
   /** By what is next and was met: the place in `states`; by the same place: what it became. */
-  private readonly known = new Map<string, number>();
+  private readonly known = new Map<number, number>();
   private readonly states: State[] = [];
   private readonly made: number[] = [];
 
@@ -40,13 +40,13 @@ class Reader {
 
   read(walk: number): { graph: Graph; root: number } {
     const root = this.words[walk * 2]!;
-    if (root === 0) return { graph: this.graph, root: this.graph.exit(NOTHING, program.NEXT_ACCEPT) };
+    if (root === 0) return { graph: this.graph, root: this.graph.exit(0, program.NEXT_ACCEPT) };
     const nodes = this.nodesFrom(root);
     const edges = new Map<number, number>();
     for (const reference of this.edgesOf(root, nodes)) edges.set(reference, 0);
-    for (const reference of edges.keys()) this.meet(this.edge(reference - program.REF_EDGE, NOTHING));
+    for (const reference of edges.keys()) this.meet(this.edge(reference - program.REF_EDGE, 0));
     this.makeStates();
-    for (const reference of edges.keys()) edges.set(reference, this.arrive(this.edge(reference - program.REF_EDGE, NOTHING)));
+    for (const reference of edges.keys()) edges.set(reference, this.arrive(this.edge(reference - program.REF_EDGE, 0)));
     // Children lie behind their parents.
     for (const node of [...nodes].sort((a, b) => b - a)) edges.set(node, this.node(node, edges));
     return { graph: this.graph, root: edges.get(root)! };
@@ -86,16 +86,13 @@ class Reader {
     );
   }
 
-  /** The edge at `at`, for a packet that met `before`. */
-  private edge(at: number, before: Met): State {
-    return { ...this.count(before, this.words[at / 4]!), next: this.words[at / 4 + 1]! };
+  /** The edge at `at`, for a packet that met `met`. */
+  private edge(at: number, met: number): State {
+    return { next: this.words[at / 4 + 1]!, met: this.count(met, this.words[at / 4]!) };
   }
 
-  private count({ cell, evaluations }: Met, segment: number): Met {
-    return {
-      cell: this.graph.cells.add(cell, this.segments[segment * 2]!),
-      evaluations: evaluations + this.segments[segment * 2 + 1]!,
-    };
+  private count(met: number, segment: number): number {
+    return this.graph.mets.add(met, this.segments[segment * 2]!, this.segments[segment * 2 + 1]!);
   }
 
   private meet(state: State): void {
@@ -109,7 +106,7 @@ class Reader {
 
   /** The reference of what has been met. */
   private arrive(state: State): number {
-    if (state.next < program.NEXT_STEP) return this.graph.exit(state, state.next);
+    if (state.next < program.NEXT_STEP) return this.graph.exit(state.met, state.next);
     return this.made[this.known.get(keyOf(state))!]!;
   }
 
@@ -125,21 +122,22 @@ class Reader {
   private after(state: State): State[] {
     const head = this.words[state.next / 4]!;
     if ((head & 255) !== program.STEP_TESTS) throw new NotPackable('its rules do more than to test fields');
-    const miss = this.edge(state.next + program.STEP_MISS_SEGMENT, state);
-    return head >>> 24 === program.END_HIT ? [miss, this.edge(state.next + program.STEP_HIT_SEGMENT, state)] : [miss];
+    const miss = this.edge(state.next + program.STEP_MISS_SEGMENT, state.met);
+    return head >>> 24 === program.END_HIT ? [miss, this.edge(state.next + program.STEP_HIT_SEGMENT, state.met)] : [miss];
   }
 
   private step(state: State): number {
     const word = state.next / 4;
     const head = this.words[word]!;
     const [miss, hit] = this.after(state).map((next) => this.arrive(next));
-    const drop = this.graph.exit(this.count(state, this.words[word + program.STEP_DROP_SEGMENT / 4]!), program.NEXT_HOTDROP);
-    let target = [hit ?? miss!, miss!, drop][head >>> 24]!;
+    const drop = (): number =>
+      this.graph.exit(this.count(state.met, this.words[word + program.STEP_DROP_SEGMENT / 4]!), program.NEXT_HOTDROP);
+    const end = head >>> 24;
+    let target = end === program.END_HIT ? hit! : end === program.END_MISS ? miss! : drop();
     const list = this.words[word + program.STEP_LIST / 4]! / 4;
     for (let index = ((head >>> 8) & 0xffff) - 1; index >= 0; index--) {
       const test = this.words[list + index]! / 4;
-      const fails = (this.words[test]! & program.TEST_DROPS) !== 0 ? drop : miss!;
-      target = this.test(test, target, fails);
+      target = this.test(test, target, (this.words[test]! & program.TEST_DROPS) !== 0 ? drop() : miss!);
       if (this.graph.field.length > MOST) throw new NotPackable('too many tests');
     }
     return target;
@@ -193,4 +191,5 @@ class Reader {
   }
 }
 
-const keyOf = ({ next, cell, evaluations }: State): string => `${next}:${cell}:${evaluations}`;
+/** Steps lie within 4 GiB, on multiples of 4. */
+const keyOf = ({ next, met }: State): number => met * 2 ** 30 + next / 4;

@@ -83,25 +83,25 @@ export class PackedWalk {
     return new Uint32Array(engine.memory.buffer, answers, packets);
   }
 
-  /** What the rules counted: an exit's packets met its cell's rope and those of all cells before. */
+  /** What the rules counted: an exit's packets met its rope and those of all before. */
   counted(): Counted {
-    const { cells, exits } = this.packed.graph;
+    const { mets, exits } = this.packed.graph;
     const left = new BigUint64Array(this.engine.memory.buffer, this.counters, exits.length * 2);
     const ropes = noRopes(this.image);
-    const packets = new Float64Array(cells.rope.length);
-    const bytes = new Float64Array(cells.rope.length);
-    for (const [exit, { cell, evaluations }] of exits.entries()) {
-      packets[cell]! += Number(left[exit * 2]!);
-      bytes[cell]! += Number(left[exit * 2 + 1]!);
-      ropes.evaluations += evaluations * Number(left[exit * 2]!);
+    const packets = new Float64Array(mets.rope.length);
+    const bytes = new Float64Array(mets.rope.length);
+    for (const [exit, { met }] of exits.entries()) {
+      packets[met]! += Number(left[exit * 2]!);
+      bytes[met]! += Number(left[exit * 2 + 1]!);
+      ropes.evaluations += mets.evaluations[met]! * Number(left[exit * 2]!);
     }
-    for (let cell = cells.rope.length - 1; cell > 0; cell--) {
+    for (let met = mets.rope.length - 1; met > 0; met--) {
       for (const [sums, of] of [
         [ropes.packets, packets],
         [ropes.bytes, bytes],
       ] as const) {
-        of[cells.before[cell]!]! += of[cell]!;
-        sums[cells.rope[cell]!]! += of[cell]!;
+        of[mets.before[met]!]! += of[met]!;
+        sums[mets.rope[met]!]! += of[met]!;
       }
     }
     return countRopes(this.image, ropes);

@@ -23,7 +23,7 @@ const wasm = {} as Record<Target, WasmSource>;
 
 beforeAll(() => {
   for (const target of ['release', 'debug', 'scalar'] as const) wasm[target] = engineModule(target);
-});
+}, 600_000);
 
 /** Ports are of two bytes, and without MARK packets come without a mark. */
 function possible(fields: Uint32Array): Uint32Array {
