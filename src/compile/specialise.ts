@@ -3,7 +3,7 @@ import { NEXT_ACCEPT, NEXT_HOTDROP } from '../abi/program.ts';
 import type { Box } from './box.ts';
 import { Decider, type Decisions, END_HIT, END_HOTDROP, type Rest } from './partial.ts';
 import type { Ropes } from './segments.ts';
-import { type Edge, fieldsOf, type Program, type Step, type TestStep, type Work } from './steps.ts';
+import { type Edge, fieldsOf, type Next, type Program, type Step, type TestStep, type Work } from './steps.ts';
 
 const NOWHERE: Edge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
 
@@ -81,10 +81,11 @@ class Specialiser {
   private readonly work: Work;
   /** By number of the old step: the new step, if it is still undecided. */
   private readonly made: (Step | undefined)[];
-  /** By number of a shared old step: what arriving there comes to. */
-  private readonly arrivals: (Edge | undefined)[];
+  /** By number of a shared old step: what arriving there comes to. Most programs have none. */
+  private arrivals: (Edge | undefined)[] | null = null;
   private readonly steps: Step[] = [];
-  private readonly pending: [Step, Step][] = [];
+  /** New steps whose edges are still to be followed, each behind its old one. */
+  private readonly pending: Step[] = [];
 
   constructor(program: Program, decider: Decider, fields: number, ropes: Ropes, work: Work) {
     this.program = program;
@@ -93,13 +94,12 @@ class Specialiser {
     this.ropes = ropes;
     this.work = work;
     this.made = new Array(program.steps.length);
-    this.arrivals = new Array(program.steps.length);
   }
 
   run(): Program {
     const start = this.follow(this.program.start);
-    for (let pair = this.pending.pop(); pair !== undefined; pair = this.pending.pop()) {
-      const [old, step] = pair;
+    for (let step = this.pending.pop(); step !== undefined; step = this.pending.pop()) {
+      const old = this.pending.pop()!;
       if (step.kind === 'tests' && old.kind === 'tests') {
         step.miss = this.follow(old.miss);
         if (step.end === END_HIT) step.hit = this.follow(old.hit);
@@ -115,12 +115,14 @@ class Specialiser {
    * ropes between meeting points are collected going forward and joined going back.
    */
   private follow(first: Edge): Edge {
+    if (typeof first.next === 'number') return first;
     let meetings: Meeting[] | null = null;
-    let { rope, evaluations, next } = first;
+    let { rope, evaluations } = first;
+    let next: Next = first.next;
     // What comes behind the last meeting, or behind all.
     let tail: Edge | null = null;
     while (typeof next !== 'number') {
-      const arrived: Edge | undefined = this.arrivals[next.index];
+      const arrived: Edge | undefined = this.arrivals?.[next.index];
       if (arrived !== undefined) {
         tail = arrived;
         next = arrived.next;
@@ -150,6 +152,7 @@ class Specialiser {
     }
     let joined: Edge = { rope, evaluations, next };
     if (meetings === null) return joined;
+    this.arrivals ??= new Array(this.program.steps.length);
     for (let meeting = meetings.pop(); meeting !== undefined; meeting = meetings.pop()) {
       this.arrivals[meeting.step.index] = joined;
       joined = {
@@ -194,7 +197,7 @@ class Specialiser {
     step.index = this.steps.length;
     this.made[old.index] = step;
     this.steps.push(step);
-    this.pending.push([old, step]);
+    this.pending.push(old, step);
     return step;
   }
 }
