@@ -1,7 +1,7 @@
 /** Metamorphic checks: every relation holds for every program and can be applied; and a program that is wrong in the way a relation looks at breaks it. */
 import { describe, expect, it } from 'vitest';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
-import type { FuzzCase } from '../../src/fuzz/case.ts';
+import { type FuzzCase, withRules } from '../../src/fuzz/case.ts';
 import { metamorphic, RELATIONS } from '../../src/fuzz/metamorphic.ts';
 import { PROGRAMS, type Witness } from '../../src/fuzz/witness.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
@@ -60,6 +60,17 @@ describe('metamorphic checks', () => {
     },
     120_000,
   );
+});
+
+it('neighbours with a hashlimit stay: the first of a name makes the table for both', () => {
+  const rules = (name: string, other: string): string =>
+    `*filter\n-A FORWARD -p tcp ${name}\n-A FORWARD -p udp ${other}\nCOMMIT\n`;
+  const limit = (expire: number): string =>
+    `-m hashlimit --hashlimit-upto 3/sec --hashlimit-name w --hashlimit-htable-expire ${expire}`;
+  const swapped = RELATIONS.find(({ name }) => name === 'disjoint neighbours the other way round')!;
+  const [any] = casesOf({ packets: 1, judge: 'software', family: 4 }, SEED, 1);
+  expect(swapped.change(withRules(any!, rules(limit(1000), '')), anyDraw)).toBeDefined();
+  expect(swapped.change(withRules(any!, rules(limit(1000), limit(2000))), anyDraw)).toBeUndefined();
 });
 
 /** The first of everything. */
