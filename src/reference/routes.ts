@@ -24,15 +24,18 @@ interface Ends {
 
 export class Routes {
   readonly #host: Host;
+  /** With --forward all goes out at `out`, whatever files say. */
+  readonly #routes: readonly Route[];
 
   constructor(host: Host) {
     this.#host = host;
+    this.#routes = host.forward ? [...host.routes.filter(isOfLocalTable), ...everywhere(host.out)] : host.routes;
   }
 
   /** Longest prefix, then lowest metric, among the routes that `admit` lets in. */
   #best(family: Family, address: Words, admit: (route: Route) => boolean): Route | undefined {
     let best: Route | undefined;
-    for (const route of this.#host.routes) {
+    for (const route of this.#routes) {
       if (route.family !== family || !admit(route) || !covers(route, address)) continue;
       const better =
         best === undefined || route.prefix > best.prefix || (route.prefix === best.prefix && route.metric < best.metric);
@@ -162,6 +165,20 @@ export class Routes {
   #hasAddress(device: string, address: Words): boolean {
     return this.interfaceNamed(device)?.addresses.some((one) => sameWords(one.address, address)) ?? false;
   }
+}
+
+/** Default routes of both families. */
+function everywhere(device: string | undefined): Route[] {
+  if (device === undefined) return [];
+  const of = (family: Family, destination: Words): Route => ({
+    family,
+    destination,
+    prefix: 0,
+    type: 'unicast',
+    device,
+    metric: 0,
+  });
+  return [of(4, [0]), of(6, [0, 0, 0, 0])];
 }
 
 function isLoopbackNet(family: Family, address: Words): boolean {
