@@ -1,6 +1,5 @@
 /** The way back to a packet's source, as `-m rpfilter` looks for it (rpfilter_lookup_reverse of net/ipv4/netfilter/ipt_rpfilter.c, rpfilter_lookup_reverse6 of net/ipv6/netfilter/ip6t_rpfilter.c). */
 import type { Host, Route } from '../model/host.ts';
-import type { Words } from '../model/ruleset.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import type { PacketView } from '../packet/view.ts';
 import { covers, isOfLocalTable, type Routes } from './routes.ts';
@@ -21,14 +20,9 @@ export function leadsBack(packet: PacketView, wanted: Wanted, host: Host, routes
 function leadsBack4({ source, inInterface }: PacketView, { loose, acceptLocal }: Wanted, host: Host, routes: Routes): boolean {
   const through = (device: string | undefined): boolean => loose || device === inInterface;
   const found = routes.localTable(4, source) ?? routes.outward(4, source) ?? 'none';
-  if (found === 'none') return host.out !== undefined && through(host.out) && !isThrown(host, source);
+  if (found === 'none') return host.out !== undefined && through(host.out);
   if (found.type === 'local') return acceptLocal && through(found.device);
   return found.type === 'unicast' && through(found.device);
-}
-
-/** A `throw` route ends the search in its table, whatever stands behind it. */
-function isThrown({ routes }: Host, source: Words): boolean {
-  return routes.some((route) => route.family === 4 && route.type === 'throw' && covers(route, source));
 }
 
 /** A link-local source is looked for at the device alone. Of routes to the same network the one through the device is taken; an own address has no device. */

@@ -58,14 +58,13 @@ export class Routes {
     return this.localTable(family, address)?.type === 'local';
   }
 
-  /** A route out of the host: unicast, or one that refuses (blackhole, unreachable, prohibit). `throw` is as good as none. */
+  /** A route out of the host: unicast, or one that refuses (blackhole, unreachable, prohibit), or ends the search (throw), so that `--out` is not asked either. */
   outward(family: Family, address: Words, device?: string): Route | undefined {
-    const route = this.#best(
+    return this.#best(
       family,
       address,
       (one) => !LOCAL_TABLE.includes(one.type) && (device === undefined || one.device === undefined || one.device === device),
     );
-    return route?.type === 'throw' ? undefined : route;
   }
 
   /** Where packets from that address come in: the device of the route back, if routing finds a unicast or a broadcast one, never lo. */

@@ -134,7 +134,7 @@ function outward(packet: Packet, { host, routes }: RoutingContext): string | num
   if (scoped && host.forward) return host.out === packet.inInterface ? host.out : STACK_NO_ROUTE;
   if (host.forward && host.out !== undefined) return host.out;
   const found = routes.outward(packet.family, packet.destination, scoped ? packet.inInterface : undefined);
-  if (found === undefined && scoped) return STACK_NO_ROUTE;
+  if (found?.type === 'throw' || (found === undefined && scoped)) return STACK_NO_ROUTE;
   if (found === undefined) return host.out ?? STACK_NO_ROUTE;
   if (found.type !== 'unicast') return STACK_UNREACHABLE;
   return found.device ?? host.out ?? STACK_NO_ROUTE;

@@ -1,4 +1,4 @@
-/** --forward beside files of addresses and routes: random rules and packets, by reference and engine. */
+/** --forward and --out beside files of addresses and routes of every type: random rules and packets, by reference and engine. */
 import { expect, test } from 'vitest';
 import { casesOf } from '../../../src/fuzz/arbitrary.ts';
 import { captureOf, type FuzzCase } from '../../../src/fuzz/case.ts';
@@ -28,18 +28,30 @@ const ADDRESSES = ['eth0', 'eth1'].map((ifname, index) => ({
   ],
 }));
 
-const HOSTS = [
+const FORWARDING = [
   { in: 'eth0', out: 'eth1', routes: [ROUTES] },
   { in: 'eth0', out: 'eth1', routes: [[{ dst: 'default', type: 'throw' }]] },
   { in: 'eth0', out: 'eth0', routes: [ROUTES], addresses: ADDRESSES },
   { in: 'eth1', out: 'eth0', addresses: ADDRESSES },
 ].map((given) => buildHost({ ...given, forward: true }));
 
-const forwarded = (one: FuzzCase, index: number): FuzzCase => ({ ...one, host: HOSTS[index % HOSTS.length]! });
+const OWN = { local: ['10.77.0.1/24@eth0', '2001:db8:77::1/64@eth0'] };
+const ROUTING = [
+  { ...OWN, in: 'eth0', out: 'eth1', routes: [ROUTES] },
+  { ...OWN, in: 'eth0', routes: [ROUTES] },
+  { ...OWN, out: 'eth1', routes: [[{ dst: 'default', type: 'throw' }]] },
+].map(buildHost);
 
-test(`reference and engine forward alike, whatever routes say (seed ${SEED})`, { timeout: 240_000 }, async () => {
+test.each([
+  ['forward', FORWARDING],
+  ['route', ROUTING],
+])(`reference and engine %s alike, whatever routes say (seed ${SEED})`, { timeout: 240_000 }, async (_, hosts) => {
   const only = ['addrtype', 'rpfilter', 'TCPMSS', 'MASQUERADE', 'REDIRECT', 'DNAT'];
-  for (const [index, one] of casesOf({ packets: 100, judge: 'software', only }, SEED, 24).map(forwarded).entries()) {
+  const placed = (one: FuzzCase, index: number): FuzzCase => {
+    const sysctls = { ...one.profile.sysctls, 'net.ipv4.conf.all.rp_filter': index % 3 };
+    return { ...one, host: hosts[index % hosts.length]!, profile: { ...one.profile, sysctls } };
+  };
+  for (const [index, one] of casesOf({ packets: 80, judge: 'software', only }, SEED, 24).map(placed).entries()) {
     const capture = captureOf(one);
     const reference = await ask(PROGRAMS.reference!, jobOf(one), capture);
     for (const name of ['debug', 'linear']) {
