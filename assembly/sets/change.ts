@@ -7,9 +7,8 @@ import {
   SET_DEED_MARK,
   SET_DEED_OWN_TIMEOUT,
 } from '../../src/abi/effects.ts';
-import { FIELD_FAMILY, FIELD_LENGTH, FIELD_MARK } from '../../src/abi/fields.ts';
+import { FIELD_FAMILY, FIELD_MARK } from '../../src/abi/fields.ts';
 import {
-  ENTRY_BYTES,
   ENTRY_EXPIRES,
   ENTRY_FLAGS,
   ENTRY_IS_FREE,
@@ -17,18 +16,18 @@ import {
   ENTRY_IS_NEW,
   ENTRY_IS_NOMATCH,
   ENTRY_IS_RENEWED,
+  ENTRY_IS_WAITING,
   ENTRY_KEY,
-  ENTRY_MARK,
-  ENTRY_MARK_MASK,
   ENTRY_NEXT,
-  ENTRY_PACKETS,
   KEY_WORDS,
   PART_WORDS,
   SET_COUNT,
   SET_FEATURES,
   SET_FREE,
   SET_HAND,
+  SET_HAS_BINDINGS,
   SET_HAS_FORCEADD,
+  SET_HAS_IFACE,
   SET_HAS_MEMBERS,
   SET_HAS_TIMEOUTS,
   SET_HIGH,
@@ -42,8 +41,9 @@ import {
   SET_TIMEOUT,
   SET_USED,
 } from '../../src/abi/sets.ts';
+import { fillBinding, keepMac } from './binding.ts';
 import { KEY, takeKey } from './parts.ts';
-import { entryAt, find, isOver, networkPart, partAt, placeOf, region, setAt, shorten, sinceStart } from './region.ts';
+import { begin, entryAt, find, isOver, networkPart, partAt, placeOf, region, setAt, shorten } from './region.ts';
 import { infoMark, infoMask, isInSet } from './table.ts';
 
 /** Offsets of the parameters, and of those of one use of a set. */
@@ -116,34 +116,34 @@ function add(set: usize, parameters: usize, slot: usize): bool {
   const full = isFull(set);
   if (full) collect(set, slot);
   const flags = load<u32>(parameters);
+  const life = lifeOf(set, parameters);
   const known = find(set);
   if (known !== 0) {
     const entry = entryAt(set, known);
+    if ((load<u32>(entry, ENTRY_FLAGS) & ENTRY_IS_WAITING) !== 0) {
+      // A timeout that is the set's own is taken for none.
+      fillBinding(entry, life === (load<u32>(set, SET_TIMEOUT) as u64) ? load<u64>(entry, ENTRY_EXPIRES) : life, slot);
+      return true;
+    }
     if ((flags & SET_DEED_EXIST) === 0 && !isOver(entry, slot)) return false;
     // The place of one whose time was over takes it also where the set is full.
     if ((load<u32>(entry, ENTRY_FLAGS) & ENTRY_IS_HOLE) !== 0) revive(set, entry);
     else store<u32>(entry, (load<u32>(entry, ENTRY_FLAGS) & ~ENTRY_IS_NOMATCH) | ENTRY_IS_RENEWED, ENTRY_FLAGS);
-    begin(set, entry, parameters, slot);
+    if ((flags & SET_DEED_EXIST) !== 0 && (features & SET_HAS_BINDINGS) !== 0) keepMac(entry);
+    begin(entry, life, slot);
     return true;
   }
   if (full && isFull(set) && !makeRoom(set)) return false;
   const entry = insert(set);
-  begin(set, entry, parameters, slot);
+  begin(entry, life, slot);
   return true;
 }
 
-/** What every element begins with that a packet brings: it is counted, and has nothing to say of marks. */
-function begin(set: usize, entry: usize, parameters: usize, slot: usize): void {
-  let life: u64 = 0;
-  if ((load<u32>(set, SET_FEATURES) & SET_HAS_TIMEOUTS) !== 0) {
-    const own = (load<u32>(parameters) & SET_DEED_OWN_TIMEOUT) !== 0;
-    life = own ? (load<u32>(set, SET_TIMEOUT) as u64) : load<u64>(parameters, LIFE);
-  }
-  store<u64>(entry, life === 0 ? 0 : sinceStart(slot) + life, ENTRY_EXPIRES);
-  store<u64>(entry, 1, ENTRY_PACKETS);
-  store<u64>(entry, load<u32>(slot, FIELD_LENGTH * 4) as u64, ENTRY_BYTES);
-  store<u32>(entry, 0, ENTRY_MARK);
-  store<u32>(entry, 0, ENTRY_MARK_MASK);
+/** Jiffies that an element lives which is added; 0 for ever. */
+function lifeOf(set: usize, parameters: usize): u64 {
+  if ((load<u32>(set, SET_FEATURES) & SET_HAS_TIMEOUTS) === 0) return 0;
+  const own = (load<u32>(parameters) & SET_DEED_OWN_TIMEOUT) !== 0;
+  return own ? (load<u32>(set, SET_TIMEOUT) as u64) : load<u64>(parameters, LIFE);
 }
 
 function del(set: usize, slot: usize): bool {
@@ -197,7 +197,10 @@ function insert(set: usize): usize {
     store<u32>(set, number, SET_USED);
   }
   const entry = entryAt(set, number);
-  const place = placeOf(set, KEY);
+  let place = placeOf(set, KEY);
+  // Where their order counts the new one is the last.
+  if ((load<u32>(set, SET_FEATURES) & SET_HAS_IFACE) !== 0)
+    while (load<u32>(place) !== 0) place = entryAt(set, load<u32>(place)) + ENTRY_NEXT;
   store<u32>(entry, load<u32>(place), ENTRY_NEXT);
   store<u32>(entry, ENTRY_IS_NEW, ENTRY_FLAGS);
   memory.copy(entry + ENTRY_KEY, KEY, KEY_WORDS << 2);

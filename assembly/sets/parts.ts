@@ -1,7 +1,16 @@
 /** What a packet has for the parts of a set's elements: the kadt functions of net/netfilter/ipset, ip_set_getport.c. */
-import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_LENGTH, FIELD_MARK, FIELD_SOURCE } from '../../src/abi/fields.ts';
+import {
+  FIELD_DESTINATION,
+  FIELD_FAMILY,
+  FIELD_IN_INTERFACE,
+  FIELD_LENGTH,
+  FIELD_MARK,
+  FIELD_OUT_INTERFACE,
+  FIELD_SOURCE,
+} from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED } from '../../src/abi/packet.ts';
 import {
+  PART_IFACE,
   PART_IP,
   PART_MAC,
   PART_MARK,
@@ -46,12 +55,21 @@ export function takeKey(set: usize, sides: u32, sources: u32, slot: usize): bool
 
 function takePart(kind: u32, set: usize, source: bool, slot: usize, to: usize): bool {
   if (kind === PART_IP || kind === PART_NET) return takeAddress(set, source, slot, to);
+  if (kind === PART_IFACE) return takeInterface(source, slot, to);
   if (kind === PART_MAC) return takeMac(source, slot, to);
   if (kind === PART_MARK) {
     store<u32>(to, load<u32>(slot, FIELD_MARK * 4) & load<u32>(set, SET_MARK_MASK));
     return true;
   }
   return takePort((load<u32>(set, SET_FEATURES) & SET_HAS_BARE_PORTS) !== 0, source, slot, to);
+}
+
+/** The device it came in at, or the one it goes out by. */
+function takeInterface(source: bool, slot: usize, to: usize): bool {
+  const id = load<u32>(slot + (source ? FIELD_IN_INTERFACE : FIELD_OUT_INTERFACE) * 4);
+  store<u32>(to, id);
+  store<u32>(to, id, 4);
+  return id !== 0;
 }
 
 function takeAddress(set: usize, source: bool, slot: usize, to: usize): bool {

@@ -1,11 +1,17 @@
 /** The region of sets: where sets and their entries lie, and how an entry is found. Layout: src/abi/sets.ts. */
+import { FIELD_LENGTH } from '../../src/abi/fields.ts';
 import { PACKET_JIFFIES } from '../../src/abi/packet.ts';
 import {
+  ENTRY_BYTES,
   ENTRY_EXPIRES,
   ENTRY_FLAGS,
   ENTRY_IS_HOLE,
+  ENTRY_IS_WAITING,
   ENTRY_KEY,
+  ENTRY_MARK,
+  ENTRY_MARK_MASK,
   ENTRY_NEXT,
+  ENTRY_PACKETS,
   ENTRY_SIZE,
   KEY_FACTOR,
   KEY_WORDS,
@@ -14,6 +20,9 @@ import {
   SET_ADDED,
   SET_COUNT,
   SET_ENTRIES,
+  SET_FEATURES,
+  SET_HAS_BINDINGS,
+  SET_HAS_IFACE,
   SET_HEADER_SIZE,
   SET_PARTS,
   SET_PLACE_MASK,
@@ -57,6 +66,7 @@ export function entryAt(set: usize, number: u32): usize {
 }
 
 export function isOver(entry: usize, slot: usize): bool {
+  if ((load<u32>(entry, ENTRY_FLAGS) & ENTRY_IS_WAITING) !== 0) return false;
   if ((load<u32>(entry, ENTRY_FLAGS) & ENTRY_IS_HOLE) !== 0) return true;
   const expires = load<u64>(entry, ENTRY_EXPIRES);
   return expires !== 0 && sinceStart(slot) > expires;
@@ -98,18 +108,49 @@ export function shorten(part: i32, address: usize, prefix: u32): void {
 /** Where the number of the first entry is kept that a key at `key` may be. */
 export function placeOf(set: usize, key: usize): usize {
   let hash: u32 = 0;
-  for (let word: usize = 0; word < <usize>KEY_WORDS; word++) hash = (hash ^ load<u32>(key + (word << 2))) * KEY_FACTOR;
+  const words = hashedWords(set);
+  for (let word: usize = 0; word < words; word++) hash = (hash ^ load<u32>(key + (word << 2))) * KEY_FACTOR;
   const place = (hash ^ (hash >>> 15)) & load<u32>(set, SET_PLACE_MASK);
   return region + load<u32>(set, SET_PLACES) + ((place as usize) << 2);
 }
 
-/** The number of the entry with the key in hand, 0 without. */
+/** How much of a key says where it lies; of bitmap:ip,mac that is all that says what it is. */
+export function hashedWords(set: usize): usize {
+  return (load<u32>(set, SET_FEATURES) & (SET_HAS_IFACE | SET_HAS_BINDINGS)) !== 0 ? PART_WORDS : KEY_WORDS;
+}
+
+/** The number of the entry with the key in hand, 0 without. Of devices the first that means it; else the very hole that it left. */
 export function find(set: usize): u32 {
+  const interfaces = (load<u32>(set, SET_FEATURES) & SET_HAS_IFACE) !== 0;
+  const size = hashedWords(set) << 2;
+  let left: u32 = 0;
   let number = load<u32>(placeOf(set, KEY));
   while (number !== 0) {
     const entry = entryAt(set, number);
-    if (memory.compare(entry + ENTRY_KEY, KEY, KEY_WORDS << 2) === 0) return number;
+    if (memory.compare(entry + ENTRY_KEY, KEY, size) === 0) {
+      const hole = (load<u32>(entry, ENTRY_FLAGS) & ENTRY_IS_HOLE) !== 0;
+      if (!interfaces || (!hole && isOfInterface(entry))) return number;
+      if (hole && memory.compare(entry + ENTRY_KEY, KEY, KEY_WORDS << 2) === 0) left = number;
+    }
     number = load<u32>(entry, ENTRY_NEXT);
   }
-  return 0;
+  return left;
+}
+
+const INTERFACE: usize = <usize>(PART_WORDS << 2);
+
+/** The device in hand is one of the entry's, which are no ports of bridges. */
+export function isOfInterface(entry: usize): bool {
+  const id = load<u32>(KEY, INTERFACE);
+  const at = entry + ENTRY_KEY;
+  return load<u32>(at, INTERFACE + 16) === 0 && id >= load<u32>(at, INTERFACE) && id <= load<u32>(at, INTERFACE + 4);
+}
+
+/** What every element begins with that a packet brings: it is counted, and has nothing to say of marks. `life` in jiffies, 0 for ever. */
+export function begin(entry: usize, life: u64, slot: usize): void {
+  store<u64>(entry, life === 0 ? 0 : sinceStart(slot) + life, ENTRY_EXPIRES);
+  store<u64>(entry, 1, ENTRY_PACKETS);
+  store<u64>(entry, load<u32>(slot, FIELD_LENGTH * 4) as u64, ENTRY_BYTES);
+  store<u32>(entry, 0, ENTRY_MARK);
+  store<u32>(entry, 0, ENTRY_MARK_MASK);
 }

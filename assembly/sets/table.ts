@@ -3,14 +3,19 @@ import { FIELD_LENGTH } from '../../src/abi/fields.ts';
 import {
   ENTRY_BYTES,
   ENTRY_FLAGS,
+  ENTRY_IS_HOLE,
   ENTRY_IS_NOMATCH,
   ENTRY_KEY,
   ENTRY_MARK,
   ENTRY_MARK_MASK,
+  ENTRY_NEXT,
   ENTRY_PACKETS,
+  PART_WORDS,
   SET_COUNT,
   SET_FEATURES,
+  SET_HAS_BINDINGS,
   SET_HAS_COUNTERS,
+  SET_HAS_IFACE,
   SET_HAS_INFO,
   SET_HAS_MEMBERS,
   SET_PREFIXES,
@@ -25,8 +30,22 @@ import {
   SET_NO_UPDATE,
   SET_NOMATCH,
 } from '../../src/abi/special.ts';
-import { takeKey } from './parts.ts';
-import { ADDRESS_BYTES, entryAt, find, hasNetworks, isOver, networkPart, partAt, region, setAt, shorten } from './region.ts';
+import { fillsWaiting, isBound } from './binding.ts';
+import { KEY, takeKey } from './parts.ts';
+import {
+  ADDRESS_BYTES,
+  entryAt,
+  find,
+  hasNetworks,
+  isOfInterface,
+  isOver,
+  networkPart,
+  partAt,
+  placeOf,
+  region,
+  setAt,
+  shorten,
+} from './region.ts';
 
 /** Offsets of a test's parameters. */
 const FLAGS: usize = 4;
@@ -61,7 +80,10 @@ export function isInSet(parameters: usize, slot: usize): bool {
 
 function testSet(set: usize, flags: u32, parameters: usize, slot: usize): bool {
   if (!takeKey(set, load<u32>(parameters, SIDES), load<u32>(parameters, SOURCES), slot)) return false;
-  const entry = search(set, flags, parameters, slot);
+  const features = load<u32>(set, SET_FEATURES);
+  if ((features & SET_HAS_BINDINGS) !== 0) return testBinding(set, flags, parameters, slot);
+  const named = (features & SET_HAS_IFACE) !== 0;
+  const entry = named ? searchInterface(set, flags, parameters, slot) : search(set, flags, parameters, slot);
   if (entry === 0) return false;
   const against = (load<u32>(entry, ENTRY_FLAGS) & ENTRY_IS_NOMATCH) !== 0;
   return against === ((flags & SET_NOMATCH) !== 0 && hasNetworks(set));
@@ -88,6 +110,38 @@ function search(set: usize, flags: u32, parameters: usize, slot: usize): usize {
     }
   }
   return 0;
+}
+
+/**
+ * The same of hash:net,iface: entries of one network are looked through in the order in which they came; where there are any, and none of them spoke, larger networks are not asked.
+ */
+function searchInterface(set: usize, flags: u32, parameters: usize, slot: usize): usize {
+  const prefixes = region + load<u32>(set, SET_PREFIXES);
+  keepAddress(0, WHOLE);
+  for (let one: u32 = 1; one <= load<u32>(prefixes); one++) {
+    shorten(0, WHOLE, load<u32>(prefixes + (one << 2)));
+    let met = false;
+    let number = load<u32>(placeOf(set, KEY));
+    while (number !== 0) {
+      const entry = entryAt(set, number);
+      number = load<u32>(entry, ENTRY_NEXT);
+      if (memory.compare(entry + ENTRY_KEY, KEY, PART_WORDS << 2) !== 0) continue;
+      if ((load<u32>(entry, ENTRY_FLAGS) & ENTRY_IS_HOLE) !== 0) continue;
+      met = true;
+      if (!isOfInterface(entry)) continue;
+      if (holds(set, entry, flags, parameters, slot)) return entry;
+      met = false;
+    }
+    if (met) return 0;
+  }
+  return 0;
+}
+
+function testBinding(set: usize, flags: u32, parameters: usize, slot: usize): bool {
+  const number = find(set);
+  if (number === 0) return false;
+  const entry = entryAt(set, number);
+  return fillsWaiting(entry, slot) || (isBound(entry) && holds(set, entry, flags, parameters, slot));
 }
 
 function keepAddress(part: i32, to: usize): void {

@@ -52,6 +52,9 @@ export const PART_NET = 2;
 export const PART_PORT = 3;
 export const PART_MAC = 4;
 export const PART_MARK = 5;
+/** First and last id of the devices (abi/host.ts, NAMES_*) that are meant; in the place of the prefix IFACE_IS_PHYSDEV. */
+export const PART_IFACE = 6;
+export const IFACE_IS_PHYSDEV = 1;
 
 /** Its entries are members: the first word of their key is the number of a set. They are asked in their order. */
 export const SET_HAS_MEMBERS = 1;
@@ -66,6 +69,10 @@ export const SET_HAS_FORCEADD = 32;
 export const SET_HAS_INFO = 64;
 /** SET_LOW and SET_HIGH count, not the number of elements. */
 export const SET_IS_BITMAP = 128;
+/** hash:net,iface: places are those of the first part alone, and entries in them stand in the order in which they came. */
+export const SET_HAS_IFACE = 256;
+/** bitmap:ip,mac: the key is the first part alone. */
+export const SET_HAS_BINDINGS = 512;
 
 /** The next entry in the place; ENTRY_IS_*. */
 export const ENTRY_NEXT = 0;
@@ -89,6 +96,8 @@ export const ENTRY_IS_FREE = 2;
 export const ENTRY_IS_NEW = 4;
 /** A packet put it there anew: what was said of it in the file counts no more. */
 export const ENTRY_IS_RENEWED = 8;
+/** bitmap:ip,mac: the MAC is not known, and ENTRY_EXPIRES is the life it will have. */
+export const ENTRY_IS_WAITING = 16;
 /** It was taken away because its time was over: in its place still, for it may come back to a set that is full. */
 export const ENTRY_IS_HOLE = 32;
 

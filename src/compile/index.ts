@@ -27,7 +27,7 @@ import { buildInterfaces, type InterfaceTable } from './interfaces.ts';
 import { needsConntrack, normalise, wantsWholePackets } from './normalise.ts';
 import { withChangingTypes } from './packet-type.ts';
 import type { PlainTable } from './plain.ts';
-import { encodeSets } from './sets.ts';
+import { encodeSets, interfacesOf } from './sets.ts';
 import { share } from './share.ts';
 import { compileWalks } from './walks.ts';
 
@@ -75,7 +75,11 @@ export interface Image {
 export function compile(input: CompileInput, options: CompileOptions = {}): Image {
   const started = performance.now();
   const rulesets = ([4, 6] as const).flatMap((family) => input.rules[family] ?? []);
-  const interfaces = buildInterfaces(interfacePatterns(rulesets), interfaceNames(input.host, input.profile));
+  const inSets = interfacesOf(input.sets ?? []);
+  const interfaces = buildInterfaces(
+    [...interfacePatterns(rulesets), ...inSets.patterns],
+    [...interfaceNames(input.host, input.profile), ...inSets.names],
+  );
   const logs: LogRequest[] = [];
   const { profile, sets = [], annotations, packets } = input;
   for (const rules of rulesets) checkSets(rules, sets);
@@ -136,7 +140,7 @@ function compileTables(
       counted: countSpecial(tables, SPECIAL_CONNLIMIT),
     }),
     interfaces: interfaces.encode(),
-    sets: encodeSets(sets, profile.hz, changedSets(rulesets, sets)),
+    sets: encodeSets(sets, profile.hz, changedSets(rulesets, sets), interfaces),
     states: walks.states,
     stack: walks.stack,
     flags: flagsOf(rulesets) | (turnsPackets(tables) ? abi.IMAGE_FLAG_TURNS : 0),

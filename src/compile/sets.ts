@@ -1,6 +1,19 @@
 /** Pass: sets of ipset as the region the engine looks in. Layout: abi/sets.ts. */
 import * as abi from '../abi/sets.ts';
-import { type IpSet, LIST_TYPE, SET_TYPES, type SetElement, type SetExtras, type SetPart } from '../model/ipset.ts';
+import {
+  type ElementPart,
+  IFACE_PHYSDEV,
+  IFACE_WILDCARD,
+  type IpSet,
+  interfaceName,
+  LIST_TYPE,
+  MAC_UNKNOWN,
+  SET_TYPES,
+  type SetElement,
+  type SetExtras,
+  type SetPart,
+} from '../model/ipset.ts';
+import type { InterfaceTable } from './interfaces.ts';
 
 const PARTS: Readonly<Record<SetPart, number>> = {
   ip: abi.PART_IP,
@@ -8,12 +21,15 @@ const PARTS: Readonly<Record<SetPart, number>> = {
   port: abi.PART_PORT,
   mac: abi.PART_MAC,
   mark: abi.PART_MARK,
+  iface: abi.PART_IFACE,
 };
 const WITHOUT_ZERO: readonly string[] = ['hash:ip', 'hash:ip,port'];
 const ALL_ONES = 0xffffffff;
 const MOST_PLACES = 1 << 18;
 /** As much memory for what packets add as the engine is asked for at most. */
 const MOST_BEHIND = 512 << 20;
+
+type Interfaces = Pick<InterfaceTable, 'idOf' | 'range'>;
 
 /** Names of sets that rules change, and that they add to. */
 export interface ChangedSets {
@@ -22,13 +38,19 @@ export interface ChangedSets {
 }
 
 /** Nothing for no sets. Throws RangeError where sets that rules add to take more memory than there may be. */
-export function encodeSets(sets: readonly IpSet[], hz: number, { changed, adds }: ChangedSets): Uint8Array {
+export function encodeSets(
+  sets: readonly IpSet[],
+  hz: number,
+  { changed, adds }: ChangedSets,
+  interfaces: Interfaces,
+): Uint8Array {
   if (sets.length === 0) return new Uint8Array(0);
   const words = new WordList();
   words.put([sets.length, 0, 0, 0, ...new Array<number>((sets.length * abi.SET_HEADER_SIZE) / 4).fill(0)]);
   for (const [i, set] of sets.entries()) {
     const header = abi.SETS_FIRST + i * abi.SET_HEADER_SIZE;
-    const entries = set.type === LIST_TYPE ? membersOf(set, sets, hz) : set.elements.map((element) => entryOf(element, hz));
+    const entries =
+      set.type === LIST_TYPE ? membersOf(set, sets, hz) : set.elements.map((element) => entryOf(set, element, hz, interfaces));
     const room = adds.has(set.name) ? Math.max(0, roomOf(set) + holesOf(set) - entries.length) : 0;
     writeSet(words, header, set, { entries, room, hz, changes: changed.has(set.name) });
   }
@@ -82,13 +104,19 @@ function writeSet(words: WordList, header: number, set: IpSet, { entries, room, 
     (set.timeout === undefined ? 0 : abi.SET_HAS_TIMEOUTS) |
     (set.forceadd ? abi.SET_HAS_FORCEADD : 0) |
     (set.skbinfo ? abi.SET_HAS_INFO : 0) |
-    (set.range === undefined ? 0 : abi.SET_IS_BITMAP);
+    (set.range === undefined ? 0 : abi.SET_IS_BITMAP) |
+    (kinds[1] === 'iface' ? abi.SET_HAS_IFACE : 0) |
+    (set.type === 'bitmap:ip,mac' ? abi.SET_HAS_BINDINGS : 0);
   const mask = [0, 1, 2, 3].map((i) => set.mask?.[i] ?? ALL_ONES);
   let places = 4;
   while (places < 2 * entries.length || (places < room && places < MOST_PLACES)) places *= 2;
   const table = new Array<number>(places).fill(0);
-  for (const [i, entry] of entries.entries()) {
-    const place = hashOf(entry.slice(abi.ENTRY_KEY / 4, abi.ENTRY_KEY / 4 + abi.KEY_WORDS)) & (places - 1);
+  const hashed = abi.ENTRY_KEY / 4 + (kinds[1] === 'iface' || set.type === 'bitmap:ip,mac' ? abi.PART_WORDS : abi.KEY_WORDS);
+  // The last becomes the first of its place; where the order counts it is the other way round.
+  const order = [...entries.keys()];
+  for (const i of kinds[1] === 'iface' ? order.reverse() : order) {
+    const entry = entries[i]!;
+    const place = hashOf(entry.slice(abi.ENTRY_KEY / 4, hashed)) & (places - 1);
     entry[abi.ENTRY_NEXT / 4] = table[place]!;
     table[place] = i + 1;
   }
@@ -127,23 +155,42 @@ function networks(set: IpSet): number[][] {
   });
 }
 
-function entryOf({ parts, nomatch, ...extras }: SetElement, hz: number): number[] {
-  const key = parts.flatMap(({ words, prefix }) => [...[0, 1, 2, 3].map((i) => words[i] ?? 0), prefix]);
-  return entryWords(key, nomatch, extras, hz);
+function entryOf({ type }: IpSet, { parts, nomatch, ...extras }: SetElement, hz: number, interfaces: Interfaces): number[] {
+  const kinds = SET_TYPES[type]!;
+  const waiting = type === 'bitmap:ip,mac' && parts[1]!.prefix === MAC_UNKNOWN;
+  const key = parts.flatMap((part, i) => {
+    const { words, prefix } = kinds[i] === 'iface' ? interfacePart(part, interfaces) : waiting && i === 1 ? NO_MAC : part;
+    return [...[0, 1, 2, 3].map((word) => words[word] ?? 0), prefix];
+  });
+  return entryWords(key, (nomatch ? abi.ENTRY_IS_NOMATCH : 0) | (waiting ? abi.ENTRY_IS_WAITING : 0), extras, hz);
+}
+
+const NO_MAC: ElementPart = { words: [0, 0], prefix: 0 };
+
+function interfacePart({ words, prefix }: ElementPart, interfaces: Interfaces): ElementPart {
+  const name = interfaceName(words);
+  // A name that ends with + is one; only wildcards are patterns.
+  const range = (prefix & IFACE_WILDCARD) === 0 ? [interfaces.idOf(name), interfaces.idOf(name)] : interfaces.range(`${name}+`);
+  return { words: range, prefix: (prefix & IFACE_PHYSDEV) === 0 ? 0 : abi.IFACE_IS_PHYSDEV };
+}
+
+/** What sets say of devices, for the table of their names: names, and patterns of wildcards. */
+export function interfacesOf(sets: readonly IpSet[]): { names: string[]; patterns: string[] } {
+  const parts = sets
+    .filter(({ type }) => type === 'hash:net,iface')
+    .flatMap(({ elements }) => elements.map((element) => element.parts[1]!));
+  const named = (wildcard: boolean): string[] =>
+    parts.filter(({ prefix }) => ((prefix & IFACE_WILDCARD) !== 0) === wildcard).map(({ words }) => interfaceName(words));
+  return { names: named(false), patterns: named(true).map((name) => `${name}+`) };
 }
 
 function membersOf({ members }: IpSet, sets: readonly IpSet[], hz: number): number[][] {
-  return members.map(({ set, ...extras }) => entryWords([sets.findIndex(({ name }) => name === set)], false, extras, hz));
+  return members.map(({ set, ...extras }) => entryWords([sets.findIndex(({ name }) => name === set)], 0, extras, hz));
 }
 
-function entryWords(
-  key: readonly number[],
-  nomatch: boolean,
-  { timeout, packets, bytes, info }: SetExtras,
-  hz: number,
-): number[] {
+function entryWords(key: readonly number[], flags: number, { timeout, packets, bytes, info }: SetExtras, hz: number): number[] {
   const numbers = [BigInt(timeout * hz), packets, bytes].flatMap((value) => [Number(value & 0xffffffffn), Number(value >> 32n)]);
-  const out = [0, nomatch ? abi.ENTRY_IS_NOMATCH : 0, ...numbers, ...key];
+  const out = [0, flags, ...numbers, ...key];
   const all = [...out, ...new Array<number>(abi.ENTRY_SIZE / 4 - out.length).fill(0)];
   all[abi.ENTRY_MARK / 4] = info?.mark ?? 0;
   all[abi.ENTRY_MARK_MASK / 4] = info?.mask ?? 0;

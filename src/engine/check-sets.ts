@@ -53,7 +53,7 @@ class SetChecker {
     demand(parts >>> 12 <= 3, 'parts');
     for (let i = 0; i < parts >>> 12; i++) {
       const kind = (parts >>> (4 * i)) & 15;
-      demand(kind >= abi.PART_IP && kind <= abi.PART_MARK, 'a part of an unknown kind');
+      demand(kind >= abi.PART_IP && kind <= abi.PART_IFACE, 'a part of an unknown kind');
     }
     for (const which of [0, 4]) this.#prefixes(this.#field(abi.SET_PREFIXES + which));
     const count = this.#field(abi.SET_COUNT);
@@ -88,14 +88,26 @@ class SetChecker {
     }
   }
 
-  /** Chains lead to earlier entries. */
+  /** Chains lead to earlier entries, or to later ones where their order counts. */
   #entry(at: number, number: number): void {
-    this.#number(this.#words[at + abi.ENTRY_NEXT / 4]!, number);
+    const next = this.#words[at + abi.ENTRY_NEXT / 4]!;
+    const ordered = (this.#field(abi.SET_FEATURES) & abi.SET_HAS_IFACE) !== 0;
+    if (ordered) demand(next === 0 || (next > number && next <= this.#field(abi.SET_COUNT)), 'an entry out of order');
+    else this.#number(next, number);
+    this.#prefixed(at);
     if ((this.#field(abi.SET_FEATURES) & abi.SET_HAS_MEMBERS) === 0) return;
     const member = this.#words[at + abi.ENTRY_KEY / 4]!;
     demand(member < this.#sets, 'a member that does not exist');
     const features = abi.SETS_FIRST + member * abi.SET_HEADER_SIZE + abi.SET_FEATURES;
     demand((this.#words[features / 4]! & abi.SET_HAS_MEMBERS) === 0, 'a list in a list');
+  }
+
+  /** Prefixes of networks are counted. */
+  #prefixed(at: number): void {
+    const parts = this.#field(abi.SET_PARTS);
+    for (let i = 0; i < parts >>> 12; i++)
+      if (((parts >>> (4 * i)) & 15) === abi.PART_NET)
+        demand(this.#words[at + abi.ENTRY_KEY / 4 + (i + 1) * abi.PART_WORDS - 1]! < abi.PREFIX_COUNTS, 'a prefix');
   }
 
   #prefixes(at: number): void {

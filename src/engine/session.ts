@@ -237,7 +237,8 @@ export class EngineSession {
   sets(given: readonly IpSet[], at?: bigint): IpSet[] {
     const hz = this.image.header[abi.IMAGE_WORD_HZ]!;
     const moment = jiffiesAt(at ?? this.time(), hz) - this.engine.setsStart();
-    return readSets(this.engine.memory.buffer, this.at.sets, given, moment, BigInt(hz));
+    const how = { now: moment, hz: BigInt(hz), nameOf: this.nameOf };
+    return readSets(this.engine.memory.buffer, this.at.sets, given, how);
   }
 
   /** Packets read so far, of all captures and shares. */

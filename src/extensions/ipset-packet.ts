@@ -1,6 +1,6 @@
 /** What a packet has for the parts of a set's elements. Kernel: the kadt functions of net/netfilter/ipset/ip_set_*.c, ip_set_getport.c. */
 import { maskAddress } from '../model/address.ts';
-import type { ElementPart, IpSet, SetPart } from '../model/ipset.ts';
+import { type ElementPart, type IpSet, interfaceWords, type SetPart } from '../model/ipset.ts';
 import { u16, u32 } from '../packet/bytes.ts';
 import { skipExtensions } from '../packet/ipv6.ts';
 import type { PacketView } from '../packet/view.ts';
@@ -24,6 +24,10 @@ export function partOf(kind: SetPart, set: IpSet, side: 'src' | 'dst', packet: P
       return macOf(side, packet);
     case 'mark':
       return { words: [(packet.mark & set.markmask) >>> 0], prefix: 0 };
+    case 'iface': {
+      const name = side === 'src' ? packet.inInterface : packet.outInterface;
+      return name === '' ? undefined : { words: interfaceWords(name), prefix: 0 };
+    }
   }
 }
 

@@ -5,7 +5,11 @@ import {
   type CounterTest,
   type ElementPart,
   elementKey,
+  IFACE_PHYSDEV,
+  IFACE_WILDCARD,
   type IpSet,
+  interfaceName,
+  MAC_UNKNOWN,
   MOST_TIMEOUT,
   SET_TYPES,
   type SetChange,
@@ -15,6 +19,7 @@ import {
   type SkbInfo,
 } from '../model/ipset.ts';
 import type { Family } from '../model/ruleset.ts';
+import { sameWords } from '../packet/bytes.ts';
 
 /** What is kept of an element or of a member of a list while packets come. */
 export interface Kept {
@@ -44,6 +49,8 @@ interface KeptElement extends Kept {
   nomatch: boolean;
   comment: string | undefined;
   slot: number;
+  /** bitmap:ip,mac, without a MAC so far: seconds that its life will have once there is one. */
+  waits?: number;
   /** It was taken away when its time was over, and its place is still its own: it may come back to a set that is full. */
   hole?: boolean;
 }
@@ -63,6 +70,8 @@ export class ElementSet {
   /** Keys of the elements. The kernel's places are those of a hash with a secret key; which one gives way to another is of no matter but for `forceadd`. */
   readonly #slots: (string | undefined)[] = [];
   readonly #free: number[] = [];
+  /** hash:net,iface: elements by their network, in the order in which they came. */
+  readonly #networks = new Map<string, KeptElement[]>();
   /** Places there may be: as many as elements, and some holes. */
   readonly #room: number;
   /** Elements that are no holes. */
@@ -76,37 +85,99 @@ export class ElementSet {
     this.#room = set.maxelem + (set.timeout === undefined ? 0 : HOLES);
     this.#prefixes = SET_TYPES[set.type]!.map(() => new Map<number, number>());
     for (const { parts, nomatch, comment, ...extras } of set.elements)
-      this.#insert({ parts, nomatch, comment, ...keep(extras, start, hz) });
+      this.#insert({ parts, nomatch, comment, ...this.#first(parts, extras, start, hz) });
+  }
+
+  /** An address without a MAC lives for ever, until it gets one. */
+  #first(parts: readonly ElementPart[], extras: SetExtras, start: bigint, hz: number): Kept & Pick<KeptElement, 'waits'> {
+    const kept = keep(extras, start, hz);
+    return this.#waitsFor(parts) ? { ...kept, expires: null, waits: extras.timeout } : kept;
+  }
+
+  #waitsFor(parts: readonly ElementPart[]): boolean {
+    return this.set.type === 'bitmap:ip,mac' && parts[1]!.prefix === MAC_UNKNOWN;
   }
 
   /** Looks for the packet's parts; those of networks are tried in every size that is there, the smallest networks first, the first part's before the second's. */
   test(parts: readonly ElementPart[], look: Look): Answer {
     const kinds = SET_TYPES[this.set.type]!;
+    if (kinds[1] === 'iface') return this.#testInterface(parts, look);
+    if (this.set.type === 'bitmap:ip,mac') return this.#testBinding(parts, look);
     const sizes = kinds.map((kind, i) => (kind === 'net' ? this.#sizes(i) : [undefined]));
     for (const choice of product(sizes)) {
       const wanted = parts.map((part, i) => (choice[i] === undefined ? part : shortened(part, choice[i])));
-      const found = this.#elements.get(elementKey(wanted));
+      const found = this.#elements.get(elementKey(wanted, this.set.type));
       if (found === undefined || found.hole === true || !counts(found, this.set, look)) continue;
       return found.nomatch ? 'nomatch' : 'match';
     }
     return 'miss';
   }
 
+  /** Elements of one network are looked through in the order in which they came; where there are any, and none of them spoke, larger networks are not asked. */
+  #testInterface(parts: readonly ElementPart[], look: Look): Answer {
+    for (const size of this.#sizes(0)) {
+      let met = false;
+      for (const kept of this.#networks.get(elementKey([shortened(parts[0]!, size)], this.set.type)) ?? []) {
+        if (kept.hole === true) continue;
+        met = true;
+        if (!isOf(kept.parts[1]!, parts[1]!)) continue;
+        if (counts(kept, this.set, look)) return kept.nomatch ? 'nomatch' : 'match';
+        met = false;
+      }
+      if (met) break;
+    }
+    return 'miss';
+  }
+
+  /** The first packet from an address brings the MAC that is not known yet, and its element begins anew. */
+  #testBinding(parts: readonly ElementPart[], look: Look): Answer {
+    const found = this.#find(parts);
+    if (found === undefined) return 'miss';
+    if (found.waits !== undefined) {
+      this.#fill(found, parts, found.waits, look);
+      return 'match';
+    }
+    return sameWords(found.parts[1]!.words, parts[1]!.words) && counts(found, this.set, look) ? 'match' : 'miss';
+  }
+
+  #fill(found: KeptElement, parts: readonly ElementPart[], seconds: number, moment: Moment): void {
+    Object.assign(found, this.#fresh(seconds, moment), { parts, waits: undefined, comment: undefined });
+  }
+
+  /** The element that stands in the way of another with these parts. */
+  #find(parts: readonly ElementPart[]): KeptElement | undefined {
+    if (SET_TYPES[this.set.type]![1] !== 'iface') return this.#elements.get(elementKey(parts, this.set.type));
+    const others = this.#networks.get(elementKey(parts.slice(0, 1), this.set.type)) ?? [];
+    const live = others.find((kept) => kept.hole !== true && isOf(kept.parts[1]!, parts[1]!));
+    return live ?? this.#elements.get(elementKey(parts, this.set.type));
+  }
+
+  /** What an element begins with that a packet brings. */
+  #fresh(seconds: number, { length, now }: Moment): Kept {
+    return {
+      packets: 1n,
+      bytes: BigInt(length),
+      info: this.set.skbinfo ? NO_INFO : undefined,
+      expires: seconds === 0 ? null : now + BigInt(seconds) * this.#hz,
+    };
+  }
+
   /** mtype_add of what a packet has: true when that element is new, or begins anew. */
-  add(given: readonly ElementPart[], { exist, timeout }: SetChange, { length, now }: Moment): boolean {
+  add(given: readonly ElementPart[], { exist, timeout }: SetChange, moment: Moment): boolean {
+    const { now } = moment;
     const parts = this.#outermost(given);
     const { range } = this.set;
     if (range !== undefined && (parts[0]!.words[0]! < range[0] || parts[0]!.words[0]! > range[1])) return false;
     const full = this.#isFull();
     if (full) this.#collect(now);
     const seconds = this.set.timeout === undefined ? 0 : Math.min(timeout ?? this.set.timeout, MOST_TIMEOUT);
-    const fresh: Kept = {
-      packets: 1n,
-      bytes: BigInt(length),
-      info: this.set.skbinfo ? NO_INFO : undefined,
-      expires: seconds === 0 ? null : now + BigInt(seconds) * this.#hz,
-    };
-    const known = this.#elements.get(elementKey(parts));
+    const known = this.#find(parts);
+    if (known?.waits !== undefined) {
+      // A timeout that is the set's own is taken for none.
+      this.#fill(known, parts, seconds === this.set.timeout ? known.waits : seconds, moment);
+      return true;
+    }
+    const fresh = this.#fresh(seconds, moment);
     if (known?.hole === true) {
       this.#revive(known, fresh);
       return true;
@@ -114,6 +185,7 @@ export class ElementSet {
     if (known !== undefined) {
       if (!exist && !isOver(known, now)) return false;
       Object.assign(known, fresh, { nomatch: false }, range === undefined ? {} : { comment: undefined });
+      if (exist && this.set.type === 'bitmap:ip,mac') known.parts = parts;
       return true;
     }
     if (full && this.#isFull() && !this.#makeRoom()) return false;
@@ -123,8 +195,7 @@ export class ElementSet {
 
   /** mtype_del: true when that element was there. */
   del(given: readonly ElementPart[], { now }: Moment): boolean {
-    const parts = this.#outermost(given);
-    const known = this.#elements.get(elementKey(parts));
+    const known = this.#find(this.#outermost(given));
     if (known === undefined || known.hole === true) return false;
     const over = isOver(known, now);
     if (!over || this.set.range !== undefined) this.#remove(known);
@@ -135,7 +206,12 @@ export class ElementSet {
   left(now: bigint): SetElement[] {
     return [...this.#elements.values()]
       .filter((kept) => kept.hole !== true && !isOver(kept, now))
-      .map(({ parts, nomatch, comment, ...kept }) => ({ parts, nomatch, ...leftOf(kept, comment, now, this.#hz) }));
+      .map(({ parts, nomatch, comment, waits, ...kept }) => ({
+        parts,
+        nomatch,
+        ...leftOf(kept, comment, now, this.#hz),
+        ...(waits === undefined ? {} : { timeout: waits }),
+      }));
   }
 
   /** Of networks what packets add and take out has the longest prefix that elements have; all bits where there are none. */
@@ -186,9 +262,11 @@ export class ElementSet {
   #insert(element: Omit<KeptElement, 'slot'>): void {
     if (this.#free.length === 0 && this.#slots.length === this.#room) this.#freeHole();
     const slot = this.#free.pop() ?? this.#slots.length;
-    const key = elementKey(element.parts);
+    const key = elementKey(element.parts, this.set.type);
+    const kept = { ...element, slot };
     this.#slots[slot] = key;
-    this.#elements.set(key, { ...element, slot });
+    this.#elements.set(key, kept);
+    if (SET_TYPES[this.set.type]![1] === 'iface') this.#group(element.parts).push(kept);
     this.#counted(element, 1);
   }
 
@@ -203,15 +281,28 @@ export class ElementSet {
     if (key !== undefined) this.#release(this.#elements.get(key)!);
   }
 
-  #release({ parts, slot }: KeptElement): void {
+  #release(kept: KeptElement): void {
+    const { parts, slot } = kept;
     this.#slots[slot] = undefined;
     this.#free.push(slot);
-    this.#elements.delete(elementKey(parts));
+    this.#elements.delete(elementKey(parts, this.set.type));
+    if (SET_TYPES[this.set.type]![1] === 'iface') {
+      const group = this.#group(parts);
+      group.splice(group.indexOf(kept), 1);
+    }
   }
 
   #counted({ parts }: Pick<KeptElement, 'parts'>, more: number): void {
     this.#live += more;
     for (const [i, { prefix }] of parts.entries()) this.#count(i, prefix, more);
+  }
+
+  /** hash:net,iface: the elements of a network. */
+  #group(parts: readonly ElementPart[]): KeptElement[] {
+    const key = elementKey(parts.slice(0, 1), this.set.type);
+    const known = this.#networks.get(key) ?? [];
+    this.#networks.set(key, known);
+    return known;
   }
 
   #count(part: number, prefix: number, more: number): void {
@@ -220,6 +311,13 @@ export class ElementSet {
     if (left === 0) counts.delete(prefix);
     else counts.set(prefix, left);
   }
+}
+
+/** hash_netiface4_data_equal: the device of an element, or all that begin as it says; ports of bridges are no devices. */
+export function isOf({ words, prefix }: ElementPart, wanted: ElementPart): boolean {
+  if ((prefix & IFACE_PHYSDEV) !== (wanted.prefix & IFACE_PHYSDEV)) return false;
+  const [name, other] = [interfaceName(words), interfaceName(wanted.words)];
+  return (prefix & IFACE_WILDCARD) === 0 ? name === other : other.startsWith(name);
 }
 
 export const isOver = ({ expires }: Kept, now: bigint): boolean => expires !== null && now > expires;

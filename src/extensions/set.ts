@@ -45,7 +45,7 @@ export const set: MatchExtension<SetOptions> = {
   families: [4, 6],
   options: specs,
   keepsState: true,
-  about: 'addresses, ports, MACs and marks in sets of ipset (`--ipset FILE`, all types but hash:net,iface and bitmap:ip,mac)',
+  about: 'addresses, ports, MACs and marks in sets of ipset (`--ipset FILE`, all types)',
 
   parse(given, context) {
     const all = new Given('set', specs, given, context);
@@ -114,9 +114,35 @@ export function drawUse(draw: Draw, family: Family): string[] {
 }
 
 /** Kinds of the sets that random rules ask (fuzz/sets.ts), those there are of IPv6, and how many parts their elements have where it is more than one. */
-const GENERATED = ['ip', 'masked', 'net', 'port', 'netport', 'portip', 'portnet', 'bitmap', 'ports', 'live', 'class', 'list'];
-const SIX = ['ip', 'net', 'port', 'portnet', 'ports', 'live', 'class', 'list'];
-const PARTS: Readonly<Record<string, number>> = { port: 2, netport: 2, portip: 3, portnet: 3, class: 2, list: 3 };
+const GENERATED = [
+  'ip',
+  'masked',
+  'net',
+  'port',
+  'netport',
+  'portip',
+  'portnet',
+  'bitmap',
+  'ports',
+  'live',
+  'class',
+  'dev',
+  'holes',
+  'mac',
+  'list',
+];
+const SIX = ['ip', 'net', 'port', 'portnet', 'ports', 'live', 'class', 'dev', 'list'];
+const PARTS: Readonly<Record<string, number>> = {
+  port: 2,
+  netport: 2,
+  portip: 3,
+  portnet: 3,
+  class: 2,
+  dev: 2,
+  holes: 2,
+  mac: 2,
+  list: 3,
+};
 
 /** `NAME src,dst`, as match and target name a set. */
 export function readUse(all: Given, one: GivenOption): SetUse {

@@ -51,6 +51,20 @@ create f4_class hash:net,port skbinfo comment timeout 0
 add f4_class 10.9.0.0/16,tcp:80 skbmark 0x100/0xf00 skbprio 1:10
 add f4_class 10.9.0.0/24,udp:53 skbmark 0x1 comment "dns servers"
 add f4_class 10.9.0.0/24,tcp:443 nomatch skbmark 0xff
+create f4_dev hash:net,iface counters
+add f4_dev 10.9.0.0/16,eth0
+add f4_dev 10.9.0.0/24,eth1
+add f4_dev 10.9.0.0/24,eth wildcard nomatch
+add f4_dev 10.9.0.2,wlan0
+add f4_dev 0.0.0.0/0,eth1
+create f4_holes hash:ip,port bitmask 255.0.0.255
+add f4_holes 10.0.0.1,tcp:80
+add f4_holes 10.0.0.2,udp:53
+create f4_mac bitmap:ip,mac range 10.9.0.0/23 timeout 600 counters
+add f4_mac 10.9.0.1 packets 5
+add f4_mac 10.9.0.2,02:00:00:00:00:99 timeout 0
+add f4_mac 10.9.0.3 timeout 900
+add f4_mac 10.9.1.2,02:00:00:00:00:98
 create f4_list list:set counters
 add f4_list f4_net
 add f4_list f4_live
@@ -77,6 +91,10 @@ add f6_live 2001:db8:9::3 timeout 300 skbmark 0x2/0xff packets 7 bytes 700
 create f6_class hash:net,port family inet6 skbinfo comment timeout 0
 add f6_class 2001:db8:9::/48,tcp:80 skbmark 0x100/0xf00 skbprio 1:10
 add f6_class 2001:db8:9::/64,udp:53 skbmark 0x1 comment "dns servers"
+create f6_dev hash:net,iface family inet6
+add f6_dev 2001:db8::/32,eth wildcard
+add f6_dev 2001:db8:9::/64,eth1 nomatch
+add f6_dev ::/0,eth0
 create f6_list list:set
 add f6_list f6_port
 add f6_list f_ports

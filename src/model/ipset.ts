@@ -3,7 +3,7 @@ import type { Position } from './errors.ts';
 import type { Family, Words } from './ruleset.ts';
 
 /** What an element of a set is made of. */
-export type SetPart = 'ip' | 'net' | 'port' | 'mac' | 'mark';
+export type SetPart = 'ip' | 'net' | 'port' | 'mac' | 'mark' | 'iface';
 
 /** Types by name; list:set has sets for elements. */
 export const SET_TYPES: Readonly<Record<string, readonly SetPart[]>> = {
@@ -18,7 +18,9 @@ export const SET_TYPES: Readonly<Record<string, readonly SetPart[]>> = {
   'hash:ip,port,ip': ['ip', 'port', 'ip'],
   'hash:ip,port,net': ['ip', 'port', 'net'],
   'hash:net,port,net': ['net', 'port', 'net'],
+  'hash:net,iface': ['net', 'iface'],
   'bitmap:ip': ['ip'],
+  'bitmap:ip,mac': ['ip', 'mac'],
   'bitmap:port': ['port'],
 };
 export const LIST_TYPE = 'list:set';
@@ -28,7 +30,7 @@ export const FAMILYLESS: readonly string[] = ['hash:mac', 'bitmap:port', LIST_TY
 
 /**
  * One part of an element. ip, net: `words` is the (masked) address, `prefix` its length. port: `prefix` is the protocol (0 for bitmap:port), one word the port, or type and code. mac: two words,
- * the first with 16 bits. mark: one word.
+ * the first with 16 bits; of bitmap:ip,mac `prefix` is MAC_UNKNOWN where the first packet will bring it. mark: one word. iface: the name in four words (interfaceWords), `prefix` is IFACE_*.
  */
 export interface ElementPart {
   words: Words;
@@ -82,6 +84,8 @@ export interface IpSet {
   sizes: Readonly<Record<string, number>>;
   /** Addresses are masked with it (netmask). */
   mask: Words | null;
+  /** The mask was given as such (bitmask), not as a prefix. */
+  bitmask: boolean;
   markmask: number;
   /** Of bitmaps: addresses or ports, both included. */
   range?: readonly [number, number];
@@ -122,9 +126,30 @@ export interface SetTest extends SetUse {
   bytes?: CounterTest;
 }
 
+/** The element takes the MAC of the first packet from its address. */
+export const MAC_UNKNOWN = 1;
+
+/** A port of a bridge; all names that begin so. */
+export const IFACE_PHYSDEV = 1;
+export const IFACE_WILDCARD = 2;
+export const IFACE_ROOM = 16;
+
+/** The name of a device, padded with zeros, as four big-endian words. */
+export function interfaceWords(name: string): Words {
+  const bytes = new Uint8Array(IFACE_ROOM);
+  bytes.set(new TextEncoder().encode(name).subarray(0, IFACE_ROOM));
+  const view = new DataView(bytes.buffer);
+  return [0, 4, 8, 12].map((at) => view.getUint32(at));
+}
+
+export function interfaceName(words: Words): string {
+  const bytes = words.flatMap((word) => [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255]);
+  return new TextDecoder().decode(Uint8Array.from(bytes.filter((byte) => byte !== 0)));
+}
+
 /** The longest life an element can have, in seconds. */
 export const MOST_TIMEOUT = 2147483;
 
-/** Equal for equal elements. */
-export const elementKey = (parts: readonly ElementPart[]): string =>
-  parts.map(({ words, prefix }) => `${words.join('.')}/${prefix}`).join(' ');
+/** Equal for elements that cannot both be in a set of the type. */
+export const elementKey = (parts: readonly ElementPart[], type: string): string =>
+  (type === 'bitmap:ip,mac' ? parts.slice(0, 1) : parts).map(({ words, prefix }) => `${words.join('.')}/${prefix}`).join(' ');

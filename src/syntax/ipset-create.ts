@@ -1,5 +1,5 @@
 /** `create NAME TYPE options` of an `ipset save` file. */
-import { prefixMask } from '../model/address.ts';
+import { parseAddress, prefixMask } from '../model/address.ts';
 import { FAMILYLESS, type IpSet, LIST_TYPE, MOST_TIMEOUT, SET_TYPES } from '../model/ipset.ts';
 import { serviceByName } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
@@ -10,10 +10,9 @@ import type { Word } from './source.ts';
 
 const MOST_NAME = 31;
 const U32 = 0xffffffff;
-/** Types of ipset that are not done yet. */
-const NOT_YET = ['hash:net,iface', 'bitmap:ip,mac'];
-/** Their type takes a netmask. */
-const MASKED = ['hash:ip', 'bitmap:ip'];
+/** Their type takes a netmask, or a mask with holes. */
+const NETMASKED = ['hash:ip', 'hash:ip,port', 'bitmap:ip'];
+const BITMASKED = ['hash:ip', 'hash:ip,port'];
 const USUAL_ROOM = 65536;
 const TCP = 6;
 
@@ -22,8 +21,6 @@ export function readCreate(words: WordsLeft, fail: Fail): IpSet {
   const name = words.next('the name of a set');
   const type = words.next('a type');
   if (name.text.length > MOST_NAME) throw fail.error(name, `a name has ${MOST_NAME} bytes at most`);
-  if (NOT_YET.includes(type.text))
-    throw fail.error(type, `sets of type ${type.text} are not supported yet`, undefined, 'unsupported');
   if (!Object.hasOwn(SET_TYPES, type.text) && type.text !== LIST_TYPE)
     throw fail.error(type, `there is no type "${type.text}"`, `one of ${[...Object.keys(SET_TYPES), LIST_TYPE].join(' ')}`);
   const set: Made = {
@@ -37,14 +34,16 @@ export function readCreate(words: WordsLeft, fail: Fail): IpSet {
     maxelem: USUAL_ROOM,
     sizes: {},
     mask: null,
+    bitmask: false,
     markmask: U32,
     elements: [],
     members: [],
     position: name.position,
   };
-  let netmask: Word | undefined;
-  while (words.left.length > 0) netmask = readOption(set, words, fail) ?? netmask;
-  if (netmask !== undefined) set.mask = maskOf(set, netmask, fail);
+  let mask: Word | undefined;
+  while (words.left.length > 0) mask = readOption(set, words, fail, mask) ?? mask;
+  if (mask !== undefined) set.mask = set.bitmask ? bitmaskOf(set, mask, fail) : netmaskOf(set, mask, fail);
+  if (set.range !== undefined && set.mask !== null) set.range = alignedRange(set.range, set.mask[0]!);
   if (type.text.startsWith('bitmap:') && set.range === undefined)
     throw fail.error(type, `${type.text} wants a range`, 'range 1-100');
   return set;
@@ -52,8 +51,8 @@ export function readCreate(words: WordsLeft, fail: Fail): IpSet {
 
 type Made = IpSet & { sizes: Record<string, number> };
 
-/** One option of a set. Out: the value of `netmask`, which is read when the family is known. */
-function readOption(set: Made, words: WordsLeft, fail: Fail): Word | undefined {
+/** One option of a set. Out: the value of `netmask` or `bitmask`, which is read when the family is known; `before`: that of an earlier one. */
+function readOption(set: Made, words: WordsLeft, fail: Fail, before: Word | undefined): Word | undefined {
   const option = words.next('an option');
   switch (option.text) {
     case 'family': {
@@ -89,20 +88,40 @@ function readOption(set: Made, words: WordsLeft, fail: Fail): Word | undefined {
       set.range = readRange(set, words.next('a range'), fail);
       return;
     case 'netmask':
-      if (!MASKED.includes(set.type))
-        throw fail.error(option, `a netmask of ${set.type} is not supported yet`, undefined, 'unsupported');
-      return words.next('a prefix');
+    case 'bitmask': {
+      const bitmask = option.text === 'bitmask';
+      if (!(bitmask ? BITMASKED : NETMASKED).includes(set.type))
+        throw fail.error(option, `a ${option.text} of ${set.type} is not supported`, undefined, 'unsupported');
+      if (before !== undefined && bitmask !== set.bitmask) throw fail.error(option, 'netmask and bitmask exclude each other');
+      set.bitmask = bitmask;
+      return words.next(bitmask ? 'a mask' : 'a prefix');
+    }
     default:
       throw fail.error(option, `the option "${option.text}" is not supported`, undefined, 'unsupported');
   }
 }
 
-function maskOf({ family }: IpSet, word: Word, fail: Fail): IpSet['mask'] {
+/** null for all bits, which say nothing. */
+function netmaskOf({ family }: IpSet, word: Word, fail: Fail): IpSet['mask'] {
   const of: Family = family ?? 4;
   const bits = parseUnsigned(word.text, of === 4 ? 32 : 128, 1);
   if (bits === undefined) throw fail.error(word, `netmask wants a prefix, got "${word.text}"`);
-  return prefixMask(bits, of);
+  return bits === (of === 4 ? 32 : 128) ? null : prefixMask(bits, of);
 }
+
+function bitmaskOf({ family }: IpSet, word: Word, fail: Fail): IpSet['mask'] {
+  // As the tool reads it: a lone number is an address.
+  const mask = parseAddress(word.text, family ?? 4);
+  if (mask === undefined || mask.every((bits) => bits === 0))
+    throw fail.error(word, `bitmask wants an IPv${family ?? 4} mask that is not zero, got "${word.text}"`);
+  return mask;
+}
+
+/** A bitmap of networks begins and ends with whole ones. */
+const alignedRange = ([low, high]: readonly [number, number], mask: number): [number, number] => [
+  (low & mask) >>> 0,
+  (high | ~mask) >>> 0,
+];
 
 function readRange({ type }: IpSet, word: Word, fail: Fail): [number, number] {
   if (type !== 'bitmap:port' && !/[-/]/.test(word.text))

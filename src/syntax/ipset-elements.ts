@@ -1,7 +1,17 @@
 /** Elements of sets as ipset reads them: `10.0.0.0/8,tcp:80,192.0.2.1`. */
 import { ICMP_TYPES, ICMP6_TYPES } from '../extensions/icmp-types.ts';
 import { maskAddress, parseAddress, prefixMask } from '../model/address.ts';
-import { type ElementPart, type IpSet, SET_TYPES, type SetPart } from '../model/ipset.ts';
+import {
+  type ElementPart,
+  IFACE_PHYSDEV,
+  IFACE_ROOM,
+  IFACE_WILDCARD,
+  type IpSet,
+  interfaceWords,
+  MAC_UNKNOWN,
+  SET_TYPES,
+  type SetPart,
+} from '../model/ipset.ts';
 import { parseProtocol, serviceByName } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { Family, Words } from '../model/ruleset.ts';
@@ -15,22 +25,47 @@ const WITH_PORTS: readonly number[] = [TCP, 17, 132, 136, ICMP, ICMPV6];
 /** What is wrong with an element, in words: `wants an IPv4 address, got "x"`. */
 export class ElementError extends Error {}
 
-/** The parts of every element that `text` stands for: a range or a network of a part that takes single addresses is many. Throws ElementError. */
-export function readElements(text: string, set: IpSet): ElementPart[][] {
+/** The parts of every element that `text` stands for: a range or a network of a part that takes single addresses is many. `wildcard`: of all devices whose names begin so. Throws ElementError. */
+export function readElements(text: string, set: IpSet, wildcard = false): ElementPart[][] {
   const kinds = SET_TYPES[set.type]!;
   const words = text.split(',');
+  if (set.type === 'bitmap:ip,mac') return [readBinding(words, set)];
   if (words.length !== kinds.length)
     throw new ElementError(`wants ${kinds.join(',')} (${kinds.length} parts) for ${set.type}, got ${words.length}`);
   let out: ElementPart[][] = [[]];
   for (const [i, kind] of kinds.entries()) {
-    const parts = readPart(kind, words[i]!, set);
+    const parts = kind === 'iface' ? [readInterface(words[i]!, wildcard)] : readPart(kind, words[i]!, set);
     if (out.length * parts.length > MOST) throw new ElementError(`stands for more than ${MOST} elements`);
     out = out.flatMap((before) => parts.map((part) => [...before, part]));
   }
   return out;
 }
 
-function readPart(kind: SetPart, text: string, set: IpSet): ElementPart[] {
+/** An address, and its MAC if that is known. */
+function readBinding([address = '', mac, ...more]: readonly string[], set: IpSet): ElementPart[] {
+  const [binding, ...others] = readAddresses(address, set);
+  if (more.length > 0 || others.length > 0) throw new ElementError('wants one address, or an address and a MAC');
+  return [binding!, mac === undefined ? { words: [0, 0], prefix: MAC_UNKNOWN } : readMac(mac)];
+}
+
+function readInterface(text: string, wildcard: boolean): ElementPart {
+  const [, port, name = ''] = /^(physdev:)?(.*)$/.exec(text)!;
+  if (name === '' || new TextEncoder().encode(name).length >= IFACE_ROOM)
+    throw new ElementError(`wants a device of up to ${IFACE_ROOM - 1} bytes, got "${name}"`);
+  return {
+    words: interfaceWords(name),
+    prefix: (port === undefined ? 0 : IFACE_PHYSDEV) | (wildcard ? IFACE_WILDCARD : 0),
+  };
+}
+
+function readMac(text: string): ElementPart {
+  if (!/^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i.test(text)) throw new ElementError(`wants a MAC address, got "${text}"`);
+  const bytes = text.split(':').map((byte) => Number.parseInt(byte, 16));
+  const [a, b, c, d, e, f] = bytes as [number, number, number, number, number, number];
+  return { words: [a * 256 + b, ((c * 256 + d) * 256 + e) * 256 + f], prefix: 0 };
+}
+
+function readPart(kind: Exclude<SetPart, 'iface'>, text: string, set: IpSet): ElementPart[] {
   switch (kind) {
     case 'ip':
       return readAddresses(text, set);
@@ -39,12 +74,9 @@ function readPart(kind: SetPart, text: string, set: IpSet): ElementPart[] {
     case 'port':
       return readPorts(text, set);
     case 'mac': {
-      const found = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i.test(text);
-      if (!found) throw new ElementError(`wants a MAC address, got "${text}"`);
-      const bytes = text.split(':').map((byte) => Number.parseInt(byte, 16));
-      if (bytes.every((byte) => byte === 0)) throw new ElementError('wants a MAC address that is not zero');
-      const [a, b, c, d, e, f] = bytes as [number, number, number, number, number, number];
-      return [{ words: [a * 256 + b, ((c * 256 + d) * 256 + e) * 256 + f], prefix: 0 }];
+      const mac = readMac(text);
+      if (mac.words.every((word) => word === 0)) throw new ElementError('wants a MAC address that is not zero');
+      return [mac];
     }
     case 'mark': {
       const mark = parseUnsigned(text, 0xffffffff);
@@ -85,7 +117,8 @@ function readAddresses(text: string, set: IpSet): ElementPart[] {
 
 function addressPart(address: Words, { mask, type, range, family }: IpSet): ElementPart {
   const words = mask === null ? address : maskAddress(address, mask);
-  if (type === 'hash:ip' && words.every((word) => word === 0)) throw new ElementError('the address must not be zero');
+  if ((type === 'hash:ip' || type === 'hash:ip,port') && words.every((word) => word === 0))
+    throw new ElementError('the address must not be zero');
   if (range !== undefined && (address[0]! < range[0] || address[0]! > range[1]))
     throw new ElementError('lies outside the range of the set');
   return { words, prefix: bitsOf(family ?? 4) };
@@ -109,12 +142,13 @@ export function rangeOf(text: string, family: Family): [low: number, high: numbe
   return [base, base + 2 ** (32 - prefix) - 1];
 }
 
-function readNetwork(text: string, { family }: IpSet): ElementPart {
+function readNetwork(text: string, { family, type }: IpSet): ElementPart {
+  const least = type === 'hash:net,iface' ? 0 : 1;
   const of = family ?? 4;
   if (of === 4 && text.includes('-')) throw new ElementError(`wants ADDRESS/PREFIX; write the range "${text}" as networks`);
   const [host, bits] = pair(text, '/');
-  const prefix = bits === undefined ? bitsOf(of) : parseUnsigned(bits, bitsOf(of), 1);
-  if (prefix === undefined) throw new ElementError(`wants a prefix from 1 to ${bitsOf(of)}, got "${bits}"`);
+  const prefix = bits === undefined ? bitsOf(of) : parseUnsigned(bits, bitsOf(of), least);
+  if (prefix === undefined) throw new ElementError(`wants a prefix from ${least} to ${bitsOf(of)}, got "${bits}"`);
   return { words: maskAddress(readAddress(host, of), prefixMask(prefix, of)), prefix };
 }
 

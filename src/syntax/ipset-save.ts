@@ -3,7 +3,19 @@
 import { hex } from '../extensions/given.ts';
 import { ICMP_TYPES, ICMP6_TYPES } from '../extensions/icmp-types.ts';
 import { formatAddress, prefixOf } from '../model/address.ts';
-import { type ElementPart, type IpSet, LIST_TYPE, SET_TYPES, type SetExtras, type SetPart } from '../model/ipset.ts';
+import {
+  type ElementPart,
+  IFACE_PHYSDEV,
+  IFACE_WILDCARD,
+  type IpSet,
+  interfaceName,
+  LIST_TYPE,
+  MAC_UNKNOWN,
+  SET_TYPES,
+  type SetElement,
+  type SetExtras,
+  type SetPart,
+} from '../model/ipset.ts';
 import { protocolName } from '../model/names.ts';
 
 const [ICMP, ICMPV6] = [1, 58];
@@ -43,8 +55,9 @@ function rangeText({ type }: IpSet, [low, high]: readonly [number, number]): str
   return type === 'bitmap:port' ? ` range ${low}-${high}` : ` range ${formatAddress([low])}-${formatAddress([high])}`;
 }
 
-function maskText({ mask }: IpSet): string {
-  return mask === null ? '' : ` netmask ${prefixOf(mask)}`;
+function maskText({ mask, bitmask }: IpSet): string {
+  if (mask === null) return '';
+  return bitmask ? ` bitmask ${formatAddress(mask)}` : ` netmask ${prefixOf(mask)}`;
 }
 
 function addLines(set: IpSet): string[] {
@@ -52,8 +65,9 @@ function addLines(set: IpSet): string[] {
   return [...set.elements]
     .sort((a, b) => compareParts(a.parts, b.parts))
     .map((element) => {
-      const text = element.parts.map((part, i) => partText(SET_TYPES[set.type]![i]!, part, set)).join(',');
-      return `add ${set.name} ${text}${extrasText(set, element, element.nomatch)}`;
+      const shown = element.parts.filter((part, i) => i === 0 || set.type !== 'bitmap:ip,mac' || part.prefix !== MAC_UNKNOWN);
+      const text = shown.map((part, i) => partText(SET_TYPES[set.type]![i]!, part, set)).join(',');
+      return `add ${set.name} ${text}${extrasText(set, element, flagsOf(set, element))}`;
     });
 }
 
@@ -64,10 +78,13 @@ function compareParts(a: readonly ElementPart[], b: readonly ElementPart[]): num
   return at < 0 ? 0 : left[at]! - right[at]!;
 }
 
-function extrasText(set: IpSet, { timeout, packets, bytes, comment, info }: SetExtras, nomatch = false): string {
+const flagsOf = ({ type }: IpSet, { parts, nomatch }: SetElement): string =>
+  (nomatch ? ' nomatch' : '') + (type === 'hash:net,iface' && (parts[1]!.prefix & IFACE_WILDCARD) !== 0 ? ' wildcard' : '');
+
+function extrasText(set: IpSet, { timeout, packets, bytes, comment, info }: SetExtras, flags = ''): string {
   return [
     set.timeout === undefined ? '' : ` timeout ${timeout}`,
-    nomatch ? ' nomatch' : '',
+    flags,
     set.counters ? ` packets ${packets} bytes ${bytes}` : '',
     comment === undefined ? '' : ` comment "${comment}"`,
     info === undefined ? '' : infoText(info),
@@ -96,6 +113,8 @@ function partText(kind: SetPart, part: ElementPart, set: IpSet): string {
       return macText(words);
     case 'mark':
       return hex(words[0]!, MARK_DIGITS);
+    case 'iface':
+      return `${(prefix & IFACE_PHYSDEV) === 0 ? '' : 'physdev:'}${interfaceName(words)}`;
   }
 }
 

@@ -1,9 +1,12 @@
 /** Text of `ipset save` (what `ipset restore` reads) -> sets. */
+
+import { isOf } from '../extensions/ipset-set.ts';
 import type { RuleError } from '../model/errors.ts';
 import {
   elementKey,
   type IpSet,
   LIST_TYPE,
+  MAC_UNKNOWN,
   MOST_TIMEOUT,
   SET_TYPES,
   type SetElement,
@@ -24,6 +27,23 @@ const MOST_QUEUE = 0xffff;
 const MARK = /^0x([0-9a-f]{1,8})(?:\/0x([0-9a-f]{1,8}))?$/i;
 const CLASS = /^([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i;
 const NO_INFO: SkbInfo = { mark: 0, mask: 0, priority: 0, queue: 0 };
+
+/** What is said of an element beside what it is. */
+type Given = SetExtras & { nomatch: boolean; wildcard: boolean };
+
+const withoutWildcard = ({ wildcard: _wildcard, ...rest }: Given): Omit<SetElement, 'parts'> => rest;
+
+/** hash:net,iface: the wildcard that means the device of another element of its network, too. */
+function coveredBy({ type, elements }: IpSet, { parts }: SetElement): number | undefined {
+  if (type !== 'hash:net,iface') return undefined;
+  const network = elementKey(parts.slice(0, 1), type);
+  const at = elements.findIndex((one) => elementKey(one.parts.slice(0, 1), type) === network && isOf(one.parts[1]!, parts[1]!));
+  return at < 0 ? undefined : at;
+}
+
+/** bitmap:ip,mac: an address whose MAC was not known gets one. */
+const fillsIn = (known: SetElement, { parts }: SetElement): boolean =>
+  known.parts[1]?.prefix === MAC_UNKNOWN && parts[1]?.prefix !== MAC_UNKNOWN;
 
 /** Where a member of a list goes. */
 interface Place {
@@ -77,25 +97,24 @@ class Reader implements Fail {
     const set = this.#sets.get(name.text);
     if (set === undefined) throw this.error(name, `there is no set "${name.text}" yet`, 'its create line comes first');
     const element = words.next('an element');
-    const more = { nomatch: false, timeout: set.timeout ?? 0, packets: 0n, bytes: 0n };
-    const given: SetExtras & { nomatch: boolean } = more;
+    const more: Given = { nomatch: false, wildcard: false, timeout: set.timeout ?? 0, packets: 0n, bytes: 0n };
     const place: Place[] = [];
-    while (words.left.length > 0) this.#elementOption(set, given, words, place);
+    while (words.left.length > 0) this.#elementOption(set, more, words, place);
     if (set.type === LIST_TYPE) {
-      this.#addMember(set, element, given, place[0], exist);
+      this.#addMember(set, element, more, place[0], exist);
       return;
     }
     if (place[0] !== undefined) throw this.error(element, `"${place[0].where}" is for elements of list:set`);
-    for (const parts of within(this, element, `"${set.name}"`, () => readElements(element.text, set)))
-      this.#keep(set, element, { parts, ...given }, exist);
+    for (const parts of within(this, element, `"${set.name}"`, () => readElements(element.text, set, more.wildcard)))
+      this.#keep(set, element, { parts, ...withoutWildcard(more) }, exist);
   }
 
   #keep(set: IpSet, word: Word, element: SetElement, exist: boolean): void {
     const keys = this.#keys.get(set.name)!;
-    const key = elementKey(element.parts);
-    const known = keys.get(key);
+    const key = elementKey(element.parts, set.type);
+    const known = keys.get(key) ?? coveredBy(set, element);
     if (known !== undefined) {
-      if (!exist) throw this.error(word, `the element is in "${set.name}" already`);
+      if (!exist && !fillsIn(set.elements[known]!, element)) throw this.error(word, `the element is in "${set.name}" already`);
       set.elements[known] = element;
       return;
     }
@@ -104,7 +123,7 @@ class Reader implements Fail {
     keys.set(key, set.elements.push(element) - 1);
   }
 
-  #addMember(set: IpSet, word: Word, given: SetExtras & { nomatch: boolean }, place: Place | undefined, exist: boolean): void {
+  #addMember(set: IpSet, word: Word, given: Given, place: Place | undefined, exist: boolean): void {
     const member = this.#sets.get(word.text);
     if (member === undefined) throw this.error(word, `there is no set "${word.text}" yet`, 'its create line comes first');
     if (member.type === LIST_TYPE) throw this.error(word, 'a list of sets holds no lists');
@@ -115,11 +134,11 @@ class Reader implements Fail {
       if (exist) return;
       throw this.error(word, `the element is in "${set.name}" already`);
     }
-    const { nomatch: _nomatch, ...extras } = given;
+    const { nomatch: _nomatch, wildcard: _wildcard, ...extras } = given;
     set.members.splice(place?.where === 'after' ? at + 1 : at, 0, { set: member.name, ...extras });
   }
 
-  #elementOption(set: IpSet, element: SetExtras & { nomatch: boolean }, words: WordsLeft, place: Place[]): void {
+  #elementOption(set: IpSet, element: Given, words: WordsLeft, place: Place[]): void {
     const option = words.next('an option');
     switch (option.text) {
       case 'timeout':
@@ -138,6 +157,10 @@ class Reader implements Fail {
       case 'nomatch':
         if (!SET_TYPES[set.type]?.includes('net')) throw this.error(option, `elements of ${set.type} cannot be nomatch`);
         element.nomatch = true;
+        return;
+      case 'wildcard':
+        if (!SET_TYPES[set.type]?.includes('iface')) throw this.error(option, `elements of ${set.type} have no device`);
+        element.wildcard = true;
         return;
       case 'skbmark':
       case 'skbprio':

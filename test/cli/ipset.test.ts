@@ -31,7 +31,7 @@ test.each([
   [undefined, /rules\.v4:5:\d+: set: there is no set "web".*--ipset FILE/s],
   ['create web hash:ip family inet6\n', /set: "web" is a set of IPv6, the rule is of IPv4/],
   ['create web hash:ip\nadd web 10.0.0.300\n', /bad:2:9: ipset: "web" wants an IPv4 address, got "10.0.0.300"/],
-  ['create web hash:net,iface\n', /bad:1:12: ipset: sets of type hash:net,iface are not supported yet/],
+  ['create web hash:net,net netmask 24\n', /bad:1:25: ipset: a netmask of hash:net,net is not supported/],
 ])('refused: %j', async (text, message) => {
   const sets = text === undefined ? [] : ['--ipset', file('bad', text)];
   expect(await command([...REPLAY, ...sets])).toMatchObject({ code: 2, stderr: expect.stringMatching(message) });

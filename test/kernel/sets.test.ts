@@ -1,6 +1,6 @@
 /** Sets of ipset on the kernels of the virtual clock: timeouts, and the types the running kernel does not have. */
 import { expect, test } from 'vitest';
-import { describeVirtual } from './machine.ts';
+import { describeKernel, describeVirtual } from './machine.ts';
 import { ip, tcp, udp } from './packets.ts';
 import { differencesOf, judgeVirtual, type SentPacket, type VirtualCase } from './virtual-differential.ts';
 
@@ -110,8 +110,41 @@ function changes(): VirtualCase {
   };
 }
 
+/** Devices, and addresses with their MACs: asked, added, taken out. */
+const BOUND: VirtualCase = {
+  name: 'devices and MACs',
+  rules: table(
+    '-A PREROUTING -m set --match-set d src,src',
+    '-A PREROUTING -m set ! --match-set d src,src --return-nomatch',
+    '-A PREROUTING -m set --match-set m src,src --packets-gt 1',
+    '-A PREROUTING -p udp --dport 53 -j SET --add-set m src,src --exist',
+    '-A PREROUTING -p udp --dport 54 -j SET --add-set d src,src',
+    '-A PREROUTING -p udp --dport 55 -j SET --del-set m src,dst',
+    '-A PREROUTING -p udp --dport 56 -j SET --del-set d src,src',
+    '-A FORWARD -m set --match-set d dst,dst',
+    '-A FORWARD -m set --match-set h src,dst',
+    '-A FORWARD -p udp --dport 53 -j SET --add-set h src,dst',
+  ),
+  sets: [
+    'create d hash:net,iface counters\nadd d 10.0.0.0/29,eth1\nadd d 10.0.0.0/29,eth wildcard\nadd d 10.0.0.1,wlan0\nadd d 10.0.0.2,eth0 nomatch\nadd d 192.0.2.0/24,eth1',
+    'create m bitmap:ip,mac range 10.0.0.0/29 counters comment\nadd m 10.0.0.1 packets 9 comment one\nadd m 10.0.0.2,02:00:00:00:00:99\nadd m 10.0.0.3,02:00:00:00:00:98',
+    'create h hash:ip,port bitmask 255.0.0.3\nadd h 10.0.0.1,udp:54\n',
+  ].join('\n'),
+  packets: [1, 2, 3, 4, 5, 6].flatMap((host, i) =>
+    [54, 53, 56, 55, 53].map((port, k) => at(i * 0.05 + k * 0.01, udp(`10.0.0.${host} 1000`, `192.0.2.1 ${port}`, host))),
+  ),
+};
+
 const hits = ({ outcome }: Awaited<ReturnType<typeof judgeVirtual>>[number]): (number | undefined)[] =>
   outcome.counters.mangle?.PREROUTING?.rules.map(({ packets }) => packets) ?? [];
+
+describeKernel('sets of ipset', () => {
+  test('devices and MACs', { timeout: 60_000 }, async () => {
+    const judged = await judgeVirtual('6.18', [BOUND, { ...BOUND, name: 'devices and MACs, nft', backend: 'nft' }]);
+    expect(differencesOf(judged)).toEqual([]);
+    for (const one of judged) expect(hits(one).every((packets) => packets! > 0 && packets! < 30)).toBe(true);
+  });
+});
 
 describeVirtual('6.12', 'sets of ipset', () => {
   test('time out on the capture’s clock', { timeout: 120_000 }, async () => {

@@ -23,6 +23,11 @@ const TAKEN: readonly string[] = [
   'create constructor hash:ip\nadd constructor 10.0.0.1\n',
   'create a hash:net\nadd a 10.0.0.0/030\nadd a 10.0.0.0/0x8\n',
   'create a hash:ip skbinfo\nadd a 10.0.0.1 skbmark 0x1/0xff skbprio 1:10 skbqueue 3\n',
+  'create a hash:ip bitmask 255.255.0.255\nadd a 10.1.2.3\ncreate b hash:ip,port netmask 24\nadd b 10.1.2.3,80\ncreate c hash:ip family inet6 bitmask ffff:ffff::\nadd c 2001:db8::1\ncreate d hash:ip netmask 32\n',
+  'create a bitmap:ip range 10.0.0.1-10.0.0.9 netmask 30\nadd a 10.0.0.11\n',
+  'create a hash:net,iface counters\nadd a 10.0.0.0/24,eth0\nadd a 10.0.0.0/24,physdev:eth0\nadd a 0.0.0.0/0,eth+ nomatch\nadd a 10.0.0.0/25,eth wildcard nomatch packets 3\nadd a 10.0.0.0/24,abcdefghijklmno\n',
+  'create a hash:net,iface family inet6\nadd a ::/0,x\nadd a 2001:db8::/32,y\n',
+  'create a bitmap:ip,mac range 10.0.0.0/24 timeout 9 counters\nadd a 10.0.0.1\nadd a 10.0.0.1,02:00:00:00:00:0a\nadd a 10.0.0.3 timeout 7 packets 4\nadd a 10.0.0.4,0:0:0:0:0:0 timeout 0\nadd a 10.0.0.5\n',
   'create a hash:ip -exist\nadd a 10.0.0.1\nadd a 10.0.0.1 -exist\n',
   'create a hash:net\ncreate l list:set size 4 timeout 7\nadd l a timeout 3\n',
   'create a hash:ip\ncreate b hash:ip\ncreate c hash:ip\ncreate l list:set\nadd l a\nadd l b before a\nadd l c after b\n',
@@ -63,6 +68,17 @@ const REFUSED: readonly string[] = [
   'create a hash:ip\nadd a 10.0.0.1 nothing\n',
   'create a hash:ip timeout 4294967\n',
   'create a hash:ip netmask 33\n',
+  'create a hash:ip bitmask 0.0.0.0\n',
+  'create a hash:ip bitmask 255.0.0.0 netmask 8\n',
+  'create a hash:ip,port netmask 8\nadd a 0.1.2.3,80\n',
+  'create a hash:net,iface\nadd a 10.0.0.0/24\n',
+  'create a hash:net,iface\nadd a 10.0.0.0/24,abcdefghijklmnop\n',
+  'create a hash:net,iface\nadd a 10.0.0.0/24,eth0\nadd a 10.0.0.0/24,eth0\n',
+  'create a hash:net,iface\nadd a 10.0.0.0/24,eth wildcard\nadd a 10.0.0.0/24,eth1\n',
+  'create a hash:net\nadd a 10.0.0.0/24 wildcard\n',
+  'create a bitmap:ip,mac range 10.0.0.0/24\nadd a 10.0.1.0\n',
+  'create a bitmap:ip,mac range 10.0.0.0/24\nadd a 10.0.0.1,02:00:00:00:00:01\nadd a 10.0.0.1,02:00:00:00:00:02\n',
+  'create a bitmap:ip,mac range 10.0.0.0/24\nadd a 10.0.0.1-10.0.0.3\n',
   'create a hash:ip family inet7\n',
   'create a hash:ip maxelem 1\nadd a 10.0.0.1\nadd a 10.0.0.2\n',
   'create a hash:net\nadd a 0.0.0.0/0\n',
@@ -85,7 +101,7 @@ const told = (sets: readonly IpSet[]) =>
     name,
     type,
     elements: elements
-      .map(({ parts, nomatch, packets, bytes, comment }) => [elementKey(parts), nomatch, packets, bytes, comment].join(' '))
+      .map(({ parts, nomatch, packets, bytes, comment }) => [elementKey(parts, type), nomatch, packets, bytes, comment].join(' '))
       .sort(),
     members: members.map(({ set }) => set),
   }));
