@@ -20,9 +20,10 @@ import { hashIPv4 } from './tuple';
 /** `count` decoded slots in a row: sets PACKET_CT_GUESS, and the key and its hash where there is a guess. */
 export function conntrackAhead(slots: usize, count: u32): void {
   const end = slots + (count as usize) * PACKET_SIZE;
+  // The short way does not count packets, and knows one entry of a key.
+  const short = !accounting && !zonesOfOne;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
-    // The short way does not count packets, and knows one entry of a key.
-    if (!accounting && !zonesOfOne && hasPorts(slot)) putKey(slot);
+    if (short && hasPorts(slot)) putKey(slot);
     else store<u32>(slot, 0, PACKET_CT_GUESS);
   }
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {

@@ -1,7 +1,9 @@
 /** Connections that helpers foresee (net/netfilter/nf_conntrack_expect.c). One whose time is over, or whose master's, is as good as none. */
 import { TRACKING_EXPECTATIONS } from '../../src/abi/conntrack';
 import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_SOURCE, STATUS_CONFIRMED } from '../../src/abi/fields';
+import { HELPER_PPTP } from '../../src/abi/helpers';
 import { entryProtocol } from './accessors';
+import { endCall } from './call-end';
 import { ENTRY_STATUS, ENTRY_TIMEOUT } from './entry';
 import { dropRecord, ensureRecord, entryHelper, mayRemember, RECORD_EXPECTATION, recordOf } from './help';
 import { BLOCK_SIZE, BUCKETS_SIZE, giveBlock, helpBucket, helpIsThere, takeBlock } from './help-region';
@@ -281,11 +283,39 @@ function unlink(gone: usize): void {
   count--;
 }
 
+/** The first that the tuple in FORESEEN would fulfil, active or not, is not expected any more. */
+export function forgetFitting(now: i64): void {
+  let one = load<u32>(helpBucket(hashOf(FORESEEN), true)) as usize;
+  while (one !== 0) {
+    const next = load<u32>(one, EXPECT_NEXT) as usize;
+    if (isOver(one, now)) {
+      unlink(one);
+    } else if (sameDestination(one) && sourceFits(one, one)) {
+      unlink(one);
+      return;
+    }
+    one = next;
+  }
+}
+
+/** The tuple in FORESEEN is that of its answers. */
+export function turnForeseen(): void {
+  const port = load<u32>(FORESEEN, EXPECT_SPORT);
+  store<u32>(FORESEEN, load<u32>(FORESEEN, EXPECT_DPORT), EXPECT_SPORT);
+  store<u32>(FORESEEN, port, EXPECT_DPORT);
+  for (let word: usize = 0; word < 16; word += 4) {
+    const source = load<u32>(FORESEEN + word, EXPECT_SOURCE);
+    store<u32>(FORESEEN + word, load<u32>(FORESEEN + word, EXPECT_DESTINATION), EXPECT_SOURCE);
+    store<u32>(FORESEEN + word, source, EXPECT_DESTINATION);
+  }
+}
+
 /** A connection is no more: nor is what its helper knows and expects. */
 export function forgetHelp(entry: usize): void {
   if (!mayRemember(entry)) return;
   const record = recordOf(entry);
   if (record === 0) return;
+  if (entryHelper(entry) === HELPER_PPTP && (load<u32>(entry, ENTRY_STATUS) & STATUS_CONFIRMED) !== 0) endCall(entry, record);
   while (load<u32>(record, RECORD_EXPECTATION) !== 0) unlink(load<u32>(record, RECORD_EXPECTATION) as usize);
   dropRecord(record);
 }

@@ -1,6 +1,7 @@
-/** The GRE tracker (nf_conntrack_proto_gre.c), without the keys that the PPTP helper would set. */
+/** The GRE tracker (nf_conntrack_proto_gre.c). */
 import { TRACKING_GRE, TRACKING_GRE_STREAM } from '../../src/abi/conntrack';
-import { STATUS_ASSURED, STATUS_SEEN_REPLY } from '../../src/abi/fields';
+import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_SOURCE, STATUS_ASSURED, STATUS_SEEN_REPLY } from '../../src/abi/fields';
+import { senderKey } from './calls';
 import { ENTRY_STATUS } from './entry';
 import { parameter } from './parameters';
 import { addStatus } from './status';
@@ -20,6 +21,12 @@ export function greKey(header: usize, present: u32): u32 {
   if (present < 4 || ((load<u8>(header, 1) as u32) & VERSION_MASK) !== VERSION_PPTP || present < PPTP_SIZE) return 0;
   if ((bswap(load<u16>(header, 2)) as u32) !== PROTOCOL_PPP) return GRE_NONE;
   return bswap(load<u16>(header, 6)) as u32;
+}
+
+/** The key that stands for the source port of a packet to `key`. PPTP is for IPv4 alone. */
+export function senderOf(slot: usize, header: usize, present: u32, key: u32): u32 {
+  if (load<u32>(slot, FIELD_FAMILY * 4) !== 4) return 0;
+  return senderKey(header, present, load<u32>(slot, FIELD_SOURCE * 4), load<u32>(slot, FIELD_DESTINATION * 4), key);
 }
 
 /** One GRE packet. Always accepted. */

@@ -8,7 +8,7 @@ import { giveBlock, helpBucket, helpIsThere, takeBlock } from './help-region';
 
 /** u32: next record of the bucket; the entry; its newest expectation; and one that is free. */
 const RECORD_NEXT: usize = 0;
-const RECORD_ENTRY: usize = 4;
+export const RECORD_ENTRY: usize = 4;
 export const RECORD_EXPECTATION: usize = 8;
 /** The helper's own, zero at first. */
 export const RECORD_MEMORY: usize = 16;

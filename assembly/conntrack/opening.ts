@@ -1,10 +1,11 @@
 /** How connections begin (nf_conntrack_core.c, init_conntrack): expected by another, or with what a template (xt_CT.c) gives them. */
 import { TRACKING_FLAG_HELPED, TRACKING_FLAG_MASTERS, TRACKING_FLAG_NAT } from '../../src/abi/conntrack';
 import { FIELD_DPORT, FIELD_L4_LENGTH, FIELD_SPORT, STATUS_EXPECTED } from '../../src/abi/fields';
-import { HELPER_NONE } from '../../src/abi/helpers';
+import { HELPER_NONE, HELPER_PPTP } from '../../src/abi/helpers';
 import { PACKET_JIFFIES } from '../../src/abi/packet';
+import { callsInit, dataBegins } from './calls';
 import { ENTRY_MARK, STATUS_MASTER_SHIFT } from './entry';
-import { expectationCount, expectationsInit, fulfil, fulfilledAssigns } from './expectations';
+import { expectationCount, expectationsInit, forgetFitting, fulfil, fulfilledAssigns, turnForeseen } from './expectations';
 import { keepMaster, limited } from './extension';
 import { assignHelper, entryHelper } from './help';
 import { helpRegionInit } from './help-region';
@@ -24,6 +25,7 @@ export const NO_ENTRY: u32 = 0x10000;
 export function openingInit(): void {
   helpRegionInit();
   expectationsInit();
+  callsInit();
 }
 
 /** The key in hand is that of no connection. False: there is no room for one more. */
@@ -46,6 +48,12 @@ export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, no
     addStatus(entry, STATUS_EXPECTED | (entryHelper(master) << STATUS_MASTER_SHIFT));
     store<u32>(entry, load<u32>(master, ENTRY_MARK), ENTRY_MARK);
     if (flag(TRACKING_FLAG_MASTERS)) keepMaster(entry, master);
+    if (entryHelper(master) === HELPER_PPTP) {
+      dataBegins(entry, master);
+      // The other direction needs no expectation any more.
+      turnForeseen();
+      forgetFitting(now);
+    }
     if (fulfilledAssigns || flag(TRACKING_FLAG_HELPED)) assignHelper(entry, entryHelper(master));
   } else if (helper !== HELPER_NONE) {
     assignHelper(entry, helper);

@@ -20,7 +20,7 @@ import {
   PROTOCOL_UDP,
   PROTOCOL_UDPLITE,
 } from './entry';
-import { GRE_NONE, greKey } from './gre';
+import { GRE_NONE, greKey, senderOf } from './gre';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpQuestion } from './icmp';
 import { icmpv6Question } from './icmpv6';
 import { keyAsks, keyPacket, keyZone } from './tuple';
@@ -63,7 +63,7 @@ function keyTransport(slot: usize, protocol: u32): bool {
     case PROTOCOL_GRE: {
       const key = greKey(header, present);
       if (key === GRE_NONE) return false;
-      keyPacket(slot, protocol, 0, key);
+      keyPacket(slot, protocol, senderOf(slot, header, present, key), key);
       return true;
     }
     default:

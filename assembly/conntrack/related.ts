@@ -2,6 +2,7 @@
 import { FIELD_DESTINATION } from '../../src/abi/fields';
 import { INVALID_ICMP_INNER, INVALID_ICMP_MISMATCH, INVALID_ICMP_UNRELATED, INVALID_NONE } from '../../src/abi/reasons';
 import { entryAddress } from './accessors';
+import { senderKey } from './calls';
 import {
   PROTOCOL_GRE,
   PROTOCOL_ICMP,
@@ -47,6 +48,9 @@ export let relatedDirection: u32 = 0;
 export function findRelated(slot: usize, inner: usize, present: u32, family: u32, now: i64): u32 {
   if (!(family === 4 ? transportOfIPv4(inner, present) : transportOfIPv6(inner, present))) return INVALID_ICMP_INNER;
   if (!ports()) return INVALID_ICMP_INNER;
+  if (protocol === PROTOCOL_GRE && family === 4) {
+    sport = senderKey(transport, rest, bswap(load<u32>(inner, 12)), bswap(load<u32>(inner, 16)), dport);
+  }
   // The error travels against the quoted packet: source and destination change places.
   if (family === 4) {
     keyIPv4(bswap(load<u32>(inner, 16)), bswap(load<u32>(inner, 12)), dport, sport, protocol);

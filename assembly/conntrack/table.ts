@@ -6,8 +6,10 @@
  * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches; but for `extraRecord`.
  */
 import { STATUS_SRC_NAT } from '../../src/abi/fields';
+import { HELPER_PPTP } from '../../src/abi/helpers';
 import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, isEntry, putKey } from './alias';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, probe } from './bucket';
+import { dataEnds } from './calls';
 import {
   ENTRY_EXTENSION,
   ENTRY_HASH,
@@ -23,6 +25,7 @@ import {
   STATUS_ALIAS,
   STATUS_ALIASED,
   STATUS_HELPER,
+  STATUS_MASTER_SHIFT,
 } from './entry';
 import { forgetHelp } from './expectations';
 import { extended, limited, zonesOfOne } from './extension';
@@ -191,7 +194,9 @@ export function extraRecord(): usize {
 
 /** Gives an entry that is not in the table back, and what it has beside itself. Without a status it is nobody's, should a guess still point to it. */
 export function release(entry: usize): void {
-  if ((load<u32>(entry, ENTRY_STATUS) & STATUS_HELPER) !== 0) forgetHelp(entry);
+  const status = load<u32>(entry, ENTRY_STATUS);
+  if ((status & STATUS_HELPER) !== 0) forgetHelp(entry);
+  if ((status >>> STATUS_MASTER_SHIFT) % 16 === HELPER_PPTP) dataEnds(entry);
   const alias = aliasOf(entry);
   if (alias !== 0) releaseRecord(alias);
   if (extended) releaseRecord(load<u32>(entry, ENTRY_EXTENSION) as usize);

@@ -59,7 +59,7 @@ import {
   STATUS_VISIBLE,
 } from './entry';
 import { extensionInit, zonesOfOne } from './extension';
-import { GRE_NONE, greKey } from './gre';
+import { GRE_NONE, greKey, senderOf } from './gre';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpCheck, icmpIsError, icmpQuestion } from './icmp';
 import {
   ICMPV6_REDIRECT,
@@ -179,8 +179,9 @@ function judgeOther(slot: usize, protocol: u32, verify: bool): u32 {
     return reason !== INVALID_NONE ? refused(slot, protocol, reason) : trackPorts(slot, protocol);
   }
   if (protocol === PROTOCOL_GRE) {
-    const key = greKey(transport(slot), load<u32>(slot, FIELD_L4_LENGTH * 4));
-    return key === GRE_NONE ? INVALID_SHORT : track(slot, protocol, 0, key);
+    const present = load<u32>(slot, FIELD_L4_LENGTH * 4);
+    const key = greKey(transport(slot), present);
+    return key === GRE_NONE ? INVALID_SHORT : track(slot, protocol, senderOf(slot, transport(slot), present, key), key);
   }
   return track(slot, protocol, 0, 0);
 }

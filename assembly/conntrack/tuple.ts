@@ -189,6 +189,29 @@ export function keyCounted(rule: u32, address: usize, six: bool, zone: u32): voi
   keyHash = hashIPv6(keyLow, keyHigh);
 }
 
+const KEPT: usize = memory.data(64, 16);
+
+/** The key in hand is to be in hand again; one at a time. */
+export function keepKey(): void {
+  store<u64>(KEPT, keyLow);
+  store<u64>(KEPT, keyHigh, 8);
+  store<u32>(KEPT, keyHash, 16);
+  store<u8>(KEPT, keySwapped ? 1 : 0, 20);
+  store<u8>(KEPT, keySelf ? 1 : 0, 21);
+  store<u8>(KEPT, keyIs6 ? 1 : 0, 22);
+  memory.copy(KEPT + 24, KEY_UPPER, UPPER_SIZE);
+}
+
+export function restoreKey(): void {
+  keyLow = load<u64>(KEPT);
+  keyHigh = load<u64>(KEPT, 8);
+  keyHash = load<u32>(KEPT, 16);
+  keySwapped = load<u8>(KEPT, 20) !== 0;
+  keySelf = load<u8>(KEPT, 21) !== 0;
+  keyIs6 = load<u8>(KEPT, 22) !== 0;
+  memory.copy(KEY_UPPER, KEPT + 24, UPPER_SIZE);
+}
+
 /** Any total order of the first three words will do; 0 when they are equal. */
 function compareUpper(a: usize, b: usize): i32 {
   for (let offset: usize = 0; offset < 12; offset += 4) {

@@ -4,6 +4,7 @@ import {
   HELPER_FTP,
   HELPER_IRC,
   HELPER_NETBIOS_NS,
+  HELPER_PPTP,
   HELPER_SANE,
   HELPER_SIP,
   HELPER_SNMP,
@@ -32,7 +33,7 @@ export const HELPERS: readonly KnownHelper[] = [
   { name: 'amanda', protocols: [UDP], families: [4, 6], number: HELPER_AMANDA },
   { name: 'netbios-ns', protocols: [UDP], families: [4], number: HELPER_NETBIOS_NS },
   { name: 'snmp', protocols: [UDP], families: [4], number: HELPER_SNMP },
-  { name: 'pptp', protocols: [TCP], families: [4] },
+  { name: 'pptp', protocols: [TCP], families: [4], number: HELPER_PPTP },
   { name: 'sip', protocols: [TCP, UDP], families: [4, 6], number: HELPER_SIP },
   { name: 'Q.931', protocols: [TCP], families: [4, 6] },
   { name: 'RAS', protocols: [UDP], families: [4, 6] },
@@ -63,7 +64,7 @@ export function assignedHelpers({ tables }: RuleSet): string[] {
 }
 
 /** Those whose messages nothing rewrites yet in translated connections. */
-const NOT_REWRITTEN: readonly string[] = ['sip', 'snmp'];
+const NOT_REWRITTEN: readonly string[] = ['sip', 'snmp', 'pptp'];
 
 /** Names of helpers that rules give to connections and whose messages are not rewritten though these rules translate addresses. */
 export function notRewritten(ruleset: RuleSet): string[] {

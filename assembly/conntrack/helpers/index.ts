@@ -6,6 +6,7 @@ import {
   HELPER_IRC,
   HELPER_NETBIOS_NS,
   HELPER_NONE,
+  HELPER_PPTP,
   HELPER_SANE,
   HELPER_SIP,
   HELPER_SNMP,
@@ -21,6 +22,7 @@ import { amandaHelp } from './amanda';
 import { broadcastHelp } from './broadcast';
 import { ftpHelp } from './ftp';
 import { ircHelp } from './irc';
+import { pptpHelp } from './pptp';
 import { saneHelp } from './sane';
 import { sipHelp } from './sip';
 import { tftpHelp } from './tftp';
@@ -73,6 +75,9 @@ function ask(helper: u32, slot: usize, entry: usize): bool {
       return amandaHelp(slot, entry);
     case HELPER_NETBIOS_NS:
       broadcastHelp(slot, entry, 137, 3);
+      return true;
+    case HELPER_PPTP:
+      pptpHelp(slot, entry);
       return true;
     case HELPER_SNMP:
       broadcastHelp(slot, entry, 161, 30);

@@ -8,6 +8,7 @@ import { type Profile, sysctl } from '../../model/profile.ts';
 import { INVALID_WORDS } from '../../model/reasons.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
 import type { Packet } from '../packet.ts';
+import { Calls } from './calls.ts';
 import { Connection, ORIGINAL, REPLY } from './connection.ts';
 import { ExpectationTable } from './expectations.ts';
 import { trackGeneric } from './generic.ts';
@@ -19,7 +20,7 @@ import { trackSctp } from './sctp.ts';
 import { ConnectionTable, type Found } from './table.ts';
 import { trackTcp } from './tcp.ts';
 import type { Tracked, TrackerContext, TrackerResult } from './tracker.ts';
-import { DCCP, GRE, ICMP, ICMPV6, invert, SCTP, TCP, type Tuple, tupleOf, UDP, UDPLITE } from './tuple.ts';
+import { DCCP, GRE, ICMP, ICMPV6, invert, SCTP, type SourceKey, TCP, type Tuple, tupleOf, UDP, UDPLITE } from './tuple.ts';
 import { trackUdp } from './udp.ts';
 import { trackUdplite } from './udplite.ts';
 import { Vantage } from './vantage.ts';
@@ -27,7 +28,11 @@ import { NO_ZONE, type Zone } from './zone.ts';
 
 export class Conntrack {
   readonly expectations: ExpectationTable;
-  readonly table = new ConnectionTable((connection) => this.expectations.forget(connection));
+  readonly table = new ConnectionTable((connection) => this.#gone(connection));
+  readonly calls = new Calls(
+    () => this.table,
+    () => this.expectations,
+  );
   readonly #profile: Profile;
   readonly #notes: Set<string>;
 
@@ -54,7 +59,9 @@ export class Conntrack {
     const zone = zoneOf(packet);
     const helper = tracking.kind === 'none' ? HELPER_NONE : tracking.helper;
     packet.tracking = { kind: 'none' };
-    const reason = this.#look(packet, { profile: this.#profile, table: this.table, zone, helper, verify });
+    this.calls.now = packet.now;
+    const sourceKey: SourceKey = (...of) => this.calls.sourceKey(...of);
+    const reason = this.#look(packet, { profile: this.#profile, table: this.table, zone, sourceKey, helper, verify });
     if (reason === 'full') return false;
     if (reason !== INVALID_NONE) packet.invalidReason = INVALID_WORDS[reason]!;
     return true;
@@ -85,7 +92,7 @@ export class Conntrack {
   }
 
   #resolve(packet: Packet, protocol: number, context: TrackerContext): number | 'full' {
-    const tuple = tupleOf(packet.source, packet.destination, protocol, packet.upper);
+    const tuple = tupleOf(packet.source, packet.destination, protocol, packet.upper, context.sourceKey);
     if (tuple === null) return INVALID_SHORT;
     for (;;) {
       let found: Found | undefined = this.table.find(packet.family, context.zone, tuple, packet.now);
@@ -125,6 +132,7 @@ export class Conntrack {
       connection.master = expectation.master;
       connection.follows = expectation.follows;
       connection.mark = expectation.master.mark;
+      if (expectation.master.help?.helper.name === 'pptp') this.calls.begin(connection, expectation.tuple);
       if (expectation.assigns) connection.help = sameHelp(expectation.master);
       // 6.1.176 takes the helper that expects for one that the expected is to have.
       if (this.#profile.kernel === '6.1') connection.help = sameHelp(expectation.master);
@@ -132,9 +140,14 @@ export class Conntrack {
     return connection;
   }
 
+  #gone(connection: Connection): void {
+    this.calls.gone(connection);
+    this.expectations.forget(connection);
+  }
+
   /** The packet's last stop before it is confirmed. False: its connection's helper drops it. */
   help(packet: Packet): boolean {
-    return runHelper(packet, this.expectations, this.#notes);
+    return runHelper(packet, { expectations: this.expectations, calls: this.calls, notes: this.#notes });
   }
 
   /** The packet made it through: a connection it opened becomes known. False: it cannot, and the packet is dropped. */

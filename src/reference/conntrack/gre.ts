@@ -1,4 +1,4 @@
-/** GRE: net/netfilter/nf_conntrack_proto_gre.c. Version 1 (PPTP) has call ids for keys, others addresses only. No keymap: no helper sets one yet. */
+/** GRE: net/netfilter/nf_conntrack_proto_gre.c. Version 1 (PPTP) has call ids for keys, others addresses only. */
 import { STATUS_ASSURED } from '../../abi/fields.ts';
 import { u16 } from '../../packet/bytes.ts';
 import { refresh, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
@@ -7,9 +7,12 @@ const VERSION_MASK = 7;
 const PPTP = 1;
 const PPP = 0x880b;
 
+/** Of version 1, and long enough for a call id. */
+export const hasCallId = (header: Uint8Array): boolean => header.length >= 8 && (header[1]! & VERSION_MASK) === PPTP;
+
 /** The key in the place of the destination port; null: version 1 that carries no PPP has no tuple. */
 export function greKey(header: Uint8Array): number | null {
-  if (header.length < 4 || (header[1]! & VERSION_MASK) !== PPTP || header.length < 8) return 0;
+  if (!hasCallId(header)) return 0;
   return u16(header, 2) === PPP ? u16(header, 6) : null;
 }
 

@@ -15,7 +15,7 @@ import * as ipv6 from '../../packet/ipv6.ts';
 import type { Packet } from '../packet.ts';
 import type { Found } from './table.ts';
 import { checksumFails, refresh, type Tracked, type TrackerContext, type TrackerResult, timeoutOf } from './tracker.ts';
-import { ICMP, ICMPV6, invert, mayOpen, type Tuple, tupleOf } from './tuple.ts';
+import { ICMP, ICMPV6, invert, mayOpen, type SourceKey, type Tuple, tupleOf } from './tuple.ts';
 
 /** The highest ICMP type anybody knows. */
 const LAST_TYPE = 18;
@@ -60,7 +60,7 @@ function inspectRedirect(packet: Packet, header: Uint8Array, context: TrackerCon
 
 /** nf_conntrack_inet_error: `inner` is the packet the error is about. It went the other way, so its answer's tuple is looked up. */
 function relatedTo(packet: Packet, inner: Uint8Array, context: TrackerContext): IcmpResult {
-  const tuple = packet.family === 4 ? innerTuple4(inner) : innerTuple6(inner);
+  const tuple = packet.family === 4 ? innerTuple4(inner, context.sourceKey) : innerTuple6(inner, context.sourceKey);
   const wanted = tuple === null ? null : invert(tuple);
   if (wanted === null) return INVALID_ICMP_INNER;
   const found = context.table.find(packet.family, context.zone, wanted, packet.now);
@@ -69,19 +69,19 @@ function relatedTo(packet: Packet, inner: Uint8Array, context: TrackerContext): 
   return sameWords(inTable.destination, packet.destination) ? found : INVALID_ICMP_MISMATCH;
 }
 
-function innerTuple4(inner: Uint8Array): Tuple | null {
+function innerTuple4(inner: Uint8Array, sourceKey: SourceKey): Tuple | null {
   if (inner.length < 20 || ipv4.fragmentOffset(inner) !== 0) return null;
   const at = ipv4.headerLength(inner);
   if (at > inner.length) return null;
-  return tupleOf(ipv4.source(inner), ipv4.destination(inner), ipv4.protocol(inner), inner.subarray(at));
+  return tupleOf(ipv4.source(inner), ipv4.destination(inner), ipv4.protocol(inner), inner.subarray(at), sourceKey);
 }
 
-function innerTuple6(inner: Uint8Array): Tuple | null {
+function innerTuple6(inner: Uint8Array, sourceKey: SourceKey): Tuple | null {
   if (inner.length < 7) return null;
   const upper = ipv6.skipExtensions(inner);
   if (upper === 'unparsable' || upper.fragmentOffset !== 0 || inner.length < ipv6.HEADER_LENGTH) return null;
   const transport = inner.subarray(Math.min(upper.offset, inner.length));
-  return tupleOf(words(inner, 8, 4), words(inner, 24, 4), upper.protocol, transport);
+  return tupleOf(words(inner, 8, 4), words(inner, 24, 4), upper.protocol, transport, sourceKey);
 }
 
 /** Queries and their answers. */

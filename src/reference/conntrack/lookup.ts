@@ -3,11 +3,11 @@ import type { Connections, PacketView } from '../../packet/view.ts';
 import type { Packet } from '../packet.ts';
 import { type Conntrack, protocolOf } from './conntrack.ts';
 import { CLOSE, TIME_WAIT } from './tcp-state.ts';
-import { tupleOf } from './tuple.ts';
+import { type SourceKey, tupleOf } from './tuple.ts';
 import { NO_ZONE, type Zone } from './zone.ts';
 
 /** `conntrack` as matches may ask it. Packets are the reference's. */
-export function connectionsOf({ table }: Conntrack): Connections {
+export function connectionsOf({ table, calls }: Conntrack): Connections {
   const find: Connections['find'] = (view, zone, tuple) => {
     const { family, now } = view as Packet;
     const found = table.find(family, zone, tuple, now)?.connection;
@@ -25,7 +25,9 @@ export function connectionsOf({ table }: Conntrack): Connections {
         return { tuple: original, zone, status };
       }
       const protocol = protocolOf(packet);
-      const tuple = typeof protocol === 'object' ? null : tupleOf(packet.source, packet.destination, protocol, packet.upper);
+      const sourceKey: SourceKey = (...of) => calls.sourceKey(...of);
+      const { source, destination, upper } = packet;
+      const tuple = typeof protocol === 'object' ? null : tupleOf(source, destination, protocol, upper, sourceKey);
       if (tuple === null) return undefined;
       const zone = zoneOf(packet);
       return { tuple, zone, status: find(packet, zone, tuple)?.status ?? null };

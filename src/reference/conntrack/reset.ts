@@ -19,6 +19,7 @@ export function answerWithReset(packet: Packet, profile: Profile, offTheWire: bo
     profile: { ...profile, sysctls: { ...profile.sysctls, nf_conntrack_checksum: 1 } },
     table: new ConnectionTable(() => undefined),
     zone: NO_ZONE,
+    sourceKey: () => 0,
     helper: HELPER_NONE,
     verify: offTheWire,
   };

@@ -5,6 +5,7 @@ import { checksumRight, pseudoHeaderSum } from '../../packet/checksum.ts';
 import type { Packet } from '../packet.ts';
 import type { Connection, Direction } from './connection.ts';
 import type { ConnectionTable } from './table.ts';
+import type { SourceKey } from './tuple.ts';
 import type { Zone } from './zone.ts';
 
 export interface TrackerContext {
@@ -12,6 +13,8 @@ export interface TrackerContext {
   table: ConnectionTable;
   /** The zone the packet is tracked in. */
   zone: Zone;
+  /** Of GRE. */
+  sourceKey: SourceKey;
   /** HELPER_* (abi/helpers.ts) that a connection is assigned to when it begins. */
   helper: number;
   /** The packet is at PREROUTING and came off the wire: checksums are verified there only. */

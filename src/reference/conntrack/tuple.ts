@@ -3,7 +3,7 @@ import type { Family, Words } from '../../model/ruleset.ts';
 import { sameWords, u8, u16 } from '../../packet/bytes.ts';
 import * as icmp from '../../packet/icmp.ts';
 import type { TupleView } from '../../packet/view.ts';
-import { greKey } from './gre.ts';
+import { greKey, hasCallId } from './gre.ts';
 
 export const ICMP = 1;
 export const TCP = 6;
@@ -36,8 +36,17 @@ export function mayOpen(protocol: number, type: number): boolean {
   return pairs.some(([asking]) => asking === type);
 }
 
+/** The key of the sender of GRE (calls.ts): by the ends and the key of the receiver. */
+export type SourceKey = (source: Words, destination: Words, key: number) => number;
+
 /** `transport`: the bytes from the transport header on. null when they are too few (4 for ports, 8 for ICMP), and for GRE of version 1 without PPP. */
-export function tupleOf(source: Words, destination: Words, protocol: number, transport: Uint8Array): Tuple | null {
+export function tupleOf(
+  source: Words,
+  destination: Words,
+  protocol: number,
+  transport: Uint8Array,
+  sourceKey: SourceKey,
+): Tuple | null {
   const tuple = { source, destination, protocol, sourcePort: 0, destinationPort: 0 };
   if (protocol === ICMP || protocol === ICMPV6) {
     if (!icmp.hasHeader(transport)) return null;
@@ -46,7 +55,8 @@ export function tupleOf(source: Words, destination: Words, protocol: number, tra
   }
   if (protocol === GRE) {
     const key = greKey(transport);
-    return key === null ? null : { ...tuple, destinationPort: key };
+    if (key === null) return null;
+    return { ...tuple, sourcePort: hasCallId(transport) ? sourceKey(source, destination, key) : 0, destinationPort: key };
   }
   if (!WITH_PORTS.includes(protocol)) return tuple;
   if (transport.length < 4) return null;

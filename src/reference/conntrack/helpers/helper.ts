@@ -3,6 +3,7 @@ import type { CtState } from '../../../model/outcome.ts';
 import type { Words } from '../../../model/ruleset.ts';
 import * as tcp from '../../../packet/tcp.ts';
 import type { Packet } from '../../packet.ts';
+import type { Calls } from '../calls.ts';
 import type { Connection, Direction } from '../connection.ts';
 import type { Expectation, Expected, Foreseen } from '../expectations.ts';
 import type { Tuple } from '../tuple.ts';
@@ -42,6 +43,7 @@ export interface Seen<Memory = unknown> {
   translated: boolean;
   /** Of a broadcast of this host, on its way out: the netmask of the network it is for. null: of all else. */
   broadcastMask: number | null;
+  calls: Calls;
   expect(foreseen: Foreseen): Expected;
   /** What the connection made expected, the newest first; over or not. */
   expectations(): readonly Expectation[];

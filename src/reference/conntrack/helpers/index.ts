@@ -5,6 +5,7 @@ import {
   HELPER_FTP,
   HELPER_IRC,
   HELPER_NETBIOS_NS,
+  HELPER_PPTP,
   HELPER_SANE,
   HELPER_SIP,
   HELPER_SNMP,
@@ -13,6 +14,7 @@ import {
 import { NAT_NOTES } from '../../../model/nat.ts';
 import { sumUp } from '../../nat/replace.ts';
 import type { Packet } from '../../packet.ts';
+import type { Calls } from '../calls.ts';
 import type { Connection } from '../connection.ts';
 import { type ExpectationTable, isLiving } from '../expectations.ts';
 import { adjustSequence } from '../sequence.ts';
@@ -22,6 +24,7 @@ import { netbiosNs, snmp } from './broadcast.ts';
 import { ftp } from './ftp.ts';
 import type { Help, Helper, Seen } from './helper.ts';
 import { irc } from './irc.ts';
+import { pptp } from './pptp.ts';
 import { sane } from './sane.ts';
 import { sip } from './sip.ts';
 import { tftp } from './tftp.ts';
@@ -35,6 +38,7 @@ const HELPERS: ReadonlyMap<number, Helper<never>> = new Map([
   [HELPER_SIP, sip as Helper<never>],
   [HELPER_NETBIOS_NS, netbiosNs as Helper<never>],
   [HELPER_SNMP, snmp as Helper<never>],
+  [HELPER_PPTP, pptp as Helper<never>],
 ]);
 
 /** The help of a new connection; null for HELPER_NONE. */
@@ -49,15 +53,22 @@ export function sameHelp({ help }: Connection): Help | null {
   return help === null ? null : { helper: help.helper, memory: help.helper.remember(), expectations: [] };
 }
 
+/** What helpers reach beside the packet's connection. */
+interface Around {
+  expectations: ExpectationTable;
+  calls: Calls;
+  notes: Set<string>;
+}
+
 /** The packet is about to be confirmed: its helper looks at it, then its sequence numbers follow what helpers changed before. False: it is dropped. */
-export function runHelper(packet: Packet, expectations: ExpectationTable, notes: Set<string>): boolean {
+export function runHelper(packet: Packet, { expectations, calls, notes }: Around): boolean {
   if (packet.tracking.kind !== 'entry') return true;
   const { connection, direction, state } = packet.tracking;
   // Errors about answers; those about what was sent come through, as they do in the kernel.
   if (state === 'RELATED' && direction === 1) return true;
   const { shifts } = connection;
   const { bytes } = packet;
-  if (connection.help !== null && !help(packet, connection.help, expectations, notes)) return false;
+  if (connection.help !== null && !help(packet, connection.help, { expectations, calls, notes })) return false;
   // What comes in over lo was adjusted when it left.
   if (shifts === null || packet.inInterface === 'lo') return true;
   const replaced = packet.bytes !== bytes;
@@ -67,7 +78,7 @@ export function runHelper(packet: Packet, expectations: ExpectationTable, notes:
   return whole;
 }
 
-function help(packet: Packet, own: Help, expectations: ExpectationTable, notes: Set<string>): boolean {
+function help(packet: Packet, own: Help, { expectations, calls, notes }: Around): boolean {
   if (packet.tracking.kind !== 'entry') return true;
   const { connection, direction, state } = packet.tracking;
   const seen: Seen = {
@@ -78,6 +89,7 @@ function help(packet: Packet, own: Help, expectations: ExpectationTable, notes: 
     memory: own.memory,
     translated: connection.has(STATUS_SRC_NAT | STATUS_DST_NAT),
     broadcastMask: packet.broadcastMask,
+    calls,
     expect: (foreseen) => expectations.expect(connection, own, foreseen, packet.now, packet.hz),
     expectations: () => own.expectations.filter((one) => isLiving(one, packet.now)),
     forget: (one) => expectations.remove(one),

@@ -1,0 +1,102 @@
+/**
+ * Calls of PPTP: its control connection (helpers/pptp.ts) says which keys the two directions of the data have, GRE whose packets bear the receiver's key only (the keymap of
+ * net/netfilter/nf_conntrack_proto_gre.c); and both end together (nf_conntrack_pptp.c).
+ */
+import type { Words } from '../../model/ruleset.ts';
+import { sameWords } from '../../packet/bytes.ts';
+import type { Connection, Direction } from './connection.ts';
+import type { ExpectationTable } from './expectations.ts';
+import type { ConnectionTable } from './table.ts';
+import { GRE, invert, type Tuple } from './tuple.ts';
+
+/** The ids of the last call: of the client's side (PNS) and of the server's (PAC). */
+export interface Call {
+  pns: number;
+  pac: number;
+}
+
+interface Keys {
+  master: Connection;
+  direction: Direction;
+  tuple: Tuple;
+}
+
+export class Calls {
+  readonly #table: () => ConnectionTable;
+  readonly #expectations: () => ExpectationTable;
+  /** In the order they were told. */
+  #keys: Keys[] = [];
+  /** The data's connection that began last. */
+  #opened: Connection | null = null;
+  /** Jiffies of the packet in hand. */
+  now = 0;
+
+  constructor(table: () => ConnectionTable, expectations: () => ExpectationTable) {
+    this.#table = table;
+    this.#expectations = expectations;
+  }
+
+  /** The key of the sender of a packet to that key (gre_keymap_lookup); 0 when nobody told it. */
+  sourceKey(source: Words, destination: Words, key: number): number {
+    this.#settle();
+    const wanted = { source, destination, destinationPort: key };
+    return this.#keys.find(({ tuple }) => bearsAlike(tuple, wanted))?.tuple.sourcePort ?? 0;
+  }
+
+  /** nf_ct_gre_keymap_add. False: the connection has told others for that direction. */
+  tell(master: Connection, direction: Direction, tuple: Tuple): boolean {
+    this.#settle();
+    const told = this.#keys.find((one) => one.master === master && one.direction === direction);
+    if (told !== undefined) return bearsAlike(told.tuple, tuple);
+    this.#keys.push({ master, direction, tuple });
+    return true;
+  }
+
+  /** nf_ct_gre_keymap_destroy. */
+  forget(master: Connection): void {
+    this.#keys = this.#keys.filter((one) => one.master !== master);
+  }
+
+  /** pptp_expectfn: a connection that was expected as that tuple begins; the other direction needs none any more. */
+  begin(connection: Connection, expected: Tuple): void {
+    this.#opened = connection;
+    const { family, zone } = connection;
+    const other = this.#expectations().find(family, zone.id, invert(expected)!, this.now);
+    if (other !== undefined) this.#expectations().remove(other);
+  }
+
+  /** pptp_destroy_siblings: what there is of the data of the last call ends. */
+  end(master: Connection, { pns, pac }: Call): void {
+    this.forget(master);
+    const { family, zone, original, reply } = master;
+    for (const tuple of [
+      { ...original, protocol: GRE, sourcePort: pns, destinationPort: pac },
+      { ...reply, protocol: GRE, sourcePort: pac, destinationPort: pns },
+    ]) {
+      const data = this.#table().find(family, zone, tuple, this.now);
+      const expected = data === undefined ? this.#expectations().find(family, zone.id, tuple, this.now) : undefined;
+      if (data !== undefined) this.#table().remove(data.connection);
+      if (expected !== undefined) this.#expectations().remove(expected);
+    }
+  }
+
+  /** A connection is no more: data takes the keys along, a control connection the data. */
+  gone(connection: Connection): void {
+    const { master, help, original } = connection;
+    if (original.protocol === GRE && master !== null) this.forget(master);
+    if (help?.helper.name === 'pptp') this.end(connection, help.memory as Call);
+  }
+
+  /** A packet that opened data and was dropped took the keys along. */
+  #settle(): void {
+    const opened = this.#opened;
+    this.#opened = null;
+    if (opened?.master != null && !opened.confirmed) this.forget(opened.master);
+  }
+}
+
+/** gre_key_cmpfn. */
+const bearsAlike = (
+  a: Pick<Tuple, 'source' | 'destination' | 'destinationPort'>,
+  b: Pick<Tuple, 'source' | 'destination' | 'destinationPort'>,
+): boolean => a.destinationPort === b.destinationPort && sameWords(a.source, b.source) && sameWords(a.destination, b.destination);

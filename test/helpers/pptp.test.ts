@@ -1,0 +1,241 @@
+/** pptp: control connections agree on calls, whose data (GRE) is related to them; judged by the running kernel packet by packet. */
+import { it } from 'vitest';
+import { describeKernel } from '../kernel/machine.ts';
+import { icmp, ip, join } from '../reference/build.ts';
+import { randomFrom } from '../reference/flows.ts';
+import { Conversation, type Side } from './conversation.ts';
+import { expectAgreement, helperProbes } from './judge.ts';
+
+const [CLIENT, SERVER] = ['10.0.0.1', '10.1.0.2'];
+const RULES = helperProbes('pptp', '-p tcp -m tcp --dport 1723');
+const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
+
+const u16 = (value: number): number[] => [value >> 8, value & 255];
+const text = (bytes: readonly number[]): string => String.fromCharCode(...bytes);
+
+/** Sizes of the bodies of messages, by type. */
+const SIZES = [0, 144, 144, 4, 4, 4, 8, 156, 20, 208, 12, 16, 4, 136, 28, 12];
+
+/** A message with these first bytes of its body, which is as long as it should be, or `more` longer. */
+function message(type: number, first: readonly number[] = [], more = 0): string {
+  const body = [...first, ...new Array<number>(300).fill(0)].slice(0, (SIZES[type] ?? 8) + more);
+  return text([...u16(12 + body.length), ...u16(1), 0x1a, 0x2b, 0x3c, 0x4d, ...u16(type), 0, 0, ...body]);
+}
+
+const start = (): string => message(1, [1, 0]);
+const started = (result = 1): string => message(2, [1, 0, result]);
+const call = (pns: number): string => message(7, u16(pns));
+const answer = (pac: number, pns: number, result = 1): string => message(8, [...u16(pac), ...u16(pns), result]);
+const incoming = (pac: number): string => message(9, u16(pac));
+const accept = (pns: number, pac: number, result = 1): string => message(10, [...u16(pns), ...u16(pac), result]);
+const connected = (pns: number): string => message(11, u16(pns));
+const clear = (pns: number): string => message(12, u16(pns));
+const disconnected = (pac: number): string => message(13, u16(pac));
+
+/** Data to the receiver with that key. */
+const data = (from: string, to: string, key: number, version = 1): Uint8Array =>
+  ip(from, to, 47, Uint8Array.from([0x30, version, 0x88, 0x0b, ...u16(4), ...u16(key), 0, 0, 0, 1, 9, 9, 9, 9]));
+
+/** A control connection by which messages go to and fro; what it says is interrupted by other packets. */
+class Control {
+  readonly #talk: Conversation;
+  readonly client: string;
+  readonly packets: Uint8Array[];
+
+  constructor(client: string, port: number, packets: Uint8Array[] = []) {
+    this.client = client;
+    this.packets = packets;
+    this.#talk = new Conversation(`${client} ${port}`, `${SERVER} 1723`).open();
+    this.#take();
+  }
+
+  say(side: Side, said: string): this {
+    this.#talk.say(side, said);
+    return this.#take();
+  }
+
+  /** Data in both directions, each with its receiver's key, and with another. */
+  data(pns: number, pac: number): this {
+    this.packets.push(data(this.client, SERVER, pac), data(SERVER, this.client, pns), data(this.client, SERVER, pac));
+    this.packets.push(data(this.client, SERVER, pac + 1), data(SERVER, this.client, pns + 1), data(SERVER, this.client, pns));
+    return this;
+  }
+
+  close(): this {
+    this.#talk.close();
+    return this.#take();
+  }
+
+  #take(): this {
+    this.packets.push(...this.#talk.packets.splice(0));
+    return this;
+  }
+}
+
+describeKernel('pptp and the running kernel', () => {
+  it('calls by the client: data before, in time, from the other side first, again, and after the end', async () => {
+    const packets: Uint8Array[] = [];
+    new Control(CLIENT, 2000, packets)
+      .say('client', start())
+      .say('server', started())
+      .say('client', call(0x1100))
+      .data(0x1100, 0x2200);
+    const one = new Control('10.0.0.2', 2000, packets).say('client', start()).say('server', started());
+    one.say('client', call(0x1111)).say('server', answer(0x2222, 0x1111)).data(0x1111, 0x2222);
+    one.say('server', answer(0x2222, 0x1111)).data(0x1111, 0x2222).say('server', answer(0x3333, 0x1111)).data(0x1111, 0x3333);
+    one.say('client', clear(0x1111)).say('server', disconnected(0x2222)).data(0x1111, 0x2222);
+    one.say('client', call(0x1112)).say('server', answer(0x2223, 0x1112)).data(0x1112, 0x2223).close().data(0x1112, 0x2223);
+    const two = new Control('10.0.0.3', 2000, packets).say('client', start()).say('server', started());
+    two.say('client', call(7)).say('server', answer(8, 7));
+    packets.push(data(SERVER, '10.0.0.3', 7), data('10.0.0.3', SERVER, 8), data('10.0.0.3', SERVER, 8, 0));
+    packets.push(icmp(SERVER, '10.0.0.3', 3, 2, join([0, 0, 0, 0], data('10.0.0.3', SERVER, 8))));
+    packets.push(icmp('10.0.0.3', SERVER, 3, 2, join([0, 0, 0, 0], data(SERVER, '10.0.0.3', 7))));
+    two.say('server', disconnected(8)).data(7, 8);
+    await expectAgreement(RULES, packets);
+  });
+
+  it('calls by the server, refusals, ids that are not those, messages out of order', async () => {
+    const packets: Uint8Array[] = [];
+    const turns: readonly (readonly [Side, string])[][] = [
+      [
+        ['server', incoming(9)],
+        ['client', accept(5, 9)],
+        ['server', connected(5)],
+      ],
+      [
+        ['server', incoming(9)],
+        ['client', accept(5, 9)],
+        ['server', connected(6)],
+      ],
+      [
+        ['server', incoming(9)],
+        ['client', accept(5, 8)],
+        ['server', connected(5)],
+      ],
+      [
+        ['server', incoming(9)],
+        ['client', accept(5, 9, 2)],
+        ['server', connected(5)],
+      ],
+      [['server', connected(5)]],
+      [
+        ['client', call(5)],
+        ['server', answer(9, 6)],
+      ],
+      [
+        ['client', call(5)],
+        ['server', answer(9, 5, 2)],
+        ['server', answer(9, 5)],
+      ],
+      [
+        ['client', call(5)],
+        ['client', call(6)],
+        ['server', answer(9, 5)],
+        ['server', answer(9, 6)],
+      ],
+      [['server', answer(9, 0)]],
+      [
+        ['client', message(3, [1])],
+        ['client', call(5)],
+        ['server', answer(9, 5)],
+      ],
+      [
+        ['client', message(3, [1])],
+        ['server', message(4, [1])],
+        ['client', start()],
+        ['server', started()],
+        ['client', call(5)],
+        ['server', answer(9, 5)],
+      ],
+      [
+        ['client', message(3, [1])],
+        ['server', message(4, [2])],
+        ['client', start()],
+        ['server', started()],
+        ['client', call(5)],
+        ['server', answer(9, 5)],
+      ],
+      [
+        ['server', started(2)],
+        ['client', call(5)],
+        ['server', answer(9, 5)],
+      ],
+      [
+        ['client', message(5)],
+        ['server', message(6)],
+        ['client', call(5)],
+        ['server', message(14)],
+        ['server', answer(9, 5)],
+      ],
+      [
+        ['server', call(5)],
+        ['client', answer(9, 5)],
+      ],
+      [
+        ['client', message(200)],
+        ['client', call(5)],
+        ['server', answer(9, 5)],
+      ],
+    ];
+    for (const [i, said] of turns.entries()) {
+      const control = new Control(`10.0.0.${i + 1}`, 3000, packets).say('client', start()).say('server', started());
+      for (const [side, words] of said) control.say(side, words);
+      control.data(5, 9);
+    }
+    await expectAgreement(RULES, packets);
+  });
+
+  it('messages that are one byte short are not read', async () => {
+    const packets: Uint8Array[] = [];
+    for (const [i, short] of [1, 2, 7, 8, 9, 10, 11].entries()) {
+      const cut = (type: number, first: readonly number[]): string => message(type, first, type === short ? -1 : 0);
+      const control = new Control(`10.0.0.${i + 1}`, 4000, packets)
+        .say('client', cut(1, [1, 0]))
+        .say('server', cut(2, [1, 0, 1]));
+      if (short < 9) control.say('client', cut(7, u16(5))).say('server', cut(8, [...u16(9), ...u16(5), 1]));
+      else
+        control
+          .say('server', cut(9, u16(9)))
+          .say('client', cut(10, [...u16(5), ...u16(9), 1]))
+          .say('server', cut(11, u16(5)));
+      control.data(5, 9);
+    }
+    const last = new Control('10.0.0.9', 4000, packets).say('client', start()).say('server', started()).say('client', call(5));
+    last
+      .say('server', `${answer(9, 5)}${answer(7, 5)}`)
+      .data(5, 9)
+      .data(5, 7)
+      .say('server', message(13, u16(9), -1))
+      .data(5, 9);
+    await expectAgreement(RULES, packets);
+  });
+
+  it(`random calls of two clients with few ids (seed ${SEED})`, { timeout: 120_000 }, async () => {
+    const random = randomFrom(SEED);
+    const pick = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!;
+    for (let round = 0; round < 4; round++) {
+      const packets: Uint8Array[] = [];
+      const controls = [CLIENT, CLIENT, '10.0.0.2'].map((client, i) =>
+        new Control(client, 5000 + i, packets).say('client', start()).say('server', started()),
+      );
+      const id = (): number => pick([1, 2, 3]);
+      const moves: readonly ((control: Control) => unknown)[] = [
+        (control) => control.say('client', call(id())),
+        (control) => control.say('server', answer(id(), id())),
+        (control) => control.say('server', answer(id(), id())),
+        (control) => control.say('server', incoming(id())),
+        (control) => control.say('client', accept(id(), id())),
+        (control) => control.say('server', connected(id())),
+        (control) => control.say('server', disconnected(id())),
+        ({ client }) => packets.push(data(client, SERVER, id())),
+        ({ client }) => packets.push(data(SERVER, client, id())),
+        ({ client }) => packets.push(data(client, SERVER, id()), data(SERVER, client, id())),
+      ];
+      // So that something is agreed on.
+      const agreed = controls[0]!.say('client', call(1)).say('server', answer(2, 1));
+      packets.push(data(agreed.client, SERVER, 2));
+      for (let i = 0; i < 120; i++) pick(moves)(pick(controls));
+      await expectAgreement(RULES, packets);
+    }
+  });
+});
