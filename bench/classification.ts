@@ -6,6 +6,7 @@ import * as fields from '../src/abi/fields.ts';
 import { compile } from '../src/compile/index.ts';
 import type { WalkName } from '../src/compile/walks.ts';
 import { Classifier } from '../src/engine/classifier.ts';
+import { NotPackable } from '../src/engine/packed/read.ts';
 import { PackedWalk } from '../src/engine/packed/walk.ts';
 import { buildHost } from '../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../src/model/profile.ts';
@@ -54,7 +55,7 @@ export async function classification(
   const rows: Classified[] = [];
   for (const set of sets) {
     const tuples = tuplesFor(set, packets);
-    const { row, dropped } = await engineRow(set, tuples, wasm, rounds);
+    const { row, dropped } = await engineRow(set, tuples, { wasm, rounds, say });
     const peer = built !== undefined && 'program' in built ? runRteAcl(root, built.program, set, tuples, rounds) : undefined;
     if (peer !== undefined && 'missing' in peer) say(peer.missing);
     const told = peer === undefined || 'missing' in peer ? undefined : peer;
@@ -69,34 +70,34 @@ export async function classification(
 async function engineRow(
   set: FilterSet,
   tuples: Uint32Array,
-  wasm: Uint8Array,
-  rounds: number,
+  { wasm, rounds, say }: { wasm: Uint8Array; rounds: number; say: (line: string) => void },
 ): Promise<{ row: Classified; dropped: number }> {
   const packets = tuples.length / TUPLE_WORDS;
   const rules = { 4: parseSave(iptablesRules(set), { file: set.name, family: 4 }) };
   const host = buildHost({ forward: true, in: 'eth0', out: 'eth1' });
   const { bytes, statistics } = compile({ rules, host, profile: DEFAULT_PROFILE });
   const started = performance.now();
-  const packed = await PackedWalk.open(wasm, bytes, WALK, packets);
+  const packed = await packedWalk(wasm, bytes, packets, (why) => say(`${set.name} is not packed: ${why}`));
   const packMs = performance.now() - started;
   const classifier = await Classifier.open(wasm, bytes, packets);
   for (let index = 0; index < packets; index++) {
     const words = fieldsOf(tuples.subarray(index * TUPLE_WORDS));
     classifier.put(index, words);
-    packed.put(index, words);
+    packed?.put(index, words);
   }
-  const inCalls = (): void => {
-    for (let from = 0; from < packets; from += CALL) packed.classify(Math.min(CALL, packets - from), LENGTH, from);
-  };
-  const many = await median(rounds, inCalls);
-  const single = await median(Math.min(rounds, 3), () => {
+  const oneByOne = (): void => {
     for (let index = 0; index < packets; index++) classifier.classify(WALK, index, LENGTH);
-  });
-  const verdicts = packed.classify(packets, LENGTH);
+  };
+  const inCalls = (walk: PackedWalk): void => {
+    for (let from = 0; from < packets; from += CALL) walk.classify(Math.min(CALL, packets - from), LENGTH, from);
+  };
+  const single = await median(Math.min(rounds, 3), oneByOne);
+  const many = packed === null ? single : await median(rounds, () => inCalls(packed));
+  const verdicts = packed?.classify(packets, LENGTH);
   let dropped = 0;
-  for (const [index, verdict] of verdicts.entries()) {
-    if (verdict !== classifier.classify(WALK, index, LENGTH))
-      throw new Error(`${set.name}: packet ${index} is judged in two ways`);
+  for (let index = 0; index < packets; index++) {
+    const verdict = classifier.classify(WALK, index, LENGTH);
+    if ((verdicts?.[index] ?? verdict) !== verdict) throw new Error(`${set.name}: packet ${index} is judged in two ways`);
     if (verdict !== 0) dropped = (dropped + index + 1) >>> 0;
   }
   const { compileMs, nodes, worstLeaf, imageBytes } = statistics;
@@ -105,6 +106,22 @@ async function engineRow(
     row: { set: set.name, rules: set.filters.length, packets, compileMs, packMs, nodes, worstLeaf, imageBytes, ...measured },
     dropped,
   };
+}
+
+/** null when the set cannot be packed, which `say` is told. */
+async function packedWalk(
+  wasm: Uint8Array,
+  image: Uint8Array,
+  packets: number,
+  say: (why: string) => void,
+): Promise<PackedWalk | null> {
+  try {
+    return await PackedWalk.open(wasm, image, WALK, packets);
+  } catch (error) {
+    if (!(error instanceof NotPackable || error instanceof RangeError)) throw error;
+    say(error.message);
+    return null;
+  }
 }
 
 /** Milliseconds. */
