@@ -55,5 +55,8 @@ const TRANSLATING_SOURCES: readonly string[] = ['SNAT', 'MASQUERADE', 'NETMAP'];
 /** Some rule may translate the sources of what is forwarded. */
 export const translatesSources = (rules: RuleSet): boolean => hasTarget(rules, TRANSLATING_SOURCES);
 
+/** Some rule sets the TTL or hop limit. */
+export const setsHops = (rules: RuleSet): boolean => hasTarget(rules, ['TTL', 'HL']);
+
 /** Some rule translates addresses or ports. */
 export const translates = (rules: RuleSet): boolean => hasTarget(rules, TRANSLATING);

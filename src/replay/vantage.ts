@@ -1,7 +1,7 @@
 /** Where a capture was taken, told from its first packets alone: what a router sends on looks as if it were its own, or comes twice (model/vantage.ts has what connections tell). */
 import { formatAddress } from '../model/address.ts';
 import type { Host } from '../model/host.ts';
-import { translatesSources } from '../model/nat.ts';
+import { setsHops, translatesSources } from '../model/nat.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import { copiesNote, forwardedNote } from '../model/vantage.ts';
 import type { Frame } from '../model/witness.ts';
@@ -29,7 +29,8 @@ interface Sent {
 /** Notes about the first frames of the captures, for these rules and this host; mostly none. */
 export function lookAtVantage(frames: readonly Frame[], rules: readonly RuleSet[], host: Host): string[] {
   const own = new Set(host.interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => formatAddress(address))));
-  const translating = new Set(rules.filter(translatesSources).map(({ family }) => family));
+  // Where rules set it, the TTL says nothing of the way.
+  const translating = new Set(rules.filter((half) => translatesSources(half) && !setsHops(half)).map(({ family }) => family));
   const came = new Map<string, { ttl: number; time: bigint }>();
   const copies = { packets: 0, first: 0 };
   const forwarded = { packets: 0, first: 0 };

@@ -11,6 +11,7 @@ import { prepare, replayOne } from '../../src/replay/replay.ts';
 import { lookAtVantage } from '../../src/replay/vantage.ts';
 import { buildReport } from '../../src/report/report.ts';
 import { renderSaved } from '../../src/report/saved.ts';
+import { parseSave } from '../../src/syntax/index.ts';
 import { command } from '../cli/command.ts';
 
 const FOLDER = fileURLToPath(new URL('nat-host/', import.meta.url));
@@ -125,6 +126,19 @@ const MILLISECOND = 1_000_000n;
 test('a packet and itself behind a router, where nothing says which is which', () => {
   const frames = [forwarded(64, 0n), forwarded(63, MILLISECOND)];
   expect(lookAtVantage(frames, PLAIN, host)[0]).toMatch(/^packet 2 is the packet captured before with a TTL one lower/);
+});
+
+test('sources translated already: not where rules set the TTL, nor for what traceroute sends', () => {
+  const own = buildHost({ local: ['192.168.7.10/24'] });
+  const frames = (ttl: number) => [forwarded(ttl, 0n)];
+  const rules = (more: string) => [
+    parseSave(`*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n*mangle\n${more}COMMIT\n`, { file: 'rules' }),
+  ];
+  for (const ttl of [61, 63, 127, 254])
+    expect(lookAtVantage(frames(ttl), rules(''), own)[0]).toMatch(/^packet 1 comes from this host/);
+  for (const ttl of [1, 30, 31, 60, 64, 128, 255]) expect(lookAtVantage(frames(ttl), rules(''), own)).toEqual([]);
+  expect(lookAtVantage(frames(63), rules('-A POSTROUTING -j TTL --ttl-set 63\n'), own)).toEqual([]);
+  expect(lookAtVantage(frames(63), PLAIN, own)).toEqual([]);
 });
 
 test.each([
