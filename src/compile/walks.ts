@@ -164,7 +164,7 @@ function budgetFor(rules: number, effort: number): Budget {
   return {
     leaves: effort * (4096 + 8 * rules),
     steps: effort * (100_000 + 60 * rules),
-    fine: 512,
+    fine: rules < MANY ? 1024 : 512,
     small: rules < MANY ? 3 : 6,
     tried: 400,
     // The best estimate is the best cut nearly always; that the others are tried pays where there are few rules to begin with.
