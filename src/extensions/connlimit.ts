@@ -60,7 +60,7 @@ export const connlimit: MatchExtension<ConnlimitOptions> = {
       () => new ConnectionCount(profile.kernel === '6.1' ? STATUS_CONFIRMED : STATUS_CONFIRMED | STATUS_ASSURED),
     );
     const address = side === 'source' ? packet.source : packet.destination;
-    const key = [...maskAddress(address, prefixMask(mask, packet.family)), connections.zoneOf(packet)].join();
+    const key = [...maskAddress(address, prefixMask(mask, packet.family)), connections.zoneOf(packet).id].join();
     const count = counts.count(packet, key, Number(jiffiesAt(packet.time, profile.hz)), connections);
     return count === 0 ? 'hotdrop' : count > limit === above;
   },
