@@ -135,6 +135,7 @@ function add(set: usize, parameters: usize, slot: usize): bool {
   }
   if (full && isFull(set) && !makeRoom(set)) return false;
   const entry = insert(set);
+  if (entry === 0) return false;
   begin(entry, life, slot);
   return true;
 }
@@ -185,10 +186,10 @@ function makeRoom(set: usize): bool {
   return true;
 }
 
-/** A new entry of the key in hand: there is room for it. */
+/** A new entry of the key in hand; 0: there is no room for it, which only happens to sets that no rule should add to. */
 function insert(set: usize): usize {
   if (load<u32>(set, SET_FREE) === 0 && load<u32>(set, SET_USED) === load<u32>(set, SET_COUNT) + load<u32>(set, SET_ROOM))
-    freeHole(set);
+    if (!freeHole(set)) return 0;
   let number = load<u32>(set, SET_FREE);
   if (number !== 0) {
     store<u32>(set, load<u32>(entryAt(set, number), ENTRY_NEXT), SET_FREE);
@@ -210,11 +211,14 @@ function insert(set: usize): usize {
   return entry;
 }
 
-/** The first hole is one no more. There is one: fewer entries are in use than there is room for. */
-function freeHole(set: usize): void {
-  let number: u32 = 1;
-  while ((load<u32>(entryAt(set, number), ENTRY_FLAGS) & ENTRY_IS_HOLE) === 0) number++;
-  unlink(set, number);
+/** The first hole is one no more. False: there is none. */
+function freeHole(set: usize): bool {
+  for (let number: u32 = 1; number <= load<u32>(set, SET_USED); number++) {
+    if ((load<u32>(entryAt(set, number), ENTRY_FLAGS) & ENTRY_IS_HOLE) === 0) continue;
+    unlink(set, number);
+    return true;
+  }
+  return false;
 }
 
 function remove(set: usize, number: u32): void {

@@ -197,8 +197,10 @@ function entryWords(key: readonly number[], flags: number, { timeout, packets, b
   return all;
 }
 
-function hashOf(key: readonly number[]): number {
-  const hash = key.reduce((sum, word) => Math.imul(sum ^ word, abi.KEY_FACTOR), 0);
+/** Of the words of a key; its place is what the places' mask leaves of it. */
+export function hashOf(key: readonly number[] | Uint32Array): number {
+  let hash = 0;
+  for (const word of key) hash = Math.imul(hash ^ word, abi.KEY_FACTOR);
   return hash ^ (hash >>> 15);
 }
 

@@ -1,5 +1,6 @@
 /** Checks the region of sets of an image: every offset and every number the engine can follow stays inside, and every search ends. */
 import * as abi from '../abi/sets.ts';
+import { hashOf } from '../compile/sets.ts';
 import { ImageError } from './image-error.ts';
 import { setsBehind } from './sets.ts';
 
@@ -64,7 +65,30 @@ class SetChecker {
     this.#inside(this.#field(abi.SET_PLACES), places * 4, 4);
     this.#changes(parts, count);
     for (let place = 0; place < places; place++) this.#number(this.#words[this.#field(abi.SET_PLACES) / 4 + place]!, count + 1);
-    for (let number = 1; number <= count; number++) this.#entry(entries / 4 + ((number - 1) * abi.ENTRY_SIZE) / 4, number);
+    for (let number = 1; number <= count; number++) this.#entry(this.#at(number), number);
+    this.#chains(places);
+  }
+
+  /** Every entry is in its place, and in no other. */
+  #chains(places: number): void {
+    const features = this.#field(abi.SET_FEATURES);
+    const short = (features & (abi.SET_HAS_IFACE | abi.SET_HAS_BINDINGS)) !== 0;
+    const hashed = short ? abi.PART_WORDS : abi.KEY_WORDS;
+    let seen = 0;
+    for (let place = 0; place < places; place++) {
+      const first = this.#words[this.#field(abi.SET_PLACES) / 4 + place]!;
+      for (let number = first; number !== 0; number = this.#words[this.#at(number) + abi.ENTRY_NEXT / 4]!) {
+        const key = this.#at(number) + abi.ENTRY_KEY / 4;
+        demand((hashOf(this.#words.subarray(key, key + hashed)) & (places - 1)) === place, 'an entry in another place');
+        seen++;
+      }
+    }
+    demand(seen === this.#field(abi.SET_COUNT), 'entries without a place');
+  }
+
+  /** The first word of an entry. */
+  #at(number: number): number {
+    return (this.#field(abi.SET_ENTRIES) + (number - 1) * abi.ENTRY_SIZE) / 4;
   }
 
   /** What a set needs that rules change. */
@@ -83,6 +107,7 @@ class SetChecker {
       if (counts !== 0) {
         this.#inside(counts, abi.PREFIX_COUNTS * 4, 4);
         this.#inside(this.#field(abi.SET_PREFIXES + which), 4 + abi.PREFIX_COUNTS * 4, 4);
+        this.#counted(i, counts / 4, this.#field(abi.SET_PREFIXES + which) / 4);
       }
       which += 4;
     }
@@ -95,11 +120,31 @@ class SetChecker {
     if (ordered) demand(next === 0 || (next > number && next <= this.#field(abi.SET_COUNT)), 'an entry out of order');
     else this.#number(next, number);
     this.#prefixed(at);
+    demand((this.#words[at + abi.ENTRY_FLAGS / 4]! & ~(abi.ENTRY_IS_NOMATCH | abi.ENTRY_IS_WAITING)) === 0, 'flags');
     if ((this.#field(abi.SET_FEATURES) & abi.SET_HAS_MEMBERS) === 0) return;
     const member = this.#words[at + abi.ENTRY_KEY / 4]!;
     demand(member < this.#sets, 'a member that does not exist');
     const features = abi.SETS_FIRST + member * abi.SET_HEADER_SIZE + abi.SET_FEATURES;
     demand((this.#words[features / 4]! & abi.SET_HAS_MEMBERS) === 0, 'a list in a list');
+  }
+
+  /** The counts of prefixes of a part are those of the entries, and the list is that of the prefixes there are. */
+  #counted(part: number, counts: number, list: number): void {
+    const found = new Uint32Array(abi.PREFIX_COUNTS);
+    for (let number = 1; number <= this.#field(abi.SET_COUNT); number++) {
+      const prefix = this.#words[this.#at(number) + abi.ENTRY_KEY / 4 + (part + 1) * abi.PART_WORDS - 1]!;
+      demand(prefix < abi.PREFIX_COUNTS, 'a prefix');
+      found[prefix]!++;
+    }
+    const there = [...found.keys()].filter((prefix) => found[prefix]! > 0).reverse();
+    demand(
+      found.every((number, prefix) => this.#words[counts + prefix] === number),
+      'counts of prefixes',
+    );
+    demand(
+      this.#words[list] === there.length && there.every((prefix, i) => this.#words[list + 1 + i] === prefix),
+      'a list of prefixes',
+    );
   }
 
   /** Prefixes of networks are counted. */

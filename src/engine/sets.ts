@@ -45,8 +45,10 @@ class SetReader {
   }
 
   members(given: readonly SetMember[]): SetMember[] {
-    return this.#entries().map(({ at, number }) => {
-      const { set, comment, info } = given[number - 1]!;
+    return this.#entries().flatMap(({ at, number }) => {
+      const member = given[number - 1];
+      if (member === undefined) return [];
+      const { set, comment, info } = member;
       return { set, ...this.#extras(at, { comment, info }) };
     });
   }

@@ -12,7 +12,11 @@ for (const name of ['recent', 'hashlimit', 'set', 'connlimit']) {
   test(`${name}: reference and engine agree (seed ${SEED})`, { timeout: 120_000 }, async () => {
     const meter = new ReachMeter();
     const programs = [meter.witness, ...Object.values(PROGRAMS).filter((one) => one.name !== 'reference')];
-    const cases = casesOf({ packets: 80, judge: 'software', only: [name, 'statistic'] }, SEED, CASES);
+    const cases = casesOf(
+      { packets: 80, judge: 'software', only: [name, 'statistic', ...(name === 'set' ? ['SET'] : [])] },
+      SEED,
+      CASES,
+    );
     const found = await judgeCases(cases, { programs, kernels: [] }, () => {}, false);
     expect(found.flatMap((mismatch) => mismatch?.lines.slice(0, 8) ?? [])).toEqual([]);
     const { match } = meter.reach.counts;
