@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { joinPrograms } from './join.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -62,9 +63,10 @@ export function build(targets = ['release', 'debug', 'scalar']) {
     console.error(`building the engine (${target})...`);
     must(bin('asc'), ['--config', 'asconfig.json', '--target', target], 'building the engine');
   }
-  if (older('dist/.built', ['src', 'tsconfig.json'])) {
+  if (older('dist/.built', ['src', 'tsconfig.json', 'scripts/join.mjs'])) {
     console.error('building the host code...');
     must(bin('tsc'), ['-p', 'tsconfig.json'], 'building the host code');
+    joinPrograms(join(root, 'dist'), ['cli/main.js', 'replay/share-worker.js']);
     writeFileSync(join(root, 'dist/.built'), '');
   }
 }

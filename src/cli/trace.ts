@@ -1,6 +1,5 @@
 /** `wasmtables trace`: the way of one packet, rule by rule, and why each rule missed or matched. */
 import { Command, Option } from 'commander';
-import { Explainer } from '../reference/index.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import { forEachFrame, prepare } from '../replay/replay.ts';
 import { renderExplanation, traceDocument } from '../report/explanation.ts';
@@ -69,6 +68,8 @@ async function trace(options: TraceOptions): Promise<number> {
   if (captures.some(isReadOnce)) throw new UsageError('trace reads the capture twice: give it a file');
   const { host, notes = [] } = await prepare(captures, [rules], hostGiven(options));
   const told = { ...annotationsOf(options), sets: loadSets(options, [rules]) };
+  // Loaded when it is wanted: no replay needs the interpreter.
+  const { Explainer } = await import('../reference/index.ts');
   const explainer = new Explainer({ rules, host, profile: profileOf(options), ...told }, options.packet);
   let packets = 0;
   await forEachFrame(captures, (frame) => {

@@ -1,5 +1,5 @@
 /** The only place that knows @assemblyscript/loader. */
-import { instantiate } from '@assemblyscript/loader';
+import { instantiateSync } from '@assemblyscript/loader';
 
 /** What assembly/index.ts exports. Addresses and counts are unsigned: `>>> 0` what comes back. */
 export interface EngineExports {
@@ -53,11 +53,15 @@ export interface EngineExports {
 export type WasmSource = ArrayBuffer | Uint8Array | object;
 
 /** A module that can be instantiated many times; compiling is the dear part. */
-export const compileModule = (wasm: Uint8Array): Promise<object> =>
-  (globalThis as unknown as { WebAssembly: { compile(bytes: Uint8Array): Promise<object> } }).WebAssembly.compile(wasm);
+export const compileModule = (wasm: ArrayBuffer | ArrayBufferView): Promise<object> =>
+  (
+    globalThis as unknown as { WebAssembly: { compile(bytes: ArrayBuffer | ArrayBufferView): Promise<object> } }
+  ).WebAssembly.compile(wasm);
 
 /** A fresh instance with a memory of its own. The module has no imports. */
 export async function loadEngine(wasm: WasmSource): Promise<EngineExports> {
-  const { exports } = await instantiate(wasm as Parameters<typeof instantiate>[0]);
+  // Not the loader's own `instantiate`: it asks whether this is a Response, and Node loads all of fetch to answer.
+  const module = wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm) ? await compileModule(wasm) : wasm;
+  const { exports } = instantiateSync(module as Parameters<typeof instantiateSync>[0]);
   return exports as unknown as EngineExports;
 }

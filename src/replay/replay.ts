@@ -8,7 +8,6 @@ import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
 import { GUESS_FRAMES, guessHost } from './guess.ts';
 import { isReadOnce } from './open.ts';
-import { referenceSession } from './reference-session.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
 import type { Session } from './session.ts';
 import { lookAtVantage, VANTAGE_FRAMES } from './vantage.ts';
@@ -98,9 +97,15 @@ export async function replayOne(prepared: Prepared, job: Job, options: ReplayOpt
     ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
     ...(options.limit === undefined ? {} : { limit: options.limit }),
   };
-  const session: Session =
-    options.engine === 'reference' ? referenceSession(job, asked) : await engineSession(job, { ...asked, tree: options.tree });
+  const session = await start(job, options.engine, { ...asked, tree: options.tree });
   return run(prepared.captures, session, prepared.ahead === undefined ? options : { ...options, ahead: prepared.ahead });
+}
+
+/** The interpreter is loaded when it is wanted: it is as large as all the rest. */
+async function start(job: Job, engine: ReplayOptions['engine'], options: Parameters<typeof engineSession>[1]): Promise<Session> {
+  if (engine === 'wasm') return engineSession(job, options);
+  const { referenceSession } = await import('./reference-session.ts');
+  return referenceSession(job, options);
 }
 
 /** Every frame of the captures, decompressed and read by the plain readers, until `take` answers false. Damage ends a capture silently: a replay has told it. */
