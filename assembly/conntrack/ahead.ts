@@ -1,6 +1,6 @@
 /**
- * A batch of packets looks its connections up before the first of them is judged: so that the table's cache misses overlap. What it finds is a
- * guess: packets before may open or end a connection, so the judge looks at the entry again (plain.ts), or looks the connection up anew.
+ * A batch of packets looks its connections up before the first of them is judged, one step for all packets at a time: so that the table's cache misses overlap.
+ * What it finds is a guess, made by the tag alone: the judge compares the key (plain.ts), or looks the connection up anew.
  */
 import {
   FIELD_DESTINATION,
@@ -12,23 +12,36 @@ import {
   FIELD_SPORT,
 } from '../../src/abi/fields';
 import { PACKET_CT_GUESS, PACKET_CT_HASH, PACKET_CT_HIGH, PACKET_CT_LOW, PACKET_SIZE, PACKET_UNSEEN } from '../../src/abi/packet';
-import { ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
+import { ENTRY_LOW, ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 import { accounting, zonesOfOne } from './extension';
-import { EITHER_WAY, lookup, touch } from './table';
+import { candidate, touch } from './table';
 import { hashIPv4 } from './tuple';
 
-/** `count` decoded slots in a row: sets PACKET_CT_GUESS, and the key and its hash where there is a guess. */
+/** `count` decoded slots in a row: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without), and the key where there is one. */
 export function conntrackAhead(slots: usize, count: u32): void {
   const end = slots + (count as usize) * PACKET_SIZE;
   // The short way does not count packets, and knows one entry of a key.
   const short = !accounting && !zonesOfOne;
+  let keys = false;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
-    if (short && hasPorts(slot)) putKey(slot);
-    else store<u32>(slot, 0, PACKET_CT_GUESS);
+    const wanted = short && hasPorts(slot);
+    store<u32>(slot, 0, PACKET_CT_GUESS);
+    store<u32>(slot, 0, PACKET_CT_HASH);
+    if (wanted) putKey(slot);
+    keys = keys || wanted;
   }
+  if (!keys) return;
+  // What is read so that it is near; kept, so that the reading stays.
+  let read: u32 = 0;
+  for (let slot = slots; slot < end; slot += PACKET_SIZE) read += touch(load<u32>(slot, PACKET_CT_HASH));
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
-    if (load<u32>(slot, PACKET_CT_GUESS) !== 0) guess(slot);
+    const hash = load<u32>(slot, PACKET_CT_HASH);
+    if (hash === 0) continue;
+    const entry = candidate(hash | 1);
+    read += load<u32>(entry, ENTRY_LOW) + load<u32>(entry, ENTRY_SIDES);
+    store<u32>(slot, (entry as u32) | select<u32>(hash & 1, 0, entry !== 0), PACKET_CT_GUESS);
   }
+  store<u32>(slots, read, PACKET_CT_HASH);
 }
 
 function hasPorts(slot: usize): bool {
@@ -38,7 +51,7 @@ function hasPorts(slot: usize): bool {
   return load<u32>(slot, FIELD_FAMILY * 4) === 4 && load<u32>(slot, FIELD_FRAGMENT * 4) === 0;
 }
 
-/** The key of an IPv4 packet (see tuple.ts). The lowest bit of a hash is set; here it says whether the packet goes from the high end to the low one. */
+/** The key of an IPv4 packet (see tuple.ts) and its hash, in whose lowest bit (set in the table's tags) stands which way the packet goes. */
 function putKey(slot: usize): void {
   const from = ((load<u32>(slot, FIELD_SOURCE * 4) as u64) << 16) | (load<u32>(slot, FIELD_SPORT * 4) as u64);
   const to = ((load<u32>(slot, FIELD_DESTINATION * 4) as u64) << 16) | (load<u32>(slot, FIELD_DPORT * 4) as u64);
@@ -48,15 +61,6 @@ function putKey(slot: usize): void {
   const hash = hashIPv4(low, high);
   store<u64>(slot, low, PACKET_CT_LOW);
   store<u64>(slot, high, PACKET_CT_HIGH);
-  store<u32>(slot, (hash ^ 1) | (swapped as u32), PACKET_CT_HASH);
-  // A connection to itself has a direction of its own kind: no guess.
-  store<u32>(slot, from === to ? 0 : touch(hash) | 1, PACKET_CT_GUESS);
-}
-
-/** The entry, with the lowest bit of the hash; its second half is read so that it is near, and kept so that the reading stays. */
-function guess(slot: usize): void {
-  const hash = load<u32>(slot, PACKET_CT_HASH);
-  const entry = lookup(load<u64>(slot, PACKET_CT_LOW), load<u64>(slot, PACKET_CT_HIGH), hash | 1, false, EITHER_WAY);
-  store<u32>(slot, entry === 0 ? 0 : (entry as u32) | (hash & 1), PACKET_CT_GUESS);
-  if (entry !== 0) store<u32>(slot, load<u32>(entry, ENTRY_SIDES), PACKET_CT_HASH);
+  // A connection to itself has a direction of its own kind: no guess. A hash of 0 is none, too.
+  store<u32>(slot, from === to ? 0 : (hash ^ 1) | (swapped as u32), PACKET_CT_HASH);
 }

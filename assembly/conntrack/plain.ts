@@ -20,7 +20,6 @@ import {
 } from '../../src/abi/fields';
 import {
   PACKET_CT_ENTRY,
-  PACKET_CT_GUESS,
   PACKET_CT_HIGH,
   PACKET_CT_LOW,
   PACKET_IP,
@@ -64,7 +63,7 @@ const SUM_ANYWAY: u32 = 64;
 const OPEN: u32 = STATUS_CONFIRMED | STATUS_SEEN_REPLY | STATUS_ASSURED;
 
 /** A packet with a guess (ahead.ts): IPv4 with ports, no later fragment. `verify`: its checksum counts. Out: it was plain, and the slot and its entry know it. */
-export function plainSegment(slot: usize, verify: bool): bool {
+export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
   if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP) return false;
   if ((load<u32>(slot, FIELD_TCP_FLAGS * 4) & ~FLAG_PSH) !== FLAG_ACK) return false;
   const present = load<u32>(slot, FIELD_L4_LENGTH * 4);
@@ -74,14 +73,14 @@ export function plainSegment(slot: usize, verify: bool): bool {
   const size = ((load<u8>(header, 12) >>> 4) as u32) << 2;
   if (size < TCP_HEADER_SIZE || size > present) return false;
   const now = load<i64>(slot, PACKET_JIFFIES);
-  const entry = openConnection(slot, now);
+  const entry = openConnection(slot, guess, now);
   if (entry === 0) return false;
   // Whether it counts depends on the packet's direction, which nobody can foresee: a short sum costs less than guessing wrong.
   if (verify | (present <= SUM_ANYWAY)) {
     if (verify & !sumHolds(header, present, pseudoHeader(slot, present))) return false;
   }
   const data = load<u32>(slot, FIELD_LENGTH * 4) - offset - size;
-  const direction = (load<u32>(slot, PACKET_CT_GUESS) & 1) ^ (load<u8>(entry, ENTRY_SWAPPED) as u32);
+  const direction = (guess & 1) ^ (load<u8>(entry, ENTRY_SWAPPED) as u32);
   if (!follow(entry, direction, header, size - TCP_HEADER_SIZE, data, now)) return false;
   const status = (load<u32>(entry, ENTRY_STATUS) & STATUS_VISIBLE) | STATUS_ENTRY;
   store<u32>(slot, CT_ESTABLISHED, FIELD_CT_STATE * 4);
@@ -97,9 +96,8 @@ function pseudoHeader(slot: usize, present: u32): u64 {
 }
 
 /** The guess, if it still is the packet's connection: open, assured and in its state ESTABLISHED. 0 otherwise. */
-function openConnection(slot: usize, now: i64): usize {
-  const entry = (load<u32>(slot, PACKET_CT_GUESS) & ~1) as usize;
-  if (entry === 0) return 0;
+function openConnection(slot: usize, guess: u32, now: i64): usize {
+  const entry = (guess & ~1) as usize;
   const status = load<u32>(entry, ENTRY_STATUS);
   if ((status & (OPEN | STATUS_DYING | STATUS_ALIASED)) !== OPEN || load<u8>(entry, ENTRY_TCP_STATE) !== TCP_ESTABLISHED)
     return 0;

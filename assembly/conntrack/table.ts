@@ -143,6 +143,18 @@ export function touch(hash: u32): u32 {
   return load<u32>(bucketOf(hash), BUCKET_OVERFLOW);
 }
 
+/** The first record with the tag of a hash, whose key nobody compared; 0 if there is none. */
+export function candidate(hash: u32): usize {
+  let bucket = bucketOf(hash);
+  let hits = probe(bucket, hash);
+  while (hits === 0) {
+    if (load<u32>(bucket, BUCKET_OVERFLOW) === 0) return 0;
+    bucket = bucketAfter(bucket);
+    hits = probe(bucket, hash);
+  }
+  return load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) as usize;
+}
+
 /** A packet was seen at `now` (jiffies) that needed no `find`. */
 export function setClock(now: i64): void {
   clock = now;

@@ -115,22 +115,27 @@ export function conntrackLive(): u32 {
  * Out: false when the packet is dropped.
  */
 export function conntrackIn(slot: usize, prerouting: bool): bool {
+  const verify = prerouting && flag(TRACKING_FLAG_CHECKSUM);
+  // There is a guess only as long as nobody looked at the packet, and no rule spoke of its connection.
+  const guess = load<u32>(slot, PACKET_CT_GUESS);
+  if (guess !== 0) {
+    store<u32>(slot, 0, PACKET_CT_GUESS);
+    if (plainSegment(slot, guess, verify)) return true;
+  }
   if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_UNTRACKED) return true;
   const known = load<u32>(slot, PACKET_CT_ENTRY) as usize;
-  if (known !== 0) return known === TEMPLATE ? conntrackInZone(slot, prerouting) : true;
-  return look(slot, prerouting);
+  if (known !== 0) return known === TEMPLATE ? conntrackInZone(slot, verify) : true;
+  return look(slot, verify);
 }
 
-function conntrackInZone(slot: usize, prerouting: bool): bool {
+function conntrackInZone(slot: usize, verify: bool): bool {
   enterZone(slot);
-  const goesOn = look(slot, prerouting);
+  const goesOn = look(slot, verify);
   leaveZone();
   return goesOn;
 }
 
-function look(slot: usize, prerouting: bool): bool {
-  const verify = prerouting && flag(TRACKING_FLAG_CHECKSUM);
-  if (load<u32>(slot, PACKET_CT_GUESS) !== 0 && plainSegment(slot, verify)) return true;
+function look(slot: usize, verify: bool): bool {
   const reason = judge(slot, verify);
   if (reason === INVALID_NONE) return true;
   attach(slot, CT_INVALID, 0, 0);
@@ -348,5 +353,7 @@ export function conntrackForget(slot: usize): void {
 
 /** NOTRACK and CT --notrack (xt_CT.c): a packet that already has an entry (it came over lo) keeps it. */
 export function conntrackUntrack(slot: usize): void {
-  if (load<u32>(slot, PACKET_CT_ENTRY) === 0) attach(slot, CT_UNTRACKED, 0, 0);
+  if (load<u32>(slot, PACKET_CT_ENTRY) !== 0) return;
+  store<u32>(slot, 0, PACKET_CT_GUESS);
+  attach(slot, CT_UNTRACKED, 0, 0);
 }

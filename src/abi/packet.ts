@@ -42,7 +42,7 @@ export const PACKET_SOURCE_DEVICE = 212;
 export const PACKET_DESTINATION_DEVICE = 216;
 /** u32: an UNSEEN_* reason that holds only if the packet arrives from outside (ip_rcv's checks do not see what the host sends), 0 none. */
 export const PACKET_DOUBT = 220;
-/** What conntrack found out about a batch ahead (conntrack/ahead.ts): u64 key, low and high; u32 guess, 0 none; u32 hash. */
+/** What conntrack found out about a batch ahead (conntrack/ahead.ts): u64 key, low and high; u32 guess, 0 none; u32 hash, 0 none. */
 export const PACKET_CT_LOW = 232;
 export const PACKET_CT_HIGH = 240;
 export const PACKET_CT_GUESS = 248;
