@@ -7,7 +7,7 @@
 export const TRACKING_HZ = 0;
 /** u32: TRACKING_FLAG_* bits. */
 export const TRACKING_FLAGS = 4;
-/** u64: the key of the hash. */
+/** u64: the key of the hash; every session draws one of its own. */
 export const TRACKING_SEED = 8;
 /** u32: nf_conntrack_tcp_max_retrans. */
 export const TRACKING_MAX_RETRANS = 16;

@@ -32,7 +32,6 @@ import {
   TRACKING_LIMIT,
   TRACKING_MAX_RETRANS,
   TRACKING_SCTP,
-  TRACKING_SEED,
   TRACKING_SIZE,
   TRACKING_TCP,
   TRACKING_TCP_RETRANS,
@@ -57,8 +56,6 @@ export interface ConntrackOptions {
   masters?: boolean;
   /** How many rules count connections. */
   counted?: number;
-  /** The key of the hash; a fixed one unless given. Results do not depend on it. */
-  seed?: bigint;
 }
 
 /** Sysctl suffixes of the TCP timeouts, from TCP_SYN_SENT on in the order of the states. SYN_SENT2, the last, has none. */
@@ -83,8 +80,6 @@ const KERNEL_FLAGS: Record<Kernel, number> = {
   '6.12': TRACKING_FLAG_DOUBTED_RST | TRACKING_FLAG_ROUTER_DISCOVERY,
   '6.18': TRACKING_FLAG_ROUTER_DISCOVERY,
 };
-/** "nf_ct" "wasm": any value will do. */
-const DEFAULT_SEED = 0x6e665f6374776173n;
 /** What the engine has memory for. */
 const MOST_EXPECTATIONS = 1 << 16;
 /** The kernel keeps timeouts in a signed 32-bit number of jiffies. */
@@ -101,7 +96,6 @@ export function encodeConntrack(profile: Profile, options: ConntrackOptions): Ui
     view.setUint32(offset, jiffies(sysctl(profile, `nf_conntrack_${name}`)), true);
   view.setUint32(TRACKING_HZ, profile.hz, true);
   view.setUint32(TRACKING_FLAGS, flagsOf(profile, options), true);
-  view.setBigUint64(TRACKING_SEED, BigInt.asUintN(64, options.seed ?? DEFAULT_SEED), true);
   view.setUint32(TRACKING_MAX_RETRANS, sysctl(profile, 'nf_conntrack_tcp_max_retrans') & 0xff, true);
   TCP_TIMEOUTS.forEach((name, index) => {
     timeout(TRACKING_TCP + 4 * (index + 1), `tcp_timeout_${name}`);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { TRACKING_SIZE } from '../../../src/abi/conntrack.ts';
+import { TRACKING_SEED, TRACKING_SIZE } from '../../../src/abi/conntrack.ts';
 import * as field from '../../../src/abi/fields.ts';
 import * as packet from '../../../src/abi/packet.ts';
 import { encodeConntrack } from '../../../src/compile/conntrack.ts';
@@ -113,14 +113,15 @@ export class Tracker {
   private readonly data: number;
   readonly hz: number;
 
-  constructor(module: Module, profile: Partial<Profile> = {}, nat = false, seed?: bigint) {
+  constructor(module: Module, profile: Partial<Profile> = {}, nat = false, seed = 0n) {
     const full = { ...DEFAULT_PROFILE, ...profile };
     this.hz = full.hz;
     this.exports = new wasm.Instance(module, {}).exports as Exports;
     const base = (this.exports.heapBase() + 255) & ~255;
     this.slot = base + 256;
     this.data = this.slot + 256;
-    const bytes = encodeConntrack(full, seed === undefined ? { nat } : { nat, seed });
+    const bytes = encodeConntrack(full, { nat });
+    new DataView(bytes.buffer).setBigUint64(TRACKING_SEED, seed, true);
     new Uint8Array(this.exports.memory.buffer).set(bytes, base);
     if (bytes.length !== TRACKING_SIZE) throw new Error('parameter block');
     this.exports.conntrackInit(base, this.data + ROOM);

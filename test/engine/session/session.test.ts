@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { createEngine, EngineError, type EngineSession } from '../../../src/engine/index.ts';
 import { buildHost } from '../../../src/model/host-build.ts';
 import type { PacketOutcome } from '../../../src/model/outcome.ts';
@@ -202,5 +202,17 @@ describe('captures', () => {
     expect(seen).toBe(100_000);
     // Half of the SYNs are dropped, but the server's data opens those connections in the middle (nf_conntrack_tcp_loose).
     expect(session.result().connections).toBe(5000);
+  });
+
+  test('every engine draws a key for the hash of its connections, and no result depends on it', async () => {
+    const drawn = vi.spyOn(Math, 'random');
+    const capture = tcpTraffic({ packets: 2000, flows: 500, ports: [80, 443], length: 60, server: SERVER });
+    const [first, second] = [await play(WEB, capture, 'release', true), await play(WEB, capture, 'release', true)];
+    const values = drawn.mock.results.map(({ value }) => value as number);
+    drawn.mockRestore();
+    expect(values).toHaveLength(4);
+    expect(new Set(values).size).toBe(4);
+    expect(second.outcomes).toEqual(first.outcomes);
+    expect(second.session.connections()).toEqual(first.session.connections());
   });
 });
