@@ -17,7 +17,7 @@ import { deferFragment, lookAhead } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
 import { startSets } from './sets/region.ts';
-import { shareSlots } from './share.ts';
+import { keepOwn, shareSlots } from './share.ts';
 import { routePacket, routePlain } from './stack/index.ts';
 import { addTo, tell } from './tally.ts';
 
@@ -80,10 +80,10 @@ function ended(): i32 {
 function decode(): void {
   const most: u32 = limit - number < u64(BATCH) ? u32(limit - number) : BATCH;
   done = 0;
-  filled = captureBatch(slots, most);
+  const read = captureBatch(slots, most);
   answer = batchAnswer;
-  if (number === 0 && filled > 0) startSets(load<u64>(slots, PACKET_JIFFIES));
-  const end = slotAt(filled);
+  if (number === 0 && read > 0) startSets(load<u64>(slots, PACKET_JIFFIES));
+  let end = slotAt(read);
   let wire: u64 = 0;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
     number++;
@@ -91,12 +91,14 @@ function decode(): void {
     order(slot);
     wire += load<u32>(slot, PACKET_WIRE) as u64;
   }
+  end = keepOwn(slots, end);
+  filled = ((end - slots) / PACKET_SIZE) as u32;
   decodeSlots(end);
   shareSlots(slots, end);
-  addTo(CONTROL_PACKETS, filled);
+  addTo(CONTROL_PACKETS, read);
   addTo(CONTROL_WIRE, wire);
-  if (filled > 0) tell(CONTROL_TIME, latestTime());
-  if (filled === most && most < BATCH) answer = CAPTURE_END;
+  if (read > 0) tell(CONTROL_TIME, latestTime());
+  if (read === most && most < BATCH) answer = CAPTURE_END;
 }
 
 /** Plain packets in runs, the others one by one. */

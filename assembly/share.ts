@@ -2,6 +2,7 @@
  * Which packets are this engine's when several share a capture. Each reads all of it, so that its clock and its numbers are right, and judges what belongs to its pairs of addresses:
  * a connection, both ways, and the errors about it.
  */
+import { LINK_ETHERNET } from '../src/abi/capture.ts';
 import {
   FIELD_DESTINATION,
   FIELD_FAMILY,
@@ -12,9 +13,15 @@ import {
   FIELD_SOURCE,
 } from '../src/abi/fields.ts';
 import {
+  PACKET_CAPTURED,
+  PACKET_DATA,
   PACKET_IP,
+  PACKET_JIFFIES,
   PACKET_L4_OFFSET,
+  PACKET_LINKTYPE,
+  PACKET_NUMBER,
   PACKET_SIZE,
+  PACKET_TIME,
   PACKET_UNSEEN,
   PACKET_WAY,
   WAY_FRAGMENT,
@@ -22,6 +29,11 @@ import {
 } from '../src/abi/packet.ts';
 import { UNSEEN_ELSEWHERE } from '../src/abi/reasons.ts';
 
+const ETHERNET: usize = 14;
+/** Captured bytes of an Ethernet and an IPv4 header. */
+const PLAIN: u32 = 34;
+/** Bytes of a slot that the reader fills in a row: time, place, lengths, link type, interface, direction. */
+const RECORD: usize = 32;
 const ICMP: u32 = 1;
 const ICMPV6: u32 = 58;
 const ICMPV6_REDIRECT: u32 = 137;
@@ -45,11 +57,46 @@ export function shareIsExact(): bool {
   return exact;
 }
 
-/** Decoded and routed slots: those of others are marked UNSEEN_ELSEWHERE. What never reaches netfilter is the first one's. */
+/** Slots of records that nobody decoded: plain ones of others are taken out, the rest moves up. Out: the end of what is left. */
+export function keepOwn(slots: usize, end: usize): usize {
+  if (shares === 1) return end;
+  let to = slots;
+  for (let slot = slots; slot < end; slot += PACKET_SIZE) {
+    if (isPlain(slot) && plainOwner(slot) !== own) continue;
+    if (to !== slot) moveRecord(slot, to);
+    to += PACKET_SIZE;
+  }
+  return to;
+}
+
+/** An Ethernet frame with IPv4 without options, no fragment, no ICMP: its addresses say whose it is, whatever becomes of it. */
+function isPlain(slot: usize): bool {
+  if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET || load<u32>(slot, PACKET_CAPTURED) < PLAIN) return false;
+  const ip = ipOfPlain(slot);
+  // EtherType 0x0800, version 4, five words of header; more fragments and the fragment offset: as they lie.
+  return (load<u32>(ip - 2) & 0xffffff) === 0x450008 && (load<u16>(ip, 6) & 0xff3f) === 0 && load<u8>(ip, 9) !== (ICMP as u8);
+}
+
+function ipOfPlain(slot: usize): usize {
+  return (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET;
+}
+
+function plainOwner(slot: usize): u32 {
+  return share(addresses4(ipOfPlain(slot) + 12));
+}
+
+/** What the reader filled. */
+function moveRecord(from: usize, to: usize): void {
+  memory.copy(to + PACKET_TIME, from + PACKET_TIME, RECORD);
+  store<u64>(to, load<u64>(from, PACKET_NUMBER), PACKET_NUMBER);
+  store<u64>(to, load<u64>(from, PACKET_JIFFIES), PACKET_JIFFIES);
+}
+
+/** Decoded and routed slots: those of others are marked UNSEEN_ELSEWHERE. What never reaches netfilter, and is not plain, is the first one's. */
 export function shareSlots(slot: usize, end: usize): void {
   if (shares === 1) return;
   for (; slot < end; slot += PACKET_SIZE) {
-    if (owner(slot) === own) continue;
+    if (isPlain(slot) || owner(slot) === own) continue;
     store<u32>(slot, UNSEEN_ELSEWHERE, PACKET_UNSEEN);
     store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
   }
@@ -61,11 +108,18 @@ function owner(slot: usize): u32 {
   if ((load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT) !== 0) exact = false;
   const quoted = quotedAddresses(slot);
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
-  let sum: u32;
-  if (quoted === 0) sum = hash(slot + FIELD_SOURCE * 4) + hash(slot + FIELD_DESTINATION * 4);
-  else if (six) sum = hashBytes(quoted) + hashBytes(quoted + 16);
-  else sum = hashIPv4(bswap(load<u32>(quoted))) + hashIPv4(bswap(load<u32>(quoted, 4)));
+  if (quoted === 0) return share(hash(slot + FIELD_SOURCE * 4) + hash(slot + FIELD_DESTINATION * 4));
+  return share(six ? hashBytes(quoted) + hashBytes(quoted + 16) : addresses4(quoted));
+}
+
+/** Of the sum of two hashes: both directions have the same. */
+function share(sum: u32): u32 {
   return (((sum as u64) * shares) >> 32) as u32;
+}
+
+/** Of two IPv4 addresses as they lie. */
+function addresses4(at: usize): u32 {
+  return hashIPv4(bswap(load<u32>(at))) + hashIPv4(bswap(load<u32>(at, 4)));
 }
 
 /** Where the addresses of the packet lie that an ICMP error quotes, source first; 0: it is no error, or quotes too little to be about a connection. */
