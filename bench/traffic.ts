@@ -1,11 +1,13 @@
-/** Traffic to measure with: TCP flows to one host, 60 captured bytes a packet (64 on the wire with FCS), right checksums and sequence numbers. */
+/** Traffic to measure with: TCP flows to one host, right checksums and sequence numbers; usually 60 captured bytes a packet (64 on the wire with FCS). */
 
 export const SERVER = '10.1.2.3';
 
-const SERVER_WORD = 0x0a010203;
+export const SERVER_WORD = 0x0a010203;
 const PORTS = [22, 80, 443, 25, 993, 53];
+/** Captured bytes of the smallest frame, and of its headers. */
 const FRAME = 60;
-const RECORD = 16 + FRAME;
+const HEADERS = 54;
+const RECORD = 16;
 
 const SYN = 2;
 const PSH_ACK = 0x18;
@@ -22,52 +24,60 @@ export function random(seed: number): () => number {
   };
 }
 
-interface Flow {
+/** A connection's ends; the service is the server's. */
+export interface Ends {
   client: number;
   port: number;
   service: number;
+}
+
+interface Flow extends Ends {
   step: number;
   clientSequence: number;
   serverSequence: number;
 }
 
-/** A pcap file of `packets` packets over `flows` flows that take turns at random, 10 us apart. */
-export function tcpTraffic(packets: number, flows: number, seed = 1): Uint8Array {
-  const next = random(seed);
-  const all: Flow[] = Array.from({ length: flows }, (_, index) => ({
+/** Ends of `flows` flows, no two alike. */
+export function usualEnds(flows: number, next: () => number): Ends[] {
+  return Array.from({ length: flows }, (_, index) => ({
     client: (0x0b000000 + (index >>> 4)) >>> 0,
     port: 1024 + (index & 15) * 4000 + (next() % 4000),
     service: PORTS[index % PORTS.length]!,
-    step: 0,
-    clientSequence: next(),
-    serverSequence: next(),
   }));
-  const file = new Uint8Array(24 + packets * RECORD);
+}
+
+/** A pcap file of `packets` packets over flows (or as many as `flows` says) that take turns at random, 10 us apart. `data`: bytes of every segment that has some. */
+export function tcpTraffic(packets: number, flows: number | readonly Ends[], data = 1): Uint8Array {
+  const next = random(1);
+  const ends = typeof flows === 'number' ? usualEnds(flows, next) : flows;
+  const all: Flow[] = ends.map((each) => ({ ...each, step: 0, clientSequence: next(), serverSequence: next() }));
+  const file = new Uint8Array(24 + packets * (RECORD + Math.max(FRAME, HEADERS + data)));
   const view = new DataView(file.buffer);
   view.setUint32(0, 0xa1b2c3d4, true);
   view.setUint16(4, 2, true);
   view.setUint16(6, 4, true);
   view.setUint32(16, 65535, true);
   view.setUint32(20, 1, true);
+  let at = 24;
   for (let index = 0; index < packets; index++) {
-    const at = 24 + index * RECORD;
+    // The first packets open every flow once, then they take turns.
+    const flow = all[index < all.length ? index : next() % all.length]!;
+    const captured = Math.max(FRAME, HEADERS + writePacket(view, at + RECORD, flow, data));
     view.setUint32(at, 1_700_000_000 + Math.floor(index / 100_000), true);
     view.setUint32(at + 4, (index % 100_000) * 10, true);
-    view.setUint32(at + 8, FRAME, true);
-    view.setUint32(at + 12, FRAME, true);
-    // The first packets open every flow once, then they take turns.
-    const flow = all[index < flows ? index : next() % flows]!;
-    writePacket(view, at + 16, flow);
+    view.setUint32(at + 8, captured, true);
+    view.setUint32(at + 12, captured, true);
+    at += RECORD + captured;
   }
-  return file;
+  return file.subarray(0, at);
 }
 
-/** The next packet of a flow: handshake, then a byte of data from the client and its acknowledgement in turns. */
-function writePacket(view: DataView, at: number, flow: Flow): void {
+/** The next packet of a flow: handshake, then data (zeros) from the client and its acknowledgement in turns. Out: bytes of data. */
+function writePacket(view: DataView, at: number, flow: Flow, most: number): number {
   const { step } = flow;
   const fromClient = step === 0 || (step >= 2 && step % 2 === 0);
   const flags = step === 0 ? SYN : step === 1 ? SYN | ACK : fromClient && step > 2 ? PSH_ACK : ACK;
-  const data = flags === PSH_ACK ? 1 : 0;
+  const data = flags === PSH_ACK ? most : 0;
   writeHeaders(view, at, flow, fromClient, data);
   const tcp = at + 34;
   const [sequence, acknowledged] = fromClient
@@ -83,6 +93,7 @@ function writePacket(view: DataView, at: number, flow: Flow): void {
   if (fromClient) flow.clientSequence = (flow.clientSequence + length) >>> 0;
   else flow.serverSequence = (flow.serverSequence + length) >>> 0;
   flow.step++;
+  return data;
 }
 
 function writeHeaders(view: DataView, at: number, flow: Flow, fromClient: boolean, data: number): void {
@@ -104,10 +115,11 @@ function writeHeaders(view: DataView, at: number, flow: Flow, fromClient: boolea
   view.setUint16(ip + 22, fromClient ? flow.service : flow.port);
 }
 
+/** Of an even number of bytes. */
 function sum(view: DataView, at: number, length: number): number {
   let total = 0;
-  for (let index = 0; index + 1 < length; index += 2) total += view.getUint16(at + index);
-  return length % 2 === 1 ? total + (view.getUint8(at + length - 1) << 8) : total;
+  for (let index = 0; index < length; index += 2) total += view.getUint16(at + index);
+  return total;
 }
 
 function fold(total: number): number {
@@ -116,7 +128,7 @@ function fold(total: number): number {
   return ~folded & 0xffff;
 }
 
-/** Over the pseudo header: both addresses stand right before the transport header. */
+/** Over the pseudo header: both addresses stand right before the transport header. Data are zeros, which add nothing. */
 function transportChecksum(view: DataView, tcp: number, length: number): number {
-  return fold(sum(view, tcp - 8, 8) + 6 + length + sum(view, tcp, length));
+  return fold(sum(view, tcp - 8, 8) + 6 + length + sum(view, tcp, 20));
 }

@@ -5,20 +5,11 @@ import { build, install, root, runCommand } from './ready.mjs';
 install();
 build();
 const out = `${root}/build/bench/out`;
-const floor = [
-  'assembly/floor-bench.ts',
-  '--config',
-  'none',
-  '--outFile',
-  'build/floor.wasm',
-  '--runtime',
-  'stub',
-  '-O3',
-  '--enable',
-  'simd',
-  '--noAssert',
-];
-if (runCommand(`${root}/node_modules/.bin/asc`, floor) !== 0) process.exit(1);
+const options = ['--config', 'none', '--runtime', 'stub', '-O3', '--enable', 'simd', '--noAssert'];
+for (const name of ['floor', 'collide']) {
+  const command = [`assembly/${name}-bench.ts`, '--outFile', `build/${name}.wasm`, ...options];
+  if (runCommand(`${root}/node_modules/.bin/asc`, command) !== 0) process.exit(1);
+}
 if (runCommand(`${root}/node_modules/.bin/tsc`, ['-p', 'tsconfig.bench.json']) !== 0) process.exit(1);
 // The engine is looked for two folders above src/replay, as in the package.
 mkdirSync(`${out}/build`, { recursive: true });

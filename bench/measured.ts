@@ -1,0 +1,112 @@
+/** What the bench measures, part by part. */
+import { join } from 'node:path';
+import { bundledWorkloads } from './bundled.ts';
+import { classbenchSets, filterSet } from './classbench.ts';
+import { type Classified, classification } from './classification.ts';
+import { measureFloor } from './floor.ts';
+import { collidingWorkload, floodWorkload } from './hostile.ts';
+import { type ProcessGroup, processes } from './peers/processes.ts';
+import type { Group } from './print.ts';
+import { ENGINE, hostWorkload, LINEAR, measure, REFERENCE } from './suite.ts';
+
+export interface Size {
+  root: string;
+  /** Everything once, on little. */
+  smoke: boolean;
+  /** Other programs beside ours. */
+  peers: boolean;
+  /** ClassBench's own files are there. */
+  classbench?: string;
+}
+
+const million = ({ smoke }: Size): number => (smoke ? 20_000 : 1_000_000);
+const rounds = ({ smoke }: Size): number => (smoke ? 1 : 5);
+const few = ({ smoke }: Size): number => (smoke ? 1 : 3);
+const usualFlows = ({ smoke }: Size): number => (smoke ? 500 : 20_000);
+
+/** The first row is what issue and README speak of: 20 rules, 64-byte packets. */
+export async function hostFirewalls(size: Size): Promise<Group> {
+  const [packets, flows, times] = [2 * million(size), usualFlows(size), rounds(size)];
+  const twenty = hostWorkload(packets, flows);
+  const rows = [
+    await measure('engine', twenty, ENGINE, times),
+    await measureFloor(size.root, twenty, flows, times),
+    await measure('engine', hostWorkload(packets, flows, 80), ENGINE, times),
+    await measure('engine', hostWorkload(packets, flows, 980), ENGINE, times),
+    await measure('engine', hostWorkload(2 * packets, 50 * flows), ENGINE, few(size)),
+    await measure('engine', await collidingWorkload(size.root, packets, flows), ENGINE, few(size)),
+    await measure('engine', floodWorkload(million(size)), ENGINE, few(size)),
+    await measure('linear', twenty, LINEAR, times),
+    await measure('linear', hostWorkload(packets, flows, 980), LINEAR, times),
+    await measure('reference', hostWorkload(size.smoke ? 2000 : 100_000, Math.min(flows, 2000)), REFERENCE, few(size)),
+  ];
+  return { title: 'Host firewall with conntrack, 64-byte packets, in memory', rows };
+}
+
+/** How many connections the groups of `connections` have. */
+export const connectionCounts = ({ smoke }: Size): number[] => (smoke ? [100, 1000] : [1000, 10_000, 100_000, 1_000_000]);
+
+/** What a packet costs when there are few connections and many, beside a plain hash of the 5-tuple. */
+export async function connections(size: Size): Promise<Group[]> {
+  const groups: Group[] = [];
+  for (const flows of connectionCounts(size)) {
+    const workload = hostWorkload(Math.max(2 * million(size), 4 * flows), flows);
+    const rows = [
+      await measureFloor(size.root, workload, flows, few(size)),
+      await measure('engine', workload, ENGINE, few(size)),
+    ];
+    groups.push({ title: `${flows.toLocaleString('en-US')} connections`, rows });
+  }
+  return groups;
+}
+
+export async function bundled(size: Size): Promise<Group[]> {
+  const pcaps = join(size.root, 'pcaps');
+  const groups: Group[] = [];
+  const short = bundledWorkloads(pcaps, Math.min(million(size), 20_000));
+  for (const [index, workload] of bundledWorkloads(pcaps, million(size)).entries()) {
+    const rows = [
+      await measure('engine', workload, ENGINE, few(size)),
+      await measure('linear', workload, LINEAR, few(size)),
+      await measure('reference', short[index]!, REFERENCE, 1),
+    ];
+    groups.push({ title: `Bundled capture ${workload.name}`, rows });
+  }
+  return groups;
+}
+
+export async function classified(size: Size): Promise<Classified[]> {
+  const sizes = size.smoke ? [100] : [1000, 10_000];
+  const own = sizes.flatMap((rules) => (['acl', 'fw', 'ipc'] as const).map((shape) => filterSet(shape, rules)));
+  const theirs = size.classbench === undefined ? [] : classbenchSets(size.classbench, size.smoke ? 2000 : 20_000);
+  const options = { root: size.root, packets: size.smoke ? 4096 : 1 << 18, rounds: rounds(size), peers: size.peers };
+  return classification([...own, ...theirs], options, (line) => console.log(line));
+}
+
+/** Data of every other packet, so that packets have 795 bytes in the mean. */
+const LARGE = 1476;
+
+/** Ours against what people use today: many small packets, large ones, few. */
+export function wholeProcesses(size: Size): ProcessGroup[] {
+  const [packets, flows] = [million(size), usualFlows(size)];
+  const usual = { flows, rules: 20, rounds: few(size) };
+  return [
+    processes(size.root, { ...usual, packets, programs: ['wasmtables', 'tcpdump', 'iptables'], rounds: rounds(size) }),
+    processes(size.root, { ...usual, packets: 10 * packets, programs: ['wasmtables', 'tcpdump', 'wasmtables, two threads'] }),
+    processes(size.root, { ...usual, packets, data: LARGE, programs: ['wasmtables', 'tcpdump'] }),
+  ];
+}
+
+/** How many rules the groups of `processesByRules` have. */
+export const ruleCounts = ({ smoke }: Size): number[] => (smoke ? [20, 100] : [20, 100, 1000, 10_000]);
+
+/** The same packets through more and more rules; two groups each, for real iptables gets fewer packets. */
+export function processesByRules(size: Size): ProcessGroup[] {
+  return ruleCounts(size).flatMap((rules) => {
+    const usual = { packets: million(size), flows: usualFlows(size), rules, rounds: 1 };
+    return [
+      processes(size.root, { ...usual, programs: ['wasmtables', 'wasmtables, rule by rule', 'tcpdump'], rounds: few(size) }),
+      processes(size.root, { ...usual, packets: usual.packets / 4, programs: ['iptables'] }),
+    ];
+  });
+}

@@ -1,0 +1,44 @@
+/** Results as a person reads them. */
+import type { Classified } from './classification.ts';
+import type { ProcessGroup } from './peers/processes.ts';
+import type { Row } from './suite.ts';
+
+/** Lines of one group; the first is what the others are compared to. */
+export interface Group {
+  title: string;
+  rows: Row[];
+}
+
+export function printGroup({ title, rows }: Group): void {
+  console.log(`\n${title}`);
+  const first = rows[0]!.nanoseconds;
+  for (const row of rows) {
+    const ratio = (row.nanoseconds / first).toFixed(2);
+    console.log(
+      `  ${row.name.padEnd(48)} ${(row.packetsPerSecond / 1e6).toFixed(2).padStart(8)} M packets/s ${row.nanoseconds.toFixed(1).padStart(9)} ns  x ${ratio}`,
+    );
+  }
+}
+
+/** Nanoseconds a packet, and how often the engine's time goes into each peer's. */
+export function printClassified(rows: readonly Classified[]): void {
+  console.log('\nClassification alone, packets that have nothing to do with each other');
+  for (const { set, many, single, compileMs, packMs, nodes, worstLeaf, imageBytes, peer } of rows) {
+    const engine = `${many.toFixed(1)} ns (one by one ${single.toFixed(1)})`;
+    const peers = (peer?.results ?? []).map(
+      ({ name, nanoseconds }) => `${name} ${nanoseconds.toFixed(1)} ns x ${(nanoseconds / many).toFixed(2)}`,
+    );
+    const built = `compiled in ${compileMs.toFixed(0)} ms, packed in ${packMs.toFixed(0)}: ${nodes} nodes, worst leaf ${worstLeaf}, ${(imageBytes / 1024).toFixed(0)} KiB`;
+    console.log(`  ${set.padEnd(12)} ${engine.padEnd(34)} ${built}${peers.length > 0 ? `; rte_acl ${peers.join(', ')}` : ''}`);
+  }
+}
+
+export function printProcesses({ title, rows, missing }: ProcessGroup): void {
+  console.log(`\n${title}`);
+  const first = rows[0]?.seconds ?? 1;
+  for (const { name, packets, seconds } of rows) {
+    const each = ((seconds / packets) * 1e9).toFixed(0).padStart(7);
+    console.log(`  ${name.padEnd(48)} ${seconds.toFixed(3).padStart(8)} s ${each} ns  x ${(seconds / first).toFixed(2)}`);
+  }
+  for (const line of missing) console.log(`  not measured: ${line}`);
+}

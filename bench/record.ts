@@ -1,0 +1,103 @@
+/** Results kept: bench/results/DATE.json with what they were measured on, and the pictures of the README. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import type { Classified } from './classification.ts';
+import { connectionCounts, ruleCounts, type Size } from './measured.ts';
+import type { ProcessGroup } from './peers/processes.ts';
+import { type Plot, plotSvg, type Series } from './plot.ts';
+import type { Group } from './print.ts';
+
+/** What was measured; parts that were not are empty. */
+export interface Results {
+  host: Group[];
+  connections: Group[];
+  bundled: Group[];
+  classification: Classified[];
+  processes: ProcessGroup[];
+  rules: ProcessGroup[];
+}
+
+/** Writes everything, and says where. */
+export function record(size: Size, results: Results): void {
+  const date = new Date().toISOString().slice(0, 10);
+  const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores`;
+  const commit = commitOf(size.root);
+  const folder = join(size.root, 'bench/results');
+  const write = (name: string, text: string): void => {
+    writeFileSync(join(folder, name), text);
+    console.log(`written: bench/results/${name}`);
+  };
+  mkdirSync(folder, { recursive: true });
+  write(`${date}.json`, `${JSON.stringify({ date, machine, node: process.version, commit, ...results }, null, 2)}\n`);
+  const source = `${date}, ${machine}, Node ${process.version}, commit ${commit}; logarithmic scales`;
+  for (const [name, plot] of Object.entries(plots(size, results)))
+    if (plot.series.some(({ points }) => points.length > 1)) write(`${name}.svg`, plotSvg(plot, source));
+}
+
+function commitOf(root: string): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', cwd: root }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+function plots(size: Size, { connections, rules, classification }: Results): Record<string, Plot> {
+  return {
+    rules: {
+      title: 'A whole process: packets of 60 bytes through a host firewall',
+      axis: 'rules (of tcpdump: clauses)',
+      series: byRules(ruleCounts(size), rules),
+    },
+    flows: {
+      title: 'In memory: 20 rules, connection tracking, counters',
+      axis: 'connections',
+      series: byFlows(connectionCounts(size), connections),
+    },
+    classification: {
+      title: 'Classification alone: access lists, firewalls and pairs, geometric mean',
+      axis: 'rules',
+      series: bySets(classification),
+    },
+  };
+}
+
+/** One line a program; each number of rules has two groups. */
+function byRules(counts: readonly number[], groups: readonly ProcessGroup[]): Series[] {
+  const rows = groups.flatMap((group, index) => group.rows.map((row) => ({ ...row, rules: counts[index >>> 1]! })));
+  return [...new Set(rows.map(({ name }) => name))].map((name) => ({
+    name,
+    points: rows.filter((row) => row.name === name).map((row) => [row.rules, (row.seconds / row.packets) * 1e9] as const),
+  }));
+}
+
+function byFlows(counts: readonly number[], groups: readonly Group[]): Series[] {
+  return ['plain hash', 'wasmtables'].map((name, row) => ({
+    name,
+    points: groups.map((group, index) => [counts[index]!, group.rows[row]!.nanoseconds] as const),
+  }));
+}
+
+/** Of our own sets: those of ClassBench have other shapes in each size. */
+function bySets(rows: readonly Classified[]): Series[] {
+  const own = rows.filter(({ set }) => /^(acl|fw|ipc) \d+$/.test(set));
+  const sizes = [...new Set(own.map(({ rules }) => rules))];
+  const line = (name: string, of: (row: Classified) => number | undefined): Series => ({
+    name,
+    points: sizes.flatMap((rules) => {
+      const values = own.filter((row) => row.rules === rules).map(of);
+      const known = values.filter((value) => value !== undefined);
+      return known.length < values.length || known.length === 0 ? [] : [[rules, mean(known)] as const];
+    }),
+  });
+  const peers = [...new Set(own.flatMap(({ peer }) => peer?.results.map(({ name }) => name) ?? []))];
+  return [
+    line('wasmtables', ({ many }) => many),
+    ...peers.map((name) => line(`rte_acl ${name}`, ({ peer }) => peer?.results.find((one) => one.name === name)?.nanoseconds)),
+  ];
+}
+
+const mean = (values: readonly number[]): number =>
+  Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
