@@ -12,9 +12,10 @@ import {
   FIELD_SPORT,
 } from '../../src/abi/fields';
 import { PACKET_CT_GUESS, PACKET_CT_HASH, PACKET_CT_HIGH, PACKET_CT_LOW, PACKET_SIZE, PACKET_UNSEEN } from '../../src/abi/packet';
+import { BUCKET_OVERFLOW, BUCKET_REFERENCES, probe } from './bucket';
 import { ENTRY_LOW, ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 import { accounting, zonesOfOne } from './extension';
-import { candidate, touch } from './table';
+import { bucketAfter, bucketOf, touch } from './table';
 import { hashIPv4 } from './tuple';
 
 /** `count` decoded slots in a row: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without), and the key where there is one. */
@@ -63,4 +64,15 @@ function putKey(slot: usize): void {
   store<u64>(slot, high, PACKET_CT_HIGH);
   // A connection to itself has a direction of its own kind: no guess. A hash of 0 is none, too.
   store<u32>(slot, from === to ? 0 : (hash ^ 1) | (swapped as u32), PACKET_CT_HASH);
+}
+
+/** The first record with the tag of a hash, whose key nobody compared; 0 if there is none. */
+function candidate(hash: u32): usize {
+  let bucket = bucketOf(hash);
+  while (true) {
+    const hits = probe(bucket, hash);
+    if (hits !== 0) return load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) as usize;
+    if (load<u32>(bucket, BUCKET_OVERFLOW) === 0) return 0;
+    bucket = bucketAfter(bucket);
+  }
 }

@@ -1,6 +1,5 @@
 /**
  * The table of confirmed connections and the pool of entries, in the last region of memory.
- *
  * A lookup reads one bucket (bucket.ts), then the entry whose tag fits; removal leaves no tombstones. Doubling moves whole tags: the bucket
  * is the upper bits of the hash, no entry is read.
  * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches; but for `extraRecord`.
@@ -141,18 +140,6 @@ function goesThrough(record: usize, way: u32): bool {
 /** Reads the bucket of a hash, so that it is near when it is looked up. */
 export function touch(hash: u32): u32 {
   return load<u32>(bucketOf(hash), BUCKET_OVERFLOW);
-}
-
-/** The first record with the tag of a hash, whose key nobody compared; 0 if there is none. */
-export function candidate(hash: u32): usize {
-  let bucket = bucketOf(hash);
-  let hits = probe(bucket, hash);
-  while (hits === 0) {
-    if (load<u32>(bucket, BUCKET_OVERFLOW) === 0) return 0;
-    bucket = bucketAfter(bucket);
-    hits = probe(bucket, hash);
-  }
-  return load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) as usize;
 }
 
 /** A packet was seen at `now` (jiffies) that needed no `find`. */

@@ -1,5 +1,6 @@
 /** The engine's tables of connections and of what helpers expect as entries. */
 import * as abi from '../abi/connections.ts';
+import { TRACKING_SEED } from '../abi/conntrack.ts';
 import { CT_ZONE_ORIGINAL, CT_ZONE_REPLY } from '../abi/effects.ts';
 import { STATUS_ASSURED, STATUS_SEEN_REPLY } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
@@ -20,6 +21,15 @@ const TCP = 6;
 const ICMP = 1;
 const ICMPV6 = 58;
 const SCTP = 132;
+
+/**
+ * Draws the key that the engine mixes into the hashes of connections, as the kernel does (nf_conntrack_hash_rnd): nobody can write a capture whose tuples collide. No result depends on it.
+ * `tracking`: the parameter block of abi/conntrack.ts.
+ */
+export function drawHashKey(tracking: Uint8Array): void {
+  const word = (): number => Math.floor(Math.random() * 2 ** 32);
+  new Uint32Array(tracking.buffer, tracking.byteOffset + TRACKING_SEED, 2).set([word(), word()]);
+}
 
 /** Entries that live at `now` (jiffies since the epoch), sorted. `block`: CONNECTION_SIZE bytes of the engine's memory to read them from. */
 export function listConnections(engine: EngineExports, block: number, now: bigint, hz: number): ConntrackEntry[] {

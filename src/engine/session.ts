@@ -8,7 +8,7 @@ import {
   LINKTYPES_MAXIMUM,
 } from '../abi/capture.ts';
 import { CONNECTION_SIZE, EXPECTATION_SIZE } from '../abi/connections.ts';
-import { TRACKING_LIMIT, TRACKING_SEED } from '../abi/conntrack.ts';
+import { TRACKING_LIMIT } from '../abi/conntrack.ts';
 import * as control from '../abi/control.ts';
 import * as abi from '../abi/image.ts';
 import type { CompileStatistics, Image } from '../compile/index.ts';
@@ -23,7 +23,7 @@ import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import { tableNotes } from '../model/table-limit.ts';
 import { vantageNotes } from '../model/vantage.ts';
 import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
-import { listConnections, listExpectations } from './connections.ts';
+import { drawHashKey, listConnections, listExpectations } from './connections.ts';
 import { countRules, PathWords } from './counters.ts';
 import { type ImageView, readImage } from './image-view.ts';
 import type { EngineExports } from './loader.ts';
@@ -358,9 +358,6 @@ interface Regions {
   sets: number;
 }
 
-/** Half of what the engine mixes into the hashes of connections, as the kernel does (nf_conntrack_hash_rnd): nobody can write a capture whose tuples collide. No result depends on it. */
-const secret = (): number => Math.floor(Math.random() * 2 ** 32);
-
 /** Asks for all regions, copies the image's parts and starts the engine. Throws EngineError without memory. */
 function allocateRegions(engine: EngineExports, image: ImageView, ringSize: number, logSize: number): Regions {
   const { header } = image;
@@ -382,7 +379,7 @@ function allocateRegions(engine: EngineExports, image: ImageView, ringSize: numb
   engine.setupProgram(code, segments, states, stack, depth, header[abi.IMAGE_WORD_CREDITS]!, header[abi.IMAGE_WORD_VISIBLE]!);
   const host = copy(image.host);
   const conntrack = copy(image.conntrack);
-  new Uint32Array(engine.memory.buffer, conntrack + TRACKING_SEED, 2).set([secret(), secret()]);
+  drawHashKey(new Uint8Array(engine.memory.buffer, conntrack, image.conntrack.length));
   const names = copy(image.interfaces);
   const capture = room(CAPTURE_STATE_SIZE);
   engine.setupHost(host, capture, names, header[abi.IMAGE_WORD_HZ]!, header[abi.IMAGE_WORD_FLAGS]!);
