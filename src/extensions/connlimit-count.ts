@@ -69,13 +69,16 @@ function add(
   return 'added';
 }
 
+/** The zone of the original direction. */
+const asking = ({ id, of }: ZoneView): number => (of === 'reply' ? 0 : id);
+
 /** Looks for it, and takes away on the way what is no more, and what is over. */
 function isAmong(list: CountedList, subject: Counted, packet: PacketView, connections: Connections): boolean {
   let collected = 0;
   for (const one of [...list.connections]) {
     if (collected > COLLECTED_AT_ONCE) break;
     const found = connections.find(packet, one.zone, one.tuple);
-    if (found !== undefined && sameTuple(one.tuple, subject.tuple) && found.zone.id === subject.zone.id) return true;
+    if (found !== undefined && sameTuple(one.tuple, subject.tuple) && asking(found.zone) === asking(subject.zone)) return true;
     if (found !== undefined && !found.over) continue;
     forget(list, one);
     collected++;
