@@ -73,7 +73,8 @@ export const cluster: MatchExtension<ClusterOptions> = {
   generate(draw) {
     const nodes = draw.pick([1, 2, 2, 3, 5, 32]);
     const mask = draw.integer(1, Math.min(MOST_NODES, 2 ** nodes - 1));
-    const local = draw.chance(0.5) ? [LOCAL[0], String(draw.integer(1, nodes))] : [LOCAL[1], String(mask)];
+    // What iptables-save prints of a node above the sixth, iptables-restore refuses.
+    const local = draw.chance(0.5) ? [LOCAL[0], String(draw.integer(1, Math.min(nodes, 6)))] : [LOCAL[1], String(mask)];
     const seed = draw.pick(['0', '0xdeadbeef', '4294967295', String(draw.integer(1, 1 << 20))]);
     const words = [`--${local[0]}`, local[1]!, '--cluster-total-nodes', String(nodes), '--cluster-hash-seed', seed];
     return draw.chance(0.3) ? ['!', ...words] : words;

@@ -104,7 +104,8 @@ export const SET: TargetExtension<SetTargetOptions> = {
 
   generate(draw, _, { family, chain = '' }) {
     const maps = chain === 'FORWARD' || chain === 'OUTPUT' || chain === 'POSTROUTING' ? MAPS : [MAPS[0]];
-    const deed = draw.integer(0, 9);
+    // Where nothing is said of the chain it may be one of filter, which takes no --map-set.
+    const deed = draw.integer(0, chain === '' ? 8 : 9);
     const out: string[] = [];
     if (deed < 6) {
       out.push('--add-set', ...drawUse(draw, family));
@@ -113,7 +114,11 @@ export const SET: TargetExtension<SetTargetOptions> = {
     }
     if (deed > 4 && deed < 9) out.push('--del-set', ...drawUse(draw, family));
     // In other tables than mangle the parser refuses it, and the rule is left out.
-    if (deed === 9) out.push('--map-set', ...drawUse(draw, family), draw.pick(maps), ...(draw.chance(0.3) ? ['--map-mark'] : []));
+    if (deed === 9) {
+      const map = draw.pick(maps);
+      out.push('--map-set', ...drawUse(draw, family), `--${map}`);
+      if (map !== MAPS[0] && draw.chance()) out.push(`--${MAPS[0]}`);
+    }
     return out;
   },
 };

@@ -5,6 +5,7 @@ import {
   CONNTRACK_STATE_DNAT,
   CONNTRACK_STATE_SNAT,
   SPECIAL_ADDRTYPE_DEVICE,
+  SPECIAL_CLUSTER,
   SPECIAL_CONNBYTES,
   SPECIAL_CONNLABEL,
   SPECIAL_CONNMARK,
@@ -23,6 +24,7 @@ import {
 import { HELPERS } from '../../src/model/helpers.ts';
 import type { Test } from '../../src/model/predicate.ts';
 import type { Family, Words } from '../../src/model/ruleset.ts';
+import { jhash2 } from '../../src/packet/jhash.ts';
 import type { PacketView } from '../../src/packet/view.ts';
 import { BYTE_TESTS } from './interpret-bytes.ts';
 
@@ -97,6 +99,15 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
       const [mark, mask, invert] = test.parameters as [number, number, number];
       const { connection } = around.packet;
       return connection !== null && ((connection.mark & mask) >>> 0 === mark) !== (invert === 1);
+    }
+    case SPECIAL_CLUSTER: {
+      const [nodes, mask, seed, invert] = test.parameters as [number, number, number, number];
+      const { connection } = around.packet;
+      if (connection === null) return false;
+      const [word = 0] = connection.original.source;
+      const network = new DataView(Uint32Array.of(word).buffer).getUint32(0);
+      const node = Number((BigInt(jhash2([network], seed)) * BigInt(nodes)) >> 32n);
+      return ((mask >>> node) & 1) !== invert;
     }
     case SPECIAL_HELPER: {
       const [fitting, invert] = test.parameters as [number, number];
