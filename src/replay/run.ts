@@ -103,6 +103,7 @@ async function stream(path: string, session: Session, options: RunOptions): Prom
   }
 }
 
+/** Everything is read, payloads nobody looks at too: a call for each header alone costs as much as reading 9 KB, and conntrack sums payloads up unless nf_conntrack_checksum is 0. */
 async function wholeFile(path: string, file: PlainFile, session: Session, options: RunOptions): Promise<CaptureInfo> {
   session.startCapture(path);
   const own = session.inputBuffer === undefined ? new Uint8Array(1 << 20) : undefined;
