@@ -100,6 +100,8 @@ interface ExtensionBase<O> {
     pools: Pools,
     context: { family: Family; protocol: number; chain?: string; judge?: 'software' | 'kernel' | 'virtual' },
   ): string[];
+  /** True when what it answers, or leaves behind, depends on the packets it was asked about before. */
+  keepsState?: boolean;
 }
 
 export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
@@ -108,8 +110,6 @@ export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
   turnsOn?: TurnedOn;
   /** True when a rule set holding this match makes the kernel register conntrack (kernel-semantics 4.2). */
   needsConntrack?: boolean;
-  /** True when what it answers depends on the packets it was asked about before. */
-  keepsState?: boolean;
   /**
    * True when iptables-nft compiles these options to expressions of its own: the kernel module's check of the protocol is not made then, and a
    * rule may name it inverted.

@@ -38,6 +38,7 @@ export const SET: TargetExtension<SetTargetOptions> = {
   kind: 'target',
   families: [4, 6],
   options: specs,
+  keepsState: true,
   about: 'adds to sets of ipset, takes out of them, maps marks by them (`--dump-ipset FILE` writes what became of them)',
 
   legalityOf({ map }) {

@@ -1,5 +1,5 @@
 /** Rules by their places: finding them in a case's text, and reading an answer about moved rules as one about the rules where they stood. */
-import { findMatch } from '../../extensions/index.ts';
+import { findMatch, findTarget } from '../../extensions/index.ts';
 import type { ChainCounters, PacketOutcome, TableCounters } from '../../model/outcome.ts';
 import type { Chain, Rule, TableName } from '../../model/ruleset.ts';
 import type { FuzzCase } from '../case.ts';
@@ -34,9 +34,10 @@ export function placedRules({ ruleset }: FuzzCase): PlacedRule[] {
   );
 }
 
-/** A match of the rule remembers packets: doubling or splitting the rule changes what it answers. */
-export const keepsState = ({ matches }: Rule): boolean =>
-  matches.some(({ name }) => (findMatch(name, 4) ?? findMatch(name, 6))?.keepsState === true);
+/** A match or the target of the rule remembers packets: doubling or splitting the rule changes what it answers. */
+export const keepsState = ({ matches, target }: Rule): boolean =>
+  matches.some(({ name }) => (findMatch(name, 4) ?? findMatch(name, 6))?.keepsState === true) ||
+  (target?.kind === 'extension' && (findTarget(target.name, 4) ?? findTarget(target.name, 6))?.keepsState === true);
 
 /** Words of a rule's line behind `-A CHAIN`, quotes and all. */
 export const wordsOf = (line: string): string[] => (line.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? []).slice(2);
