@@ -98,7 +98,7 @@ interface ExtensionBase<O> {
   generate(
     draw: Draw,
     pools: Pools,
-    context: { family: Family; protocol: number; chain?: string; judge?: 'software' | 'kernel' | 'virtual' },
+    context: { family: Family; protocol: number; table?: TableName; chain?: string; judge?: 'software' | 'kernel' | 'virtual' },
   ): string[];
   /** True when what it answers, or leaves behind, depends on the packets it was asked about before. */
   keepsState?: boolean;

@@ -103,10 +103,10 @@ export const SET: TargetExtension<SetTargetOptions> = {
     return { kind: 'effect', code: EFFECT_SET, parameters, changes: map?.mark === true ? [FIELD_MARK] : [] };
   },
 
-  generate(draw, _, { family, chain = '' }) {
+  generate(draw, _, { family, table, chain = '' }) {
     const maps = chain === 'FORWARD' || chain === 'OUTPUT' || chain === 'POSTROUTING' ? MAPS : [MAPS[0]];
-    // Where nothing is said of the chain it may be one of filter, which takes no --map-set.
-    const deed = draw.integer(0, chain === '' ? 8 : 9);
+    // Only mangle takes --map-set.
+    const deed = draw.integer(0, table === 'mangle' ? 9 : 8);
     const out: string[] = [];
     if (deed < 6) {
       out.push('--add-set', ...drawUse(draw, family));
@@ -114,7 +114,6 @@ export const SET: TargetExtension<SetTargetOptions> = {
       if (draw.chance(0.3)) out.push('--timeout', draw.pick(['0', '400', '90000', '4294967294']));
     }
     if (deed > 4 && deed < 9) out.push('--del-set', ...drawUse(draw, family));
-    // In other tables than mangle the parser refuses it, and the rule is left out.
     if (deed === 9) {
       const map = draw.pick(maps);
       out.push('--map-set', ...drawUse(draw, family), `--${map}`);

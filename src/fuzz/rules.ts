@@ -318,7 +318,7 @@ class RuleWriter {
     const written = (target: TargetExtension): string[] => [
       '-j',
       target.name,
-      ...target.generate(draw, this.#pools, { ...this.#about, protocol, chain }),
+      ...target.generate(draw, this.#pools, { ...this.#about, protocol, table, chain }),
     ];
     if (focused.length > 0 && draw.chance(0.4)) return written(draw.pick(focused));
     const roll = draw.integer(0, 99);
