@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { joinPrograms } from './join.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -63,10 +62,10 @@ export function build(targets = ['release', 'debug', 'scalar']) {
     console.error(`building the engine (${target})...`);
     must(bin('asc'), ['--config', 'asconfig.json', '--target', target], 'building the engine');
   }
-  if (older('dist/.built', ['src', 'tsconfig.json', 'scripts/join.mjs'])) {
+  if (older('dist/.built', ['src', 'tsconfig.json', 'scripts/bundle.config.mjs'])) {
     console.error('building the host code...');
     must(bin('tsc'), ['-p', 'tsconfig.json'], 'building the host code');
-    joinPrograms(join(root, 'dist'), ['cli/main.js', 'replay/share-worker.js']);
+    must(bin('vite'), ['build', '--config', 'scripts/bundle.config.mjs'], 'bundling the host code');
     writeFileSync(join(root, 'dist/.built'), '');
   }
 }
