@@ -5,9 +5,10 @@
 import { TCP_CLOSE, TCP_TIME_WAIT } from '../../src/abi/conntrack';
 import { FIELD_FAMILY, STATUS_CONFIRMED } from '../../src/abi/fields';
 import { PACKET_CT_ENTRY, PACKET_JIFFIES } from '../../src/abi/packet';
-import { entryProtocol, entryZone } from './accessors';
+import { entryProtocol, entryZone, entryZoneIn } from './accessors';
 import { putKey } from './alias';
 import {
+  ENDPOINT_MASK,
   ENTRY_HASH,
   ENTRY_HIGH,
   ENTRY_LOW,
@@ -19,13 +20,12 @@ import {
   ENTRY_UPPER,
   PROTOCOL_TCP,
   STATUS_HEAD,
-  STATUS_ZONE_OF_ONE,
   UPPER_SIZE,
 } from './entry';
 import { keyOwnTuple } from './own-tuple';
 import { hasPlace } from './places';
 import { EITHER_WAY, extraRecord, insertRecord, lookup, releaseRecord } from './table';
-import { TEMPLATE, templateZoneId } from './template';
+import { TEMPLATE, templateZoneId, templateZoneIn } from './template';
 import { keyCounted, keyHash, keyHigh, keyIs6, keyLow, keyRecord } from './tuple';
 import { findCounted } from './zones';
 
@@ -35,8 +35,9 @@ const LIST_LEFT: usize = 40;
 const LIST_FIRST: usize = 44;
 const LIST_LAST: usize = 48;
 const LIST_LOOKED: usize = 56;
-/** u32, of what is counted: the next younger. */
+/** Of what is counted, whose key has the zone of the original direction. u32: the next younger. u16: the zone of the reply. */
 const NODE_NEXT: usize = 44;
+const NODE_REPLY_ZONE: usize = 48;
 /** As many go with one look, or one more; and as many new ones come within a jiffy without another. */
 const COLLECTED_AT_ONCE: u32 = 64;
 
@@ -56,7 +57,7 @@ export function countConnections(slot: usize, rule: u32, address: usize, settled
   held = entry === TEMPLATE ? 0 : entry;
   const zone = held !== 0 ? entryZone(held) : entry === TEMPLATE ? templateZoneId() : 0;
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
-  if (!takeSubject(slot, zone, now)) return 0;
+  if (!takeSubject(slot, entry === TEMPLATE, now)) return 0;
   keyCounted(rule, address, six, zone);
   const head = lookup(keyLow, keyHigh, keyHash, keyIs6, EITHER_WAY);
   if (head === 0) return begin(now);
@@ -74,16 +75,20 @@ export function countConnections(slot: usize, rule: u32, address: usize, settled
   return append(head) ? load<u32>(head, LIST_COUNT) : 0;
 }
 
-function takeSubject(slot: usize, zone: u32, now: i64): bool {
+/** `template`: the packet has one, and its zones. */
+function takeSubject(slot: usize, template: bool, now: i64): bool {
   memory.fill(SUBJECT, 0, ENTRY_SIZE);
   if (held !== 0) {
     copyKey(held, SUBJECT);
+    store<u16>(SUBJECT, entryZoneIn(held, 1), NODE_REPLY_ZONE);
     subjectStatus = load<u32>(held, ENTRY_STATUS);
     return true;
   }
-  if (!keyOwnTuple(slot, zone)) return false;
+  if (!keyOwnTuple(slot, template ? templateZoneIn(0) : 0)) return false;
   putKey(SUBJECT, 0);
-  const found = findCounted(false, now);
+  const replyZone = template ? templateZoneIn(1) : 0;
+  store<u16>(SUBJECT, replyZone, NODE_REPLY_ZONE);
+  const found = findCounted(replyZone, now);
   subjectStatus = found === 0 ? 0 : load<u32>(found, ENTRY_STATUS);
   return true;
 }
@@ -93,14 +98,15 @@ function copyKey(from: usize, to: usize): void {
   store<u64>(to, load<u64>(from, ENTRY_HIGH), ENTRY_HIGH);
   store<u32>(to, load<u32>(from, ENTRY_HASH), ENTRY_HASH);
   store<u8>(to, load<u8>(from, ENTRY_SWAPPED), ENTRY_SWAPPED);
-  store<u32>(to, load<u32>(from, ENTRY_STATUS) & STATUS_ZONE_OF_ONE, ENTRY_STATUS);
   memory.copy(to + ENTRY_UPPER, from + ENTRY_UPPER, UPPER_SIZE);
 }
 
-function isSubject(node: usize): bool {
+/** Whether a node has the subject's tuple, and `zone` is the subject's of the original direction. */
+function isSubject(node: usize, zone: u32): bool {
   return (
+    zone === entryZoneIn(SUBJECT, 0) &&
     load<u64>(node, ENTRY_LOW) === load<u64>(SUBJECT, ENTRY_LOW) &&
-    load<u64>(node, ENTRY_HIGH) === load<u64>(SUBJECT, ENTRY_HIGH) &&
+    (load<u64>(node, ENTRY_HIGH) & ENDPOINT_MASK) === (load<u64>(SUBJECT, ENTRY_HIGH) & ENDPOINT_MASK) &&
     load<u8>(node, ENTRY_SWAPPED) === load<u8>(SUBJECT, ENTRY_SWAPPED) &&
     memory.compare(node + ENTRY_UPPER, SUBJECT + ENTRY_UPPER, UPPER_SIZE) === 0
   );
@@ -122,6 +128,7 @@ function append(head: usize): bool {
   const node = extraRecord();
   if (node === 0) return false;
   copyKey(SUBJECT, node);
+  store<u16>(node, load<u16>(SUBJECT, NODE_REPLY_ZONE), NODE_REPLY_ZONE);
   const last: usize = load<u32>(head, LIST_LAST);
   if (last !== 0) store<u32>(last, node as u32, NODE_NEXT);
   else store<u32>(head, node as u32, LIST_FIRST);
@@ -142,7 +149,8 @@ function isAmong(head: usize, now: i64): bool {
   for (let collected: u32 = 0; node !== 0 && collected <= COLLECTED_AT_ONCE; ) {
     const next: usize = load<u32>(node, NODE_NEXT);
     const found = connectionOf(node, now);
-    if (found !== 0 && isSubject(node)) return true;
+    // Not the node's zone: what it finds may be another's reply.
+    if (found !== 0 && isSubject(node, entryZoneIn(found, 0))) return true;
     if (found === 0 || isOver(found)) {
       drop(head, before, node, next);
       collected++;
@@ -174,8 +182,8 @@ function collect(head: usize, now: i64): void {
 function connectionOf(node: usize, now: i64): usize {
   keyRecord(node);
   // The packet's own connection may have no time at all: nobody gives its entry back now.
-  if (held !== 0 && load<i64>(held, ENTRY_TIMEOUT) <= now && isSubject(node)) return 0;
-  return findCounted((load<u32>(node, ENTRY_STATUS) & STATUS_ZONE_OF_ONE) !== 0, now);
+  if (held !== 0 && load<i64>(held, ENTRY_TIMEOUT) <= now && isSubject(node, entryZoneIn(node, 0))) return 0;
+  return findCounted(load<u16>(node, NODE_REPLY_ZONE), now);
 }
 
 function isOver(entry: usize): bool {

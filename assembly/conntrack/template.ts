@@ -68,6 +68,11 @@ export function templateZoneId(): u32 {
   return templateFlags & CT_ZONE_MARK ? 0 : templateZone;
 }
 
+/** The zone of the template that a direction of a connection would be in. */
+export function templateZoneIn(direction: u32): u32 {
+  return templateFlags & bitOf(direction) ? templateZoneId() : 0;
+}
+
 export function leaveZone(): void {
   zone = 0;
   zoneOf = BOTH;
@@ -76,5 +81,9 @@ export function leaveZone(): void {
 
 /** The zone that a direction of the connection of packets in hand is in; 0 for most. */
 export function zoneIn(direction: u32): u32 {
-  return (zoneOf & (direction === 0 ? CT_ZONE_ORIGINAL : CT_ZONE_REPLY)) !== 0 ? zone : 0;
+  return zoneOf & bitOf(direction) ? zone : 0;
+}
+
+function bitOf(direction: u32): u32 {
+  return direction === 0 ? CT_ZONE_ORIGINAL : CT_ZONE_REPLY;
 }

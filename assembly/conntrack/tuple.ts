@@ -108,6 +108,14 @@ export function keyInZone(plain: u32, zone: u32): void {
   if (zone !== 0) keyZone(zone);
 }
 
+/** The key in hand, of a connection, is one without a zone. */
+export function keyPlain(): void {
+  keyHigh &= ENDPOINT_MASK;
+  keySelf = (keyLow & ENDPOINT_MASK) === keyHigh && (!keyIs6 || compareUpper(KEY_UPPER, KEY_UPPER + 12) === 0);
+  const low = keyLow & ~ASKED_BY_HIGH;
+  keyHash = keyIs6 ? hashIPv6(low, keyHigh) : hashIPv4(low, keyHigh);
+}
+
 /** The key in hand is that of the other direction. */
 export function keyTurned(): void {
   if (!keySelf) keySwapped = !keySwapped;

@@ -27,6 +27,7 @@ import {
   keyInZone,
   keyIs6,
   keyLow,
+  keyPlain,
   keySelf,
   keySwapped,
   keyTurned,
@@ -49,17 +50,20 @@ export function search(now: i64): usize {
     if (zone !== 0) keyZone(zone);
     return find(now);
   }
+  return searchIn(zoneIn(0), zoneIn(1), now);
+}
+
+/** The same for who has these zones in the two directions (nf_conntrack_find_get): the key is in that of the first afterwards. */
+function searchIn(first: u32, second: u32, now: i64): usize {
   plainHash = keyHash;
-  const first = zoneIn(0);
-  const second = zoneIn(1);
   keyInZone(plainHash, first);
   if (first === second) return newest(ORIGINAL | REPLY, now);
-  let entry = newest(ORIGINAL, now);
-  if (entry !== 0) return entry;
+  const asked = newest(ORIGINAL, now);
+  if (asked !== 0) return asked;
   keyInZone(plainHash, second);
-  entry = newest(REPLY, now);
+  const answered = newest(REPLY, now);
   keyInZone(plainHash, first);
-  return entry;
+  return answered;
 }
 
 /** The direction in which the key in hand goes through the entry that was found. */
@@ -93,9 +97,12 @@ export function findAnswers(entry: usize, now: i64): usize {
   return newest(load<u32>(entry, ENTRY_STATUS) & STATUS_ZONE_OF_ONE ? REPLY : ORIGINAL | REPLY, now);
 }
 
-/** The live entry with the key in hand, in its zone, `original`: in the original direction only. */
-export function findCounted(original: bool, now: i64): usize {
-  return zonesOfOne ? newest(original ? ORIGINAL : ORIGINAL | REPLY, now) : find(now);
+/** The live entry with the key in hand, for who has the key's zone in the original direction and `second` in the reply. */
+export function findCounted(second: u32, now: i64): usize {
+  if (!zonesOfOne) return find(now);
+  const first = (keyHigh >> 48) as u32;
+  keyPlain();
+  return searchIn(first, second, now);
 }
 
 /** Of the live entries with the key in hand the newest that it goes through in one of these directions. */

@@ -72,10 +72,7 @@ export function drawFeatures(
     .map((extension) => extension.name)
     .filter((name) => !without.includes(name) && (only === undefined || only.includes(name)));
   const some = names.filter(() => draw.chance(0.7));
-  // The engine's connlimit does not know zones of one direction (docs/kernel-differences.md).
-  const mixed = some.includes('CT') && some.includes('connlimit');
-  const unmixed = some.filter((name) => !mixed || name !== 'connlimit');
-  const kept = unmixed.length > 0 ? unmixed : names;
+  const kept = some.length > 0 ? some : names;
   const helpers = names.includes('CT') ? drawHelpers(draw, family, only === undefined ? 0.15 : 0.5) : [];
   const gentle = draw.chance(helpers.length > 0 ? 0.85 : 0.3);
   const focus = drawFocus(draw, kept);

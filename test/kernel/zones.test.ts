@@ -35,12 +35,20 @@ function rulesOf(templates: readonly string[], more = ''): string {
 
 const coded = (code: number) => ({ tos: code << 2 });
 
-/** Counters, ways, connections and expectations of every witness as the kernel has them, on both backends. Out: the kernel's list of the last. */
-async function agree(rules: string, packets: readonly Uint8Array[], family: Family = 4): Promise<string> {
+/** Counters, ways, connections and expectations of every witness as the kernel has them, on both backends. `apart`: nanoseconds between packets. Out: the kernel's list of the last. */
+async function agree(rules: string, packets: readonly Uint8Array[], family: Family = 4, apart = 0n): Promise<string> {
   let listed = '';
   for (const backend of ['legacy', 'nft'] as const) {
-    const frames = packets.map((bytes) => ({ time: 0n, bytes, direction: 'in' as const }));
-    const job: KernelJob = { backend, family, rules, topology: 'forward', trace: true, frames };
+    const frames = packets.map((bytes, i) => ({ time: apart * BigInt(i), bytes, direction: 'in' as const }));
+    const job: KernelJob = {
+      backend,
+      family,
+      rules,
+      topology: 'forward',
+      trace: true,
+      frames,
+      spacing: apart === 0n ? 'topspeed' : 'real',
+    };
     const outcome = await runKernel(job);
     expect(outcome.refused).toBeUndefined();
     listed = outcome.conntrack;
@@ -138,6 +146,21 @@ describeKernel('zones of one direction and the running kernel', () => {
       }),
     );
     await agree(rulesOf(DIFFERENT), packets);
+  });
+
+  it('connlimit: what one template counted, looked for under another', { timeout: 60_000 }, async () => {
+    const templates = DIFFERENT.slice(0, 5);
+    const probes = [1, 2].map((limit) => `-A PREROUTING -m connlimit --connlimit-above ${limit}\n`).join('');
+    const rules = rulesOf(templates).replace('*raw\n', `*raw\n${probes}`).replace('COMMIT\n', `${probes}COMMIT\n`);
+    const packets = templates.flatMap((_, asks) =>
+      templates.flatMap((__, tells) => {
+        const end = 10 + asks * templates.length + tells;
+        const [from, to] = [`10.0.0.${end} 1000`, `10.1.0.${end} 53`];
+        return [udp(from, to, coded(asks)), udp(to, from, coded(tells)), udp(from, to, coded(tells)), udp(to, from, coded(asks))];
+      }),
+    );
+    // Within one jiffy lists are not looked through.
+    await agree(rules, packets, 4, 40_000_000n);
   });
 
   it(`random templates and packets between a few ends (seed ${SEED})`, { timeout: 120_000 }, async () => {
