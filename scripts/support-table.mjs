@@ -43,7 +43,7 @@ export function supportTable() {
     '|---|---|---|',
     ...rows('target'),
     '',
-    `**Not supported yet**, refused with their place (or assumed with \`--unsupported\`): matches ${missing('match')}; targets ${missing('target')}; \`CT\` with \`--zone-orig\`, \`--zone-reply\`.`,
+    `**Not supported yet**, refused with their place (or assumed with \`--unsupported\`): matches ${missing('match')}; targets ${missing('target')}.`,
     '',
     END,
   ].join('\n');
