@@ -14,6 +14,7 @@ import { boundariesOf } from './boundaries.ts';
 import { drawHost, drawSysctls, networkedHost, plainHost } from './hosts.ts';
 import { ETHERNET, frameOf, LINKS, type Link } from './links.ts';
 import { type FuzzPacket, Traffic, type TrafficFeatures } from './packets.ts';
+import { DCCP } from './rare-transport.ts';
 import { drawFeatures, generateRules, type Judge, type RuleFeatures, WITHOUT } from './rules.ts';
 import { BROADCAST } from './talk.ts';
 
@@ -97,7 +98,9 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const features = drawFeatures(draw, family, only, without, EVERYWHERE[options.judge]);
   const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology], options.judge), family);
   const edges = boundariesOf(ruleset, profile);
-  const traffic = drawTraffic(draw, options.judge, topology, ruleset, features);
+  // Older kernels know ports and states of DCCP (docs/kernel-differences.md).
+  const protocols = options.judge === 'virtual' ? features.protocols.filter((protocol) => protocol !== DCCP) : features.protocols;
+  const traffic = drawTraffic(draw, options.judge, topology, ruleset, { ...features, protocols });
   if (edges.bytes.kinds.length > 0) traffic.options = Math.max(traffic.options, 0.5);
   const source = new Traffic(draw, family, traffic, edges);
   const packets = Array.from({ length: options.packets }, () => source.next());

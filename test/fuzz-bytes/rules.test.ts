@@ -54,11 +54,21 @@ function meaning({ family, tables }: RuleSet): unknown {
   };
 }
 
+/** What iptables-save prints of a cluster's node above the sixth (a mask above 32), iptables-restore refuses. */
+const hasFarNode = ({ tables }: RuleSet): boolean =>
+  tables.some(({ chains }) =>
+    chains.some(({ rules: list }) =>
+      list.some(({ matches }) =>
+        matches.some(({ name, options }) => name === 'cluster' && (options as { mask: number }).mask > 32),
+      ),
+    ),
+  );
+
 function checkPrinting(ruleset: RuleSet, unsupported: 'refuse' | 'assume-miss' | 'assume-hit'): void {
   const printed = printSave(ruleset, { counters: false });
   // A quote that is left open takes the newline into its argument; what iptables-save makes of it iptables-restore cannot load either.
   const text = JSON.stringify(meaning(ruleset), (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
-  if (text.includes('\\n')) return;
+  if (text.includes('\\n') || hasFarNode(ruleset)) return;
   const again = parseSave(printed, { file: 'printed', family: ruleset.family, unsupported });
   expect(meaning(again)).toEqual(meaning(ruleset));
   expect(printSave(again, { counters: false })).toBe(printed);

@@ -27,7 +27,8 @@ function rulesOf(hash: string): string {
     `-A ${name} -j HMARK ${hash}`,
     ...bits.map((bit) => `-A ${name} -m mark --mark ${bit}/${bit}`),
   ];
-  const tracked = hash.includes('ct') ? '*filter\n:INPUT ACCEPT\n-A INPUT -m conntrack --ctstate INVALID\nCOMMIT\n' : '';
+  // Without conntrack a kernel puts a host's fragments together before INPUT; the others do not (docs/kernel-differences.md).
+  const tracked = '*filter\n:INPUT ACCEPT\n-A INPUT -m conntrack --ctstate INVALID\nCOMMIT\n';
   return `*mangle\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\n${[...chain('PREROUTING'), ...chain('OUTPUT')].join('\n')}\nCOMMIT\n${tracked}`;
 }
 

@@ -143,7 +143,7 @@ describe('kinds and families', () => {
 
 describe('extensions that are not there', () => {
   const text =
-    '*filter\n-A INPUT -p tcp -m cluster --cluster-total-nodes "a b" --cluster-local-node 1 --dport 80 -j RATEEST --rateest-name x\n-A INPUT -m geoip ! --src-cc CN -j DROP\nCOMMIT\n';
+    '*filter\n-A INPUT -p tcp -m rateest --rateest-total-nodes "a b" --rateest-local-node 1 --dport 80 -j RATEEST --rateest-name x\n-A INPUT -m geoip ! --src-cc CN -j DROP\nCOMMIT\n';
 
   it('are refused by name and place', () => {
     const { errors } = parseSaveAll(text, { file: 'rules.v4' });
@@ -151,14 +151,14 @@ describe('extensions that are not there', () => {
       ['unsupported', 2, 20],
       ['unsupported', 3, 13],
     ]);
-    expect(errors[0]?.format()).toMatch(/^rules\.v4:2:20: the match "cluster" is not supported yet\n/);
+    expect(errors[0]?.format()).toMatch(/^rules\.v4:2:20: the match "rateest" is not supported yet\n/);
   });
 
   it('are kept with their words when assumed, and noted', () => {
     const ruleset = parseSave(text, { file: 'r', unsupported: 'assume-hit' });
     const rules = ruleset.tables[0]?.chains[0]?.rules ?? [];
     expect(rules[0]?.matches.map((match) => [match.name, match.assumed])).toEqual([
-      ['cluster', { as: 'hit', text: '--cluster-total-nodes "a b" --cluster-local-node 1' }],
+      ['rateest', { as: 'hit', text: '--rateest-total-nodes "a b" --rateest-local-node 1' }],
       ['tcp', undefined],
     ]);
     expect(rules[0]?.target).toMatchObject({
