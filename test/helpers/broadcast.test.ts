@@ -1,6 +1,6 @@
 /** netbios-ns and snmp: who answers what this host broadcasts; judged by the running kernel, packet by packet, and by its list of what is expected. */
 import { expect, it } from 'vitest';
-import { expectationDifferences } from '../../src/fuzz/listing.ts';
+import { expectationDifferences, listingDifferences } from '../../src/fuzz/listing.ts';
 import { jobFromHost, runKernel } from '../../src/kernel/index.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
@@ -88,13 +88,63 @@ describeKernel('helpers of broadcasts and the running kernel', () => {
     }
     await expectSameList(rules, frames, port);
   });
+
+  it.each([
+    ['netbios-ns', 3],
+    ['snmp', 30],
+  ] as const)('%s: who asks a network lives %i seconds from each question on', async (helper, seconds) => {
+    const rules = `*raw\n-A OUTPUT -p udp -j CT --helper ${helper}\nCOMMIT\n`;
+    const ask = (port: number, to: string): Frame => out('eth0', `192.0.2.1 ${port}`, to);
+    const answer = (port: number, from: string): Frame => into('eth0', `${from} 137`, `192.0.2.1 ${port}`);
+    const frames = [
+      ask(1, '192.0.2.255 137'),
+      ...[0, 0, 0].map(() => ask(2, '192.0.2.255 9')),
+      ...[ask(3, '192.0.2.255 137'), answer(3, '192.0.2.9'), ask(3, '192.0.2.255 137')],
+      // Neither the limited broadcast nor a neighbour is a network.
+      ask(4, '255.255.255.255 137'),
+      ...[ask(5, '192.0.2.9 137'), answer(5, '192.0.2.9')],
+    ];
+    // Longer than both helpers' times.
+    const sysctls = { nf_conntrack_udp_timeout: 100 };
+    const { outcome, sessions } = await askAll(rules, frames, sysctls);
+    const left = [...outcome.conntrack.matchAll(/ (\d+) src=192\.0\.2\.1 \S+ sport=(\d)/g)].map(([, time, port]) => [
+      port,
+      Number(time),
+    ]);
+    for (const [port, time] of left) {
+      const most = Number(port) < 4 ? seconds : 100;
+      expect(time, `port ${port}`).toBeLessThanOrEqual(most);
+      expect(time, `port ${port}`).toBeGreaterThan(most === 100 ? 30 : 0);
+    }
+    expect(left.map(([port]) => port).sort()).toEqual(['1', '2', '3', '4', '5']);
+    for (const session of sessions) {
+      const listing = { ...outcome.listed, text: outcome.conntrack, hz: outcome.hz };
+      expect(listingDifferences(listing, (at) => session.connections(at))).toEqual([]);
+    }
+  });
 });
+
+/** What the kernel says of frames, and the other witnesses' sessions behind the same. */
+async function askAll(rules: string, frames: readonly Frame[], sysctls: Record<string, number> = {}) {
+  const { numbers, skipped: _skipped, ...hosted } = jobFromHost(HOST, frames, [4]);
+  const texts = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [`net.netfilter.${name}`, String(value)]));
+  const outcome = await runKernel({ ...hosted, backend: 'legacy', family: 4, rules, trace: false, sysctls: texts });
+  const hz = outcome.kernel.hz || DEFAULT_PROFILE.hz;
+  const profile = { ...DEFAULT_PROFILE, hz, sysctls: { ...DEFAULT_PROFILE.sysctls, ...sysctls } };
+  const job = { rules: { 4: parseSave(rules, { file: 'rules', family: 4 }) }, host: HOST, profile };
+  const sent = numbers.map((number, i) => ({ ...frames[number - 1]!, time: outcome.packets[i]!.injected }));
+  const sessions = [referenceSession(job), await engineSession(job)];
+  for (const session of sessions) {
+    session.startCapture('frames');
+    session.feed(stampedCapture(sent));
+    session.endCapture();
+  }
+  return { outcome: { ...outcome, hz }, sessions };
+}
 
 /** What is expected at the end, and that it is what the questions above ask for. */
 async function expectSameList(rules: string, frames: readonly Frame[], port: number): Promise<void> {
-  const { numbers, skipped: _skipped, ...hosted } = jobFromHost(HOST, frames, [4]);
-  const outcome = await runKernel({ ...hosted, backend: 'legacy', family: 4, rules, trace: false });
-  const hz = outcome.kernel.hz || DEFAULT_PROFILE.hz;
+  const { outcome, sessions } = await askAll(rules, frames);
   expect(
     outcome.expectations.map(({ mask, tuple }) => `${mask.source.address} ${tuple.source.port} ${tuple.destination.port}`).sort(),
   ).toEqual(
@@ -105,12 +155,7 @@ async function expectSameList(rules: string, frames: readonly Frame[], port: num
       `255.255.255.192 ${port} 3007`,
     ].sort(),
   );
-  const job = { rules: { 4: parseSave(rules, { file: 'rules', family: 4 }) }, host: HOST, profile: { ...DEFAULT_PROFILE, hz } };
-  const sent = numbers.map((number, i) => ({ ...frames[number - 1]!, time: outcome.packets[i]!.injected }));
-  for (const session of [referenceSession(job), await engineSession(job)]) {
-    session.startCapture('frames');
-    session.feed(stampedCapture(sent));
-    session.endCapture();
-    expect(expectationDifferences({ ...outcome, ...outcome.listed, hz }, session)).toEqual([]);
+  for (const session of sessions) {
+    expect(expectationDifferences({ ...outcome, ...outcome.listed }, session)).toEqual([]);
   }
 }

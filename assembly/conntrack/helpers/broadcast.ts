@@ -14,11 +14,13 @@ import {
   expect,
   FORESEEN,
 } from '../expectations';
+import { hz } from '../parameters';
+import { setLife } from '../timeout';
 import { foresee, foreseeSource } from './foresee';
 
 const MOST: u32 = 1;
 
-/** The service answers from `port`, within so many seconds. The copy that a host delivers to itself has no sender. */
+/** The service answers from `port`, within so many seconds, for which the connection lives on, expected or not. The copy that a host delivers to itself has no sender. */
 export function broadcastHelp(slot: usize, entry: usize, port: u32, seconds: u32): void {
   if (copying || load<u32>(slot, PACKET_WAY) !== WAY_BROADCAST || load<u32>(slot, FIELD_CT_DIRECTION * 4) !== 0) return;
   const mask = broadcastMask(load<u32>(slot, FIELD_OUT_INTERFACE * 4), load<u32>(slot, FIELD_DESTINATION * 4));
@@ -29,5 +31,8 @@ export function broadcastHelp(slot: usize, entry: usize, port: u32, seconds: u32
   store<u32>(FORESEEN, port, EXPECT_SPORT);
   store<u32>(FORESEEN, 0xffff, EXPECT_SPORT_MASK);
   store<u32>(FORESEEN, EXPECT_PERMANENT, EXPECT_FLAGS);
-  expect(entry, MOST, seconds, load<i64>(slot, PACKET_JIFFIES));
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  expect(entry, MOST, seconds, now);
+  // nf_ct_refresh.
+  setLife(entry, seconds * hz(), now);
 }

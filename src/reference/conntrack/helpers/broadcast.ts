@@ -1,6 +1,6 @@
 /**
  * Who answers a broadcast of this host (net/netfilter/nf_conntrack_broadcast.c of 6.18): whoever it reached, from the port of the service. NetBIOS's name service and SNMP say no more of themselves
- * (nf_conntrack_netbios_ns.c, nf_conntrack_snmp.c). The master's own time stays as it is, on 6.18.
+ * (nf_conntrack_netbios_ns.c, nf_conntrack_snmp.c). The connection that asks lives as long as they may answer, from each such broadcast on, even if its tracker gave it longer.
  */
 import { ORIGINAL, REPLY } from '../connection.ts';
 import { type Helper, tupleIn } from './helper.ts';
@@ -16,6 +16,7 @@ function broadcastHelper(name: string, port: number, seconds: number): Helper<nu
       if (mask === null || seen.direction !== ORIGINAL) return 'accept';
       const tuple = { ...tupleIn(seen, REPLY), sourcePort: port };
       seen.expect({ tuple, mask: { source: [mask], sourcePort: 0xffff }, permanent: true });
+      seen.connection.refresh(seconds * seen.packet.hz, seen.packet.now);
       return 'accept';
     },
   };
