@@ -94,7 +94,7 @@ export const ENTRY_IS_NOMATCH = 1;
 export const ENTRY_IS_FREE = 2;
 /** A packet put it there. */
 export const ENTRY_IS_NEW = 4;
-/** A packet put it there anew: what was said of it in the file counts no more. */
+/** A packet put it there anew: what was said of it in the file counts no more, but the comment of a hash. */
 export const ENTRY_IS_RENEWED = 8;
 /** bitmap:ip,mac: the MAC is not known, and ENTRY_EXPIRES is the life it will have. */
 export const ENTRY_IS_WAITING = 16;

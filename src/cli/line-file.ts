@@ -1,4 +1,4 @@
-/** Where the lines of --verdicts, --log, --dump-conntrack and --dump-expect go. */
+/** Where the lines of --verdicts, --log and the dumps (dumps.ts) go. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 
 /** Lines written at once. */

@@ -1,6 +1,6 @@
 /** `wasmtables replay`: rules and captures in, report out. */
 import { Command, Option } from 'commander';
-import { annotationNotes } from '../model/annotations.ts';
+import { type Annotations, annotationNotes } from '../model/annotations.ts';
 import { rewrites, translates } from '../model/nat.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
@@ -179,6 +179,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   const given = hostGiven(options);
   const rules = loadRules(options);
   const told = { ...annotationsOf(options), sets: loadSets(options, rules) };
+  if (options.dumpIpset !== undefined && options.ipset === undefined) throw new UsageError('--dump-ipset wants --ipset FILE');
   if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
   checkOne(options, rules.length);
@@ -278,9 +279,7 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
       say(unread);
       return EXIT.damaged;
     }
-    // Of packets that were not read on purpose nobody knows.
-    const whole = options.count === undefined && !stop.signal.aborted;
-    const all = [...notes, ...(whole ? annotationNotes(told.annotations, result.packets) : [])];
+    const all = [...notes, ...lostAnnotations(options, told.annotations, result.packets, stop.signal)];
     verdicts?.flush();
     log?.flush();
     dumps.write(outcome);
@@ -296,6 +295,16 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
     log?.close();
     dumps.close();
   }
+}
+
+/** Notes about annotations of packets that are not there. Of packets that were not read on purpose nobody knows. */
+function lostAnnotations(
+  options: ReplayOptions,
+  annotations: Annotations | undefined,
+  packets: number,
+  signal: AbortSignal,
+): string[] {
+  return options.count === undefined && !signal.aborted ? annotationNotes(annotations, packets) : [];
 }
 
 /** By several threads, or by one: also where they cannot know the whole answer, and then the notes say why it took longer. */
@@ -357,7 +366,9 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
     }
     lists.push(list);
     damaged ||= outcome.damaged;
-    reports.push(buildReport({ rules: one, host, profile, result: outcome.result, notes, ...timing(options, outcome.seconds) }));
+    const { result, seconds } = outcome;
+    const all = [...notes, ...lostAnnotations(options, told.annotations, result.packets, signal)];
+    reports.push(buildReport({ rules: one, host, profile, result, notes: all, ...timing(options, seconds) }));
   }
   bar.clear();
   const changes = await changesOf(prepared.captures, lists, options.verdicts);

@@ -239,7 +239,6 @@ function readsType(test: Test): boolean {
   return 'field' in test && isType(test.field);
 }
 
-/** Whether a rule gives connections a helper. */
 type Effect = Extract<Action, { kind: 'effect' }>;
 
 /** Whether a rule says how connections are to be tracked (CT), in a way that is asked for. */

@@ -1,5 +1,6 @@
 /** Pass: sets of ipset as the region the engine looks in. Layout: abi/sets.ts. */
 import * as abi from '../abi/sets.ts';
+import { RuleError } from '../model/errors.ts';
 import {
   type ElementPart,
   IFACE_PHYSDEV,
@@ -37,7 +38,7 @@ export interface ChangedSets {
   adds: ReadonlySet<string>;
 }
 
-/** Nothing for no sets. Throws RangeError where sets that rules add to take more memory than there may be. */
+/** Nothing for no sets. Throws RuleError where sets that rules add to take more memory than there may be. */
 export function encodeSets(
   sets: readonly IpSet[],
   hz: number,
@@ -54,7 +55,7 @@ export function encodeSets(
     const room = adds.has(set.name) ? Math.max(0, roomOf(set) + holesOf(set) - entries.length) : 0;
     writeSet(words, header, set, { entries, room, hz, changes: changed.has(set.name) });
   }
-  placeRooms(words, sets.length);
+  placeRooms(words, sets);
   return words.bytes();
 }
 
@@ -65,22 +66,24 @@ const holesOf = ({ range, timeout }: IpSet): number => (range === undefined && t
 const roomOf = ({ range, maxelem }: IpSet): number => (range === undefined ? maxelem : range[1] - range[0] + 1);
 
 /** Behind everything else. */
-function placeRooms(words: WordList, count: number): void {
+function placeRooms(words: WordList, sets: readonly IpSet[]): void {
   words.align();
   const start = words.length * 4;
   let behind = 0;
-  for (
-    let header: number = abi.SETS_FIRST;
-    header < abi.SETS_FIRST + count * abi.SET_HEADER_SIZE;
-    header += abi.SET_HEADER_SIZE
-  ) {
+  for (const [index, { name, position }] of sets.entries()) {
+    const header = abi.SETS_FIRST + index * abi.SET_HEADER_SIZE;
     words.set(header + abi.SET_ADDED, [start + behind]);
     behind += words.get(header + abi.SET_ROOM) * abi.ENTRY_SIZE;
+    if (behind > MOST_BEHIND)
+      throw new RuleError(
+        position,
+        `the set "${name}", to which rules add, may grow to more memory than there is for sets (512 MiB)`,
+        {
+          kind: 'unsupported',
+          hint: 'give it a smaller maxelem, or --engine reference',
+        },
+      );
   }
-  if (behind > MOST_BEHIND)
-    throw new RangeError(
-      `the sets that rules add to take up to ${behind} bytes, more than ${MOST_BEHIND}: give them a smaller maxelem`,
-    );
   words.set(abi.SETS_BEHIND, [behind]);
 }
 

@@ -5,6 +5,8 @@ import type { RuleSet } from '../model/ruleset.ts';
 import type { SetTargetOptions } from './set-target.ts';
 
 interface Named {
+  /** The match or the target. */
+  by: 'set' | 'SET';
   use: SetUse;
   position: Position;
   adds: boolean;
@@ -13,15 +15,15 @@ interface Named {
 
 /** Throws RuleError at the first match or target that names a set nobody gave, or one of the other family. */
 export function checkSets(rules: RuleSet, sets: readonly IpSet[]): void {
-  for (const { use, position } of named(rules)) {
+  for (const { by, use, position } of named(rules)) {
     const found = sets.find((one) => one.name === use.set);
     if (found === undefined)
-      throw new RuleError(position, `set: there is no set "${use.set}"`, {
+      throw new RuleError(position, `${by}: there is no set "${use.set}"`, {
         kind: 'unsupported',
         hint: 'give the sets with --ipset FILE; make the file with "ipset save"',
       });
     if (found.family !== null && found.family !== rules.family)
-      throw new RuleError(position, `set: "${use.set}" is a set of IPv${found.family}, the rule is of IPv${rules.family}`, {
+      throw new RuleError(position, `${by}: "${use.set}" is a set of IPv${found.family}, the rule is of IPv${rules.family}`, {
         kind: 'illegal',
       });
   }
@@ -48,7 +50,9 @@ function named({ tables }: RuleSet): Named[] {
     chains.flatMap(({ rules }) =>
       rules.flatMap(({ matches, target }) => [
         ...matches.flatMap(({ name, options, position, assumed }) =>
-          name === 'set' && assumed === undefined ? [{ use: options as SetUse, position, adds: false, changes: false }] : [],
+          name === 'set' && assumed === undefined
+            ? [{ by: 'set' as const, use: options as SetUse, position, adds: false, changes: false }]
+            : [],
         ),
         ...(target?.kind === 'extension' && target.name === 'SET' && target.assumed === undefined
           ? namedByTarget(target.options as SetTargetOptions, target.position)
@@ -59,7 +63,7 @@ function named({ tables }: RuleSet): Named[] {
 }
 
 const namedByTarget = ({ add, del, map }: SetTargetOptions, position: Position): Named[] => [
-  ...(add === undefined ? [] : [{ use: add, position, adds: true, changes: true }]),
-  ...(del === undefined ? [] : [{ use: del, position, adds: false, changes: true }]),
-  ...(map === undefined ? [] : [{ use: map, position, adds: false, changes: false }]),
+  ...(add === undefined ? [] : [{ by: 'SET' as const, use: add, position, adds: true, changes: true }]),
+  ...(del === undefined ? [] : [{ by: 'SET' as const, use: del, position, adds: false, changes: true }]),
+  ...(map === undefined ? [] : [{ by: 'SET' as const, use: map, position, adds: false, changes: false }]),
 ];

@@ -63,7 +63,7 @@ export function assignedHelpers({ tables }: RuleSet): string[] {
   return [...new Set(names)];
 }
 
-/** Those whose messages nothing rewrites yet in translated connections. */
+/** Those whose messages nothing rewrites in translated connections. */
 const NOT_REWRITTEN: readonly string[] = ['sip', 'snmp', 'pptp'];
 
 /** Names of helpers that rules give to connections and whose messages are not rewritten though these rules translate addresses. */

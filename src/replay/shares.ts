@@ -21,6 +21,9 @@ const DEPENDENT: readonly string[] = [
   'limit',
 ];
 
+/** They remember in the engine's words, and ask about the packet's own connection alone. */
+const OF_ONE: readonly string[] = ['cluster'];
+
 /** Why the packets of a job cannot be shared, or undefined. */
 export function whyNotShared(rules: Partial<Record<Family, RuleSet>>, profile: Profile): string | undefined {
   if (sysctl(profile, 'nf_conntrack_max') !== 0) return 'nf_conntrack_max counts all connections';
@@ -39,6 +42,7 @@ export function whyNotShared(rules: Partial<Record<Family, RuleSet>>, profile: P
 
 function whatRemembers(rule: Rule, table: TableName, family: Family, profile: Profile): string | undefined {
   for (const { name, options } of rule.matches) {
+    if (OF_ONE.includes(name)) continue;
     const tests = findMatch(name, family)?.lower(options, { family, profile }) ?? [];
     if (DEPENDENT.includes(name) || tests.some((test) => test.kind === 'special' && test.stateful)) return `-m ${name}`;
   }

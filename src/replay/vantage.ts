@@ -47,8 +47,8 @@ export function lookAtVantage(frames: readonly Frame[], rules: readonly RuleSet[
     if (isOutgoing(frame, link)) continue;
     if (key === '') continue;
     const before = came.get(key);
-    if (before !== undefined && before.ttl === ttl + 1 && frame.time - before.time <= FORWARDING && copies.packets++ === 0)
-      copies.first = index + 1;
+    const since = before === undefined ? -1n : frame.time - before.time;
+    if (before?.ttl === ttl + 1 && since >= 0n && since <= FORWARDING && copies.packets++ === 0) copies.first = index + 1;
     came.set(key, { ttl, time: frame.time });
   }
   return [...forwardedNote(forwarded), ...copiesNote(copies)];

@@ -14,7 +14,7 @@ import type { EvaluateContext, PacketView } from '../../src/packet/view.ts';
 import { drawOf, NO_CONNECTIONS, POOLS } from './packets.ts';
 import { readRule } from './reader.ts';
 
-const SEED = Number(process.env.SEED ?? 20261122);
+const SEED = Number(process.env.WASMTABLES_SEED ?? 20261122);
 const ROUNDS = 4;
 const RULES = 40;
 const FRAMES = 150;

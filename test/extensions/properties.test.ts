@@ -23,7 +23,7 @@ import { interpret, type Surroundings } from './interpret.ts';
 import { drawOf, fieldsOf, interfaceId, NO_CONNECTIONS, POOLS, randomPacket } from './packets.ts';
 import { contextOf as parseContextOf, readRule } from './reader.ts';
 
-const SEED = Number(process.env.SEED ?? 20261122);
+const SEED = Number(process.env.WASMTABLES_SEED ?? 20261122);
 const RULES = 60;
 const PACKETS = 20;
 const PROFILES: Profile[] = [
@@ -185,11 +185,12 @@ function compare(
   }
 }
 
-/** What iptables-save does not print: whole ranges of ports and SPIs that are inverted, any length of an authentication header, an upper end of 0. */
+/** What iptables-save does not print: whole ranges of ports and SPIs that are inverted, any length of an authentication header, an upper end of 0, a code of ICMP's type 255 (`any`). */
 function loses(words: readonly string[]): boolean {
   const whole = words.some((word) => ['0:65535', '0:', ':65535', ':4294967295', '0:4294967295', ':'].includes(word));
   return (
     whole ||
+    words.some((word) => word.startsWith('255/')) ||
     words.includes('NONE') ||
     words[words.indexOf('--ahlen') + 1] === '0' ||
     words.some((word) => word === ':0' || word === '0:0')

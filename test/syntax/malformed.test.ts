@@ -3,7 +3,7 @@ import { RuleError } from '../../src/model/errors.ts';
 import { guessFamily, parseRulesAll, parseSaveAll, parseScriptAll } from '../../src/syntax/index.ts';
 import { randomRule, seeded } from './random.ts';
 
-const SEED = Number(process.env.SEED ?? 7);
+const SEED = Number(process.env.WASMTABLES_SEED ?? 7);
 
 const SCRAPS = [
   ...[
@@ -115,7 +115,7 @@ function check(text: string, errors: readonly unknown[]): void {
   }
 }
 
-describe(`malformed text (SEED=${SEED})`, () => {
+describe(`malformed text (WASMTABLES_SEED=${SEED})`, () => {
   it('gives rule errors with a place, or a rule set, and nothing else', () => {
     let refused = 0;
     for (let i = 0; i < 600; i++) {

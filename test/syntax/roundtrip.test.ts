@@ -4,7 +4,7 @@ import { parseSaveAll, printSave } from '../../src/syntax/index.ts';
 import { dumpOf, randomRule, seeded } from './random.ts';
 import { type RealResult, realTool, restoreReally, sortTables } from './real.ts';
 
-const SEED = Number(process.env.SEED ?? 20261122);
+const SEED = Number(process.env.WASMTABLES_SEED ?? 20261122);
 /** Loads what this machine's kernel has modules for: the tool warns of the others, and the kernel refuses them; and nothing that names what must be there first: objects of `nfacct`, control groups by path. */
 function restoreWhatIsThere(
   table: string,
@@ -63,7 +63,7 @@ function visible<T extends { pattern: string }>(part: T | undefined): T | undefi
   return part?.pattern === '+' ? undefined : part;
 }
 
-describe(`random rules (SEED=${SEED})`, () => {
+describe(`random rules (WASMTABLES_SEED=${SEED})`, () => {
   for (const family of [4, 6] as const) {
     it(`parse(print(x)) is x, IPv${family}`, () => {
       const draw = seeded(SEED + family);

@@ -17,7 +17,7 @@ export interface Packed {
 }
 
 /**
- * A walk of an image whose rules only test fields, each in one range, of 16 bytes together (as those of the 5-tuple of IPv4 do). Throws NotPackable for others, ImageError.
+ * A walk of an image whose rules only test fields in ranges, fields of 16 bytes together (as those of the 5-tuple of IPv4 do). Throws NotPackable for others, ImageError.
  */
 export function pack(image: ImageView, { family, hook, table }: WalkName): Packed {
   const { graph, root } = readWalk(image, walkNumber(family, hook, table));
