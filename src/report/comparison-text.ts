@@ -20,12 +20,16 @@ export function renderComparison(
     for (const [index, report] of comparison.reports.entries()) out.push(renderText(report, rules[index]!, options), '');
   }
   // Quiet leaves the reports out, not what they rest on.
-  else
-    for (const note of new Set(comparison.reports.flatMap((report) => report.host.notes))) out.push(style.warn(`host: ${note}`));
+  else out.push(...[...new Set(comparison.reports.flatMap(notesOf))].map((note) => style.warn(note)));
   out.push(style.bold('Side by side'), ...table(comparison.reports, style), '');
   out.push(...changeLines(comparison, style), ...elsewhereLines(comparison, style), verdictOf(comparison, style), '');
   return out.join('\n');
 }
+
+const notesOf = ({ host, notes }: Report): string[] => [
+  ...host.notes.map((note) => `host: ${note}`),
+  ...notes.map((note) => `note: ${note}`),
+];
 
 function table(reports: readonly Report[], style: Style): string[] {
   const rows: string[][] = [['', ...reports.map((report) => report.rules.join(' + '))]];
