@@ -15,8 +15,9 @@ import { STATUS_ASSURED } from '../../src/abi/fields';
 import { tally } from '../tally';
 import { ENTRY_EXTENSION, ENTRY_STATUS, EXTENSION_NEWER, EXTENSION_OLDER } from './entry';
 import { limited } from './extension';
-import { flag, parameter } from './parameters';
+import { flag, hz, parameter } from './parameters';
 import { entries, release, remove, sweep } from './table';
+import { NETBIOS_SECONDS } from './timeout';
 
 const SCTP_STATES: u32 = 9;
 
@@ -33,7 +34,7 @@ export function limitInit(): void {
   oldest = 0;
   newest = 0;
   quiet = 0;
-  shortest = i64.MAX_VALUE;
+  shortest = NETBIOS_SECONDS * hz();
   for (let at: u32 = TRACKING_TCP + TCP_SYN_SENT * 4; at <= <u32>TRACKING_GRE_STREAM; at += 4) shorten(at);
   for (let state: u32 = 0; state < SCTP_STATES; state++) shorten(TRACKING_SCTP + (state << 2));
 }

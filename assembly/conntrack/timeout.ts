@@ -3,6 +3,9 @@ import { STATUS_CONFIRMED } from '../../src/abi/fields';
 import { ENTRY_STATUS, ENTRY_TIMEOUT } from './entry';
 import { account, accounting } from './extension';
 
+/** What netbios-ns gives the connection that asks: no helper gives less. */
+export const NETBIOS_SECONDS: u32 = 3;
+
 export function isConfirmed(entry: usize): bool {
   return (load<u32>(entry, ENTRY_STATUS) & STATUS_CONFIRMED) !== 0;
 }

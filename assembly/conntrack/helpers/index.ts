@@ -18,6 +18,7 @@ import { seeAsConntrack, seeAsRules } from '../../packet/extension-headers.ts';
 import { PROTOCOL_TCP } from '../entry';
 import { entryHelper } from '../help';
 import { adjustSequence, isShifted } from '../sequence';
+import { NETBIOS_SECONDS } from '../timeout';
 import { amandaHelp } from './amanda';
 import { broadcastHelp } from './broadcast';
 import { ftpHelp } from './ftp';
@@ -74,7 +75,7 @@ function ask(helper: u32, slot: usize, entry: usize): bool {
     case HELPER_AMANDA:
       return amandaHelp(slot, entry);
     case HELPER_NETBIOS_NS:
-      broadcastHelp(slot, entry, 137, 3);
+      broadcastHelp(slot, entry, 137, NETBIOS_SECONDS);
       return true;
     case HELPER_PPTP:
       pptpHelp(slot, entry);
