@@ -1,5 +1,5 @@
 /** The end of a PPTP call (net/netfilter/nf_conntrack_pptp.c, pptp_destroy_siblings): what there is of its data ends, or is expected no more. The key in hand is kept. */
-import { entryAddress, entryZone } from './accessors';
+import { entryAddress, entryZone, entryZoneIn } from './accessors';
 import { CALL_PAC, CALL_PNS, forgetKeys } from './calls';
 import { PROTOCOL_GRE } from './entry';
 import {
@@ -11,15 +11,16 @@ import {
   FORESEEN,
   forgetFitting,
 } from './expectations';
-import { clock, find, release, remove } from './table';
+import { clock, release, remove } from './table';
 import { keepKey, keyIPv4, keyZone, restoreKey } from './tuple';
+import { findBeside } from './zones';
 
-/** Of the control connection `entry`, whose record this is. */
+/** Of the control connection `entry`, whose record this is; 0: it never spoke of a call, and the ids are zero, which stand for GRE without keys. */
 export function endCall(entry: usize, record: usize): void {
-  forgetKeys(record);
+  if (record !== 0) forgetKeys(record);
   keepKey();
-  const pns: u32 = load<u16>(record, CALL_PNS);
-  const pac: u32 = load<u16>(record, CALL_PAC);
+  const pns: u32 = record !== 0 ? load<u16>(record, CALL_PNS) : 0;
+  const pac: u32 = record !== 0 ? load<u16>(record, CALL_PAC) : 0;
   endData(entry, 0, pns, pac);
   endData(entry, 1, pac, pns);
   restoreKey();
@@ -29,9 +30,10 @@ function endData(entry: usize, direction: u32, sender: u32, receiver: u32): void
   const source = entryAddress(entry, direction, true, 0);
   const destination = entryAddress(entry, direction, false, 0);
   const zone = entryZone(entry);
+  const asking = entryZoneIn(entry, 0);
   keyIPv4(source, destination, sender, receiver, PROTOCOL_GRE);
-  if (zone !== 0) keyZone(zone);
-  const data = find(clock);
+  if (asking !== 0) keyZone(asking);
+  const data = findBeside(entryZoneIn(entry, 1), clock);
   if (data !== 0) {
     remove(data);
     release(data);

@@ -27,7 +27,7 @@ import { hasPlace } from './places';
 import { EITHER_WAY, extraRecord, insertRecord, lookup, releaseRecord } from './table';
 import { TEMPLATE, templateZoneId, templateZoneIn } from './template';
 import { keyCounted, keyHash, keyHigh, keyIs6, keyLow, keyRecord } from './tuple';
-import { findCounted } from './zones';
+import { findBeside } from './zones';
 
 /** Of a head, u32: how many it counts, and how many it had left when it was looked through last; the ends of its list. i64: the jiffies of that look. */
 const LIST_COUNT: usize = 36;
@@ -88,7 +88,7 @@ function takeSubject(slot: usize, template: bool, now: i64): bool {
   putKey(SUBJECT, 0);
   const replyZone = template ? templateZoneIn(1) : 0;
   store<u16>(SUBJECT, replyZone, NODE_REPLY_ZONE);
-  const found = findCounted(replyZone, now);
+  const found = findBeside(replyZone, now);
   subjectStatus = found === 0 ? 0 : load<u32>(found, ENTRY_STATUS);
   return true;
 }
@@ -183,7 +183,7 @@ function connectionOf(node: usize, now: i64): usize {
   keyRecord(node);
   // The packet's own connection may have no time at all: nobody gives its entry back now.
   if (held !== 0 && load<i64>(held, ENTRY_TIMEOUT) <= now && isSubject(node, entryZoneIn(node, 0))) return 0;
-  return findCounted(load<u16>(node, NODE_REPLY_ZONE), now);
+  return findBeside(load<u16>(node, NODE_REPLY_ZONE), now);
 }
 
 function isOver(entry: usize): bool {

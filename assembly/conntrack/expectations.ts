@@ -4,7 +4,7 @@ import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_SOURCE, STATUS_CONFIRMED } from 
 import { HELPER_PPTP } from '../../src/abi/helpers';
 import { entryProtocol } from './accessors';
 import { endCall } from './call-end';
-import { ENTRY_STATUS, ENTRY_TIMEOUT } from './entry';
+import { ENTRY_STATUS, ENTRY_TIMEOUT, STATUS_DYING } from './entry';
 import { dropRecord, ensureRecord, entryHelper, mayRemember, RECORD_EXPECTATION, recordOf } from './help';
 import { BLOCK_SIZE, BUCKETS_SIZE, giveBlock, helpBucket, helpIsThere, takeBlock } from './help-region';
 import { hz, parameter } from './parameters';
@@ -314,8 +314,10 @@ export function turnForeseen(): void {
 export function forgetHelp(entry: usize): void {
   if (!mayRemember(entry)) return;
   const record = recordOf(entry);
+  // One that is dying ended its call when it was killed.
+  const alive = (load<u32>(entry, ENTRY_STATUS) & (STATUS_CONFIRMED | STATUS_DYING)) === STATUS_CONFIRMED;
+  if (alive && entryHelper(entry) === HELPER_PPTP) endCall(entry, record);
   if (record === 0) return;
-  if (entryHelper(entry) === HELPER_PPTP && (load<u32>(entry, ENTRY_STATUS) & STATUS_CONFIRMED) !== 0) endCall(entry, record);
   while (load<u32>(record, RECORD_EXPECTATION) !== 0) unlink(load<u32>(record, RECORD_EXPECTATION) as usize);
   dropRecord(record);
 }

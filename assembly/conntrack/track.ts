@@ -309,8 +309,8 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
 /** The entry leaves the table at once; the packet in hand still refers to it. */
 export function conntrackKill(entry: usize): void {
   remove(entry);
-  addStatus(entry, STATUS_DYING);
   releaseLater(entry);
+  addStatus(entry, STATUS_DYING);
 }
 
 /** Tells the slot. */

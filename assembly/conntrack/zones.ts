@@ -97,12 +97,17 @@ export function findAnswers(entry: usize, now: i64): usize {
   return newest(load<u32>(entry, ENTRY_STATUS) & STATUS_ZONE_OF_ONE ? REPLY : ORIGINAL | REPLY, now);
 }
 
-/** The live entry with the key in hand, for who has the key's zone in the original direction and `second` in the reply. */
-export function findCounted(second: u32, now: i64): usize {
+/** The live entry with the key in hand, for who has the key's zone in the original direction and `second` in the reply. What was found of the packet in hand stays known. */
+export function findBeside(second: u32, now: i64): usize {
   if (!zonesOfOne) return find(now);
+  const hash = plainHash;
+  const direction = way;
   const first = (keyHigh >> 48) as u32;
   keyPlain();
-  return searchIn(first, second, now);
+  const found = searchIn(first, second, now);
+  plainHash = hash;
+  way = direction;
+  return found;
 }
 
 /** Of the live entries with the key in hand the newest that it goes through in one of these directions. */
