@@ -22,13 +22,18 @@ const ICMP = 1;
 const ICMPV6 = 58;
 const SCTP = 132;
 
-/**
- * Draws the key that the engine mixes into the hashes of connections, as the kernel does (nf_conntrack_hash_rnd): nobody can write a capture whose tuples collide. No result depends on it.
- * `tracking`: the parameter block of abi/conntrack.ts.
- */
-export function drawHashKey(tracking: Uint8Array): void {
+/** What the engine mixes into the hashes of connections: two u32, the low one first. No result depends on it, but in which bucket a connection lies does. */
+export type HashKey = readonly [low: number, high: number];
+
+/** A key that nobody knows before, as the kernel has one (nf_conntrack_hash_rnd): no capture can be written whose tuples collide. */
+export function drawHashKey(): HashKey {
   const word = (): number => Math.floor(Math.random() * 2 ** 32);
-  new Uint32Array(tracking.buffer, tracking.byteOffset + TRACKING_SEED, 2).set([word(), word()]);
+  return [word(), word()];
+}
+
+/** Puts a key into a parameter block of abi/conntrack.ts, in place; little-endian. */
+export function putHashKey(tracking: Uint8Array, key: HashKey): void {
+  new Uint32Array(tracking.buffer, tracking.byteOffset + TRACKING_SEED, 2).set(key);
 }
 
 /** Entries that live at `now` (jiffies since the epoch), sorted. `block`: CONNECTION_SIZE bytes of the engine's memory to read them from. */

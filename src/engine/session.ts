@@ -23,7 +23,7 @@ import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import { tableNotes } from '../model/table-limit.ts';
 import { vantageNotes } from '../model/vantage.ts';
 import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
-import { drawHashKey, listConnections, listExpectations } from './connections.ts';
+import { drawHashKey, type HashKey, listConnections, listExpectations, putHashKey } from './connections.ts';
 import { countRules, PathWords } from './counters.ts';
 import { type ImageView, readImage } from './image-view.ts';
 import type { EngineExports } from './loader.ts';
@@ -53,6 +53,8 @@ export interface SessionOptions {
   limit?: number;
   /** Of several engines that read the same captures, this one judges the packets of its share; all number packets and tell times alike. */
   share?: Share;
+  /** The key of the hash of connections; drawn when not given. The same job, captures and key always run the same way, bucket by bucket. */
+  hashKey?: HashKey;
 }
 
 /** From 0. */
@@ -88,8 +90,7 @@ export class EngineSession {
     this.statisticsOf = image.statistics;
     this.options = options;
     this.words = new PathWords(this.image);
-    const told = options.onPacket !== undefined;
-    this.at = allocateRegions(engine, this.image, told ? RING_SIZE : 0, told && options.logs === true ? LOG_SIZE : 0);
+    this.at = allocateRegions(engine, this.image, options);
     this.nameOf = interfaceNames(this.image.interfaces);
     if (options.bytes === true) engine.setRecordBytes(1);
     if (options.limit !== undefined) engine.setLimit(options.limit);
@@ -359,7 +360,9 @@ interface Regions {
 }
 
 /** Asks for all regions, copies the image's parts and starts the engine. Throws EngineError without memory. */
-function allocateRegions(engine: EngineExports, image: ImageView, ringSize: number, logSize: number): Regions {
+function allocateRegions(engine: EngineExports, image: ImageView, options: SessionOptions): Regions {
+  const { onPacket, logs = false, hashKey = drawHashKey() } = options;
+  const [ringSize, logSize] = onPacket === undefined ? [0, 0] : [RING_SIZE, logs ? LOG_SIZE : 0];
   const { header } = image;
   const room = (bytes: number): number => {
     const at = engine.allocate(Math.max(bytes, 8)) >>> 0;
@@ -377,12 +380,10 @@ function allocateRegions(engine: EngineExports, image: ImageView, ringSize: numb
   const states = room(header[abi.IMAGE_WORD_STATES]! * abi.STATE_SIZE);
   const stack = room(depth * 4);
   engine.setupProgram(code, segments, states, stack, depth, header[abi.IMAGE_WORD_CREDITS]!, header[abi.IMAGE_WORD_VISIBLE]!);
-  const host = copy(image.host);
   const conntrack = copy(image.conntrack);
-  drawHashKey(new Uint8Array(engine.memory.buffer, conntrack, image.conntrack.length));
-  const names = copy(image.interfaces);
+  putHashKey(new Uint8Array(engine.memory.buffer, conntrack, image.conntrack.length), hashKey);
   const capture = room(CAPTURE_STATE_SIZE);
-  engine.setupHost(host, capture, names, header[abi.IMAGE_WORD_HZ]!, header[abi.IMAGE_WORD_FLAGS]!);
+  engine.setupHost(copy(image.host), capture, copy(image.interfaces), header[abi.IMAGE_WORD_HZ]!, header[abi.IMAGE_WORD_FLAGS]!);
   const controlAt = room(control.CONTROL_SIZE);
   const slots = room(engine.slotBytes());
   const ring = room(ringSize);

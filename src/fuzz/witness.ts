@@ -4,6 +4,7 @@ import type { Job, OnPacket } from '../model/witness.ts';
 import { type Build, engineSession } from '../replay/engine-session.ts';
 import { referenceSession } from '../replay/reference-session.ts';
 import type { Session } from '../replay/session.ts';
+import { hashKeyOf } from './hash-key.ts';
 
 /** A witness by name, and how to start it. */
 export interface Witness {
@@ -40,7 +41,7 @@ function treeOf(job: Job): Image {
 const build =
   (name: Build): Witness['start'] =>
   (job, onPacket) =>
-    engineSession(job, { build: name, image: treeOf(job), onPacket });
+    engineSession(job, { build: name, image: treeOf(job), onPacket, hashKey: hashKeyOf(job) });
 
 /** Witnesses that are programs, by name. Odd chunks cut records in every place. */
 export const PROGRAMS: Readonly<Record<string, Witness>> = {
@@ -48,5 +49,9 @@ export const PROGRAMS: Readonly<Record<string, Witness>> = {
   engine: { name: 'engine', start: build('release') },
   debug: { name: 'debug', start: build('debug'), chunk: 4001 },
   scalar: { name: 'scalar', start: build('scalar') },
-  linear: { name: 'linear', start: (job, onPacket) => engineSession(job, { tree: false, onPacket }), chunk: 777 },
+  linear: {
+    name: 'linear',
+    start: (job, onPacket) => engineSession(job, { tree: false, onPacket, hashKey: hashKeyOf(job) }),
+    chunk: 777,
+  },
 };

@@ -1,7 +1,7 @@
 /** The engine as a session: the module is read from the package, captures go straight into its memory. Node only. */
 import { readFileSync } from 'node:fs';
 import { compile, type Image } from '../compile/index.ts';
-import { compileModule, type EngineSession, openImage, type Share } from '../engine/index.ts';
+import { compileModule, type EngineSession, type HashKey, openImage, type Share } from '../engine/index.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
@@ -91,16 +91,21 @@ export class EngineReplay implements Session {
   }
 }
 
-/** A session of the engine. `tree` false: rule by rule. `limit`: packets at most. `image`: the job's rules, compiled before (then `tree` says nothing). */
+/** A session of the engine. `tree` false: rule by rule. `limit`: packets at most. `image`: the job's rules, compiled before (then `tree` says nothing). `hashKey`: as in EngineOptions. */
 export async function engineSession(
   job: Job,
-  options: { onPacket?: OnPacket; limit?: number; tree?: boolean; build?: Build; image?: Image } = {},
+  options: { onPacket?: OnPacket; limit?: number; tree?: boolean; build?: Build; image?: Image; hashKey?: HashKey } = {},
 ): Promise<Session> {
   const { build, image = compile(job, options), ...rest } = options;
   return new EngineReplay(await openImage(image, { wasm: await engineModule(build), ...rest }, job.packets), job.sets);
 }
 
 /** A session that judges one share of the packets. */
-export async function sharedSession(image: Image, wasm: object, share: Share, limit?: number): Promise<EngineReplay> {
-  return new EngineReplay(await openImage(image, { wasm, share, ...(limit !== undefined && { limit }) }, undefined));
+export async function sharedSession(
+  image: Image,
+  wasm: object,
+  share: Share,
+  options: { limit?: number; hashKey?: HashKey } = {},
+): Promise<EngineReplay> {
+  return new EngineReplay(await openImage(image, { wasm, share, ...options }, undefined));
 }

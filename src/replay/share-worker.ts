@@ -7,7 +7,7 @@ import { run } from './run.ts';
 const { captures, image, wasm, share, limit, connections, halt } = workerData as ShareTask;
 const port = parentPort!;
 const tell = (message: FromWorker): void => port.postMessage(message);
-const session = await sharedSession(image, wasm, share, limit);
+const session = await sharedSession(image, wasm, share, limit === undefined ? {} : { limit });
 
 // Asked to stop: all threads stop at the packet that the fastest of them has come to. Nothing is read until it is known.
 port.once('message', () => {

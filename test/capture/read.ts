@@ -1,5 +1,7 @@
 /** Reads bytes with the plain readers and with the engine, in chunks of any size. */
+
 import { CaptureReader, type Damage } from '../../src/capture/frames.ts';
+import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
@@ -46,7 +48,7 @@ export function feed(session: Session, bytes: Uint8Array, chunk = bytes.length):
 
 export async function byEngine(bytes: Uint8Array, chunk = bytes.length, build: 'release' | 'debug' = 'release'): Promise<Seen> {
   const outcomes: PacketOutcome[] = [];
-  const session = await engineSession(job(), { onPacket: (outcome) => outcomes.push(outcome), build });
+  const session = await engineSession(job(), { hashKey: hashKeyOf(job()), onPacket: (outcome) => outcomes.push(outcome), build });
   return { info: feed(session, bytes, chunk), outcomes };
 }
 

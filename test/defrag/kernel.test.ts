@@ -1,7 +1,9 @@
 /** Fragment storms, judged by the running kernel: every counter, way, verdict and path of what defragmentation lets through. */
+
 import { expect, test } from 'vitest';
 import { writePcap } from '../../src/capture/writer.ts';
 import { ethernetFrame } from '../../src/fuzz/build-packet.ts';
+import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { comparedKernel, comparedWitness, compareOutcomes, type KernelJob, openKernelBench } from '../../src/kernel/index.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
@@ -51,8 +53,8 @@ const DEVICE = '02:00:00:00:00:01';
 
 const WITNESSES: Record<string, (job: Job, onPacket: (outcome: PacketOutcome) => void) => Session | Promise<Session>> = {
   reference: (job, onPacket) => referenceSession(job, { onPacket }),
-  engine: (job, onPacket) => engineSession(job, { onPacket }),
-  'engine debug': (job, onPacket) => engineSession(job, { onPacket, build: 'debug' }),
+  engine: (job, onPacket) => engineSession(job, { hashKey: hashKeyOf(job), onPacket }),
+  'engine debug': (job, onPacket) => engineSession(job, { hashKey: hashKeyOf(job), onPacket, build: 'debug' }),
 };
 
 async function differences(seed: number, family: Family, backend: 'legacy' | 'nft', forward: boolean): Promise<string[]> {

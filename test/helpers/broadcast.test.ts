@@ -1,5 +1,7 @@
 /** netbios-ns and snmp: who answers what this host broadcasts; judged by the running kernel, packet by packet, and by its list of what is expected. */
+
 import { expect, it } from 'vitest';
+import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { expectationDifferences, listingDifferences } from '../../src/fuzz/listing.ts';
 import { jobFromHost, runKernel } from '../../src/kernel/index.ts';
 import { buildHost } from '../../src/model/host-build.ts';
@@ -133,7 +135,7 @@ async function askAll(rules: string, frames: readonly Frame[], sysctls: Record<s
   const profile = { ...DEFAULT_PROFILE, hz, sysctls: { ...DEFAULT_PROFILE.sysctls, ...sysctls } };
   const job = { rules: { 4: parseSave(rules, { file: 'rules', family: 4 }) }, host: HOST, profile };
   const sent = numbers.map((number, i) => ({ ...frames[number - 1]!, time: outcome.packets[i]!.injected }));
-  const sessions = [referenceSession(job), await engineSession(job)];
+  const sessions = [referenceSession(job), await engineSession(job, { hashKey: hashKeyOf(job) })];
   for (const session of sessions) {
     session.startCapture('frames');
     session.feed(stampedCapture(sent));

@@ -1,5 +1,7 @@
 /** Connections with a helper, and what they expect, as `conntrack -L` and `conntrack -L expect` list them. */
+
 import { expect, it } from 'vitest';
+import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { expectationDifferences } from '../../src/fuzz/listing.ts';
 import { parseExpectations } from '../../src/kernel/conntrack.ts';
 import { type KernelOutcome, runKernel } from '../../src/kernel/index.ts';
@@ -78,7 +80,11 @@ describeKernel('lists', () => {
     const rules = { [family]: parseSave(RULES, { file: 'rules', family }) };
     const job = { rules, host: buildHost(FORWARDING), profile: { ...DEFAULT_PROFILE, hz } };
     const frames = packets.map((bytes, i) => ({ ...frameOf(bytes), time: outcome.packets[i]!.injected }));
-    for (const session of [referenceSession(job), await engineSession(job), await engineSession(job, { build: 'debug' })]) {
+    const engines = [
+      await engineSession(job, { hashKey: hashKeyOf(job) }),
+      await engineSession(job, { build: 'debug', hashKey: hashKeyOf(job) }),
+    ];
+    for (const session of [referenceSession(job), ...engines]) {
       session.startCapture('frames');
       session.feed(stampedCapture(frames));
       session.endCapture();

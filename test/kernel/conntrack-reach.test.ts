@@ -2,10 +2,12 @@
  * Every cell of the state machines of TCP and SCTP, every outcome of TCP's windows and every reason of INVALID, each by a connection of its own, judged by the running kernel: the state
  * of every packet by probe rules, the entries by `conntrack -L`. What is meant to be reached is looked at on the way; a cell that is not reached fails.
  */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createEngine } from '../../src/engine/index.ts';
+import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { listingDifferences } from '../../src/fuzz/listing.ts';
 import { runKernel } from '../../src/kernel/index.ts';
 import { buildHost } from '../../src/model/host-build.ts';
@@ -345,7 +347,11 @@ describeKernel('reach of connection tracking', () => {
       const wasm = join('build', 'engine.wasm');
       if (!existsSync(wasm)) throw new Error('build the engine first');
       const byEngine: PacketOutcome[] = [];
-      const engine = await createEngine(job, { wasm: readFileSync(wasm), onPacket: (outcome) => byEngine.push(outcome) });
+      const engine = await createEngine(job, {
+        wasm: readFileSync(wasm),
+        onPacket: (outcome) => byEngine.push(outcome),
+        hashKey: hashKeyOf(job),
+      });
       engine.startCapture('reach');
       engine.feed(stampedCapture(frames));
       engine.endCapture();

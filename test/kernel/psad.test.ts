@@ -1,4 +1,5 @@
 /** psad, a reader of LOG lines: what it says of an nmap scan is the same by our lines and by those a kernel printed of the same packets. */
+
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { CaptureReader } from '../../src/capture/frames.ts';
+import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { jobFromHost } from '../../src/kernel/index.ts';
 import { runVirtual } from '../../src/kernel/virtual/index.ts';
 import { buildHost } from '../../src/model/host-build.ts';
@@ -33,6 +35,7 @@ async function ourLines(profile: Profile): Promise<string[]> {
   const lines: string[] = [];
   const job = { rules: { 4: parseSave(RULES, { file: 'rules' }) }, host, profile, packets: { path: false, logs: true } };
   const session = await engineSession(job, {
+    hashKey: hashKeyOf(job),
     onPacket: ({ time, logged = [] }) => lines.push(...logged.map((one) => logLine(time, one, profile.kernel))),
   });
   session.startCapture('scan');

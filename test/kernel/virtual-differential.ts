@@ -1,7 +1,9 @@
 /** Cases to a virtual-clock kernel and, with the very times it sent the packets at, to reference and engine: what differs. */
+
 import { expect } from 'vitest';
 import { type WrittenFrame, writePcap } from '../../src/capture/writer.ts';
 import { addressBytes, ethernetFrame } from '../../src/fuzz/build-packet.ts';
+import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { setDifferences } from '../../src/fuzz/listing.ts';
 import { comparedKernel, comparedWitness, compareOutcomes, runKernel } from '../../src/kernel/index.ts';
 import { type Look, machineOf, runVirtual, type VirtualJob, type VirtualOutcome } from '../../src/kernel/virtual/index.ts';
@@ -68,8 +70,8 @@ type Start = (job: Job, onPacket: (outcome: PacketOutcome) => void) => Session |
 
 const WITNESSES: readonly [name: string, start: Start][] = [
   ['reference', (job, onPacket) => referenceSession(job, { onPacket })],
-  ['engine', (job, onPacket) => engineSession(job, { onPacket })],
-  ['engine linear', (job, onPacket) => engineSession(job, { onPacket, tree: false })],
+  ['engine', (job, onPacket) => engineSession(job, { hashKey: hashKeyOf(job), onPacket })],
+  ['engine linear', (job, onPacket) => engineSession(job, { hashKey: hashKeyOf(job), onPacket, tree: false })],
 ];
 
 /** True when the host itself sent this. */

@@ -1,7 +1,9 @@
 /** The witnesses the kernel is compared with: the reference, and the engine's builds, with its tree and rule by rule. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createEngine } from '../../src/engine/index.ts';
+import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
 import { createReference } from '../../src/reference/index.ts';
 import type { Witness } from './differential.ts';
@@ -30,7 +32,12 @@ export function engineWitness(name: string, file: string, tree: boolean): Witnes
     async replay(job, frames) {
       const outcomes: PacketOutcome[] = [];
       wasm ??= readFileSync(join(BUILD, file));
-      const session = await createEngine(job, { wasm, tree, onPacket: (outcome) => outcomes.push(outcome) });
+      const session = await createEngine(job, {
+        wasm,
+        tree,
+        onPacket: (outcome) => outcomes.push(outcome),
+        hashKey: hashKeyOf(job),
+      });
       session.startCapture('frames');
       session.feed(stampedCapture(frames));
       const info = session.endCapture();

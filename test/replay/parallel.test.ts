@@ -1,9 +1,11 @@
 /** Several engines that share a capture say together what one engine says alone; where they cannot, they know it. */
+
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../src/compile/index.ts';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
 import { captureOf, type FuzzCase } from '../../src/fuzz/case.ts';
 import { jobOf } from '../../src/fuzz/differential.ts';
+import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import { engineModule, engineSession, sharedSession } from '../../src/replay/engine-session.ts';
 import { mergeConnections, mergeResults } from '../../src/replay/merge.ts';
@@ -42,7 +44,9 @@ async function shares(fuzzCase: FuzzCase, of: number) {
   const [job, capture, wasm] = [jobOf(fuzzCase), captureOf(fuzzCase), await engineModule()];
   const image = compile(job, { tree: false });
   const sessions = [];
-  for (let index = 0; index < of; index++) sessions.push(replayed(await sharedSession(image, wasm, { index, of }), capture));
+  const hashKey = hashKeyOf(job);
+  for (let index = 0; index < of; index++)
+    sessions.push(replayed(await sharedSession(image, wasm, { index, of }, { hashKey }), capture));
   return {
     exact: sessions.every((session) => session.shareIsExact()),
     result: mergeResults(sessions.map((session) => session.result())),
@@ -58,7 +62,8 @@ describe('shares of a capture', () => {
       // The command line shares none of those: helpers expect connections between other ends, a limit counts all.
       if (whyNotShared({ [fuzzCase.family]: fuzzCase.ruleset }, fuzzCase.profile) !== undefined) continue;
       asked++;
-      const alone = replayed(await engineSession(jobOf(fuzzCase), { tree: false }), captureOf(fuzzCase));
+      const job = jobOf(fuzzCase);
+      const alone = replayed(await engineSession(job, { tree: false, hashKey: hashKeyOf(job) }), captureOf(fuzzCase));
       const shared = await shares(fuzzCase, 2 + (number % 3));
       if (!shared.exact) continue;
       exact++;

@@ -1,7 +1,9 @@
 /** `conntrack -L -o extended`, column by column: every protocol, both families, as the tool prints it on the running kernel. */
+
 import { describe, expect, it } from 'vitest';
 import { writePcap } from '../../src/capture/writer.ts';
 import { fillChecksum, icmpMessage, ipPacket, tcpSegment, udpDatagram } from '../../src/fuzz/build-packet.ts';
+import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { listingDifferences } from '../../src/fuzz/listing.ts';
 import { runKernel } from '../../src/kernel/index.ts';
 import { buildHost } from '../../src/model/host-build.ts';
@@ -103,8 +105,8 @@ function everything(family: Family): Uint8Array[] {
 
 const WITNESSES: Record<string, (job: Job) => Session | Promise<Session>> = {
   reference: (job) => referenceSession(job),
-  engine: (job) => engineSession(job),
-  debug: (job) => engineSession(job, { build: 'debug' }),
+  engine: (job) => engineSession(job, { hashKey: hashKeyOf(job) }),
+  debug: (job) => engineSession(job, { build: 'debug', hashKey: hashKeyOf(job) }),
 };
 
 async function replayed(

@@ -2,10 +2,12 @@
  * Builds the project with one bug planted in it: a copy of dist/ and build/ below build/canary, where its imports are found. Host code is translated by tsc (types were checked
  * when dist/ was built), the engine by asc, in one process and thus in moments. Needs a built project.
  */
+
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { hashKeyOf } from '../../../src/fuzz/hash-key.ts';
 import type { Witness } from '../../../src/fuzz/witness.ts';
 import type { Plant } from './plant.ts';
 
@@ -103,6 +105,6 @@ function witnessOf({ witness, name }: Plant, folder: string): Witness {
     start: async (job, onPacket) =>
       witness === 'reference'
         ? (await load()).referenceSession(job, { onPacket })
-        : (await load()).engineSession(job, { onPacket, build: 'debug' }),
+        : (await load()).engineSession(job, { onPacket, build: 'debug', hashKey: hashKeyOf(job) }),
   };
 }
