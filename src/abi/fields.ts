@@ -51,6 +51,7 @@ export const FIELD_DESTINATION = 26;
 export const FIELD_HEADER_ERROR = 30;
 /** 4 or 6. */
 export const FIELD_FAMILY = 31;
+/** No more than 32: a set of fields is a word with a bit each (compile/box.ts). */
 export const FIELD_COUNT = 32;
 
 export const CT_INVALID = 0;

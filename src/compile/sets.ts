@@ -62,8 +62,9 @@ export function encodeSets(
 /** Places of elements that were taken away in their time. */
 const holesOf = ({ range, timeout }: IpSet): number => (range === undefined && timeout !== undefined ? abi.HOLES : 0);
 
-/** Elements a set can have. */
-const roomOf = ({ range, maxelem }: IpSet): number => (range === undefined ? maxelem : range[1] - range[0] + 1);
+/** Elements a set can have: of a bitmap the addresses or ports of its range, or the networks. */
+const roomOf = ({ range, maxelem, mask }: IpSet): number =>
+  range === undefined ? maxelem : (range[1] - range[0] + 1) / ((~(mask?.[0] ?? ALL_ONES) >>> 0) + 1);
 
 /** Behind everything else. */
 function placeRooms(words: WordList, sets: readonly IpSet[]): void {

@@ -14,6 +14,8 @@ const U32 = 0xffffffff;
 const NETMASKED = ['hash:ip', 'hash:ip,port', 'bitmap:ip'];
 const BITMASKED = ['hash:ip', 'hash:ip,port'];
 const USUAL_ROOM = 65536;
+/** Places of a bitmap. */
+const MOST_BITS = 65536;
 const TCP = 6;
 
 /** An empty set. Throws RuleError. */
@@ -40,19 +42,26 @@ export function readCreate(words: WordsLeft, fail: Fail): IpSet {
     members: [],
     position: name.position,
   };
-  let mask: Word | undefined;
-  while (words.left.length > 0) mask = readOption(set, words, fail, mask) ?? mask;
-  if (mask !== undefined) set.mask = set.bitmask ? bitmaskOf(set, mask, fail) : netmaskOf(set, mask, fail);
-  if (set.range !== undefined && set.mask !== null) set.range = alignedRange(set.range, set.mask[0]!);
-  if (type.text.startsWith('bitmap:') && set.range === undefined)
-    throw fail.error(type, `${type.text} wants a range`, 'range 1-100');
+  const later: Later = {};
+  while (words.left.length > 0) readOption(set, words, fail, later);
+  if (later.mask !== undefined) set.mask = set.bitmask ? bitmaskOf(set, later.mask, fail) : netmaskOf(set, later.mask, fail);
+  if (later.range !== undefined) set.range = readRange(set, later.range, fail);
+  if (isBitmap(set) && set.range === undefined) throw fail.error(type, `${type.text} wants a range`, 'range 1-100');
   return set;
 }
 
 type Made = IpSet & { sizes: Record<string, number> };
 
-/** One option of a set. Out: the value of `netmask` or `bitmask`, which is read when the family is known; `before`: that of an earlier one. */
-function readOption(set: Made, words: WordsLeft, fail: Fail, before: Word | undefined): Word | undefined {
+/** Values that are read when all options are known: of `netmask` or `bitmask` (the family), of `range` (the mask). */
+interface Later {
+  mask?: Word;
+  range?: Word;
+}
+
+const isBitmap = ({ type }: IpSet): boolean => type.startsWith('bitmap:');
+
+/** One option of a set. */
+function readOption(set: Made, words: WordsLeft, fail: Fail, later: Later): void {
   const option = words.next('an option');
   switch (option.text) {
     case 'family': {
@@ -85,16 +94,18 @@ function readOption(set: Made, words: WordsLeft, fail: Fail, before: Word | unde
       set.comments = true;
       return;
     case 'range':
-      set.range = readRange(set, words.next('a range'), fail);
+      if (!isBitmap(set)) throw fail.error(option, `${set.type} has no range`);
+      later.range = words.next('a range');
       return;
     case 'netmask':
     case 'bitmask': {
       const bitmask = option.text === 'bitmask';
       if (!(bitmask ? BITMASKED : NETMASKED).includes(set.type))
         throw fail.error(option, `a ${option.text} of ${set.type} is not supported`, undefined, 'unsupported');
-      if (before !== undefined && bitmask !== set.bitmask) throw fail.error(option, 'netmask and bitmask exclude each other');
+      if (later.mask !== undefined && bitmask !== set.bitmask) throw fail.error(option, 'netmask and bitmask exclude each other');
       set.bitmask = bitmask;
-      return words.next(bitmask ? 'a mask' : 'a prefix');
+      later.mask = words.next(bitmask ? 'a mask' : 'a prefix');
+      return;
     }
     default:
       throw fail.error(option, `the option "${option.text}" is not supported`, undefined, 'unsupported');
@@ -117,17 +128,26 @@ function bitmaskOf({ family }: IpSet, word: Word, fail: Fail): IpSet['mask'] {
   return mask;
 }
 
-/** A bitmap of networks begins and ends with whole ones. */
-const alignedRange = ([low, high]: readonly [number, number], mask: number): [number, number] => [
-  (low & mask) >>> 0,
-  (high | ~mask) >>> 0,
-];
-
-function readRange({ type }: IpSet, word: Word, fail: Fail): [number, number] {
+function readRange({ type, mask }: IpSet, word: Word, fail: Fail): [number, number] {
   if (type !== 'bitmap:port' && !/[-/]/.test(word.text))
     throw fail.error(word, `range wants FROM-TO or ADDRESS/PREFIX, got "${word.text}"`);
-  const [low, high] = type === 'bitmap:port' ? portsOf(word, fail) : within(fail, word, 'range', () => rangeOf(word.text, 4));
-  if (high - low > 0xffff) throw fail.error(word, `range wants no more than 65536, got "${word.text}"`);
+  const [low, high] = type === 'bitmap:port' ? portsOf(word, fail) : within(fail, word, 'range', () => rangeOf(word.text, 4, 0));
+  if (mask !== null) return rangeOfNetworks(low, high, mask[0]!, word, fail);
+  if (high - low >= MOST_BITS) throw fail.error(word, `range wants no more than ${MOST_BITS}, got "${word.text}"`);
+  return [low, high];
+}
+
+/** A bitmap of networks begins and ends with whole ones, and has places for all of the smallest network around them, which must begin where they do (bitmap_ip_create). */
+function rangeOfNetworks(first: number, last: number, mask: number, word: Word, fail: Fail): [number, number] {
+  const low = (first & mask) >>> 0;
+  const high = (last | ~mask) >>> 0;
+  const around = 2 ** (32 - Math.clz32(low ^ high));
+  const size = 2 ** (32 - Math.clz32(~mask));
+  // Of networks around it the kernel knows halves of all addresses at most; all of them it takes as they are.
+  const tooWide = around > U32 && high - low < U32;
+  if (low % around !== 0 || around === size || tooWide)
+    throw fail.error(word, `range wants several networks of ${size} from the first of a larger network on, got "${word.text}"`);
+  if (around / size > MOST_BITS) throw fail.error(word, `range wants no more than ${MOST_BITS} networks, got "${word.text}"`);
   return [low, high];
 }
 

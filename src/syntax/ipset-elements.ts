@@ -124,8 +124,8 @@ function addressPart(address: Words, { mask, type, range, family }: IpSet): Elem
   return { words, prefix: bitsOf(family ?? 4) };
 }
 
-/** First and last address as numbers, of IPv4; of IPv6 only whether it is one. Throws ElementError. */
-export function rangeOf(text: string, family: Family): [low: number, high: number] {
+/** First and last address as numbers, of IPv4; of IPv6 only whether it is one. `least`: the shortest prefix. Throws ElementError. */
+export function rangeOf(text: string, family: Family, least = 1): [low: number, high: number] {
   const [from, to] = pair(text, '-');
   const [host, bits] = pair(from, '/');
   if (family === 6) return [0, to === undefined && (bits === undefined || bits === '128') ? 0 : 1];
@@ -136,8 +136,8 @@ export function rangeOf(text: string, family: Family): [low: number, high: numbe
     return first <= last ? [first, last] : [last, first];
   }
   if (bits === undefined) return [first, first];
-  const prefix = parseUnsigned(bits, 32, 1);
-  if (prefix === undefined) throw new ElementError(`wants a prefix from 1 to 32, got "${bits}"`);
+  const prefix = parseUnsigned(bits, 32, least);
+  if (prefix === undefined) throw new ElementError(`wants a prefix from ${least} to 32, got "${bits}"`);
   const base = (first & prefixMask(prefix, 4)[0]!) >>> 0;
   return [base, base + 2 ** (32 - prefix) - 1];
 }
