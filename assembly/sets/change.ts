@@ -22,6 +22,7 @@ import {
   KEY_WORDS,
   PART_WORDS,
   SET_COUNT,
+  SET_EARLIEST,
   SET_FEATURES,
   SET_FREE,
   SET_HAND,
@@ -38,12 +39,13 @@ import {
   SET_PREFIX_COUNTS,
   SET_PREFIXES,
   SET_ROOM,
+  SET_SOLID,
   SET_TIMEOUT,
   SET_USED,
 } from '../../src/abi/sets.ts';
 import { fillBinding, keepMac } from './binding.ts';
 import { KEY, takeKey } from './parts.ts';
-import { begin, entryAt, find, isOver, networkPart, partAt, placeOf, region, setAt, shorten } from './region.ts';
+import { begin, entryAt, find, isOver, networkPart, partAt, placeOf, region, setAt, shorten, sinceStart } from './region.ts';
 import { infoMark, infoMask, isInSet } from './table.ts';
 
 /** Offsets of the parameters, and of those of one use of a set. */
@@ -130,14 +132,21 @@ function add(set: usize, parameters: usize, slot: usize): bool {
     if ((load<u32>(entry, ENTRY_FLAGS) & ENTRY_IS_HOLE) !== 0) revive(set, entry);
     else store<u32>(entry, (load<u32>(entry, ENTRY_FLAGS) & ~ENTRY_IS_NOMATCH) | ENTRY_IS_RENEWED, ENTRY_FLAGS);
     if ((flags & SET_DEED_EXIST) !== 0 && (features & SET_HAS_BINDINGS) !== 0) keepMac(entry);
-    begin(entry, life, slot);
+    beginIn(set, entry, life, slot);
     return true;
   }
   if (full && isFull(set) && !makeRoom(set)) return false;
   const entry = insert(set);
   if (entry === 0) return false;
-  begin(entry, life, slot);
+  beginIn(set, entry, life, slot);
   return true;
+}
+
+/** A life begins, and may be the first to end. */
+function beginIn(set: usize, entry: usize, life: u64, slot: usize): void {
+  begin(entry, life, slot);
+  const expires = load<u64>(entry, ENTRY_EXPIRES);
+  if (expires !== 0 && expires < load<u64>(set, SET_EARLIEST)) store<u64>(set, expires, SET_EARLIEST);
 }
 
 /** Jiffies that an element lives which is added; 0 for ever. */
@@ -162,16 +171,24 @@ function revive(set: usize, entry: usize): void {
   countPrefixes(set, entry, 1);
 }
 
-/** Where a set is full: elements whose time is over go, and leave a hole. */
+/** Where a set is full: elements whose time is over go, and leave a hole. Before the earliest of their times there is none. */
 function collect(set: usize, slot: usize): void {
-  if ((load<u32>(set, SET_FEATURES) & SET_HAS_TIMEOUTS) === 0) return;
+  if ((load<u32>(set, SET_FEATURES) & SET_HAS_TIMEOUTS) === 0 || sinceStart(slot) <= load<u64>(set, SET_EARLIEST)) return;
+  let earliest = u64.MAX_VALUE;
   for (let number: u32 = 1; number <= load<u32>(set, SET_USED); number++) {
     const entry = entryAt(set, number);
-    if ((load<u32>(entry, ENTRY_FLAGS) & (ENTRY_IS_FREE | ENTRY_IS_HOLE)) !== 0 || !isOver(entry, slot)) continue;
+    if ((load<u32>(entry, ENTRY_FLAGS) & (ENTRY_IS_FREE | ENTRY_IS_HOLE)) !== 0) continue;
+    if (!isOver(entry, slot)) {
+      const expires = load<u64>(entry, ENTRY_EXPIRES);
+      if (expires !== 0) earliest = min<u64>(earliest, expires);
+      continue;
+    }
     store<u32>(entry, ENTRY_IS_HOLE, ENTRY_FLAGS);
     store<u32>(set, load<u32>(set, SET_LIVE) - 1, SET_LIVE);
     countPrefixes(set, entry, -1);
+    store<u32>(set, min<u32>(load<u32>(set, SET_SOLID), number - 1), SET_SOLID);
   }
+  store<u64>(set, earliest, SET_EARLIEST);
 }
 
 /** One element goes, where the set says so: the places take turns. */
@@ -213,7 +230,8 @@ function insert(set: usize): usize {
 
 /** The first hole is one no more. False: there is none. */
 function freeHole(set: usize): bool {
-  for (let number: u32 = 1; number <= load<u32>(set, SET_USED); number++) {
+  for (let number: u32 = load<u32>(set, SET_SOLID) + 1; number <= load<u32>(set, SET_USED); number++) {
+    store<u32>(set, number, SET_SOLID);
     if ((load<u32>(entryAt(set, number), ENTRY_FLAGS) & ENTRY_IS_HOLE) === 0) continue;
     unlink(set, number);
     return true;

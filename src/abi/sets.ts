@@ -40,7 +40,11 @@ export const SET_LIVE = 92;
 export const SET_HAND = 96;
 /** Elements that a set may have. */
 export const SET_MOST = 100;
-export const SET_HEADER_SIZE = 112;
+/** u64, jiffies as those of ENTRY_EXPIRES: up to then no time is over. */
+export const SET_EARLIEST = 104;
+/** Entries of numbers up to this are no holes. */
+export const SET_SOLID = 112;
+export const SET_HEADER_SIZE = 120;
 
 export const PREFIX_COUNTS = 129;
 

@@ -101,6 +101,11 @@ class SetChecker {
     demand(room === 0 || this.#field(abi.SET_MOST) <= count + room, 'too little room');
     demand(this.#field(abi.SET_USED) === count && this.#field(abi.SET_LIVE) === count, 'entries in use');
     demand(this.#field(abi.SET_FREE) === 0 && this.#field(abi.SET_HAND) === 0, 'free entries');
+    demand(
+      [0, 4].every((half) => this.#field(abi.SET_EARLIEST + half) === 0),
+      'a time before which none is over',
+    );
+    demand(this.#field(abi.SET_SOLID) === 0, 'holes');
     for (let i = 0, which = 0; i < parts >>> 12; i++) {
       if (((parts >>> (4 * i)) & 15) !== abi.PART_NET) continue;
       const counts = this.#field(abi.SET_PREFIX_COUNTS + which);

@@ -76,6 +76,10 @@ export class ElementSet {
   readonly #room: number;
   /** Elements that are no holes. */
   #live = 0;
+  /** No element's time is over before this; undefined: nobody looked yet, null: never. */
+  #soonest: bigint | null | undefined;
+  /** Where the first hole may be. */
+  #firstHole = 0;
   /** Where a full set with `forceadd` gave a place away last. */
   #hand = -1;
 
@@ -154,12 +158,9 @@ export class ElementSet {
 
   /** What an element begins with that a packet brings. */
   #fresh(seconds: number, { length, now }: Moment): Kept {
-    return {
-      packets: 1n,
-      bytes: BigInt(length),
-      info: this.set.skbinfo ? NO_INFO : undefined,
-      expires: seconds === 0 ? null : now + BigInt(seconds) * this.#hz,
-    };
+    const expires = seconds === 0 ? null : now + BigInt(seconds) * this.#hz;
+    if (this.#soonest !== undefined) this.#soonest = sooner(this.#soonest, expires);
+    return { packets: 1n, bytes: BigInt(length), info: this.set.skbinfo ? NO_INFO : undefined, expires };
   }
 
   /** mtype_add of what a packet has: true when that element is new, or begins anew. */
@@ -234,10 +235,15 @@ export class ElementSet {
 
   /** What the kernel does where a set is full: elements whose time is over go, and leave holes. */
   #collect(now: bigint): void {
+    if (this.#soonest !== undefined && !isOver({ expires: this.#soonest }, now)) return;
+    this.#soonest = null;
     for (const kept of this.#elements.values()) {
-      if (kept.hole === true || !isOver(kept, now)) continue;
-      kept.hole = true;
-      this.#counted(kept, -1);
+      if (kept.hole === true) continue;
+      if (isOver(kept, now)) {
+        kept.hole = true;
+        this.#firstHole = Math.min(this.#firstHole, kept.slot);
+        this.#counted(kept, -1);
+      } else this.#soonest = sooner(this.#soonest, kept.expires);
     }
   }
 
@@ -277,8 +283,10 @@ export class ElementSet {
 
   /** The first hole is one no more. */
   #freeHole(): void {
-    const key = this.#slots.find((one) => one !== undefined && this.#elements.get(one)?.hole === true);
-    if (key !== undefined) this.#release(this.#elements.get(key)!);
+    let kept: KeptElement | undefined;
+    while (kept?.hole !== true && this.#firstHole < this.#slots.length)
+      kept = this.#elements.get(this.#slots[this.#firstHole++] ?? '');
+    if (kept?.hole === true) this.#release(kept);
   }
 
   #release(kept: KeptElement): void {
@@ -320,7 +328,13 @@ export function isOf({ words, prefix }: ElementPart, wanted: ElementPart): boole
   return (prefix & IFACE_WILDCARD) === 0 ? name === other : other.startsWith(name);
 }
 
-export const isOver = ({ expires }: Kept, now: bigint): boolean => expires !== null && now > expires;
+export const isOver = ({ expires }: Pick<Kept, 'expires'>, now: bigint): boolean => expires !== null && now > expires;
+
+/** The sooner of two ends of life; null: never. */
+function sooner(one: bigint | null, other: bigint | null): bigint | null {
+  if (one === null || other === null) return one ?? other;
+  return one < other ? one : other;
+}
 
 /** ip_set_match_extensions: expired ones are not there; what is looked at counts, and then its counters decide. */
 export function counts(kept: Kept, { counters, skbinfo }: IpSet, look: Look): boolean {
