@@ -9,10 +9,10 @@ import {
   RTN_UNICAST,
   RTN_UNSPEC,
 } from '../../src/abi/fields.ts';
-import { ROUTE_DEVICE, ROUTE_PREFIX, ROUTE_SIZE, ROUTE_TYPE, ROUTE_WORDS } from '../../src/abi/host.ts';
+import { ROUTE_DEVICE, ROUTE_PREFIX, ROUTE_SIZE, ROUTE_TYPE } from '../../src/abi/host.ts';
 import { copying } from '../broadcast.ts';
-import { everythingArrives, hostLo, hostOut, hostRoute6Count, hostRoutes6 } from '../stack/host.ts';
-import { route4, routeDevice, routeType } from '../stack/routes.ts';
+import { everythingArrives, hostLo, hostOut, waysBack, waysBackEnd } from '../stack/host.ts';
+import { covers, route4, routeDevice, routeType } from '../stack/routes.ts';
 
 const EVERYBODY: u32 = 0xffffffff;
 /** 224.0.0.0/24, without its last byte. */
@@ -49,10 +49,9 @@ function back6(slot: usize, device: u32, loose: bool, acceptLocal: bool): bool {
   const source = slot + FIELD_SOURCE * 4;
   if ((load<u64>(source) | load<u64>(source, 8)) === 0) return true;
   const linkLocal = (load<u32>(source) & 0xffc00000) === 0xfe800000;
-  const end = hostRoutes6 + (hostRoute6Count as usize) * ROUTE_SIZE;
   let first: u32 = RTN_UNSPEC;
   let prefix: u32 = 0;
-  for (let route = hostRoutes6; route < end; route += ROUTE_SIZE) {
+  for (let route = waysBack; route < waysBackEnd; route += ROUTE_SIZE) {
     const own = load<u32>(route, ROUTE_DEVICE) === device;
     if ((linkLocal && !own) || !covers(route, source)) continue;
     const type = load<u32>(route, ROUTE_TYPE);
@@ -65,15 +64,4 @@ function back6(slot: usize, device: u32, loose: bool, acceptLocal: bool): bool {
   }
   if (first === RTN_UNSPEC) return hostOut !== 0 && (hostOut === device || (loose && !linkLocal));
   return loose && first === <u32>RTN_UNICAST;
-}
-
-function covers(route: usize, address: usize): bool {
-  let left = load<u32>(route, ROUTE_PREFIX);
-  for (let word: usize = 0; left > 0; word += 4) {
-    const bits = min<u32>(32, left);
-    const difference = load<u32>(route + word, ROUTE_WORDS) ^ load<u32>(address + word);
-    if (difference >>> (32 - bits) !== 0) return false;
-    left -= bits;
-  }
-  return true;
 }

@@ -27,10 +27,11 @@ import {
   HOST_MAGIC_VALUE,
   HOST_OTHER_DEVICES,
   HOST_OUT,
-  HOST_ROUTE6_COUNT,
-  HOST_ROUTES6,
   HOST_SOLICITED,
   HOST_SOLICITED_COUNT,
+  HOST_WAY_BACK_COUNT,
+  HOST_WAYS_BACK,
+  ROUTE_SIZE,
 } from '../../src/abi/host.ts';
 import { initRoutes } from './routes.ts';
 
@@ -58,9 +59,9 @@ let otherDevices: u32 = 0;
 /** Addresses of devices (abi/host.ts). */
 export let hostAddresses: usize = 0;
 export let addressCount: u32 = 0;
-/** IPv6 routes (abi/host.ts), only where rules ask for ways back. */
-export let hostRoutes6: usize = 0;
-export let hostRoute6Count: u32 = 0;
+/** Routes (abi/host.ts), only where rules ask for ways back, from the first to behind the last. */
+export let waysBack: usize = 0;
+export let waysBackEnd: usize = 0;
 let solicited: usize = 0;
 let solicitedCount: u32 = 0;
 
@@ -88,8 +89,8 @@ export function stackInit(block: usize): bool {
   solicitedCount = load<u32>(block, HOST_SOLICITED_COUNT);
   hostAddresses = block + load<u32>(block, HOST_ADDRESSES);
   addressCount = load<u32>(block, HOST_ADDRESS_COUNT);
-  hostRoutes6 = block + load<u32>(block, HOST_ROUTES6);
-  hostRoute6Count = load<u32>(block, HOST_ROUTE6_COUNT);
+  waysBack = block + load<u32>(block, HOST_WAYS_BACK);
+  waysBackEnd = waysBack + (load<u32>(block, HOST_WAY_BACK_COUNT) as usize) * ROUTE_SIZE;
   simpleWays = !everythingArrives && !addressTypes && !hasFilter() && macCount === 0;
   initRoutes(block);
   return true;

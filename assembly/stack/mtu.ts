@@ -1,11 +1,22 @@
 /** Whether a packet is too long for a device it is forwarded to (net/ipv4/ip_forward.c, ip_exceeds_mtu; net/ipv6/ip6_output.c, ip6_pkt_too_big). */
-import { FIELD_FAMILY, FIELD_IN_INTERFACE, FIELD_LENGTH, FIELD_OUT_INTERFACE, FIELD_SOURCE } from '../../src/abi/fields.ts';
-import { deviceMtu, hostLo } from './host.ts';
-import { route6, routeDevice, search4 } from './routes.ts';
+import {
+  FIELD_FAMILY,
+  FIELD_IN_INTERFACE,
+  FIELD_LENGTH,
+  FIELD_OUT_INTERFACE,
+  FIELD_SOURCE,
+  RTN_BLACKHOLE,
+  RTN_UNSPEC,
+} from '../../src/abi/fields.ts';
+import { ROUTE_DEVICE, ROUTE_FAMILY, ROUTE_SIZE, ROUTE_TYPE } from '../../src/abi/host.ts';
+import { deviceMtu, everythingArrives, hostLo, hostOut, waysBack, waysBackEnd } from './host.ts';
+import { covers, route6, routeDevice, routeType, search4 } from './routes.ts';
 
 /** Of a device the host model does not know. */
 const USUAL: u32 = 1500;
 const MOST: u32 = 65535;
+/** No device. */
+const NOWHERE: u32 = 0xffffffff;
 
 let longest: u32 = 0;
 
@@ -21,12 +32,28 @@ export function exceeds(slot: usize, mtu: u32): bool {
 
 /** What the ways out and back take in one packet (xt_TCPMSS.c): that of its out-device, and of the device packets to its source leave by. */
 export function smallestMtu(slot: usize): u32 {
-  const source = slot + FIELD_SOURCE * 4;
-  const route = load<u32>(slot, FIELD_FAMILY * 4) === 6 ? route6(source) : search4(load<u32>(source));
-  const found = routeDevice(route);
+  const found = wayBack(load<u32>(slot, FIELD_FAMILY * 4), slot + FIELD_SOURCE * 4);
   const back = found !== 0 ? found : load<u32>(slot, FIELD_IN_INTERFACE * 4);
-  const backTakes = back === 0 || back === hostLo ? MOST : takes(back);
+  const backTakes = back === 0 || back === hostLo || back === NOWHERE ? MOST : takes(back);
   return min<u32>(min<u32>(takes(load<u32>(slot, FIELD_OUT_INTERFACE * 4)), backTakes), MOST);
+}
+
+/** The device of the way to an address; 0: nobody knows; NOWHERE: it is refused. */
+function wayBack(family: u32, address: usize): u32 {
+  if (!everythingArrives) {
+    const route = family === 6 ? route6(address) : search4(load<u32>(address));
+    return leadsTo(routeType(route), routeDevice(route));
+  }
+  for (let route = waysBack; route < waysBackEnd; route += ROUTE_SIZE) {
+    if (load<u32>(route, ROUTE_FAMILY) !== family || !covers(route, address)) continue;
+    return leadsTo(load<u32>(route, ROUTE_TYPE), load<u32>(route, ROUTE_DEVICE));
+  }
+  return hostOut;
+}
+
+function leadsTo(type: u32, device: u32): u32 {
+  if (type === <u32>RTN_UNSPEC) return hostOut;
+  return type >= <u32>RTN_BLACKHOLE ? NOWHERE : device;
 }
 
 function takes(device: u32): u32 {

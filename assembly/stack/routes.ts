@@ -9,7 +9,9 @@ import {
   HOST_V6_STARTS,
   HOST_V6_VALUES,
   ROUTE_DEVICE_SHIFT,
+  ROUTE_PREFIX,
   ROUTE_TYPE_MASK,
+  ROUTE_WORDS,
 } from '../../src/abi/host.ts';
 
 const FIRST_USUAL: u32 = 0x01000000;
@@ -94,4 +96,16 @@ export function routeType(route: u32): u32 {
 /** Interface id, 0 without one. */
 export function routeDevice(route: u32): u32 {
   return route >>> ROUTE_DEVICE_SHIFT;
+}
+
+/** A way back (ROUTE_*) leads to the address in words at `address`. */
+export function covers(route: usize, address: usize): bool {
+  let left = load<u32>(route, ROUTE_PREFIX);
+  for (let word: usize = 0; left > 0; word += 4) {
+    const bits = min<u32>(32, left);
+    const difference = load<u32>(route + word, ROUTE_WORDS) ^ load<u32>(address + word);
+    if (difference >>> (32 - bits) !== 0) return false;
+    left -= bits;
+  }
+  return true;
 }

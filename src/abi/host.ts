@@ -41,15 +41,16 @@ export const HOST_SOLICITED_COUNT = 80;
 /** u32 position, u32 entries: addresses of devices, ADDRESS_SIZE bytes each, device after device as the host has them, each device's in its order. */
 export const HOST_ADDRESSES = 84;
 export const HOST_ADDRESS_COUNT = 88;
-/** u32 position, u32 entries: IPv6 routes for rules that ask for ways back, ROUTE_SIZE bytes each: those of the local table first, then the longest prefix, then the lowest metric. */
-export const HOST_ROUTES6 = 92;
-export const HOST_ROUTE6_COUNT = 96;
+/** u32 position, u32 entries: routes for rules that ask for ways back, ROUTE_SIZE bytes each: those of the local table first, then the longest prefix, then the lowest metric. IPv6 only, but both families with --forward. */
+export const HOST_WAYS_BACK = 92;
+export const HOST_WAY_BACK_COUNT = 96;
 export const HOST_HEADER_SIZE = 104;
 
-/** A route: u32 prefix length, u32 RTN_*, u32 interface id (0: none), u32 nothing, four words, most significant first. */
+/** A route: u32 prefix length, u32 RTN_*, u32 interface id (0: none), u32 family, four words, most significant first (IPv4: the first). */
 export const ROUTE_PREFIX = 0;
 export const ROUTE_TYPE = 4;
 export const ROUTE_DEVICE = 8;
+export const ROUTE_FAMILY = 12;
 export const ROUTE_WORDS = 16;
 export const ROUTE_SIZE = 32;
 

@@ -37,8 +37,9 @@ const MAC_KNOWN = 1n << 48n;
 export interface HostNeeds {
   /** FIELD_SOURCE_TYPE and FIELD_DESTINATION_TYPE are read. */
   addressTypes: boolean;
-  /** Rules ask for the ways back; not so when left out. */
+  /** Rules ask whether ways back lead through a device (rpfilter), which nobody knows with --forward; or how much ways back take (TCPMSS). Not so when left out. */
   reversePaths?: boolean;
+  clamps?: boolean;
 }
 
 /**
@@ -61,16 +62,18 @@ export function encodeHost(host: Host, profile: Profile, interfaces: InterfaceTa
   putSix(parts, ranges(routes, 6, interfaces));
   putSolicited(parts, host);
   putAddresses(parts, host, interfaces);
-  putRoutes6(parts, needs.reversePaths === true && !host.forward ? host.routes : [], interfaces);
+  putWaysBack(parts, waysBack(host, needs), interfaces);
   return parts.bytes();
 }
 
+const LOOPBACKS: readonly Route[] = [
+  { family: 4, destination: [0x7f000000], prefix: 8, type: 'local', device: 'lo', metric: 0 },
+  { family: 6, destination: [0, 0, 0, 1], prefix: 128, type: 'local', device: 'lo', metric: 0 },
+];
+
 /** --forward: nothing is local but the loopback networks, and everything else goes out at `out`. */
 function forwardRoutes(host: Host): Route[] {
-  const out: Route[] = [
-    { family: 4, destination: [0x7f000000], prefix: 8, type: 'local', device: 'lo', metric: 0 },
-    { family: 6, destination: [0, 0, 0, 1], prefix: 128, type: 'local', device: 'lo', metric: 0 },
-  ];
+  const out = [...LOOPBACKS];
   if (host.out === undefined) return out;
   out.push({ family: 4, destination: [0], prefix: 0, type: 'unicast', device: host.out, metric: 0 });
   out.push({ family: 6, destination: [0, 0, 0, 0], prefix: 0, type: 'unicast', device: host.out, metric: 0 });
@@ -226,21 +229,27 @@ function putAddresses(parts: Parts, host: Host, interfaces: InterfaceTable): voi
 }
 
 /** For ways back: which of several routes to the same network is taken depends on the device. */
-function putRoutes6(parts: Parts, routes: readonly Route[], interfaces: InterfaceTable): void {
+/** The routes that are looked through one by one. With --forward files tell ways back, and nothing is local but the loopback networks. */
+function waysBack(host: Host, { reversePaths = false, clamps = false }: HostNeeds): Route[] {
+  if (!host.forward) return reversePaths ? host.routes.filter(({ family }) => family === 6) : [];
+  if (!clamps) return [];
+  return [...LOOPBACKS, ...host.routes.filter(({ type }) => !LOCAL_TABLE.has(type))];
+}
+
+function putWaysBack(parts: Parts, routes: readonly Route[], interfaces: InterfaceTable): void {
   const order = (one: Route): number => (LOCAL_TABLE.has(one.type) ? 0 : 1);
-  const all = routes
-    .filter(({ family }) => family === 6)
-    .sort((a, b) => order(a) - order(b) || b.prefix - a.prefix || a.metric - b.metric);
+  const all = [...routes].sort((a, b) => order(a) - order(b) || b.prefix - a.prefix || a.metric - b.metric);
   const start = parts.reserve(all.length * abi.ROUTE_SIZE);
   for (const [index, route] of all.entries()) {
     const at = start + index * abi.ROUTE_SIZE;
     parts.word(at + abi.ROUTE_PREFIX, route.prefix);
     parts.word(at + abi.ROUTE_TYPE, TYPES[route.type]);
     parts.word(at + abi.ROUTE_DEVICE, route.device === undefined ? 0 : interfaces.idOf(route.device));
+    parts.word(at + abi.ROUTE_FAMILY, route.family);
     for (const [word, value] of route.destination.entries()) parts.word(at + abi.ROUTE_WORDS + 4 * word, value);
   }
-  parts.word(abi.HOST_ROUTES6, start);
-  parts.word(abi.HOST_ROUTE6_COUNT, all.length);
+  parts.word(abi.HOST_WAYS_BACK, start);
+  parts.word(abi.HOST_WAY_BACK_COUNT, all.length);
 }
 
 function addressFlags(one: HostAddress, addresses: readonly HostAddress[]): number {

@@ -1,5 +1,13 @@
 /** From rule sets to an image: the list of passes. */
-import { CT_ZONE_ORIGINAL, CT_ZONE_REPLY, EFFECT_CT_TEMPLATE, EFFECT_PREFIX, EFFECT_TTL } from '../abi/effects.ts';
+import {
+  CT_ZONE_ORIGINAL,
+  CT_ZONE_REPLY,
+  EFFECT_CT_TEMPLATE,
+  EFFECT_PREFIX,
+  EFFECT_TCPMSS,
+  EFFECT_TTL,
+  MSS_CLAMP,
+} from '../abi/effects.ts';
 import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import * as abi from '../abi/image.ts';
@@ -129,6 +137,7 @@ function compileTables(
     host: encodeHost(host, profile, interfaces, {
       addressTypes: readsAddressTypes(tables),
       reversePaths: countSpecial(tables, SPECIAL_REVERSE_PATH) > 0,
+      clamps: someEffect(tables, ({ code, parameters }) => code === EFFECT_TCPMSS && parameters[0] === MSS_CLAMP),
     }),
     conntrack: encodeConntrack(profile, {
       nat: tables.some((table) => table.name === 'nat'),
@@ -243,7 +252,11 @@ type Effect = Extract<Action, { kind: 'effect' }>;
 
 /** Whether a rule says how connections are to be tracked (CT), in a way that is asked for. */
 function someTemplate(tables: readonly PlainTable[], asked: (template: Effect) => boolean): boolean {
-  const isAsked = (action: Action): boolean => action.kind === 'effect' && action.code === EFFECT_CT_TEMPLATE && asked(action);
+  return someEffect(tables, (effect) => effect.code === EFFECT_CT_TEMPLATE && asked(effect));
+}
+
+function someEffect(tables: readonly PlainTable[], asked: (effect: Effect) => boolean): boolean {
+  const isAsked = (action: Action): boolean => action.kind === 'effect' && asked(action);
   return tables.some(({ chains }) => chains.some(({ rules }) => rules.some(({ action }) => isAsked(action))));
 }
 
@@ -253,8 +266,5 @@ const isOfOne = (flags: number): boolean => ((flags & CT_ZONE_ORIGINAL) === 0) !
 /** Whether a rule changes what the routing decision looks at. */
 function turnsPackets(tables: readonly PlainTable[]): boolean {
   const turning = [EFFECT_TTL, EFFECT_PREFIX];
-  if (countSpecial(tables, SPECIAL_CLUSTER) > 0) return true;
-  return tables.some(({ chains }) =>
-    chains.some(({ rules }) => rules.some(({ action }) => action.kind === 'effect' && turning.includes(action.code))),
-  );
+  return countSpecial(tables, SPECIAL_CLUSTER) > 0 || someEffect(tables, ({ code }) => turning.includes(code));
 }

@@ -32,7 +32,7 @@ function checkHost(bytes: Uint8Array): void {
   area(host.HOST_MACS, at(host.HOST_MAC_COUNT) * 8, 'MACs');
   area(host.HOST_SOLICITED, at(host.HOST_SOLICITED_COUNT) * 4, 'groups');
   area(host.HOST_ADDRESSES, at(host.HOST_ADDRESS_COUNT) * host.ADDRESS_SIZE, 'addresses');
-  area(host.HOST_ROUTES6, at(host.HOST_ROUTE6_COUNT) * host.ROUTE_SIZE, 'IPv6 routes');
+  area(host.HOST_WAYS_BACK, at(host.HOST_WAY_BACK_COUNT) * host.ROUTE_SIZE, 'ways back');
   const four = at(host.HOST_V4_COUNT);
   const six = at(host.HOST_V6_COUNT);
   demand(four >= 1 && six >= 1, 'no routes');

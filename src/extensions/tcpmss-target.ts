@@ -94,13 +94,14 @@ const asksForSyn = ({ name, options }: Match): boolean => {
 /** What fits into the MTU of the way out and of the way back; undefined where nothing does. */
 function clamped(
   { family, source, inInterface, outInterface }: PacketView,
-  { mtu, deviceTo }: EvaluateContext,
+  { mtu, wayBack }: EvaluateContext,
 ): number | undefined {
-  const back = deviceTo(family, source) ?? inInterface;
+  const found = wayBack(family, source);
+  const back = found === undefined ? inInterface : found;
   const smallest = Math.min(
     MOST_MTU,
     mtu(outInterface) ?? USUAL_MTU,
-    back === 'lo' || back === '' ? MOST_MTU : (mtu(back) ?? USUAL_MTU),
+    back === null || back === 'lo' || back === '' ? MOST_MTU : (mtu(back) ?? USUAL_MTU),
   );
   const headers = (family === 4 ? 20 : 40) + HEADER;
   return smallest <= headers ? undefined : smallest - headers;

@@ -120,8 +120,8 @@ export interface EvaluateContext {
   connections: Connections;
   /** Bytes a device takes in one packet; undefined for devices the host model does not know. */
   mtu(device: string): number | undefined;
-  /** The device packets to an address leave by; undefined without a route, or where the host model has none. */
-  deviceTo(family: Family, address: Words): string | undefined;
+  /** The device by which packets to a source leave; null where no way leads there; undefined where nobody knows. */
+  wayBack(family: Family, source: Words): string | null | undefined;
   /** Whether routes lead back to a packet's source through the device it came in at (`loose`: through any); `acceptLocal`: an address of this host will do, too. */
   leadsBack(packet: PacketView, how: { loose: boolean; acceptLocal: boolean }): boolean;
   sets: Sets;

@@ -107,7 +107,7 @@ export class Interpreter {
       profile: job.profile,
       addressType: (family, address, device) => this.#routes.addressType(family, address, device),
       mtu: (device) => this.#routes.interfaceNamed(device)?.mtu,
-      deviceTo: (family, address) => this.#routes.deviceTo(family, address),
+      wayBack: (family, source) => this.#routes.wayBack(family, source),
       leadsBack: (packet, wanted) => leadsBack(packet, wanted, job.host, this.#routes),
       shared: sharedState(),
       connections: connectionsOf(this.conntrack),

@@ -32,16 +32,8 @@ export class Routes {
     this.#routes = host.forward ? [...host.routes.filter(isOfLocalTable), ...everywhere(host.out)] : host.routes;
   }
 
-  /** Longest prefix, then lowest metric, among the routes that `admit` lets in. */
   #best(family: Family, address: Words, admit: (route: Route) => boolean): Route | undefined {
-    let best: Route | undefined;
-    for (const route of this.#routes) {
-      if (route.family !== family || !admit(route) || !covers(route, address)) continue;
-      const better =
-        best === undefined || route.prefix > best.prefix || (route.prefix === best.prefix && route.metric < best.metric);
-      if (better) best = route;
-    }
-    return best;
+    return best(this.#routes, family, address, admit);
   }
 
   /** The route of the local table: local, broadcast, anycast. With --forward only lo's own. */
@@ -63,7 +55,7 @@ export class Routes {
     return this.#best(
       family,
       address,
-      (one) => !LOCAL_TABLE.includes(one.type) && (device === undefined || one.device === undefined || one.device === device),
+      (one) => isOutward(one) && (device === undefined || one.device === undefined || one.device === device),
     );
   }
 
@@ -79,9 +71,16 @@ export class Routes {
     return this.#found(family, address)?.device;
   }
 
+  /** The way back to a source, also with --forward: the device; null where none leads there; undefined where nobody knows. What no route takes leaves by --out. */
+  wayBack(family: Family, source: Words): string | null | undefined {
+    const found = this.localTable(family, source) ?? best(this.#host.routes, family, source, isOutward);
+    if (found === undefined) return this.#host.out;
+    return found.type === 'unicast' || isOfLocalTable(found) ? found.device : null;
+  }
+
   /** What routing finds, of whatever type: the local table is asked first. */
   #found(family: Family, address: Words): Route | undefined {
-    return this.localTable(family, address) ?? this.#best(family, address, (one) => !LOCAL_TABLE.includes(one.type));
+    return this.localTable(family, address) ?? this.#best(family, address, isOutward);
   }
 
   /** ip_route_me_harder, nf_ip6_route_me_harder: an own packet with another destination takes another way, if there is one. */
@@ -164,6 +163,20 @@ export class Routes {
   #hasAddress(device: string, address: Words): boolean {
     return this.interfaceNamed(device)?.addresses.some((one) => sameWords(one.address, address)) ?? false;
   }
+}
+
+const isOutward = (route: Route): boolean => !isOfLocalTable(route);
+
+/** Longest prefix, then lowest metric, among the routes that `admit` lets in. */
+function best(routes: readonly Route[], family: Family, address: Words, admit: (route: Route) => boolean): Route | undefined {
+  let found: Route | undefined;
+  for (const route of routes) {
+    if (route.family !== family || !admit(route) || !covers(route, address)) continue;
+    const better =
+      found === undefined || route.prefix > found.prefix || (route.prefix === found.prefix && route.metric < found.metric);
+    if (better) found = route;
+  }
+  return found;
 }
 
 /** Default routes of both families. */

@@ -243,7 +243,7 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
     shared: (_, make) => make(),
     random: () => 0,
     mtu: () => undefined,
-    deviceTo: () => undefined,
+    wayBack: () => undefined,
     leadsBack: () => true,
     connections: NO_CONNECTIONS,
     sets: { test: () => false, change: () => {}, infoOf: () => undefined },

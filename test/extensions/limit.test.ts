@@ -29,7 +29,7 @@ function through(words: string, profile: Profile, count: number, gap: bigint): n
     shared: (_, make) => make(),
     random: () => 0,
     mtu: () => undefined,
-    deviceTo: () => undefined,
+    wayBack: () => undefined,
     leadsBack: () => true,
     connections: NO_CONNECTIONS,
     sets: { test: () => false, change: () => {}, infoOf: () => undefined },

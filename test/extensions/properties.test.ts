@@ -111,7 +111,7 @@ function contextOf(profile: Profile): EvaluateContext {
     shared: (_, make) => make(),
     random: randomNumbers(1),
     mtu: () => undefined,
-    deviceTo: () => undefined,
+    wayBack: () => undefined,
     leadsBack,
     connections: NO_CONNECTIONS,
     sets: { test: () => false, change: () => {}, infoOf: () => undefined },

@@ -2,12 +2,11 @@
 import { expect, test } from 'vitest';
 import { CaptureReader } from '../../src/capture/frames.ts';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
-import { captureOf, type FuzzCase } from '../../src/fuzz/case.ts';
+import { captureOf, type FuzzCase, withRules } from '../../src/fuzz/case.ts';
 import { jobOf } from '../../src/fuzz/differential.ts';
 import { askKernel, runningKernel } from '../../src/fuzz/kernels.ts';
 import type { Frame } from '../../src/model/witness.ts';
 import { Interpreter } from '../../src/reference/interpreter.ts';
-import { parseSave } from '../../src/syntax/index.ts';
 import { describeKernel } from './machine.ts';
 
 const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
@@ -51,12 +50,6 @@ const RULES: Record<4 | 6, readonly string[]> = {
     ),
   ],
 };
-
-/** The same packets and host with other rules. */
-function withRules(fuzzCase: FuzzCase, rules: string): FuzzCase {
-  const { family } = fuzzCase;
-  return { ...fuzzCase, rules, ruleset: parseSave(rules, { file: 'rules', family }) };
-}
 
 /** The bytes of each packet when it left, by the reference; undefined where it did not. */
 function leftOf(fuzzCase: FuzzCase): (Uint8Array | undefined)[] {
