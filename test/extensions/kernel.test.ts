@@ -11,7 +11,7 @@ import { maskAddress, parseAddress, prefixMask } from '../../src/model/address.t
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Builtin, Family } from '../../src/model/ruleset.ts';
 import type { EvaluateContext, PacketView } from '../../src/packet/view.ts';
-import { drawOf, NO_CONNECTIONS, POOLS } from './packets.ts';
+import { drawOf, NO_CONNECTIONS, NO_SETS, POOLS } from './packets.ts';
 import { readRule } from './reader.ts';
 
 const SEED = Number(process.env.WASMTABLES_SEED ?? 20261122);
@@ -246,7 +246,7 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
     wayBack: () => undefined,
     leadsBack: () => true,
     connections: NO_CONNECTIONS,
-    sets: { test: () => false, change: () => {}, infoOf: () => undefined },
+    sets: NO_SETS,
   };
   for (const packet of packets) {
     for (const [i, { builtin, match, options }] of rules.entries()) {

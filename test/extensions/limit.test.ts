@@ -5,7 +5,7 @@ import { creditBucket, creditsPerJiffy, perUnit, tokenBucket } from '../../src/e
 import type { Test } from '../../src/model/predicate.ts';
 import { DEFAULT_PROFILE, type Profile } from '../../src/model/profile.ts';
 import type { EvaluateContext, PacketView } from '../../src/packet/view.ts';
-import { drawOf, NO_CONNECTIONS, randomPacket } from './packets.ts';
+import { drawOf, NO_CONNECTIONS, NO_SETS, randomPacket } from './packets.ts';
 import { readRule } from './reader.ts';
 
 const SECOND = 1_000_000_000n;
@@ -32,7 +32,7 @@ function through(words: string, profile: Profile, count: number, gap: bigint): n
     wayBack: () => undefined,
     leadsBack: () => true,
     connections: NO_CONNECTIONS,
-    sets: { test: () => false, change: () => {}, infoOf: () => undefined },
+    sets: NO_SETS,
   };
   const packet = randomPacket(drawOf(1), 4);
   const options = rateOf(words);

@@ -4,7 +4,7 @@ import type { Draw, Pools } from '../../src/extensions/extension.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import type { CtState } from '../../src/model/outcome.ts';
 import type { Family, Words } from '../../src/model/ruleset.ts';
-import type { Connections, ConnectionView, PacketView, TupleView } from '../../src/packet/view.ts';
+import type { Connections, ConnectionView, PacketView, Sets, TupleView } from '../../src/packet/view.ts';
 
 /** Nobody is connected. */
 export const NO_CONNECTIONS: Connections = {
@@ -12,6 +12,9 @@ export const NO_CONNECTIONS: Connections = {
   subject: () => undefined,
   find: () => undefined,
 };
+
+/** No set has anything. */
+export const NO_SETS: Sets = { test: () => false, change: () => {}, infoOf: () => undefined };
 
 export const POOLS: Pools = {
   addresses: [

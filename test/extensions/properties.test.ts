@@ -20,7 +20,7 @@ import type { Builtin, Family, InterfaceMatch, TableName, Words } from '../../sr
 import type { EvaluateContext } from '../../src/packet/view.ts';
 import { randomNumbers } from '../../src/reference/random.ts';
 import { interpret, type Surroundings } from './interpret.ts';
-import { drawOf, fieldsOf, interfaceId, NO_CONNECTIONS, POOLS, randomPacket } from './packets.ts';
+import { drawOf, fieldsOf, interfaceId, NO_CONNECTIONS, NO_SETS, POOLS, randomPacket } from './packets.ts';
 import { contextOf as parseContextOf, readRule } from './reader.ts';
 
 const SEED = Number(process.env.WASMTABLES_SEED ?? 20261122);
@@ -114,7 +114,7 @@ function contextOf(profile: Profile): EvaluateContext {
     wayBack: () => undefined,
     leadsBack,
     connections: NO_CONNECTIONS,
-    sets: { test: () => false, change: () => {}, infoOf: () => undefined },
+    sets: NO_SETS,
   };
 }
 

@@ -1,7 +1,7 @@
 /** pptp: control connections agree on calls, whose data (GRE) is related to them; judged by the running kernel packet by packet. */
 import { it } from 'vitest';
 import { describeKernel } from '../kernel/machine.ts';
-import { icmp, ip, join } from '../reference/build.ts';
+import { icmp, ip, join, u16 } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
 import { Conversation, type Side } from './conversation.ts';
 import { expectAgreement, helperProbes } from './judge.ts';
@@ -10,7 +10,6 @@ const [CLIENT, SERVER] = ['10.0.0.1', '10.1.0.2'];
 const RULES = helperProbes('pptp', '-p tcp -m tcp --dport 1723');
 const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 
-const u16 = (value: number): number[] => [value >> 8, value & 255];
 const text = (bytes: readonly number[]): string => String.fromCharCode(...bytes);
 
 /** Sizes of the bodies of messages, by type. */

@@ -27,7 +27,8 @@ export function join(...parts: (Uint8Array | readonly number[])[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => Array.from(part)));
 }
 
-const u16 = (value: number): number[] => [(value >> 8) & 255, value & 255];
+/** Two bytes, the higher first. */
+export const u16 = (value: number): number[] => [(value >> 8) & 255, value & 255];
 const u32 = (value: number): number[] => [(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
 
 export interface IpMore {

@@ -1,5 +1,5 @@
 /** Fragments made by hand, and storms of them under a seed: packets cut at random, mixed, doubled, overlapping, lost, and damaged in every way defragmentation has an opinion about. */
-import { icmp, ip, join, SYN, tcp } from './build.ts';
+import { icmp, ip, join, SYN, tcp, u16 } from './build.ts';
 import type { Random } from './flows.ts';
 
 export interface FragmentMore {
@@ -14,8 +14,6 @@ export interface FragmentMore {
   headers?: readonly number[];
   firstHeader?: number;
 }
-
-const u16 = (value: number): number[] => [(value >> 8) & 255, value & 255];
 
 /** A fragment with these bytes at `offset` (in bytes). `protocol` of the whole packet. */
 export function fragment(
