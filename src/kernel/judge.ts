@@ -1,5 +1,4 @@
 /** One job in a session: load the rules into the running kernel, inject packets, read back what it did. */
-import type { Family } from '../model/ruleset.ts';
 import { kernelIdentity } from './available.ts';
 import { parseConntrack, parseExpectations } from './conntrack.ts';
 import type { KernelJob, KernelOutcome } from './job.ts';
@@ -9,11 +8,6 @@ import { collect, type RawPacket, tracedPackets } from './records.ts';
 import { parseSaved } from './saved.ts';
 import type { Session } from './session.ts';
 import { ruleNumbers } from './trace.ts';
-
-/** The families a job has rules of, its own first. */
-function familiesOf(job: KernelJob): Family[] {
-  return job.rulesOther === undefined ? [job.family] : [job.family, plan.otherFamily(job.family)];
-}
 
 /** What is done to new namespaces before the rules are loaded. */
 async function prepare(session: Session, job: KernelJob, devices: plan.Devices): Promise<void> {
@@ -37,7 +31,7 @@ async function prepare(session: Session, job: KernelJob, devices: plan.Devices):
 /** Loads the rules; the refusal when iptables-restore does not take them. */
 async function load(session: Session, job: KernelJob): Promise<KernelOutcome['refused']> {
   const texts = [job.rules, job.rulesOther ?? ''];
-  const loads = familiesOf(job).map((family, i) => session.run([plan.iptables(job.backend, family, 'restore')], texts[i]));
+  const loads = plan.familiesOf(job).map((family, i) => session.run([plan.iptables(job.backend, family, 'restore')], texts[i]));
   const failed = (await Promise.all(loads)).find(({ exit }) => exit !== 0);
   return failed && { exit: failed.exit, stderr: failed.stderr };
 }
@@ -59,7 +53,7 @@ type Listed = Pick<KernelOutcome, 'conntrack' | 'entries' | 'expectations' | 'li
  * buckets), so it is left out where the namespace has none; expectations belong to connections with a helper.
  */
 async function list(session: Session, job: KernelJob): Promise<Listed> {
-  const families = familiesOf(job);
+  const families = plan.familiesOf(job);
   const none = Number(await session.read(COUNT)) === 0;
   const save = families.map((family) => [[plan.iptables(job.backend, family, 'save'), '-c']] as const);
   const entries = (...words: string[]) =>

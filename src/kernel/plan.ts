@@ -43,6 +43,11 @@ export function otherFamily(family: Family): Family {
   return family === 4 ? 6 : 4;
 }
 
+/** The families a job has rules of, its own first. */
+export function familiesOf({ family, rulesOther }: Pick<KernelJob, 'family' | 'rulesOther'>): Family[] {
+  return rulesOther === undefined ? [family] : [family, otherFamily(family)];
+}
+
 /** True when the job has rules, and so packets, of this family. */
 export function hasFamily(job: KernelJob, family: Family): boolean {
   return job.family === family || job.rulesOther !== undefined;

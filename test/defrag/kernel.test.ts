@@ -15,6 +15,7 @@ import { referenceSession } from '../../src/replay/reference-session.ts';
 import type { Session } from '../../src/replay/session.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { describeKernel } from '../kernel/machine.ts';
+import { STATE_MATCHES } from '../reference/replay.ts';
 import { OWN, storm } from './storm.ts';
 
 const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
@@ -23,7 +24,6 @@ const DATAGRAMS = 40;
 
 /** Rules that tell one packet from another: state, length, fragment, source MAC. */
 function rules(family: Family): string {
-  const states = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED'].map((state) => `-m conntrack --ctstate ${state}`);
   const more = [
     '-m length --length 0:100',
     '-m length --length 101:1500',
@@ -44,8 +44,8 @@ function rules(family: Family): string {
     ].join('\n');
   return (
     table('raw', ['PREROUTING', 'OUTPUT'], more) +
-    table('mangle', ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'], states) +
-    table('filter', ['INPUT', 'FORWARD', 'OUTPUT'], [...states, ...more.slice(0, 4)])
+    table('mangle', ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'], STATE_MATCHES) +
+    table('filter', ['INPUT', 'FORWARD', 'OUTPUT'], [...STATE_MATCHES, ...more.slice(0, 4)])
   );
 }
 

@@ -4,22 +4,20 @@ import { buildHost } from '../../src/model/host-build.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import { differences } from '../kernel/differential.ts';
 import { WITNESSES } from '../kernel/witnesses.ts';
-import { FORWARDING, frameOf, jobOf, replay } from '../reference/replay.ts';
+import { FORWARDING, frameOf, jobOf, replay, STATE_MATCHES } from '../reference/replay.ts';
 
 /** `assign`: what stands before `-j CT --helper NAME`. */
 export function helperProbes(name: string, assign: string): string {
-  const states = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED'].map((state) => `--ctstate ${state}`);
-  const matches = [...states, '--ctstatus EXPECTED', '--ctstatus CONFIRMED', '--ctdir REPLY'].map(
-    (words) => `conntrack ${words}`,
-  );
+  const facts = ['--ctstatus EXPECTED', '--ctstatus CONFIRMED', '--ctdir REPLY'].map((words) => `-m conntrack ${words}`);
   const more = [`helper --helper ${name}`, `helper ! --helper ${name}`, 'helper --helper ""', 'connmark --mark 7'];
+  const matches = [...STATE_MATCHES, ...facts, ...more.map((words) => `-m ${words}`)];
   return `*raw
 -A PREROUTING ${assign} -j CT --helper ${name}
 -A PREROUTING -m conntrack --ctstate NEW
 -A PREROUTING -m conntrack --ctstate INVALID
 COMMIT
 *mangle
-${[...matches, ...more].map((match) => `-A PREROUTING -m ${match}`).join('\n')}
+${matches.map((match) => `-A PREROUTING ${match}`).join('\n')}
 -A FORWARD ${assign} -m conntrack --ctstate NEW -j CONNMARK --set-mark 7
 -A POSTROUTING -m conntrack --ctstate RELATED
 COMMIT

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { CaptureReader } from '../../src/capture/frames.ts';
+import { expectationDifferences, listingDifferences } from '../../src/fuzz/listing.ts';
 import {
   type Compared,
   comparedKernel,
@@ -9,20 +10,27 @@ import {
   compareOutcomes,
   jobFromHost,
   type KernelJob,
+  type KernelOutcome,
   runKernel,
 } from '../../src/kernel/index.ts';
 import type { Annotations } from '../../src/model/annotations.ts';
 import type { Host } from '../../src/model/host.ts';
-import type { PacketOutcome } from '../../src/model/outcome.ts';
+import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Family, RuleSet } from '../../src/model/ruleset.ts';
 import type { Frame, Job, ReplayResult } from '../../src/model/witness.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 
+/** What a witness remembers at a moment (nanoseconds since the epoch). */
+interface Memory {
+  connections(at: bigint): ConntrackEntry[];
+  expectations(at: bigint): ConntrackExpectation[];
+}
+
 /** A witness other than the kernel: judges all frames (times already those of the injection). */
 export interface Witness {
   name: string;
-  replay(job: Job, frames: readonly Frame[]): Promise<{ result: ReplayResult; outcomes: PacketOutcome[] }>;
+  replay(job: Job, frames: readonly Frame[]): Promise<{ result: ReplayResult; outcomes: PacketOutcome[]; memory: Memory }>;
 }
 
 export interface Case {
@@ -30,10 +38,14 @@ export interface Case {
   rules: Partial<Record<Family, string>>;
   host: Host;
   frames: readonly Frame[];
-  /** By full name, for the kernel and the others. */
+  /** For the kernel and the others, as a profile has them: `net.` names, or what stands below net.netfilter. */
   sysctls?: Record<string, number>;
   /** What the other witnesses are told of the packets. */
   annotations?: Annotations;
+  /** As a KernelJob has it. */
+  spacing?: KernelJob['spacing'];
+  /** Connections and expectations at the end are held against the kernel's lists, too. */
+  lists?: boolean;
 }
 
 /** All frames of a capture file (plain or .gz). */
@@ -50,6 +62,7 @@ export function readFrames(path: string): Frame[] {
 /** What the kernel answered, and the frames with the times they were injected at. */
 interface Judged {
   job: KernelJob;
+  outcome: KernelOutcome;
   families: Family[];
   kernel: Partial<Record<Family, Compared>>;
   numbers: number[];
@@ -67,12 +80,16 @@ function stamp(frames: readonly Frame[], numbers: readonly number[], times: read
   });
 }
 
-async function askKernel(backend: KernelJob['backend'], { rules, host, frames, sysctls = {} }: Case): Promise<Judged> {
+async function askKernel(
+  backend: KernelJob['backend'],
+  { rules, host, frames, sysctls = {}, spacing = 'topspeed' }: Case,
+): Promise<Judged> {
   const families = ([4, 6] as const).filter((family) => rules[family] !== undefined);
   const [family = 4, other] = families;
   const { numbers, skipped, ...hosted } = jobFromHost(host, frames, families);
-  const job: KernelJob = { ...hosted, backend, family, rules: rules[family] ?? '', trace: true };
-  job.sysctls = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [name, String(value)]));
+  const job: KernelJob = { ...hosted, backend, family, rules: rules[family] ?? '', trace: true, spacing };
+  const fullName = (name: string): string => (name.startsWith('net.') ? name : `net.netfilter.${name}`);
+  job.sysctls = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [fullName(name), String(value)]));
   if (other !== undefined) job.rulesOther = rules[other] ?? '';
   const outcome = await runKernel(job);
   if (outcome.refused !== undefined) throw new Error(`the kernel refuses the rules: ${outcome.refused.stderr}`);
@@ -90,7 +107,8 @@ async function askKernel(backend: KernelJob['backend'], { rules, host, frames, s
   }
   const times = outcome.packets.map((packet) => packet.injected);
   const all = [...numbers, ...skipped.map(({ packet }) => packet)];
-  return { job, families, kernel, numbers: all, frames: stamp(frames, numbers, times), hz: outcome.kernel.hz };
+  const hz = outcome.kernel.hz || DEFAULT_PROFILE.hz;
+  return { job, outcome, families, kernel, numbers: all, frames: stamp(frames, numbers, times), hz };
 }
 
 function witnessJob(backend: KernelJob['backend'], { rules, host, annotations, sysctls = {} }: Case, hz: number): Job {
@@ -99,33 +117,47 @@ function witnessJob(backend: KernelJob['backend'], { rules, host, annotations, s
     const text = rules[family];
     if (text !== undefined) sets[family] = parseSave(text, { file: `rules.v${family}`, family });
   }
-  const profile = { ...DEFAULT_PROFILE, backend, hz: hz || DEFAULT_PROFILE.hz, sysctls };
+  const profile = { ...DEFAULT_PROFILE, backend, hz, sysctls };
   return { rules: sets, host, profile, packets: { path: true }, ...(annotations && { annotations }) };
 }
 
-/** Every difference between the running kernel and each witness, by the witness's name; an empty list where they agree. */
-export async function differences(
+/** The running kernel's answer, and every difference between it and each witness by the witness's name; an empty list where they agree. */
+export async function judge(
   backend: KernelJob['backend'],
   given: Case,
   witnesses: readonly Witness[],
-): Promise<Map<string, string[]>> {
+): Promise<{ outcome: KernelOutcome; found: Map<string, string[]> }> {
   const judged = await askKernel(backend, given);
   const job = witnessJob(backend, given, judged.hz);
   const found = new Map<string, string[]>();
-  for (const witness of witnesses) found.set(witness.name, await compared(judged, job, witness));
-  return found;
+  for (const witness of witnesses) found.set(witness.name, await compared(judged, job, witness, given.lists === true));
+  return { outcome: judged.outcome, found };
 }
 
-async function compared(judged: Judged, job: Job, witness: Witness): Promise<string[]> {
+/** The differences alone. */
+export async function differences(...asked: Parameters<typeof judge>): Promise<Map<string, string[]>> {
+  return (await judge(...asked)).found;
+}
+
+async function compared(judged: Judged, job: Job, witness: Witness, lists: boolean): Promise<string[]> {
   // A copy for each witness: what one does to the bytes must not reach the next.
   const frames = judged.frames.map((frame) => ({ ...frame, bytes: Uint8Array.from(frame.bytes) }));
-  const { result, outcomes } = await witness.replay(job, frames);
+  const { result, outcomes, memory } = await witness.replay(job, frames);
   const byNumber = new Map(outcomes.map((outcome) => [outcome.packet, outcome]));
   const packets = judged.numbers.flatMap((number) => byNumber.get(number) ?? []);
-  return judged.families.flatMap((family) => {
+  const lines = judged.families.flatMap((family) => {
     const kernel = judged.kernel[family];
     if (kernel === undefined) return [];
     const other = comparedWitness(witness.name, result.counters[family] ?? {}, family === judged.job.family ? packets : []);
     return compareOutcomes(kernel, other, judged.numbers).map((line) => `IPv${family} ${line}`);
   });
+  return lists ? [...lines, ...listDifferences(judged, memory)] : lines;
+}
+
+function listDifferences({ outcome, hz }: Judged, memory: Memory): string[] {
+  const { conntrack: text, expectations, listed } = outcome;
+  return [
+    ...listingDifferences({ ...listed, text, hz }, (at) => memory.connections(at)),
+    ...expectationDifferences({ ...listed, expectations, hz }, memory),
+  ];
 }

@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { type WrittenFrame, writePcap } from '../../src/capture/writer.ts';
 import { addressBytes, ethernetFrame } from '../../src/fuzz/build-packet.ts';
 import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
-import { setDifferences } from '../../src/fuzz/listing.ts';
+import { expectationDifferences, setDifferences } from '../../src/fuzz/listing.ts';
 import { comparedKernel, comparedWitness, compareOutcomes, runKernel } from '../../src/kernel/index.ts';
 import { type Look, machineOf, runVirtual, type VirtualJob, type VirtualOutcome } from '../../src/kernel/virtual/index.ts';
 import { sortConnections } from '../../src/model/connections.ts';
@@ -17,6 +17,7 @@ import { engineSession } from '../../src/replay/engine-session.ts';
 import { referenceSession } from '../../src/replay/reference-session.ts';
 import type { Session } from '../../src/replay/session.ts';
 import { parseIpsets, parseSave } from '../../src/syntax/index.ts';
+import { STATE_MATCHES, STATES } from '../reference/replay.ts';
 
 export interface SentPacket {
   /** Nanoseconds since the epoch. */
@@ -25,13 +26,11 @@ export interface SentPacket {
   bytes: Uint8Array;
 }
 
-const STATES: readonly CtState[] = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED'];
-
 /** Rules without target, one a state: a packet's path names its state. */
 export const STATE_RULES = [
   '*mangle',
   ':PREROUTING ACCEPT [0:0]',
-  ...STATES.map((state) => `-A PREROUTING -m conntrack --ctstate ${state}`),
+  ...STATE_MATCHES.map((match) => `-A PREROUTING ${match}`),
   'COMMIT\n',
 ].join('\n');
 
@@ -158,6 +157,7 @@ async function compared(
   }
   session.endCapture();
   const { hz } = outcome.kernel;
+  lines.push(...expectationDifferences({ ...outcome.listed, hz, expectations: outcome.expectations }, session));
   for (const text of outcome.afterwards) lines.push(...setDifferences({ ...outcome.listed, hz, text }, (at) => session.sets(at)));
   const witness = comparedWitness(name, session.result().counters[given.family ?? 4] ?? {}, packets);
   const kernelSide = comparedKernel({ backend: given.backend ?? 'legacy', rules: given.rules }, outcome);

@@ -17,7 +17,7 @@ export const REFERENCE: Witness = {
     reference.startCapture('frames');
     for (const frame of frames) reference.frame(frame);
     reference.endCapture();
-    return { result: reference.result(), outcomes };
+    return { result: reference.result(), outcomes, memory: reference };
   },
 };
 
@@ -42,7 +42,7 @@ export function engineWitness(name: string, file: string, tree: boolean): Witnes
       session.feed(stampedCapture(frames));
       const info = session.endCapture();
       if (info.damage !== undefined) throw new Error(`${name}: damaged at ${info.damage.offset}: ${info.damage.reason}`);
-      return { result: session.result(), outcomes };
+      return { result: session.result(), outcomes, memory: session };
     },
   };
 }

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { comparedKernel, comparedWitness, compareOutcomes, type KernelJob, runKernel } from '../../src/kernel/index.ts';
 import type { Host } from '../../src/model/host.ts';
 import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
-import type { PacketOutcome } from '../../src/model/outcome.ts';
+import type { CtState, PacketOutcome } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE, type Profile } from '../../src/model/profile.ts';
 import type { Family, RuleSet } from '../../src/model/ruleset.ts';
 import type { Frame, Job, ReplayResult } from '../../src/model/witness.ts';
@@ -54,10 +54,13 @@ export function replay(job: Job, frames: Iterable<Frame>): Run {
   return { result: session.result(), outcomes };
 }
 
+/** The states that conntrack gives packets, in the order in which rules of tests ask for them, and a match for each. */
+export const STATES: readonly CtState[] = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED'];
+export const STATE_MATCHES = STATES.map((state) => `-m conntrack --ctstate ${state}`);
+
 /** Rules that name every connection state in the path, for counters and TRACE; `more` are further tables. */
 export function probes(more = ''): string {
-  const states = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED'];
-  const lines = states.map((state) => `-A PREROUTING -m conntrack --ctstate ${state}`);
+  const lines = STATE_MATCHES.map((match) => `-A PREROUTING ${match}`);
   const bits = ['ASSURED', 'SEEN_REPLY', 'CONFIRMED'].map((bit) => `-A PREROUTING -m conntrack --ctstatus ${bit}`);
   return ['*mangle', ...lines, ...bits, 'COMMIT', more, ''].join('\n');
 }

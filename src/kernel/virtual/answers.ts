@@ -159,7 +159,7 @@ export function outcomeOf(
     counters: parseSaved(saved).counters,
     saved,
     packets: tracedPacketsOf(job, raw, texts, told, machine),
-    expectations: parseExpectations(told.texts.expect?.[0] ?? ''),
+    expectations: parseExpectations((told.texts.expect ?? []).join('')),
     looks,
     ...(job.log === true ? { log: printedLines(told.texts.log?.[0] ?? '') } : {}),
   };

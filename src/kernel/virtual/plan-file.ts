@@ -118,7 +118,7 @@ function load(job: PlacedJob, machine: Machine): Step[] {
   const other = plan.otherFamily(family);
   if (job.rulesOther !== undefined) steps.push(run('restore', [plan.iptables(backend, other, 'restore')], job.rulesOther));
   if (!machine.backends.includes('nft')) {
-    for (const each of job.rulesOther === undefined ? [family] : [family, other]) {
+    for (const each of plan.familiesOf(job)) {
       steps.push(run('must', [plan.iptables('legacy', each, 'restore'), '--noflush'], marks.ownRules(job.trace)));
     }
   }
@@ -129,8 +129,9 @@ function load(job: PlacedJob, machine: Machine): Step[] {
 
 /** A look at the connections (and at what else is wanted), with the time before and after it. */
 function look(job: PlacedJob, moment: bigint, afterwards: NonNullable<PlacedJob['afterwards']>): Step[] {
-  const families = job.rulesOther === undefined ? [job.family] : [job.family, plan.otherFamily(job.family)];
-  const list = families.map((family) => run('conntrack', ['conntrack', '-L', '-o', 'extended', '-f', `ipv${family}`]));
+  const list = plan
+    .familiesOf(job)
+    .map((family) => run('conntrack', ['conntrack', '-L', '-o', 'extended', '-f', `ipv${family}`]));
   return [sleep(moment), ...list, ...afterwards.map((argv) => run('afterwards', argv)), sleep(0n)];
 }
 
@@ -167,7 +168,9 @@ export function stepsOf(job: PlacedJob, machine: Machine, first: boolean): Step[
     ...play(job, devices),
     ...(job.log === true ? [run('log', ['dmesg', '-S', '--raw'])] : []),
     // Only connections with a helper expect others.
-    ...(/--helper/.test(job.rules + job.rulesOther) ? [run('expect', ['conntrack', '-L', 'expect'])] : []),
+    ...(/--helper/.test(job.rules + job.rulesOther)
+      ? plan.familiesOf(job).map((family) => run('expect', ['conntrack', '-L', 'expect', '-f', `ipv${family}`]))
+      : []),
     // The next job has the usual ones again.
     write(
       machines(job).map(([path]) => [path, usual(path)]),
