@@ -91,6 +91,15 @@ export function forgetKeys(record: usize): void {
   store<u32>(before, load<u32>(record, CALL_NEXT), CALL_NEXT);
 }
 
+/** A connection whose end is not its own alone: data, or a control connection that spoke of a call. No sweep ends it, for whom it takes along must not hang on when room was needed. */
+export function isOfCall(entry: usize): bool {
+  if (entryProtocol(entry) === PROTOCOL_GRE) return load<u32>(entry, DATA_MASTER_HASH) !== 0;
+  if (entryHelper(entry) !== HELPER_PPTP) return false;
+  const record = recordOf(entry);
+  if (record === 0) return false;
+  return load<u8>(record, CALL_TOLD) !== 0 || load<u16>(record, CALL_PNS) !== 0 || load<u16>(record, CALL_PAC) !== 0;
+}
+
 /** A connection is the data of a call. */
 export function dataBegins(entry: usize, master: usize): void {
   store<u32>(entry, master as u32, DATA_MASTER);

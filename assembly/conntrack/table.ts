@@ -8,7 +8,7 @@ import { STATUS_SRC_NAT } from '../../src/abi/fields';
 import { HELPER_PPTP } from '../../src/abi/helpers';
 import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, isEntry, putKey } from './alias';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, probe } from './bucket';
-import { dataEnds } from './calls';
+import { dataEnds, isOfCall } from './calls';
 import {
   ENTRY_EXTENSION,
   ENTRY_HASH,
@@ -339,6 +339,7 @@ export function sweep(limit: i64): i64 {
         next = min(next, timeout);
         continue;
       }
+      if (isOfCall(entry)) continue;
       remove(entry);
       release(entry);
     }

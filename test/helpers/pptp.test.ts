@@ -1,8 +1,12 @@
 /** pptp: control connections agree on calls, whose data (GRE) is related to them; judged by the running kernel packet by packet. */
-import { it } from 'vitest';
+import { expect, it } from 'vitest';
+import { writePcap } from '../../src/capture/writer.ts';
+import { ask } from '../../src/fuzz/differential.ts';
+import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import { describeKernel } from '../kernel/machine.ts';
-import { icmp, ip, join, u16 } from '../reference/build.ts';
+import { icmp, ip, join, RST, u16, udp } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
+import { FORWARDING, jobOf } from '../reference/replay.ts';
 import { Conversation, type Side } from './conversation.ts';
 import { expectAgreement, helperProbes } from './judge.ts';
 
@@ -62,6 +66,11 @@ class Control {
 
   close(): this {
     this.#talk.close();
+    return this.#take();
+  }
+
+  reset(): this {
+    this.#talk.send('client', RST);
     return this.#take();
   }
 
@@ -237,4 +246,23 @@ describeKernel('pptp and the running kernel', () => {
       await expectAgreement(RULES, packets);
     }
   });
+});
+
+it('data outlives its control connection until a packet finds that, however many others come', async () => {
+  const talk = new Control(CLIENT, 2000).say('client', start()).say('server', started());
+  talk.say('client', call(5)).say('server', answer(9, 5)).data(5, 9).reset();
+  const others = Array.from({ length: 6000 }, (_, i) => udp(`10.0.1.${i % 250} ${1000 + i}`, `${SERVER} 53`));
+  const later = 20_000_000_000n;
+  const at = (start: bigint) => (bytes: Uint8Array, i: number) => ({ time: start + BigInt(i) * 1_000_000n, bytes });
+  const end = [data(CLIENT, SERVER, 9), data(SERVER, CLIENT, 5)];
+  const timed = [...talk.packets.map(at(1n)), ...[...others, ...end].map(at(later))];
+  const capture = writePcap(
+    timed.map(({ time, bytes }) => ({ time: 1_700_000_000_000_000_000n + time, bytes })),
+    101,
+  );
+  const job = jobOf(RULES, FORWARDING, {}, 4);
+  const states = async (name: string) =>
+    (await ask(PROGRAMS[name]!, job, capture)).packets.slice(-2).map(({ ctstate }) => ctstate);
+  // No sweep, whenever it comes, ends the call.
+  for (const name of ['reference', 'engine', 'debug']) expect(await states(name), name).toEqual(['ESTABLISHED', 'ESTABLISHED']);
 });

@@ -28,7 +28,10 @@ import { NO_ZONE, type Zone } from './zone.ts';
 
 export class Conntrack {
   readonly expectations: ExpectationTable;
-  readonly table = new ConnectionTable((connection) => this.#gone(connection));
+  readonly table = new ConnectionTable(
+    (connection) => this.#gone(connection),
+    (connection) => this.calls.concerns(connection),
+  );
   readonly calls = new Calls(
     () => this.table,
     () => this.expectations,

@@ -15,6 +15,7 @@ const SWEEP_EVERY = 4096;
 
 export class ConnectionTable {
   readonly #removed: (connection: Connection) => void;
+  readonly #stays: (connection: Connection) => boolean;
   /** By tuple and its zone, the newest first. */
   readonly #entries = new Map<string, Found[]>();
   /** All that are in it, in the order of their confirmation. */
@@ -25,9 +26,10 @@ export class ConnectionTable {
   /** How many were ever confirmed. */
   confirmed = 0;
 
-  /** `removed`: told of every connection that is no more. */
-  constructor(removed: (connection: Connection) => void) {
+  /** `removed`: told of every connection that is no more. `stays`: when its time is over only a packet that finds it ends it. */
+  constructor(removed: (connection: Connection) => void, stays: (connection: Connection) => boolean = () => false) {
     this.#removed = removed;
+    this.#stays = stays;
   }
 
   /** The live entry of a packet's tuple in its zone: first of those in the zone of the original direction, then of the reply's (nf_conntrack_find_get). */
@@ -125,7 +127,8 @@ export class ConnectionTable {
   }
 
   #sweep(now: number): void {
-    for (const connection of [...this.#connections]) if (connection.timeout - now <= 0) this.remove(connection);
+    for (const connection of [...this.#connections])
+      if (connection.timeout - now <= 0 && !this.#stays(connection)) this.remove(connection);
   }
 }
 
