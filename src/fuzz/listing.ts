@@ -2,7 +2,7 @@
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple } from '../model/outcome.ts';
 import { conntrackLine, expectationLine } from '../report/conntrack.ts';
-import { parseIpsets, saveIpsets } from '../syntax/index.ts';
+import { saveIpsets } from '../syntax/index.ts';
 
 /** When the kernel listed: after `from`, before `to` (nanoseconds since the epoch), at HZ `hz`. */
 export interface Listing {
@@ -62,21 +62,22 @@ export function listingDifferences({ text, from, to, hz }: Listing, connections:
   return heldAgainst(kernel, lineOf(before), lineOf(behind));
 }
 
-/** The same for sets: seconds left stand behind `timeout`. What the tool does not tell apart (order, sizes that only the kernel knows) is left out. */
+/** The lines of `ipset save`, less the sizes that only the kernel knows; seconds left stand behind `timeout`. */
+function setLines(text: string): Map<string, number> {
+  const lines = text.replaceAll(/(?<=^create .*)( initval 0x\w+| hashsize \d+)/gm, '').split('\n');
+  return new Map(
+    lines.map((line) => {
+      const [, before, seconds, behind = ''] = /^(add \S+ \S+) timeout (\d+)(.*)$/.exec(line) ?? [];
+      return before === undefined ? [line, 0] : [`${before} ...${behind}`, Number(seconds)];
+    }),
+  );
+}
+
+/** The same for sets, whose order the tool does not tell. The kernel's lines are taken as they are: they have not been through our reader. */
 export function setDifferences({ text, from, to, hz }: Listing, sets: (at: bigint) => IpSet[]): string[] {
   const jiffy = 1_000_000_000n / BigInt(hz) + 1n;
-  const linesOf = (some: readonly IpSet[]): Map<string, number> =>
-    new Map(
-      saveIpsets(some.map((set) => ({ ...set, sizes: {}, maxelem: 0 })))
-        .split('\n')
-        .map((line) => {
-          const [, before, seconds, behind = ''] = /^(add \S+ \S+) timeout (\d+)(.*)$/.exec(line) ?? [];
-          return before === undefined ? [line, 0] : [`${before} ...${behind}`, Number(seconds)];
-        }),
-    );
-  // A set may hold more than it takes: docs/kernel-differences.md.
-  const listed = parseIpsets(text.replaceAll(/ maxelem \d+/g, ''), 'ipset save');
-  return heldAgainst(linesOf(listed), linesOf(sets(from - jiffy)), linesOf(sets(to + jiffy)));
+  const [before, behind] = [from - jiffy, to + jiffy].map((at) => setLines(saveIpsets(sets(at))));
+  return heldAgainst(setLines(text), before!, behind!);
 }
 
 /** The lines of the kernel, and those of a witness before and behind the kernel's moment, each with the seconds left. */

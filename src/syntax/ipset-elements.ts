@@ -1,5 +1,4 @@
 /** Elements of sets as ipset reads them: `10.0.0.0/8,tcp:80,192.0.2.1`. */
-import { ICMP_TYPES, ICMP6_TYPES } from '../extensions/icmp-types.ts';
 import { maskAddress, parseAddress, prefixMask } from '../model/address.ts';
 import {
   type ElementPart,
@@ -15,12 +14,13 @@ import {
 import { parseProtocol, serviceByName } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { Family, Words } from '../model/ruleset.ts';
+import { hasTypes, readType } from './ipset-icmp.ts';
 
 /** Elements that one line may stand for. */
 const MOST = 1 << 17;
-const [TCP, ICMP, ICMPV6] = [6, 1, 58];
+const TCP = 6;
 /** Protocols whose ports mean something. */
-const WITH_PORTS: readonly number[] = [TCP, 17, 132, 136, ICMP, ICMPV6];
+const WITH_PORTS: readonly number[] = [TCP, 17, 132, 136];
 
 /** What is wrong with an element, in words: `wants an IPv4 address, got "x"`. */
 export class ElementError extends Error {}
@@ -159,7 +159,11 @@ function readPorts(text: string, set: IpSet): ElementPart[] {
   const protocol = colon < 0 ? TCP : parseProtocol(text.slice(0, colon));
   if (protocol === undefined || protocol === 0) throw new ElementError(`wants a protocol, got "${text.slice(0, colon)}"`);
   const rest = text.slice(colon + 1);
-  if (protocol === ICMP || protocol === ICMPV6) return [{ words: [readType(rest, protocol)], prefix: protocol }];
+  if (hasTypes(protocol)) {
+    const type = readType(rest, protocol);
+    if (type === undefined) throw new ElementError(`wants TYPE/CODE or a name, got "${rest}"`);
+    return [{ words: [type], prefix: protocol }];
+  }
   const [from, to = from] = pair(rest, '-');
   const port = (word: string): number => {
     const number = parseUnsigned(word, 0xffff) ?? serviceByName(word, protocol);
@@ -172,14 +176,4 @@ function readPorts(text: string, set: IpSet): ElementPart[] {
   if (set.range !== undefined && (low < set.range[0] || high > set.range[1]))
     throw new ElementError('lies outside the range of the set');
   return Array.from({ length: high - low + 1 }, (_, i) => ({ words: [low + i], prefix: bitmap ? 0 : protocol }));
-}
-
-/** ICMP type and code as one number. */
-function readType(text: string, protocol: number): number {
-  const named = (protocol === ICMP ? ICMP_TYPES : ICMP6_TYPES).find(([name]) => name === text);
-  if (named !== undefined && named[0] !== 'any') return named[1] * 256 + (named[2] ?? 0);
-  const [type, code = ''] = pair(text, '/');
-  const numbers = [parseUnsigned(type, 255), parseUnsigned(code, 255)];
-  if (numbers.some((number) => number === undefined)) throw new ElementError(`wants TYPE/CODE or a name, got "${text}"`);
-  return numbers[0]! * 256 + numbers[1]!;
 }

@@ -1,7 +1,6 @@
 /** Sets -> the text of `ipset save`. */
 
 import { hex } from '../extensions/given.ts';
-import { ICMP_TYPES, ICMP6_TYPES } from '../extensions/icmp-types.ts';
 import { formatAddress, prefixOf } from '../model/address.ts';
 import {
   type ElementPart,
@@ -17,8 +16,8 @@ import {
   type SetPart,
 } from '../model/ipset.ts';
 import { protocolName } from '../model/names.ts';
+import { hasTypes, typeText } from './ipset-icmp.ts';
 
-const [ICMP, ICMPV6] = [1, 58];
 const USUAL: Readonly<Record<string, number>> = { hashsize: 1024, bucketsize: 12, size: 8 };
 const MARK_DIGITS = 8;
 
@@ -121,15 +120,7 @@ function partText(kind: SetPart, part: ElementPart, set: IpSet): string {
 function portText(port: number, protocol: number, bare: boolean): string {
   if (bare) return String(port);
   const name = protocolName(protocol) ?? String(protocol);
-  return `${name}:${protocol === ICMP || protocol === ICMPV6 ? typeText(port >>> 8, port & 255, protocol) : port}`;
-}
-
-/** By the name of exactly this code; of those that stand for all codes it is code 0. */
-function typeText(type: number, code: number, protocol: number): string {
-  const names = (protocol === ICMP ? ICMP_TYPES : ICMP6_TYPES).filter(([, one]) => one === type);
-  const named =
-    names.find(([, , one]) => one === code) ?? names.find(([name, , one]) => one === undefined && code === 0 && name !== 'any');
-  return named?.[0] ?? `${type}/${code}`;
+  return `${name}:${hasTypes(protocol) ? typeText(port, protocol) : port}`;
 }
 
 function macText([high = 0, low = 0]: readonly number[]): string {

@@ -7,6 +7,13 @@ import { elementKey, type IpSet } from '../../src/model/ipset.ts';
 import { parseIpsets, saveIpsets } from '../../src/syntax/index.ts';
 import { describeKernel } from '../kernel/machine.ts';
 
+/** Every code there may be a name for, of each type. */
+function elementsOf(protocol: string, address: string, types: readonly number[]): string {
+  const codes = Array.from({ length: 17 }, (_, code) => code);
+  const lines = types.flatMap((type) => codes.map((code) => `add a ${address},${protocol}:${type}/${code}\n`));
+  return `create a hash:ip,port${protocol === 'icmp' ? '' : ' family inet6'}\n${lines.join('')}`;
+}
+
 /** All taken. */
 const TAKEN: readonly string[] = [
   SETS_TEXT,
@@ -36,6 +43,9 @@ const TAKEN: readonly string[] = [
   'create a hash:ip\ncreate b hash:ip\ncreate c hash:ip\ncreate l list:set\nadd l a\nadd l b before a\nadd l c after b\n',
   'create a hash:net counters skbinfo comment timeout 9\nadd a 10.0.0.0/8 nomatch skbmark 0x1 skbprio 1:a skbqueue 3 comment "x y" packets 4\nadd a 11.0.0.0/8 skbmark 0x0/0xff\n',
   'create a hash:ip,port\nadd a 10.0.0.1,icmp:8/0\nadd a 10.0.0.1,icmp:3/0\nadd a 10.0.0.1,icmp:200/3\nadd a 10.0.0.1,222:0\nadd a 10.0.0.1,ah:0\n',
+  elementsOf('icmp', '10.0.0.1', [0, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 17, 18]),
+  elementsOf('icmpv6', '2001:db8::1', [1, 2, 3, 4, 128, 129, 133, 134, 135, 136, 137]),
+  'create a hash:ip,port\nadd a 10.0.0.1,icmp:pong\nadd a 10.0.0.1,icmp:ping\n',
   'n a hash:ip\na a 10.0.0.1\n',
   '',
 ];
@@ -61,6 +71,12 @@ const REFUSED: readonly string[] = [
   'create a hash:ip\nadd a 10.0.0.1\nadd a 10.0.0.1\n',
   'create a hash:ip\nadd a\n',
   'create a hash:ip\nadd a 10.0.0.1,80\n',
+  ...['any', 'destination-unreachable', 'redirect', 'time-exceeded', 'ttl-exceeded', 'parameter-problem'].map(
+    (name) => `create a hash:ip,port\nadd a 10.0.0.1,icmp:${name}\n`,
+  ),
+  ...['destination-unreachable', 'beyond-scope', 'failed-policy', 'reject-route', 'time-exceeded', 'neighbor-solicitation'].map(
+    (name) => `create a hash:ip,port family inet6\nadd a 2001:db8::1,icmpv6:${name}\n`,
+  ),
   'create a hash:ip\nadd a 2001:db8::1\n',
   'create a hash:ip\nadd a 0.0.0.0\n',
   'create a hash:ip\nadd a 10.0.0.1 timeout 5\n',
