@@ -24,9 +24,12 @@ export interface Classified {
   nodes: number;
   worstLeaf: number;
   imageBytes: number;
-  /** Nanoseconds a packet: many packed ones in one call, and all fields one by one (with the call from JavaScript). */
-  many: number;
+  /** Nanoseconds a packet: all fields one by one (with the call from JavaScript), and many packed ones in one call, where the set can be packed. */
   single: number;
+  packed: boolean;
+  many?: number;
+  /** Why the set is not packed. */
+  unpacked?: string;
   peer?: Peer;
 }
 
@@ -77,7 +80,9 @@ async function engineRow(
   const host = buildHost({ forward: true, in: 'eth0', out: 'eth1' });
   const { bytes, statistics } = compile({ rules, host, profile: DEFAULT_PROFILE });
   const started = performance.now();
-  const packed = await packedWalk(wasm, bytes, packets, (why) => say(`${set.name} is not packed: ${why}`));
+  const opened = await packedWalk(wasm, bytes, packets);
+  const [packed, unpacked] = typeof opened === 'string' ? [null, opened] : [opened, undefined];
+  if (unpacked !== undefined) say(`${set.name} is not packed: ${unpacked}`);
   const packMs = performance.now() - started;
   const classifier = await Classifier.open(wasm, bytes, packets);
   for (let index = 0; index < packets; index++) {
@@ -92,7 +97,7 @@ async function engineRow(
     for (let from = 0; from < packets; from += CALL) walk.classify(Math.min(CALL, packets - from), LENGTH, from);
   };
   const single = await median(Math.min(rounds, 3), oneByOne);
-  const many = packed === null ? single : await median(rounds, () => inCalls(packed));
+  const many = packed === null ? undefined : await median(rounds, () => inCalls(packed));
   const verdicts = packed?.classify(packets, LENGTH);
   let dropped = 0;
   for (let index = 0; index < packets; index++) {
@@ -101,26 +106,26 @@ async function engineRow(
     if (verdict !== 0) dropped = (dropped + index + 1) >>> 0;
   }
   const { compileMs, nodes, worstLeaf, imageBytes } = statistics;
-  const measured = { many: (many / packets) * 1e6, single: (single / packets) * 1e6 };
+  const each = (milliseconds: number): number => (milliseconds / packets) * 1e6;
+  const measured = {
+    single: each(single),
+    packed: many !== undefined,
+    ...(many !== undefined && { many: each(many) }),
+    ...(unpacked !== undefined && { unpacked }),
+  };
   return {
     row: { set: set.name, rules: set.filters.length, packets, compileMs, packMs, nodes, worstLeaf, imageBytes, ...measured },
     dropped,
   };
 }
 
-/** null when the set cannot be packed, which `say` is told. */
-async function packedWalk(
-  wasm: Uint8Array,
-  image: Uint8Array,
-  packets: number,
-  say: (why: string) => void,
-): Promise<PackedWalk | null> {
+/** Or why the set cannot be packed. */
+async function packedWalk(wasm: Uint8Array, image: Uint8Array, packets: number): Promise<PackedWalk | string> {
   try {
     return await PackedWalk.open(wasm, image, WALK, packets);
   } catch (error) {
     if (!(error instanceof NotPackable || error instanceof RangeError)) throw error;
-    say(error.message);
-    return null;
+    return error.message;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: measures and prints tables of ratios; with --record writes bench/results/DATE.json and the pictures of the README. `--smoke` runs everything once on little; `--only` names
- * parts; `--peers` runs other programs beside ours (without it there are no whole processes); `--classbench DIR` adds ClassBench's own files.
+ * `npm run bench`: measures and prints tables of ratios; with --record writes bench/results/DATE.json and pictures beside it (parts that were not measured stay as they were recorded on the
+ * day). `--smoke` runs everything once on little, and is not recorded; `--only` names parts; `--peers` runs other programs beside ours (without it there are no whole processes); `--classbench DIR` adds ClassBench's own files.
  */
 import { parseArgs } from 'node:util';
 import { bundled, classified, connections, hostFirewalls, processesByRules, type Size, wholeProcesses } from './measured.ts';
@@ -18,6 +18,7 @@ const { values } = parseArgs({
   },
 });
 const { root, smoke, peers, classbench } = values;
+if (smoke && values.record) throw new Error('--smoke measures too little to be recorded: leave it or --record out');
 const size: Size = { root, smoke, peers, ...(classbench !== undefined && { classbench }) };
 
 const PARTS = ['host', 'connections', 'bundled', 'classification', 'processes', 'rules'] as const;
@@ -36,8 +37,8 @@ const results: Results = {
   connections: told(wants('connections') ? await connections(size) : [], printGroup),
   bundled: told(wants('bundled') ? await bundled(size) : [], printGroup),
   classification: wants('classification') ? await classified(size) : [],
-  processes: told(wants('processes') && peers ? wholeProcesses(size) : [], printProcesses),
-  rules: told(wants('rules') && peers ? processesByRules(size) : [], printProcesses),
+  processes: told(wants('processes') && peers ? await wholeProcesses(size) : [], printProcesses),
+  rules: told(wants('rules') && peers ? await processesByRules(size) : [], printProcesses),
 };
 if (results.classification.length > 0) printClassified(results.classification);
 if (values.record) record(size, results);

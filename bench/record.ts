@@ -1,10 +1,10 @@
-/** Results kept: bench/results/DATE.json with what they were measured on, and the pictures of the README. */
+/** Results kept: bench/results/DATE.json with what they were measured on, and pictures beside it. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Classified } from './classification.ts';
-import { connectionCounts, ruleCounts, type Size } from './measured.ts';
+import { connectionCounts, type Size } from './measured.ts';
 import type { ProcessGroup } from './peers/processes.ts';
 import { type Plot, plotSvg, type Series } from './plot.ts';
 import type { Group } from './print.ts';
@@ -19,26 +19,58 @@ export interface Results {
   rules: ProcessGroup[];
 }
 
-/** Writes everything, and says where. */
+/** Where a part was measured: parts of one day need not be of one commit. */
+export interface Origin {
+  machine: string;
+  node: string;
+  commit: string;
+}
+
+type Part = keyof Results;
+
+/** The file of a day. */
+type Recorded = Partial<Results> & { measured?: Partial<Record<Part, Origin>> };
+
+/** Writes what was measured, and says where; parts that were not stay as the file of the day has them, pictures as they are. */
 export function record(size: Size, results: Results): void {
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores`;
-  const commit = commitOf(size.root);
+  const origin: Origin = { machine, node: process.version, commit: commitOf(size.root) };
   const folder = join(size.root, 'bench/results');
   const write = (name: string, text: string): void => {
     writeFileSync(join(folder, name), text);
     console.log(`written: bench/results/${name}`);
   };
   mkdirSync(folder, { recursive: true });
-  write(`${date}.json`, `${JSON.stringify({ date, machine, node: process.version, commit, ...results }, null, 2)}\n`);
-  const source = `${date}, ${machine}, Node ${process.version}, commit ${commit}; logarithmic scales`;
+  const kept = merged(readRecorded(join(folder, `${date}.json`)), results, origin);
+  write(`${date}.json`, `${JSON.stringify({ date, ...kept }, null, 2)}\n`);
+  const source = `${date}, ${machine}, Node ${origin.node}, commit ${origin.commit}; logarithmic scales`;
   for (const [name, plot] of Object.entries(plots(size, results)))
     if (plot.series.some(({ points }) => points.length > 1)) write(`${name}.svg`, plotSvg(plot, source));
 }
 
+function readRecorded(file: string): Recorded {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Recorded) : {};
+}
+
+/** What was recorded before, with the parts of `results` that were measured, each with its origin. */
+export function merged(before: Recorded, results: Results, origin: Origin): Recorded {
+  const parts = Object.keys(results) as Part[];
+  const fresh = (part: Part): boolean => results[part].length > 0;
+  const origins = parts.flatMap((part) => {
+    const from = fresh(part) ? origin : before.measured?.[part];
+    return from === undefined ? [] : [[part, from] as const];
+  });
+  const values = parts.map((part) => [part, fresh(part) ? results[part] : (before[part] ?? [])] as const);
+  return { measured: Object.fromEntries(origins), ...Object.fromEntries(values) };
+}
+
+/** The commit, and whether the tree is another; what was recorded does not count. */
 function commitOf(root: string): string {
+  const git = (...words: string[]): string => execFileSync('git', words, { encoding: 'utf8', cwd: root }).trim();
   try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', cwd: root }).trim();
+    const changed = git('status', '--porcelain', '--', '.', ':!bench/results') !== '';
+    return `${git('rev-parse', '--short', 'HEAD')}${changed ? ' with uncommitted changes' : ''}`;
   } catch {
     return 'unknown';
   }
@@ -48,8 +80,8 @@ function plots(size: Size, { connections, rules, classification }: Results): Rec
   return {
     rules: {
       title: 'A whole process: packets of 60 bytes through a host firewall',
-      axis: 'rules (of tcpdump: clauses)',
-      series: byRules(ruleCounts(size), rules),
+      axis: 'rules (of tcpdump: clauses, which it compiles up to 1,000)',
+      series: byRules(rules),
     },
     flows: {
       title: 'In memory: 20 rules, connection tracking, counters',
@@ -64,9 +96,9 @@ function plots(size: Size, { connections, rules, classification }: Results): Rec
   };
 }
 
-/** One line a program; each number of rules has two groups. */
-function byRules(counts: readonly number[], groups: readonly ProcessGroup[]): Series[] {
-  const rows = groups.flatMap((group, index) => group.rows.map((row) => ({ ...row, rules: counts[index >>> 1]! })));
+/** One line a program. */
+function byRules(groups: readonly ProcessGroup[]): Series[] {
+  const rows = groups.flatMap(({ rules, rows }) => rows.map((row) => ({ ...row, rules })));
   return [...new Set(rows.map(({ name }) => name))].map((name) => ({
     name,
     points: rows.filter((row) => row.name === name).map((row) => [row.rules, (row.seconds / row.packets) * 1e9] as const),
@@ -80,7 +112,7 @@ function byFlows(counts: readonly number[], groups: readonly Group[]): Series[] 
   }));
 }
 
-/** Of our own sets: those of ClassBench have other shapes in each size. */
+/** Of our own sets: those of ClassBench have other shapes in each size. A mean is of all sets of a size, or not drawn. */
 function bySets(rows: readonly Classified[]): Series[] {
   const own = rows.filter(({ set }) => /^(acl|fw|ipc) \d+$/.test(set));
   const sizes = [...new Set(own.map(({ rules }) => rules))];

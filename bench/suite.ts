@@ -1,5 +1,6 @@
 /** The replay bench: packets a second of the engine (tree and linear) and the reference, as ratios of one run. */
 import { Bench } from 'tinybench';
+import type { HashKey } from '../src/engine/index.ts';
 import { buildHost } from '../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../src/model/profile.ts';
 import type { Job } from '../src/model/witness.ts';
@@ -16,6 +17,8 @@ export interface Row {
   /** Median over the runs. */
   packetsPerSecond: number;
   nanoseconds: number;
+  /** Rules evaluated a packet, in the mean; of replays. */
+  evaluations?: number;
 }
 
 export interface Workload {
@@ -43,23 +46,44 @@ export function replayBytes(session: Session, capture: Uint8Array): void {
 
 /** A host firewall of 20 rules and `extra` more, TCP flows of 64-byte packets. */
 export function hostWorkload(packets: number, flows: number, extra = 0): Workload {
-  const rules = parseSave(hostFirewall(extra), { file: 'host.v4', family: 4 });
   return {
     name: `${20 + extra} rules, ${flows.toLocaleString('en-US')} flows`,
     capture: tcpTraffic(packets, flows),
     packets,
-    job: { rules: { 4: rules }, host: buildHost({ local: [SERVER], in: 'eth0' }), profile: DEFAULT_PROFILE },
+    job: hostJob(hostFirewall(extra)),
   };
 }
 
+/** Rules (iptables-save text) on the host that bench/traffic.ts speaks to. */
+export const hostJob = (rules: string): Job => ({
+  rules: { 4: parseSave(rules, { file: 'host.v4', family: 4 }) },
+  host: buildHost({ local: [SERVER], in: 'eth0' }),
+  profile: DEFAULT_PROFILE,
+});
+
 /** One measured line: a replay of the workload. */
-export function measure(
+export async function measure(
   name: string,
   workload: Workload,
   start: (job: Job) => Session | Promise<Session>,
   iterations: number,
 ): Promise<Row> {
-  return rowOf(name, workload, iterations, async () => replayBytes(await start(workload.job), workload.capture));
+  let last: Session | undefined;
+  const row = await rowOf(name, workload, iterations, async () => {
+    last = await start(workload.job);
+    replayBytes(last, workload.capture);
+  });
+  return { ...row, evaluations: (last?.result().evaluations ?? 0) / workload.packets };
+}
+
+/** Of workloads with more and more rules. Throws when rules were added and packets are not held against them: then the work is the same, and its time says nothing of rules. */
+export function checkEvaluations(measured: readonly { rules: number; evaluations: number }[]): void {
+  for (const [index, { rules, evaluations }] of measured.entries()) {
+    const before = measured[index - 1];
+    // Every other packet comes in; the answers go out, where there are no rules.
+    if (before !== undefined && evaluations - before.evaluations < (rules - before.rules) / 4)
+      throw new Error(`${rules} rules: ${evaluations} are evaluated a packet, with ${before.rules} ${before.evaluations}`);
+  }
 }
 
 /** One measured line: the same work `iterations` times after one to warm up. */
@@ -84,5 +108,10 @@ export async function rowOf(
 }
 
 export const ENGINE = (job: Job): Promise<Session> => engineSession(job);
+/** The engine with a key of the hash of connections that everybody knows. */
+export const KEYED =
+  (hashKey: HashKey) =>
+  (job: Job): Promise<Session> =>
+    engineSession(job, { hashKey });
 export const LINEAR = (job: Job): Promise<Session> => engineSession(job, { tree: false });
 export const REFERENCE = (job: Job): Session => referenceSession(job);

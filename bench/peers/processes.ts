@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hostFirewall } from '../rules.ts';
+import { establishedRule, hostFirewall } from '../rules.ts';
+import { ENGINE, hostJob, replayBytes } from '../suite.ts';
 import { SERVER, tcpTraffic } from '../traffic.ts';
 
 export interface ProcessRow {
@@ -15,13 +16,26 @@ export interface ProcessRow {
 
 export interface ProcessGroup {
   title: string;
+  /** Of the firewall. */
+  rules: number;
+  /** Rules that the engine evaluates a packet, in the mean. */
+  evaluations: number;
   rows: ProcessRow[];
   /** What was not measured, and why. */
   missing: string[];
 }
 
-/** How a program is started on rules and a capture. */
-type Command = (rules: string, capture: string) => [program: string, ...args: string[]];
+/** Files with the rules, the same as a filter of tcpdump, and the packets. */
+interface Files {
+  rules: string;
+  filter: string;
+  capture: string;
+}
+
+type Command = [program: string, ...args: string[]];
+
+/** tcpdump gets no more: it compiles 1,000 clauses in a moment, 10,000 not within a minute. */
+const MOST_CLAUSES = 1000;
 
 export interface Processes {
   packets: number;
@@ -38,41 +52,56 @@ export interface Processes {
 export type ProgramName = 'wasmtables' | 'wasmtables, two threads' | 'wasmtables, rule by rule' | 'tcpdump' | 'iptables';
 
 /** The same capture through every program `rounds` times. */
-export function processes(root: string, task: Processes): ProcessGroup {
+export async function processes(root: string, task: Processes): Promise<ProcessGroup> {
   const folder = mkdtempSync(join(tmpdir(), 'wasmtables-bench-'));
   try {
-    const [capture, rules] = [join(folder, 'capture.pcap'), join(folder, 'rules.v4')];
+    const files = { rules: join(folder, 'rules.v4'), filter: join(folder, 'filter'), capture: join(folder, 'capture.pcap') };
     const bytes = tcpTraffic(task.packets, task.flows, task.data);
-    writeFileSync(capture, bytes);
-    writeFileSync(rules, hostFirewall(task.rules - 20));
+    const rules = hostFirewall(task.rules - 20);
+    writeFileSync(files.capture, bytes);
+    writeFileSync(files.rules, rules);
+    writeFileSync(files.filter, filterOf(task.rules));
+    const { evaluations, established } = await engineSays(rules, bytes);
+    const all = commands(root, files, established);
     const missing: string[] = [];
     const rows: ProcessRow[] = [];
     for (const name of task.programs) {
-      const seconds = median(commands(root, task.rules)[name](rules, capture), task.rounds);
+      const tooMany = name === 'tcpdump' && task.rules > MOST_CLAUSES;
+      const seconds = tooMany ? `${task.rules} clauses do not compile in a minute` : median(all[name], task.rounds);
       if (typeof seconds === 'string') missing.push(`${name}: ${seconds}`);
       else rows.push({ name, packets: task.packets, seconds });
     }
     const size = Math.round((bytes.length - 24) / task.packets) - 16;
     const title = `Whole processes, ${task.packets.toLocaleString('en-US')} packets of ${size} bytes, ${task.rules} rules, ${task.flows.toLocaleString('en-US')} flows`;
-    return { title, rows, missing };
+    return { title, rules: task.rules, evaluations: evaluations / task.packets, rows, missing };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function commands(root: string, clauses: number): Record<ProgramName, Command> {
-  const ours =
-    (...options: string[]): Command =>
-    (rules, capture) => {
-      const replay = ['replay', '-R', rules, '-r', capture, '--local', SERVER, '--in', 'eth0', '--format', 'json', ...options];
-      return [process.execPath, join(root, 'bin/wasmtables.js'), ...replay];
-    };
+/** What the engine counts: rules evaluated, and packets of the rule for ESTABLISHED. */
+async function engineSays(rules: string, capture: Uint8Array): Promise<{ evaluations: number; established: number }> {
+  const session = await ENGINE(hostJob(rules));
+  replayBytes(session, capture);
+  const { evaluations, counters } = session.result();
+  const place = establishedRule(rules.split('\n'));
+  const counted = counters[4]?.filter?.INPUT?.rules[place];
+  if (counted === undefined) throw new Error(`INPUT has no rule ${place}`);
+  return { evaluations, established: counted.packets };
+}
+
+function commands(root: string, { rules, filter, capture }: Files, established: number): Record<ProgramName, Command> {
+  const ours = (...options: string[]): Command => {
+    const replay = ['replay', '-R', rules, '-r', capture, '--local', SERVER, '--in', 'eth0', '--format', 'json', ...options];
+    return [process.execPath, join(root, 'bin/wasmtables.js'), ...replay];
+  };
+  const script = join(root, 'bench/peers/iptables.sh');
   return {
     wasmtables: ours(),
     'wasmtables, two threads': ours('--jobs', '2'),
     'wasmtables, rule by rule': ours('--no-tree'),
-    tcpdump: (_, capture) => ['tcpdump', '-r', capture, '-w', '/dev/null', filterOf(clauses)],
-    iptables: (rules, capture) => ['unshare', '-n', 'sh', join(root, 'bench/peers/iptables.sh'), rules, capture, SERVER],
+    tcpdump: ['tcpdump', '-r', capture, '-w', '/dev/null', '-F', filter],
+    iptables: ['unshare', '-n', 'sh', script, rules, capture, SERVER, String(established)],
   };
 }
 
