@@ -53,7 +53,14 @@ export function search(now: i64): usize {
   return searchIn(zoneIn(0), zoneIn(1), now);
 }
 
-/** The same for who has these zones in the two directions (nf_conntrack_find_get): the key is in that of the first afterwards. */
+/** The same for who has these zones in the two directions (nf_conntrack_find_get). */
+export function searchFor(first: u32, second: u32, now: i64): usize {
+  if (zonesOfOne) return searchIn(first, second, now);
+  if (first !== 0) keyZone(first);
+  return find(now);
+}
+
+/** The same where some have a zone of one direction: the key is in that of the first afterwards. */
 function searchIn(first: u32, second: u32, now: i64): usize {
   plainHash = keyHash;
   keyInZone(plainHash, first);

@@ -23,6 +23,7 @@ import { findAnswers, searchedDirection } from '../conntrack/zones';
 import { addressHash } from './hash';
 import {
   keyOfReply,
+  searchReply,
   setTupleDport,
   setTupleSport,
   TUPLE_DESTINATION,
@@ -97,13 +98,12 @@ function isTaken(entry: usize, now: i64): bool {
 }
 
 /**
- * Whoever has the answers to the tuple in hand goes exactly the other way, and neither is translated: they may clash when this one is confirmed, where the protocol has no order of its own
+ * Who sends what would answer the tuple in hand goes exactly the other way, and neither is translated: they may clash when this one is confirmed, where the protocol has no order of its own
  * (nf_nat_used_tuple_new).
  */
 function goesBack(entry: usize, now: i64): bool {
   if (tupleProtocol === PROTOCOL_TCP || tupleProtocol === PROTOCOL_SCTP || tupleIsIcmp()) return false;
-  keyOfReply();
-  const other = findAnswers(entry, now);
+  const other = searchReply(now);
   if (other === 0 || searchedDirection(other) !== 0) return false;
   return ((load<u32>(entry, ENTRY_STATUS) | load<u32>(other, ENTRY_STATUS)) & (STATUS_TRANSLATED | STATUS_SHIFTED)) === 0;
 }
@@ -210,10 +210,10 @@ function choosePort(entry: usize, source: bool, now: i64): void {
 
 /** When few tries are left, a SYN takes the place of a translated connection that is over and whose sequence numbers it has passed. */
 function isTakenHarder(entry: usize, left: u32, now: i64): bool {
-  keyOfReply();
-  const other = findAnswers(entry, now);
+  if (left > <u32>NAT_HARDER || tupleProtocol !== PROTOCOL_TCP || load<u8>(entry, ENTRY_TCP_STATE) !== TCP_SYN_SENT)
+    return isTaken(entry, now);
+  const other = searchReply(now);
   if (other === 0) return false;
-  if (left > <u32>NAT_HARDER || tupleProtocol !== PROTOCOL_TCP || load<u8>(entry, ENTRY_TCP_STATE) !== TCP_SYN_SENT) return true;
   if (searchedDirection(other) === 0 || (load<u32>(other, ENTRY_STATUS) & STATUS_SRC_NAT) === 0) return true;
   if ((load<u8>(other, ENTRY_TCP_STATE) as i32) < TCP_TIME_WAIT) return true;
   const ahead = load<u32>(entry, ENTRY_SIDES + SIDE_END) - load<u32>(other, ENTRY_SIDES + SIDE_END);

@@ -3,6 +3,7 @@ import { FIELD_DESTINATION, FIELD_SOURCE } from '../../src/abi/fields';
 import { entryAddress, entryFamily, entryPort, entryProtocol, entryZone, entryZoneIn } from '../conntrack/accessors';
 import { PROTOCOL_ICMP, PROTOCOL_ICMPV6 } from '../conntrack/entry';
 import { keyAsks, keyIPv4, keyIPv6, keyZone } from '../conntrack/tuple';
+import { searchFor } from '../conntrack/zones';
 
 /** Four words each, host order, most significant first. */
 export const TUPLE_SOURCE: usize = memory.data(16, 16);
@@ -13,7 +14,8 @@ export let tupleDport: u32 = 0;
 export let tupleProtocol: u32 = 0;
 export let tupleSix: bool = false;
 export let tupleZone: u32 = 0;
-/** The zone of its answers. */
+/** The zones of its two directions. */
+let askingZone: u32 = 0;
 let replyZone: u32 = 0;
 
 export function setTupleSport(port: u32): void {
@@ -53,6 +55,7 @@ function begin(entry: usize): void {
   tupleProtocol = entryProtocol(entry);
   tupleSix = entryFamily(entry) === 6;
   tupleZone = entryZone(entry);
+  askingZone = entryZoneIn(entry, 0);
   replyZone = entryZoneIn(entry, 1);
 }
 
@@ -67,11 +70,21 @@ function putEnds(entry: usize, direction: u32, first: bool, second: bool): void 
 
 /** The key of the answers to the tuple in hand is the key in hand. */
 export function keyOfReply(): void {
+  keyOfReplyPlain();
+  if (replyZone !== 0) keyZone(replyZone);
+}
+
+/** The live entry that a packet would be of that answers the tuple in hand; 0: none. Its direction: searchedDirection. */
+export function searchReply(now: i64): usize {
+  keyOfReplyPlain();
+  return searchFor(askingZone, replyZone, now);
+}
+
+function keyOfReplyPlain(): void {
   // ICMP: the answering end stands with the question's kind, the asking one with the identifier.
   if (tupleSix) keyIPv6(TUPLE_DESTINATION, TUPLE_SOURCE, tupleDport, tupleSport, tupleProtocol);
   else keyIPv4(load<u32>(TUPLE_DESTINATION), load<u32>(TUPLE_SOURCE), tupleDport, tupleSport, tupleProtocol);
   if (tupleIsIcmp()) keyAsks(false);
-  if (replyZone !== 0) keyZone(replyZone);
 }
 
 /** The packet's own destination (or source) field differs from the tuple's. */

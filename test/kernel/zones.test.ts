@@ -117,6 +117,31 @@ describeKernel('zones of one direction and the running kernel', () => {
       for (const line of [/ zone-orig=5 .* dport=4000 /, / dport=4001 /]) expect(conntrack).toMatch(line);
   });
 
+  it.each([
+    ['original', '--zone 5', '--zone-orig 5'],
+    ['reply', '', '--zone-reply 5'],
+  ])('in which zones NAT looks for who has the answers to a tuple: zone of the %s direction', async (_, opposite, own) => {
+    const [a, b] = ENDS[4];
+    const nat = `*nat
+-A POSTROUTING -p udp -m udp --dport 99 -j MASQUERADE
+-A POSTROUTING -s 10.0.0.1/32 -p tcp -j SNAT --to-source 10.1.0.200:4000-4001
+COMMIT
+`;
+    const packets = [
+      // The answers are another's, but a third one goes exactly the other way: the tuple stays, and clashes.
+      udp(`${a} 1000`, `${b} 53`, coded(0)),
+      udp(`${b} 53`, `${a} 1000`, coded(1)),
+      udp(`${a} 1000`, `${b} 53`, coded(2)),
+      udp(`${a} 1000`, `${b} 53`, coded(2)),
+      // When few tries are left, a port is taken also where only the other zone has it.
+      tcp(`${b} 80`, '10.1.0.200 4001', SYN, { seq: 5, ...coded(1) }),
+      tcp(`${a} 1000`, `${b} 80`, SYN, { seq: 5, ...coded(2) }),
+      tcp(`${b} 80`, '10.1.0.200 4000', SYN | ACK, { seq: 9, ack: 6, ...coded(0) }),
+    ];
+    const others = ['', '--zone 5'].filter((words) => words !== opposite);
+    await agree(rulesOf([...others, opposite, own], nat), packets);
+  });
+
   it('errors find the connection by the packet they quote', async () => {
     const [a, b] = ENDS[4];
     const packets = DIFFERENT.flatMap((_, asks) =>

@@ -73,14 +73,14 @@ export class Chooser {
   }
 
   /**
-   * nf_nat_used_tuple_new: whoever has the answers to it goes exactly the other way, and neither is translated. That is left to clash when it is confirmed, where the protocol has no order of its own.
+   * nf_nat_used_tuple_new: who sends what would answer it (looked for as a packet's connection is) goes exactly the other way, and neither is translated. That is left to clash when it is confirmed, where the protocol has no order of its own.
    */
   #goesBack(given: Tuple): boolean {
     const { family, zone } = this.#connection;
     const isFree = (one: Connection): boolean => !one.has(STATUS_SRC_NAT | STATUS_DST_NAT) && one.shifts === null;
     if (ORDERED.includes(given.protocol) || !isFree(this.#connection)) return false;
     const answers = invert(given)!;
-    const found = this.#table.findAnswers(family, zone, answers, this.#now);
+    const found = this.#table.find(family, zone, answers, this.#now);
     return found !== undefined && isFree(found.connection) && sameTuple(found.connection.original, answers);
   }
 
