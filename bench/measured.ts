@@ -84,7 +84,7 @@ export async function bundled(size: Size): Promise<Group[]> {
 }
 
 export async function classified(size: Size): Promise<Classified[]> {
-  const sizes = size.smoke ? [100] : [1000, 10_000];
+  const sizes = size.smoke ? [100] : [100, 1000, 10_000];
   const own = sizes.flatMap((rules) => (['acl', 'fw', 'ipc'] as const).map((shape) => filterSet(shape, rules)));
   const theirs = size.classbench === undefined ? [] : classbenchSets(size.classbench, size.smoke ? 2000 : 20_000);
   const options = { root: size.root, packets: size.smoke ? 4096 : 1 << 18, rounds: rounds(size), peers: size.peers };

@@ -16,7 +16,7 @@ export interface Plot {
 const WIDTH = 760;
 const HEIGHT = 420;
 const LEFT = 70;
-const RIGHT = 200;
+const RIGHT = 220;
 const TOP = 50;
 const BOTTOM = 60;
 /** Least distance of two names, from line to line. */
@@ -47,7 +47,7 @@ export function plotSvg({ title, axis, series }: Plot, source: string): string {
     label(LEFT, 24, title, 'font-size="15" font-weight="bold"'),
     label(LEFT, HEIGHT - 10, source, 'fill="#666" font-size="10"'),
     label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 28, axis, 'text-anchor="middle"'),
-    label(LEFT, 42, 'ns a packet', 'text-anchor="end"'),
+    label(8, 42, 'ns a packet', ''),
     ...across.ticks.flatMap((x) => [
       rule(across.at(x), TOP, across.at(x), HEIGHT - BOTTOM),
       label(across.at(x), HEIGHT - BOTTOM + 16, x.toLocaleString('en-US'), 'text-anchor="middle"'),
@@ -57,7 +57,7 @@ export function plotSvg({ title, axis, series }: Plot, source: string): string {
       label(LEFT - 6, up.at(y) + 4, y.toLocaleString('en-US'), 'text-anchor="end"'),
     ]),
     ...drawn.flatMap(({ points }, index) => line(points, across.at, up.at, COLOURS[index % COLOURS.length]!)),
-    ...names(drawn, up.at),
+    ...names(drawn, across.at, up.at),
     '</svg>',
     '',
   ].join('\n');
@@ -86,20 +86,20 @@ function line(points: Series['points'], x: Scale['at'], y: Scale['at'], colour: 
   ];
 }
 
-/** Names stand beside the ends of their lines, none on another. */
-function names(series: readonly Series[], y: Scale['at']): string[] {
+/** Names stand beside the ends of their lines; of those that end at the right none on another. */
+function names(series: readonly Series[], x: Scale['at'], y: Scale['at']): string[] {
   const placed = series
-    .map(({ name, points }, index) => ({
-      name,
-      at: y(points.at(-1)![1]),
-      value: points.at(-1)![1],
-      colour: COLOURS[index % COLOURS.length]!,
-    }))
+    .map(({ name, points }, index) => {
+      const [last, value] = points.at(-1)!;
+      return { text: `${name} (${value.toFixed(0)})`, left: x(last) + 8, at: y(value), colour: COLOURS[index % COLOURS.length]! };
+    })
     .sort((one, other) => one.at - other.at);
   let lowest = Number.NEGATIVE_INFINITY;
-  return placed.map(({ name, at, value, colour }) => {
-    lowest = Math.max(at, lowest + LINE);
-    return label(WIDTH - RIGHT + 8, lowest + 4, `${name} (${value.toFixed(0)})`, `fill="${colour}"`);
+  return placed.map(({ text, left, at, colour }) => {
+    const inside = left < WIDTH - RIGHT;
+    const down = inside ? at : Math.max(at, lowest + LINE);
+    if (!inside) lowest = down;
+    return label(left, down + 4, text, `fill="${colour}"`);
   });
 }
 

@@ -1,6 +1,7 @@
 /** What a comparison looks up in the captures: the packets that change, and those that go elsewhere. */
 import { forEachFrame } from '../replay/replay.ts';
-import { type Change, ChangeCollector, changedPackets, type FateList, movedPackets } from '../report/comparison.ts';
+import { type Change, ChangeCollector, changedPackets, movedPackets } from '../report/comparison.ts';
+import type { FateList } from '../report/fates.ts';
 import { LineFile } from './line-file.ts';
 
 /** Looks the changed packets up in the captures; every one becomes a line of `file`. */

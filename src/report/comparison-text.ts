@@ -1,6 +1,7 @@
 /** Two or more rule sets side by side, for people. */
 import type { RuleSet } from '../model/ruleset.ts';
-import type { Change, ChangedFlow, Comparison, Fate } from './comparison.ts';
+import type { Change, ChangedFlow, Comparison } from './comparison.ts';
+import type { Fate } from './fates.ts';
 import type { Report } from './report.ts';
 import { count, PLAIN, plural, type Style } from './style.ts';
 import { renderText, type TextOptions } from './text.ts';

@@ -1,15 +1,9 @@
 /** Several rule sets over the same packets: what `-R` twice gives (docs/schema/comparison-1.json, change-1.json). */
-import type { PacketOutcome } from '../model/outcome.ts';
 import type { Frame } from '../model/witness.ts';
-import { type Ends, endsOf, flowKey, readEnds } from '../replay/flow.ts';
+import { type Ends, flowKey, readEnds } from '../replay/flow.ts';
+import type { Fate, FateList } from './fates.ts';
 import type { Report } from './report.ts';
 import { formatTime } from './verdict-line.ts';
-
-/** What one rule set says of a packet, in the words of a verdict line. */
-export interface Fate extends Pick<PacketOutcome, 'hook' | 'verdict' | 'rule' | 'ctstate' | 'unseen' | 'reason'> {
-  /** Whom it goes from and to behind the rules, of accepted packets whose bytes were asked for: `192.0.2.1:4000 > 198.51.100.2:80`. */
-  ends?: string;
-}
 
 /** One packet whose verdict is not the same under every rule set. */
 export interface Change extends Partial<Ends> {
@@ -40,55 +34,6 @@ export interface Comparison {
 
 /** Flows a comparison lists; `--verdicts` writes every packet. */
 export const CHANGES_MAX = 100;
-
-/** A growing list of fates, one number a packet: there are few different ones. */
-export class FateList {
-  #numbers = new Uint32Array(4096);
-  #length = 0;
-  readonly #fates: Fate[] = [];
-  readonly #known = new Map<string, number>();
-
-  get length(): number {
-    return this.#length;
-  }
-
-  push({ rewritten, ...outcome }: Omit<Fate, 'ends'> & Pick<PacketOutcome, 'rewritten'>): void {
-    const { hook, verdict, rule, ctstate, unseen, reason } = outcome;
-    const ends = rewritten === undefined || verdict !== 'ACCEPT' ? undefined : endsText(endsOf(rewritten));
-    const key = `${hook} ${verdict} ${rule} ${ctstate} ${unseen} ${reason} ${ends}`;
-    let number = this.#known.get(key);
-    if (number === undefined) {
-      number = this.#fates.push({ hook, verdict, ...given({ rule, ctstate, unseen, reason, ends }) }) - 1;
-      this.#known.set(key, number);
-    }
-    if (this.#length === this.#numbers.length) {
-      const larger = new Uint32Array(this.#numbers.length * 2);
-      larger.set(this.#numbers);
-      this.#numbers = larger;
-    }
-    this.#numbers[this.#length++] = number;
-  }
-
-  /** The fate of a packet, counted from 0. */
-  at(index: number): Fate {
-    return this.#fates[this.#numbers[index]!]!;
-  }
-}
-
-type Known = Pick<Fate, 'rule' | 'ctstate' | 'unseen' | 'reason' | 'ends'>;
-const given = (values: { [K in keyof Known]: Known[K] | undefined }): Known =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-
-/** `192.0.2.1:4000 > 198.51.100.2:80`, in IPv6 with brackets where there are ports. */
-function endsText(ends: Ends | undefined): string | undefined {
-  if (ends === undefined) return undefined;
-  const { source, destination, sourcePort, destinationPort } = ends;
-  const end = (address: string, port: number | undefined): string => {
-    if (port === undefined) return address;
-    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-  };
-  return `${end(source, sourcePort)} > ${end(destination, destinationPort)}`;
-}
 
 /** 0-based numbers of the packets on whose verdict the lists do not agree; of an interrupted comparison, those that every list has. */
 export const changedPackets = (lists: readonly FateList[]): number[] =>

@@ -1,6 +1,6 @@
 /** The command as people run it: exit codes, what goes to which stream, signals, pipes. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -8,7 +8,7 @@ import { afterAll, expect, test } from 'vitest';
 import type { Change, Comparison } from '../../src/report/comparison.ts';
 import type { Report } from '../../src/report/report.ts';
 import { concat, pcapHeader, record } from '../capture/build.ts';
-import { command, shell } from './command.ts';
+import { command, ROOT, shell } from './command.ts';
 
 const RULES = 'pcaps/seed/server-mail-web-dns.rules.v4';
 const CAPTURE = 'pcaps/seed/traffic.pcap';
@@ -25,6 +25,18 @@ const traffic = readFileSync(new URL(`../../${CAPTURE}`, import.meta.url));
 const json = (text: string) =>
   JSON.parse(text) as { packets: number; bytes: number; captures: { packets: number }[]; tables: object };
 const replay = (...args: string[]) => command(['replay', '-R', RULES, ...args]);
+
+test('a clone that is not built says what builds it', async () => {
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'package.json'), '{"type":"module"}');
+  copyFileSync(`${ROOT}bin/wasmtables.js`, join(bin, 'wasmtables.js'));
+  expect(await shell(`"${process.execPath}" "${join(bin, 'wasmtables.js')}" replay`)).toMatchObject({
+    code: 4,
+    stdout: '',
+    stderr: expect.stringContaining('npm start'),
+  });
+});
 
 test('version', async () => {
   expect(await command(['--version'])).toMatchObject({ code: 0, stdout: '0.1.0\n' });

@@ -7,7 +7,8 @@ import { expect, test } from 'vitest';
 import { loadRules } from '../../src/cli/rules.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import { forEachFrame, prepare, replayOne } from '../../src/replay/replay.ts';
-import { ChangeCollector, type Comparison, changedPackets, FateList } from '../../src/report/comparison.ts';
+import { ChangeCollector, type Comparison, changedPackets } from '../../src/report/comparison.ts';
+import { FateList } from '../../src/report/fates.ts';
 import { buildReport, type Report } from '../../src/report/report.ts';
 import { verdictLine } from '../../src/report/verdict-line.ts';
 
