@@ -71,5 +71,6 @@ function endsText(ends: Ends | undefined): string | undefined {
     if (port === undefined) return address;
     return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
   };
-  return `${end(source, sourcePort)} > ${end(destination, destinationPort)}`;
+  // Joined, not concatenated: what is concatenated keeps its parts in memory.
+  return [end(source, sourcePort), end(destination, destinationPort)].join(' > ');
 }
