@@ -32,8 +32,9 @@ export const EXPECT_FOLLOWS: usize = 88;
 export const EXPECT_PERMANENT: u32 = 1;
 /** Nothing fulfils it yet. */
 export const EXPECT_INACTIVE: u32 = 2;
-/** The connection is assigned to the helper that foresaw it. */
-export const EXPECT_ASSIGNS: u32 = 4;
+/** HELPER_* of the helper that the connection is assigned to. */
+export const EXPECT_ASSIGNS_SHIFT: u32 = 4;
+const EXPECT_ASSIGNS: u32 = 15 << 4;
 /** Its class: of a master there may be so many of each. */
 export const EXPECT_KIND_SHIFT: u32 = 8;
 /** It is translated like its master. */
@@ -58,8 +59,8 @@ let dropped: i64 = -1;
 export let followed: u32 = 0;
 export let followedMaster: usize = 0;
 
-/** The connection that fulfils the last one is assigned to its master's helper. */
-export let fulfilledAssigns: bool = false;
+/** HELPER_* of the helper that the connection which fulfils the last one is assigned to. */
+export let fulfilledAssigns: u32 = 0;
 
 /** The part of EXPECT_FLAGS that is a class. */
 export function kindFlag(kind: u32): u32 {
@@ -116,7 +117,7 @@ export function fulfil(slot: usize, protocol: u32, sport: u32, dport: u32, now: 
       if ((load<u32>(master, ENTRY_STATUS) & STATUS_CONFIRMED) === 0) return 0;
       followed = load<u32>(one, EXPECT_FOLLOWS);
       followedMaster = master;
-      fulfilledAssigns = (load<u32>(one, EXPECT_FLAGS) & EXPECT_ASSIGNS) !== 0;
+      fulfilledAssigns = (load<u32>(one, EXPECT_FLAGS) & EXPECT_ASSIGNS) >>> EXPECT_ASSIGNS_SHIFT;
       if ((load<u32>(one, EXPECT_FLAGS) & EXPECT_PERMANENT) === 0) unlink(one);
       return master;
     }
@@ -164,6 +165,12 @@ export function expect(master: usize, most: u32, seconds: u32, now: i64): bool {
 /** The newest of a master is not expected after all. */
 export function unexpect(master: usize): void {
   unlink(load<u32>(recordOf(master), RECORD_EXPECTATION) as usize);
+}
+
+/** What a connection made expected is not expected any more. */
+export function forgetAll(master: usize): void {
+  const record = recordOf(master);
+  while (record !== 0 && load<u32>(record, RECORD_EXPECTATION) !== 0) unlink(load<u32>(record, RECORD_EXPECTATION) as usize);
 }
 
 /** What a connection made expected that is as media are, or is not, is not expected any more; of the latter the newest only. */
@@ -318,7 +325,7 @@ export function forgetHelp(entry: usize): void {
   const alive = (load<u32>(entry, ENTRY_STATUS) & (STATUS_CONFIRMED | STATUS_DYING)) === STATUS_CONFIRMED;
   if (alive && entryHelper(entry) === HELPER_PPTP) endCall(entry, record);
   if (record === 0) return;
-  while (load<u32>(record, RECORD_EXPECTATION) !== 0) unlink(load<u32>(record, RECORD_EXPECTATION) as usize);
+  forgetAll(entry);
   dropRecord(record);
 }
 

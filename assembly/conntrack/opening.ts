@@ -54,7 +54,8 @@ export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, no
       turnForeseen();
       forgetFitting(now);
     }
-    if (fulfilledAssigns || flag(TRACKING_FLAG_HELPED)) assignHelper(entry, entryHelper(master));
+    if (fulfilledAssigns !== HELPER_NONE) assignHelper(entry, fulfilledAssigns);
+    else if (flag(TRACKING_FLAG_HELPED)) assignHelper(entry, entryHelper(master));
   } else if (helper !== HELPER_NONE) {
     assignHelper(entry, helper);
   }

@@ -9,3 +9,6 @@ export const HELPER_NETBIOS_NS = 6;
 export const HELPER_SNMP = 7;
 export const HELPER_PPTP = 8;
 export const HELPER_SIP = 9;
+export const HELPER_RAS = 10;
+export const HELPER_Q931 = 11;
+export const HELPER_H245 = 12;

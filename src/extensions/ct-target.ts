@@ -10,7 +10,7 @@ import { protocolName } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { ZoneView } from '../packet/view.ts';
 import type { GivenOption, ParseContext, TargetExtension } from './extension.ts';
-import { Given, option, savedString, textOf } from './given.ts';
+import { Given, option, textOf } from './given.ts';
 
 export interface CtOptions {
   notrack: boolean;
@@ -70,7 +70,7 @@ export const CT: TargetExtension<CtOptions> = {
   print({ notrack, helper, timeout, events, expectationEvents, zone, zoneOf }) {
     const words = [
       notrack ? ' --notrack' : '',
-      helper === undefined ? '' : ` --helper ${savedString(helper)}`,
+      helper === undefined ? '' : ` --helper ${helper}`,
       timeout === undefined ? '' : ` --timeout ${timeout}`,
       events.length === 0 ? '' : ` --ctevents ${events.join(',')}`,
       expectationEvents.length === 0 ? '' : ` --expevents ${expectationEvents.join(',')}`,

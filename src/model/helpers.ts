@@ -2,9 +2,12 @@
 import {
   HELPER_AMANDA,
   HELPER_FTP,
+  HELPER_H245,
   HELPER_IRC,
   HELPER_NETBIOS_NS,
   HELPER_PPTP,
+  HELPER_Q931,
+  HELPER_RAS,
   HELPER_SANE,
   HELPER_SIP,
   HELPER_SNMP,
@@ -35,9 +38,9 @@ export const HELPERS: readonly KnownHelper[] = [
   { name: 'snmp', protocols: [UDP], families: [4], number: HELPER_SNMP },
   { name: 'pptp', protocols: [TCP], families: [4], number: HELPER_PPTP },
   { name: 'sip', protocols: [TCP, UDP], families: [4, 6], number: HELPER_SIP },
-  { name: 'Q.931', protocols: [TCP], families: [4, 6] },
-  { name: 'RAS', protocols: [UDP], families: [4, 6] },
-  { name: 'H.245', protocols: [UDP], families: [4, 6] },
+  { name: 'Q.931', protocols: [TCP], families: [4, 6], number: HELPER_Q931 },
+  { name: 'RAS', protocols: [UDP], families: [4, 6], number: HELPER_RAS },
+  { name: 'H.245', protocols: [UDP], families: [4, 6], number: HELPER_H245 },
 ];
 
 /** By the kernel's name, exactly. */
@@ -63,18 +66,26 @@ export function assignedHelpers({ tables }: RuleSet): string[] {
   return [...new Set(names)];
 }
 
-/** Those whose messages nothing rewrites in translated connections. */
-const NOT_REWRITTEN: readonly string[] = ['sip', 'snmp', 'pptp'];
+/** What of the kernel rewrites messages in translated connections, which wasmtables does not, by helper. */
+const REWRITING: Readonly<Record<string, { module: string; families: readonly Family[] }>> = {
+  sip: { module: 'nf_nat_sip', families: [4, 6] },
+  snmp: { module: 'nf_nat_snmp_basic', families: [4] },
+  pptp: { module: 'nf_nat_pptp', families: [4] },
+  RAS: { module: 'nf_nat_h323', families: [4] },
+  'Q.931': { module: 'nf_nat_h323', families: [4] },
+  'H.245': { module: 'nf_nat_h323', families: [4] },
+};
 
 /** Names of helpers that rules give to connections and whose messages are not rewritten though these rules translate addresses. */
 export function notRewritten(ruleset: RuleSet): string[] {
-  return translates(ruleset) ? assignedHelpers(ruleset).filter((name) => NOT_REWRITTEN.includes(name)) : [];
+  const rewrites = (name: string): boolean => REWRITING[name]?.families.includes(ruleset.family) ?? false;
+  return translates(ruleset) ? assignedHelpers(ruleset).filter(rewrites) : [];
 }
 
 /** What is to be said of rules that give such a helper to connections and translate addresses; undefined for all others. */
 export function helperNote(ruleset: RuleSet): string | undefined {
   const names = notRewritten(ruleset);
   if (names.length === 0) return undefined;
-  const told = names.join(', ');
-  return `IPv${ruleset.family}: what the helper ${told} reads in connections whose addresses are translated is not rewritten, nor what it expects translated; a kernel with nf_nat_${told} does`;
+  const modules = [...new Set(names.map((name) => REWRITING[name]?.module))].join(', ');
+  return `IPv${ruleset.family}: what the helper ${names.join(', ')} reads in connections whose addresses are translated is not rewritten, nor what it expects translated; a kernel with ${modules} does`;
 }

@@ -27,13 +27,18 @@ COMMIT
 `;
 }
 
-/** All packets forwarded, one after the other: nothing may differ, on either backend. */
-export async function expectAgreement(rules: string, packets: readonly Uint8Array[], family: Family = 4): Promise<void> {
+/** All packets forwarded, one after the other: nothing may differ, on either backend; with `lists` neither what is listed at the end. */
+export async function expectAgreement(
+  rules: string,
+  packets: readonly Uint8Array[],
+  family: Family = 4,
+  more: { lists?: boolean } = {},
+): Promise<void> {
   const frames = packets.map((bytes, i) => frameOf(bytes, i));
   // What nobody expects proves nothing.
   expect(replay(jobOf(rules, FORWARDING, {}, family), frames).result.ctstates.RELATED).toBeGreaterThan(0);
   for (const backend of ['legacy', 'nft'] as const) {
-    const given = { rules: { [family]: rules }, host: buildHost(FORWARDING), frames };
+    const given = { rules: { [family]: rules }, host: buildHost(FORWARDING), frames, ...more };
     const found = await differences(backend, given, WITNESSES);
     expect(Object.fromEntries([...found].map(([name, lines]) => [name, lines.slice(0, 12)])), backend).toEqual(
       Object.fromEntries([...found.keys()].map((name) => [name, []])),

@@ -13,6 +13,11 @@ it.each([
   ['a helper alone', HELP, 0],
   ['a translation alone', ZONE + TRANSLATE, 0],
   ['a helper that NAT has one for', HELP.replace('sip', 'ftp') + TRANSLATE, 0],
+  [
+    'two helpers with one',
+    HELP.replace('sip', 'Q.931').replace('COMMIT', '-A OUTPUT -p udp -j CT --helper RAS\nCOMMIT') + TRANSLATE,
+    1,
+  ],
 ] as const)('%s', (_, rules, notes) => {
   const job = jobOf(rules);
   const told = [createReference(job).result().notes, compile(job).notes].map((all) =>

@@ -3,10 +3,13 @@ import { CT_RELATED, FIELD_CT_DIRECTION, FIELD_CT_STATE, FIELD_LENGTH, FIELD_OUT
 import {
   HELPER_AMANDA,
   HELPER_FTP,
+  HELPER_H245,
   HELPER_IRC,
   HELPER_NETBIOS_NS,
   HELPER_NONE,
   HELPER_PPTP,
+  HELPER_Q931,
+  HELPER_RAS,
   HELPER_SANE,
   HELPER_SIP,
   HELPER_SNMP,
@@ -22,8 +25,11 @@ import { NETBIOS_SECONDS } from '../timeout';
 import { amandaHelp } from './amanda';
 import { broadcastHelp } from './broadcast';
 import { ftpHelp } from './ftp';
+import { h245Help } from './h245';
 import { ircHelp } from './irc';
 import { pptpHelp } from './pptp';
+import { q931Help } from './q931';
+import { rasHelp } from './ras';
 import { saneHelp } from './sane';
 import { sipHelp } from './sip';
 import { tftpHelp } from './tftp';
@@ -80,6 +86,12 @@ function ask(helper: u32, slot: usize, entry: usize): bool {
     case HELPER_PPTP:
       pptpHelp(slot, entry);
       return true;
+    case HELPER_RAS:
+      return rasHelp(slot, entry);
+    case HELPER_Q931:
+      return q931Help(slot, entry);
+    case HELPER_H245:
+      return h245Help(slot, entry);
     case HELPER_SNMP:
       broadcastHelp(slot, entry, 161, 30);
       return true;

@@ -8,11 +8,12 @@ import {
   FIELD_LENGTH,
   STATUS_EXPECTED,
 } from '../../../src/abi/fields';
+import { HELPER_SIP } from '../../../src/abi/helpers';
 import { PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../../src/abi/packet';
 import { entryAddress, entryProtocol } from '../accessors';
 import { ENTRY_STATUS, PROTOCOL_TCP, PROTOCOL_UDP } from '../entry';
 import {
-  EXPECT_ASSIGNS,
+  EXPECT_ASSIGNS_SHIFT,
   EXPECT_DESTINATION,
   EXPECT_FLAGS,
   EXPECT_INACTIVE,
@@ -208,7 +209,7 @@ function expectCalls(direction: u32, port: u32): bool {
   foresee(entry, entryProtocol(entry), 1 - direction, port);
   foreseeSource(entry, 1 - direction);
   memory.copy(FORESEEN + EXPECT_DESTINATION, ADDRESS, 16);
-  store<u32>(FORESEEN, EXPECT_PERMANENT | EXPECT_INACTIVE | EXPECT_ASSIGNS | kindFlag(0), EXPECT_FLAGS);
+  store<u32>(FORESEEN, EXPECT_PERMANENT | EXPECT_INACTIVE | (HELPER_SIP << EXPECT_ASSIGNS_SHIFT) | kindFlag(0), EXPECT_FLAGS);
   return tryExpect(entry, 1, SECONDS, now, false) === EXPECTED;
 }
 

@@ -136,9 +136,9 @@ export class Conntrack {
       connection.follows = expectation.follows;
       connection.mark = expectation.master.mark;
       if (expectation.master.help?.helper.name === 'pptp') this.calls.begin(connection, expectation.tuple);
-      if (expectation.assigns) connection.help = sameHelp(expectation.master);
-      // 6.1.176 takes the helper that expects for one that the expected is to have.
-      if (this.#profile.kernel === '6.1') connection.help = sameHelp(expectation.master);
+      connection.help = helpOf(expectation.assigns);
+      // 6.1.176 takes the helper that expects for one that the expected is to have, where it is not told of another.
+      if (this.#profile.kernel === '6.1') connection.help ??= sameHelp(expectation.master);
     }
     return connection;
   }

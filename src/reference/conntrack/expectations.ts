@@ -1,4 +1,5 @@
 /** Connections that helpers foresee (net/netfilter/nf_conntrack_expect.c of 6.18). Expiry is looked at when one is met, as for connections. */
+import { HELPER_NONE } from '../../abi/helpers.ts';
 import type { Family, Words } from '../../model/ruleset.ts';
 import type { Connection, Direction } from './connection.ts';
 import type { Help, Policy } from './helpers/helper.ts';
@@ -18,8 +19,8 @@ export interface Expectation {
   kind: number;
   /** Nothing fulfils it yet. */
   inactive: boolean;
-  /** The connection is assigned to the helper that foresaw it. */
-  assigns: boolean;
+  /** HELPER_* of the helper that the connection is assigned to. */
+  assigns: number;
   /** The connection is translated as its master is (nf_nat_follow_master). */
   follows: Follows | null;
   /** The jiffy at which it is over. */
@@ -68,7 +69,7 @@ export class ExpectationTable {
 
   /** nf_ct_expect_related. */
   expect(master: Connection, help: Help, foreseen: Foreseen, now: number, hz: number): Expected {
-    const { tuple, mask, permanent = false, inactive = false, assigns = false, kind = 0, follows = null } = foreseen;
+    const { tuple, mask, permanent = false, inactive = false, assigns = HELPER_NONE, kind = 0, follows = null } = foreseen;
     const {
       family,
       zone: { id: zone },

@@ -3,9 +3,12 @@ import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../../abi/fields.ts';
 import {
   HELPER_AMANDA,
   HELPER_FTP,
+  HELPER_H245,
   HELPER_IRC,
   HELPER_NETBIOS_NS,
   HELPER_PPTP,
+  HELPER_Q931,
+  HELPER_RAS,
   HELPER_SANE,
   HELPER_SIP,
   HELPER_SNMP,
@@ -22,9 +25,12 @@ import { TCP } from '../tuple.ts';
 import { amanda } from './amanda.ts';
 import { netbiosNs, snmp } from './broadcast.ts';
 import { ftp } from './ftp.ts';
+import { h245 } from './h245.ts';
 import type { Help, Helper, Seen } from './helper.ts';
 import { irc } from './irc.ts';
 import { pptp } from './pptp.ts';
+import { q931 } from './q931.ts';
+import { ras } from './ras.ts';
 import { sane } from './sane.ts';
 import { sip } from './sip.ts';
 import { tftp } from './tftp.ts';
@@ -39,6 +45,9 @@ const HELPERS: ReadonlyMap<number, Helper<never>> = new Map([
   [HELPER_NETBIOS_NS, netbiosNs as Helper<never>],
   [HELPER_SNMP, snmp as Helper<never>],
   [HELPER_PPTP, pptp as Helper<never>],
+  [HELPER_RAS, ras as Helper<never>],
+  [HELPER_Q931, q931 as Helper<never>],
+  [HELPER_H245, h245 as Helper<never>],
 ]);
 
 /** The help of a new connection; null for HELPER_NONE. */

@@ -2,6 +2,7 @@
  * SIP (RFC 3261): net/netfilter/nf_conntrack_sip.c of 6.18 with its parameters as they are (sip_direct_signalling and sip_direct_media on, sip_timeout 3600). A registration announces where the registrar will
  * call, a session description where media will be sent; both are believed only of the sender itself, and expected only from who it talks to.
  */
+import { HELPER_SIP } from '../../../abi/helpers.ts';
 import type { Words } from '../../../model/ruleset.ts';
 import { sameWords } from '../../../packet/bytes.ts';
 import * as udp from '../../../packet/udp.ts';
@@ -145,7 +146,7 @@ function register(message: SipText, seen: Seen<Memory>, sequence: number): Verdi
     const { source } = tupleIn(seen, opposite(seen.direction));
     const { protocol } = seen.connection.original;
     const tuple = { protocol, source, sourcePort: 0, destination: contact.address, destinationPort: contact.port };
-    const waiting = { permanent: true, inactive: true, assigns: true };
+    const waiting = { permanent: true, inactive: true, assigns: HELPER_SIP };
     verdict = expecting(seen, { tuple, mask: thisSource(source), kind: SIGNALLING, ...waiting });
   }
   if (verdict === 'accept') seen.memory.registered = sequence;

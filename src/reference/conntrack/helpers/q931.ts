@@ -1,0 +1,82 @@
+/** Q.931 with H.225.0's user-user information (net/netfilter/nf_conntrack_h323_main.c of 6.18; callforward_filter on, as it is by default): calls, and where H.245 and streams will be heard. */
+import {
+  H323_USER_INFORMATION,
+  ROLE_ALTERNATIVE,
+  ROLE_FAST_START,
+  ROLE_FORWARDED,
+  ROLE_H245,
+  ROLE_TUNNELLED,
+} from '../../../abi/h323.ts';
+import { HELPER_H245, HELPER_Q931 } from '../../../abi/helpers.ts';
+import { sameWords, u8, u16 } from '../../../packet/bytes.ts';
+import { opposite } from '../connection.ts';
+import { TCP } from '../tuple.ts';
+import { expectChannels } from './h245.ts';
+import { expectAt, ownPlaceIn, placeIn, type Said, SECONDS, toSpeaker } from './h323-expect.ts';
+import { type Kept, readMessage } from './h323-per.ts';
+import { rememberTpkt, type TpktMemory, tpkts } from './h323-tpkt.ts';
+import { type Helper, tupleIn } from './helper.ts';
+
+const DISCRIMINATOR = 8;
+const USER_USER = 0x7e;
+
+export const q931: Helper<TpktMemory> = {
+  name: 'Q.931',
+  policy: { most: 20, seconds: SECONDS },
+  remember: rememberTpkt,
+
+  help(seen) {
+    if (seen.state !== 'ESTABLISHED') return 'accept';
+    for (const message of tpkts(seen)) {
+      const place = userInformation(message);
+      const kept = place === null ? null : readMessage(H323_USER_INFORMATION, message.subarray(0, place.end), place.from);
+      if (kept === null) break;
+      if (!readCall(kept, { seen, message })) return 'drop';
+    }
+    return 'accept';
+  },
+};
+
+/** DecodeQ931: behind the call's reference and the message's type, among the information elements, which it takes to have lengths all. */
+function userInformation(message: Uint8Array): { from: number; end: number } | null {
+  const { length } = message;
+  if (length < 2 || u8(message, 0) !== DISCRIMINATOR) return null;
+  const type = 2 + u8(message, 1);
+  if (type + 2 > length) return null;
+  let at = type + 1;
+  if (u8(message, at) >= 0x80) at++;
+  while (at < length) {
+    if (u8(message, at) === USER_USER) {
+      if (at + 3 > length) return null;
+      const end = at + 3 + u16(message, at + 1);
+      // Behind the length stands a protocol discriminator.
+      return end > length || end <= at + 4 ? null : { from: at + 4, end };
+    }
+    if (at + 2 > length) return null;
+    at += 2 + u8(message, at + 1);
+  }
+  return null;
+}
+
+function readCall(kept: Kept, said: Said): boolean {
+  const understood = kept.first(ROLE_FORWARDED) === undefined ? readBody(kept, said) : expectForwarded(kept, said);
+  const tunnelled = kept.first(ROLE_TUNNELLED)?.parts ?? [];
+  return understood && tunnelled.every((control) => expectChannels(control.kept, said));
+}
+
+function readBody(kept: Kept, said: Said): boolean {
+  const { seen } = said;
+  const place = ownPlaceIn(kept.first(ROLE_H245), said);
+  if (place !== null && !expectAt(seen, TCP, toSpeaker(seen, place.port), { assigns: HELPER_H245 })) return false;
+  const offered = kept.first(ROLE_FAST_START);
+  return offered === undefined || expectChannels(offered, said);
+}
+
+/** Not where the other side's way there is the one that leads to itself: hosts here have no gateways, which others might share. */
+function expectForwarded(kept: Kept, said: Said): boolean {
+  const { seen } = said;
+  const place = placeIn(kept.first(ROLE_ALTERNATIVE), said);
+  if (place === null || place.port === 0) return true;
+  if (sameWords(place.address, tupleIn(seen, opposite(seen.direction)).source)) return true;
+  return expectAt(seen, TCP, place, { assigns: HELPER_Q931 });
+}
