@@ -1,4 +1,5 @@
 /** Tests whose answer was told for each packet: what no capture holds (model/annotations.ts). */
+import { FIELD_OUT_INTERFACE } from '../../src/abi/fields.ts';
 import { PACKET_NUMBER } from '../../src/abi/packet.ts';
 import { copying } from '../broadcast.ts';
 
@@ -17,4 +18,10 @@ export function listed(parameters: usize, slot: usize): bool {
     else high = middle;
   }
   return (load<u32>(list + (low << 2)) === u32(number)) !== usual;
+}
+
+/** Two lists: the second is for hooks where the packet has an out-device. */
+export function listedByWay(parameters: usize, slot: usize): bool {
+  const leaves = load<u32>(slot, FIELD_OUT_INTERFACE * 4) !== 0;
+  return listed(leaves ? parameters + 8 + ((load<u32>(parameters, 4) as usize) << 2) : parameters, slot);
 }

@@ -14,6 +14,7 @@ import {
   SPECIAL_LIMIT,
   SPECIAL_LIMIT_NFT,
   SPECIAL_LISTED,
+  SPECIAL_LISTED_BY_WAY,
   SPECIAL_NTH,
   SPECIAL_PACKET_TYPE,
   SPECIAL_QUOTA,
@@ -35,7 +36,7 @@ import { connectionLimit } from './connlimit.ts';
 import { connection, connectionMark, masterHelper } from './conntrack.ts';
 import { hashlimit } from './hashlimit.ts';
 import { limitLegacy, limitNft } from './limit.ts';
-import { listed } from './listed.ts';
+import { listed, listedByWay } from './listed.ts';
 import { states } from './program.ts';
 import { recent } from './recent.ts';
 import { reversePath } from './reverse-path.ts';
@@ -89,6 +90,8 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return answer(recent(parameters, state, slot));
     case SPECIAL_LISTED:
       return answer(listed(parameters, slot));
+    case SPECIAL_LISTED_BY_WAY:
+      return answer(listedByWay(parameters, slot));
     case SPECIAL_REVERSE_PATH:
       return answer(reversePath(parameters, slot));
     default:

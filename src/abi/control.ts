@@ -12,6 +12,10 @@ export const CONTROL_NAT_NO_ADDRESS = 32;
 export const CONTROL_TABLE_FULL = 48;
 /** Packets that met a LOG rule, but there was no room to write them down. */
 export const CONTROL_LOGS_LOST = 72;
+/** The packet that the clock was at when one came latest behind it (CONTROL_LATE): the one whose own time may be wrong. */
+export const CONTROL_AHEAD = 80;
+/** Packets whose timestamp is 0, and the number of the first of them. */
+export const CONTROL_TIMELESS = 88;
 /** 32 each. */
 export const CONTROL_UNSEEN = 128;
 export const CONTROL_STACK = 384;

@@ -60,6 +60,8 @@ export const SPECIAL_BPF = 51;
 export const SPECIAL_REVERSE_PATH = 60;
 /** What is told of packets by their numbers: the answer for all (0|1), how many have the other one, their numbers, the lowest first. */
 export const SPECIAL_LISTED = 61;
+/** Two such lists, one behind the other: for hooks where the packet has no device to leave by, and for those where it has. */
+export const SPECIAL_LISTED_BY_WAY = 63;
 /** connlimit: limit, 1 above it | 0 up to it, 0 source | 1 destination, 4 words of the address mask, STATUS_* that make a connection one that is not looked for; state: none, but its place names the rule. */
 export const SPECIAL_CONNLIMIT = 53;
 

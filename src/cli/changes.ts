@@ -4,12 +4,17 @@ import { type Change, ChangeCollector, changedPackets, movedPackets } from '../r
 import type { FateList } from '../report/fates.ts';
 import { LineFile } from './line-file.ts';
 
-/** Looks the changed packets up in the captures; every one becomes a line of `file`. */
-export async function changesOf(captures: readonly string[], lists: readonly FateList[], file: string | undefined) {
+/** Looks the changed packets up in the captures; every one becomes a line of `file`; `onUnread` as for a LineFile. */
+export async function changesOf(
+  captures: readonly string[],
+  lists: readonly FateList[],
+  file: string | undefined,
+  onUnread: () => void,
+) {
   const changed = changedPackets(lists);
   const moved = movedPackets(lists);
   const last = Math.max(changed.at(-1) ?? -1, moved.at(-1) ?? -1);
-  const lines = file === undefined ? undefined : new LineFile(file, () => {});
+  const lines = file === undefined ? undefined : new LineFile(file, onUnread);
   try {
     const collector = new ChangeCollector(lists, changed, (change: Change) => lines?.write(JSON.stringify(change)));
     const elsewhere = new ChangeCollector(lists, moved);

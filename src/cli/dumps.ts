@@ -72,11 +72,11 @@ export const dumpsOf = (options: DumpOptions): Written[] =>
 export class Dumps {
   readonly #files: readonly { dump: Dump; file: LineFile }[];
 
-  /** @throws a system error when a file cannot be made. */
-  constructor(options: DumpOptions) {
+  /** `onUnread` as for a LineFile. @throws a system error when a file cannot be made. */
+  constructor(options: DumpOptions, onUnread: () => void) {
     this.#files = DUMPS.flatMap((dump) => {
       const path = options[dump.key];
-      return path === undefined ? [] : [{ dump, file: new LineFile(path, () => {}) }];
+      return path === undefined ? [] : [{ dump, file: new LineFile(path, onUnread) }];
     });
   }
 

@@ -1,11 +1,13 @@
 /** The command line: one file a command, this one only knows their names and what an error means. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { HostError } from '../model/host-build.ts';
 import { CaptureOpenError } from '../replay/open.ts';
-import { EXIT, UsageError } from './exit.ts';
+import { EXIT, NobodyReads, UsageError } from './exit.ts';
 import { fuzzCommand } from './fuzz.ts';
 import { styledHelp, withExamples } from './help.ts';
+import { refuseTwice } from './options.ts';
 import { replayCommand } from './replay.ts';
 import { RuleFileError } from './rules.ts';
 import { say } from './terminal.ts';
@@ -22,10 +24,11 @@ Exit codes:
   0    fine
   1    verdicts differ between rule sets, or fuzz found witnesses that differ
   2    wrong usage, or an error in the rules
-  3    a capture is damaged; what stands before the damage was judged and is reported
+  3    a capture is damaged, or nothing in it could be judged; what could be is reported
   4    the environment: a file that cannot be opened, a kernel that cannot be asked
   70   an internal error, which is a bug
   130  interrupted; what was judged by then is reported
+  141  nobody reads standard output any more (| head), as for tools that SIGPIPE ends
 
 "wasmtables COMMAND --help" tells everything about a command.`;
 
@@ -48,7 +51,7 @@ function program(done: (code: number) => void): Command {
     .showHelpAfterError('(wasmtables --help tells more)');
   withExamples(root, EXAMPLES).addHelpText('after', EXIT_CODES);
   for (const command of [replayCommand(done), traceCommand(done), fuzzCommand(done)]) root.addCommand(command);
-  for (const command of [root, ...root.commands]) styledHelp(command).exitOverride();
+  for (const command of [root, ...root.commands]) refuseTwice(styledHelp(command).exitOverride());
   return root;
 }
 
@@ -70,6 +73,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 /** Says what went wrong, in one way for all commands; returns the exit code. */
 function explain(error: unknown): number {
+  if (error instanceof NobodyReads) return EXIT.unread;
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof RuleFileError) {
     for (const one of error.errors.slice(0, MOST_ERRORS)) say(printable(one.format()));
@@ -108,9 +112,11 @@ const SYSTEM_WORDS: Readonly<Record<string, string>> = {
 
 /** What the system says, in words and with the file it says it about. */
 function inWords({ code = '', message, path, dest, syscall = '' }: NodeJS.ErrnoException & { dest?: string }): string {
-  const words = SYSTEM_WORDS[code];
   const nameless = syscall.startsWith('write') ? 'an output' : 'standard input';
-  return words === undefined ? message : `${dest ?? path ?? nameless}: ${words}`;
+  const name = dest ?? path ?? nameless;
+  if (code === 'ENOENT' && !existsSync(dirname(name))) return `${name}: there is no folder ${dirname(name)}`;
+  const words = SYSTEM_WORDS[code];
+  return words === undefined ? message : `${name}: ${words}`;
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

@@ -1,12 +1,12 @@
 /** Options that several commands share, and how their words become the model. */
 import { type Command, Option } from 'commander';
-import { AnnotationError, type Annotations, readAnnotations } from '../model/annotations.ts';
+import { ANNOTATION_WORDS, AnnotationError, type Annotations, readAnnotations } from '../model/annotations.ts';
 import type { HostGiven } from '../model/host-build.ts';
-import { canonicalSysctl, DEFAULT_PROFILE, DEFAULT_SYSCTLS, KERNELS, type Kernel, type Profile } from '../model/profile.ts';
+import { DEFAULT_PROFILE, HIGHEST_SYSCTL, KERNELS, type Kernel, type Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
-import { nearest } from '../syntax/nearest.ts';
 import { UsageError } from './exit.ts';
 import { readGiven } from './files.ts';
+import { readSysctls } from './sysctl.ts';
 
 export interface RuleOptions {
   rules: string[];
@@ -19,7 +19,7 @@ export interface RuleOptions {
 }
 
 export interface HostOptions {
-  local?: string;
+  local?: string[];
   in?: string;
   out?: string;
   forward?: boolean;
@@ -39,9 +39,20 @@ export interface ProfileOptions {
   nfqueue?: 'absent' | 'accept' | 'drop';
 }
 
-const HIGHEST_SYSCTL = 0x7fff_ffff;
-
 export const many = (value: string, before: string[] = []): string[] => [...before, value];
+
+/** Of an option with one value the last one would win in silence: given twice it is refused. Those that collect their values (`many`, lists) and flags may come again. */
+export function refuseTwice(command: Command): void {
+  for (const option of command.options) {
+    if (!option.required || option.variadic || option.parseArg === many) continue;
+    let before: string | undefined;
+    command.on(`option:${option.name()}`, (value: string) => {
+      if (before !== undefined)
+        throw new UsageError(`${option.long ?? option.short} is given twice, with "${before}" and "${value}": give it once`);
+      before = value;
+    });
+  }
+}
 
 /** -R, --rules6, --ipset, -4, -6, --repair, --unsupported. `several`: what more than one -R is good for. */
 export function addRuleOptions(command: Command, several = ''): Command {
@@ -74,7 +85,12 @@ export function addRuleOptions(command: Command, several = ''): Command {
 export function addHostOptions(command: Command): Command {
   return command
     .optionsGroup('Host (guessed from the capture when nothing is given):')
-    .option('--local <address,...>', "the host's own addresses, each ADDRESS[/PREFIX][@INTERFACE]")
+    .addOption(
+      new Option(
+        '--local <address,...>',
+        "the host's own addresses, each ADDRESS[/PREFIX][@INTERFACE]; may be given several times",
+      ).argParser(many),
+    )
     .option('--in <interface>', 'where packets arrive')
     .option('--out <interface>', 'where packets leave')
     .option('--forward', 'a router: every packet enters at --in and leaves at --out')
@@ -127,7 +143,7 @@ export function addProfileOptions(command: Command): Command {
 export function addAnnotations(command: Command): Command {
   return command.option(
     '--annotate <file>',
-    'what no capture holds, one JSON object a line: {"packet": 7, "uid": 1000}; words are socket, uid, gid, groups, class, cgroup, transparent, wildcard, cpu, realm',
+    `what no capture holds, one JSON object a line: {"packet": 7, "uid": 1000}; words are ${ANNOTATION_WORDS.join(', ')}`,
   );
 }
 
@@ -158,32 +174,13 @@ export function forcedFamily(options: RuleOptions): Family | undefined {
   return options.ipv6 === true ? 6 : undefined;
 }
 
-/** The profile; a sysctl nobody knows is a usage error, because it would do nothing. */
+/** The profile. */
 export function profileOf(options: ProfileOptions): Profile {
-  const sysctls: Record<string, number> = {};
-  for (const text of options.sysctl) {
-    const match = /^\s*([^\s=]+)\s*=\s*(\d+)\s*$/.exec(text);
-    const name = match === null ? undefined : canonicalSysctl(match[1]!);
-    if (match === null || name === undefined) throw new UsageError(sysctlMessage(text, match?.[1]));
-    const value = Number(match[2]);
-    if (value > HIGHEST_SYSCTL) throw new UsageError(`--sysctl ${name}: ${value} is more than an int holds`);
-    sysctls[name] = value;
-  }
-  if (options.conntrackMax !== undefined) sysctls.nf_conntrack_max = options.conntrackMax;
   const { backend, kernel, hz, prestack, seed, nfqueue } = options;
+  const sysctls = readSysctls(options.sysctl, hz);
+  if (options.conntrackMax !== undefined) sysctls.nf_conntrack_max = options.conntrackMax;
   const rare = { ...(seed === undefined ? {} : { seed }), ...(nfqueue === undefined ? {} : { nfqueue }) };
   return { backend, kernel, hz, prestack, sysctls, ...rare };
-}
-
-/** What --sysctl wants: the name that may be meant, else all. */
-function sysctlMessage(text: string, name: string | undefined): string {
-  const names = [...Object.keys(DEFAULT_SYSCTLS), 'net.ipv4.conf.DEVICE.rp_filter', 'net.ipv4.conf.DEVICE.send_redirects'];
-  // What they all begin with says nothing.
-  const short = (one: string): string => one.replaceAll('/', '.').replace(/^(net\.netfilter\.)?(nf_conntrack_)?/, '');
-  const meant = name === undefined ? undefined : nearest(short(name), names.map(short));
-  const known = names.find((one) => short(one) === meant);
-  if (known !== undefined) return `--sysctl wants NAME=NUMBER, got "${text}"; did you mean ${known}?`;
-  return `--sysctl wants NAME=NUMBER with one of ${names.join(', ')}; got "${text}"`;
 }
 
 /** The host flags as the model wants them; undefined when none was given (then it is guessed). */
@@ -191,7 +188,7 @@ export function hostGiven(options: HostOptions): HostGiven | undefined {
   if (options.forward === true && options.local !== undefined)
     throw new UsageError('--forward says that no packet is for the host itself, --local that some are: give one of them');
   const given: HostGiven = {};
-  if (options.local !== undefined) given.local = addressList(options.local);
+  if (options.local !== undefined) given.local = options.local.flatMap(addressList);
   if (options.in !== undefined) given.in = interfaceName('--in', options.in);
   if (options.out !== undefined) given.out = interfaceName('--out', options.out);
   if (options.forward === true) given.forward = true;

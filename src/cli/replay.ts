@@ -4,12 +4,13 @@ import { type Annotations, annotationNotes } from '../model/annotations.ts';
 import { rewrites, translates } from '../model/nat.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
-import type { Job } from '../model/witness.ts';
+import type { Job, ReplayResult } from '../model/witness.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import { replayShared } from '../replay/parallel.ts';
 import { type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
 import { whyNotShared } from '../replay/shares.ts';
+import { comparisonNotes, whyIncomparable } from '../report/comparable.ts';
 import type { Comparison } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
 import { FateList } from '../report/fates.ts';
@@ -20,7 +21,7 @@ import { PLAIN } from '../report/style.ts';
 import { renderText } from '../report/text.ts';
 import { verdictLine } from '../report/verdict-line.ts';
 import { changesOf } from './changes.ts';
-import { addDumps, type DumpOptions, Dumps, dumpsOf, wholeDump } from './dumps.ts';
+import { Dumps, wholeDump } from './dumps.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { withExamples } from './help.ts';
 import { LineFile } from './line-file.ts';
@@ -39,20 +40,15 @@ import {
   type RuleOptions,
   wholeNumber,
 } from './options.ts';
-import { checkOverwriting, type Written } from './overwrite.ts';
+import { addOutputOptions, checkOne, checkOutputs, isAside, type OutputOptions, outputsOf, tell } from './outputs.ts';
+import { checkOverwriting } from './overwrite.ts';
 import { type DualRules, loadRules, loadSets } from './rules.ts';
-import { interruptible, outputStyle, ProgressBar, say, writeOut } from './terminal.ts';
-import { whyUnread } from './unread.ts';
+import { interruptible, outputStyle, ProgressBar, say } from './terminal.ts';
+import { whyUnjudged, whyUnread } from './unread.ts';
 
-interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions, DumpOptions {
+interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions, OutputOptions {
   read: string[];
   count?: number;
-  quiet?: boolean;
-  verbose?: boolean;
-  format: 'text' | 'json' | 'iptables-save';
-  verdicts?: string;
-  path?: boolean;
-  log?: string;
   engine: 'wasm' | 'reference';
   tree: boolean;
   jobs: number;
@@ -119,33 +115,6 @@ export function replayCommand(done: (code: number) => void): Command {
   return command.action(async (options: ReplayOptions) => done(await replay(options)));
 }
 
-/** Where the answer goes, and how much of it. */
-function addOutputOptions(command: Command): void {
-  command
-    .optionsGroup('Output:')
-    .addOption(
-      new Option('--format <name>', 'what goes to standard output').choices(['text', 'json', 'iptables-save']).default('text'),
-    )
-    .addOption(
-      new Option(
-        '--verdicts <file>',
-        'one JSON line a packet, of a comparison one a changed packet (- is standard output, the report goes to standard error then)',
-      ),
-    )
-    .option('--path', "with --verdicts: every rule met, in the words of the kernel's TRACE")
-    .addOption(
-      new Option(
-        '--log <file>',
-        'what LOG rules write down, in the lines of a syslog file, in UTC (- is standard output, the report goes to standard error then)',
-      ),
-    );
-  addDumps(command);
-  command
-    .option('-q, --quiet', 'totals only')
-    .option('-v, --verbose', 'empty chains, hooks and states too')
-    .option('--no-timing', 'leave the speed out (reports become repeatable byte by byte)');
-}
-
 function checkReadOnce(captures: readonly string[], ruleSets: number): void {
   const once = captures.filter(isReadOnce);
   const named = (path: string): string => (path === '-' ? 'standard input' : path);
@@ -184,6 +153,8 @@ async function replay(options: ReplayOptions): Promise<number> {
   if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
   checkOne(options, rules.length);
+  const incomparable = whyIncomparable(rules);
+  if (incomparable !== undefined) throw new UsageError(incomparable);
   const captures = expandCaptures(options.read);
   checkReadOnce(captures, rules.length);
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
@@ -195,39 +166,6 @@ async function replay(options: ReplayOptions): Promise<number> {
       : single({ options, prepared, profile, told, signal }, rules[0]!);
   });
   return interrupted ? EXIT.interrupted : value;
-}
-
-/** What tells of one rule set only. */
-function checkOne(options: ReplayOptions, ruleSets: number): void {
-  if (ruleSets === 1) return;
-  const other = outputsOf(options).find(({ option }) => option !== '--verdicts');
-  if (other !== undefined) throw new UsageError(`${other.option} takes one -R`);
-}
-
-const outputsOf = (options: ReplayOptions): Written[] => {
-  const written = { '--verdicts': options.verdicts, '--log': options.log };
-  const lines = Object.entries(written).flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
-  return [...lines, ...dumpsOf(options)];
-};
-
-/** Only one of them may be data on standard output. */
-function checkOutputs(options: ReplayOptions): void {
-  const { path, verdicts, format } = options;
-  if (path === true && verdicts === undefined) throw new UsageError('--path goes with --verdicts FILE');
-  const wanting = [
-    ...outputsOf(options).flatMap((each) => (each.path === '-' ? [`${each.option} -`] : [])),
-    ...(format === 'text' ? [] : [`--format ${format}`]),
-  ];
-  if (wanting.length > 1)
-    throw new UsageError(`${wanting.slice(0, 2).join(' and ')} both want standard output: give one of them a file`);
-}
-
-/** Lines on standard output are data; the report becomes the message beside them, on standard error. */
-const isAside = (options: ReplayOptions): boolean => outputsOf(options).some(({ path }) => path === '-');
-
-async function tell(options: ReplayOptions, report: string): Promise<void> {
-  if (isAside(options)) process.stderr.write(report);
-  else await writeOut(report);
 }
 
 /** What a replay of one or several rule sets is about. */
@@ -246,11 +184,16 @@ const rulesOf = (rules: DualRules) => [rules[4], rules[6]].filter((ruleset) => r
 async function single({ options, prepared, profile, told, signal }: Task, rules: DualRules): Promise<number> {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
+  let isRead = true;
+  const onUnread = (): void => {
+    isRead = false;
+    stop.abort();
+  };
   if (signal.aborted) onSignal();
   signal.addEventListener('abort', onSignal);
-  const verdicts = options.verdicts === undefined ? undefined : new LineFile(options.verdicts, onSignal);
-  const dumps = new Dumps(options);
-  const log = options.log === undefined ? undefined : new LineFile(options.log, onSignal);
+  const verdicts = options.verdicts === undefined ? undefined : new LineFile(options.verdicts, onUnread);
+  const dumps = new Dumps(options, onUnread);
+  const log = options.log === undefined ? undefined : new LineFile(options.log, onUnread);
   const bar = new ProgressBar();
   try {
     const { host, notes = [] } = prepared;
@@ -288,7 +231,8 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
       options,
       render(options, buildReport({ rules, host, profile, result, notes: all, ...timing(options, seconds) }), rules),
     );
-    return damaged ? EXIT.damaged : EXIT.ok;
+    if (!isRead) return EXIT.unread;
+    return damaged || saysUnjudged(options, result, signal) ? EXIT.damaged : EXIT.ok;
   } finally {
     signal.removeEventListener('abort', onSignal);
     bar.clear();
@@ -298,14 +242,24 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
   }
 }
 
-/** Notes about annotations of packets that are not there. Of packets that were not read on purpose nobody knows. */
+/** Of packets that were not read on purpose nobody knows. */
+const isWhole = (options: ReplayOptions, signal: AbortSignal): boolean => options.count === undefined && !signal.aborted;
+
+/** Says so where nothing could be judged. */
+function saysUnjudged(options: ReplayOptions, result: ReplayResult, signal: AbortSignal): boolean {
+  const unjudged = isWhole(options, signal) ? whyUnjudged(result) : undefined;
+  if (unjudged !== undefined) say(unjudged);
+  return unjudged !== undefined;
+}
+
+/** Notes about annotations of packets that are not there. */
 function lostAnnotations(
   options: ReplayOptions,
   annotations: Annotations | undefined,
   packets: number,
   signal: AbortSignal,
 ): string[] {
-  return options.count === undefined && !signal.aborted ? annotationNotes(annotations, packets) : [];
+  return isWhole(options, signal) ? annotationNotes(annotations, packets) : [];
 }
 
 /** By several threads, or by one: also where they cannot know the whole answer, and then the notes say why it took longer. */
@@ -344,8 +298,10 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
   const reports: Report[] = [];
   const lists: FateList[] = [];
   let damaged = false;
+  let last: ReplayResult | undefined;
   const bar = new ProgressBar();
-  const { host, notes = [] } = prepared;
+  const { host } = prepared;
+  const notes = [...(prepared.notes ?? []), ...comparisonNotes(rules)];
   const translating = rules.some((dual) => rulesOf(dual).some((half) => translates(half) || rewrites(half)));
   for (const one of rules) {
     const list = new FateList();
@@ -368,17 +324,23 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
     lists.push(list);
     damaged ||= outcome.damaged;
     const { result, seconds } = outcome;
+    last = result;
     const all = [...notes, ...lostAnnotations(options, told.annotations, result.packets, signal)];
     reports.push(buildReport({ rules: one, host, profile, result, notes: all, ...timing(options, seconds) }));
   }
   bar.clear();
-  const changes = await changesOf(prepared.captures, lists, options.verdicts);
+  let isRead = true;
+  const changes = await changesOf(prepared.captures, lists, options.verdicts, () => {
+    isRead = false;
+  });
   const comparison: Comparison = { schema: 'wasmtables/comparison/1', reports, ...changes };
   const text =
     options.format === 'json'
       ? `${JSON.stringify(comparison, null, 2)}\n`
       : renderComparison(comparison, rules.map(rulesOf), textOptions(options));
   await tell(options, text);
+  if (!isRead) return EXIT.unread;
+  if (last !== undefined && saysUnjudged(options, last, signal)) return EXIT.damaged;
   if (damaged) return EXIT.damaged;
   return comparison.changed.packets > 0 ? EXIT.differs : EXIT.ok;
 }

@@ -1,7 +1,7 @@
 /** What depends on the terminal: colours, the progress bar, interrupts. */
 import pc from 'picocolors';
 import { count, PLAIN, type Style } from '../report/style.ts';
-import { EXIT } from './exit.ts';
+import { EXIT, NobodyReads } from './exit.ts';
 
 /** Colours when standard output is a terminal that wants them (NO_COLOR and FORCE_COLOR are picocolors' business). */
 export function outputStyle(): Style {
@@ -88,12 +88,12 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   }
 }
 
-/** Writes all of a text to standard output; resolves when it is out. A reader that went away (`| head`) is no error. */
+/** Writes all of a text to standard output; resolves when it is out. @throws NobodyReads when the reader went away (`| head`). */
 export function writeOut(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => {
-      if (error === null || error === undefined || (error as NodeJS.ErrnoException).code === 'EPIPE') resolve();
-      else reject(error);
+      if (error === null || error === undefined) resolve();
+      else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? new NobodyReads() : error);
     });
   });
 }

@@ -37,13 +37,24 @@ const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
   [special.SPECIAL_BPF, isBpf],
   [special.SPECIAL_DCCP_OPTION, 3],
   [special.SPECIAL_REVERSE_PATH, 3],
-  [special.SPECIAL_LISTED, (parameters) => parameters.length >= 2 && parameters.length === 2 + parameters[1]!],
+  [special.SPECIAL_LISTED, (parameters) => lists(parameters) === 1],
+  [special.SPECIAL_LISTED_BY_WAY, (parameters) => lists(parameters) === 2],
 ]);
 
 /** True when the engine may run special test `code` with these parameters. */
 export function isSpecialTest(code: number, parameters: Uint32Array): boolean {
   const wanted = KNOWN.get(code);
   return typeof wanted === 'function' ? wanted(parameters) : wanted === parameters.length;
+}
+
+/** How many lists of packets there are, each behind its length; 0 when one goes beyond the end. */
+function lists(parameters: Uint32Array): number {
+  let count = 0;
+  for (let at = 0; at < parameters.length; at += 2 + parameters[at + 1]!) {
+    if (parameters.length - at < 2 + (parameters[at + 1] ?? 0)) return 0;
+    count++;
+  }
+  return count;
 }
 
 function isPayload(parameters: Uint32Array): boolean {

@@ -13,21 +13,17 @@ import * as control from '../abi/control.ts';
 import * as abi from '../abi/image.ts';
 import type { CompileStatistics, Image } from '../compile/index.ts';
 import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
-import { clockNotes } from '../model/clock.ts';
 import type { IpSet } from '../model/ipset.ts';
-import { logNote } from '../model/log.ts';
-import { NAT_NOTES } from '../model/nat.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
-import { tableNotes } from '../model/table-limit.ts';
-import { vantageNotes } from '../model/vantage.ts';
 import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
 import { drawHashKey, type HashKey, listConnections, listExpectations, putHashKey } from './connections.ts';
 import { countRules, PathWords } from './counters.ts';
 import { type ImageView, readImage } from './image-view.ts';
 import type { EngineExports } from './loader.ts';
 import { interfaceNames, readLogs } from './logs.ts';
+import { notesOf } from './notes.ts';
 import { HOOKS, readRecords, STATES, VERDICTS } from './outcomes.ts';
 import { readSets, setsBehind } from './sets.ts';
 
@@ -174,46 +170,14 @@ export class EngineSession {
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,
-      notes: [
-        ...this.image.names.notes,
-        ...this.natNotes(),
-        ...this.vantageNotes(),
-        ...this.tableNotes(),
-        ...this.logNotes(),
-        ...this.clockNotes(),
-      ],
+      notes: [...this.image.names.notes, ...this.notes()],
     };
   }
 
-  private natNotes(): string[] {
-    const out: string[] = [];
-    if (this.control(control.CONTROL_NAT_DRAWN) > 0) out.push(NAT_NOTES.drawn);
-    if (this.control(control.CONTROL_NAT_NO_ADDRESS) > 0) out.push(NAT_NOTES.masquerade);
-    if (this.control(control.CONTROL_NAT_NO_ADDRESS + 8) > 0) out.push(NAT_NOTES.redirect);
-    return out;
-  }
-
-  private tableNotes(): string[] {
+  private notes(): string[] {
     const { buffer, byteOffset } = this.image.conntrack;
-    const max = new DataView(buffer, byteOffset).getUint32(TRACKING_LIMIT, true);
-    const [dropped, unlucky, lucky] = [0, 8, 16].map((at) => this.control(control.CONTROL_TABLE_FULL + at));
-    return tableNotes(max, { dropped: dropped!, unlucky: unlucky!, lucky: lucky! });
-  }
-
-  private logNotes(): string[] {
-    const lost = this.control(control.CONTROL_LOGS_LOST);
-    return lost > 0 ? [logNote(lost)] : [];
-  }
-
-  private vantageNotes(): string[] {
-    const sighted = (at: number) => ({ packets: this.control(at), first: this.control(at + 8) });
-    return vantageNotes(sighted(control.CONTROL_ANSWERS_BACK), sighted(control.CONTROL_OTHER_SIDE));
-  }
-
-  private clockNotes(): string[] {
-    const [packets, first] = [0, 8].map((at) => this.control(control.CONTROL_LATE + at));
-    const by = this.view().getBigUint64(this.at.control + control.CONTROL_LATE + 16, true);
-    return clockNotes({ packets: packets!, first: first!, by });
+    const limit = new DataView(buffer, byteOffset).getUint32(TRACKING_LIMIT, true);
+    return notesOf(new DataView(this.engine.memory.buffer, this.at.control, control.CONTROL_SIZE), limit);
   }
 
   /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all packets when not given), sorted (model/connections.ts). */

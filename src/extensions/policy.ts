@@ -1,11 +1,12 @@
-/** `-m policy`: the IPsec policy a packet came or goes by. Kernel: net/netfilter/xt_policy.c. Packets are taken to have none. */
+/** `-m policy`: the IPsec policy a packet came or goes by. Kernel: net/netfilter/xt_policy.c. A capture does not say; where no annotation does, packets are taken to have none. */
+import type { Transformation } from '../model/annotations.ts';
 import { parseProtocol } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
-import type { Family } from '../model/ruleset.ts';
+import type { Family, Words } from '../model/ruleset.ts';
 import { type AddressCondition, printAddress, readHost } from './conntrack-options.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
 import { bang, Given, hex, option, textOf, writtenName } from './given.ts';
-import { constant } from './tests.ts';
+import { told } from './tests.ts';
 
 interface Said {
   text: string;
@@ -51,7 +52,7 @@ export const policy: MatchExtension<PolicyOptions> = {
   kind: 'match',
   families: [4, 6],
   options: specs,
-  about: 'IPsec policy; packets are taken to have none',
+  about: 'IPsec policy; none where `--annotate` says nothing',
 
   legalityOf: ({ direction }) => ({
     hooks: direction === 'in' ? ['PREROUTING', 'INPUT', 'FORWARD'] : ['FORWARD', 'OUTPUT', 'POSTROUTING'],
@@ -92,27 +93,90 @@ export const policy: MatchExtension<PolicyOptions> = {
     return pol === 'none' ? head : `${head}${strict ? ' --strict' : ''}${elements.map(printElement).join(' --next')}`;
   },
 
-  evaluate: (options) => options.policy === 'none',
-  lower: ({ policy: pol }) => [constant(pol === 'none')],
+  evaluate({ direction, policy: pol, strict, elements }, { annotation }) {
+    const path = (direction === 'in' ? annotation.ipsecin : annotation.ipsecout) ?? [];
+    if (path.length === 0 || pol === 'none') return path.length === 0 && pol === 'none';
+    // Any of them will do for the one element, or each has its own.
+    if (!strict) return path.some((one) => isAsked(one, elements[0] ?? {}));
+    return path.length === elements.length && path.every((one, i) => isAsked(one, elements[i]!));
+  },
 
-  generate(draw, _, { chain = '' }) {
+  lower: ({ direction, policy: pol, strict, elements }, { annotations }) => [
+    told(annotations, ({ [`ipsec${direction}` as const]: path = [] }) => {
+      if (pol === 'none') return path.length === 0;
+      const fits = elements.map((element) => path.map((one) => meets(one, element)));
+      const inOrder = path.length > 0 && fits.every((row, i) => row[i] === true) && fits.length === path.length;
+      return strict ? inOrder : fits[0]?.includes(true) === true;
+    }),
+  ],
+
+  generate(draw, pools, { chain = '' }) {
     const outward = ['OUTPUT', 'POSTROUTING'].includes(chain) || (chain === 'FORWARD' && draw.chance());
     const out = ['--dir', outward ? 'out' : 'in', '--pol', draw.pick(['none', 'ipsec'])];
-    if (out[3] === 'none' || draw.chance()) return out;
-    return [
-      ...out,
+    if (out[3] === 'none' || draw.chance(0.3)) return out;
+    const tunnel = (side: string): string[] => [
+      '--mode',
+      'tunnel',
+      ...(draw.chance(0.3) ? ['!'] : []),
+      `--tunnel-${side}`,
+      draw.pick(pools.addresses),
+    ];
+    const element = (): string[] => [
       ...(draw.chance(0.3) ? ['!'] : []),
       ...draw.pick([
         ['--reqid', '1'],
         ['--spi', '0x10'],
-        ['--proto', 'esp'],
-        ['--mode', 'tunnel'],
+        ['--proto', draw.pick(['esp', 'ah'])],
+        ['--mode', 'transport'],
+        tunnel('src'),
+        tunnel('dst'),
       ]),
     ];
+    if (draw.chance()) return [...out, ...element()];
+    return [...out, '--strict', ...element(), ...(draw.chance(0.4) ? ['--next', ...element()] : [])];
   },
 
-  show: () => 'no IPsec policy',
+  show({ direction }, { annotation }) {
+    const path = (direction === 'in' ? annotation.ipsecin : annotation.ipsecout) ?? [];
+    return path.length === 0
+      ? 'no IPsec policy'
+      : path.map(({ proto = 'IPsec', mode = '' }) => `${proto} ${mode}`.trim()).join(', ');
+  },
 };
+
+/** What is not known of a transformation equals nothing. */
+function isAsked(one: Transformation, asked: Element): boolean {
+  const same = (said: Said | undefined, text: string | undefined): boolean =>
+    said === undefined || (said.text === text) !== said.invert;
+  const inNetwork = (condition: AddressCondition | undefined, address: Words | undefined): boolean => {
+    if (condition === undefined) return true;
+    const within = condition.mask.every((mask, i) => (((address?.[i] ?? 0) ^ condition.address[i]!) & mask) === 0);
+    return (address !== undefined && within) !== condition.invert;
+  };
+  return (
+    inNetwork(asked['tunnel-src'], one.src) &&
+    inNetwork(asked['tunnel-dst'], one.dst) &&
+    same(asked.proto, one.proto) &&
+    same(asked.mode, one.mode) &&
+    same(asked.spi, one.spi === undefined ? undefined : hex(one.spi)) &&
+    same(asked.reqid, one.reqid?.toString())
+  );
+}
+
+/** The same, as conditions on numbers and words: all that are asked must be so, or not so where inverted. */
+function meets({ proto, mode, spi, reqid, src, dst }: Transformation, asked: Element): boolean {
+  const conditions: [{ invert: boolean } | undefined, boolean][] = [
+    [asked.reqid, reqid === Number(asked.reqid?.text)],
+    [asked.spi, spi === Number(asked.spi?.text)],
+    [asked.proto, proto === asked.proto?.text],
+    [asked.mode, mode === asked.mode?.text],
+  ];
+  for (const [side, end] of [[asked['tunnel-src'], src] as const, [asked['tunnel-dst'], dst] as const]) {
+    const masked = (words: Words): string => String(side?.mask.map((mask, i) => ((words[i] ?? 0) & mask) >>> 0));
+    conditions.push([side, side !== undefined && end !== undefined && masked(end) === masked(side.address)]);
+  }
+  return conditions.every(([condition, so]) => condition === undefined || so !== condition.invert);
+}
 
 /** From --next to --next. */
 function readElements(all: Given, given: readonly GivenOption[], family: Family, strict: boolean): Element[] {

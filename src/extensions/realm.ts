@@ -1,8 +1,8 @@
-/** `-m realm` and `-m devgroup`: numbers that routes and devices may have. Kernel: net/netfilter/xt_realm.c, xt_devgroup.c. All are taken to have 0, as where nobody gave them another; an annotation may tell the realm of a packet's route. */
+/** `-m realm` and `-m devgroup`: numbers that routes and devices may have. Kernel: net/netfilter/xt_realm.c, xt_devgroup.c. All are taken to have 0, as where nobody gave them another, unless an annotation tells the realm of a packet's route, or the groups of its devices. */
 import { parseUnsigned } from '../model/numbers.ts';
 import type { GivenOption, Legality, MatchExtension } from './extension.ts';
 import { bang, Given, hex, option, textOf } from './given.ts';
-import { constant, told } from './tests.ts';
+import { told } from './tests.ts';
 
 interface Masked {
   value: number;
@@ -51,7 +51,7 @@ export const devgroup: MatchExtension<DevgroupOptions> = {
   kind: 'match',
   families: [4, 6],
   options: groupSpecs,
-  about: 'group of a device; devices are taken to be in the default one',
+  about: 'group of a device; the default one where `--annotate` says nothing',
 
   legalityOf({ source, destination }): Legality {
     return {
@@ -76,17 +76,16 @@ export const devgroup: MatchExtension<DevgroupOptions> = {
     return one('src-group', source) + one('dst-group', destination);
   },
 
-  evaluate({ source, destination }) {
-    return [source, destination].every((group) => group === undefined || ((group.value & group.mask) === 0) !== group.invert);
+  evaluate({ source, destination }, { annotation: { srcgroup = 0, dstgroup = 0 } }) {
+    const inGroup = ({ value, mask, invert }: Masked, group: number): boolean => (((value ^ group) & mask) === 0) !== invert;
+    if (source !== undefined && !inGroup(source, srcgroup)) return false;
+    return destination === undefined || inGroup(destination, dstgroup);
   },
 
-  lower({ source, destination }) {
-    const tests = [];
-    for (const group of [source, destination]) {
-      if (group !== undefined) tests.push(constant(((group.value & group.mask) === 0) !== group.invert));
-    }
-    return tests;
-  },
+  lower: ({ source, destination }, { annotations }) => [
+    ...(source === undefined ? [] : [told(annotations, ({ srcgroup = 0 }) => agrees(source, srcgroup))]),
+    ...(destination === undefined ? [] : [told(annotations, ({ dstgroup = 0 }) => agrees(destination, dstgroup))]),
+  ],
 
   generate(draw, _, { chain = 'FORWARD' }) {
     const group = (): string[] => [draw.pick(['0', '5', '0x10/0xf0', '5/0', '0x100/0xff'])];
@@ -96,8 +95,12 @@ export const devgroup: MatchExtension<DevgroupOptions> = {
     return out.length > 0 ? out : [...not(), '--dst-group', ...group()];
   },
 
-  show: () => 'group 0',
+  show: (_, { annotation: { srcgroup = 0, dstgroup = 0 } }) => `groups ${srcgroup} in, ${dstgroup} out`,
 };
+
+/** The bits under the mask are those of the value, or some are not. */
+const agrees = ({ value, mask, invert }: Masked, group: number): boolean =>
+  invert ? (value & mask) !== (group & mask) : (value & mask) === (group & mask);
 
 /** VALUE, VALUE/MASK or the name of 0. */
 function readMasked(all: Given, one: GivenOption, zero: string): Masked {

@@ -1,6 +1,6 @@
 /** The usual tests that matches lower to. */
 import { FIELD_FRAGMENT, FIELD_L4_LENGTH } from '../abi/fields.ts';
-import { SPECIAL_LISTED } from '../abi/special.ts';
+import { SPECIAL_LISTED, SPECIAL_LISTED_BY_WAY } from '../abi/special.ts';
 import type { Annotation, Annotations } from '../model/annotations.ts';
 import type { OnFail, Test } from '../model/predicate.ts';
 
@@ -13,11 +13,26 @@ export function constant(value: boolean): Test {
 
 /** Decided for each packet by what is told of it: `answer` of a packet of which nothing is told, and of every one of which something is. */
 export function told(annotations: Annotations | undefined, answer: (annotation: Annotation) => boolean): Test {
+  const parameters = listOf(annotations, answer);
+  if (parameters.length === 2) return constant(parameters[0] === 1);
+  return { kind: 'special', code: SPECIAL_LISTED, parameters, stateful: false };
+}
+
+/** The same where the answer depends on the hook, too: whether the packet `leaves`, which has a device to leave by. */
+export function toldByWay(
+  annotations: Annotations | undefined,
+  answer: (annotation: Annotation, leaves: boolean) => boolean,
+): Test {
+  const [staying, leaving] = [false, true].map((leaves) => listOf(annotations, (one) => answer(one, leaves)));
+  if (String(staying) === String(leaving)) return told(annotations, (one) => answer(one, true));
+  return { kind: 'special', code: SPECIAL_LISTED_BY_WAY, parameters: [...staying!, ...leaving!], stateful: false };
+}
+
+/** As abi/special.ts has it: the answer for all, how many packets have the other one, their numbers. */
+function listOf(annotations: Annotations | undefined, answer: (annotation: Annotation) => boolean): number[] {
   const usual = answer({});
   const others = [...(annotations ?? [])].flatMap(([packet, annotation]) => (answer(annotation) === usual ? [] : [packet]));
-  if (others.length === 0) return constant(usual);
-  const parameters = [usual ? 1 : 0, others.length, ...others.sort((a, b) => a - b)];
-  return { kind: 'special', code: SPECIAL_LISTED, parameters, stateful: false };
+  return [usual ? 1 : 0, others.length, ...others.sort((a, b) => a - b)];
 }
 
 /** low <= field <= high; an empty range is a constant. */

@@ -56,6 +56,8 @@ export interface KernelJob {
   defaultRoute?: boolean;
   /** Hardware address and MTU by device; 02:00:00:00:00:01, 02... and 65535 when not given. */
   links?: Record<string, { mac?: string; mtu?: number }>;
+  /** More lines for `ip -batch`, behind devices, addresses and routes: `link set eth0 group 5`. */
+  ip?: readonly string[];
   /** `net.` names with dots (or slashes, where a device name has dots). Set before the rules are loaded. */
   sysctls?: Record<string, string>;
   /** Ask for the path and verdict of every packet. */

@@ -99,6 +99,12 @@ function addressLine(text: string, device: string): string {
   return `addr add ${address}/${prefix}${extra} dev ${parts[3] ?? device}`;
 }
 
+/** One line of plain words. */
+function plainLine(text: string, what: string): string {
+  if (!/^[A-Za-z0-9_.:/@+ -]+$/.test(text)) throw new KernelError(`not ${what}: ${text}`);
+  return text;
+}
+
 /**
  * `ip -batch` lines: devices whose other ends lie in the wire's namespace, addresses, routes. The devices do no ARP, so that every
  * neighbour is there without a packet; their MTU is the largest, so that captured super-packets pass.
@@ -114,12 +120,10 @@ export function ipBatch(job: KernelJob, devices: Devices): string {
     lines.push(`link set ${name} arp off up`);
   }
   for (const local of job.local ?? []) lines.push(addressLine(local, devices.in));
-  for (const route of job.routes ?? []) {
-    if (!/^[A-Za-z0-9_.:/@+ -]+$/.test(route)) throw new KernelError(`not a route: ${route}`);
-    lines.push(`route append ${route}`);
-  }
+  for (const route of job.routes ?? []) lines.push(`route append ${plainLine(route, 'a route')}`);
   if (job.defaultRoute !== false) lines.push(`route append default dev ${devices.out}`);
   if (job.defaultRoute !== false && hasFamily(job, 6)) lines.push(`route append ::/0 dev ${devices.out}`);
+  for (const line of job.ip ?? []) lines.push(plainLine(line, 'a line for ip'));
   return `${lines.join('\n')}\n`;
 }
 

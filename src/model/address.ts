@@ -15,6 +15,13 @@ export function parseAddress(text: string, family: Family): Words | undefined {
   return value === undefined ? undefined : [value];
 }
 
+/** An address of either family, an IPv4 one with all its four parts: of fewer the tools make an address too, and hardly the one that was meant. */
+export function parseWhole(text: string): { family: Family; address: Words } | undefined {
+  const family: Family = text.includes(':') ? 6 : 4;
+  const address = family === 6 || text.split('.').length === 4 ? parseAddress(text, family) : undefined;
+  return address === undefined ? undefined : { family, address };
+}
+
 /** The same where iptables asks inet_pton: an IPv6 address has no scope. */
 export function parseUnscoped(text: string, family: Family): Words | undefined {
   return text.includes('%') ? undefined : parseAddress(text, family);
@@ -166,3 +173,6 @@ export function formatMask(mask: Words): string {
   const prefix = prefixOf(mask);
   return prefix === undefined ? formatAddress(mask) : String(prefix);
 }
+
+/** A mask of all ones: it leaves an address as it is. */
+export const isWhole = (mask: Words): boolean => mask.every((word) => word >>> 0 === 0xffffffff);

@@ -5,8 +5,15 @@ export interface LatePackets {
   packets: number;
   /** The number of the first of them. */
   first: number;
-  /** Nanoseconds at most. */
+  /** Nanoseconds at most, and the packet before, at whose time the one that was so late was judged. */
   by: bigint;
+  ahead: number;
+}
+
+/** Packets without a time. */
+export interface TimelessPackets {
+  packets: number;
+  first: number;
 }
 
 const UNITS: readonly (readonly [nanoseconds: bigint, name: string])[] = [
@@ -23,10 +30,21 @@ function inWords(nanoseconds: bigint): string {
 }
 
 /** Notes of a result. */
-export function clockNotes({ packets, first, by }: LatePackets): string[] {
+export function clockNotes(late: LatePackets, timeless: TimelessPackets): string[] {
+  return [...lateNotes(late), ...timelessNotes(timeless)];
+}
+
+/** Which of the two timestamps is wrong nobody knows: both packets are named. */
+function lateNotes({ packets, first, by, ahead }: LatePackets): string[] {
   if (packets === 0) return [];
   const [they, were] = packets === 1 ? ['1 packet has', 'it was'] : [`${packets} packets have`, 'they were'];
   return [
-    `${they} an earlier time than a packet before (the first: packet ${first}; by up to ${inWords(by)}): a kernel's clock does not go back, ${were} judged at the later time; if a timestamp is broken, take that packet out (editcap), if captures are out of order, merge them (mergecap)`,
+    `${they} an earlier time than a packet before (the first: packet ${first}; by up to ${inWords(by)}, behind packet ${ahead}): a kernel's clock does not go back, ${were} judged at the later time; if the timestamp of packet ${ahead} is broken, or that of the ones behind it, take them out (editcap), if captures are out of order, merge them (mergecap)`,
   ];
+}
+
+function timelessNotes({ packets, first }: TimelessPackets): string[] {
+  if (packets === 0) return [];
+  const they = packets === 1 ? `packet ${first} has` : `${packets} packets (the first: ${first}) have`;
+  return [`${they} the timestamp 0, as programs write that know none: limits, timeouts and -m time see no time go by`];
 }

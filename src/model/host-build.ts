@@ -1,5 +1,5 @@
 /** Builds a Host from what the user gives: flags, `ip -j addr` and `ip -j route`. Adds what the kernel adds by itself: lo, local, connected and broadcast routes. */
-import { formatAddress, maskAddress, parseAddress, prefixMask } from './address.ts';
+import { formatAddress, maskAddress, parseAddress, parseWhole, prefixMask } from './address.ts';
 import type { Host, HostAddress, HostInterface, Route, RouteType } from './host.ts';
 import type { Family, Words } from './ruleset.ts';
 
@@ -106,14 +106,12 @@ const zeros = (family: Family): Words => (family === 4 ? [0] : [0, 0, 0, 0]);
 function addLocal(host: Host, text: string, defaultDevice: string): void {
   const [withPrefix = '', device = defaultDevice] = text.split('@');
   const [bare = '', prefixText] = withPrefix.split('/');
-  const family: Family = bare.includes(':') ? 6 : 4;
-  // Of fewer parts `ip addr` makes an address too, and hardly the one that was meant.
-  const address = family === 6 || bare.split('.').length === 4 ? parseAddress(bare, family) : undefined;
-  const prefix = prefixText === undefined ? width(family) : Number(prefixText);
-  if (address === undefined || !Number.isInteger(prefix) || prefix < 0 || prefix > width(family)) {
+  const read = parseWhole(bare);
+  const prefix = prefixText === undefined ? width(read?.family ?? 4) : Number(prefixText);
+  if (read === undefined || !Number.isInteger(prefix) || prefix < 0 || prefix > width(read.family)) {
     throw new HostError(`--local wants ADDRESS[/PREFIX][@INTERFACE], got "${text}"`);
   }
-  interfaceNamed(host, device).addresses.push(withBroadcast({ family, address, prefix }));
+  interfaceNamed(host, device).addresses.push(withBroadcast({ ...read, prefix }));
 }
 
 /** The kernel derives the broadcast address of an IPv4 network with room for one. */

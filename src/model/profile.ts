@@ -100,6 +100,21 @@ export function deviceSysctl(profile: Profile, device: string, setting: DeviceSe
   return profile.sysctls[`net.ipv4.conf.${device}.${setting}`] ?? sysctl(profile, `net.ipv4.conf.default.${setting}`);
 }
 
+/** An int. */
+export const HIGHEST_SYSCTL = 0x7fff_ffff;
+const SWITCHES: ReadonlySet<string> = new Set(
+  ['acct', 'checksum', 'tcp_loose', 'tcp_be_liberal', 'tcp_ignore_invalid_rst'].map((name) => `nf_conntrack_${name}`),
+);
+const BYTES: ReadonlySet<string> = new Set(['nf_conntrack_tcp_max_retrans']);
+
+/** The largest number that the kernel takes for a sysctl (nf_conntrack_standalone.c; proc_dointvec_jiffies for times, which are ints of jiffies). */
+export function highestOf(name: string, hz: number): number {
+  if (SWITCHES.has(name)) return 1;
+  if (BYTES.has(name)) return 255;
+  const isTime = /^nf_conntrack_.*_timeout(_|$)/.test(name) || name === 'net.ipv4.ipfrag_time';
+  return isTime ? Math.floor(HIGHEST_SYSCTL / hz) : HIGHEST_SYSCTL;
+}
+
 /** The value in force of a sysctl (0 for names nobody knows). */
 export function sysctl(profile: Profile, name: string): number {
   return profile.sysctls[name] ?? DEFAULT_SYSCTLS[name] ?? 0;

@@ -2,6 +2,9 @@
  * Where a capture was taken. The replay translates and forwards by itself: it wants packets as they come in, each once. A capture of a router's devices shows answers that are turned back
  * already, forwarded packets as if they were its own, or every packet twice; the first can be told from connections (both witnesses do), the others from the packets.
  */
+import { formatAddress, isWhole } from './address.ts';
+import type { NatSpec } from './nat.ts';
+import type { InterfaceMatch, Rule, RuleSet } from './ruleset.ts';
 
 /** Packets of one kind. */
 export interface Sighted {
@@ -11,7 +14,7 @@ export interface Sighted {
 }
 
 const ADVICE =
-  'capture what comes in ("tcpdump -i any -Q in" on the router), and say where its addresses are (--local 192.168.1.1/24@lan0,203.0.113.1/24@wan0)';
+  'capture what comes in ("tcpdump -i any -Q in" on the router), and say where its addresses are (--local ADDRESS/PREFIX@DEVICE for each, or --addr)';
 
 /** `3 packets that ..., the first packet 7`. */
 const counted = ({ packets, first }: Sighted, one: string, many: string): string =>
@@ -54,4 +57,31 @@ export function copiesNote(seen: Sighted): string[] {
   if (seen.packets === 0) return [];
   const what = counted(seen, 'is the packet', 'are packets');
   return [`${what} captured before with a TTL one lower, as it is when a router sends them on: each is judged twice; ${ADVICE}`];
+}
+
+/** Where notes ask for the router's addresses: those that its rules name, as --local takes them. */
+export function namedNote(notes: readonly string[], rules: readonly RuleSet[]): string[] {
+  if (!notes.some((note) => note.includes(ADVICE))) return [];
+  const nat = rules.flatMap(({ tables }) => tables.filter(({ name }) => name === 'nat'));
+  const named = new Set(nat.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules.flatMap(ownAddress))));
+  if (named.size === 0) return [];
+  return [
+    `of the router's addresses the rules name these: --local ${[...named].join(',')}; those of its other devices are wanted, too`,
+  ];
+}
+
+/** An address that a rule gives to sources, or that it waits for; MASQUERADE names the device only. */
+function ownAddress({ builtin, target }: Rule): string[] {
+  if (target?.kind !== 'extension' || target.assumed !== undefined) return [];
+  const at = (device: InterfaceMatch | undefined): string =>
+    device === undefined || device.invert || device.pattern.endsWith('+') ? '' : `@${device.pattern}`;
+  if (target.name === 'MASQUERADE')
+    return [at(builtin.outInterface)].filter((one) => one !== '').map((one) => `ADDRESS/PREFIX${one}`);
+  if (target.name === 'SNAT') {
+    const { to } = target.options as NatSpec;
+    return to.kind === 'range' ? [formatAddress(to.low) + at(builtin.outInterface)] : [];
+  }
+  const { destination } = builtin;
+  if (target.name !== 'DNAT' || destination === undefined || destination.invert || !isWhole(destination.mask)) return [];
+  return [formatAddress(destination.address) + at(builtin.inInterface)];
 }

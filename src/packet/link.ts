@@ -45,6 +45,9 @@ export function carriedBytes(bytes: Uint8Array, { offset, end }: Link): Uint8Arr
   return bytes.subarray(offset, end);
 }
 
+/** Frames of this LINKTYPE_ number can be read. */
+export const isSupported = (linktype: number): boolean => Object.hasOwn(LINKTYPES, linktype);
+
 /** Finds the IP header of a frame. `frame.linktype` is a LINKTYPE_ number (12 and 14 are DLT_RAW of some systems). Never reads outside `frame.bytes`. */
 export function readLink(frame: Pick<Frame, 'linktype' | 'bytes'>): LinkResult {
   const read = LINKTYPES[frame.linktype];

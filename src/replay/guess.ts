@@ -1,8 +1,8 @@
 /** Guesses the host model from the first packets of a capture and from the rules, and says what it guessed. */
-import { formatAddress } from '../model/address.ts';
+import { formatAddress, isWhole } from '../model/address.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
-import type { RuleSet, Words } from '../model/ruleset.ts';
+import type { RuleSet } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
 import { type Census, type Censuses, type Seen, takeCensus } from './census.ts';
 
@@ -73,7 +73,7 @@ function router(given: HostGiven, names: Named, why: string): Host {
   const input = given.in ?? names.in[0] ?? 'eth0';
   const output = given.out ?? names.out.find((name) => name !== input) ?? (input === 'eth1' ? 'eth0' : 'eth1');
   const host = buildHost({ ...given, forward: true, in: input, out: output });
-  const note = `guessed a router (${why}): every packet enters at ${input} and leaves at ${output}; --local, --in and --out say it for sure`;
+  const note = `guessed a router (${why}): every packet enters at ${input} and leaves at ${output}, answers, too, which on the router go the other way: rules with -i or -o are judged for one direction only; --local ADDRESS/PREFIX@DEVICE for each of its devices, or --addr and --route, says it for sure`;
   return { ...host, guessed: true, notes: [note] };
 }
 
@@ -115,5 +115,3 @@ function addressesOf(rules: readonly RuleSet[]): string[] {
     .filter((match) => match !== undefined && !match.invert && isWhole(match.mask))
     .map((match) => formatAddress(match!.address));
 }
-
-const isWhole = (mask: Words): boolean => mask.every((word) => word >>> 0 === 0xffffffff);

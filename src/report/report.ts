@@ -4,6 +4,7 @@ import type { Host } from '../model/host.ts';
 import type { Counter, CtState, HookName, TableCounters } from '../model/outcome.ts';
 import { DEFAULT_SYSCTLS, type Profile } from '../model/profile.ts';
 import type { Family, RuleSet, Table } from '../model/ruleset.ts';
+import { namedNote } from '../model/vantage.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 import { plural } from './style.ts';
 
@@ -95,6 +96,7 @@ export function buildReport({ rules, host, profile, result, notes = [], seconds 
       ...(second === undefined ? [] : noteLines(second)),
       ...notes,
       ...result.notes,
+      ...namedNote([...notes, ...result.notes], second === undefined ? [primary] : [primary, second]),
       ...offloadNotes(profile, result),
     ],
   };

@@ -17,13 +17,14 @@ import {
 } from '../model/ipset.ts';
 import { protocolName } from '../model/names.ts';
 import { hasTypes, typeText } from './ipset-icmp.ts';
+import { compareSaved } from './ipset-order.ts';
 
 const USUAL: Readonly<Record<string, number>> = { hashsize: 1024, bucketsize: 12, size: 8 };
 const MARK_DIGITS = 8;
 
 /**
  * What `ipset -sorted save` prints of sets, less what nobody but the kernel knows: its hashsize grows by itself, and where no initval was given it draws one; it is not printed then. Elements
- * are sorted by their parts, members stay in their order. As the tool (7.17) does not, it does not say `forceadd`.
+ * of hashes are sorted by their text as the tool does it, those of bitmaps by their number, members stay in their order. As the tool (7.17) does not, it does not say `forceadd`.
  */
 export function saveIpsets(sets: readonly IpSet[]): string {
   return sets.map((set) => [createLine(set), ...addLines(set)].join('\n')).join('\n') + (sets.length === 0 ? '' : '\n');
@@ -60,21 +61,16 @@ function maskText({ mask, bitmask }: IpSet): string {
 }
 
 function addLines(set: IpSet): string[] {
-  if (set.type === LIST_TYPE) return set.members.map((member) => `add ${set.name} ${member.set}${extrasText(set, member)}`);
-  return [...set.elements]
-    .sort((a, b) => compareParts(a.parts, b.parts))
-    .map((element) => {
-      const shown = element.parts.filter((part, i) => i === 0 || set.type !== 'bitmap:ip,mac' || part.prefix !== MAC_UNKNOWN);
-      const text = shown.map((part, i) => partText(SET_TYPES[set.type]![i]!, part, set)).join(',');
-      return `add ${set.name} ${text}${extrasText(set, element, flagsOf(set, element))}`;
-    });
-}
-
-function compareParts(a: readonly ElementPart[], b: readonly ElementPart[]): number {
-  const numbers = (parts: readonly ElementPart[]): number[] => parts.flatMap(({ words, prefix }) => [...words, prefix]);
-  const [left, right] = [numbers(a), numbers(b)];
-  const at = left.findIndex((number, i) => number !== right[i]);
-  return at < 0 ? 0 : left[at]! - right[at]!;
+  const { type, name } = set;
+  if (type === LIST_TYPE) return set.members.map((member) => `add ${name} ${member.set}${extrasText(set, member)}`);
+  const hash = type.startsWith('hash:');
+  const elements = hash ? set.elements : [...set.elements].sort((a, b) => a.parts[0]!.words[0]! - b.parts[0]!.words[0]!);
+  const lines = elements.map((element) => {
+    const shown = element.parts.filter((part, i) => i === 0 || type !== 'bitmap:ip,mac' || part.prefix !== MAC_UNKNOWN);
+    const text = shown.map((part, i) => partText(SET_TYPES[type]![i]!, part, set)).join(',');
+    return `${text}${extrasText(set, element, flagsOf(set, element))}`;
+  });
+  return (hash ? lines.sort(compareSaved) : lines).map((line) => `add ${name} ${line}`);
 }
 
 const flagsOf = ({ type }: IpSet, { parts, nomatch }: SetElement): string =>

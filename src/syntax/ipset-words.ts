@@ -15,19 +15,19 @@ export interface Fail {
 export class WordsLeft {
   readonly left: Word[];
   readonly #fail: Fail;
-  readonly #end: Word;
+  /** The place behind the line. */
+  readonly end: Word;
 
-  /** `end`: the place behind the line. */
   constructor(fail: Fail, words: Word[], end: Word) {
     this.#fail = fail;
     this.left = words;
-    this.#end = end;
+    this.end = end;
   }
 
   /** The next word; throws RuleError where there is none. */
   next(wanted: string): Word {
     const word = this.left.shift();
-    if (word === undefined) throw this.#fail.error(this.#end, `the line ends where ${wanted} was wanted`);
+    if (word === undefined) throw this.#fail.error(this.end, `the line ends where ${wanted} was wanted`);
     return word;
   }
 

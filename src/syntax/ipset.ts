@@ -1,4 +1,4 @@
-/** Text of `ipset save` (what `ipset restore` reads) -> sets. */
+/** Text that `ipset restore` reads -> the sets there are behind it. */
 
 import { isOf } from '../extensions/ipset-set.ts';
 import type { RuleError } from '../model/errors.ts';
@@ -19,8 +19,21 @@ import { type Fail, WordsLeft, within } from './ipset-words.ts';
 import { errorAt, placeOn, readSource, type Source, type Word } from './source.ts';
 import { splitWords } from './words.ts';
 
-const CREATE = ['create', 'n', '-N', '--create'];
-const ADD = ['add', 'a', '-A', '--add'];
+/** Each with its letter, in the tool's order: of an abbreviation the first that fits is meant. */
+const COMMANDS = [
+  ['create', 'n'],
+  ['add', 'a'],
+  ['del', 'd'],
+  ['test', 't'],
+  ['destroy', 'x'],
+  ['list', 'l'],
+  ['save', 's'],
+  ['flush', 'f'],
+  ['rename', 'e'],
+  ['swap', 'w'],
+  ['quit', 'q'],
+] as const;
+type CommandName = (typeof COMMANDS)[number][0];
 const EXIST = ['-exist', '-!', '--exist'];
 const MOST_QUEUE = 0xffff;
 
@@ -33,13 +46,23 @@ type Given = SetExtras & { nomatch: boolean; wildcard: boolean };
 
 const withoutWildcard = ({ wildcard: _wildcard, ...rest }: Given): Omit<SetElement, 'parts'> => rest;
 
-/** hash:net,iface: the wildcard that means the device of another element of its network, too. */
-function coveredBy({ type, elements }: IpSet, { parts }: SetElement): number | undefined {
+/** By their keys, in the order they came. */
+type Elements = Map<string, SetElement>;
+
+/** hash:net,iface: the key of the wildcard that means the device of another element of its network, too. */
+function coveredBy({ type }: IpSet, elements: Elements, { parts }: SetElement): string | undefined {
   if (type !== 'hash:net,iface') return undefined;
   const network = elementKey(parts.slice(0, 1), type);
-  const at = elements.findIndex((one) => elementKey(one.parts.slice(0, 1), type) === network && isOf(one.parts[1]!, parts[1]!));
-  return at < 0 ? undefined : at;
+  const found = [...elements].find(
+    ([, one]) => elementKey(one.parts.slice(0, 1), type) === network && isOf(one.parts[1]!, parts[1]!),
+  );
+  return found?.[0];
 }
+
+/** What two sets must have in common for the one to be created again, or for one to take the other's name. */
+const kindOf = ({ type, family }: IpSet): string => `${SET_TYPES[type]?.join() ?? type} ${family ?? 4}`;
+const makeOf = ({ type, family, timeout, counters, comments, skbinfo, maxelem, mask, markmask, range }: IpSet): string =>
+  JSON.stringify([type, family, timeout, counters, comments, skbinfo, maxelem, mask, markmask, range]);
 
 /** bitmap:ip,mac: an address whose MAC was not known gets one. */
 const fillsIn = (known: SetElement, { parts }: SetElement): boolean =>
@@ -56,11 +79,26 @@ export function parseIpsets(text: string, file: string): IpSet[] {
   return new Reader(readSource(text, file)).read();
 }
 
+/** Lines that are sent to the kernel together. */
+interface Request {
+  /** Command and set; '' for commands that are sent alone. */
+  about: string;
+  exist: boolean;
+  lines: (() => void)[];
+}
+
+const NOTHING: Request = { about: '', exist: false, lines: [] };
+
 class Reader implements Fail {
   readonly #source: Source;
   readonly #sets = new Map<string, IpSet>();
-  /** Of each set, the places of its elements by their keys. */
-  readonly #keys = new Map<string, Map<string, number>>();
+  /** A new set takes the first place that is free; sets are saved by their places. */
+  readonly #places: (IpSet | undefined)[] = [];
+  readonly #elements = new Map<IpSet, Elements>();
+  /** -exist was given, on this line or on one before: it stays in force. */
+  #exist = false;
+  /** Lines that add to one set, or take out of it, one behind the other, are one request, with the -exist of its first line. */
+  #request: Request = NOTHING;
 
   constructor(source: Source) {
     this.#source = source;
@@ -68,34 +106,148 @@ class Reader implements Fail {
 
   read(): IpSet[] {
     for (const line of this.#source.lines) {
-      const all = splitWords(this.#source, line);
+      const plain = line.text.endsWith('\r') ? { ...line, text: line.text.slice(0, -1) } : line;
+      const all = splitWords(this.#source, plain);
       const words = all.filter(({ text, quoted }) => quoted || !EXIST.includes(text));
+      if (words.length < all.length) this.#exist = true;
       const [first] = words;
       if (first === undefined || first.text.startsWith('#') || first.text === 'COMMIT') continue;
-      const place: Word = { text: '', position: placeOn(this.#source, line, line.text.length + 1), quoted: false };
+      const command = this.#command(first);
+      // What was not sent by then never is.
+      if (command === 'quit') return this.#all();
+      const place: Word = { text: '', position: placeOn(this.#source, line, plain.text.length + 1), quoted: false };
+      const about = command === 'add' || command === 'del' ? `${command} ${words[1]?.text}` : '';
+      if (about === '' || about !== this.#request.about) this.#send({ about, exist: this.#exist, lines: [] });
       const rest = new WordsLeft(this, words.slice(1), place);
-      if (CREATE.includes(first.text)) this.#create(rest);
-      else if (ADD.includes(first.text)) this.#add(rest, all.length > words.length);
-      else throw this.error(first, `wants "create" or "add", got "${first.text}"`, 'give what "ipset save" prints');
+      const { exist, lines } = this.#request;
+      lines.push(() => {
+        this.#do[command](rest, exist);
+        if (rest.left.length > 0) throw this.error(rest.left[0]!, `"${command}" takes no "${rest.left[0]!.text}"`);
+      });
+      if (about === '') this.#send();
     }
-    return [...this.#sets.values()];
+    this.#send();
+    return this.#all();
+  }
+
+  #all(): IpSet[] {
+    for (const [set, elements] of this.#elements) set.elements = [...elements.values()];
+    return this.#places.filter((set) => set !== undefined);
+  }
+
+  /** The request goes out, and `next` begins. */
+  #send(next: Request = NOTHING): void {
+    for (const line of this.#request.lines) line();
+    this.#request = next;
+  }
+
+  readonly #do: Readonly<Record<Exclude<CommandName, 'quit'>, (words: WordsLeft, exist: boolean) => void>> = {
+    create: (words, exist) => this.#create(words, exist),
+    add: (words, exist) => this.#add(words, exist),
+    del: (words, exist) => this.#del(words, exist),
+    destroy: (words, exist) => this.#destroy(words, exist),
+    flush: (words) => {
+      for (const set of this.#named(words)) {
+        this.#elements.get(set)!.clear();
+        set.members = [];
+      }
+    },
+    rename: (words) => this.#rename(words),
+    swap: (words) => this.#swap(words),
+    // They print, and change nothing.
+    test: (words) => {
+      this.#set(words);
+      words.next('an element');
+      words.left.length = 0;
+    },
+    list: (words) => void this.#named(words),
+    save: (words) => void this.#named(words),
+  };
+
+  #command(word: Word): CommandName {
+    const written = word.text.replace(/^--/, '');
+    const found = COMMANDS.find(
+      ([name, letter]) => name.startsWith(written) || written === letter || written === `-${letter.toUpperCase()}`,
+    );
+    if (found !== undefined && written !== '') return found[0];
+    const names = COMMANDS.map(([name]) => `"${name}"`).join(', ');
+    throw this.error(word, `wants one of ${names}, got "${word.text}"`, 'give what "ipset save" prints');
   }
 
   error(word: Word, message: string, hint?: string, kind?: string): RuleError {
     return errorAt(this.#source, word.position, `ipset: ${message}`, { hint, kind });
   }
 
-  #create(words: WordsLeft): void {
-    const set = readCreate(words, this);
-    if (this.#sets.has(set.name)) throw errorAt(this.#source, set.position, `ipset: the set "${set.name}" is there already`);
-    this.#sets.set(set.name, set);
-    this.#keys.set(set.name, new Map());
-  }
-
-  #add(words: WordsLeft, exist: boolean): void {
+  /** The set of the next word. */
+  #set(words: WordsLeft): IpSet {
     const name = words.next('the name of a set');
     const set = this.#sets.get(name.text);
     if (set === undefined) throw this.error(name, `there is no set "${name.text}" yet`, 'its create line comes first');
+    return set;
+  }
+
+  /** The set that is named, or all. */
+  #named(words: WordsLeft): IpSet[] {
+    return words.left.length > 0 ? [this.#set(words)] : [...this.#sets.values()];
+  }
+
+  #create(words: WordsLeft, exist: boolean): void {
+    const set = readCreate(words, this);
+    const there = this.#sets.get(set.name);
+    if (there !== undefined && !(exist && makeOf(there) === makeOf(set)))
+      throw errorAt(this.#source, set.position, `ipset: the set "${set.name}" is there already`);
+    if (there !== undefined) return;
+    this.#sets.set(set.name, set);
+    const free = this.#places.indexOf(undefined);
+    this.#places[free < 0 ? this.#places.length : free] = set;
+    this.#elements.set(set, new Map());
+  }
+
+  #checkUnused(sets: readonly IpSet[], words: WordsLeft): void {
+    const lists = [...this.#sets.values()];
+    for (const { name } of sets) {
+      const list = lists.find(({ members }) => members.some((one) => one.set === name));
+      if (list !== undefined) throw this.error(words.end, `"${name}" is in the list "${list.name}"`);
+    }
+  }
+
+  #destroy(words: WordsLeft, exist: boolean): void {
+    const [name] = words.left;
+    if (name !== undefined && exist && !this.#sets.has(name.text)) {
+      words.next('a set');
+      return;
+    }
+    const sets = this.#named(words);
+    this.#checkUnused(sets, words);
+    for (const set of sets) {
+      this.#sets.delete(set.name);
+      this.#places[this.#places.indexOf(set)] = undefined;
+    }
+  }
+
+  #rename(words: WordsLeft): void {
+    const set = this.#set(words);
+    const name = words.next('its new name');
+    this.#checkUnused([set], words);
+    if (this.#sets.has(name.text)) throw this.error(name, `the set "${name.text}" is there already`);
+    this.#sets.delete(set.name);
+    set.name = name.text;
+    this.#sets.set(set.name, set);
+  }
+
+  /** Each takes the other's name, and its place. */
+  #swap(words: WordsLeft): void {
+    const [one, other] = [this.#set(words), this.#set(words)];
+    if (kindOf(one) !== kindOf(other))
+      throw this.error(words.end, `"${one.name}" (${one.type}) and "${other.name}" (${other.type}) cannot be swapped`);
+    const [at, otherAt] = [this.#places.indexOf(one), this.#places.indexOf(other)];
+    [this.#places[at], this.#places[otherAt]] = [other, one];
+    [one.name, other.name] = [other.name, one.name];
+    this.#sets.set(one.name, one).set(other.name, other);
+  }
+
+  #add(words: WordsLeft, exist: boolean): void {
+    const set = this.#set(words);
     const element = words.next('an element');
     const more: Given = { nomatch: false, wildcard: false, timeout: set.timeout ?? 0, packets: 0n, bytes: 0n };
     const place: Place[] = [];
@@ -109,18 +261,39 @@ class Reader implements Fail {
       this.#keep(set, element, { parts, ...withoutWildcard(more) }, exist);
   }
 
-  #keep(set: IpSet, word: Word, element: SetElement, exist: boolean): void {
-    const keys = this.#keys.get(set.name)!;
-    const key = elementKey(element.parts, set.type);
-    const known = keys.get(key) ?? coveredBy(set, element);
-    if (known !== undefined) {
-      if (!exist && !fillsIn(set.elements[known]!, element)) throw this.error(word, `the element is in "${set.name}" already`);
-      set.elements[known] = element;
+  #del(words: WordsLeft, exist: boolean): void {
+    const set = this.#set(words);
+    const element = words.next('an element');
+    const missing = (): RuleError => this.error(element, `the element is not in "${set.name}"`);
+    if (set.type === LIST_TYPE) {
+      const at = set.members.findIndex((one) => one.set === element.text);
+      if (at >= 0) set.members.splice(at, 1);
+      else if (!exist) throw missing();
       return;
     }
-    if (set.type.startsWith('hash:') && keys.size >= set.maxelem)
+    const elements = this.#elements.get(set)!;
+    for (const parts of within(this, element, `"${set.name}"`, () => readElements(element.text, set, false))) {
+      const key = elementKey(parts, set.type);
+      const known = elements.has(key)
+        ? key
+        : coveredBy(set, elements, { parts, nomatch: false, timeout: 0, packets: 0n, bytes: 0n });
+      if (known !== undefined) elements.delete(known);
+      else if (!exist) throw missing();
+    }
+  }
+
+  #keep(set: IpSet, word: Word, element: SetElement, exist: boolean): void {
+    const elements = this.#elements.get(set)!;
+    const key = elementKey(element.parts, set.type);
+    const known = elements.has(key) ? key : coveredBy(set, elements, element);
+    if (known !== undefined) {
+      if (!exist && !fillsIn(elements.get(known)!, element)) throw this.error(word, `the element is in "${set.name}" already`);
+      elements.set(known, element);
+      return;
+    }
+    if (set.type.startsWith('hash:') && elements.size >= set.maxelem)
       throw this.error(word, `the set "${set.name}" is full: it takes ${set.maxelem}`, 'create it with a larger maxelem');
-    keys.set(key, set.elements.push(element) - 1);
+    elements.set(key, element);
   }
 
   #addMember(set: IpSet, word: Word, given: Given, place: Place | undefined, exist: boolean): void {

@@ -4,6 +4,8 @@
 const SHORT = 4;
 /** Longer than any word that can be meant. */
 const LONGEST = 32;
+/** Share of common pairs of letters from which on two words are alike. */
+const LIKE = 0.5;
 
 /**
  * The candidate `word` was probably meant to be; undefined when none is near. Letters in the wrong case count less than wrong letters; of equally
@@ -26,6 +28,24 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 export function didYouMean(word: string, candidates: Iterable<string>, otherwise?: string, mark = ''): string | undefined {
   const name = nearest(word, candidates);
   return name === undefined ? otherwise : `did you mean ${mark}${name}?`;
+}
+
+/** At most `most` candidates that share most pairs of letters with a word, the likest first; one that `nearest` finds stands alone. None where less than half is shared. */
+export function likest(word: string, candidates: readonly string[], most: number): string[] {
+  const meant = nearest(word, candidates);
+  if (meant !== undefined) return [meant];
+  const pairs = (text: string): Set<string> => new Set(Array.from(text.slice(1), (_, i) => text.slice(i, i + 2).toLowerCase()));
+  const own = pairs(word);
+  const likeness = (name: string): number => {
+    const other = pairs(name);
+    return (2 * [...own].filter((pair) => other.has(pair)).length) / (own.size + other.size);
+  };
+  return candidates
+    .map((name) => ({ name, like: likeness(name) }))
+    .filter(({ like }) => like >= LIKE)
+    .sort((a, b) => b.like - a.like)
+    .slice(0, most)
+    .map(({ name }) => name);
 }
 
 /** How many letters must be left out, put in, changed or swapped with a neighbour to make `b` of `a`. */

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { command } from './command.ts';
+import { writePcap } from '../../src/capture/writer.ts';
+import { command, shell } from './command.ts';
 
 const RULES = 'pcaps/seed/server-mail-web-dns.rules.v4';
 const CAPTURE = 'pcaps/seed/traffic.pcap';
@@ -78,4 +79,129 @@ test('annotations of packets that are not there', async () => {
     /note: --annotate tells of 2 packets \(the first: 3213\), but the captures end with packet 3212\n/,
   );
   expect((await replay('--annotate', notes, '-c', '5')).stdout).not.toMatch(/--annotate/);
+});
+
+test('an option with one value is given once; those that collect may come again', async () => {
+  const twice = await replay('--backend', 'nft', '--backend', 'legacy');
+  expect(twice).toMatchObject({ code: 2, stdout: '' });
+  expect(twice.stderr).toMatch(/^wasmtables: --backend is given twice, with "nft" and "legacy": give it once\n$/);
+  expect((await replay('--ipset', 'a', '--ipset', 'b')).stderr).toMatch(/--ipset is given twice/);
+  expect((await replay('-c', '5', '--count', '6')).stderr).toMatch(/--count is given twice/);
+  expect((await command(['trace', '-R', RULES, '-r', CAPTURE, '--packet', '1', '--packet', '2'])).stderr).toMatch(
+    /--packet is given twice/,
+  );
+  expect((await command(['fuzz', '--seed', '1', '--seed', '2'])).stderr).toMatch(/--seed is given twice/);
+  const apart = await replay('--local', '10.0.0.2/24@lan0', '--local', '192.0.2.1/24@wan0', '--format', 'json', '-q', '-q');
+  const together = await replay('--local', '10.0.0.2/24@lan0,192.0.2.1/24@wan0', '--format', 'json');
+  expect(apart).toEqual(together);
+  expect(apart.code).toBe(0);
+});
+
+/** A capture of frames of one link type. */
+function captureOf(name: string, linktype: number, frames: readonly Uint8Array[]): string {
+  const path = join(folder, name);
+  writeFileSync(
+    path,
+    writePcap(
+      frames.map((bytes) => ({ time: 1_700_000_000_000_000_000n, bytes })),
+      linktype,
+    ),
+  );
+  return path;
+}
+
+test('nothing that could be judged: exit 3, and why', async () => {
+  const arp = new Uint8Array(60);
+  arp.set([8, 6], 12);
+  for (const [capture, why] of [
+    [
+      captureOf('wifi.pcap', 127, [new Uint8Array(40)]),
+      '1 packet could not be judged: nobody here reads link type 127 (LINKTYPE_ numbers of tcpdump.org)',
+    ],
+    [captureOf('arp.pcap', 1, [arp, arp]), 'nothing was judged: of 2 packets none reached netfilter (2 not IP)'],
+    [captureOf('empty.pcap', 1, []), 'nothing was judged: there are no packets'],
+  ] as const)
+    for (const more of [[], ['-R', RULES]]) {
+      const { code, stdout, stderr } = await command(['replay', '-R', RULES, '-r', capture, '--no-timing', ...more]);
+      expect({ code, stderr }).toEqual({ code: 3, stderr: `wasmtables: ${why}\n` });
+      expect(stdout).toMatch(/Verdicts/);
+    }
+});
+
+test('a folder that is not there is named', async () => {
+  const { code, stderr } = await replay('--verdicts', '/nope/x');
+  expect({ code, stderr }).toEqual({ code: 4, stderr: 'wasmtables: /nope/x: there is no folder /nope\n' });
+  expect((await replay('--addr', join(folder, 'none.json'))).stderr).toMatch(/none\.json: no such file\n$/);
+});
+
+test('nobody reads standard output: as SIGPIPE has it, and without a word', async () => {
+  const line = `wasmtables replay -R ${RULES} -r ${CAPTURE} --verdicts - --path -q 2>/dev/null | head -1 >/dev/null; echo \${PIPESTATUS[0]}`;
+  expect((await shell(line)).stdout).toBe('141\n');
+  const report = `{ sleep 0.2; wasmtables replay -R ${RULES} -r ${CAPTURE} -v; echo $? >&2; } | true`;
+  expect((await shell(report)).stderr).toBe('141\n');
+});
+
+test('sysctls take what the kernel takes', async () => {
+  for (const given of [
+    'nf_conntrack_tcp_loose=1',
+    'nf_conntrack_tcp_max_retrans=255',
+    'nf_conntrack_udp_timeout=8589934',
+    'net.ipv4.ip_forward=2',
+  ])
+    expect((await replay('--sysctl', given)).code).toBe(0);
+  for (const [given, most] of [
+    ['nf_conntrack_tcp_loose=2', 1],
+    ['nf_conntrack_acct=7', 1],
+    ['nf_conntrack_tcp_max_retrans=256', 255],
+    ['nf_conntrack_udp_timeout=8589935', 8589934],
+    ['net.ipv4.ipfrag_time=8589935', 8589934],
+    ['net.ipv4.ip_forward=2147483648', 2147483647],
+    ['nf_conntrack_tcp_loose=-1', 1],
+    ['nf_conntrack_tcp_loose=', 1],
+  ] as const) {
+    const { code, stderr } = await replay('--sysctl', given);
+    const [name, value] = given.split('=');
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `wasmtables: --sysctl ${name} wants a number from 0 to ${most}, as the kernel does; got "${value}"\n`,
+    });
+  }
+  const near = await replay('--sysctl', 'net.netfilter.nf_conntrack_timeout_established=5');
+  expect(near.stderr).toMatch(/did you mean nf_conntrack_tcp_timeout_established or nf_conntrack_sctp_timeout_established\?\n$/);
+  expect((await replay('--sysctl', 'vm.swappiness=5')).stderr).toMatch(
+    /got "vm\.swappiness=5"; nothing here depends on that name\n$/,
+  );
+  expect((await replay('--sysctl', 'nf_conntrack_acct')).stderr).toMatch(
+    /--sysctl wants NAME=NUMBER, got "nf_conntrack_acct"\n$/,
+  );
+});
+
+const table = (lines: string): string => `*filter\n:INPUT ACCEPT\nCOMMIT\n*nat\n:POSTROUTING ACCEPT\n${lines}COMMIT\n`;
+
+test('rule sets that are not about the same packets', async () => {
+  const four = file('four.v4', table('-A POSTROUTING -s 10.0.0.0/8 -j ACCEPT\n'));
+  const six = file('six.v6', table('-A POSTROUTING -s 2001:db8::/32 -j ACCEPT\n'));
+  const refused = await command(['replay', '-R', four, '-R', six, '-r', CAPTURE]);
+  expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 2, stdout: '' });
+  expect(refused.stderr).toMatch(
+    /four\.v4 has IPv4 rules only and .*six\.v6 IPv6 rules only: no packet is judged by both; --rules6/,
+  );
+  const both = file('both.sh', 'iptables -A INPUT -s 10.0.0.0/8 -j DROP\nip6tables -A INPUT -s 2001:db8::/32 -j DROP\n');
+  const noted = await command(['replay', '-R', four, '-R', both, '-r', CAPTURE, '-q', '--no-timing']);
+  expect(noted.stdout).toMatch(/note: IPv6 packets are not compared: .*four\.v4 has no rules for them\n/);
+});
+
+test('rule sets that translate sources to different addresses', async () => {
+  const snat = (name: string, address: string): string =>
+    file(name, table(`-A POSTROUTING -o wan0 -j SNAT --to-source ${address}\n`));
+  const [one, same, other] = [snat('one.v4', '203.0.113.1'), snat('same.v4', '203.0.113.1'), snat('other.v4', '203.0.113.9')];
+  const compared = (...rules: string[]) =>
+    command(['replay', ...rules.flatMap((path) => ['-R', path]), '-r', CAPTURE, '-q', '--no-timing', '--local', '10.0.0.2']);
+  const note =
+    /note: the rule sets translate sources to different addresses \(SNAT --to-source 203\.0\.113\.1 and SNAT --to-source 203\.0\.113\.9\), and the answers/;
+  expect((await compared(one, other)).stdout).toMatch(note);
+  expect((await compared(one, same)).stdout).not.toMatch(/different addresses/);
+  expect(
+    JSON.parse((await command(['replay', '-R', one, '-R', other, '-r', CAPTURE, '--format', 'json'])).stdout).reports[1].notes,
+  ).toContainEqual(expect.stringMatching(/different addresses/));
 });

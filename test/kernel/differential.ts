@@ -42,6 +42,8 @@ export interface Case {
   sysctls?: Record<string, number>;
   /** What the other witnesses are told of the packets. */
   annotations?: Annotations;
+  /** What only the kernel needs to be given: groups of devices, a bridge. */
+  alter?(job: KernelJob): KernelJob;
   /** As a KernelJob has it. */
   spacing?: KernelJob['spacing'];
   /** Connections and expectations at the end are held against the kernel's lists, too. */
@@ -82,7 +84,7 @@ function stamp(frames: readonly Frame[], numbers: readonly number[], times: read
 
 async function askKernel(
   backend: KernelJob['backend'],
-  { rules, host, frames, sysctls = {}, spacing = 'topspeed' }: Case,
+  { rules, host, frames, sysctls = {}, spacing = 'topspeed', alter = (job) => job }: Case,
 ): Promise<Judged> {
   const families = ([4, 6] as const).filter((family) => rules[family] !== undefined);
   const [family = 4, other] = families;
@@ -91,7 +93,7 @@ async function askKernel(
   const fullName = (name: string): string => (name.startsWith('net.') ? name : `net.netfilter.${name}`);
   job.sysctls = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [fullName(name), String(value)]));
   if (other !== undefined) job.rulesOther = rules[other] ?? '';
-  const outcome = await runKernel(job);
+  const outcome = await runKernel(alter(job));
   if (outcome.refused !== undefined) throw new Error(`the kernel refuses the rules: ${outcome.refused.stderr}`);
   const unsent = outcome.packets.flatMap(({ unsent }, i) => (unsent === undefined ? [] : [`packet ${numbers[i]}: ${unsent}`]));
   if (unsent.length > 0) throw new Error(`not sent: ${unsent.slice(0, 5).join('; ')}`);

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
 import { loadRules } from '../../src/cli/rules.ts';
+import { ANNOTATION_WORDS, AnnotationError, readAnnotations } from '../../src/model/annotations.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import { forEachFrame, prepare, replayOne } from '../../src/replay/replay.ts';
 import { ChangeCollector, type Comparison, changedPackets } from '../../src/report/comparison.ts';
@@ -16,7 +17,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): unknown => JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
 
 const ajv = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true, allErrors: true });
-for (const name of ['report', 'verdict', 'change', 'comparison', 'trace'])
+for (const name of ['report', 'verdict', 'change', 'comparison', 'trace', 'annotation'])
   ajv.addSchema(read(`docs/schema/${name}-1.json`) as object);
 
 function expectValid(name: string, document: unknown): void {
@@ -91,4 +92,37 @@ test('the schemas refuse what is not theirs', () => {
   expect(validate('verdict', { ...line, more: 1 })).toBe(false);
   expect(validate('verdict', { packet: 1, time: line.time, hook: null, verdict: null })).toBe(false);
   expect(validate('report', { schema: 'wasmtables/report/1' })).toBe(false);
+});
+
+test('annotations: the schema takes what is read, and no more', () => {
+  const lines: readonly [line: object, taken: boolean][] = [
+    [{ packet: 1 }, true],
+    [{ packet: 1, uid: 0, gid: 5, groups: [1, 2], class: 1, cgroup: 'a/b', transparent: true, wildcard: false }, true],
+    [{ packet: 1, socket: true, cpu: 3, realm: 4, srcgroup: 1, dstgroup: 0xffffffff }, true],
+    [{ packet: 1, physin: 'eth0', physout: 'eth1' }, true],
+    [
+      { packet: 1, ipsecin: [{ proto: 'esp', mode: 'tunnel', spi: 1, reqid: 2, src: '10.0.0.1', dst: '::1' }], ipsecout: [] },
+      true,
+    ],
+    [{ packet: 1, ipvs: { vaddr: '10.0.0.1', vport: 80, vmethod: 'MASQ', vportctl: 21 } }, true],
+    [{ packet: 0 }, false],
+    [{ uid: 0 }, false],
+    [{ packet: 1, uid: -1 }, false],
+    [{ packet: 1, user: 'root' }, false],
+    [{ packet: 1, physin: '' }, false],
+    [{ packet: 1, ipsecin: [{ proto: 'tcp' }] }, false],
+    [{ packet: 1, ipsecin: Array.from({ length: 7 }, () => ({})) }, false],
+    [{ packet: 1, ipvs: { vport: 70000 } }, false],
+    [{ packet: 1, ipvs: [] }, false],
+  ];
+  const words = new Set<string>();
+  for (const [line, taken] of lines) {
+    const validate = ajv.getSchema('wasmtables/annotation/1')!;
+    expect.soft(validate(line), JSON.stringify(line)).toBe(taken);
+    const read = (): unknown => readAnnotations(JSON.stringify(line), 'f');
+    if (taken) expect.soft(read(), JSON.stringify(line)).toBeInstanceOf(Map);
+    else expect.soft(read, JSON.stringify(line)).toThrow(AnnotationError);
+    if (taken) for (const word of Object.keys(line)) words.add(word);
+  }
+  expect([...words].sort()).toEqual(['packet', ...ANNOTATION_WORDS].sort());
 });

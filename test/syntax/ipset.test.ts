@@ -123,6 +123,47 @@ const REFUSED: readonly string[] = [
   'create l list:set\nadd l nope\n',
   'create l list:set\ncreate m list:set\nadd l m\n',
   'create a hash:ip\ncreate l list:set\nadd l a\nadd l a\n',
+  'create a hash:ip\nadd a 1.1.1.1\ndel a 1.1.1.2\n',
+  'create a hash:ip\nadd a 1.1.1.1\nadd a 1.1.1.1 -exist\n',
+  'create a hash:ip\ncreate a hash:ip timeout 5 -exist\n',
+  'create a hash:ip timeout 5\nadd a 1.1.1.1\ndel a 1.1.1.1 timeout 4\n',
+  'create a hash:ip\ncreate b hash:net\nswap a b\n',
+  'create a hash:ip\ncreate b hash:ip family inet6\nswap a b\n',
+  'create a hash:ip\nswap a b\n',
+  'create a hash:ip\nflush b\n',
+  'create a hash:ip\ncreate l list:set\nadd l a\ndestroy a\n',
+  'create a hash:ip\ncreate l list:set\nadd l a\ndestroy\n',
+  'create a hash:ip\ncreate l list:set\nadd l a\nrename a b\n',
+  'create a hash:ip\ncreate b hash:ip\nrename a b\n',
+  'destroy b\n',
+  'create a hash:ip\nlist b\n',
+  'create a hash:ip # no comment\n',
+  'create a hash:ip\nQUIT\n',
+];
+
+/** What the tool takes besides what it saves. */
+const COMMANDS: readonly string[] = [
+  'create a hash:ip\r\nadd a 10.0.0.1\r\n',
+  'create a hash:ip\ncreate a hash:ip -exist\nadd a 10.0.0.1\nadd a 10.0.0.1\n',
+  '-exist create a hash:ip\n-! add a 10.0.0.1\nadd -exist a 10.0.0.1\n',
+  'create a hash:ip\nadd a 1.1.1.1\ncreate b hash:ip\nadd a 1.1.1.1 -exist\n',
+  'create a hash:ip\nadd a 1.1.1.1\n# about a\n\ndel a 1.1.1.2 -exist\n',
+  'create a hash:ip\nadd a 10.0.0.0/30\ndel a 10.0.0.1-10.0.0.2\n',
+  'create a hash:net\nadd a 10.0.0.0/24 nomatch\nadd a 10.0.0.0/25\ndel a 10.0.0.5/24\n',
+  'create a hash:net,iface\nadd a 10.0.0.0/8,eth wildcard\nadd a 11.0.0.0/8,eth0\ndel a 10.0.0.0/8,eth0\n',
+  'create a bitmap:port range 0-10\nadd a 1-5\ndel a 2-3\n',
+  'create a hash:ip\ncreate b hash:ip\ncreate l list:set\nadd l a\nadd l b\ndel l a\n',
+  'create a hash:ip timeout 9 counters\nadd a 10.0.0.1 timeout 0\ncreate b hash:ip\nadd b 10.0.0.2\nswap a b\n',
+  'create a hash:ip\ncreate b bitmap:ip range 10.0.0.0/24\nswap a b\nadd a 10.0.0.1\n',
+  'create a hash:ip\ncreate b hash:ip\nadd b 1.1.1.1\ncreate l list:set\nadd l a\nswap a b\nadd l b\n',
+  'create a hash:ip\nadd a 10.0.0.1\nflush a\nadd a 10.0.0.2\ncreate b hash:ip\nadd b 1.1.1.1\nflush b\n',
+  'create a hash:ip\nadd a 10.0.0.1\nflush\n',
+  'create a hash:ip\nadd a 1.1.1.1\ncreate b hash:ip\ndestroy a\ncreate a hash:net\n',
+  'create a hash:ip\ndestroy\ncreate c hash:ip\n',
+  'destroy a -exist\ncreate c hash:ip\n',
+  'create a hash:ip\nadd a 1.1.1.1\ncreate b hash:ip\nrename a c\nadd c 1.2.3.4\n',
+  'create a hash:ip\nadd a 1.1.1.1\nquit\nnonsense\n',
+  'cre a hash:ip\nad a 1.1.1.1\n-A a 1.1.1.2\n--add a 1.1.1.3\nd a 1.1.1.1\nx\nn a hash:net\n',
 ];
 
 const told = (sets: readonly IpSet[]) =>
@@ -137,7 +178,7 @@ const told = (sets: readonly IpSet[]) =>
 
 describeKernel('texts of ipset', () => {
   const ipset = (text: string) => {
-    const script = 'ipset restore && ipset save';
+    const script = 'ipset restore && ipset -sorted save';
     return spawnSync('unshare', ['-n', 'sh', '-c', script], { input: text, encoding: 'utf8', timeout: 20_000 });
   };
 
@@ -153,6 +194,73 @@ describeKernel('texts of ipset', () => {
         .split('\n')
         .sort();
     expect(plain(saveIpsets(parseIpsets(text, 'sets')))).toEqual(plain(stdout));
+  });
+
+  test.each(COMMANDS)('commands: %j', (text) => {
+    const { status, stdout } = ipset(text);
+    expect(status).toBe(0);
+    const saved = saveIpsets(parseIpsets(text, 'sets'));
+    expect(saved).toBe(stdout.replaceAll(/ initval 0x\w+/g, ''));
+  });
+
+  test('elements stand in the order of the tool', () => {
+    const nets = [
+      '10.0.0.0/8',
+      '10.0.0.0/24',
+      '10.0.0.0/25',
+      '10.0.0.0/9',
+      '10.0.0.0',
+      '9.0.0.0/9 nomatch',
+      '128.0.0.0/1',
+      '0.0.0.0/1',
+    ];
+    const ports = [
+      'udp:80',
+      'tcp:443',
+      'tcp:80',
+      'sctp:9',
+      'icmp:echo-request',
+      'icmp:5/0',
+      '47:0',
+      '200:0',
+      '2:0',
+      '3:0',
+      '50:0',
+      '51:0',
+      'udplite:7',
+    ];
+    const devices = ['eth1', 'physdev:eth0', 'eth0', 'eth10', 'eth2', 'abc', 'wlan wildcard', 'ppp0'];
+    const sixes = [
+      '2001:db8::/32',
+      '2001:db8::/48',
+      '2001:db8::',
+      '::/1',
+      '2001:db8::/33',
+      '2001:0:0:5::/64',
+      'fe80::/10',
+      '2001:db8::1',
+      '::1',
+    ];
+    const text = [
+      'create n hash:net',
+      ...nets.map((each) => `add n ${each}`),
+      'create p hash:ip,port timeout 0',
+      ...ports.flatMap((each) => [`add p 10.0.0.1,${each}`, `add p 10.0.0.10,${each}`, `add p 9.0.0.2,${each}`]),
+      'create i hash:net,iface',
+      ...devices.flatMap((each) => [`add i 10.0.0.0/8,${each}`, `add i 10.0.0.0/9,${each}`]),
+      'create s hash:net family inet6',
+      ...sixes.map((each) => `add s ${each}`),
+      'create q hash:net,port',
+      ...ports.slice(0, 4).flatMap((each) => [`add q 10.0.0.0/8,${each}`, `add q 10.0.0.0/10,${each}`, `add q 10.0.0.0,${each}`]),
+      'create t hash:ip,port,net',
+      ...nets.slice(0, 5).map((each, index) => `add t 10.0.0.${index % 2},tcp:${index % 3},${each}`),
+      'create b bitmap:port range 0-100',
+      ...[80, 9, 10, 0].map((each) => `add b ${each}`),
+      '',
+    ].join('\n');
+    const { status, stdout } = ipset(text);
+    expect(status).toBe(0);
+    expect(saveIpsets(parseIpsets(text, 'sets')).split('\n')).toEqual(stdout.replaceAll(/ initval 0x\w+/g, '').split('\n'));
   });
 
   test.each(REFUSED)('refused: %j', (text) => {

@@ -43,14 +43,20 @@ test('one packet years ahead: all behind it are judged at its time, and the repo
   for (const { verdicts, notes } of await judged(0n, 12n * year, 2n * SECOND, 4n * SECOND, 12n * year + SECOND)) {
     expect(verdicts).toEqual(['ACCEPT', 'ACCEPT', 'DROP', 'DROP', 'ACCEPT']);
     expect(notes).toHaveLength(1);
-    expect(notes[0]).toContain('2 packets have an earlier time than a packet before (the first: packet 3; by up to 4379 days)');
+    expect(notes[0]).toContain(
+      '2 packets have an earlier time than a packet before (the first: packet 3; by up to 4379 days, behind packet 2)',
+    );
+    expect(notes[0]).toContain('if the timestamp of packet 2 is broken');
   }
 });
 
 test.each<[words: string, offsets: bigint[]]>([
-  ['1 packet has an earlier time than a packet before (the first: packet 3; by up to 4 ms)', [0n, 5_000_000n, 1_000_000n]],
-  ['2 packets have .*packet 4; by up to 4 seconds', [0n, 3n * SECOND, 5n * SECOND, SECOND, 4n * SECOND]],
-  ['packet 2; by up to 90 minutes', [90n * SECOND * 60n, 0n]],
+  [
+    '1 packet has an earlier time than a packet before (the first: packet 3; by up to 4 ms, behind packet 2)',
+    [0n, 5_000_000n, 1_000_000n],
+  ],
+  ['2 packets have .*packet 4; by up to 4 seconds, behind packet 3', [0n, 3n * SECOND, 5n * SECOND, SECOND, 4n * SECOND]],
+  ['packet 2; by up to 90 minutes, behind packet 1', [90n * SECOND * 60n, 0n]],
 ])('%s', async (words, offsets) => {
   for (const { notes } of await judged(...offsets)) {
     expect(notes).toHaveLength(1);
@@ -62,4 +68,23 @@ test('packets in order, and those out of order within a jiffy, are no news', asy
   for (const { notes } of await judged(0n, 0n, SECOND, 2n * SECOND)) expect(notes).toEqual([]);
   // A jiffy is 4 ms here.
   for (const { notes } of await judged(0n, 3_999_999n, 1n)) expect(notes).toEqual([]);
+});
+
+test('the packet that is named is the one that came before the latest, whatever else was out of order', async () => {
+  for (const { notes } of await judged(0n, 9_000_000n, 0n, 60n * SECOND, SECOND, 2n * SECOND)) {
+    expect(notes).toHaveLength(1);
+    expect(notes[0]).toContain(
+      '3 packets have an earlier time than a packet before (the first: packet 3; by up to 59 seconds, behind packet 4)',
+    );
+  }
+});
+
+test('packets without a time are told', async () => {
+  for (const { notes } of await judged(-BEGIN, -BEGIN, 0n))
+    expect(notes).toEqual([expect.stringMatching(/^2 packets \(the first: 1\) have the timestamp 0,/)]);
+  for (const { notes } of await judged(0n, -BEGIN)) {
+    expect(notes).toHaveLength(2);
+    expect(notes[0]).toContain('behind packet 1');
+    expect(notes[1]).toMatch(/^packet 2 has the timestamp 0,/);
+  }
 });
