@@ -53,6 +53,14 @@ export function entryAddress(entry: usize, direction: u32, source: bool, word: u
   return load<u32>(record + (high ? 12 : 0) + ((word << 2) as usize), ENTRY_UPPER);
 }
 
+/** Whether that address is the one at `words`, four of them. */
+export function isAt(entry: usize, direction: u32, source: bool, words: usize): bool {
+  for (let word: u32 = 0; word < 4; word++) {
+    if (load<u32>(words + ((word << 2) as usize)) !== entryAddress(entry, direction, source, word)) return false;
+  }
+  return true;
+}
+
 /** The source or destination port of a tuple; ICMP: the source is the identifier, the destination type << 8 | code. */
 export function entryPort(entry: usize, direction: u32, source: bool): u32 {
   const protocol = entryProtocol(entry);

@@ -18,6 +18,8 @@ const CALL_TOLD: usize = RECORD_MEMORY + 6;
 const CALL_SENDERS: usize = RECORD_MEMORY + 8;
 const CALL_RECEIVERS: usize = RECORD_MEMORY + 12;
 const CALL_NEXT: usize = RECORD_MEMORY + 16;
+/** u16: the id that the client of a translated connection gave itself, where CALL_PNS is what the server knows. */
+export const CALL_OWN_PNS: usize = RECORD_MEMORY + 20;
 
 /** u32 each, of the data's entry: the control connection's, and the hash of its key, by which it is known to be the same. */
 const DATA_MASTER: usize = 40;

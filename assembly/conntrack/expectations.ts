@@ -2,7 +2,7 @@
 import { TRACKING_EXPECTATIONS } from '../../src/abi/conntrack';
 import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_SOURCE, STATUS_CONFIRMED } from '../../src/abi/fields';
 import { HELPER_PPTP } from '../../src/abi/helpers';
-import { entryProtocol } from './accessors';
+import { entryPort, entryProtocol, isAt } from './accessors';
 import { endCall } from './call-end';
 import { ENTRY_STATUS, ENTRY_TIMEOUT, STATUS_DYING } from './entry';
 import { dropRecord, ensureRecord, entryHelper, mayRemember, RECORD_EXPECTATION, recordOf } from './help';
@@ -26,7 +26,7 @@ export const EXPECT_SPORT_MASK: usize = 36;
 export const EXPECT_SOURCE: usize = 40;
 export const EXPECT_SOURCE_MASK: usize = 56;
 export const EXPECT_DESTINATION: usize = 72;
-/** u32: 0, or FOLLOWS | in which direction of its master it goes << 1 | the port it has behind the translation << 16. */
+/** u32: 0, or FOLLOWS | in which direction of its master it goes << 1 | FOLLOWS_* | the port it has behind the translation << 16. */
 export const EXPECT_FOLLOWS: usize = 88;
 /** It is not used up. */
 export const EXPECT_PERMANENT: u32 = 1;
@@ -37,13 +37,18 @@ export const EXPECT_ASSIGNS_SHIFT: u32 = 4;
 const EXPECT_ASSIGNS: u32 = 15 << 4;
 /** Its class: of a master there may be so many of each. */
 export const EXPECT_KIND_SHIFT: u32 = 8;
-/** It is translated like its master. */
+/** Four words: where it was announced, with FOLLOWS_ANNOUNCED. */
+export const EXPECT_ANNOUNCED: usize = 92;
+/** It is translated like its master; the port is its source's, not its destination's; or to where SIP announced it, as one of two streams. */
 export const FOLLOWS: u32 = 1;
+export const FOLLOWS_SOURCE: u32 = 4;
+export const FOLLOWS_ANNOUNCED: u32 = 8;
+export const FOLLOWS_MEDIA: u32 = 16;
 export const FOLLOWS_PORT_SHIFT: u32 = 16;
 
 /** Answers of tryExpect: it is; nobody could tell it from another that is; there are too many. */
 export const EXPECTED: u32 = 0;
-const BUSY: u32 = 1;
+export const BUSY: u32 = 1;
 export const TOO_MANY: u32 = 2;
 /** The same is, by another connection or as another class. */
 export const ALREADY: u32 = 3;
@@ -58,6 +63,8 @@ let dropped: i64 = -1;
 /** EXPECT_FOLLOWS of the expectation fulfilled last, and its master; 0 when there is nothing to follow. */
 export let followed: u32 = 0;
 export let followedMaster: usize = 0;
+/** EXPECT_ANNOUNCED of it. */
+export const FOLLOWED_TO: usize = memory.data(16, 16);
 
 /** HELPER_* of the helper that the connection which fulfils the last one is assigned to. */
 export let fulfilledAssigns: u32 = 0;
@@ -117,6 +124,7 @@ export function fulfil(slot: usize, protocol: u32, sport: u32, dport: u32, now: 
       if ((load<u32>(master, ENTRY_STATUS) & STATUS_CONFIRMED) === 0) return 0;
       followed = load<u32>(one, EXPECT_FOLLOWS);
       followedMaster = master;
+      memory.copy(FOLLOWED_TO, one + EXPECT_ANNOUNCED, 16);
       fulfilledAssigns = (load<u32>(one, EXPECT_FLAGS) & EXPECT_ASSIGNS) >>> EXPECT_ASSIGNS_SHIFT;
       if ((load<u32>(one, EXPECT_FLAGS) & EXPECT_PERMANENT) === 0) unlink(one);
       return master;
@@ -201,8 +209,8 @@ export function renew(master: usize, protocol: u32, address: usize, port: u32, n
   return false;
 }
 
-/** Another connection with the same helper expects what stands in FORESEEN, as that class. */
-export function expectedByOther(master: usize, kind: u32, now: i64): bool {
+/** What another connection with the same helper expects that stands in FORESEEN, as that class; 0: nothing. */
+export function expectedByOther(master: usize, kind: u32, now: i64): usize {
   let one = load<u32>(helpBucket(hashOf(FORESEEN), true)) as usize;
   while (one !== 0) {
     const next = load<u32>(one, EXPECT_NEXT) as usize;
@@ -210,12 +218,25 @@ export function expectedByOther(master: usize, kind: u32, now: i64): bool {
       unlink(one);
     } else if (sameDestination(one) && sourceFits(one, one)) {
       const other = load<u32>(one, EXPECT_MASTER) as usize;
-      if (other === master || kindIn(one) !== kind) return false;
-      return entryHelper(other) === entryHelper(master) && entryProtocol(other) === entryProtocol(master);
+      if (other === master || kindIn(one) !== kind) return 0;
+      return entryHelper(other) === entryHelper(master) && entryProtocol(other) === entryProtocol(master) ? one : 0;
     }
     one = next;
   }
-  return false;
+  return 0;
+}
+
+/** The newest of a master's that was announced where a connection comes from; 0: none. */
+export function announcedAt(master: usize, entry: usize): usize {
+  const record = recordOf(master);
+  if (record === 0) return 0;
+  for (let one = load<u32>(record, RECORD_EXPECTATION) as usize; one !== 0; one = load<u32>(one, EXPECT_OLDER) as usize) {
+    const follows = load<u32>(one, EXPECT_FOLLOWS);
+    if ((follows & FOLLOWS_ANNOUNCED) === 0 || follows >>> FOLLOWS_PORT_SHIFT !== entryPort(entry, 0, true)) continue;
+    if (((load<u32>(one, EXPECT_KIND) >>> 8) & 0xff) !== entryProtocol(entry)) continue;
+    if (isAt(entry, 0, true, one + EXPECT_ANNOUNCED)) return one;
+  }
+  return 0;
 }
 
 /** As `expect`; EXPECTED, BUSY, TOO_MANY, ALREADY. `anyMaster`: the same that another connection expects is as good. */

@@ -3,9 +3,10 @@ import { TRACKING_FLAG_HELPED, TRACKING_FLAG_MASTERS, TRACKING_FLAG_NAT } from '
 import { FIELD_DPORT, FIELD_L4_LENGTH, FIELD_SPORT, STATUS_EXPECTED } from '../../src/abi/fields';
 import { HELPER_NONE, HELPER_PPTP } from '../../src/abi/helpers';
 import { PACKET_JIFFIES } from '../../src/abi/packet';
+import { dataBegan } from './call-end';
 import { callsInit, dataBegins } from './calls';
 import { ENTRY_MARK, STATUS_MASTER_SHIFT } from './entry';
-import { expectationCount, expectationsInit, forgetFitting, fulfil, fulfilledAssigns, turnForeseen } from './expectations';
+import { expectationCount, expectationsInit, followed, fulfil, fulfilledAssigns } from './expectations';
 import { keepMaster, limited } from './extension';
 import { assignHelper, entryHelper } from './help';
 import { helpRegionInit } from './help-region';
@@ -50,9 +51,7 @@ export function openEntry(slot: usize, protocol: u32, sport: u32, dport: u32, no
     if (flag(TRACKING_FLAG_MASTERS)) keepMaster(entry, master);
     if (entryHelper(master) === HELPER_PPTP) {
       dataBegins(entry, master);
-      // The other direction needs no expectation any more.
-      turnForeseen();
-      forgetFitting(now);
+      dataBegan(master, followed, now);
     }
     if (fulfilledAssigns !== HELPER_NONE) assignHelper(entry, fulfilledAssigns);
     else if (flag(TRACKING_FLAG_HELPED)) assignHelper(entry, entryHelper(master));

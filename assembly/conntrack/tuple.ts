@@ -197,27 +197,33 @@ export function keyCounted(rule: u32, address: usize, six: bool, zone: u32): voi
   keyHash = hashIPv6(keyLow, keyHigh);
 }
 
-const KEPT: usize = memory.data(64, 16);
+const KEPT_SIZE: usize = 48;
+const KEPT_MOST: usize = 4;
+const KEPT: usize = memory.data(192, 16);
+let kept: usize = KEPT;
 
-/** The key in hand is to be in hand again; one at a time. */
+/** The key in hand is to be in hand again. Those who keep keys may call each other: the last kept comes back first. */
 export function keepKey(): void {
-  store<u64>(KEPT, keyLow);
-  store<u64>(KEPT, keyHigh, 8);
-  store<u32>(KEPT, keyHash, 16);
-  store<u8>(KEPT, keySwapped ? 1 : 0, 20);
-  store<u8>(KEPT, keySelf ? 1 : 0, 21);
-  store<u8>(KEPT, keyIs6 ? 1 : 0, 22);
-  memory.copy(KEPT + 24, KEY_UPPER, UPPER_SIZE);
+  assert(kept < KEPT + KEPT_SIZE * KEPT_MOST);
+  store<u64>(kept, keyLow);
+  store<u64>(kept, keyHigh, 8);
+  store<u32>(kept, keyHash, 16);
+  store<u8>(kept, keySwapped ? 1 : 0, 20);
+  store<u8>(kept, keySelf ? 1 : 0, 21);
+  store<u8>(kept, keyIs6 ? 1 : 0, 22);
+  memory.copy(kept + 24, KEY_UPPER, UPPER_SIZE);
+  kept += KEPT_SIZE;
 }
 
 export function restoreKey(): void {
-  keyLow = load<u64>(KEPT);
-  keyHigh = load<u64>(KEPT, 8);
-  keyHash = load<u32>(KEPT, 16);
-  keySwapped = load<u8>(KEPT, 20) !== 0;
-  keySelf = load<u8>(KEPT, 21) !== 0;
-  keyIs6 = load<u8>(KEPT, 22) !== 0;
-  memory.copy(KEY_UPPER, KEPT + 24, UPPER_SIZE);
+  kept -= KEPT_SIZE;
+  keyLow = load<u64>(kept);
+  keyHigh = load<u64>(kept, 8);
+  keyHash = load<u32>(kept, 16);
+  keySwapped = load<u8>(kept, 20) !== 0;
+  keySelf = load<u8>(kept, 21) !== 0;
+  keyIs6 = load<u8>(kept, 22) !== 0;
+  memory.copy(KEY_UPPER, kept + 24, UPPER_SIZE);
 }
 
 /** Any total order of the first three words will do; 0 when they are equal. */

@@ -37,10 +37,22 @@ import {
   NAT_TO_RANGE,
 } from '../../src/abi/nat';
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../src/abi/packet';
-import { entryAddress, entryFamily } from '../conntrack/accessors';
+import { entryAddress, entryFamily, isAt } from '../conntrack/accessors';
 import { ALIAS_DRAWN, aliasOf, putAlias } from '../conntrack/alias';
 import { ENTRY_MASQUERADED, ENTRY_STATUS, STATUS_DST_NAT_DONE, STATUS_SRC_NAT_DONE } from '../conntrack/entry';
-import { FOLLOWS_PORT_SHIFT, followed, followedMaster, followedUp } from '../conntrack/expectations';
+import {
+  announcedAt,
+  EXPECT_DESTINATION,
+  EXPECT_DPORT,
+  FOLLOWED_TO,
+  FOLLOWS_ANNOUNCED,
+  FOLLOWS_MEDIA,
+  FOLLOWS_PORT_SHIFT,
+  FOLLOWS_SOURCE,
+  followed,
+  followedMaster,
+  followedUp,
+} from '../conntrack/expectations';
 import { flag } from '../conntrack/parameters';
 import { addStatus } from '../conntrack/status';
 import { allocateRecord } from '../conntrack/table';
@@ -178,21 +190,53 @@ function putReply(slot: usize, entry: usize): void {
   store<u32>(slot, load<u32>(slot, FIELD_CT_STATUS * 4) | bit, FIELD_CT_STATUS * 4);
 }
 
-/** The packet's connection was expected, by one that is translated: it goes to where its master's other side is, and comes from where that is seen to come from (nf_nat_follow_master). */
+/** The packet's connection was expected, by one that is translated: it goes to where its master's other side is, and comes from where that is seen to come from (nf_nat_follow_master; pptp_nat_expected). */
 export function natFollow(slot: usize): void {
   const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
   const direction = (followed >>> 1) & 1;
   const port = followed >>> FOLLOWS_PORT_SHIFT;
+  const ofSource = (followed & FOLLOWS_SOURCE) !== 0;
+  const announced = (followed & FOLLOWS_ANNOUNCED) !== 0;
+  const media = (followed & FOLLOWS_MEDIA) !== 0;
   followedUp();
   if (entry === 0) return;
+  if (announced) {
+    followAnnounced(slot, entry, direction, port, media);
+    return;
+  }
+  for (let end: u32 = 0; end < 2; end++) {
+    source = end === 0;
+    setRange(true, false, false);
+    if (source === ofSource) setPorts(port, port, 0, false);
+    putEnd(followedMaster, 1 - direction, !source);
+    bind(slot, entry);
+  }
+}
+
+/** To where it was announced (nf_nat_sip_expected). It comes from where the other of two streams is expected, if that was announced there; else as its master does, if it comes from there. */
+function followAnnounced(slot: usize, entry: usize, direction: u32, port: u32, media: bool): void {
+  const master = followedMaster;
+  bindTo(slot, entry, false, FOLLOWED_TO, port);
+  const pair = media ? announcedAt(master, entry) : 0;
+  if (pair !== 0) {
+    bindTo(slot, entry, true, pair + EXPECT_DESTINATION, load<u32>(pair, EXPECT_DPORT));
+    return;
+  }
+  // Where the master comes from.
+  putEnd(master, direction, true);
+  if (!isAt(entry, 0, true, RANGE_LOW)) return;
   source = true;
   setRange(true, false, false);
-  putEnd(followedMaster, 1 - direction, false);
+  putEnd(master, 1 - direction, false);
   bind(slot, entry);
-  source = false;
+}
+
+function bindTo(slot: usize, entry: usize, isSource: bool, address: usize, port: u32): void {
+  source = isSource;
   setRange(true, false, false);
   setPorts(port, port, 0, false);
-  putEnd(followedMaster, 1 - direction, true);
+  memory.copy(RANGE_LOW, address, 16);
+  memory.copy(RANGE_HIGH, address, 16);
   bind(slot, entry);
 }
 

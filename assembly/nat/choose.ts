@@ -3,6 +3,7 @@ import { TCP_SYN_SENT, TCP_TIME_WAIT } from '../../src/abi/conntrack';
 import { STATUS_SRC_NAT } from '../../src/abi/fields';
 import { NAT_FEW, NAT_HARDER, NAT_TRIES } from '../../src/abi/nat';
 import { ALIAS_ENTRY, ALIAS_OLDER } from '../conntrack/alias';
+import { isOfCall } from '../conntrack/calls';
 import {
   ENTRY_SIDES,
   ENTRY_STATUS,
@@ -183,11 +184,23 @@ function chooseAddress(source: bool): void {
 /** nf_nat_l4proto_unique_tuple: tries so many numbers, then begins elsewhere with half as many. */
 function choosePort(entry: usize, source: bool, now: i64): void {
   const icmp = tupleIsIcmp();
-  if (!icmp && !hasPort()) return;
-  if (!mapsPort && !source && !icmp) return;
+  // GRE has keys where a call of PPTP gave it some.
+  const ofCall = tupleProtocol === PROTOCOL_GRE && isOfCall(entry);
+  if (!icmp && !ofCall && !hasPort()) return;
+  if (!mapsPort && !source && !icmp && !ofCall) return;
   const port = icmp || source ? tupleSport : tupleDport;
-  const first = mapsPort ? portLow : icmp ? 0 : port < 512 ? 1 : port < 1024 ? 600 : 1024;
-  const size: u32 = mapsPort ? portHigh - portLow + 1 : icmp ? 65536 : port < 512 ? 511 : port < 1024 ? 424 : 64512;
+  const first = mapsPort ? portLow : icmp ? 0 : ofCall || port < 512 ? 1 : port < 1024 ? 600 : 1024;
+  const size: u32 = mapsPort
+    ? portHigh - portLow + 1
+    : icmp
+      ? 65536
+      : ofCall
+        ? 65535
+        : port < 512
+          ? 511
+          : port < 1024
+            ? 424
+            : 64512;
   const lots = !shifts && (random || source);
   let offset: u32 = 0;
   if (shifts) offset = port - portBase;

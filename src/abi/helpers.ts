@@ -12,3 +12,4 @@ export const HELPER_SIP = 9;
 export const HELPER_RAS = 10;
 export const HELPER_Q931 = 11;
 export const HELPER_H245 = 12;
+export const HELPER_SNMP_TRAP = 13;

@@ -7,7 +7,7 @@ import { fragmentsOf } from './fragments.ts';
 import { type HeaderChain, ipv4Options, ipv6Chain, NO_CHAIN } from './headers.ts';
 import { LOCAL, LOCAL_BROADCAST, MACS, PORTS, REMOTE, STRANGERS } from './pools.ts';
 import { HANDSHAKE_STEPS } from './sctp.ts';
-import { BROADCAST, type Call, protocolOf, SPOKEN } from './talk.ts';
+import { BROADCAST, type Call, isClientsTurn, protocolOf, SPOKEN, serverPortsOf } from './talk.ts';
 import { ALL_MOODS, type Flow, ICMP, type Payload, SCTP, STUTTERS, Transport } from './transport.ts';
 
 export interface TrafficFeatures {
@@ -154,8 +154,11 @@ export class Traffic {
     const protocol = helper === undefined ? this.#protocol() : protocolOf(helper);
     const asks = helper !== undefined && BROADCAST.includes(helper) && this.#features.topology === 'host';
     const ends = asks ? { client: LOCAL[4], server: LOCAL_BROADCAST } : { client, server };
-    const flow = this.#begin({ protocol, ...ends, serverPort: this.#port() });
-    if (helper !== undefined) Object.assign(flow, { talk: { helper, rest: ['', ''] }, mood: draw.chance(0.9) ? 'talk' : 'any' });
+    const known = serverPortsOf(helper);
+    const serverPort = known.length > 0 && draw.chance() ? draw.pick(known) : this.#port();
+    const flow = this.#begin({ protocol, ...ends, serverPort });
+    if (helper !== undefined)
+      Object.assign(flow, { talk: { helper, rest: ['', ''], turns: [] }, mood: draw.chance(0.9) ? 'talk' : 'any' });
     return flow;
   }
 
@@ -174,6 +177,7 @@ export class Traffic {
       windows: [0, 0],
       scales: [0, 0],
       stutter: draw.pick(STUTTERS),
+      announced: false,
     };
     this.#flows.push(flow);
     const { flows, helpers } = this.#features;
@@ -190,7 +194,9 @@ export class Traffic {
     const client = draw.chance(0.08) ? draw.pick(this.#remotes) : call.client;
     const own = LOCAL[this.#family];
     const passesBy = this.#features.topology === 'host' && client !== own && call.server !== own;
-    if (client !== call.server && !passesBy) this.#called = this.#begin({ ...call, client });
+    if (client === call.server || passesBy) return;
+    this.#called = this.#begin({ ...call, client });
+    this.#called.announced = true;
   }
 
   #protocol(): number {
@@ -211,7 +217,8 @@ export class Traffic {
     if (flow.last !== undefined && draw.chance(flow.stutter)) return flow.last;
     const steps = flow.protocol === SCTP ? HANDSHAKE_STEPS : flow.protocol === 6 ? 3 : 0;
     const shaking = flow.step < steps && draw.chance(0.8);
-    const fromClient = shaking ? flow.step % 2 === 0 : draw.chance(0.55);
+    const turn = isClientsTurn(flow.talk);
+    const fromClient = shaking ? flow.step % 2 === 0 : turn !== undefined && draw.chance(0.8) ? turn : draw.chance(0.55);
     const fields = this.#ip(flow, fromClient);
     const header = (this.#family === 4 ? 20 : 40) + fields.options.length + (fields.chain?.bytes.length ?? 0);
     const bytes = this.#finish(fields, this.#transport.next(flow, fromClient, header));

@@ -2,6 +2,8 @@
 import type { Draw } from '../extensions/extension.ts';
 import { parseAddress } from '../model/address.ts';
 import type { Family } from '../model/ruleset.ts';
+import { speakPptp } from './pptp.ts';
+import { snmpMessage } from './snmp.ts';
 
 /** The conversation of a flow. */
 export interface Talk {
@@ -9,6 +11,14 @@ export interface Talk {
   helper: string;
   /** What the sides still have to say of a line that was cut. */
   rest: [string, string];
+  /** Where the protocol has an order: what comes next. */
+  turns: Turn[];
+}
+
+/** What one of the sides has to say. */
+export interface Turn {
+  fromClient: boolean;
+  said: Said;
 }
 
 /** A connection that somebody announced, or one that looks like it: who opens it, and where to. Undefined: any port. */
@@ -40,15 +50,17 @@ export interface Ends {
 
 const TCP = 6;
 const UDP = 17;
-const SPEAKERS: Readonly<Record<string, (draw: Draw, ends: Ends, fromClient: boolean) => Said>> = {
+const SPEAKERS: Readonly<Record<string, (draw: Draw, ends: Ends, fromClient: boolean, turns: Turn[]) => Said>> = {
   ftp,
   tftp,
   irc,
   sane,
   amanda,
   sip,
-  'netbios-ns': service(137),
-  snmp: service(161),
+  pptp: speakPptp,
+  'netbios-ns': service(137, () => 'who'),
+  snmp: service(161, snmpMessage),
+  snmp_trap: (draw, ends) => ({ text: snmpMessage(draw, ends) }),
 };
 
 /** Names of helpers that there are conversations for. */
@@ -57,9 +69,16 @@ export const SPOKEN: readonly string[] = Object.keys(SPEAKERS);
 /** Those that listen to broadcasts of the host itself. */
 export const BROADCAST: readonly string[] = ['netbios-ns', 'snmp'];
 
+/** Ports of servers that matter to the helper. */
+export const serverPortsOf = (helper: string | undefined): readonly number[] =>
+  helper === 'snmp' || helper === 'snmp_trap' ? [161, 162] : [];
+
 /** The protocol of the connection itself. */
 export const protocolOf = (helper: string): number => (OF_UDP.includes(helper) ? UDP : TCP);
-const OF_UDP: readonly string[] = ['tftp', 'amanda', 'sip', ...BROADCAST];
+const OF_UDP: readonly string[] = ['tftp', 'amanda', 'sip', 'snmp_trap', ...BROADCAST];
+
+/** Whether the client is to say what comes next; undefined: either side. */
+export const isClientsTurn = (talk: Talk | undefined): boolean | undefined => talk?.turns[0]?.fromClient;
 
 /** What a side says next. Of a stream a line may be cut; the rest comes with its next segment. */
 export function say(draw: Draw, talk: Talk, ends: Ends, fromClient: boolean): Said {
@@ -67,7 +86,7 @@ export function say(draw: Draw, talk: Talk, ends: Ends, fromClient: boolean): Sa
   const rest = talk.rest[side];
   talk.rest[side] = '';
   if (rest !== '' && draw.chance(0.9)) return { text: rest };
-  const said = SPEAKERS[talk.helper]!(draw, ends, fromClient);
+  const said = SPEAKERS[talk.helper]!(draw, ends, fromClient, talk.turns);
   if (protocolOf(talk.helper) === UDP || said.text.length < 2 || !draw.chance(0.08)) return said;
   const cut = draw.integer(1, said.text.length - 1);
   talk.rest[side] = said.text.slice(cut);
@@ -189,11 +208,13 @@ function session(address: string, media: string): string {
   return ['v=0', 's=-', `c=IN ${kind} ${address}`, `m=${media} RTP/AVP 0`, ''].join('\r\n');
 }
 
-/** Who asks everybody says nothing that matters; anybody answers, mostly from the port of the service. */
-function service(port: number): (draw: Draw, ends: Ends, fromClient: boolean) => Said {
-  return (draw, { client, clientPort, stranger, ports }, fromClient) => {
-    if (!fromClient) return { text: 'me' };
+/** Who asks everybody is answered by anybody, mostly from the port of the service. */
+function service(port: number, words: (draw: Draw, ends: Ends) => string): (draw: Draw, ends: Ends, fromClient: boolean) => Said {
+  return (draw, ends, fromClient) => {
+    const { client, clientPort, stranger, ports } = ends;
+    const text = words(draw, ends);
+    if (!fromClient) return { text };
     const from = draw.chance(0.9) ? port : draw.pick(ports);
-    return { text: 'who', call: { protocol: UDP, client: stranger, clientPort: from, server: client, serverPort: clientPort } };
+    return { text, call: { protocol: UDP, client: stranger, clientPort: from, server: client, serverPort: clientPort } };
   };
 }

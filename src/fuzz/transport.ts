@@ -27,6 +27,8 @@ export interface Flow {
   last?: { bytes: Uint8Array; fromClient: boolean };
   /** What is said in it, where a helper may listen. */
   talk?: Talk;
+  /** A conversation announced it. */
+  announced: boolean;
 }
 
 /** A transport payload without checksum. `checksumAt` < 0: it has none. */
@@ -118,7 +120,7 @@ export class Transport {
       case MOBILITY:
         return { bytes: mobilityMessage(this.#draw, this.#features.damage), checksumAt: -1 };
       case GRE:
-        return { bytes: this.#gre(flow), checksumAt: -1 };
+        return { bytes: this.#gre(flow, fromClient), checksumAt: -1 };
       default:
         return { bytes: this.#other(flow, fromClient), checksumAt: -1 };
     }
@@ -275,16 +277,17 @@ export class Transport {
     return { bytes, checksumAt: draw.chance(0.1) ? -1 : 6 };
   }
 
-  /** Version 0 without anything; version 1 (PPTP) with a call id, carrying PPP or something else. */
-  #gre(flow: Flow): Uint8Array {
+  /** Version 0 without anything; version 1 (PPTP) with the receiver's call id, carrying PPP or something else. */
+  #gre(flow: Flow, fromClient: boolean): Uint8Array {
     const draw = this.#draw;
-    const bytes = new Uint8Array(draw.pick([0, 2, 4, 8, 12, 40]));
-    if (bytes.length < 8 || draw.chance()) return bytes;
+    const asAnnounced = flow.announced && draw.chance(0.9);
+    const bytes = new Uint8Array(draw.pick(asAnnounced ? [8, 12, 40] : [0, 2, 4, 8, 12, 40]));
+    if (bytes.length < 8 || (!asAnnounced && draw.chance())) return bytes;
     const view = new DataView(bytes.buffer);
     view.setUint16(0, 0x2001);
-    view.setUint16(2, draw.chance(0.8) ? 0x880b : 0x0800);
+    view.setUint16(2, asAnnounced || draw.chance(0.8) ? 0x880b : 0x0800);
     view.setUint16(4, bytes.length - 8);
-    view.setUint16(6, flow.clientPort);
+    view.setUint16(6, fromClient ? flow.serverPort : flow.clientPort);
     return bytes;
   }
 

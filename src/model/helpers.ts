@@ -11,6 +11,7 @@ import {
   HELPER_SANE,
   HELPER_SIP,
   HELPER_SNMP,
+  HELPER_SNMP_TRAP,
   HELPER_TFTP,
 } from '../abi/helpers.ts';
 import { translates } from './nat.ts';
@@ -36,6 +37,7 @@ export const HELPERS: readonly KnownHelper[] = [
   { name: 'amanda', protocols: [UDP], families: [4, 6], number: HELPER_AMANDA },
   { name: 'netbios-ns', protocols: [UDP], families: [4], number: HELPER_NETBIOS_NS },
   { name: 'snmp', protocols: [UDP], families: [4], number: HELPER_SNMP },
+  { name: 'snmp_trap', protocols: [UDP], families: [4], number: HELPER_SNMP_TRAP },
   { name: 'pptp', protocols: [TCP], families: [4], number: HELPER_PPTP },
   { name: 'sip', protocols: [TCP, UDP], families: [4, 6], number: HELPER_SIP },
   { name: 'Q.931', protocols: [TCP], families: [4, 6], number: HELPER_Q931 },
@@ -68,9 +70,6 @@ export function assignedHelpers({ tables }: RuleSet): string[] {
 
 /** What of the kernel rewrites messages in translated connections, which wasmtables does not, by helper. */
 const REWRITING: Readonly<Record<string, { module: string; families: readonly Family[] }>> = {
-  sip: { module: 'nf_nat_sip', families: [4, 6] },
-  snmp: { module: 'nf_nat_snmp_basic', families: [4] },
-  pptp: { module: 'nf_nat_pptp', families: [4] },
   RAS: { module: 'nf_nat_h323', families: [4] },
   'Q.931': { module: 'nf_nat_h323', families: [4] },
   'H.245': { module: 'nf_nat_h323', families: [4] },

@@ -4,40 +4,28 @@ import { writePcap } from '../../src/capture/writer.ts';
 import { ask } from '../../src/fuzz/differential.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import { describeKernel } from '../kernel/machine.ts';
-import { icmp, ip, join, RST, u16, udp } from '../reference/build.ts';
+import { icmp, join, RST, u16, udp } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
 import { FORWARDING, jobOf } from '../reference/replay.ts';
 import { Conversation, type Side } from './conversation.ts';
 import { expectAgreement, helperProbes } from './judge.ts';
+import {
+  accept,
+  answer,
+  call,
+  clear,
+  connected,
+  data,
+  disconnected,
+  incoming,
+  message,
+  start,
+  started,
+} from './pptp-messages.ts';
 
 const [CLIENT, SERVER] = ['10.0.0.1', '10.1.0.2'];
 const RULES = helperProbes('pptp', '-p tcp -m tcp --dport 1723');
 const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
-
-const text = (bytes: readonly number[]): string => String.fromCharCode(...bytes);
-
-/** Sizes of the bodies of messages, by type. */
-const SIZES = [0, 144, 144, 4, 4, 4, 8, 156, 20, 208, 12, 16, 4, 136, 28, 12];
-
-/** A message with these first bytes of its body, which is as long as it should be, or `more` longer. */
-function message(type: number, first: readonly number[] = [], more = 0): string {
-  const body = [...first, ...new Array<number>(300).fill(0)].slice(0, (SIZES[type] ?? 8) + more);
-  return text([...u16(12 + body.length), ...u16(1), 0x1a, 0x2b, 0x3c, 0x4d, ...u16(type), 0, 0, ...body]);
-}
-
-const start = (): string => message(1, [1, 0]);
-const started = (result = 1): string => message(2, [1, 0, result]);
-const call = (pns: number): string => message(7, u16(pns));
-const answer = (pac: number, pns: number, result = 1): string => message(8, [...u16(pac), ...u16(pns), result]);
-const incoming = (pac: number): string => message(9, u16(pac));
-const accept = (pns: number, pac: number, result = 1): string => message(10, [...u16(pns), ...u16(pac), result]);
-const connected = (pns: number): string => message(11, u16(pns));
-const clear = (pns: number): string => message(12, u16(pns));
-const disconnected = (pac: number): string => message(13, u16(pac));
-
-/** Data to the receiver with that key. */
-const data = (from: string, to: string, key: number, version = 1): Uint8Array =>
-  ip(from, to, 47, Uint8Array.from([0x30, version, 0x88, 0x0b, ...u16(4), ...u16(key), 0, 0, 0, 1, 9, 9, 9, 9]));
 
 /** A control connection by which messages go to and fro; what it says is interrupted by other packets. */
 class Control {

@@ -1,82 +1,14 @@
 /** Helpers of connections whose addresses are translated: what is said is rewritten, what is expected is translated like its master. Compared with the running kernel: ways, counters, bytes, entries. */
 import { expect, it } from 'vitest';
-import { captureOf, type FuzzCase } from '../../src/fuzz/case.ts';
-import { ask, jobOf } from '../../src/fuzz/differential.ts';
-import { askKernel, type KernelAnswer, kernelDifferences, runningKernel } from '../../src/fuzz/kernels.ts';
-import { PROGRAMS } from '../../src/fuzz/witness.ts';
-import { buildHost } from '../../src/model/host-build.ts';
-import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
-import type { Family } from '../../src/model/ruleset.ts';
-import { parseSave } from '../../src/syntax/index.ts';
 import { describeKernel } from '../kernel/machine.ts';
 import { ACK, icmp, join, PSH, udp } from '../reference/build.ts';
-import { FORWARDING } from '../reference/replay.ts';
 import { callThrough, ThroughNat, type View } from './through-nat.ts';
+import { expectAgreement, rulesOf } from './translation.ts';
 
 const [CLIENT, OUTSIDE, SERVER, PUBLIC] = ['10.0.0.1', '203.0.113.9', '10.1.0.2', '198.51.100.80'];
 const [CLIENT6, OUTSIDE6, SERVER6] = ['fd00::1', '2001:db8:0:cafe::9', '2001:db8:1::2'];
 /** Options of a SYN that allow selective acknowledgements. */
 const SACK_PERMITTED = [1, 1, 4, 2];
-
-function rulesOf(helper: string, assign: string, nat: readonly string[]): string {
-  const states = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'SNAT', 'DNAT'].map(
-    (state) => `-A PREROUTING -m conntrack --ctstate ${state}`,
-  );
-  return `*raw
--A PREROUTING ${assign} -j CT --helper ${helper}
-COMMIT
-*mangle
-${states.join('\n')}
--A PREROUTING -m connmark --mark 7
--A PREROUTING -m helper --helper ${helper}
--A FORWARD ${assign} -m conntrack --ctstate NEW -j CONNMARK --set-mark 7
--A POSTROUTING -m conntrack --ctstate RELATED
-COMMIT
-*nat
-${nat.map((rule) => `-A ${rule}`).join('\n')}
-COMMIT
-*filter
--A FORWARD -m conntrack --ctstate RELATED -j ACCEPT
--A FORWARD -m conntrack --ctstate INVALID
-COMMIT
-`;
-}
-
-/** Nothing may differ, and some connection must have been expected. Out: what the kernel said. */
-async function expectAgreement(rules: string, packets: readonly Uint8Array[], family: Family = 4): Promise<KernelAnswer[]> {
-  const answers: KernelAnswer[] = [];
-  for (const backend of ['legacy', 'nft'] as const) {
-    const kernel = runningKernel(backend);
-    try {
-      const [answer] = await askKernel(kernel, [caseOf(rules, packets, family, backend)], true);
-      expect(answer!.outcome.refused).toBeUndefined();
-      // A message that nobody reads would make all agree.
-      expect(answer!.outcome.counters.filter?.FORWARD?.rules[0]?.packets, 'RELATED packets').toBeGreaterThan(0);
-      for (const name of ['reference', 'engine']) {
-        const said = await ask(PROGRAMS[name]!, jobOf(answer!.sent), captureOf(answer!.sent));
-        expect(kernelDifferences(answer!, said), `${backend}, ${name}`).toEqual([]);
-      }
-      answers.push(answer!);
-    } finally {
-      await kernel.close();
-    }
-  }
-  return answers;
-}
-
-function caseOf(rules: string, packets: readonly Uint8Array[], family: Family, backend: 'legacy' | 'nft'): FuzzCase {
-  const sent = packets.map((bytes, index) => ({
-    time: 1_700_000_000_000_000_000n + BigInt(index) * 1_000_000n,
-    family,
-    bytes,
-    direction: 'in' as const,
-    kind: 'host' as const,
-    sourceMac: '02:00:00:00:00:99',
-  }));
-  const ruleset = parseSave(rules, { file: 'rules', family });
-  const profile = { ...DEFAULT_PROFILE, backend };
-  return { family, rules, refused: [], ruleset, packets: sent, link: 1, given: FORWARDING, host: buildHost(FORWARDING), profile };
-}
 
 /** The client's source is translated. */
 const behind = (port: number, service: number): [View, View] => [

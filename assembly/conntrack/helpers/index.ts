@@ -13,6 +13,7 @@ import {
   HELPER_SANE,
   HELPER_SIP,
   HELPER_SNMP,
+  HELPER_SNMP_TRAP,
   HELPER_TFTP,
 } from '../../../src/abi/helpers';
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_WAY, WAY_LOOPBACK } from '../../../src/abi/packet';
@@ -32,7 +33,9 @@ import { q931Help } from './q931';
 import { rasHelp } from './ras';
 import { saneHelp } from './sane';
 import { sipHelp } from './sip';
+import { snmpHelp } from './snmp';
 import { tftpHelp } from './tftp';
+import { isTranslated } from './translated';
 
 /** A packet is about to be confirmed: its connection's helper looks at it, then its numbers follow what helpers made of earlier ones. False: it is dropped. */
 export function helpPacket(slot: usize): bool {
@@ -84,8 +87,7 @@ function ask(helper: u32, slot: usize, entry: usize): bool {
       broadcastHelp(slot, entry, 137, NETBIOS_SECONDS);
       return true;
     case HELPER_PPTP:
-      pptpHelp(slot, entry);
-      return true;
+      return pptpHelp(slot, entry);
     case HELPER_RAS:
       return rasHelp(slot, entry);
     case HELPER_Q931:
@@ -94,7 +96,9 @@ function ask(helper: u32, slot: usize, entry: usize): bool {
       return h245Help(slot, entry);
     case HELPER_SNMP:
       broadcastHelp(slot, entry, 161, 30);
-      return true;
+      return !isTranslated(entry) || snmpHelp(slot, entry);
+    case HELPER_SNMP_TRAP:
+      return !isTranslated(entry) || snmpHelp(slot, entry);
     default:
       return true;
   }

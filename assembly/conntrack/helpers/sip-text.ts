@@ -10,8 +10,15 @@ const NAME_CONTACT: usize = memory.data<u8>([99, 111, 110, 116, 97, 99, 116]);
 const NAME_EXPIRES: usize = memory.data<u8>([101, 120, 112, 105, 114, 101, 115]);
 /** `content-length`. */
 const NAME_LENGTH: usize = memory.data<u8>([99, 111, 110, 116, 101, 110, 116, 45, 108, 101, 110, 103, 116, 104]);
+const NAME_VIA: usize = memory.data<u8>([118, 105, 97]);
+const NAME_FROM: usize = memory.data<u8>([102, 114, 111, 109]);
+const NAME_TO: usize = memory.data<u8>([116, 111]);
+/** `udp `, `tcp `, which a Via has before the address. */
+const OVER_UDP: usize = memory.data<u8>([117, 100, 112, 32]);
+const OVER_TCP: usize = memory.data<u8>([116, 99, 112, 32]);
 /** `sip:`. */
 const SCHEME: usize = memory.data<u8>([115, 105, 112, 58]);
+/** Of each of these three. */
 const SCHEME_SIZE: u32 = 4;
 const COMMA: usize = memory.data<u8>([44]);
 
@@ -19,6 +26,10 @@ export const HEADER_CSEQ: u32 = 0;
 export const HEADER_CONTACT: u32 = 1;
 export const HEADER_EXPIRES: u32 = 2;
 export const HEADER_LENGTH: u32 = 3;
+export const HEADER_VIA_UDP: u32 = 4;
+export const HEADER_VIA_TCP: u32 = 5;
+export const HEADER_FROM: u32 = 6;
+export const HEADER_TO: u32 = 7;
 
 export const ABSENT: u32 = 0;
 export const BAD: u32 = 1;
@@ -54,6 +65,12 @@ export function takeMessage(from: usize, to: usize, isSix: bool): void {
   begin = from;
   limit = to;
   six = isSix;
+}
+
+/** The message in hand lies `by` bytes further on, and is `grown` bytes longer. */
+export function moveMessage(by: usize, grown: usize): void {
+  begin += by;
+  limit += by + grown;
 }
 
 export function byteOf(at: usize): u32 {
@@ -219,6 +236,9 @@ function behindName(header: u32, line: usize): usize {
   if (header === HEADER_CSEQ) return isWord(line, NAME_CSEQ, 4) ? line + 4 : 0;
   if (header === HEADER_EXPIRES) return isWord(line, NAME_EXPIRES, 7) ? line + 7 : 0;
   if (header === HEADER_CONTACT) return isWord(line, NAME_CONTACT, 7) ? line + 7 : behindLetter(line, 109);
+  if (header === HEADER_FROM) return isWord(line, NAME_FROM, 4) ? line + 4 : behindLetter(line, 102);
+  if (header === HEADER_TO) return isWord(line, NAME_TO, 2) ? line + 2 : behindLetter(line, 116);
+  if (header !== HEADER_LENGTH) return isWord(line, NAME_VIA, 3) ? line + 3 : behindLetter(line, 118);
   return isWord(line, NAME_LENGTH, 14) ? line + 14 : behindLetter(line, 108);
 }
 
@@ -239,15 +259,18 @@ export function findHeader(header: u32, from: usize): u32 {
     const value = skipBlank(colon + 1);
     if (value === 0) return ABSENT;
     valueAt = value;
-    if (header !== HEADER_CONTACT) return measureDigits(value);
-    const scheme = searchWord(value, limit, SCHEME, SCHEME_SIZE);
-    return scheme === 0 ? BAD : measureUri(scheme + (SCHEME_SIZE as usize));
+    if (header === HEADER_CSEQ || header === HEADER_EXPIRES || header === HEADER_LENGTH) return measureDigits(value);
+    const over = header === HEADER_VIA_UDP ? OVER_UDP : header === HEADER_VIA_TCP ? OVER_TCP : SCHEME;
+    const scheme = searchWord(value, limit, over, SCHEME_SIZE);
+    if (scheme === 0) return BAD;
+    const uri = scheme + (SCHEME_SIZE as usize);
+    return over === SCHEME ? measureUri(uri) : measureHost(uri);
   }
   return ABSENT;
 }
 
 /** The next contact of a list with commas. */
-export function findNextContact(from: usize): u32 {
+function findNextContact(from: usize): u32 {
   const comma = searchWord(from, limit, COMMA, 1);
   if (comma === 0) return ABSENT;
   const scheme = searchWord(comma, limit, SCHEME, SCHEME_SIZE);
@@ -269,11 +292,39 @@ function measureDigits(at: usize): u32 {
 function measureUri(at: usize): u32 {
   let place = at;
   while (place < limit && byteOf(place) !== AT && !isLineEnd(byteOf(place))) place++;
-  place = place < limit && byteOf(place) === AT ? place + 1 : at;
-  if (!readAddress(place, true) || !readPort(readEnd)) return BAD;
-  valueAt = place;
-  valueLength = (readEnd - place) as u32;
+  return measureHost(place < limit && byteOf(place) === AT ? place + 1 : at);
+}
+
+/** An address and a port: in hand then. */
+function measureHost(at: usize): u32 {
+  if (!readAddress(at, true) || !readPort(readEnd)) return BAD;
+  valueAt = at;
+  valueLength = (readEnd - at) as u32;
   return FOUND;
+}
+
+/** The address and the port of a URI in the next such header behind `from`, in hand then, with readEnd behind them. `listed`: another one of the same header first. ABSENT, FOUND. */
+export function findUri(header: u32, from: usize, listed: bool): u32 {
+  let place = from;
+  let inList = listed;
+  while (true) {
+    const found = inList ? findNextContact(place) : findHeader(header, place);
+    if (found === FOUND) return FOUND;
+    if (found === BAD) place = valueAt;
+    else if (inList) inList = false;
+    else return ABSENT;
+  }
+}
+
+/** The same of the first line of a request. */
+export function findRequested(): bool {
+  let at = begin;
+  while (at < limit && isLetter(byteOf(at))) at++;
+  if (at === begin) return false;
+  for (at++; at + (SCHEME_SIZE as usize) < limit && !isLineEnd(byteOf(at)); at++) {
+    if (isWord(at, SCHEME, SCHEME_SIZE)) return measureUri(at + (SCHEME_SIZE as usize)) === FOUND;
+  }
+  return false;
 }
 
 /** The value of a parameter behind `from`, before the next comma; `parameterEnd`: where values end. 0: there is none. */
@@ -289,6 +340,7 @@ export let parameterEnd: usize = 0;
 export const LINE_VERSION: u32 = 118;
 export const LINE_MEDIA: u32 = 109;
 export const LINE_CONNECTION: u32 = 99;
+export const LINE_OWNER: u32 = 111;
 const EQUALS: u32 = 61;
 
 /** A line `letter=` of a session description behind `from`, before one with the letter `before` (0: anywhere). */

@@ -10,7 +10,7 @@ import {
 } from '../../../src/abi/fields';
 import { HELPER_SIP } from '../../../src/abi/helpers';
 import { PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../../src/abi/packet';
-import { entryAddress, entryProtocol } from '../accessors';
+import { entryPort, entryProtocol, isAt } from '../accessors';
 import { ENTRY_STATUS, PROTOCOL_TCP, PROTOCOL_UDP } from '../entry';
 import {
   EXPECT_ASSIGNS_SHIFT,
@@ -27,37 +27,38 @@ import {
 } from '../expectations';
 import { ensureRecord, RECORD_MEMORY } from '../help';
 import { hz } from '../parameters';
+import { shiftFrom } from '../sequence';
 import { setLife } from '../timeout';
-import { dataAt, dataEnd, foresee, foreseeSource, hasTcpData } from './foresee';
+import { dataAt, dataEnd, foresee, foreseeSource, hasTcpData, sequence as segment } from './foresee';
 import { expectMedia } from './sip-media';
+import { expectCallsSeen, HEARS, translateMessage } from './sip-nat';
 import {
   ABSENT,
   ADDRESS,
-  BAD,
   begin,
   byteOf,
   FOUND,
   findHeader,
-  findNextContact,
   findParameter,
+  findUri,
   HEADER_CONTACT,
   HEADER_CSEQ,
   HEADER_EXPIRES,
   HEADER_LENGTH,
+  HEADER_VIA_UDP,
   isLetter,
   isWord,
   limit,
   numberRead,
   parameterEnd,
   portRead,
-  readAddress,
   readEnd,
   readNumber,
-  readPort,
   takeMessage,
   valueAt,
   valueLength,
 } from './sip-text';
+import { isTranslated } from './translated';
 
 const LIFETIME: u32 = 3600;
 const SHORTEST: u32 = 11;
@@ -116,26 +117,34 @@ export function sipHelp(packet: usize, connection: usize): bool {
 /** One message behind the other, as long as they say and are there. */
 function readStream(six: bool): bool {
   let from = dataAt;
-  const all = dataEnd;
+  let all = dataEnd;
+  let grown: i32 = 0;
   if (all < from + (SHORTEST as usize)) return true;
   while (true) {
     takeMessage(from, all, six);
-    if (findHeader(HEADER_LENGTH, from) !== FOUND || !readNumber(valueAt, all)) return true;
+    if (findHeader(HEADER_LENGTH, from) !== FOUND || !readNumber(valueAt, all)) break;
     const length = numberRead;
-    if (length > ((all - from) as u32)) return true;
+    if (length > ((all - from) as u32)) break;
     let end = readEnd;
     while (end + 4 <= all && load<u32>(end) !== 0x0a0d0a0d) end++;
-    if (end + 4 > all) return true;
+    if (end + 4 > all) break;
     end += 4 + (length as usize);
+    // The kernel does not count then how much longer the messages before it became.
     if (end > all) return true;
     if (!readMessage(from, end, six)) return false;
-    from = end;
+    grown += (limit - begin - (end - from)) as i32;
+    // Where it is now, and what follows it.
+    from = limit;
+    all = limit + (all - end);
   }
+  if (grown !== 0) shiftFrom(entry, load<u32>(slot, FIELD_CT_DIRECTION * 4), segment, grown);
+  return true;
 }
 
 function readMessage(from: usize, end: usize, six: bool): bool {
   takeMessage(from, end, six);
-  return isWord(from, ANSWER, ANSWER_SIZE) ? readAnswer() : readRequest();
+  if (!(isWord(from, ANSWER, ANSWER_SIZE) ? readAnswer() : readRequest())) return false;
+  return !isTranslated(entry) || translateMessage(slot, entry);
 }
 
 function readSequence(): bool {
@@ -149,6 +158,10 @@ function isMethod(method: u32, at: usize): bool {
 }
 
 function readRequest(): bool {
+  const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
+  if (findUri(HEADER_VIA_UDP, begin, false) === FOUND && portRead !== entryPort(entry, direction, true)) {
+    if (isAt(entry, direction, true, ADDRESS)) store<u32>(ensureRecord(entry), portRead, HEARS);
+  }
   for (let method: u32 = 0; method < METHODS; method++) {
     const behind = begin + (load<u8>(LENGTHS + (method as usize)) as usize);
     if (behind + 2 > limit || !isMethod(method, begin)) continue;
@@ -192,24 +205,25 @@ function answer(method: u32, code: u32): bool {
 function register(): bool {
   if ((load<u32>(entry, ENTRY_STATUS) & STATUS_EXPECTED) !== 0) return true;
   const usual = headerLifetime();
-  const found = nextContact(begin, false);
-  if (found === BAD) return false;
-  if (found === ABSENT) return true;
+  if (findUri(HEADER_CONTACT, begin, false) === ABSENT) return true;
+  const contact = valueAt;
   const behind = readEnd;
   const port = portRead;
   const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
-  if (!isContactOf(direction, true) || !fitsTransport(behind)) return true;
+  if (!isAt(entry, direction, true, ADDRESS) || !fitsTransport(behind)) return true;
   if (!readLifetime(behind, usual)) return false;
-  if (lifetime !== 0 && !expectCalls(direction, port)) return false;
+  if (lifetime !== 0 && !expectCalls(direction, port, contact, (behind - contact) as u32)) return false;
   store<u32>(ensureRecord(entry), sequence, REGISTERED);
   return true;
 }
 
-function expectCalls(direction: u32, port: u32): bool {
+/** `contact`: where the message has them, in so many bytes. */
+function expectCalls(direction: u32, port: u32, contact: usize, length: u32): bool {
   foresee(entry, entryProtocol(entry), 1 - direction, port);
   foreseeSource(entry, 1 - direction);
   memory.copy(FORESEEN + EXPECT_DESTINATION, ADDRESS, 16);
   store<u32>(FORESEEN, EXPECT_PERMANENT | EXPECT_INACTIVE | (HELPER_SIP << EXPECT_ASSIGNS_SHIFT) | kindFlag(0), EXPECT_FLAGS);
+  if (isTranslated(entry)) return expectCallsSeen(slot, entry, direction, port, SECONDS, contact, length);
   return tryExpect(entry, 1, SECONDS, now, false) === EXPECTED;
 }
 
@@ -221,40 +235,17 @@ function registered(code: u32): bool {
     let from = begin;
     let listed = false;
     while (true) {
-      const found = nextContact(from, listed);
-      if (found === BAD) return false;
-      if (found === ABSENT) break;
+      if (findUri(HEADER_CONTACT, from, listed) === ABSENT) break;
       listed = true;
       from = readEnd;
       const port = portRead;
-      if (!isContactOf(direction, false) || !fitsTransport(from)) continue;
+      if (!isAt(entry, direction, false, ADDRESS) || !fitsTransport(from)) continue;
       if (!readLifetime(from, usual)) return false;
       if (lifetime === 0) break;
       if (renew(entry, entryProtocol(entry), ADDRESS, port, now, now + ((lifetime * hz()) as i32 as i64))) return true;
     }
   }
   forgetKinds(entry, false);
-  return true;
-}
-
-/** A contact whose address and port can be read (in hand then, with readEnd behind them). `listed`: another one of the same header first. BAD: it cannot. */
-function nextContact(from: usize, listed: bool): u32 {
-  let place = from;
-  let inList = listed;
-  while (true) {
-    const found = inList ? findNextContact(place) : findHeader(HEADER_CONTACT, place);
-    if (found === FOUND) break;
-    if (found === BAD) place = valueAt;
-    else if (inList) inList = false;
-    else return ABSENT;
-  }
-  return readAddress(valueAt, true) && readPort(readEnd) ? FOUND : BAD;
-}
-
-function isContactOf(direction: u32, source: bool): bool {
-  for (let word: u32 = 0; word < 4; word++) {
-    if (load<u32>(ADDRESS + ((word as usize) << 2)) !== entryAddress(entry, direction, source, word)) return false;
-  }
   return true;
 }
 

@@ -5,17 +5,20 @@ import { entryAddress, entryFamily } from '../accessors';
 export const TOLD: usize = memory.data(64, 16);
 export let toldLength: u32 = 0;
 
-/** What is told: six numbers; address and port, or a port alone, between delimiters; two numbers; one. */
+/** What is told: six numbers; address and port, or a port alone, between delimiters; two numbers; one; one as two bytes. */
 export const TELL_SIX: u32 = 0;
 export const TELL_EXTENDED: u32 = 1;
 export const TELL_EXTENDED_PORT: u32 = 2;
 export const TELL_NUMBERS: u32 = 3;
 export const TELL_PORT: u32 = 4;
+export const TELL_BYTES: u32 = 5;
 
 const COMMA: u32 = 44;
 const FULL_STOP: u32 = 46;
 const COLON: u32 = 58;
 const BAR: u32 = 124;
+const OPEN: u32 = 91;
+const CLOSE: u32 = 93;
 const BLANK: u32 = 32;
 
 /** Writes `kind` of text: the address is that of the destination in `direction`. */
@@ -36,12 +39,81 @@ export function tell(kind: u32, entry: usize, direction: u32, port: u32): void {
     character(BAR);
     decimal(port);
     character(BAR);
+  } else if (kind === TELL_BYTES) {
+    character(port >>> 8);
+    character(port & 255);
   } else {
     if (kind === TELL_NUMBERS) {
       decimal(address);
       character(BLANK);
     }
     decimal(port);
+  }
+}
+
+/** Instead: a number. */
+export function tellNumber(number: u32): void {
+  toldLength = 0;
+  decimal(number);
+}
+
+/** Instead: the address at `words`, four of them. `bracketed`: one of IPv6 in brackets. */
+export function tellHost(words: usize, family: u32, bracketed: bool): void {
+  toldLength = 0;
+  if (family === 4) {
+    tellBytes(load<u32>(words), FULL_STOP);
+    return;
+  }
+  if (bracketed) character(OPEN);
+  tellShort(words);
+  if (bracketed) character(CLOSE);
+}
+
+/** Instead: the address at `words`, and a port. */
+export function tellUri(words: usize, family: u32, port: u32): void {
+  tellHost(words, family, true);
+  character(COLON);
+  decimal(port);
+}
+
+function halfOf(words: usize, index: u32): u32 {
+  const word = load<u32>(words + ((index >>> 1) << 2));
+  return (index & 1) === 0 ? word >>> 16 : word & 0xffff;
+}
+
+/** An IPv6 address without its longest run of zeros (lib/vsprintf.c, ip6_compressed_string), the first of several, if there are two and more; one that holds an address of IPv4 ends with that. */
+function tellShort(words: usize): void {
+  const mapped = load<u64>(words) === 0 && load<u32>(words, 8) === 0xffff;
+  const holds = mapped || (load<u32>(words, 8) & ~0x02000000) === 0x5efe;
+  const count: u32 = holds ? 6 : 8;
+  let gap = count;
+  let most: u32 = 1;
+  for (let from: u32 = 0; from < count; from++) {
+    let end = from;
+    while (end < count && halfOf(words, end) === 0) end++;
+    if (end - from <= most) continue;
+    gap = from;
+    most = end - from;
+  }
+  for (let index: u32 = 0; index < count; index++) {
+    if (index === gap) {
+      if (index === 0) character(COLON);
+      character(COLON);
+      index += most - 1;
+      continue;
+    }
+    hexadecimal(halfOf(words, index));
+    if (index !== 7) character(COLON);
+  }
+  if (holds) tellBytes(load<u32>(words, 12), FULL_STOP);
+}
+
+function hexadecimal(value: u32): void {
+  let shift: i32 = 12;
+  while (shift > 0 && value >>> shift === 0) shift -= 4;
+  for (; shift >= 0; shift -= 4) {
+    const digit = (value >>> shift) & 15;
+    character(digit < 10 ? 48 + digit : 87 + digit);
   }
 }
 

@@ -7,13 +7,13 @@ import { tally } from '../../tally.ts';
 import { entryProtocol } from '../accessors';
 import { ENTRY_STATUS, PROTOCOL_TCP, STATUS_TRANSLATED } from '../entry';
 import {
+  BUSY,
   EXPECT_DPORT,
   EXPECT_FOLLOWS,
   EXPECTED,
   FOLLOWS,
   FOLLOWS_PORT_SHIFT,
   FORESEEN,
-  TOO_MANY,
   tryExpect,
   unexpect,
 } from '../expectations';
@@ -47,27 +47,34 @@ export function expectTold(
   length: u32,
   kind: u32,
 ): bool {
-  const now = load<i64>(slot, PACKET_JIFFIES);
+  foreseeFollowing(direction, load<u32>(FORESEEN, EXPECT_DPORT));
+  const port = expectFreePort(entry, most, seconds, load<i64>(slot, PACKET_JIFFIES));
+  if (port === 0) return false;
+  if (tellInstead(slot, entry, direction, port, at, length, kind)) return true;
+  unexpect(entry);
+  return false;
+}
+
+/** The expectation in hand at its port, or at another one above it. Out: that port; 0: none is free. */
+export function expectFreePort(entry: usize, most: u32, seconds: u32, now: i64): u32 {
   const wanted = load<u32>(FORESEEN, EXPECT_DPORT);
   const range = LAST_PORT - wanted;
-  foreseeFollowing(direction, wanted);
   let answer = tryExpect(entry, most, seconds, now, false);
   let port = wanted;
   // The kernel draws the others.
   for (let tried: u32 = 0; answer !== EXPECTED; tried++) {
-    if (answer === TOO_MANY || tried >= min(range, TRIES)) return false;
+    if (answer !== BUSY || tried >= min(range, TRIES)) return 0;
     port = wanted + (((range >>> 1) + tried) % range);
     store<u32>(FORESEEN, port, EXPECT_DPORT);
     answer = tryExpect(entry, most, seconds, now, false);
   }
   if (port !== wanted) tally(CONTROL_NAT_DRAWN, 0);
-  tell(kind, entry, direction, port);
-  if (replace(slot, entry, at, length)) return true;
-  unexpect(entry);
-  return false;
+  return port;
 }
 
-function replace(slot: usize, entry: usize, at: usize, length: u32): bool {
+/** A port, and the address of the destination in `direction`, are told in the place of `length` bytes at `at`, as `kind` of telling. False: the packet is dropped. */
+export function tellInstead(slot: usize, entry: usize, direction: u32, port: u32, at: usize, length: u32, kind: u32): bool {
+  tell(kind, entry, direction, port);
   const header = (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize;
   const sequence = bswap(load<u32>(header, 4));
   const protocol = entryProtocol(entry);

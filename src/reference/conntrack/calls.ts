@@ -4,8 +4,8 @@
  */
 import type { Words } from '../../model/ruleset.ts';
 import { sameWords } from '../../packet/bytes.ts';
-import type { Connection, Direction } from './connection.ts';
-import type { ExpectationTable } from './expectations.ts';
+import { type Connection, type Direction, ORIGINAL } from './connection.ts';
+import type { Expectation, ExpectationTable } from './expectations.ts';
 import type { ConnectionTable } from './table.ts';
 import { GRE, invert, type Tuple } from './tuple.ts';
 
@@ -57,11 +57,11 @@ export class Calls {
     this.#keys = this.#keys.filter((one) => one.master !== master);
   }
 
-  /** pptp_expectfn: a connection that was expected as that tuple begins; the other direction needs none any more. */
-  begin(connection: Connection, expected: Tuple): void {
+  /** pptp_expectfn: a connection begins that was expected; the other direction needs no expectation any more. */
+  begin(connection: Connection, expectation: Expectation): void {
     this.#opened = connection;
     const { family, zone } = connection;
-    const other = this.#expectations().find(family, zone.id, invert(expected)!, this.now);
+    const other = this.#expectations().find(family, zone.id, otherWay(expectation), this.now);
     if (other !== undefined) this.#expectations().remove(other);
   }
 
@@ -102,6 +102,14 @@ export class Calls {
     this.#opened = null;
     if (opened?.master != null && !opened.confirmed) this.forget(opened.master);
   }
+}
+
+/** The tuple under which the other direction is looked for. Where the master is translated (pptp_nat_expected) and the server calls first, ids are read that only a control connection has: they are zero. */
+function otherWay({ tuple, follows, master }: Expectation): Tuple {
+  if (follows === null || !('end' in follows)) return invert(tuple)!;
+  if (follows.direction !== ORIGINAL) return { ...master.original, protocol: GRE, sourcePort: 0, destinationPort: 0 };
+  const { pns, pac } = master.help!.memory as Call;
+  return { ...master.reply, protocol: GRE, sourcePort: pac, destinationPort: pns };
 }
 
 /** gre_key_cmpfn. */

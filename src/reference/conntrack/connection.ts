@@ -3,7 +3,7 @@ import { STATUS_CONFIRMED, STATUS_EXPECTED, STATUS_SEEN_REPLY } from '../../abi/
 import type { Counter } from '../../model/outcome.ts';
 import type { Family } from '../../model/ruleset.ts';
 import type { ConnectionView } from '../../packet/view.ts';
-import type { Follows } from './expectations.ts';
+import type { Expectation } from './expectations.ts';
 import type { Help } from './helpers/helper.ts';
 import type { SctpState } from './sctp-state.ts';
 import type { Shifts } from './sequence.ts';
@@ -44,7 +44,7 @@ export class Connection {
   /** The connection whose helper expected this one. */
   master: Connection | null = null;
   /** It is to be translated as its master is, before any rule is asked. */
-  follows: Follows | null = null;
+  follows: Expectation['follows'] = null;
   /** What helpers made of the lengths of its data; null: nothing. */
   shifts: Shifts | null = null;
   /** IPS_SRC_NAT_DONE and IPS_DST_NAT_DONE: the nat table was consulted for this kind of rewriting. */

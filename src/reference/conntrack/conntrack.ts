@@ -135,7 +135,7 @@ export class Conntrack {
       connection.master = expectation.master;
       connection.follows = expectation.follows;
       connection.mark = expectation.master.mark;
-      if (expectation.master.help?.helper.name === 'pptp') this.calls.begin(connection, expectation.tuple);
+      if (expectation.master.help?.helper.name === 'pptp') this.calls.begin(connection, expectation);
       connection.help = helpOf(expectation.assigns);
       // 6.1.176 takes the helper that expects for one that the expected is to have, where it is not told of another.
       if (this.#profile.kernel === '6.1') connection.help ??= sameHelp(expectation.master);
@@ -150,7 +150,8 @@ export class Conntrack {
 
   /** The packet's last stop before it is confirmed. False: its connection's helper drops it. */
   help(packet: Packet): boolean {
-    return runHelper(packet, { expectations: this.expectations, calls: this.calls, notes: this.#notes });
+    const { expectations, calls } = this;
+    return runHelper(packet, { expectations, calls, notes: this.#notes, kernel: this.#profile.kernel });
   }
 
   /** The packet made it through: a connection it opened becomes known. False: it cannot, and the packet is dropped. */

@@ -21,16 +21,25 @@ export interface Expectation {
   inactive: boolean;
   /** HELPER_* of the helper that the connection is assigned to. */
   assigns: number;
-  /** The connection is translated as its master is (nf_nat_follow_master). */
-  follows: Follows | null;
+  /** The connection is translated as its master is (nf_nat_follow_master), or to where SIP announced it (nf_nat_sip_expected). */
+  follows: Follows | Announced | null;
   /** The jiffy at which it is over. */
   timeout: number;
 }
 
-/** In which direction of its master it goes, and the port it has behind the translation. */
+/** In which direction of its master it goes, and the port it has behind the translation: that of its destination, or of its source. */
 export interface Follows {
   direction: Direction;
   port: number;
+  end: 'source' | 'destination';
+}
+
+/** In which direction of its master it goes, where it was announced before that was translated, and whether there is another of a pair (media). */
+export interface Announced {
+  direction: Direction;
+  address: Words;
+  port: number;
+  media: boolean;
 }
 
 /** What a helper says of one; the rest follows from its policy. */

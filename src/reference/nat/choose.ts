@@ -97,12 +97,10 @@ export class Chooser {
 
   /** nf_nat_l4proto_unique_tuple. */
   #withPort(tuple: Tuple, range: Range, manip: Manip): Choice {
-    const field = keyField(tuple, manip);
-    // GRE has no key of its own without a helper; other protocols have none at all.
+    const field = this.#keyField(tuple, manip);
     if (field === null) return kept(tuple);
-    const icmp = isIcmp(tuple.protocol);
-    if (range.ports === null && manip === 'destination' && !icmp) return kept(tuple);
-    const [min, size] = portsToTry(tuple[field], range.ports, icmp);
+    if (range.ports === null && manip === 'destination' && PORTED.includes(tuple.protocol)) return kept(tuple);
+    const [min, size] = portsToTry(tuple[field], range.ports, tuple.protocol);
     const lots = range.ports?.base === undefined && (range.random || manip === 'source');
     let drawn = lots && size > 1;
     let offset = 0;
@@ -119,6 +117,13 @@ export class Chooser {
       tries = Math.floor(tries / 2);
       drawn = true;
     }
+  }
+
+  /** The part of the tuple that may be changed; of ICMP always the identifier. GRE has keys of its own only where a helper expected it; other protocols have none at all. */
+  #keyField({ protocol }: Tuple, manip: Manip): 'sourcePort' | 'destinationPort' | null {
+    if (isIcmp(protocol)) return 'sourcePort';
+    if (!PORTED.includes(protocol) && (protocol !== GRE || this.#connection.master === null)) return null;
+    return manip === 'source' ? 'sourcePort' : 'destinationPort';
   }
 
   /** nf_nat_used_tuple_harder: towards the end of the search a SYN takes the place of a connection that is over. */
@@ -138,17 +143,11 @@ export class Chooser {
 
 const isIcmp = (protocol: number): boolean => protocol === ICMP || protocol === ICMPV6;
 
-/** The part of the tuple that may be changed; of ICMP always the identifier. */
-function keyField({ protocol }: Tuple, manip: Manip): 'sourcePort' | 'destinationPort' | null {
-  if (isIcmp(protocol)) return 'sourcePort';
-  if (!PORTED.includes(protocol)) return null;
-  return manip === 'source' ? 'sourcePort' : 'destinationPort';
-}
-
 /** First and number. Without ports in the rule a port stays among its like: below 512, below 1024, above. */
-function portsToTry(port: number, ports: NatPorts | null, icmp: boolean): [min: number, size: number] {
+function portsToTry(port: number, ports: NatPorts | null, protocol: number): [min: number, size: number] {
   if (ports !== null) return [ports.low, ports.high - ports.low + 1];
-  if (icmp) return [0, 65536];
+  if (isIcmp(protocol)) return [0, 65536];
+  if (protocol === GRE) return [1, 65535];
   if (port < 512) return [1, 511];
   return port < 1024 ? [600, 424] : [1024, 64512];
 }

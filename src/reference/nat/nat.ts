@@ -8,6 +8,7 @@ import type { Words } from '../../model/ruleset.ts';
 import { sameWords } from '../../packet/bytes.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
 import { type Connection, ORIGINAL, opposite } from '../conntrack/connection.ts';
+import type { Announced } from '../conntrack/expectations.ts';
 import type { ConnectionTable } from '../conntrack/table.ts';
 import { ICMP, ICMPV6, invert, sameTuple } from '../conntrack/tuple.ts';
 import type { HookPoint } from '../hooks.ts';
@@ -54,22 +55,45 @@ export class Nat {
     return 'ACCEPT';
   }
 
-  /** nf_nat_follow_master: a connection that was expected goes to where its master's other side is, and comes from where that is seen to come from. */
+  /** nf_nat_follow_master, and pptp_nat_expected: a connection that was expected goes to where its master's other side is, and comes from where that is seen to come from. */
   follow(packet: Packet): void {
     if (packet.tracking.kind !== 'entry') return;
     const { connection } = packet.tracking;
     const { master, follows } = connection;
     if (master === null || follows === null) return;
     connection.follows = null;
+    if ('address' in follows) {
+      this.#followAnnounced(connection, master, follows, packet.now);
+      return;
+    }
     const { source, destination } = tuple(master, opposite(follows.direction));
-    const to = (address: Words): Range => ({
-      addresses: { low: address, high: address },
-      ports: null,
-      random: false,
-      persistent: false,
-    });
-    this.#bind(connection, to(destination), 'source', packet.now);
-    this.#bind(connection, { ...to(source), ports: { low: follows.port, high: follows.port } }, 'destination', packet.now);
+    const portOf = (end: Manip): number | null => (follows.end === end ? follows.port : null);
+    this.#bind(connection, exactly(destination, portOf('source')), 'source', packet.now);
+    this.#bind(connection, exactly(source, portOf('destination')), 'destination', packet.now);
+  }
+
+  /** nf_nat_sip_expected: to where it was announced. It comes from where the other of two streams is expected, if that was announced there; else as its master does, if it comes from there. */
+  #followAnnounced(
+    connection: Connection,
+    master: Connection,
+    { direction, address, port, media }: Announced,
+    now: number,
+  ): void {
+    const { source, sourcePort, protocol } = connection.original;
+    this.#bind(connection, exactly(address, port), 'destination', now);
+    const pair = master.help?.expectations.find(
+      ({ tuple: { protocol: its }, follows }) =>
+        its === protocol &&
+        follows !== null &&
+        'address' in follows &&
+        follows.port === sourcePort &&
+        sameWords(follows.address, source),
+    );
+    if (media && pair !== undefined) {
+      this.#bind(connection, exactly(pair.tuple.destination, pair.tuple.destinationPort), 'source', now);
+    } else if (sameWords(source, tuple(master, direction).source)) {
+      this.#bind(connection, exactly(tuple(master, opposite(direction)).destination, null), 'source', now);
+    }
   }
 
   /** Behind the rules, at every packet of a connection: what is not bound is bound as it is, then the packet is translated. False: it is dropped. */
@@ -180,6 +204,14 @@ export class Nat {
     return 'none';
   }
 }
+
+/** A range of one address, and of one port or none. */
+const exactly = (address: Words, port: number | null): Range => ({
+  addresses: { low: address, high: address },
+  ports: port === null ? null : { low: port, high: port },
+  random: false,
+  persistent: false,
+});
 
 const isBound = ({ sourceNatDone, destinationNatDone }: Connection, manip: Manip): boolean =>
   manip === 'source' ? sourceNatDone : destinationNatDone;

@@ -1,4 +1,6 @@
-/** IPv6 addresses in the text of protocols, as in6_pton (net/core/utils.c) reads them: leading zeros in any number, the last two words in dotted decimal if they like. */
+/** Addresses in the text of protocols: IPv6 as in6_pton (net/core/utils.c) reads it (leading zeros in any number, the last two words in dotted decimal if they like), and what lib/vsprintf.c prints. */
+import type { Words } from '../../../model/ruleset.ts';
+import { halves } from '../../../packet/rewrite.ts';
 
 const ZERO = 0;
 
@@ -41,4 +43,22 @@ function readDotted(written: string): [number, number] | null {
   if (parts.length !== 4 || words.includes('') || parts.some((part) => part > 255)) return null;
   const [a = 0, b = 0, c = 0, d = 0] = parts;
   return [a * 256 + b, c * 256 + d];
+}
+
+/** An address as the kernel prints it (%pI4, %pI6c): the first longest run of two zeros and more is left out; one that holds an address of IPv4 (mapped, ISATAP) ends with that. */
+export function printAddress(address: Words): string {
+  const quad = (word: number): string => [24, 16, 8, 0].map((shift) => (word >>> shift) & 0xff).join('.');
+  if (address.length === 1) return quad(address[0]!);
+  const [first, second, third, last] = address as readonly [number, number, number, number];
+  const holds = (first === 0 && second === 0 && third === 0xffff) || (third | 0x02000000) >>> 0 === 0x02005efe;
+  const groups = halves(holds ? [first, second, third] : address).map((half) => half.toString(16));
+  const runs = groups.map((_, at) => {
+    const end = groups.findIndex((group, i) => i >= at && group !== '0');
+    return (end < 0 ? groups.length : end) - at;
+  });
+  const longest = Math.max(...runs);
+  const all = holds ? [...groups, quad(last)] : groups;
+  if (longest < 2) return all.join(':');
+  const at = runs.indexOf(longest);
+  return `${all.slice(0, at).join(':')}::${all.slice(at + longest).join(':')}`;
 }

@@ -1,11 +1,11 @@
 /**
- * Who answers a broadcast of this host (net/netfilter/nf_conntrack_broadcast.c of 6.18): whoever it reached, from the port of the service. NetBIOS's name service and SNMP say no more of themselves
- * (nf_conntrack_netbios_ns.c, nf_conntrack_snmp.c). The connection that asks lives as long as they may answer, from each such broadcast on, even if its tracker gave it longer.
+ * Who answers a broadcast of this host (net/netfilter/nf_conntrack_broadcast.c of 6.18): whoever it reached, from the port of the service. NetBIOS's name service says no more of itself
+ * (nf_conntrack_netbios_ns.c). The connection that asks lives as long as they may answer, from each such broadcast on, even if its tracker gave it longer.
  */
 import { ORIGINAL, REPLY } from '../connection.ts';
 import { type Helper, tupleIn } from './helper.ts';
 
-function broadcastHelper(name: string, port: number, seconds: number): Helper<null> {
+export function broadcastHelper(name: string, port: number, seconds: number): Helper<null> {
   return {
     name,
     policy: { most: 1, seconds },
@@ -23,4 +23,3 @@ function broadcastHelper(name: string, port: number, seconds: number): Helper<nu
 }
 
 export const netbiosNs = broadcastHelper('netbios-ns', 137, 3);
-export const snmp = broadcastHelper('snmp', 161, 30);

@@ -1,5 +1,6 @@
 /** What a connection tracking helper is: one file each, told of every packet of the connections it was assigned to (struct nf_conntrack_helper). */
 import type { CtState } from '../../../model/outcome.ts';
+import type { Kernel } from '../../../model/profile.ts';
 import type { Words } from '../../../model/ruleset.ts';
 import * as tcp from '../../../packet/tcp.ts';
 import type { Packet } from '../../packet.ts';
@@ -44,6 +45,7 @@ export interface Seen<Memory = unknown> {
   /** Of a broadcast of this host, on its way out: the netmask of the network it is for. null: of all else. */
   broadcastMask: number | null;
   calls: Calls;
+  kernel: Kernel;
   expect(foreseen: Foreseen): Expected;
   /** What the connection made expected, the newest first; over or not. */
   expectations(): readonly Expectation[];

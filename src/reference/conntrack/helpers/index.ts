@@ -12,9 +12,11 @@ import {
   HELPER_SANE,
   HELPER_SIP,
   HELPER_SNMP,
+  HELPER_SNMP_TRAP,
   HELPER_TFTP,
 } from '../../../abi/helpers.ts';
 import { NAT_NOTES } from '../../../model/nat.ts';
+import type { Kernel } from '../../../model/profile.ts';
 import { sumUp } from '../../nat/replace.ts';
 import type { Packet } from '../../packet.ts';
 import type { Calls } from '../calls.ts';
@@ -23,7 +25,7 @@ import { type ExpectationTable, isLiving } from '../expectations.ts';
 import { adjustSequence } from '../sequence.ts';
 import { TCP } from '../tuple.ts';
 import { amanda } from './amanda.ts';
-import { netbiosNs, snmp } from './broadcast.ts';
+import { netbiosNs } from './broadcast.ts';
 import { ftp } from './ftp.ts';
 import { h245 } from './h245.ts';
 import type { Help, Helper, Seen } from './helper.ts';
@@ -33,6 +35,7 @@ import { q931 } from './q931.ts';
 import { ras } from './ras.ts';
 import { sane } from './sane.ts';
 import { sip } from './sip.ts';
+import { snmp, snmpTrap } from './snmp.ts';
 import { tftp } from './tftp.ts';
 
 const HELPERS: ReadonlyMap<number, Helper<never>> = new Map([
@@ -44,6 +47,7 @@ const HELPERS: ReadonlyMap<number, Helper<never>> = new Map([
   [HELPER_SIP, sip as Helper<never>],
   [HELPER_NETBIOS_NS, netbiosNs as Helper<never>],
   [HELPER_SNMP, snmp as Helper<never>],
+  [HELPER_SNMP_TRAP, snmpTrap as Helper<never>],
   [HELPER_PPTP, pptp as Helper<never>],
   [HELPER_RAS, ras as Helper<never>],
   [HELPER_Q931, q931 as Helper<never>],
@@ -67,17 +71,18 @@ interface Around {
   expectations: ExpectationTable;
   calls: Calls;
   notes: Set<string>;
+  kernel: Kernel;
 }
 
 /** The packet is about to be confirmed: its helper looks at it, then its sequence numbers follow what helpers changed before. False: it is dropped. */
-export function runHelper(packet: Packet, { expectations, calls, notes }: Around): boolean {
+export function runHelper(packet: Packet, around: Around): boolean {
   if (packet.tracking.kind !== 'entry') return true;
   const { connection, direction, state } = packet.tracking;
   // Errors about answers; those about what was sent come through, as they do in the kernel.
   if (state === 'RELATED' && direction === 1) return true;
   const { shifts } = connection;
   const { bytes } = packet;
-  if (connection.help !== null && !help(packet, connection.help, { expectations, calls, notes })) return false;
+  if (connection.help !== null && !help(packet, connection.help, around)) return false;
   // What comes in over lo was adjusted when it left.
   if (shifts === null || packet.inInterface === 'lo') return true;
   const replaced = packet.bytes !== bytes;
@@ -87,7 +92,7 @@ export function runHelper(packet: Packet, { expectations, calls, notes }: Around
   return whole;
 }
 
-function help(packet: Packet, own: Help, { expectations, calls, notes }: Around): boolean {
+function help(packet: Packet, own: Help, { expectations, calls, notes, kernel }: Around): boolean {
   if (packet.tracking.kind !== 'entry') return true;
   const { connection, direction, state } = packet.tracking;
   const seen: Seen = {
@@ -99,6 +104,7 @@ function help(packet: Packet, own: Help, { expectations, calls, notes }: Around)
     translated: connection.has(STATUS_SRC_NAT | STATUS_DST_NAT),
     broadcastMask: packet.broadcastMask,
     calls,
+    kernel,
     expect: (foreseen) => expectations.expect(connection, own, foreseen, packet.now, packet.hz),
     expectations: () => own.expectations.filter((one) => isLiving(one, packet.now)),
     forget: (one) => expectations.remove(one),

@@ -34,16 +34,33 @@ export const isAlpha = (one: string | undefined): boolean => one !== undefined &
 const isBlank = (one: string | undefined): boolean => one === ' ' || one === '\t';
 const isLineEnd = (one: string | undefined): boolean => one === '\r' || one === '\n';
 
-/** One message of a connection of that family: `text` up to `end`. */
-export class SipText {
-  readonly text: string;
-  readonly end: number;
-  readonly family: Family;
+/** The address and the port of a URI; `end`: behind it. */
+export interface Uri extends Place {
+  address: Words;
+  port: number;
+  end: number;
+}
 
-  constructor(text: string, family: Family) {
+/** One message of a connection of that family. */
+export class SipText {
+  text: string;
+  readonly family: Family;
+  /** Where it begins in the data of its packet. */
+  readonly offset: number;
+
+  constructor(text: string, family: Family, offset: number) {
     this.text = text;
-    this.end = text.length;
     this.family = family;
+    this.offset = offset;
+  }
+
+  get end(): number {
+    return this.text.length;
+  }
+
+  /** Other words in a place. Places behind it that were found before are not what they were. */
+  put({ at, length }: Place, words: string): void {
+    this.text = this.text.slice(0, at) + words + this.text.slice(at + length);
   }
 
   has(word: string, at: number): boolean {
@@ -191,6 +208,24 @@ export class SipText {
     return length === 0 ? { bad: at } : { at: at + skipped, length };
   }
 
+  /** The next URI of a header (ct_sip_parse_header_uri) behind `from`. `listed`: another one of the same header is looked for first. */
+  uri(header: Header, from = 0, listed = false): Uri | 'bad' | null {
+    let place = from;
+    for (let inList = listed; ; ) {
+      const found = inList ? this.nextInList(header, place) : this.header(header, place);
+      if (found === null && !inList) return null;
+      if (found === null) {
+        inList = false;
+      } else if ('bad' in found) {
+        place = found.bad;
+      } else {
+        const address = this.address(found.at, true);
+        const port = address === null ? null : this.port(address.end);
+        return address === null || port === null ? 'bad' : { ...found, address: address.address, ...port };
+      }
+    }
+  }
+
   /** The first value of a parameter behind `from`, before the next comma: where it begins, and where the values end. */
   parameter(name: string, from: number): { at: number; limit: number } | null {
     const limit = this.search(from, ',') ?? this.end;
@@ -213,9 +248,22 @@ export class SipText {
     return null;
   }
 
-  #searchLine(at: number, word: string): number | null {
+  /** The address in the first line of a request (ct_sip_parse_request). */
+  requested(): Uri | null {
+    const from = this.run(0, isAlpha) + 1;
+    if (from === 1 || from >= this.end) return null;
+    const scheme = this.#searchLine(from, 'sip:', true);
+    if (scheme === null) return null;
+    const at = scheme + 'sip:'.length;
+    const { length, skipped = 0 } = uri(this, at);
+    const address = length === 0 ? null : this.address(at + skipped, true);
+    const port = address === null ? null : this.port(address.end);
+    return address === null || port === null ? null : { at: at + skipped, length, address: address.address, ...port };
+  }
+
+  #searchLine(at: number, word: string, anyCase = false): number | null {
     for (let place = at; place < this.end - word.length && !isLineEnd(this.text[place]); place++)
-      if (this.text.startsWith(word, place)) return place;
+      if (anyCase ? this.has(word, place) : this.text.startsWith(word, place)) return place;
     return null;
   }
 }
@@ -237,6 +285,16 @@ const uri: Measure = (text, at) => {
 
 export const CSEQ: Header = { name: 'CSeq', measure: digits };
 export const CONTACT: Header = { name: 'Contact', short: 'm', search: 'sip:', measure: uri };
+export const FROM: Header = { name: 'From', short: 'f', search: 'sip:', measure: uri };
+export const TO: Header = { name: 'To', short: 't', search: 'sip:', measure: uri };
+const via = (protocol: string): Header => ({
+  name: 'Via',
+  short: 'v',
+  search: `${protocol} `,
+  measure: (text, at) => ({ length: uriLength(text, at) }),
+});
+export const VIA_UDP = via('UDP');
+export const VIA_TCP = via('TCP');
 export const EXPIRES: Header = { name: 'Expires', measure: digits };
 export const CONTENT_LENGTH: Header = { name: 'Content-Length', short: 'l', measure: digits };
 
@@ -249,8 +307,11 @@ export const MEDIA: Header = {
     return { length: type + 1 + text.digits(at + type + 1) };
   },
 };
-export const connectionLine = (family: Family): Header => ({
-  name: 'c=',
+export const connectionLine = (family: Family): Header => addressLine('c=', family);
+export const ownerLine = (family: Family): Header => addressLine('o=', family);
+
+const addressLine = (name: string, family: Family): Header => ({
+  name,
   search: `IN IP${family} `,
   measure: (text, at) => ({ length: (text.address(at, false)?.end ?? at) - at }),
 });

@@ -3,18 +3,21 @@
  * call, a session description where media will be sent; both are believed only of the sender itself, and expected only from who it talks to.
  */
 import { HELPER_SIP } from '../../../abi/helpers.ts';
-import type { Words } from '../../../model/ruleset.ts';
 import { sameWords } from '../../../packet/bytes.ts';
+import * as tcp from '../../../packet/tcp.ts';
 import * as udp from '../../../packet/udp.ts';
 import { opposite } from '../connection.ts';
 import { TCP, UDP } from '../tuple.ts';
 import { expecting, type Helper, type Seen, tcpData, thisSource, tupleIn } from './helper.ts';
 import { expectMedia } from './sip-media.ts';
-import { CONTACT, CONTENT_LENGTH, CSEQ, EXPIRES, isAlpha, type Place, SipText } from './sip-text.ts';
+import { expectCalls, growStream, translateMessage } from './sip-nat.ts';
+import { CONTACT, CONTENT_LENGTH, CSEQ, EXPIRES, isAlpha, type Place, SipText, type Uri, VIA_UDP } from './sip-text.ts';
 
 export interface Memory {
   registered: number;
   invited: number;
+  /** Where a client hears that sends from another port; 0: there. */
+  hears: number;
 }
 
 type Verdict = 'accept' | 'drop';
@@ -28,7 +31,7 @@ const ANSWER = 'SIP/2.0 ';
 export const sip: Helper<Memory> = {
   name: 'sip',
   policy: [1, 4, 4, 2].map((most) => ({ most, seconds: 180 })),
-  remember: () => ({ registered: 0, invited: 0 }),
+  remember: () => ({ registered: 0, invited: 0, hears: 0 }),
 
   help(seen) {
     const { packet, connection } = seen;
@@ -39,30 +42,44 @@ export const sip: Helper<Memory> = {
     connection.refresh(LIFETIME * packet.hz, packet.now);
     if (bytes.length < SHORTEST) return 'accept';
     const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
-    return stream ? readStream(text, seen) : readMessage(text, seen);
+    return stream ? readStream(text, seen) : readMessage(new SipText(text, packet.family, 0), seen);
   },
 };
 
 /** Messages one after the other, by their lengths; what is not there whole is not looked at. */
 function readStream(text: string, seen: Seen<Memory>): Verdict {
+  const sequence = tcp.sequence(seen.packet.upper);
   let rest = text;
+  let offset = 0;
+  let grown = 0;
   for (;;) {
-    const message = new SipText(rest, seen.packet.family);
-    const found = message.header(CONTENT_LENGTH, 0);
-    const length = found === null || 'bad' in found ? null : message.number(found.at);
-    if (length === null || length.value > rest.length) return 'accept';
-    const blank = rest.indexOf('\r\n\r\n', length.end);
-    if (blank < 0) return 'accept';
-    const end = blank + 4 + length.value;
-    if (end > rest.length) return 'accept';
-    if (readMessage(rest.slice(0, end), seen) === 'drop') return 'drop';
+    const end = messageEnd(rest, seen);
+    // The kernel does not count then how much longer the messages before it became.
+    if (end !== null && end > rest.length) return 'accept';
+    if (end === null) break;
+    const message = new SipText(rest.slice(0, end), seen.packet.family, offset);
+    if (readMessage(message, seen) === 'drop') return 'drop';
     rest = rest.slice(end);
+    offset += message.end;
+    grown += message.end - end;
   }
+  growStream(seen, sequence, grown);
+  return 'accept';
 }
 
-function readMessage(text: string, seen: Seen<Memory>): Verdict {
-  const message = new SipText(text, seen.packet.family);
-  return message.has(ANSWER, 0) ? readAnswer(message, seen) : readRequest(message, seen);
+/** Where the first message ends, by what it says; null: it does not say. */
+function messageEnd(text: string, { packet }: Seen<Memory>): number | null {
+  const message = new SipText(text, packet.family, 0);
+  const found = message.header(CONTENT_LENGTH, 0);
+  const length = found === null || 'bad' in found ? null : message.number(found.at);
+  if (length === null || length.value > text.length) return null;
+  const blank = text.indexOf('\r\n\r\n', length.end);
+  return blank < 0 ? null : blank + 4 + length.value;
+}
+
+function readMessage(message: SipText, seen: Seen<Memory>): Verdict {
+  const verdict = message.has(ANSWER, 0) ? readAnswer(message, seen) : readRequest(message, seen);
+  return verdict === 'accept' && seen.translated ? translateMessage(message, seen) : verdict;
 }
 
 type Request = (message: SipText, seen: Seen<Memory>, sequence: number) => Verdict;
@@ -85,6 +102,10 @@ function sequenceOf(message: SipText): (Place & { value: number }) | null {
 }
 
 function readRequest(message: SipText, seen: Seen<Memory>): Verdict {
+  const sender = tupleIn(seen, seen.direction);
+  const via = message.uri(VIA_UDP);
+  if (via !== null && via !== 'bad' && via.port !== sender.sourcePort && sameWords(via.address, sender.source))
+    seen.memory.hears = via.port;
   for (const { name, request } of METHODS) {
     if (request === undefined || message.end < name.length + 2 || !message.has(name, 0)) continue;
     if (message.text[name.length] !== ' ' || !isAlpha(message.text[name.length + 1])) continue;
@@ -134,7 +155,7 @@ function flush({ expectations, forget }: Seen<Memory>, media: boolean): void {
 /** process_register_request: what is expected waits for the registrar's answer. */
 function register(message: SipText, seen: Seen<Memory>, sequence: number): Verdict {
   if (seen.connection.expected) return 'accept';
-  const contact = nextContact(message, 0, false);
+  const contact = message.uri(CONTACT);
   if (contact === 'bad') return 'drop';
   if (contact === null) return 'accept';
   const own = tupleIn(seen, seen.direction).source;
@@ -147,7 +168,8 @@ function register(message: SipText, seen: Seen<Memory>, sequence: number): Verdi
     const { protocol } = seen.connection.original;
     const tuple = { protocol, source, sourcePort: 0, destination: contact.address, destinationPort: contact.port };
     const waiting = { permanent: true, inactive: true, assigns: HELPER_SIP };
-    verdict = expecting(seen, { tuple, mask: thisSource(source), kind: SIGNALLING, ...waiting });
+    const foreseen = { tuple, mask: thisSource(source), kind: SIGNALLING, ...waiting };
+    verdict = seen.translated ? expectCalls(message, seen, contact, foreseen) : expecting(seen, foreseen);
   }
   if (verdict === 'accept') seen.memory.registered = sequence;
   return verdict;
@@ -164,7 +186,7 @@ function answerRegistration(message: SipText, seen: Seen<Memory>, sequence: numb
   const own = tupleIn(seen, seen.direction).destination;
   let listed = false;
   for (let from = 0; ; ) {
-    const contact = nextContact(message, from, listed);
+    const contact = message.uri(CONTACT, from, listed);
     if (contact === 'bad') return 'drop';
     if (contact === null) break;
     listed = true;
@@ -179,7 +201,7 @@ function answerRegistration(message: SipText, seen: Seen<Memory>, sequence: numb
   return 'accept';
 }
 
-function refreshed(seen: Seen<Memory>, { address, port }: Contact, expires: number): boolean {
+function refreshed(seen: Seen<Memory>, { address, port }: Uri, expires: number): boolean {
   const { packet, connection, expectations } = seen;
   const found = expectations().find(
     ({ kind, tuple }) =>
@@ -192,30 +214,6 @@ function refreshed(seen: Seen<Memory>, { address, port }: Contact, expires: numb
   found.timeout = packet.now + ((expires * packet.hz) | 0);
   found.inactive = false;
   return true;
-}
-
-interface Contact {
-  address: Words;
-  port: number;
-  end: number;
-}
-
-/** ct_sip_parse_header_uri. `listed`: another one of the same header is looked for first. */
-function nextContact(message: SipText, from: number, listed: boolean): Contact | 'bad' | null {
-  let place = from;
-  for (let inList = listed; ; ) {
-    const found = inList ? message.nextInList(CONTACT, place) : message.header(CONTACT, place);
-    if (found === null && !inList) return null;
-    if (found === null) {
-      inList = false;
-    } else if ('bad' in found) {
-      place = found.bad;
-    } else {
-      const address = message.address(found.at, true);
-      const port = address === null ? null : message.port(address.end);
-      return address === null || port === null ? 'bad' : { address: address.address, ...port };
-    }
-  }
 }
 
 /** Of the Expires header; 0 without one. */

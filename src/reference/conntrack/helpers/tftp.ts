@@ -20,7 +20,7 @@ export const tftp: Helper<null> = {
     const operation = u16(upper, udp.HEADER_LENGTH);
     if (operation !== READ_REQUEST && operation !== WRITE_REQUEST) return 'accept';
     const { source, destination, destinationPort } = tupleIn(seen, REPLY);
-    const follows = { direction: REPLY, port: tupleIn(seen, ORIGINAL).sourcePort } as const;
+    const follows = { direction: REPLY, port: tupleIn(seen, ORIGINAL).sourcePort, end: 'destination' } as const;
     const tuple = { protocol: UDP, source, sourcePort: 0, destination, destinationPort };
     return expecting(seen, { tuple, mask: thisSource(source), ...(seen.translated && { follows }) });
   },

@@ -33,28 +33,36 @@ export function expectTranslated(
   place: Place,
   tell: Telling,
 ): 'accept' | 'drop' {
-  const wanted = foreseen.tuple.destinationPort;
-  const follows = { direction, port: wanted };
-  for (const port of portsFrom(wanted)) {
-    const answer = seen.expect({ ...foreseen, tuple: { ...foreseen.tuple, destinationPort: port }, follows });
-    if (answer === 'busy') continue;
-    if (answer === 'full') return 'drop';
-    if (port !== wanted) seen.noteDrawn();
-    if (replace(seen, place, tell(port))) return 'accept';
-    seen.unexpect();
-    return 'drop';
-  }
+  const follows = { direction, port: foreseen.tuple.destinationPort, end: 'destination' } as const;
+  const port = expectFreePort(seen, { ...foreseen, follows });
+  if (port === null) return 'drop';
+  if (replace(seen, place, tell(port))) return 'accept';
+  seen.unexpect();
   return 'drop';
 }
 
-/** nf_nat_exp_find_port: the one that was announced, then others above it. Those the kernel draws: any is as good. */
+/** nf_nat_exp_find_port: what is foreseen is expected at its port, or at another above it. Out: that port; null: none is free. */
+export function expectFreePort(seen: Seen<unknown>, foreseen: Foreseen): number | null {
+  const wanted = foreseen.tuple.destinationPort;
+  for (const port of portsFrom(wanted)) {
+    const answer = seen.expect({ ...foreseen, tuple: { ...foreseen.tuple, destinationPort: port } });
+    if (answer === 'busy') continue;
+    if (answer !== 'expected') return null;
+    if (port !== wanted) seen.noteDrawn();
+    return port;
+  }
+  return null;
+}
+
+/** The one that was announced, then others above it. Those the kernel draws: any is as good. */
 function* portsFrom(wanted: number): Iterable<number> {
   yield wanted;
   const range = LAST_PORT - wanted;
   for (let i = 0; i < Math.min(range, TRIES); i++) yield wanted + (((range >> 1) + i) % range);
 }
 
-function replace({ packet, connection, direction }: Seen<unknown>, { at, length }: Place, text: string): boolean {
+/** Other text in the data of the packet; sequence numbers follow later. False: the packet would be too long. */
+export function replace({ packet, connection, direction }: Seen<unknown>, { at, length }: Place, text: string): boolean {
   const { protocol } = connection.original;
   const stream = protocol === TCP;
   const header = stream ? tcp.headerLength(packet.upper) : UDP_HEADER;
