@@ -1,6 +1,6 @@
 /** The time in which packets are judged: the capture's, which never goes back, as no kernel's does. A packet that was captured earlier than one before it comes at that one's time. */
 import { CONTROL_AHEAD, CONTROL_LATE, CONTROL_TIMELESS } from '../src/abi/control.ts';
-import { PACKET_JIFFIES, PACKET_NUMBER, PACKET_TIME } from '../src/abi/packet.ts';
+import { PACKET_JIFFIES, PACKET_NUMBER, PACKET_SIZE, PACKET_TIME } from '../src/abi/packet.ts';
 import { raise, tallyFirst, tell } from './tally.ts';
 
 /** Nanoseconds since the epoch at the packet under way. */
@@ -13,18 +13,33 @@ let latestNumber: u64 = 0;
 /** How late a packet came at most. */
 let most: u64 = 0;
 
-/** A packet is decoded: its jiffies are the clock's. PACKET_TIME stays what the capture says. */
-export function order(slot: usize): void {
-  const time = load<u64>(slot, PACKET_TIME);
-  if (time === 0) tallyFirst(CONTROL_TIMELESS, load<u64>(slot, PACKET_NUMBER));
-  if (time >= latest) {
-    latest = time;
-    latestNumber = load<u64>(slot, PACKET_NUMBER);
-    latestJiffies = load<u64>(slot, PACKET_JIFFIES);
-    return;
+/** Packets are read, in the slots from `slot` up to `end`: their jiffies are the clock's. PACKET_TIME stays what the capture says. */
+export function order(slot: usize, end: usize): void {
+  for (; slot < end; slot += PACKET_SIZE) {
+    slot = inOrder(slot, end);
+    if (slot === end) return;
+    const time = load<u64>(slot, PACKET_TIME);
+    if (time === 0) tallyFirst(CONTROL_TIMELESS, load<u64>(slot, PACKET_NUMBER));
+    if (time < latest && load<u64>(slot, PACKET_JIFFIES) !== latestJiffies) late(slot, latest - time);
+    store<u64>(slot, latestJiffies, PACKET_JIFFIES);
   }
-  if (load<u64>(slot, PACKET_JIFFIES) !== latestJiffies) late(slot, latest - time);
-  store<u64>(slot, latestJiffies, PACKET_JIFFIES);
+}
+
+/** Passes packets that have a time, none of them earlier than the one before. Gives the slot where it stopped. */
+function inOrder(slot: usize, end: usize): usize {
+  const start = slot;
+  let time = latest;
+  for (; slot < end; slot += PACKET_SIZE) {
+    const next = load<u64>(slot, PACKET_TIME);
+    if (next < time || next === 0) break;
+    time = next;
+  }
+  if (slot !== start) {
+    latest = time;
+    latestJiffies = load<u64>(slot - PACKET_SIZE, PACKET_JIFFIES);
+    latestNumber = load<u64>(slot - PACKET_SIZE, PACKET_NUMBER);
+  }
+  return slot;
 }
 
 /** A packet comes when the clock is ahead of it by more than nobody can see. */

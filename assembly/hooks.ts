@@ -37,9 +37,17 @@ import {
 import { NEXT_ACCEPT, NEXT_LOST, NEXT_RESET } from '../src/abi/program.ts';
 import { STACK_TABLE_FULL } from '../src/abi/reasons.ts';
 import { beginCopy, copying, endCopy } from './broadcast.ts';
-import { runWalk } from './classify/walk.ts';
+import { runKnownWalk, runWalk } from './classify/walk.ts';
 import { followed } from './conntrack/expectations';
-import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn, conntrackReset, helpPacket } from './conntrack/index';
+import {
+  conntrackAhead,
+  conntrackConfirm,
+  conntrackForget,
+  conntrackIn,
+  conntrackPlain,
+  conntrackReset,
+  helpPacket,
+} from './conntrack/index';
 import { flag } from './conntrack/parameters';
 import { defragment, mayBeFragment } from './defrag/index.ts';
 import { natFinish, natFollow, natMoved, natPending, natStart } from './nat/bind.ts';
@@ -175,8 +183,13 @@ function reset(slot: usize): void {
 export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   // Packets come and go as by chance: no branch.
   store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
-  const goesOn = (short & SHORT_TRACKS) === 0 || conntrackIn(slot, (short & SHORT_ARRIVES) !== 0);
-  let verdict = goesOn ? runWalk(short >>> SHORT_WALK_SHIFT, slot, bytes) : noRoom(slot);
+  const walk = short >>> SHORT_WALK_SHIFT;
+  const tracks = (short & SHORT_TRACKS) !== 0;
+  const arrives = (short & SHORT_ARRIVES) !== 0;
+  const known = tracks ? conntrackPlain(slot, arrives) : 0;
+  let verdict: u32;
+  if (known !== 0) verdict = runKnownWalk(walk, slot, known, bytes);
+  else verdict = !tracks || conntrackIn(slot, arrives) ? runWalk(walk, slot, bytes) : noRoom(slot);
   if (verdict === NEXT_RESET) reset(slot);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
     if (verdict === NEXT_ACCEPT && !conntrackConfirm(slot)) verdict = NEXT_LOST;

@@ -23,6 +23,8 @@ import { addTo, tell } from './tally.ts';
 
 /** Packets decoded before the first of them goes its way. */
 export const BATCH: u32 = 32;
+/** With so many of them their way begins. */
+const ENOUGH: u32 = 28;
 /** Batches a call of `run` does at most: the engine's code gets better between calls only. */
 const BATCHES: u32 = 64;
 
@@ -78,27 +80,46 @@ function ended(): i32 {
 
 /** Everything that does not depend on packets before. */
 function decode(): void {
-  const most: u32 = limit - number < u64(BATCH) ? u32(limit - number) : BATCH;
   done = 0;
-  const read = captureBatch(slots, most);
-  answer = batchAnswer;
-  if (number === 0 && read > 0) startSets(load<u64>(slots, PACKET_JIFFIES));
-  let end = slotAt(read);
-  let wire: u64 = 0;
-  for (let slot = slots; slot < end; slot += PACKET_SIZE) {
-    number++;
-    store<u64>(slot, number, PACKET_NUMBER);
-    order(slot);
-    wire += load<u32>(slot, PACKET_WIRE) as u64;
-  }
-  end = keepOwn(slots, end);
+  let end = slots;
+  // Where others take their share, what is read does not fill the slots.
+  do end = read(end);
+  while (answer === CAPTURE_RECORD && end < slotAt(ENOUGH));
   filled = ((end - slots) / PACKET_SIZE) as u32;
   decodeSlots(end);
   shareSlots(slots, end);
-  addTo(CONTROL_PACKETS, read);
-  addTo(CONTROL_WIRE, wire);
-  if (read > 0) tell(CONTROL_TIME, latestTime());
-  if (read === most && most < BATCH) answer = CAPTURE_END;
+}
+
+/** Reads as many records as there are slots from `slot` on, and gives where those that are this engine's end. */
+function read(slot: usize): usize {
+  const room = slotAt(BATCH) - slot;
+  const most = min<u64>(limit - number, (room / PACKET_SIZE) as u64) as u32;
+  const count = captureBatch(slot, most);
+  answer = batchAnswer;
+  if (count > 0) {
+    const end = slot + (count as usize) * PACKET_SIZE;
+    if (number === 0) startSets(load<u64>(slot, PACKET_JIFFIES));
+    addTo(CONTROL_PACKETS, count);
+    addTo(CONTROL_WIRE, numbered(slot, end));
+    order(slot, end);
+    tell(CONTROL_TIME, latestTime());
+    slot = keepOwn(slot, end);
+  }
+  if (number === limit) answer = CAPTURE_END;
+  return slot;
+}
+
+/** Gives the packets their numbers; tells how long they were on the wire. */
+function numbered(slot: usize, end: usize): u64 {
+  let last = number;
+  let wire: u64 = 0;
+  for (; slot < end; slot += PACKET_SIZE) {
+    last++;
+    store<u64>(slot, last, PACKET_NUMBER);
+    wire += load<u32>(slot, PACKET_WIRE) as u64;
+  }
+  number = last;
+  return wire;
 }
 
 /** Plain packets in runs, the others one by one. */

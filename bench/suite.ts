@@ -1,5 +1,6 @@
 /** The replay bench: packets a second of the engine (tree and linear) and the reference, as ratios of one run. */
 import { Bench } from 'tinybench';
+import { compile } from '../src/compile/index.ts';
 import type { HashKey } from '../src/engine/index.ts';
 import { buildHost } from '../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../src/model/profile.ts';
@@ -61,16 +62,13 @@ export const hostJob = (rules: string): Job => ({
   profile: DEFAULT_PROFILE,
 });
 
-/** One measured line: a replay of the workload. */
-export async function measure(
-  name: string,
-  workload: Workload,
-  start: (job: Job) => Session | Promise<Session>,
-  iterations: number,
-): Promise<Row> {
+/** One measured line: a replay of the workload, its rules compiled before. */
+export async function measure(name: string, workload: Workload, start: Start, iterations: number): Promise<Row> {
+  const { job } = workload;
+  const begin = start(job);
   let last: Session | undefined;
   const row = await rowOf(name, workload, iterations, async () => {
-    last = await start(workload.job);
+    last = await begin();
     replayBytes(last, workload.capture);
   });
   return { ...row, evaluations: (last?.result().evaluations ?? 0) / workload.packets };
@@ -107,11 +105,17 @@ export async function rowOf(
   };
 }
 
-export const ENGINE = (job: Job): Promise<Session> => engineSession(job);
+/** Gets ready for a job (compiles its rules), so that sessions begin with the packets. */
+export type Start = (job: Job) => () => Session | Promise<Session>;
+
+const engine =
+  (options: { tree?: boolean; hashKey?: HashKey }): Start =>
+  (job) => {
+    const image = compile(job, options);
+    return () => engineSession(job, { ...options, image });
+  };
+export const ENGINE: Start = engine({});
 /** The engine with a key of the hash of connections that everybody knows. */
-export const KEYED =
-  (hashKey: HashKey) =>
-  (job: Job): Promise<Session> =>
-    engineSession(job, { hashKey });
-export const LINEAR = (job: Job): Promise<Session> => engineSession(job, { tree: false });
-export const REFERENCE = (job: Job): Session => referenceSession(job);
+export const KEYED = (hashKey: HashKey): Start => engine({ hashKey });
+export const LINEAR: Start = engine({ tree: false });
+export const REFERENCE: Start = (job) => () => referenceSession(job);

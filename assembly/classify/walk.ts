@@ -7,11 +7,6 @@ import {
   NEXT_DROP,
   NEXT_HOTDROP,
   NEXT_STEP,
-  NODE_BINARY_SIZE,
-  NODE_TABLE,
-  NODE_TABLE_CHILDREN,
-  NODE_TABLE_CLASSES,
-  REF_EDGE,
   STEP_CALL,
   STEP_DROP_SEGMENT,
   STEP_EFFECT,
@@ -29,6 +24,7 @@ import {
 import { TEST_HIT, TEST_HOTDROP_MATCHED, TEST_MISS } from '../../src/abi/special.ts';
 import { conntrackUntrack } from '../conntrack/index';
 import { natBind } from '../nat/bind.ts';
+import { descend, knownEdge } from './descend.ts';
 import { runEffect } from './effects.ts';
 import { code, count, stackBase, stackEnd } from './program.ts';
 import { runTest } from './tests.ts';
@@ -46,21 +42,14 @@ export function runWalk(walk: u32, slot: usize, bytes: u64): u32 {
   return next < <u32>NEXT_STEP ? next : runSteps(next, load<u32>(at, 4), slot, bytes);
 }
 
-/** The edge that the static fields lead to; `base`: the code. */
-function descend(base: usize, root: u32, slot: usize): u32 {
-  let reference = root;
-  while ((reference & REF_EDGE) === 0) {
-    const node = base + (reference as usize);
-    const head = load<u32>(node);
-    if ((head & NODE_TABLE) !== 0) {
-      const kind = load<u8>(node + (load<u8>(slot + ((head ^ NODE_TABLE) as usize)) as usize), NODE_TABLE_CLASSES) as usize;
-      reference = load<u32>(node + (kind << 2), NODE_TABLE_CHILDREN);
-    } else {
-      const above = (load<u32>(slot + (head as usize)) > load<u32>(node, 4)) as usize;
-      reference = load<u32>(node + (above << 2), NODE_BINARY_SIZE - 8);
-    }
-  }
-  return reference ^ REF_EDGE;
+/** The same for a plain packet (conntrack/plain.ts) of the connection `entry`, and a table that is there. */
+export function runKnownWalk(walk: u32, slot: usize, entry: usize, bytes: u64): u32 {
+  const base = code;
+  const at = base + ((walk as usize) << 3);
+  const edge = base + (knownEdge(base, load<u32>(at), walk, slot, entry) as usize);
+  count(load<u32>(edge), bytes);
+  const next = load<u32>(edge, 4);
+  return next < <u32>NEXT_STEP ? next : runSteps(next, load<u32>(at, 4), slot, bytes);
 }
 
 /** Residual steps, until one ends with a verdict. */

@@ -39,8 +39,11 @@ export function conntrackAhead(slots: usize, count: u32): void {
     const hash = load<u32>(slot, PACKET_CT_HASH);
     if (hash === 0) continue;
     const entry = candidate(hash | 1);
-    read += load<u32>(entry, ENTRY_LOW) + load<u32>(entry, ENTRY_SIDES);
     store<u32>(slot, (entry as u32) | select<u32>(hash & 1, 0, entry !== 0), PACKET_CT_GUESS);
+  }
+  for (let slot = slots; slot < end; slot += PACKET_SIZE) {
+    const entry = (load<u32>(slot, PACKET_CT_GUESS) & ~1) as usize;
+    read += load<u32>(entry, ENTRY_LOW) + load<u32>(entry, ENTRY_SIDES);
   }
   store<u32>(slots, read, PACKET_CT_HASH);
 }

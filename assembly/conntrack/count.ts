@@ -5,7 +5,7 @@
 import { TCP_CLOSE, TCP_TIME_WAIT } from '../../src/abi/conntrack';
 import { FIELD_FAMILY, STATUS_CONFIRMED } from '../../src/abi/fields';
 import { PACKET_CT_ENTRY, PACKET_JIFFIES } from '../../src/abi/packet';
-import { entryProtocol, entryZone, entryZoneIn } from './accessors';
+import { entryFamily, entryProtocol, entryZone, entryZoneIn } from './accessors';
 import { putKey } from './alias';
 import {
   ENDPOINT_MASK,
@@ -98,7 +98,7 @@ function copyKey(from: usize, to: usize): void {
   store<u64>(to, load<u64>(from, ENTRY_HIGH), ENTRY_HIGH);
   store<u32>(to, load<u32>(from, ENTRY_HASH), ENTRY_HASH);
   store<u8>(to, load<u8>(from, ENTRY_SWAPPED), ENTRY_SWAPPED);
-  memory.copy(to + ENTRY_UPPER, from + ENTRY_UPPER, UPPER_SIZE);
+  if (entryFamily(from) === 6) memory.copy(to + ENTRY_UPPER, from + ENTRY_UPPER, UPPER_SIZE);
 }
 
 /** Whether a node has the subject's tuple, and `zone` is the subject's of the original direction. */

@@ -53,6 +53,9 @@ export const SIDE_MAXACK: usize = 12;
 /** Words 0, 1, 2 of the low and of the high IPv6 address. */
 export const ENTRY_UPPER: usize = 96;
 export const UPPER_SIZE: usize = 24;
+/** In their place, IPv4 only: where plain packets of the two directions leave the tree of rules, a u32 each (classify/descend.ts), and u64 each, what they must be like for that. */
+export const ENTRY_EDGE_CHECKS: usize = 96;
+export const ENTRY_EDGES: usize = 112;
 /** u32: connmark. */
 export const ENTRY_MARK: usize = 120;
 /** u32: address of the extension, 0 without one. */
@@ -107,3 +110,13 @@ export const PROTOCOL_GRE: u32 = 47;
 export const PROTOCOL_SCTP: u32 = 132;
 export const PROTOCOL_UDPLITE: u32 = 136;
 export const PROTOCOL_NO_NEXT: u32 = 59;
+
+/** ENTRY_SIZE bytes become zero. For so little a call of memory.fill costs more. */
+export function clearRecord(record: usize): void {
+  for (let at = record; at < record + ENTRY_SIZE; at += 32) {
+    store<u64>(at, 0);
+    store<u64>(at, 0, 8);
+    store<u64>(at, 0, 16);
+    store<u64>(at, 0, 24);
+  }
+}

@@ -31,5 +31,6 @@ export {
   conntrackInit,
   conntrackKill,
   conntrackLive,
+  conntrackPlain,
   conntrackUntrack,
 } from './track';

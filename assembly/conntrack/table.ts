@@ -10,6 +10,7 @@ import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, isEntry, putKey } from './alias';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, probe } from './bucket';
 import { dataEnds, isOfCall } from './calls';
 import {
+  clearRecord,
   ENTRY_EXTENSION,
   ENTRY_HASH,
   ENTRY_HIGH,
@@ -175,7 +176,7 @@ export function allocateRecord(): usize {
     untouched += ENTRY_SIZE;
     total++;
   }
-  memory.fill(room, 0, ENTRY_SIZE);
+  clearRecord(room);
   return room;
 }
 
@@ -186,7 +187,7 @@ export function extraRecord(): usize {
   const room = carve(ENTRY_SIZE);
   if (room !== 0) {
     total++;
-    memory.fill(room, 0, ENTRY_SIZE);
+    clearRecord(room);
   }
   return room;
 }

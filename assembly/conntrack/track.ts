@@ -115,17 +115,21 @@ export function conntrackLive(): u32 {
  * Out: false when the packet is dropped.
  */
 export function conntrackIn(slot: usize, prerouting: bool): bool {
+  if (conntrackPlain(slot, prerouting) !== 0) return true;
   const verify = prerouting && flag(TRACKING_FLAG_CHECKSUM);
-  // There is a guess only as long as nobody looked at the packet, and no rule spoke of its connection.
-  const guess = load<u32>(slot, PACKET_CT_GUESS);
-  if (guess !== 0) {
-    store<u32>(slot, 0, PACKET_CT_GUESS);
-    if (plainSegment(slot, guess, verify)) return true;
-  }
   if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_UNTRACKED) return true;
   const known = load<u32>(slot, PACKET_CT_ENTRY) as usize;
   if (known !== 0) return known === TEMPLATE ? conntrackInZone(slot, verify) : true;
   return look(slot, verify);
+}
+
+/** The same for the packets that nearly all are (plain.ts). Out: the entry; 0 for any other, which is left as it was. */
+export function conntrackPlain(slot: usize, prerouting: bool): usize {
+  // There is a guess only as long as nobody looked at the packet, and no rule spoke of its connection.
+  const guess = load<u32>(slot, PACKET_CT_GUESS);
+  if (guess === 0) return 0;
+  store<u32>(slot, 0, PACKET_CT_GUESS);
+  return plainSegment(slot, guess, prerouting && flag(TRACKING_FLAG_CHECKSUM)) ? ((guess & ~1) as usize) : 0;
 }
 
 function conntrackInZone(slot: usize, verify: bool): bool {

@@ -81,7 +81,7 @@ export async function processes(root: string, task: Processes): Promise<ProcessG
 
 /** What the engine counts: rules evaluated, and packets of the rule for ESTABLISHED. */
 async function engineSays(rules: string, capture: Uint8Array): Promise<{ evaluations: number; established: number }> {
-  const session = await ENGINE(hostJob(rules));
+  const session = await ENGINE(hostJob(rules))();
   replayBytes(session, capture);
   const { evaluations, counters } = session.result();
   const place = establishedRule(rules.split('\n'));

@@ -7,7 +7,7 @@ import { engineModule } from './engine-session.ts';
 import { mergeConnections, mergeResults } from './merge.ts';
 import type { RunOptions, RunOutcome } from './run.ts';
 
-/** What a thread is told; structured clone takes all of it, the compiled module too. */
+/** What a thread is told first, and later perhaps to stop; structured clone takes all of it, the compiled module too. */
 export interface ShareTask {
   captures: readonly string[];
   image: Image;
@@ -18,6 +18,8 @@ export interface ShareTask {
   /** i32 at 0: woken by a change to 1; f64 at 8: then the number of the last packet. */
   halt: SharedArrayBuffer;
 }
+
+export type ToWorker = ShareTask | 'stop';
 
 export type FromWorker =
   /** Asked to stop: packets read so far. */
@@ -43,11 +45,16 @@ export async function replayShared(
 ): Promise<RunOutcome | undefined> {
   const start = process.hrtime.bigint();
   const { jobs, tree, limit, connections = false } = options;
-  const [image, wasm] = [compile(job, { tree }), await engineModule()];
+  // Threads load the program while the rules are compiled here.
+  const workers = Array.from({ length: jobs }, () => new Worker(new URL('./share-worker.js', import.meta.url)));
+  const [image, wasm] = await readyFor(job, tree).catch(async (error: unknown) => {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    throw error;
+  });
   const halt = new Halt(jobs);
-  const shares = Array.from({ length: jobs }, (_, index) => ({ index, of: jobs }));
+  const task = { captures, image, wasm, limit, connections, halt: halt.memory };
   const done = await Promise.all(
-    shares.map((share) => oneShare({ captures, image, wasm, share, limit, connections, halt: halt.memory }, halt, options)),
+    workers.map((worker, index) => oneShare(worker, { ...task, share: { index, of: jobs } }, halt, options)),
   );
   if (done.some(({ exact }) => !exact)) return undefined;
   const outcomes = done.map(({ outcome }) => outcome);
@@ -64,6 +71,11 @@ export async function replayShared(
     ? { ...merged, connections: mergeConnections(outcomes.map((outcome) => outcome.connections ?? [])) }
     : merged;
 }
+
+const readyFor = async (job: Job, tree: boolean): Promise<[image: Image, wasm: object]> => [
+  compile(job, { tree }),
+  await engineModule(),
+];
 
 /** Stops all threads behind the same packet. */
 class Halt {
@@ -88,15 +100,16 @@ class Halt {
 
 type Done = Extract<FromWorker, { kind: 'done' }>;
 
-function oneShare(task: ShareTask, halt: Halt, { onProgress, signal }: SharedOptions): Promise<Done> {
+function oneShare(worker: Worker, task: ShareTask, halt: Halt, { onProgress, signal }: SharedOptions): Promise<Done> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./share-worker.js', import.meta.url), { workerData: task });
+    const say = (message: ToWorker): void => worker.postMessage(message);
     let halted = false;
-    const stop = (): void => worker.postMessage('stop');
+    const stop = (): void => say('stop');
     const at = (packets: number): void => {
       if (!halted) halt.at(packets);
       halted = true;
     };
+    say(task);
     if (signal?.aborted === true) stop();
     signal?.addEventListener('abort', stop);
     worker.on('message', (message: FromWorker) => {

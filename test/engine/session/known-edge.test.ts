@@ -1,0 +1,120 @@
+/** Where a plain packet leaves the tree of rules is kept in its connection: packets of one connection that differ in what rules ask are told apart all the same. */
+import { expect, test } from 'vitest';
+import { compile } from '../../../src/compile/index.ts';
+import { buildHost } from '../../../src/model/host-build.ts';
+import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
+import type { Job } from '../../../src/model/witness.ts';
+import { engineSession } from '../../../src/replay/engine-session.ts';
+import { referenceSession } from '../../../src/replay/reference-session.ts';
+import type { Session } from '../../../src/replay/session.ts';
+import { parseSave } from '../../../src/syntax/index.ts';
+import { SEED } from '../../seed.ts';
+import { tcpTraffic } from './traffic.ts';
+
+const SERVER = 0xc0a80101;
+const PORTS = [22, 80, 443];
+const [RECORD, ETHERNET, LENGTH] = [16, 14, 48];
+const CASES = 40;
+
+/** What one packet of a connection has and the next has not, or what all of them have. */
+const ASKED = [
+  '-m ttl --ttl-lt 64',
+  '-m ttl --ttl-gt 64',
+  '-m tos --tos 0x10/0xff',
+  '-m length --length 41:',
+  '-p tcp -m tcp --tcp-flags PSH PSH',
+  '-p tcp -m tcp --tcp-flags SYN,RST,ACK,PSH ACK',
+  '-m conntrack --ctstatus ASSURED',
+  '-m conntrack --ctstate ESTABLISHED',
+  '-m conntrack --ctstate NEW',
+  '-m conntrack --ctdir REPLY',
+  '-p tcp -m tcp --sport 22',
+  '-p tcp -m tcp --dport 80',
+  '-s 10.0.1.0/28',
+  '-d 10.0.1.0/29',
+  '-m pkttype --pkt-type unicast',
+];
+const ASKED_OF_ARRIVING = ['-m mac --mac-source 02:00:00:01:00:00', '-i eth0'];
+
+function randomOf(seed: number): (below: number) => number {
+  let state = (seed * 0x9e3779b1) | 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+/** Rules of both hooks, each of which counts and lets the packet go on. */
+function rulesOf(random: (below: number) => number): string {
+  const chain = (name: string, asked: readonly string[]): string[] =>
+    Array.from(
+      { length: 1 + random(6) },
+      () => `-A ${name} ${asked[random(asked.length)]} ${asked[random(asked.length)]} -j ${name}-met`,
+    );
+  const usable = (line: string): boolean => {
+    const options = line.match(/(?:^| )(-[a-z]|-m (?:ttl|tos|length|mac|pkttype|tcp)) /g) ?? [];
+    return new Set(options).size === options.length;
+  };
+  const lines = [...chain('INPUT', [...ASKED, ...ASKED_OF_ARRIVING]), ...chain('OUTPUT', ASKED)].filter(usable);
+  const heads = [
+    ':INPUT ACCEPT [0:0]',
+    ':FORWARD ACCEPT [0:0]',
+    ':OUTPUT ACCEPT [0:0]',
+    ':INPUT-met - [0:0]',
+    ':OUTPUT-met - [0:0]',
+  ];
+  return ['*filter', ...heads, ...lines, '-A INPUT -m conntrack --ctstate ESTABLISHED', 'COMMIT', ''].join('\n');
+}
+
+/** Every packet is changed in what `ASKED` asks; so are MACs. */
+function changed(random: (below: number) => number): Uint8Array {
+  const capture = tcpTraffic({ packets: 1200, flows: 20, ports: PORTS, length: LENGTH, server: SERVER });
+  const view = new DataView(capture.buffer);
+  for (let at = 24; at < capture.length; at += RECORD + ETHERNET + LENGTH) {
+    const frame = at + RECORD;
+    const ip = frame + ETHERNET;
+    view.setUint8(frame + 11, random(2));
+    view.setUint8(ip + 1, [0, 0x10, 0x10, 0x08][random(4)]!);
+    view.setUint8(ip + 8, 62 + random(5));
+    if (random(2) === 0) view.setUint8(ip + 33, view.getUint8(ip + 33) & ~8);
+    view.setUint16(ip + 10, 0);
+    let sum = 0;
+    for (let word = 0; word < 20; word += 2) sum += view.getUint16(ip + word);
+    view.setUint16(ip + 10, ~((sum & 0xffff) + (sum >>> 16)) & 0xffff);
+  }
+  return capture;
+}
+
+function told(session: Session, capture: Uint8Array): unknown {
+  session.startCapture('memory');
+  session.feed(capture);
+  session.endCapture();
+  const { counters, evaluations, ctstates } = session.result();
+  return { counters, evaluations, ctstates };
+}
+
+test(`by trees as by rules (seed ${SEED})`, { timeout: 60_000 }, async () => {
+  let [established, nodes] = [0, 0];
+  for (let index = 0; index < CASES; index++) {
+    const random = randomOf(SEED * CASES + index);
+    const job: Job = {
+      rules: { 4: parseSave(rulesOf(random), { file: 'rules', family: 4 }) },
+      host: buildHost({ local: ['192.168.1.1/24'], in: 'eth0' }),
+      // Sums of the changed headers are not made again.
+      profile: { ...DEFAULT_PROFILE, sysctls: { nf_conntrack_checksum: 0 } },
+    };
+    const capture = changed(random);
+    const image = compile(job);
+    nodes += image.statistics.nodes;
+    const reference = told(referenceSession(job), capture) as { ctstates: { ESTABLISHED: number } };
+    established += reference.ctstates.ESTABLISHED;
+    for (const build of ['release', 'debug', 'scalar'] as const)
+      expect(told(await engineSession(job, { image, build }), capture), `${build}, case ${index} of seed ${SEED}`).toEqual(
+        reference,
+      );
+  }
+  expect(established).toBeGreaterThan(1000 * CASES);
+  expect(nodes).toBeGreaterThan(5 * CASES);
+});
