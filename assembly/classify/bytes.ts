@@ -7,6 +7,7 @@ import {
   SPECIAL_EUI64,
   SPECIAL_HEADER_OPTIONS,
   SPECIAL_IPV6_HEADERS,
+  SPECIAL_OSF,
   SPECIAL_PAYLOAD,
   SPECIAL_ROUTING_ADDRESSES,
   SPECIAL_SEGMENTS,
@@ -21,6 +22,7 @@ import { setTtl } from '../packet/rewrite.ts';
 import { bpfHolds } from './bpf.ts';
 import { dccpOption } from './dccp.ts';
 import { eui64, headerOptions, ipv6Headers, routingAddresses, segments } from './ipv6.ts';
+import { osfHolds } from './osf.ts';
 import { payload } from './payload.ts';
 import { stringFound } from './string.ts';
 import { maximumSegment } from './tcp.ts';
@@ -68,6 +70,8 @@ function read(code: u32, parameters: usize, slot: usize): u32 {
       return answer(bpfHolds(parameters, slot));
     case SPECIAL_TIME:
       return answer(timeHolds(parameters, slot));
+    case SPECIAL_OSF:
+      return answer(osfHolds(parameters, slot));
     case SPECIAL_DCCP_OPTION:
       return dccpOption(parameters, slot);
     default:

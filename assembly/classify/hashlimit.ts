@@ -6,6 +6,7 @@
  */
 import { FIELD_DESTINATION, FIELD_LENGTH, FIELD_SOURCE } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_JIFFIES } from '../../src/abi/packet.ts';
+import { BUCKET_CAP, BUCKET_CHANGED, BUCKET_CREDIT, BUCKET_EXPIRES } from '../../src/abi/shared-state.ts';
 import {
   HASHLIMIT_ABOVE,
   HASHLIMIT_BYTES,
@@ -90,16 +91,16 @@ function wide(offset: usize): u64 {
 
 /** Offsets behind the key. */
 function expires(): usize {
-  return entrySize - 32;
+  return entrySize - BUCKET_EXPIRES;
 }
 function changed(): usize {
-  return entrySize - 24;
+  return entrySize - BUCKET_CHANGED;
 }
 function credit(): usize {
-  return entrySize - 16;
+  return entrySize - BUCKET_CREDIT;
 }
 function cap(): usize {
-  return entrySize - 8;
+  return entrySize - BUCKET_CAP;
 }
 
 /** False when the packet has no ports where its protocol has some. */

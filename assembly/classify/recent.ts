@@ -7,6 +7,15 @@
 import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_OUT_INTERFACE, FIELD_SOURCE, FIELD_TTL } from '../../src/abi/fields.ts';
 import { PACKET_JIFFIES, PACKET_WAY, WAY_BROADCAST, WAY_LOOPBACK, WAY_OUTPUT } from '../../src/abi/packet.ts';
 import {
+  LIST_OLDEST,
+  LISTED_ADDRESS,
+  LISTED_FAMILY,
+  LISTED_INDEX,
+  LISTED_NEXT,
+  LISTED_TTL,
+  LISTED_USED,
+} from '../../src/abi/shared-state.ts';
+import {
   RECENT_DESTINATION,
   RECENT_ENTRIES,
   RECENT_ENTRY,
@@ -22,21 +31,21 @@ import {
 import { copying } from '../broadcast.ts';
 
 const ENTRIES: usize = 4;
-const OLDEST: usize = 8;
+const OLDEST: usize = LIST_OLDEST;
 const LATEST: usize = 12;
 const FREE: usize = 16;
 const UNTOUCHED: usize = 20;
 const PLACES: usize = 32;
 const PLACE_MASK: u32 = 127;
 
-const NEXT: usize = 0;
+const NEXT: usize = LISTED_NEXT;
 const BEFORE: usize = 4;
 const CHAIN: usize = 8;
-const TTL: usize = 12;
-const FAMILY: usize = 13;
-const INDEX: usize = 16;
-const USED: usize = 20;
-const ADDRESS: usize = 24;
+const TTL: usize = LISTED_TTL;
+const FAMILY: usize = LISTED_FAMILY;
+const INDEX: usize = LISTED_INDEX;
+const USED: usize = LISTED_USED;
+const ADDRESS: usize = LISTED_ADDRESS;
 
 /** Offsets of the parameters. */
 const BACK: usize = 4;

@@ -2,6 +2,7 @@
 import { STATE_SIZE } from '../../src/abi/image.ts';
 import {
   SET_INVERT,
+  SPECIAL_ACCOUNT,
   SPECIAL_ADDRTYPE_DEVICE,
   SPECIAL_CLUSTER,
   SPECIAL_CONNBYTES,
@@ -19,6 +20,9 @@ import {
   SPECIAL_PACKET_TYPE,
   SPECIAL_QUOTA,
   SPECIAL_RANDOM,
+  SPECIAL_RATE_COMPARE,
+  SPECIAL_RATE_COUNT,
+  SPECIAL_RATE_KEEP,
   SPECIAL_RECENT,
   SPECIAL_REVERSE_PATH,
   SPECIAL_SCTP_CHUNKS,
@@ -38,10 +42,11 @@ import { hashlimit } from './hashlimit.ts';
 import { limitLegacy, limitNft } from './limit.ts';
 import { listed, listedByWay } from './listed.ts';
 import { states } from './program.ts';
+import { compareRates, countPacket, keepRates } from './rateest.ts';
 import { recent } from './recent.ts';
 import { reversePath } from './reverse-path.ts';
 import { sctpChunks } from './sctp.ts';
-import { atRandom, everyNth, withinQuota } from './statistic.ts';
+import { account, atRandom, everyNth, withinQuota } from './statistic.ts';
 import { tcpOption } from './tcp.ts';
 
 /** `test` is a SPECIAL test. An unknown code never matches; the loader refuses images that hold one. */
@@ -88,6 +93,14 @@ export function runSpecial(test: usize, slot: usize): u32 {
       return answer(isInSet(parameters, slot) !== ((load<u32>(parameters, 4) & SET_INVERT) !== 0));
     case SPECIAL_RECENT:
       return answer(recent(parameters, state, slot));
+    case SPECIAL_ACCOUNT:
+      return answer(account(state, slot));
+    case SPECIAL_RATE_COUNT:
+      return answer(countPacket(parameters, state, slot));
+    case SPECIAL_RATE_KEEP:
+      return answer(keepRates(parameters, state, slot));
+    case SPECIAL_RATE_COMPARE:
+      return answer(compareRates(parameters, state, slot));
     case SPECIAL_LISTED:
       return answer(listed(parameters, slot));
     case SPECIAL_LISTED_BY_WAY:

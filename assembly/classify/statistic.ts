@@ -1,4 +1,4 @@
-/** statistic (xt_statistic.c) and quota (xt_quota.c). Parameters and state: abi/special.ts. */
+/** statistic (xt_statistic.c), quota (xt_quota.c) and nfacct (xt_nfacct.c). Parameters and state: abi/special.ts. */
 import { FIELD_LENGTH } from '../../src/abi/fields.ts';
 
 /** A counter from 0 to `last`, which matches when it comes round to 0. */
@@ -39,4 +39,11 @@ export function withinQuota(parameters: usize, state: usize, slot: usize): bool 
   const fits = left >= length;
   store<u64>(state, fits ? left - length : 0, 8);
   return fits !== (load<u32>(parameters, 8) !== 0);
+}
+
+/** Always true. */
+export function account(state: usize, slot: usize): bool {
+  store<u64>(state, load<u64>(state) + 1);
+  store<u64>(state, load<u64>(state, 8) + (load<u32>(slot + FIELD_LENGTH * 4) as u64), 8);
+  return true;
 }

@@ -153,7 +153,7 @@ export const RECENT_ENTRY = 48;
 /**
  * hashlimit: HASHLIMIT_* of the rule (ABOVE, BYTES, WINDOW), a bucket of bytes (CREDITS_PER_JIFFY_BYTES * HZ); then of the table: HASHLIMIT_* (the others and BYTES, WINDOW), entries at most,
  * places of the hash less one, bytes of an entry, then u64 each, low and high: jiffies between two collections, jiffies until an entry expires, the cost (of a window: its rate), the first
- * credit (of a window: what it may hold), the cap, credits a jiffy; jiffies of a window; 4 mask words of the source, 4 of the destination.
+ * credit (of a window: what it may hold), the cap, credits a jiffy; jiffies of a window; 4 mask words of the source, 4 of the destination; seconds of a window.
  * State shared by family and name: HASHLIMIT_SIZE bytes, u32 a place, the entries. May drop the packet.
  */
 export const SPECIAL_HASHLIMIT = 36;
@@ -185,3 +185,43 @@ export const SET_COUNT_EQUAL = 1;
 export const SET_COUNT_UNEQUAL = 2;
 export const SET_COUNT_LESS = 3;
 export const SET_COUNT_GREATER = 4;
+
+/**
+ * osf: how TTLs are compared (OSF_TTL_*), number of fingerprints, then of each: how the window is told (OSF_*) | OSF_DONT_FRAGMENT | TTL << 16, the window's number, length of the packet |
+ * bytes of options << 16, number of options, kind | length << 8 of each.
+ */
+export const SPECIAL_OSF = 52;
+
+export const OSF_PLAIN = 0;
+export const OSF_MSS = 1;
+export const OSF_MTU = 2;
+export const OSF_MODULO = 3;
+export const OSF_DONT_FRAGMENT = 256;
+export const OSF_TTL_EXACT = 0;
+export const OSF_TTL_LESS = 1;
+
+/** nfacct: no parameters. State shared by name: u64 packets, u64 bytes. Always matches. */
+export const SPECIAL_ACCOUNT = 56;
+export const ACCOUNT_SIZE = 16;
+
+/**
+ * RATEEST and rateest: estimators of rates. Behind the parameters of each: jiffies between two ticks, what a tick's number is multiplied by (as a power of two), the weight of a tick (as a
+ * power of 1/2). State shared by name: u64 ticks so far, then u64 each, of bytes and of packets: what came since the last tick, the average in 256ths a second.
+ * COUNT: the packet is counted. KEEP: the rates are kept for the COMPARE that follows. Both always match.
+ * COMPARE: RATE_* flags; bytes a second and packets a second of the first side, then of the second.
+ */
+export const SPECIAL_RATE_COUNT = 37;
+export const SPECIAL_RATE_KEEP = 38;
+export const SPECIAL_RATE_COMPARE = 39;
+
+export const RATE_SIZE = 40;
+export const RATE_BYTES = 1;
+export const RATE_PACKETS = 2;
+/** What is less than the given rate counts, not the rate. */
+export const RATE_DELTA = 4;
+/** The second side is the rates that were kept, not those that are given. */
+export const RATE_KEPT = 8;
+export const RATE_INVERT = 16;
+/** How the sides are compared; none of them: whether they are equal. */
+export const RATE_LESS = 32;
+export const RATE_GREATER = 64;

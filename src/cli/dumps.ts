@@ -2,6 +2,8 @@
 import { type Command, Option } from 'commander';
 import type { RunOptions, RunOutcome } from '../replay/run.ts';
 import { conntrackLine, expectationLine } from '../report/conntrack.ts';
+import { nfacctLine } from '../report/nfacct.ts';
+import { hashlimitLines, recentLines } from '../report/proc-tables.ts';
 import { saveIpsets } from '../syntax/index.ts';
 import { LineFile } from './line-file.ts';
 import type { Written } from './overwrite.ts';
@@ -10,6 +12,9 @@ export interface DumpOptions {
   dumpConntrack?: string;
   dumpExpect?: string;
   dumpIpset?: string;
+  dumpRecent?: string;
+  dumpHashlimit?: string;
+  dumpNfacct?: string;
 }
 
 interface Dump {
@@ -17,7 +22,8 @@ interface Dump {
   /** Without dashes. */
   option: string;
   about: string;
-  asks: keyof RunOptions & keyof RunOutcome;
+  /** What a run tells only when it is asked. */
+  asks?: keyof RunOptions & keyof RunOutcome;
   /** It tells what all packets did together: threads that share them know it each in part. */
   whole?: true;
   /** The lines of the file. */
@@ -46,6 +52,28 @@ const DUMPS: readonly Dump[] = [
     asks: 'sets',
     whole: true,
     lines: ({ sets = [] }) => saveIpsets(sets).split('\n').slice(0, -1),
+  },
+  {
+    key: 'dumpRecent',
+    option: 'dump-recent',
+    about: 'the lists of recent at the end, as tail -v -n +1 /proc/net/xt_recent/* prints them',
+    asks: 'recent',
+    whole: true,
+    lines: ({ recent = [] }) => recentLines(recent),
+  },
+  {
+    key: 'dumpHashlimit',
+    option: 'dump-hashlimit',
+    about: 'the tables of hashlimit at the end, as tail -v -n +1 /proc/net/ip*_hashlimit/* prints them',
+    asks: 'hashlimit',
+    whole: true,
+    lines: ({ hashlimit = [] }) => hashlimitLines(hashlimit),
+  },
+  {
+    key: 'dumpNfacct',
+    option: 'dump-nfacct',
+    about: 'the objects of nfacct at the end, as nfacct list prints them',
+    lines: ({ result: { nfacct = [] } }) => nfacct.map(nfacctLine),
   },
 ];
 
@@ -82,7 +110,7 @@ export class Dumps {
 
   /** What a run must tell at its end. */
   asks(): Partial<RunOptions> {
-    return Object.fromEntries(this.#files.map(({ dump }) => [dump.asks, true]));
+    return Object.fromEntries(this.#files.flatMap(({ dump: { asks } }) => (asks === undefined ? [] : [[asks, true]])));
   }
 
   write(outcome: RunOutcome): void {

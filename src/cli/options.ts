@@ -12,6 +12,7 @@ export interface RuleOptions {
   rules: string[];
   rules6?: string;
   ipset?: string;
+  osf?: string;
   ipv4?: boolean;
   ipv6?: boolean;
   repair?: boolean;
@@ -65,6 +66,7 @@ export function addRuleOptions(command: Command, several = ''): Command {
     )
     .option('--rules6 <file>', 'the IPv6 rules of a dual-stack host, beside the IPv4 ones of -R')
     .option('--ipset <file>', 'the sets that rules ask (-m set), as "ipset save" prints them')
+    .option('--osf <file>', 'fingerprints of systems (-m osf), as nfnl_osf reads them (pf.os)')
     .option('-4, --ipv4', 'the rules are IPv4 (told from the text otherwise)')
     .option('-6, --ipv6', 'the rules are IPv6 (told from the text otherwise)')
     .option(
@@ -220,8 +222,8 @@ function jsonFile(flag: string, file: string): unknown {
 }
 
 /** Files that are read beside the captures. */
-export const inputsOf = ({ rules, rules6, ipset, addr, annotate, route }: RuleOptions & HostOptions): string[] =>
-  [...rules, rules6, ipset, addr, annotate, ...(route ?? [])].filter((path) => path !== undefined);
+export const inputsOf = ({ rules, rules6, ipset, osf, addr, annotate, route }: RuleOptions & HostOptions): string[] =>
+  [...rules, rules6, ipset, osf, addr, annotate, ...(route ?? [])].filter((path) => path !== undefined);
 
 /** @throws UsageError when more than one of the files is standard input, which can be read once. */
 export function checkInputs(paths: readonly string[]): void {

@@ -42,7 +42,7 @@ import {
 } from './options.ts';
 import { addOutputOptions, checkOne, checkOutputs, isAside, type OutputOptions, outputsOf, tell } from './outputs.ts';
 import { checkOverwriting } from './overwrite.ts';
-import { type DualRules, loadRules, loadSets } from './rules.ts';
+import { type DualRules, fingerprintsOf, loadRules, loadSets } from './rules.ts';
 import { interruptible, outputStyle, ProgressBar, say } from './terminal.ts';
 import { whyUnjudged, whyUnread } from './unread.ts';
 
@@ -148,7 +148,7 @@ async function replay(options: ReplayOptions): Promise<number> {
   const profile = profileOf(options);
   const given = hostGiven(options);
   const rules = loadRules(options);
-  const told = { ...annotationsOf(options), sets: loadSets(options, rules) };
+  const told = { ...annotationsOf(options), ...fingerprintsOf(options), sets: loadSets(options, rules) };
   if (options.dumpIpset !== undefined && options.ipset === undefined) throw new UsageError('--dump-ipset wants --ipset FILE');
   if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
@@ -173,8 +173,8 @@ interface Task {
   options: ReplayOptions;
   prepared: Prepared;
   profile: Profile;
-  /** What --annotate and --ipset tell. */
-  told: Pick<Job, 'annotations' | 'sets'>;
+  /** What --annotate, --osf and --ipset tell. */
+  told: Pick<Job, 'annotations' | 'fingerprints' | 'sets'>;
   signal: AbortSignal;
 }
 

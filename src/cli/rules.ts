@@ -1,9 +1,11 @@
 /** Rule files named on the command line -> rule sets. */
+import { checkEstimators } from '../extensions/estimators-there.ts';
 import { checkSets } from '../extensions/ipset-there.ts';
 import { RuleError } from '../model/errors.ts';
+import type { Fingerprint } from '../model/fingerprints.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
-import { parseIpsets, parseRulesAll } from '../syntax/index.ts';
+import { parseFingerprints, parseIpsets, parseRulesAll } from '../syntax/index.ts';
 import { UsageError } from './exit.ts';
 import { readGiven } from './files.ts';
 import { forcedFamily, type ProfileOptions, type RuleOptions } from './options.ts';
@@ -44,17 +46,35 @@ export function loadRules(options: LoadOptions): DualRules[] {
   const parse = (path: string, family: Family | undefined): DualRules => parseFile(path, family, options);
   const second = options.rules6 === undefined ? undefined : parse(options.rules6, 6)[6];
   return options.rules.map((path) => {
-    const rules = parse(path, forced ?? (second === undefined ? undefined : 4));
-    return second === undefined ? rules : { ...rules, 6: second };
+    const first = parse(path, forced ?? (second === undefined ? undefined : 4));
+    const rules = second === undefined ? first : { ...first, 6: second };
+    explained(() => checkEstimators(halvesOf(rules), options.backend ?? 'legacy'));
+    return rules;
   });
 }
 
+/** In the order they are loaded. */
+const halvesOf = (rules: DualRules): RuleSet[] => [rules[4], rules[6]].filter((half) => half !== undefined);
+
 /** The sets of --ipset, which hold all that the rules ask. @throws RuleFileError with the first error's place; what the system says of a file that cannot be read. */
 export function loadSets({ ipset }: RuleOptions, rules: readonly DualRules[]): readonly IpSet[] {
-  try {
+  return explained(() => {
     const sets = ipset === undefined ? [] : parseIpsets(readText(ipset), ipset === '-' ? 'standard input' : ipset);
-    for (const half of rules.flatMap((dual) => [dual[4], dual[6]])) if (half !== undefined) checkSets(half, sets);
+    for (const half of rules.flatMap(halvesOf)) checkSets(half, sets);
     return sets;
+  });
+}
+
+/** The fingerprints of --osf. Throws as loadSets does. */
+export function fingerprintsOf({ osf }: RuleOptions): { fingerprints?: readonly Fingerprint[] } {
+  if (osf === undefined) return {};
+  return { fingerprints: explained(() => parseFingerprints(readText(osf), osf === '-' ? 'standard input' : osf)) };
+}
+
+/** Throws RuleFileError where `work` throws RuleError. */
+function explained<T>(work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     if (error instanceof RuleError) throw new RuleFileError([error]);
     throw error;
@@ -75,8 +95,8 @@ function parseFile(path: string, family: Family | undefined, options: LoadOption
   const rules: DualRules = {};
   if (result[4] !== undefined) rules[4] = result[4];
   if (result[6] !== undefined) rules[6] = result[6];
-  for (const half of [rules[4], rules[6]]) {
-    if (half?.tables.length === 0) half.notes.push({ position: { file: half.file, line: 1, column: 1 }, message: NO_TABLES });
+  for (const half of halvesOf(rules)) {
+    if (half.tables.length === 0) half.notes.push({ position: { file: half.file, line: 1, column: 1 }, message: NO_TABLES });
   }
   if (rules[4] === undefined && rules[6] === undefined) throw new UsageError(nothingIn(path, text, options.repair === true));
   return rules;

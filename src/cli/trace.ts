@@ -20,7 +20,7 @@ import {
   type RuleOptions,
   wholeNumber,
 } from './options.ts';
-import { loadRules, loadSets } from './rules.ts';
+import { fingerprintsOf, loadRules, loadSets } from './rules.ts';
 import { outputStyle, say, writeOut } from './terminal.ts';
 
 interface TraceOptions extends RuleOptions, HostOptions, ProfileOptions {
@@ -67,7 +67,7 @@ async function trace(options: TraceOptions): Promise<number> {
   const captures = expandCaptures(options.read);
   if (captures.some(isReadOnce)) throw new UsageError('trace reads the capture twice: give it a file');
   const { host, notes = [] } = await prepare(captures, [rules], hostGiven(options));
-  const told = { ...annotationsOf(options), sets: loadSets(options, [rules]) };
+  const told = { ...annotationsOf(options), ...fingerprintsOf(options), sets: loadSets(options, [rules]) };
   // Loaded when it is wanted: no replay needs the interpreter.
   const { Explainer } = await import('../reference/index.ts');
   const explainer = new Explainer({ rules, host, profile: profileOf(options), ...told }, options.packet);

@@ -2,6 +2,7 @@
 import * as abi from '../abi/image.ts';
 import type { LogRequest } from '../model/log.ts';
 import { type Ropes, type Segments, type UsedRopes, usedRopes } from './segments.ts';
+import type { KeptState } from './tests.ts';
 
 /** What the host program needs to name things; kept as JSON in the image. */
 export interface ImageNames {
@@ -15,6 +16,7 @@ export interface ImageNames {
   notes: string[];
   /** What LOG rules ask for, by their numbers. */
   logs: readonly LogRequest[];
+  kept: readonly KeptState[];
 }
 
 export interface ImageParts {

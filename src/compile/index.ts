@@ -19,8 +19,10 @@ import {
   SPECIAL_CONNLIMIT,
   SPECIAL_REVERSE_PATH,
 } from '../abi/special.ts';
+import { checkEstimators } from '../extensions/estimators-there.ts';
 import { changedSets, checkSets } from '../extensions/ipset-there.ts';
 import type { Annotations } from '../model/annotations.ts';
+import type { Fingerprint } from '../model/fingerprints.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import type { IpSet } from '../model/ipset.ts';
@@ -46,6 +48,8 @@ export interface CompileInput {
   annotations?: Annotations;
   /** Sets of ipset that rules ask. */
   sets?: readonly IpSet[];
+  /** What systems send, for `osf`. */
+  fingerprints?: readonly Fingerprint[];
   /** `logs`: LOG rules write packets down. */
   packets?: { logs?: boolean };
 }
@@ -89,13 +93,15 @@ export function compile(input: CompileInput, options: CompileOptions = {}): Imag
     [...interfaceNames(input.host, input.profile), ...inSets.names],
   );
   const logs: LogRequest[] = [];
-  const { profile, sets = [], annotations, packets } = input;
+  const { profile, sets = [], annotations, fingerprints, packets } = input;
   for (const rules of rulesets) checkSets(rules, sets);
+  checkEstimators(rulesets, profile.backend);
   const context = {
     profile,
     interfaces,
     sets: sets.map(({ name }) => name),
     ...(annotations && { annotations }),
+    ...(fingerprints && { fingerprints }),
     ...(packets?.logs && { logs: numbered(logs) }),
   };
   const tables = withChangingTypes(
@@ -133,7 +139,7 @@ function compileTables(
     final,
     visible,
     ropes: walks.ropes,
-    names: { tables: tableNames(tables), notes, logs },
+    names: { tables: tableNames(tables), notes, logs, kept: walks.kept },
     host: encodeHost(host, profile, interfaces, {
       addressTypes: readsAddressTypes(tables),
       reversePaths: countSpecial(tables, SPECIAL_REVERSE_PATH) > 0,

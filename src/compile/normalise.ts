@@ -4,6 +4,7 @@ import { findMatch, findTarget } from '../extensions/index.ts';
 import { registersConntrack } from '../extensions/upstream.ts';
 import type { Annotations } from '../model/annotations.ts';
 import { RuleError } from '../model/errors.ts';
+import type { Fingerprint } from '../model/fingerprints.ts';
 import type { LogRequest } from '../model/log.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
@@ -18,6 +19,7 @@ export interface NormaliseContext {
   annotations?: Annotations;
   /** Names of the job's sets, by their numbers. */
   sets?: readonly string[];
+  fingerprints?: readonly Fingerprint[];
   /** Gives a LOG rule the number of its request, where the lines are wanted. */
   logs?: (request: LogRequest) => number;
 }
@@ -46,6 +48,7 @@ function normaliseRule(rule: Rule, context: NormaliseContext): PlainRule {
   });
   const all = [...tests];
   for (const match of rule.matches) all.push(...lowerMatch(match, context));
+  all.push(...countsOf(rule.target, context));
   return { tests: all, action: lowerTarget(rule.target, context), bare: isBare(rule), line: rule.position.line };
 }
 
@@ -54,6 +57,12 @@ function lowerMatch(match: Match, context: NormaliseContext): Test[] {
   const extension = findMatch(match.name, context.family);
   if (extension === undefined) throw new RuleError(match.position, `${match.name}: no such match`, { kind: 'unsupported' });
   return extension.lower(match.options, context);
+}
+
+/** What a target remembers of the packets that come to it. */
+function countsOf(target: Target | null, { family, profile }: NormaliseContext): Test[] {
+  if (target?.kind !== 'extension' || target.assumed !== undefined) return [];
+  return findTarget(target.name, family)?.counts?.(target.options, { profile }) ?? [];
 }
 
 function lowerTarget(target: Target | null, context: NormaliseContext): Action {

@@ -75,12 +75,21 @@ export interface CompiledTest {
   state: number;
 }
 
+/** Where state lies that tests share by name, and what they agreed on (SharedState). */
+export interface KeptState {
+  name: string;
+  slot: number;
+  parameters: number[];
+}
+
 /** All tests of one image. Stateful ones are never shared between rules. */
 export class TestPool {
   readonly tests: CompiledTest[] = [];
   states = 0;
   private readonly known = new Map<string, CompiledTest>();
   private readonly shared = new Map<string, number>();
+  /** All state that tests share. */
+  readonly kept: KeptState[] = [];
 
   add(test: Test): CompiledTest {
     const stateful = test.kind === 'special' && test.stateful;
@@ -118,7 +127,9 @@ export class TestPool {
     if (known !== undefined) return known;
     const first = this.states;
     this.states += shared === undefined ? 1 : Math.ceil(shared.bytes / STATE_SIZE);
-    if (shared !== undefined) this.shared.set(shared.name, first);
+    if (shared === undefined) return first;
+    this.shared.set(shared.name, first);
+    this.kept.push({ name: shared.name, slot: first, parameters: [...shared.first, ...shared.most].map((word) => word >>> 0) });
     return first;
   }
 }
@@ -142,6 +153,11 @@ const HARMLESS = new Set([
   special.SPECIAL_RANDOM,
   special.SPECIAL_QUOTA,
   special.SPECIAL_RECENT,
+  special.SPECIAL_ACCOUNT,
+  special.SPECIAL_OSF,
+  special.SPECIAL_RATE_COUNT,
+  special.SPECIAL_RATE_KEEP,
+  special.SPECIAL_RATE_COMPARE,
   special.SPECIAL_SET,
   special.SPECIAL_STRING,
   special.SPECIAL_U32,

@@ -12,7 +12,7 @@ import { Decisions } from './partial.ts';
 import type { PlainTable } from './plain.ts';
 import { Ropes, Segments } from './segments.ts';
 import { OverBudget, type Program, Work } from './steps.ts';
-import { TestPool } from './tests.ts';
+import { type KeptState, TestPool } from './tests.ts';
 import { type Budget, growTree, type TreeNode } from './tree.ts';
 import { changedFields, type Walk, WalkBuilder } from './walk.ts';
 
@@ -44,6 +44,7 @@ export interface CompiledWalks {
   ropes: Ropes;
   segments: Segments;
   states: number;
+  kept: readonly KeptState[];
   /** Most chains a walk can nest. */
   stack: number;
   notes: string[];
@@ -63,6 +64,7 @@ export function compileWalks(tables: readonly PlainTable[], options: WalksOption
     ropes,
     segments,
     states: 0,
+    kept: [],
     stack: 1,
     notes: [],
     leaves: 0,
@@ -93,6 +95,7 @@ export function compileWalks(tables: readonly PlainTable[], options: WalksOption
     out.code.setWalk(word, compiler.compile(walk, box, name), policy);
   }
   out.states = pool.states;
+  out.kept = pool.kept;
   return out;
 }
 

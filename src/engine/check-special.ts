@@ -22,8 +22,13 @@ const KNOWN: ReadonlyMap<number, Parameters> = new Map<number, Parameters>([
   [special.SPECIAL_RANDOM, 3],
   [special.SPECIAL_QUOTA, 3],
   [special.SPECIAL_RECENT, 9],
+  [special.SPECIAL_ACCOUNT, 0],
+  [special.SPECIAL_OSF, isOsf],
+  [special.SPECIAL_RATE_COUNT, isRate(0)],
+  [special.SPECIAL_RATE_KEEP, isRate(0)],
+  [special.SPECIAL_RATE_COMPARE, isRate(5)],
   [special.SPECIAL_SET, 8],
-  [special.SPECIAL_HASHLIMIT, 27],
+  [special.SPECIAL_HASHLIMIT, 28],
   [special.SPECIAL_PAYLOAD, isPayload],
   [special.SPECIAL_STRING, isString],
   [special.SPECIAL_U32, isU32],
@@ -55,6 +60,30 @@ function lists(parameters: Uint32Array): number {
     count++;
   }
   return count;
+}
+
+/** Behind `own` parameters those of an estimator, whose ticks come after some time. */
+function isRate(own: number): (parameters: Uint32Array) => boolean {
+  return (parameters) => {
+    const [period = 0, shift = 64, weight = 64] = parameters.subarray(own);
+    return parameters.length === own + 3 && period > 0 && shift < 64 && weight < 64;
+  };
+}
+
+/** Fingerprints, each with as many options as it says, as long together as it says; no window is a multiple of 0. */
+function isOsf(parameters: Uint32Array): boolean {
+  let at = 2;
+  for (let finger = 0; finger < parameters[1]!; finger++) {
+    const [head = 0, value = 0, sizes = 0, options = 41] = parameters.subarray(at, at + 4);
+    const listed = parameters.subarray(at + 4, at + 4 + options);
+    if (options > 40 || listed.length !== options || (head & 255) > special.OSF_MODULO) return false;
+    if ((head & 255) === special.OSF_MODULO && value === 0) return false;
+    if (listed.reduce((sum, option) => sum + (option >>> 8), 0) !== sizes >>> 16) return false;
+    // What announces a segment has room for it.
+    if (listed.some((option) => (option & 255) === 2 && option >>> 8 < 4)) return false;
+    at += 4 + options;
+  }
+  return at === parameters.length;
 }
 
 function isPayload(parameters: Uint32Array): boolean {

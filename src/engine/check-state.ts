@@ -1,10 +1,25 @@
 /** The state of an image's special tests: there, whole, and the same for all who share it. */
 import { STATE_SIZE } from '../abi/image.ts';
 import * as special from '../abi/special.ts';
+import type { KeptState } from '../compile/tests.ts';
 import { ImageError } from './image-error.ts';
 
-/** State that tests share: from which parameter on they must agree, and how many bytes it has by those; NaN for what the engine would fail on. */
-const SHARED: ReadonlyMap<number, { from: number; bytes(agreed: Uint32Array): number }> = new Map([
+interface Shared {
+  /** Of tests of several codes that share it. */
+  kind?: string;
+  /** From which parameter on they must agree, and how many bytes it has by those; NaN for what the engine would fail on. */
+  from: number;
+  bytes(agreed: Uint32Array): number;
+}
+
+const rates = (from: number): Shared => ({ kind: 'rates', from, bytes: () => special.RATE_SIZE });
+
+/** State that tests share. */
+const SHARED: ReadonlyMap<number, Shared> = new Map<number, Shared>([
+  [special.SPECIAL_ACCOUNT, { from: 0, bytes: () => special.ACCOUNT_SIZE }],
+  [special.SPECIAL_RATE_COUNT, rates(0)],
+  [special.SPECIAL_RATE_KEEP, rates(0)],
+  [special.SPECIAL_RATE_COMPARE, rates(5)],
   [special.SPECIAL_RECENT, { from: 4, bytes: ([, , , , stamps]) => recentBytes(stamps!) }],
   [
     special.SPECIAL_HASHLIMIT,
@@ -25,6 +40,21 @@ function hashlimitBytes(most: number, places: number, entry: number): number {
   if ((places & (places + 1)) !== 0 || (entry !== special.HASHLIMIT_ENTRY4 && entry !== special.HASHLIMIT_ENTRY6))
     return Number.NaN;
   return special.HASHLIMIT_SIZE + (places + 1) * 4 + most * entry;
+}
+
+/** The codes of tests whose state is told at the end, by what its name begins with. */
+const TOLD: readonly (readonly [RegExp, number])[] = [
+  [/^recent /, special.SPECIAL_RECENT],
+  [/^hashlimit [46] /, special.SPECIAL_HASHLIMIT],
+  [/^nfacct /, special.SPECIAL_ACCOUNT],
+];
+
+/** Whether named state that is told at the end lies within the image's. */
+export function isKept({ name, slot, parameters }: KeptState, states: number): boolean {
+  const words = Uint32Array.from(parameters);
+  const code = TOLD.find(([pattern]) => pattern.test(name))?.[1];
+  const bytes = code === undefined ? 0 : SHARED.get(code)!.bytes(words);
+  return Number.isInteger(slot) && slot >= 0 && slot + Math.ceil(bytes / STATE_SIZE) <= states;
 }
 
 /** Throws ImageError from any of its methods. */
@@ -48,7 +78,7 @@ export class StateChecker {
     const agreed = parameters.subarray(shared.from);
     const end = slot + Math.ceil(shared.bytes(agreed) / STATE_SIZE);
     demand(end <= this.#states, 'state that does not exist');
-    this.#claim(slot, end, `${code}: ${agreed}`);
+    this.#claim(slot, end, `${shared.kind ?? code}: ${agreed}`);
   }
 
   /** The slot of a template of CT. */

@@ -15,12 +15,14 @@ import type { CompileStatistics, Image } from '../compile/index.ts';
 import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
+import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
 import { drawHashKey, type HashKey, listConnections, listExpectations, putHashKey } from './connections.ts';
 import { countRules, PathWords } from './counters.ts';
 import { type ImageView, readImage } from './image-view.ts';
+import { type Kept, readHashlimit, readNfacct, readRecent } from './kept-tables.ts';
 import type { EngineExports } from './loader.ts';
 import { interfaceNames, readLogs } from './logs.ts';
 import { notesOf } from './notes.ts';
@@ -157,6 +159,7 @@ export class EngineSession {
   result(): ReplayResult {
     const counts = new BigUint64Array(this.engine.memory.buffer, this.at.segments, this.image.segments.length);
     const { counters, evaluations } = countRules(this.image, counts);
+    const nfacct = readNfacct(this.kept());
     return {
       captures: [...this.captures],
       packets: this.control(control.CONTROL_PACKETS),
@@ -170,6 +173,7 @@ export class EngineSession {
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,
+      ...(nfacct && { nfacct }),
       notes: [...this.image.names.notes, ...this.notes()],
     };
   }
@@ -204,6 +208,21 @@ export class EngineSession {
     const moment = jiffiesAt(at ?? this.time(), hz) - this.engine.setsStart();
     const how = { now: moment, hz: BigInt(hz), nameOf: this.nameOf };
     return readSets(this.engine.memory.buffer, this.at.sets, given, how);
+  }
+
+  /** The lists of recent. */
+  recent(): RecentTable[] {
+    return readRecent(this.kept());
+  }
+
+  /** The tables of hashlimit at `at`, as it is given for `connections`. */
+  hashlimit(at?: bigint): HashlimitTable[] {
+    const { now, hz } = this.moment(at);
+    return readHashlimit(this.kept(), now, hz);
+  }
+
+  private kept(): Kept {
+    return { memory: this.engine.memory.buffer, states: this.at.states, kept: this.image.names.kept };
   }
 
   /** Packets read so far, of all captures and shares. */
@@ -313,6 +332,7 @@ export class EngineSession {
 /** Addresses of what the host allocated. */
 interface Regions {
   segments: number;
+  states: number;
   control: number;
   capture: number;
   ring: number;
@@ -359,5 +379,5 @@ function allocateRegions(engine: EngineExports, image: ImageView, options: Sessi
   const input = room(INPUT_SIZE);
   const connection = room(Math.max(CONNECTION_SIZE, EXPECTATION_SIZE));
   engine.start(conntrack);
-  return { segments, control: controlAt, capture, ring, log, input, connection, sets };
+  return { segments, states, control: controlAt, capture, ring, log, input, connection, sets };
 }

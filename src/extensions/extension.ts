@@ -3,6 +3,7 @@
  */
 import type { Annotations } from '../model/annotations.ts';
 import type { Position, RuleError } from '../model/errors.ts';
+import type { Fingerprint } from '../model/fingerprints.ts';
 import type { LogRequest } from '../model/log.ts';
 import type { NatSpec } from '../model/nat.ts';
 import type { Action, Test } from '../model/predicate.ts';
@@ -102,6 +103,11 @@ interface ExtensionBase<O> {
   ): string[];
   /** True when what it answers, or leaves behind, depends on the packets it was asked about before. */
   keepsState?: boolean;
+  /**
+   * The reference: what happens when the rule is loaded (checkentry), where rules share state by name. Called once a rule, before the first packet, in the order the kernel
+   * is given them.
+   */
+  load?(options: O, context: LoadContext): void;
 }
 
 export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
@@ -118,17 +124,21 @@ export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
   /** Protocol numbers for which `-p PROTO --option` loads this match without -m. */
   implicitFor?: readonly number[];
   /**
-   * The reference: what happens when the rule is loaded (checkentry), for matches whose rules share state by name. Called once a rule, before the first packet, in the order the kernel
-   * is given them.
-   */
-  load?(options: O, context: LoadContext): void;
-  /**
    * The reference: what the kernel's match function answers (with the extension's own inversions). `hotdrop-matched`: it matches and the packet is dropped: where all
    * other matches of the rule hold, too, the rule counts.
    */
   evaluate(options: O, packet: PacketView, context: EvaluateContext): boolean | 'hotdrop' | 'hotdrop-matched';
-  /** The engine: the same, in the predicate language, written from the kernel's behaviour and not from evaluate. `sets`: names of the job's sets, by their numbers. */
-  lower(options: O, context: { family: Family; profile: Profile; annotations?: Annotations; sets?: readonly string[] }): Test[];
+  /** The engine: the same, in the predicate language, written from the kernel's behaviour and not from evaluate. `sets`: names of the job's sets, by their numbers; `fingerprints`: those of --osf. */
+  lower(
+    options: O,
+    context: {
+      family: Family;
+      profile: Profile;
+      annotations?: Annotations;
+      sets?: readonly string[];
+      fingerprints?: readonly Fingerprint[];
+    },
+  ): Test[];
   /** For `trace`: what the packet has where this match looks (`dport 443, flags SYN`). */
   show(options: O, packet: PacketView): string;
 }
@@ -149,6 +159,8 @@ export interface TargetExtension<O = unknown> extends ExtensionBase<O> {
     options: O,
     context: { family: Family; profile: Profile; logs?: (request: LogRequest) => number; sets?: readonly string[] },
   ): Action;
+  /** The engine: what it remembers of the packets of its rule, as tests behind those of the matches, which always hold. */
+  counts?(options: O, context: { profile: Profile }): Test[];
 }
 
 /** How CT wants a packet tracked. */

@@ -1,6 +1,7 @@
 /** A table of `hashlimit` as the reference keeps it. Kernel: net/netfilter/xt_hashlimit.c, revision 3. */
+import { type HashlimitKey, type HashlimitEntry as Shown, sortHashlimit, windowAsCredit } from '../model/proc-tables.ts';
 import { jiffiesAt } from '../model/profile.ts';
-import type { Words } from '../model/ruleset.ts';
+import type { Family, Words } from '../model/ruleset.ts';
 import { skipExtensions } from '../packet/ipv6.ts';
 import type { PacketView } from '../packet/view.ts';
 import {
@@ -19,8 +20,8 @@ const TCP_LIKE: readonly number[] = [6, 17, 33, 50, 132, 136];
 const AUTHENTICATION = 51;
 const U32 = 0xffff_ffffn;
 
-export interface HashlimitEntry {
-  key: string;
+interface HashlimitEntry {
+  key: HashlimitKey;
   expires: bigint;
   /** Jiffies of the last change. */
   before: bigint;
@@ -38,30 +39,47 @@ const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 /** Made by the rule that is loaded first: its options are those of all, but for `above` and whether bytes are counted. */
 export class HashlimitTable {
   readonly options: HashlimitOptions;
+  readonly family: Family;
   readonly #hz: number;
   readonly #entries = new Map<string, HashlimitEntry>();
   /** When the collector came last, as far as anybody looked. */
   #collected = -1n;
 
-  constructor(options: HashlimitOptions, hz: number) {
+  constructor(options: HashlimitOptions, family: Family, hz: number) {
     this.options = options;
+    this.family = family;
     this.#hz = hz;
   }
 
-  get entries(): readonly HashlimitEntry[] {
-    return [...this.#entries.values()];
+  /** As /proc shows them at a moment, which is no earlier than the last packet. */
+  shown(now: bigint): Shown[] {
+    this.#collect(now);
+    const hz = BigInt(this.#hz);
+    const { window } = this.options;
+    const all = [...this.#entries.values()].map((entry) => {
+      const at = { ...entry };
+      this.#refill(at, now);
+      const { credit, cap, cost, passed, exceeded } = at;
+      const numbers =
+        window === undefined
+          ? { credit, cap, cost }
+          : { credit: windowAsCredit(window, exceeded), cap: passed, cost: this.#rate() };
+      return { ...entry.key, seconds: (entry.expires - now) / hz, ...numbers };
+    });
+    return sortHashlimit(all);
   }
 
   evaluate({ above, bytes }: HashlimitOptions, packet: PacketView): boolean | 'hotdrop' {
     const now = jiffiesAt(packet.time, this.#hz);
     const key = keyOf(this.options, packet);
     if (key === undefined) return 'hotdrop';
+    const name = JSON.stringify(key);
     this.#collect(now);
-    let entry = this.#entries.get(key);
+    let entry = this.#entries.get(name);
     if (entry === undefined) {
       if (this.#entries.size >= this.#most()) return 'hotdrop';
       entry = this.#fresh(key, now);
-      this.#entries.set(key, entry);
+      this.#entries.set(name, entry);
     } else {
       this.#refill(entry, now);
     }
@@ -81,11 +99,11 @@ export class HashlimitTable {
     const last = now - (now % jiffiesOf(this.options.gcInterval, this.#hz));
     if (last === this.#collected) return;
     this.#collected = last;
-    for (const [key, entry] of this.#entries) if (entry.expires <= last) this.#entries.delete(key);
+    for (const [name, entry] of this.#entries) if (entry.expires <= last) this.#entries.delete(name);
   }
 
   /** rateinfo_init. */
-  #fresh(key: string, now: bigint): HashlimitEntry {
+  #fresh(key: HashlimitKey, now: bigint): HashlimitEntry {
     const { average, burst, bytes } = this.options;
     const entry = { key, expires: 0n, before: now, credit: 0n, cap: 0n, cost: 0n, passed: 0n, exceeded: false };
     if (this.options.window !== undefined) return entry;
@@ -153,22 +171,22 @@ export class HashlimitTable {
   }
 }
 
-/** hashlimit_init_dst: what packets have in common that share an entry; undefined where their ports are not there. */
-function keyOf({ modes, sourceMask, destinationMask }: HashlimitOptions, packet: PacketView): string | undefined {
-  const masked = (address: Words, bits: number): string =>
-    address
-      .map(
-        (word, i) => word & Number((0xffff_ffff_0000_0000n >> BigInt(Math.min(32, Math.max(0, bits - 32 * i)))) & 0xffff_ffffn),
-      )
-      .join('.');
-  const parts: string[] = [];
-  parts.push(modes.includes('srcip') ? masked(packet.source, sourceMask) : '');
-  parts.push(modes.includes('dstip') ? masked(packet.destination, destinationMask) : '');
-  if (!modes.includes('srcport') && !modes.includes('dstport')) return parts.join(' ');
-  const ports = portsOf(packet);
+/** hashlimit_init_dst; undefined where the ports of a packet are not there. */
+function keyOf({ modes, sourceMask, destinationMask }: HashlimitOptions, packet: PacketView): HashlimitKey | undefined {
+  const masked = (address: Words, bits: number): Words =>
+    address.map(
+      (word, i) =>
+        (word & Number((0xffff_ffff_0000_0000n >> BigInt(Math.min(32, Math.max(0, bits - 32 * i)))) & 0xffff_ffffn)) >>> 0,
+    );
+  const wantsPorts = modes.includes('srcport') || modes.includes('dstport');
+  const ports = wantsPorts ? portsOf(packet) : ([0, 0] as const);
   if (ports === undefined) return undefined;
-  parts.push(modes.includes('srcport') ? String(ports[0]) : '', modes.includes('dstport') ? String(ports[1]) : '');
-  return parts.join(' ');
+  return {
+    source: masked(packet.source, modes.includes('srcip') ? sourceMask : 0),
+    sourcePort: modes.includes('srcport') ? ports[0] : 0,
+    destination: masked(packet.destination, modes.includes('dstip') ? destinationMask : 0),
+    destinationPort: modes.includes('dstport') ? ports[1] : 0,
+  };
 }
 
 /** Zeros for protocols without ports. IPv4 fragments are read like any packet. */

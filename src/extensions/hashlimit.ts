@@ -115,6 +115,7 @@ function tableWords(options: HashlimitOptions, family: Family, hz: number): numb
     Math.imul(window ?? 0, hz) >>> 0,
     ...fourWords(prefixMask(options.sourceMask, family)),
     ...fourWords(prefixMask(options.destinationMask, family)),
+    window ?? 0,
   ];
 }
 
@@ -127,7 +128,7 @@ function tableOf(
   hz: number,
   shared: <T>(name: string, make: () => T) => T,
 ): HashlimitTable {
-  return shared(`hashlimit ${family} ${options.name}`, () => new HashlimitTable(options, hz));
+  return shared(`hashlimit ${family} ${options.name}`, () => new HashlimitTable(options, family, hz));
 }
 
 /** What rules of one name must agree on follows from the name. */

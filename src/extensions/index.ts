@@ -64,6 +64,8 @@ import { physdev } from './physdev.ts';
 import { pkttype } from './pkttype.ts';
 import { policy } from './policy.ts';
 import { quota } from './quota.ts';
+import { rateest } from './rateest.ts';
+import { RATEEST } from './rateest-target.ts';
 import { devgroup, realm } from './realm.ts';
 import { recent } from './recent.ts';
 import { REDIRECT } from './redirect.ts';
@@ -128,6 +130,7 @@ const matches = [
   hashlimit,
   statistic,
   quota,
+  rateest,
   string,
   u32,
   ecn,
@@ -195,6 +198,7 @@ const targets = [
   TPROXY,
   SYNPROXY,
   SET,
+  RATEEST,
 ];
 
 export const extensions: readonly Extension[] = [...matches, ...targets];

@@ -1,10 +1,16 @@
-/** `-m nfacct`: counts in an object that the nfacct tool made. Kernel: net/netfilter/xt_nfacct.c. The object is taken to be there, without a quota: then it always matches. */
+/** `-m nfacct`: counts in an object that the nfacct tool made. Kernel: net/netfilter/xt_nfacct.c, nfnetlink_acct.c. The object is taken to be there, without a quota: then it always matches. */
+import { ACCOUNT_SIZE, SPECIAL_ACCOUNT } from '../abi/special.ts';
 import type { MatchExtension } from './extension.ts';
 import { Given, option, textOf, truncated } from './given.ts';
-import { constant } from './tests.ts';
 
 export interface NfacctOptions {
   name: string;
+}
+
+/** An object, which rules of all tables and families share by its name. */
+export class Account {
+  packets = 0;
+  bytes = 0;
 }
 
 const specs = [option('nfacct-name')];
@@ -15,7 +21,8 @@ export const nfacct: MatchExtension<NfacctOptions> = {
   kind: 'match',
   families: [4, 6],
   options: specs,
-  about: 'counts in an object of the nfacct tool, which is taken to be there and to have no quota; always matches',
+  about:
+    'counts in an object of the nfacct tool (`--dump-nfacct FILE`), which is taken to be there and to have no quota; always matches',
 
   parse(given, context) {
     const all = new Given('nfacct', specs, given, context);
@@ -25,8 +32,25 @@ export const nfacct: MatchExtension<NfacctOptions> = {
   },
 
   print: ({ name }) => ` --nfacct-name ${name}`,
-  evaluate: () => true,
-  lower: () => [constant(true)],
+  load: (options, { shared }) => void accountOf(options, shared),
+  evaluate(options, { length }, { shared }) {
+    const account = accountOf(options, shared);
+    account.packets += 1;
+    account.bytes += length;
+    return true;
+  },
+  lower: ({ name }) => [
+    {
+      kind: 'special',
+      code: SPECIAL_ACCOUNT,
+      parameters: [],
+      stateful: true,
+      shared: { name: `nfacct ${name}`, first: [], most: [], bytes: ACCOUNT_SIZE },
+    },
+  ],
   generate: (draw) => ['--nfacct-name', draw.pick(['a', 'http'])],
-  show: () => 'counted elsewhere',
+  show: (_, { length }) => `length ${length}`,
 };
+
+const accountOf = ({ name }: NfacctOptions, shared: <T>(name: string, make: () => T) => T): Account =>
+  shared(`nfacct ${name}`, () => new Account());

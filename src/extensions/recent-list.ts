@@ -1,4 +1,6 @@
 /** A list of `recent` as the reference keeps it. Kernel: net/netfilter/xt_recent.c. */
+
+import type { RecentEntry as Shown } from '../model/proc-tables.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 
@@ -49,8 +51,16 @@ export class RecentList {
     this.#stamps = Math.max(this.#stamps, stamps);
   }
 
-  get entries(): readonly RecentEntry[] {
-    return [...this.#entries.values()];
+  /** As /proc shows them. */
+  shown(): Shown[] {
+    return [...this.#entries.values()].map(({ family, address, ttl, stamps, index }) => ({
+      family,
+      address: family === 4 ? address.slice(0, 1) : address,
+      ttl,
+      lastSeen: stamps[(index - 1) & (this.#stamps - 1)] ?? 0n,
+      oldest: index,
+      stamps: [...stamps],
+    }));
   }
 
   evaluate(asked: RecentQuestion, family: Family, address: Words, ttl: number, time: bigint, hz: number): boolean {

@@ -1,5 +1,6 @@
 /** `-m statistic`: one packet in so many, counted or drawn. Kernel: net/netfilter/xt_statistic.c. */
 import { SPECIAL_NTH, SPECIAL_RANDOM } from '../abi/special.ts';
+import { readDouble } from '../model/numbers.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
 import { bang, Given, option, textOf } from './given.ts';
 
@@ -87,20 +88,10 @@ export const statistic: MatchExtension<StatisticOptions> = {
   show: (options) => (options.mode === 'nth' ? 'its place among the packets that came here' : 'a random number'),
 };
 
-const DECIMAL = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
-const HEXADECIMAL = /^\s*([+-]?)0x([0-9a-f]*)\.?([0-9a-f]*)(?:p([+-]?\d+))?$/i;
-
 /** As strtod reads it, from 0 to 1; not a number at all is taken for 0. */
 function readProbability(all: Given, one: GivenOption): number {
-  const text = textOf(one);
-  const value = /^\s*[+-]?nan$/i.test(text) ? 0 : DECIMAL.test(text) ? Number(text) : hexadecimal(text);
-  if (!(value >= 0 && value <= 1)) throw all.wants(one, 'a number from 0 to 1', 'for example --probability 0.25');
-  return Math.round(value * CERTAIN);
-}
-
-function hexadecimal(text: string): number {
-  const [, sign, whole = '', part = '', power = '0'] = HEXADECIMAL.exec(text) ?? [];
-  if (sign === undefined || whole + part === '') return Number.NaN;
-  const value = Number.parseInt(`0${whole}${part}`, 16) * 2 ** (Number(power) - 4 * part.length);
-  return sign === '-' ? -value : value;
+  const { value = Number.POSITIVE_INFINITY, rest = '' } = readDouble(textOf(one)) ?? {};
+  const share = Number.isNaN(value) ? 0 : value;
+  if (rest !== '' || !(share >= 0 && share <= 1)) throw all.wants(one, 'a number from 0 to 1', 'for example --probability 0.25');
+  return Math.round(share * CERTAIN);
 }

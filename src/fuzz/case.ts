@@ -1,7 +1,8 @@
 /** One case: a rule set, packets, a host, a profile. */
 import { writePcap } from '../capture/writer.ts';
+import { checkEstimators } from '../extensions/estimators-there.ts';
 import type { Draw } from '../extensions/extension.ts';
-import type { RuleError } from '../model/errors.ts';
+import { RuleError } from '../model/errors.ts';
 import { assignedHelpers, notRewritten } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
@@ -96,7 +97,11 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const without = [...WITHOUT[options.judge], ...(software ? [] : topology === 'forward' ? ['rpfilter'] : ['owner', 'cgroup'])];
   const only = options.only ?? (options.judge === 'virtual' ? ON_THE_CLOCK : undefined);
   const features = drawFeatures(draw, family, only, without, EVERYWHERE[options.judge]);
-  const { rules, refused, ruleset } = legalRules(generateRules(draw, family, features, HOOKS[topology], options.judge), family);
+  const { rules, refused, ruleset } = legalRules(
+    generateRules(draw, family, features, HOOKS[topology], options.judge),
+    family,
+    profile.backend,
+  );
   const edges = boundariesOf(ruleset, profile);
   // Older kernels know ports and states of DCCP (docs/kernel-differences.md).
   const protocols = options.judge === 'virtual' ? features.protocols.filter((protocol) => protocol !== DCCP) : features.protocols;
@@ -152,17 +157,33 @@ function drawTraffic(
 }
 
 /** Reads rules; lines that are refused are taken out until the rest is legal. */
-function legalRules(written: string, family: Family): Pick<FuzzCase, 'rules' | 'refused' | 'ruleset'> {
+function legalRules(
+  written: string,
+  family: Family,
+  backend: Profile['backend'],
+): Pick<FuzzCase, 'rules' | 'refused' | 'ruleset'> {
   const refused: RuleError[] = [];
   const lines = written.split('\n');
   for (;;) {
     const rules = lines.join('\n');
     const { ruleset, errors } = parseSaveAll(rules, { file: `rules.v${family}`, family });
-    if (ruleset !== undefined) return { rules, refused, ruleset };
+    if (ruleset !== undefined) errors.push(...withoutEstimator(ruleset, backend));
+    if (ruleset !== undefined && errors.length === 0) return { rules, refused, ruleset };
     refused.push(...errors);
     const bad = new Set(errors.map((error) => error.position.line - 1).filter((line) => /^-A /.test(lines[line] ?? '')));
     if (bad.size === 0) throw errors[0] ?? new Error('no rule set and no error');
     for (const line of [...bad].sort((a, b) => b - a)) lines.splice(line, 1);
+  }
+}
+
+/** The first rule that asks an estimator nobody made before. */
+function withoutEstimator(ruleset: RuleSet, backend: Profile['backend']): RuleError[] {
+  try {
+    checkEstimators([ruleset], backend);
+    return [];
+  } catch (error) {
+    if (error instanceof RuleError) return [error];
+    throw error;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Draw, MatchExtension, Pools, TargetExtension } from '../extensions/extension.ts';
 import { extensions, findMatch } from '../extensions/index.ts';
+import { estimatorWords, GENERATED } from '../extensions/rateest-target.ts';
 import { HELPERS } from '../model/helpers.ts';
 import type { CtState } from '../model/outcome.ts';
 import { BUILTIN_CHAINS, type Family, type TableName } from '../model/ruleset.ts';
@@ -12,11 +13,11 @@ import { protocolOf, SPOKEN } from './talk.ts';
 /** Whom a case is for: software takes everything; the running kernel has its own clock; kernels on the capture's clock take pauses and limits too. */
 export type Judge = 'software' | 'kernel' | 'virtual';
 
-/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock; TEE's copies count; AUDIT tells the machine's own log; which processor works is the bench's choice; IPVS, LED and the objects of nfacct are not there; connlimit counts anew in every jiffy, and nobody knows when the running kernel's begin. */
+/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock; TEE's copies count; AUDIT tells the machine's own log; which processor works is the bench's choice; IPVS, LED and the objects of nfacct are not there; connlimit counts anew in every jiffy, and nobody knows when the running kernel's begin; when an estimator of rates ticks depends on when the machine began. */
 export const WITHOUT: Record<Judge, readonly string[]> = {
   software: [],
   kernel: ['limit', 'connlimit', 'NFLOG', 'TEE', 'AUDIT', 'cpu', 'ipvs', 'LED', 'nfacct'],
-  virtual: ['NFLOG', 'TEE', 'AUDIT', 'ipvs', 'LED', 'nfacct'],
+  virtual: ['NFLOG', 'TEE', 'AUDIT', 'ipvs', 'LED', 'nfacct', 'rateest', 'RATEEST'],
 };
 
 export interface RuleFeatures {
@@ -111,6 +112,7 @@ const COMPANY: Readonly<Record<string, string>> = {
   connmark: 'CONNMARK',
   CONNMARK: 'connmark',
   HMARK: 'mark',
+  rateest: 'RATEEST',
 };
 /** Where a backend takes them that the other does not ask. */
 const ONLY: Readonly<Record<string, TableName>> = { TRACE: 'raw' };
@@ -202,6 +204,7 @@ class RuleWriter {
       ...builtin.map((chain) => `:${chain} ${policy()} [0:0]`),
       ...user.map((chain) => `:${chain} - [0:0]`),
     ];
+    if (table === this.#features.tables[0] && this.#usable('rateest')) lines.push(...estimators(builtin[0]!, this.#about.judge));
     for (const chain of builtin) {
       const wanted = this.#hooks.includes(chain) ? (table === 'filter' ? 0.95 : 0.7) : 0.15;
       const rules = draw.chance(wanted) ? draw.integer(0, this.#features.rules) : 0;
@@ -328,6 +331,10 @@ class RuleWriter {
     return usable.length === 0 ? ['-j', 'ACCEPT'] : written(draw.pick(usable));
   }
 }
+
+/** Those that rateest asks are made by rules that are loaded first. */
+const estimators = (chain: string, judge: Judge): string[] =>
+  GENERATED.map((name) => `-A ${chain} -j RATEEST ${estimatorWords(name, judge).join(' ')}`);
 
 /** The rule that gives all connections of its protocol to a helper. */
 const assigning = (chain: string, name: string): string =>

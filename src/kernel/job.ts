@@ -37,6 +37,8 @@ export interface KernelJob {
   rulesOther?: string;
   /** Sets that the rules ask: what `ipset restore` reads, before them. */
   sets?: string;
+  /** Commands that are run before the rules are loaded, each with its input. */
+  beforehand?: readonly { argv: readonly string[]; input?: string }[];
   /** Commands that are run with the listing of connections, when all packets are through. */
   afterwards?: readonly (readonly string[])[];
   /** forward: everything that arrives is routed to `outIface`. host: the firewall owns `local`. */

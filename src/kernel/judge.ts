@@ -25,6 +25,7 @@ async function prepare(session: Session, job: KernelJob, devices: plan.Devices):
     later.some(([path]) => path.includes('nf_conntrack')) ? session.must(['conntrack', '-L']) : undefined,
     session.write(later),
     job.sets === undefined ? undefined : session.must(['ipset', 'restore'], job.sets),
+    ...(job.beforehand ?? []).map(({ argv, input = '' }) => session.must(argv, input)),
   ]);
 }
 

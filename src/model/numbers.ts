@@ -19,3 +19,24 @@ export function parseBigUnsigned(text: string, max: bigint, min = 0n): bigint | 
   const signed = found[1] === '-' ? BigInt.asUintN(64, -value) : value;
   return signed >= min && signed <= max ? signed : undefined;
 }
+
+const HEXADECIMAL = /^([+-]?)0[xX](?:([0-9a-fA-F]+)\.?([0-9a-fA-F]*)|\.([0-9a-fA-F]+))(?:[pP]([+-]?\d+))?/;
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/;
+const NO_NUMBER = /^([+-]?)(inf(?:inity)?|nan(?:\(\w*\))?)/i;
+
+/** As strtod reads: the number a text begins with, and what stands behind it; undefined where it begins with none. */
+export function readDouble(text: string): { value: number; rest: string } | undefined {
+  const digits = text.replace(/^[ \t\n\v\f\r]+/, '');
+  const hexadecimal = HEXADECIMAL.exec(digits);
+  if (hexadecimal !== null) {
+    const [all, sign, whole = '', part = hexadecimal[4] ?? '', , power = '0'] = hexadecimal;
+    const value = Number.parseInt(`0${whole}${part}`, 16) * 2 ** (Number(power) - 4 * part.length);
+    return { value: sign === '-' ? -value : value, rest: digits.slice(all.length) };
+  }
+  const decimal = DECIMAL.exec(digits);
+  if (decimal !== null) return { value: Number(decimal[0]), rest: digits.slice(decimal[0].length) };
+  const [all, sign, word] = NO_NUMBER.exec(digits) ?? [];
+  if (all === undefined || word === undefined) return undefined;
+  const value = /^n/i.test(word) ? Number.NaN : Number.POSITIVE_INFINITY;
+  return { value: sign === '-' ? -value : value, rest: digits.slice(all.length) };
+}

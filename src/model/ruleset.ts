@@ -1,6 +1,7 @@
 /** The rule set as a model: what iptables-restore would have loaded, with the place of everything. */
 import type { Position } from './errors.ts';
 import type { Counter } from './outcome.ts';
+import type { Profile } from './profile.ts';
 
 export type Family = 4 | 6;
 
@@ -94,3 +95,9 @@ export const BUILTIN_CHAINS: Record<TableName, readonly string[]> = {
   filter: ['INPUT', 'FORWARD', 'OUTPUT'],
   security: ['INPUT', 'FORWARD', 'OUTPUT'],
 };
+
+/** All rules as the kernel is given them: iptables-legacy hands it a table at once, chain by chain; iptables-nft rule by rule, in the order of writing. */
+export function inLoadOrder({ tables }: RuleSet, backend: Profile['backend']): Rule[] {
+  const all = tables.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules));
+  return backend === 'nft' ? all.sort((a, b) => a.position.line - b.position.line) : all;
+}

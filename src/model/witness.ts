@@ -1,8 +1,9 @@
 /** The common shape of a replay by the reference or by the engine: what goes in, what comes out. */
 import type { Annotations } from './annotations.ts';
+import type { Fingerprint } from './fingerprints.ts';
 import type { Host } from './host.ts';
 import type { IpSet } from './ipset.ts';
-import type { CtState, HookName, PacketOutcome, TableCounters, Verdict } from './outcome.ts';
+import type { Counter, CtState, HookName, PacketOutcome, TableCounters, Verdict } from './outcome.ts';
 import type { Profile } from './profile.ts';
 import type { Family, RuleSet } from './ruleset.ts';
 
@@ -30,6 +31,8 @@ export interface Job {
   annotations?: Annotations;
   /** Sets of ipset that rules ask. */
   sets?: readonly IpSet[];
+  /** What systems send, for `osf`. */
+  fingerprints?: readonly Fingerprint[];
   /** Ask for an outcome a packet (slower), with or without its path, its bytes as rules left them, and what LOG rules write down of it. */
   packets?: { path: boolean; bytes?: boolean; logs?: boolean };
 }
@@ -64,6 +67,8 @@ export interface ReplayResult {
   evaluations: number;
   /** Connections that were confirmed. */
   connections: number;
+  /** What nfacct's objects counted, by their names; absent where no rule names one. */
+  nfacct?: (Counter & { name: string })[];
   /** Fallbacks, known limits met on the way (fragments without defragmentation...): one line each. */
   notes: string[];
 }

@@ -1,5 +1,6 @@
 /** What an extension's `evaluate` may ask of a packet: the reference's view. Implemented by this room and by reference/. */
 import type { Annotation } from '../model/annotations.ts';
+import type { Fingerprint } from '../model/fingerprints.ts';
 import type { SetChange, SetTest, SetUse, SkbInfo } from '../model/ipset.ts';
 import type { CtState } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
@@ -117,6 +118,8 @@ export interface EvaluateContext {
   state<T>(make: () => T): T;
   /** State that all rules share which ask for it by this name; made by `make` when the first of them does. */
   shared<T>(name: string, make: () => T): T;
+  /** Jiffies of the first frame, at which the rules are taken to be loaded. */
+  began(): bigint;
   connections: Connections;
   /** Bytes a device takes in one packet; undefined for devices the host model does not know. */
   mtu(device: string): number | undefined;
@@ -125,6 +128,8 @@ export interface EvaluateContext {
   /** Whether routes lead back to a packet's source through the device it came in at (`loose`: through any); `acceptLocal`: an address of this host will do, too. */
   leadsBack(packet: PacketView, how: { loose: boolean; acceptLocal: boolean }): boolean;
   sets: Sets;
+  /** Those of --osf. */
+  fingerprints: readonly Fingerprint[];
   /** The next of the profile's random numbers, 32 bits. */
   random(): number;
 }

@@ -10,6 +10,7 @@ import {
   UNSEEN_OTHERHOST,
   UNSEEN_OUTGOING_COPY,
 } from '../abi/reasons.ts';
+import { checkEstimators } from '../extensions/estimators-there.ts';
 import { atTime, IpSets } from '../extensions/ipset-table.ts';
 import { checkSets } from '../extensions/ipset-there.ts';
 import { helperNote } from '../model/helpers.ts';
@@ -37,6 +38,7 @@ import { randomNumbers } from './random.ts';
 import { leadsBack } from './reverse-path.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
+import { SharedState } from './shared.ts';
 import { gathersFragments, loadRules, needsConntrack, prepareTables, turnedOn } from './tables.ts';
 import type { WalkResult } from './walk.ts';
 import { arrivalDevice, type Course, chooseWay, departureDevice, routedDevice } from './way.ts';
@@ -93,8 +95,11 @@ export class Interpreter {
   readonly #job: Job;
   readonly #routes: Routes;
   readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
+  readonly shared = new SharedState();
   /** Made with the first frame: their timeouts run from then on. */
   #sets: IpSets | undefined;
+  /** Jiffies of the first frame. */
+  #began = 0n;
   #frames = 0;
 
   /** Throws RuleError when the rules hold what the registry does not know. */
@@ -109,16 +114,19 @@ export class Interpreter {
       mtu: (device) => this.#routes.interfaceNamed(device)?.mtu,
       wayBack: (family, source) => this.#routes.wayBack(family, source),
       leadsBack: (packet, wanted) => leadsBack(packet, wanted, job.host, this.#routes),
-      shared: sharedState(),
+      shared: this.shared.get,
+      began: () => this.#began,
       connections: connectionsOf(this.conntrack),
       sets: atTime(
         () => this.#sets!,
         () => this.clock.jiffies,
       ),
+      fingerprints: job.fingerprints ?? [],
       random: randomNumbers(job.profile.seed ?? 0),
     };
     const { host, profile } = job;
     const nat = new Nat({ table: this.conntrack.table, host, routes: this.#routes, profile, notes: this.notes });
+    checkEstimators(Object.values(job.rules), profile.backend);
     for (const rules of Object.values(job.rules)) {
       const note = helperNote(rules);
       if (note !== undefined) this.notes.add(note);
@@ -138,6 +146,7 @@ export class Interpreter {
   process(frame: Frame, listener: Listener | null = null): Processed {
     this.#frames++;
     this.clock.advance(frame.time, this.#frames);
+    if (this.#frames === 1) this.#began = this.clock.jiffies;
     this.#sets ??= new IpSets(this.#job.sets ?? [], this.clock.jiffies, this.#job.profile.hz);
     const link = readLink(frame);
     if (link.kind === 'unseen') return { unseen: LINK_REASONS[link.reason] };
@@ -228,15 +237,6 @@ export class Interpreter {
     const known = asked.flatMap((one) => (one.mac === undefined || host.forward ? [] : [one.mac]));
     return known.length === 0 || known.some((own) => own.every((byte, i) => byte === mac[i])) ? 'unicast' : 'otherhost';
   }
-}
-
-/** What rules share by name, made when the first of them asks for it. */
-function sharedState(): EvaluateContext['shared'] {
-  const kept = new Map<string, unknown>();
-  return <T>(name: string, make: () => T): T => {
-    if (!kept.has(name)) kept.set(name, make());
-    return kept.get(name) as T;
-  };
 }
 
 /** As the kernel has it: tags are taken off. */

@@ -2,6 +2,7 @@
 
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../model/outcome.ts';
+import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { CaptureInfo, Frame, Job, OnPacket, ReplayResult } from '../model/witness.ts';
@@ -23,6 +24,9 @@ export interface ReferenceSession {
   expectations(at?: bigint): ConntrackExpectation[];
   /** The sets of ipset as they are at `at`, in their order. */
   sets(at?: bigint): IpSet[];
+  /** The lists of recent; the tables of hashlimit as they are at `at`. */
+  recent(): RecentTable[];
+  hashlimit(at?: bigint): HashlimitTable[];
 }
 
 /**
@@ -39,7 +43,7 @@ class Session implements ReferenceSession {
   readonly #interpreter: Interpreter;
   readonly #captures: CaptureInfo[] = [];
   #capture: CaptureInfo | undefined;
-  readonly #totals: Omit<ReplayResult, 'captures' | 'counters' | 'connections' | 'notes'> = {
+  readonly #totals: Omit<ReplayResult, 'captures' | 'counters' | 'connections' | 'nfacct' | 'notes'> = {
     packets: 0,
     bytes: 0,
     verdicts: { ACCEPT: 0, DROP: 0, REJECT: 0, STACK: 0 },
@@ -108,15 +112,25 @@ class Session implements ReferenceSession {
     return this.#interpreter.setsAt(at);
   }
 
+  recent(): RecentTable[] {
+    return this.#interpreter.shared.recent();
+  }
+
+  hashlimit(at = this.#interpreter.clock.now): HashlimitTable[] {
+    return this.#interpreter.shared.hashlimit(jiffiesAt(at, this.#job.profile.hz));
+  }
+
   result(): ReplayResult {
     const counters: ReplayResult['counters'] = {};
     for (const [family, { tables }] of this.#interpreter.families) counters[family] = countersOf(tables);
-    const { conntrack, clock, notes } = this.#interpreter;
+    const { conntrack, clock, notes, shared } = this.#interpreter;
+    const nfacct = shared.nfacct();
     return structuredClone({
       captures: this.#captures,
       ...this.#totals,
       counters,
       connections: conntrack.table.confirmed,
+      ...(nfacct && { nfacct }),
       notes: [...notes, ...conntrack.limit.notes(), ...conntrack.vantage.notes(), ...clock.notes()],
     });
   }

@@ -4,7 +4,16 @@ import { findMatch, findTarget } from '../extensions/index.ts';
 import { registersConntrack } from '../extensions/upstream.ts';
 import { RuleError } from '../model/errors.ts';
 import type { ChainCounters, Counter, TableCounters } from '../model/outcome.ts';
-import type { Builtin, Family, Match, Rule, RuleSet, TableName, Target } from '../model/ruleset.ts';
+import {
+  type Builtin,
+  type Family,
+  inLoadOrder,
+  type Match,
+  type Rule,
+  type RuleSet,
+  type TableName,
+  type Target,
+} from '../model/ruleset.ts';
 import type { LoadContext } from '../packet/view.ts';
 
 export interface ReadyMatch {
@@ -61,15 +70,14 @@ export function prepareTables(rules: RuleSet): ReadyTables {
   return out;
 }
 
-/**
- * Tells matches that their rules are loaded: iptables-legacy hands the kernel a table at once, chain by chain; iptables-nft rule by rule, in the order of writing.
- */
+/** Tells matches and targets that their rules are loaded, in the order of that: of a rule its matches first. */
 export function loadRules(rules: RuleSet, context: LoadContext): void {
-  const all = rules.tables.flatMap((table) => table.chains.flatMap((chain) => chain.rules));
-  if (context.profile.backend === 'nft') all.sort((a, b) => a.position.line - b.position.line);
-  for (const { matches } of all)
+  for (const { matches, target } of inLoadOrder(rules, context.profile.backend)) {
     for (const { name, options, assumed } of matches)
       if (assumed === undefined) findMatch(name, rules.family)?.load?.(options, context);
+    if (target?.kind === 'extension' && target.assumed === undefined)
+      findTarget(target.name, rules.family)?.load?.(target.options, context);
+  }
 }
 
 function prepareRule(rule: Rule, number: number, family: Family, chains: Map<string, ReadyChain>): ReadyRule {

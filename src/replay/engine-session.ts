@@ -4,6 +4,7 @@ import { compile, type Image } from '../compile/index.ts';
 import { compileModule, type EngineSession, type HashKey, openImage, type Share } from '../engine/index.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
+import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import type { Ending, Session } from './session.ts';
 
@@ -75,6 +76,14 @@ export class EngineReplay implements Session {
 
   sets(at?: bigint): IpSet[] {
     return this.#engine.sets(this.#sets, at);
+  }
+
+  recent(): RecentTable[] {
+    return this.#engine.recent();
+  }
+
+  hashlimit(at?: bigint): HashlimitTable[] {
+    return this.#engine.hashlimit(at);
   }
 
   packets(): number {

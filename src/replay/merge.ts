@@ -37,9 +37,18 @@ export function mergeResults(shares: readonly ReplayResult[]): ReplayResult {
     counters: mergeCounters(shares.map(({ counters }) => counters)),
     evaluations: sum(({ evaluations }) => evaluations),
     connections: sum(({ connections }) => connections),
+    ...(first.nfacct && { nfacct: mergeAccounts(shares) }),
     notes: [...new Set(shares.flatMap(({ notes }) => notes))],
   };
 }
+
+/** All have the same objects. */
+const mergeAccounts = (shares: readonly ReplayResult[]): NonNullable<ReplayResult['nfacct']> =>
+  shares[0]!.nfacct!.map(({ name }, i) => ({
+    name,
+    packets: shares.reduce((total, { nfacct }) => total + nfacct![i]!.packets, 0),
+    bytes: shares.reduce((total, { nfacct }) => total + nfacct![i]!.bytes, 0),
+  }));
 
 export const mergeConnections = (shares: readonly (readonly ConntrackEntry[])[]): ConntrackEntry[] =>
   sortConnections(shares.flat());

@@ -2,6 +2,7 @@
 import { CaptureReader, type Damage } from '../capture/frames.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
+import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import type { CaptureInfo, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import { createReference, type Listener, type ReferenceSession } from '../reference/index.ts';
 import type { Ending, Session } from './session.ts';
@@ -56,6 +57,14 @@ class ReferenceReplay implements Session {
 
   sets(at?: bigint): IpSet[] {
     return this.#reference.sets(at);
+  }
+
+  recent(): RecentTable[] {
+    return this.#reference.recent();
+  }
+
+  hashlimit(at?: bigint): HashlimitTable[] {
+    return this.#reference.hashlimit(at);
   }
 
   #damage(ending: Ending): Damage | undefined {

@@ -2,6 +2,7 @@
 import type { Damage } from '../capture/frames.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
+import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 import { openPlain, type PlainFile, readChunks } from './open.ts';
 import type { Session } from './session.ts';
@@ -17,6 +18,10 @@ export interface RunOptions {
   connections?: boolean;
   /** Tell the sets of ipset at the end. */
   sets?: boolean;
+  /** Tell the lists of recent at the end. */
+  recent?: boolean;
+  /** Tell the tables of hashlimit at the end. */
+  hashlimit?: boolean;
   /** Packets at most, over all captures; the session stops by itself, here it ends the list of captures. */
   limit?: number;
 }
@@ -38,6 +43,8 @@ export interface RunOutcome {
   expectations?: ConntrackExpectation[];
   /** When they were asked for: as they are then. */
   sets?: IpSet[];
+  recent?: RecentTable[];
+  hashlimit?: HashlimitTable[];
 }
 
 /** Milliseconds of work before the event loop gets its turn (signals, progress). */
@@ -66,6 +73,8 @@ export async function run(paths: readonly string[], session: Session, options: R
     damaged,
     ...(options.connections === true ? { connections: session.connections(), expectations: session.expectations() } : {}),
     ...(options.sets === true ? { sets: session.sets() } : {}),
+    ...(options.recent === true ? { recent: session.recent() } : {}),
+    ...(options.hashlimit === true ? { hashlimit: session.hashlimit() } : {}),
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Damage } from '../capture/frames.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
+import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 
 /** How a capture ended, other than by its last byte. */
@@ -34,4 +35,8 @@ export interface Session {
   expectations(at?: bigint): ConntrackExpectation[];
   /** The sets of ipset at a moment, as it is given for `connections`: elements whose time is over are in them no more. */
   sets(at?: bigint): IpSet[];
+  /** The lists of recent. */
+  recent(): RecentTable[];
+  /** The tables of hashlimit at a moment, as it is given for `connections`. */
+  hashlimit(at?: bigint): HashlimitTable[];
 }

@@ -21,8 +21,8 @@ const DEPENDENT: readonly string[] = [
   'limit',
 ];
 
-/** They remember in the engine's words, and ask about the packet's own connection alone. */
-const OF_ONE: readonly string[] = ['cluster'];
+/** They remember in the engine's words, and ask about the packet's own connection alone, or nothing: their sums are added up. */
+const OF_ONE: readonly string[] = ['cluster', 'nfacct'];
 
 /** Why the packets of a job cannot be shared, or undefined. */
 export function whyNotShared(rules: Partial<Record<Family, RuleSet>>, profile: Profile): string | undefined {

@@ -49,6 +49,8 @@ export interface Report {
   tables6?: ReportTables;
   evaluations: number;
   connections: number;
+  /** Objects of nfacct, where rules name some. */
+  nfacct?: (Counter & { name: string })[];
   notes: string[];
   /** Only what was measured; absent under --quiet timing. */
   speed?: { seconds: number; packetsPerSecond: number };
@@ -91,6 +93,7 @@ export function buildReport({ rules, host, profile, result, notes = [], seconds 
     tables: reportTables(primary, result.counters[family]),
     evaluations: result.evaluations,
     connections: result.connections,
+    ...(result.nfacct && { nfacct: result.nfacct }),
     notes: [
       ...noteLines(primary),
       ...(second === undefined ? [] : noteLines(second)),

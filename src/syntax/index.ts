@@ -12,6 +12,7 @@ import { readScript, type ScriptResult } from './script.ts';
 
 export type { Registry } from './context.ts';
 export { guessFamily } from './family.ts';
+export { parseFingerprints } from './fingerprints.ts';
 export { parseIpsets } from './ipset.ts';
 export { saveIpsets } from './ipset-save.ts';
 export type { ParseOptions } from './options.ts';

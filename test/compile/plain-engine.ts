@@ -35,7 +35,7 @@ export function plainImage(tables: readonly PlainTable[], options: WalksOptions)
     final,
     visible,
     ropes: walks.ropes,
-    names: { tables: names, notes: walks.notes, logs: [] },
+    names: { tables: names, notes: walks.notes, logs: [], kept: walks.kept },
     host: encodeHost(buildHost({}), DEFAULT_PROFILE, interfaces, { addressTypes: false }),
     conntrack: encodeConntrack(DEFAULT_PROFILE, { nat: false }),
     interfaces: interfaces.encode(),

@@ -1,4 +1,4 @@
-/** The case files: `rule words;saved form or =;OK|FAIL[;legacy|;read]`, with `:FAMILIES TABLE CHAIN` lines that set where the rules stand. */
+/** The case files: `rule words;saved form or =;OK|FAIL[;legacy|;read|;once]`, with `:FAMILIES TABLE CHAIN` lines that set where the rules stand. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,8 @@ export interface Case {
   legacyOnly: boolean;
   /** The tool is only asked whether it reads the rule: not every kernel has what it is about. */
   readOnly: boolean;
+  /** The tool does not read what it saves. */
+  once: boolean;
 }
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), 'cases');
@@ -24,6 +26,7 @@ const folder = join(dirname(fileURLToPath(import.meta.url)), 'cases');
 export function readCases(): Case[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith('.txt'))
+    .sort()
     .flatMap((name) => readCaseFile(name));
 }
 
@@ -50,6 +53,7 @@ function readCaseFile(file: string): Case[] {
         saved: verdict === 'FAIL' ? undefined : saved === '=' ? words : saved,
         legacyOnly: note === 'legacy',
         readOnly: note === 'read',
+        once: note === 'once',
       });
     }
   }

@@ -23,7 +23,8 @@ describe('cases, our parser', () => {
       }
       expect(read().saved).toBe(one.saved);
       // What is saved reads back to what is saved.
-      expect(readRule(split(one.saved), one.family, one.table, one.chain).saved).toBe(one.saved);
+      if (one.once) expect(() => readRule(split(one.saved!), one.family, one.table, one.chain)).toThrow(RuleError);
+      else expect(readRule(split(one.saved), one.family, one.table, one.chain).saved).toBe(one.saved);
     });
   }
 });
@@ -41,6 +42,14 @@ function readingScript(all: readonly Case[]): string {
 
 /** What the cases of `set` ask. */
 const SETS = 'ipset create p bitmap:port range 1-9; ipset create l list:set';
+/** What the cases of `rateest` ask, in a table that they do not empty. */
+const estimators = (variant: string): string =>
+  ['e', 'f', 'abcdefghijklmno']
+    .map(
+      (name) =>
+        `iptables-${variant} -t security -A INPUT -j RATEEST --rateest-name ${name} --rateest-interval 1s --rateest-ewmalog 2s`,
+    )
+    .join('; ');
 
 /** A shell script that adds each rule to an empty chain and prints what the kernel gives back, or FAIL. */
 function script(all: readonly Case[], variant: 'legacy' | 'nft'): string {
@@ -50,6 +59,11 @@ function script(all: readonly Case[], variant: 'legacy' | 'nft'): string {
     const add = `${command} -t ${table} -A ${chain} ${rule} >/dev/null 2>&1`;
     return `${command} -t ${table} -F; if ${add}; then ${command} -t ${table} -S ${chain} | tail -n +2; else echo FAIL; fi; echo ----`;
   });
+  lines.splice(
+    all.findIndex(({ file }) => file === 'rateest.txt'),
+    0,
+    estimators(variant),
+  );
   return [SETS, ...lines].join('\n');
 }
 

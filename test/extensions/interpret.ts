@@ -4,6 +4,7 @@ import { FIELD_CT_STATE, STATUS_DST_NAT, STATUS_SRC_NAT } from '../../src/abi/fi
 import {
   CONNTRACK_STATE_DNAT,
   CONNTRACK_STATE_SNAT,
+  SPECIAL_ACCOUNT,
   SPECIAL_ADDRTYPE_DEVICE,
   SPECIAL_CLUSTER,
   SPECIAL_CONNBYTES,
@@ -116,6 +117,8 @@ function special(test: Test & { kind: 'special' }, fields: Uint32Array, around: 
       if (number === undefined) return invert === 1;
       return ((fitting >> number) & 1) !== invert;
     }
+    case SPECIAL_ACCOUNT:
+      return true;
     case SPECIAL_LIMIT:
       return limit(test, around);
     case SPECIAL_LIMIT_NFT:

@@ -241,6 +241,8 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
     addressType: () => 1,
     state: (make) => make(),
     shared: (_, make) => make(),
+    began: () => 0n,
+    fingerprints: [],
     random: () => 0,
     mtu: () => undefined,
     wayBack: () => undefined,

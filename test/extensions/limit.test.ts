@@ -27,6 +27,8 @@ function through(words: string, profile: Profile, count: number, gap: bigint): n
     addressType: () => 1,
     state,
     shared: (_, make) => make(),
+    began: () => 0n,
+    fingerprints: [],
     random: () => 0,
     mtu: () => undefined,
     wayBack: () => undefined,

@@ -93,7 +93,7 @@ function wordsOf(draw: Draw, extension: (typeof extensions)[number], family: Fam
 }
 
 /** Rules share their state, so one alone says little: shared-state.test.ts holds whole rule sets against the engine, test/kernel/state.test.ts against kernels. */
-const JUDGED_TOGETHER: readonly string[] = ['recent', 'hashlimit', 'connlimit', 'set'];
+const JUDGED_TOGETHER: readonly string[] = ['recent', 'hashlimit', 'connlimit', 'set', 'rateest'];
 
 /** Of what is taken to be there, or not to be, for all packets. */
 const ONE_ANSWER: readonly string[] = ['comment', 'cgroup', 'socket', 'osf', 'nfacct'];
@@ -109,6 +109,8 @@ function contextOf(profile: Profile): EvaluateContext {
       return kept as T;
     },
     shared: (_, make) => make(),
+    began: () => 0n,
+    fingerprints: [],
     random: randomNumbers(1),
     mtu: () => undefined,
     wayBack: () => undefined,
@@ -197,8 +199,9 @@ function loses(words: readonly string[]): boolean {
   );
 }
 
-/** What iptables-save prints and iptables-restore refuses: a shift of a single port, and SNAT's base, of which the kernel keeps nothing. */
-const isRefusedAgain = (saved: string): boolean => /-j [DS]NAT .*(:\d+|\]:\d+)(\/\d+|-\d+\/0)(\s|$)/.test(saved);
+/** What iptables-save prints and iptables-restore refuses: a shift of a single port, SNAT's base, of which the kernel keeps nothing, and rates of bytes and packets, which say twice how they are compared. */
+const isRefusedAgain = (saved: string): boolean =>
+  /-j [DS]NAT .*(:\d+|\]:\d+)(\/\d+|-\d+\/0)(\s|$)/.test(saved) || /--rateest-bps.*--rateest-pps/.test(saved);
 
 function splitSaved(saved: string): string[] {
   return [...saved.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, bare]) =>

@@ -97,8 +97,9 @@ function readOption(
   }
   const spec = use.specs.find(({ names }) => names.includes(name));
   const wanted = spec?.argument === 'two' ? 2 : spec?.argument === 'none' ? 0 : 1;
-  const values = words.slice(at + 1, at + 1 + wanted);
-  if (values.length < Math.min(1, wanted)) throw illegal(`--${name} wants an argument`);
+  const optional = spec?.argument === 'optional';
+  const values = optional && !/^[^-!]/.test(words[at + 1] ?? '') ? [] : words.slice(at + 1, at + 1 + wanted);
+  if (!optional && values.length < Math.min(1, wanted)) throw illegal(`--${name} wants an argument`);
   use.given.push({ name: spec?.names[0] ?? name, values, invert, position });
   return at + values.length;
 }

@@ -107,6 +107,8 @@ const changed = (session: Session, changes: Partial<Session>): Session => ({
   connections: (at) => session.connections(at),
   expectations: (at) => session.expectations(at),
   sets: (at) => session.sets(at),
+  recent: () => session.recent(),
+  hashlimit: (at) => session.hashlimit(at),
   ...changes,
 });
 

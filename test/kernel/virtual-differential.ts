@@ -12,12 +12,14 @@ import { buildHost } from '../../src/model/host-build.ts';
 import type { ConntrackEntry, CtState, PacketOutcome } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE, type Kernel } from '../../src/model/profile.ts';
 import type { Family } from '../../src/model/ruleset.ts';
-import type { Job } from '../../src/model/witness.ts';
+import type { Job, ReplayResult } from '../../src/model/witness.ts';
 import { engineSession } from '../../src/replay/engine-session.ts';
 import { referenceSession } from '../../src/replay/reference-session.ts';
 import type { Session } from '../../src/replay/session.ts';
-import { parseIpsets, parseSave } from '../../src/syntax/index.ts';
+import { nfacctLine } from '../../src/report/nfacct.ts';
+import { parseFingerprints, parseIpsets, parseSave } from '../../src/syntax/index.ts';
 import { STATE_MATCHES, STATES } from '../reference/replay.ts';
+import { PROC_FILES, procDifferences } from './proc-tables.ts';
 
 export interface SentPacket {
   /** Nanoseconds since the epoch. */
@@ -54,6 +56,12 @@ export interface VirtualCase {
   sysctls?: Record<string, number>;
   /** What `ipset restore` reads, shortly before the first packet. */
   sets?: string;
+  /** What recent and hashlimit remember at the end is compared, too. */
+  proc?: true;
+  /** Objects of nfacct that are there; what they count is compared, too. */
+  nfacct?: readonly string[];
+  /** Fingerprints that nfnl_osf loads, which are the whole machine's: cases that are judged together must have the same. */
+  osf?: string;
 }
 
 export interface Judged {
@@ -95,17 +103,24 @@ function jobOf(given: VirtualCase): VirtualJob {
     job.sets = given.sets;
     job.afterwards = [['ipset', 'save']];
   }
+  if (given.proc) job.afterwards = [PROC_FILES];
+  if (given.nfacct !== undefined) {
+    job.beforehand = given.nfacct.map((name) => ({ argv: ['nfacct', 'add', name] }));
+    job.afterwards = [['nfacct', 'list']];
+  }
+  if (given.osf !== undefined) job.beforehand = [{ argv: ['nfnl_osf', '-f', '/proc/self/fd/0'], input: given.osf }];
   job.sysctls = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [`net.netfilter.${name}`, String(value)]));
   return job;
 }
 
-function witnessJob(kernel: Kernel, { family = 4, backend = 'legacy', rules, local, sysctls = {}, sets }: VirtualCase): Job {
+function witnessJob(kernel: Kernel, { family = 4, backend = 'legacy', rules, local, sysctls = {}, sets, osf }: VirtualCase): Job {
   return {
     rules: { [family]: parseSave(rules, { file: 'rules', family }) },
     host: buildHost(local === undefined ? { forward: true, in: 'eth0', out: 'eth1' } : { local: [local], in: 'eth0' }),
     profile: { backend, kernel, hz: kernel === '6.18' ? DEFAULT_PROFILE.hz : machineOf(kernel).hz, prestack: 'kernel', sysctls },
     packets: { path: true },
     ...(sets === undefined ? {} : { sets: parseIpsets(sets, 'sets') }),
+    ...(osf === undefined ? {} : { fingerprints: parseFingerprints(osf, 'pf.os') }),
   };
 }
 
@@ -137,6 +152,12 @@ function compareEntries(kernel: readonly ConntrackEntry[], witness: readonly Con
   return [...only(told, ours, 'the kernel'), ...only(ours, told, 'the witness')];
 }
 
+/** What the kernel's objects counted and ours did not. */
+function accountDifferences(text: string, objects: NonNullable<ReplayResult['nfacct']>): string[] {
+  const [kernel, ours] = [text.trim().split('\n').sort(), objects.map(nfacctLine).sort()].map((lines) => lines.join(' | '));
+  return kernel === ours ? [] : [`nfacct: ${kernel}, not ${ours}`];
+}
+
 async function compared(
   kernel: Kernel,
   given: VirtualCase,
@@ -158,7 +179,14 @@ async function compared(
   session.endCapture();
   const { hz } = outcome.kernel;
   lines.push(...expectationDifferences({ ...outcome.listed, hz, expectations: outcome.expectations }, session));
-  for (const text of outcome.afterwards) lines.push(...setDifferences({ ...outcome.listed, hz, text }, (at) => session.sets(at)));
+  for (const text of outcome.afterwards) {
+    const listing = { ...outcome.listed, hz, text };
+    if (given.nfacct) lines.push(...accountDifferences(text, session.result().nfacct ?? []));
+    lines.push(
+      ...(given.proc ? procDifferences(listing, session, kernel === '6.18' ? 1n : 0n) : []),
+      ...(given.sets === undefined ? [] : setDifferences(listing, (at) => session.sets(at))),
+    );
+  }
   const witness = comparedWitness(name, session.result().counters[given.family ?? 4] ?? {}, packets);
   const kernelSide = comparedKernel({ backend: given.backend ?? 'legacy', rules: given.rules }, outcome);
   return [...compareOutcomes(kernelSide, witness), ...lines].map((line) => `${name}: ${line}`);

@@ -143,31 +143,37 @@ describe('kinds and families', () => {
 
 describe('extensions that are not there', () => {
   const text =
-    '*filter\n-A INPUT -p tcp -m rateest --rateest-total-nodes "a b" --rateest-local-node 1 --dport 80 -j RATEEST --rateest-name x\n-A INPUT -m geoip ! --src-cc CN -j DROP\nCOMMIT\n';
+    '*filter\n-A INPUT -p tcp -m quota2 --quota2-total "a b" --quota2-grow 1 --dport 80 -j SECMARK --selctx x\n-A INPUT -m geoip ! --src-cc CN -j DROP\n-A INPUT -j SECMARK --selctx x\nCOMMIT\n';
 
   it('are refused by name and place', () => {
     const { errors } = parseSaveAll(text, { file: 'rules.v4' });
     expect(errors.map((error) => [error.kind, error.position.line, error.position.column])).toEqual([
       ['unsupported', 2, 20],
       ['unsupported', 3, 13],
+      ['unsupported', 4, 13],
     ]);
-    expect(errors[0]?.format()).toMatch(/^rules\.v4:2:20: the match "rateest" is not supported yet\n/);
+    expect(errors[2]?.format()).toMatch(/^rules\.v4:4:13: Linux 6\.18 takes "SECMARK" only with a security module/);
   });
 
   it('are kept with their words when assumed, and noted', () => {
     const ruleset = parseSave(text, { file: 'r', unsupported: 'assume-hit' });
     const rules = ruleset.tables[0]?.chains[0]?.rules ?? [];
     expect(rules[0]?.matches.map((match) => [match.name, match.assumed])).toEqual([
-      ['rateest', { as: 'hit', text: '--rateest-total-nodes "a b" --rateest-local-node 1' }],
+      ['quota2', { as: 'hit', text: '--quota2-total "a b" --quota2-grow 1' }],
       ['tcp', undefined],
     ]);
     expect(rules[0]?.target).toMatchObject({
       kind: 'extension',
-      name: 'RATEEST',
-      assumed: { as: 'hit', text: '--rateest-name x' },
+      name: 'SECMARK',
+      assumed: { as: 'hit', text: '--selctx x' },
     });
     expect(rules[1]?.matches[0]?.assumed).toEqual({ as: 'hit', text: '! --src-cc CN' });
-    expect(ruleset.notes.map((note) => `${note.position.line}:${note.position.column}`)).toEqual(['2:20', '2:93', '3:13']);
+    expect(ruleset.notes.map((note) => `${note.position.line}:${note.position.column}`)).toEqual([
+      '2:20',
+      '2:78',
+      '3:13',
+      '4:13',
+    ]);
   });
 
   it('a name for the other family is told', () => {

@@ -60,11 +60,14 @@ const isMachines = ([path]: readonly [string, string]): boolean => /\/nf_conntra
 const machines = (job: PlacedJob): [path: string, content: string][] => plan.jobSysctls(job).filter(isMachines);
 const usual = (path: string): string => String(DEFAULT_SYSCTLS[path.replace(/^.*\//, '')] ?? 0);
 
+/** What keeps time from when it was made is made as the first packet comes. */
+const untilFirst = (job: PlacedJob): Step => ({ ...sleep((job.frames[0]?.time ?? 0n) - SHORTLY), asked: 'begin' });
+
 /** Their timeouts run from the first packet on. */
-function makeSets(job: PlacedJob, sets: string): Step[] {
-  const first = job.frames[0]?.time ?? 0n;
-  return [{ ...sleep(first - SHORTLY), asked: 'begin' }, run('must', ['ipset', 'restore'], sets)];
-}
+const makeSets = (job: PlacedJob, sets: string): Step[] => [untilFirst(job), run('must', ['ipset', 'restore'], sets)];
+
+/** The ticks of its estimators are counted from there. */
+const estimates = ({ rules, rulesOther = '' }: PlacedJob): boolean => / -j RATEEST /.test(rules + rulesOther);
 
 function sleep(until: bigint): Step {
   const payload = Buffer.alloc(8);
@@ -109,12 +112,14 @@ function prepare(job: PlacedJob, machine: Machine, devices: plan.Devices): Step[
     write(plan.jobSysctls(job).filter((file) => !isMachines(file))),
     write(machines(job), 'M'),
     ...(job.sets === undefined ? [] : makeSets(job, job.sets)),
+    ...(job.beforehand ?? []).map(({ argv, input }) => run('must', argv, input)),
   ];
 }
 
 function load(job: PlacedJob, machine: Machine): Step[] {
   const { backend, family } = job;
-  const steps = [run('restore', [plan.iptables(backend, family, 'restore')], job.rules)];
+  const steps = estimates(job) ? [untilFirst(job)] : [];
+  steps.push(run('restore', [plan.iptables(backend, family, 'restore')], job.rules));
   const other = plan.otherFamily(family);
   if (job.rulesOther !== undefined) steps.push(run('restore', [plan.iptables(backend, other, 'restore')], job.rulesOther));
   if (!machine.backends.includes('nft')) {
