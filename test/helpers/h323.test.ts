@@ -1,5 +1,6 @@
 /** H.323: RAS, calls (Q.931) and channels (H.245), judged by the running kernel packet by packet, and by its lists. */
 import { expect, it } from 'vitest';
+import { H245_MESSAGE, H323_USER_INFORMATION, RAS_MESSAGE } from '../../src/abi/h323.ts';
 import {
   acknowledgeChannel,
   admissionConfirm,
@@ -23,9 +24,10 @@ import {
   unregistrationRequest,
 } from '../../src/fuzz/h323.ts';
 import { describeKernel } from '../kernel/machine.ts';
-import { ACK, icmp, join, SYN, tcp, udp } from '../reference/build.ts';
+import { ACK, icmp, join, SYN, tcp, u16, udp } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
 import { Conversation, call, type Side } from './conversation.ts';
+import { ROWS, Values } from './h323-values.ts';
 import { expectAgreement, helperProbes } from './judge.ts';
 
 const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
@@ -96,6 +98,9 @@ const stream = (from: string, to: string, port: number): Uint8Array[] => [
   udp(`${from} 9000`, `${to} ${port}`, { data: 'media' }),
   udp(`${to} ${port}`, `${from} 9000`, { data: 'media' }),
 ];
+
+/** Data of UDP that a reader of TCP takes for a package: a header of five words begins with that of UDP. */
+const asSegment = (message: Uint8Array): Uint8Array => join([0, 0, 0, 0, 0x50, 0, 0, 0, 0, 0, 0, 0], tpkt(message));
 
 describeKernel('RAS and the running kernel', () => {
   it.each(FAMILIES)('registrations: who may call the phone, and where (IPv%i)', async (family) => {
@@ -423,9 +428,7 @@ describeKernel('calls and the running kernel', () => {
   it('H.245 by a rule is read in datagrams, as if they were segments', async () => {
     const { phone, other } = ENDS[4];
     const rules = helperProbes('H.245', '-p udp -m udp --dport 1503');
-    const message = tpkt(openChannel({ media: at(phone, 6000) }));
-    // A header of five words begins with that of UDP.
-    const data = join([0, 0, 0, 0, 0x50, 0, 0, 0, 0, 0, 0, 0], message);
+    const data = asSegment(openChannel({ media: at(phone, 6000) }));
     const packets = [
       udp(`${phone} 3000`, `${other} 1503`, { data }),
       udp(`${other} 1503`, `${phone} 3000`, { data: 'x' }),
@@ -434,5 +437,48 @@ describeKernel('calls and the running kernel', () => {
       tcp(`${phone} 1`, `${other} 1503`, SYN),
     ];
     await expectAgreement(rules, packets, 4, LISTS);
+  });
+});
+
+describeKernel('the types of H.323 and the running kernel', () => {
+  const written = new Map<number, number>();
+
+  it.each(FAMILIES)(`random values (IPv%i, seed ${SEED})`, { timeout: 240_000 }, async (family) => {
+    const { phone, other, keeper } = ENDS[family];
+    const values = new Values(randomFrom(SEED + family), [ENDS[4].phone, ENDS[6].phone], written);
+    const datagrams = Array.from({ length: 1000 }, (_, i) => {
+      const { asks, answers } = ras(family, 1000 + i);
+      const data = values.value(RAS_MESSAGE);
+      return i % 2 === 0 ? asks(data) : [...asks(gatekeeperRequest(at(phone, 1))), ...answers(data)];
+    });
+    await expectAgreement(
+      RAS,
+      [...ras(family, 900).asks(registrationRequest([at(phone, 1720)])), ...rings(keeper, phone, 1720), ...datagrams.flat()],
+      family,
+      LISTS,
+    );
+    const calls = Array.from({ length: 500 }, (_, i) => {
+      const information = values.value(H323_USER_INFORMATION);
+      const head = [8, 2, 0, 1, 5, 0x7e, ...u16(information.length + 1), 5];
+      return new Call(phone, other, 1000 + i).say('client', join(head, information)).packets;
+    });
+    const first = new Call(phone, other, 900).say('client', callMessage('setup', { h245: at(phone, 1) })).packets;
+    await expectAgreement(CALLS, [...first, ...rings(other, phone, 1), ...calls.flat()], family, LISTS);
+    const inDatagrams = (port: number, message: Uint8Array): Uint8Array[] => {
+      const [client, server] = [`${phone} ${port}`, `${other} 1503`];
+      return [
+        udp(client, server, { data: 'x' }),
+        udp(server, client, { data: 'x' }),
+        udp(client, server, { data: asSegment(message) }),
+      ];
+    };
+    const channels = Array.from({ length: 500 }, (_, i) => inDatagrams(1000 + i, values.value(H245_MESSAGE)));
+    const opened = [...inDatagrams(900, openChannel({ media: at(phone, 2) })), ...stream(other, phone, 2)];
+    await expectAgreement(helperProbes('H.245', '-p udp -m udp --dport 1503'), [...opened, ...channels.flat()], family, LISTS);
+  });
+
+  it('are all met', () => {
+    const unwritten = [...ROWS.keys()].filter((type) => !written.has(type));
+    expect(unwritten).toEqual([]);
   });
 });
