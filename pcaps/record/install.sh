@@ -11,7 +11,7 @@ packages='
   chrony
   vsftpd
   opensmtpd swaks libio-socket-inet6-perl
-  iputils-ping traceroute iperf3 nmap
+  iputils-ping traceroute iperf3 nmap sip-tester
   ufw firewalld dbus
   python3
 '

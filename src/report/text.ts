@@ -128,7 +128,8 @@ function neverHit(rules: readonly RuleSet[], report: Report, style: Style): stri
         const missed = chain.rules.flatMap((_, at) =>
           tables[table.name]?.[chain.name]?.rules[at]?.packets === 0 ? [at + 1] : [],
         );
-        if (missed.length > 0) places.push(`${table.name}:${chain.name} ${ranges(missed)}`);
+        const family = index > 0 ? 'IPv6 ' : '';
+        if (missed.length > 0) places.push(`${family}${table.name}:${chain.name} ${ranges(missed)}`);
       }
     }
   }

@@ -16,6 +16,7 @@ const FOLDER = fileURLToPath(new URL('../../pcaps/', import.meta.url));
 /** Scenarios whose host cannot be guessed, with the reason. */
 const CANNOT: Readonly<Record<string, string>> = {
   gateway: 'a router of two networks: which addresses and routes it has stands in addr.json and route.json only',
+  sip: 'two telephones: both speak from port 5060, and sound goes to the higher port, which is taken for the client',
 };
 
 interface Scenario {

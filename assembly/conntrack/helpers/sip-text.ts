@@ -116,21 +116,21 @@ export function readNumber(at: usize, end: usize): bool {
   return place !== at;
 }
 
-/** An address; of IPv6 in brackets where `delimited`. */
-export function readAddress(at: usize, delimited: bool): bool {
+/** An address. Of IPv6: in brackets where `bracketed` (sip_parse_addr), else without (sdp_parse_addr, which knows none). */
+export function readAddress(at: usize, bracketed: bool): bool {
   memory.fill(ADDRESS, 0, 16);
   if (!six) return readAddress4(at);
-  let from = at;
-  if (from < limit && byteOf(from) === OPEN) from++;
-  else if (delimited) return false;
+  if (bracketed && (at >= limit || byteOf(at) !== OPEN)) return false;
+  const from = bracketed ? at + 1 : at;
   let end = from;
   while (end < limit && isAddressByte(byteOf(end))) end++;
   const length = readAddress6(from, end, 0);
   if (length === 0) return false;
   memory.copy(ADDRESS, ADDRESS6, 16);
   readEnd = from + (length as usize);
-  if (readEnd < limit && byteOf(readEnd) === CLOSE) readEnd++;
-  else if (delimited) return false;
+  if (!bracketed) return true;
+  if (readEnd >= limit || byteOf(readEnd) !== CLOSE) return false;
+  readEnd++;
   return true;
 }
 

@@ -90,19 +90,18 @@ export class SipText {
     return place === at ? null : { value, end: place };
   }
 
-  /** An address; of IPv6 in brackets where `delimited`. */
-  address(at: number, delimited: boolean): { address: Words; end: number } | null {
+  /** An address. One of IPv6 stands in brackets in messages (sip_parse_addr), and never in session descriptions (sdp_parse_addr). */
+  address(at: number, brackets: boolean): { address: Words; end: number } | null {
     if (this.family === 4) return this.#address4(at);
-    const opened = this.text[at] === '[';
-    if (!opened && delimited) return null;
-    const from = opened ? at + 1 : at;
+    if (brackets && this.text[at] !== '[') return null;
+    const from = brackets ? at + 1 : at;
     const length = this.run(from, (one) => one !== undefined && /[0-9a-fA-F:.]/.test(one));
     const bytes = Uint8Array.from(this.text.slice(from, from + length), (one) => one.charCodeAt(0));
     const read = readAddress6(bytes, 0);
     if (read === null) return null;
     const end = from + read.length;
-    if (this.text[end] === ']' && end < this.end) return { address: read.address, end: end + 1 };
-    return delimited ? null : { address: read.address, end };
+    if (!brackets) return { address: read.address, end };
+    return this.text[end] === ']' && end < this.end ? { address: read.address, end: end + 1 } : null;
   }
 
   #address4(at: number): { address: Words; end: number } | null {
