@@ -78,7 +78,7 @@ import {
   SHORT_TRACKS,
   SHORT_WALK_SHIFT,
 } from './plan.ts';
-import { leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
+import { isMarkedLocal, leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
 import { hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
 
 /** IMAGE_FLAG_* of the job. */
@@ -155,7 +155,7 @@ export function runHooks(plan: usize, slot: usize): u32 {
     at += 4;
   }
   // Where a packet that was dropped before the routing decision would have gone is told by what it was then.
-  if (verdict !== NEXT_ACCEPT && hasTurned() && isUnrouted(at)) {
+  if (verdict !== NEXT_ACCEPT && (hasTurned() || isMarkedLocal(slot)) && isUnrouted(at)) {
     routeAnew(slot);
     store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
   }
@@ -286,7 +286,7 @@ function nat(walk: u32, slot: usize, source: bool): u32 {
 
 /** Where a packet goes on behind operation `at`, which is a OP_ROUTE_*: in the plan of its new way, if its destination was translated, or rules changed where it goes. */
 function routed(operation: u32, at: usize, slot: usize): usize {
-  const turned = operation === OP_ROUTE_OUT ? hasTurnedAway() : hasTurned();
+  const turned = operation === OP_ROUTE_OUT ? hasTurnedAway() : hasTurned() || isMarkedLocal(slot);
   if (!natMoved() && !turned) return at + 4;
   if (operation === OP_ROUTE_OUT) {
     leaveAnew(slot);

@@ -7,6 +7,7 @@ import {
   EFFECT_LOG,
   EFFECT_SET,
   EFFECT_SHIFT_RIGHT,
+  EFFECT_TPROXY,
   EFFECT_TTL,
 } from '../../src/abi/effects.ts';
 import { FIELD_MARK } from '../../src/abi/fields.ts';
@@ -18,9 +19,11 @@ import { logPacket } from '../log.ts';
 import { changeSets } from '../sets/change.ts';
 import { code as codeSection, states } from './program.ts';
 import { rewrite } from './rewrite.ts';
+import { passesTproxy } from './tproxy.ts';
 
 /** `step` is a STEP_EFFECT with effect `code`. False when it drops the packet. */
 export function runEffect(code: u32, step: usize, slot: usize): bool {
+  if (code === EFFECT_TPROXY) return passesTproxy(codeSection + (load<u32>(step, STEP_EFFECT_FIRST) as usize), slot);
   if (code >= <u32>EFFECT_TTL) return rewrite(code, step, slot);
   if (code === EFFECT_CT_TEMPLATE) template(step, slot);
   else if (code === EFFECT_LOG) logPacket(load<u32>(step, STEP_EFFECT_FIRST), slot);

@@ -16,11 +16,14 @@ import {
   HOST_FLAG_IPV4_FORWARDING,
   HOST_FLAG_IPV6_FORWARDING,
   HOST_FLAG_LENIENT,
+  HOST_FLAG_LOCAL_MARK,
   HOST_FLAG_NFT,
   HOST_FLAG_WHOLE_HEADERS,
   HOST_FLAGS,
   HOST_IN,
   HOST_LO,
+  HOST_LOCAL_MARK,
+  HOST_LOCAL_MASK,
   HOST_MAC_COUNT,
   HOST_MACS,
   HOST_MAGIC,
@@ -62,6 +65,10 @@ export let addressCount: u32 = 0;
 /** Routes (abi/host.ts), only where rules ask for ways back, from the first to behind the last. */
 export let waysBack: usize = 0;
 export let waysBackEnd: usize = 0;
+/** Packets with this mark are for this host, if any are for their mark. */
+let marksLocal: bool = false;
+let localMark: u32 = 0;
+let localMask: u32 = 0;
 let solicited: usize = 0;
 let solicitedCount: u32 = 0;
 
@@ -89,11 +96,19 @@ export function stackInit(block: usize): bool {
   solicitedCount = load<u32>(block, HOST_SOLICITED_COUNT);
   hostAddresses = block + load<u32>(block, HOST_ADDRESSES);
   addressCount = load<u32>(block, HOST_ADDRESS_COUNT);
+  marksLocal = (flags & HOST_FLAG_LOCAL_MARK) !== 0;
+  localMark = load<u32>(block, HOST_LOCAL_MARK);
+  localMask = load<u32>(block, HOST_LOCAL_MASK);
   waysBack = block + load<u32>(block, HOST_WAYS_BACK);
   waysBackEnd = waysBack + (load<u32>(block, HOST_WAY_BACK_COUNT) as usize) * ROUTE_SIZE;
   simpleWays = !everythingArrives && !addressTypes && !hasFilter() && macCount === 0;
   initRoutes(block);
   return true;
+}
+
+/** A packet with this mark is for this host, whatever its address. */
+export function isLocalMark(mark: u32): bool {
+  return marksLocal && (mark & localMask) === localMark;
 }
 
 /** The MAC of a device with DEVICE_MAC_KNOWN above it, or 0. */

@@ -2,10 +2,11 @@
 import { addressTypeOnDevice } from './address-type.ts';
 import { stackInit } from './host.ts';
 import { setLongestFragment } from './mtu.ts';
-import { leaveAnew, mayLeave, readAddresses, routeAnew, routePacket, routePlain } from './way.ts';
+import { isMarkedLocal, leaveAnew, mayLeave, readAddresses, routeAnew, routePacket, routePlain } from './way.ts';
 
 export {
   addressTypeOnDevice,
+  isMarkedLocal,
   leaveAnew,
   mayLeave,
   readAddresses,

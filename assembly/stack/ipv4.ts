@@ -16,6 +16,7 @@ import { DEVICE_FLAG_BARE, DEVICE_FLAG_LOOSE, DEVICE_FLAG_REDIRECTS, DEVICE_FLAG
 import { PACKET_IP, PACKET_WAY, WAY_FORWARD, WAY_INPUT } from '../../src/abi/packet.ts';
 import {
   STACK_FORWARDING_OFF,
+  STACK_HAS_SOCKET,
   STACK_IP_OPTIONS,
   STACK_MARTIAN_DESTINATION,
   STACK_MARTIAN_SOURCE,
@@ -33,6 +34,7 @@ import { deviceFlags, deviceMtu, forwards4, hostLo, hostOut, lenient } from './h
 import { checkOptions, OPTIONS_BAD, OPTIONS_SOURCE_ROUTE } from './ip-options.ts';
 import { exceeds } from './mtu.ts';
 import { routeDevice, routeType } from './routes.ts';
+import { hasSocket } from './turn.ts';
 import { dropped } from './way.ts';
 
 export const EVERYBODY: u32 = 0xffffffff;
@@ -134,6 +136,7 @@ function optionsReason(slot: usize, otherwise: u32): u32 {
 /** ip_forward up to the FORWARD hook. */
 function forward4(slot: usize, out: u32): u32 {
   if (load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST) return STACK_NOT_HOST;
+  if (hasSocket()) return STACK_HAS_SOCKET;
   if (load<u32>(slot, FIELD_TTL * 4) <= 1) return STACK_TTL;
   const mtu = deviceMtu(out);
   if (mtu === 0 || lenient || !exceeds(slot, mtu)) return STACK_NONE;

@@ -15,6 +15,7 @@ import {
 import { PACKET_UNSEEN, PACKET_WAY, WAY_FORWARD, WAY_INPUT, WAY_UNSEEN } from '../../src/abi/packet.ts';
 import {
   STACK_FORWARDING_OFF,
+  STACK_HAS_SOCKET,
   STACK_MTU,
   STACK_MULTICAST,
   STACK_NO_ROUTE,
@@ -28,6 +29,7 @@ import {
 import { deviceMtu, everythingArrives, forwards6, hostLo, hostOut, isSolicited, lenient } from './host.ts';
 import { exceeds } from './mtu.ts';
 import { routeDevice, routeType } from './routes.ts';
+import { hasSocket } from './turn.ts';
 import { dropped } from './way.ts';
 
 const MTU_MINIMUM: u32 = 1280;
@@ -104,6 +106,7 @@ function forward6(slot: usize, type: u32, device: u32, out: u32): u32 {
   if (type !== <u32>RTN_UNICAST && type !== <u32>RTN_UNSPEC) return STACK_UNREACHABLE;
   if (!forwards6) return STACK_FORWARDING_OFF;
   if (load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST) return STACK_NOT_HOST;
+  if (hasSocket()) return STACK_HAS_SOCKET;
   if (load<u32>(slot, FIELD_TTL * 4) <= 1) return STACK_TTL;
   if (out !== device && isBoundToLink(slot + FIELD_SOURCE * 4)) return STACK_SOURCE_SCOPE;
   const mtu = deviceMtu(out);

@@ -99,6 +99,15 @@ function commonBits(left: usize, right: usize): u32 {
   return 128;
 }
 
+/** Four words of a device's first address of a family (TPROXY); 0 when there is none. */
+export function firstAddress(family: u32, device: u32): usize {
+  for (let index: u32 = 0; index < addressCount; index++) {
+    const entry = entryAt(index);
+    if (load<u32>(entry, ADDRESS_DEVICE) === device && load<u32>(entry, ADDRESS_FAMILY) === family) return entry + ADDRESS_WORDS;
+  }
+  return 0;
+}
+
 /** Where REDIRECT sends a packet to `destination` that came in by a device; 0, an own packet: to the loopback address. 0 when there is no address. */
 export function redirectTo(six: bool, device: u32, destination: usize): usize {
   if (device === 0) return six ? LOOPBACK6 : LOOPBACK4;

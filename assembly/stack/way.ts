@@ -5,6 +5,7 @@ import {
   FIELD_FAMILY,
   FIELD_IN_INTERFACE,
   FIELD_MAC_HIGH,
+  FIELD_MARK,
   FIELD_OUT_INTERFACE,
   FIELD_PACKET_TYPE,
   FIELD_SOURCE,
@@ -16,6 +17,7 @@ import {
   RTN_UNICAST,
   RTN_UNSPEC,
 } from '../../src/abi/fields.ts';
+import { ROUTE_DEVICE_SHIFT } from '../../src/abi/host.ts';
 import {
   PACKET_DIRECTION,
   PACKET_DOUBT,
@@ -35,7 +37,17 @@ import {
 import { UNSEEN_OUTGOING_COPY } from '../../src/abi/reasons.ts';
 import { putAddressTypes } from './address-type.ts';
 import { judgeFrame } from './frame.ts';
-import { addressTypes, everythingArrives, hostFirst, hostIn, hostLo, hostOut, macCount, simpleWays } from './host.ts';
+import {
+  addressTypes,
+  everythingArrives,
+  hostFirst,
+  hostIn,
+  hostLo,
+  hostOut,
+  isLocalMark,
+  macCount,
+  simpleWays,
+} from './host.ts';
 import { arrive4, EVERYBODY } from './ipv4.ts';
 import { arrive6, decide6 } from './ipv6.ts';
 import { isUsual, ownUsual, route4, route6, routeDevice, routeType, search4 } from './routes.ts';
@@ -142,11 +154,23 @@ export function readAddresses(slot: usize): void {
 export function routeAnew(slot: usize): void {
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const device = load<u32>(slot, FIELD_IN_INTERFACE * 4);
-  const destination = routeOf(slot, FIELD_DESTINATION * 4, six);
+  const destination = markedRoute(slot, routeOf(slot, FIELD_DESTINATION * 4, six));
   store<u32>(slot, 0, PACKET_STACK);
   store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
   if (six) decide6(slot, device, destination);
   else arrive4(slot, device, routeOf(slot, FIELD_SOURCE * 4, false), destination);
+}
+
+/** The packet's mark makes it one for this host. */
+export function isMarkedLocal(slot: usize): bool {
+  return isLocalMark(load<u32>(slot, FIELD_MARK * 4));
+}
+
+/** The local table is asked before the mark. */
+function markedRoute(slot: usize, route: u32): u32 {
+  const type = routeType(route);
+  if (!isMarkedLocal(slot) || (type >= <u32>RTN_LOCAL && type <= <u32>RTN_MULTICAST)) return route;
+  return <u32>RTN_LOCAL | (hostLo << ROUTE_DEVICE_SHIFT);
 }
 
 /** The same for a packet of this host behind OUTPUT; where it was captured says nothing any more. */

@@ -38,8 +38,15 @@ export const EFFECT_HMARK = 40;
 export const EFFECT_PREFIX = 41;
 /** SYNPROXY, no parameters: takes SYN and ACK packets away (they are dropped here), and those whose checksum or options are wrong. */
 export const EFFECT_SYNPROXY = 42;
+/**
+ * TPROXY, the last of its walk: mask and value of the mark, the port it wants (0: the packet's own), whether it names an address (else the in-device's first, else the packet's own), 4 words of it; how many
+ * sockets there are of the family, and of each TPROXY_SOCKET words: protocol, port, whether it is bound to an address, 4 words of it. Drops a packet for which there is none.
+ */
+export const EFFECT_TPROXY = 43;
+export const TPROXY_HEAD = 9;
+export const TPROXY_SOCKET = 7;
 /** Codes that are not here do nothing. */
-export const EFFECT_LAST = 42;
+export const EFFECT_LAST = 43;
 
 /** The zone is the packet's mark (its lower half); which directions of the connection are in it. */
 export const CT_ZONE_MARK = 1;

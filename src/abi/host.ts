@@ -44,7 +44,10 @@ export const HOST_ADDRESS_COUNT = 88;
 /** u32 position, u32 entries: routes for rules that ask for ways back, ROUTE_SIZE bytes each: those of the local table first, then the longest prefix, then the lowest metric. IPv6 only, but both families with --forward. */
 export const HOST_WAYS_BACK = 92;
 export const HOST_WAY_BACK_COUNT = 96;
-export const HOST_HEADER_SIZE = 104;
+/** u32: packets whose mark has this value under this mask are for this host, where HOST_FLAG_LOCAL_MARK says so. */
+export const HOST_LOCAL_MARK = 100;
+export const HOST_LOCAL_MASK = 104;
+export const HOST_HEADER_SIZE = 112;
 
 /** A route: u32 prefix length, u32 RTN_*, u32 interface id (0: none), u32 family, four words, most significant first (IPv4: the first). */
 export const ROUTE_PREFIX = 0;
@@ -78,6 +81,7 @@ export const HOST_FLAG_IPV4_FORWARDING = 16;
 export const HOST_FLAG_IPV6_FORWARDING = 32;
 /** IPv6 extension headers must lie whole in the packet, or the chain cannot be parsed for -p. */
 export const HOST_FLAG_WHOLE_HEADERS = 64;
+export const HOST_FLAG_LOCAL_MARK = 128;
 
 /** A device: u64 MAC as a number with DEVICE_MAC_KNOWN above it, or 0; u32 MTU, 0 unknown; u32 DEVICE_FLAG_*. */
 export const DEVICE_MAC = 0;

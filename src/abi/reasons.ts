@@ -53,7 +53,9 @@ export const STACK_SOURCE_SCOPE = 12;
 export const STACK_IP_OPTIONS = 13;
 /** Conntrack has no room for one more connection. */
 export const STACK_TABLE_FULL = 14;
-export const STACK_COUNT = 15;
+/** ip_forward, ip6_forward: it has a socket (TPROXY), and is for this host or for nobody. */
+export const STACK_HAS_SOCKET = 15;
+export const STACK_COUNT = 16;
 
 /** Why conntrack called a packet INVALID (or NONE). */
 export const INVALID_NONE = 0;

@@ -27,6 +27,8 @@ export interface HostOptions {
   addr?: string;
   annotate?: string;
   route?: string[];
+  proxy?: string[];
+  localMark?: string;
 }
 
 export interface ProfileOptions {
@@ -83,7 +85,7 @@ export function addRuleOptions(command: Command, several = ''): Command {
     );
 }
 
-/** --local, --in, --out, --forward, --addr, --route. */
+/** --local, --in, --out, --forward, --addr, --route, --proxy, --local-mark. */
 export function addHostOptions(command: Command): Command {
   return command
     .optionsGroup('Host (guessed from the capture when nothing is given):')
@@ -97,7 +99,14 @@ export function addHostOptions(command: Command): Command {
     .option('--out <interface>', 'where packets leave')
     .option('--forward', 'a router: every packet enters at --in and leaves at --out')
     .option('--addr <file>', 'its addresses, as "ip -j addr" prints them')
-    .addOption(new Option('--route <file>', 'its routes, as "ip -j route" prints them; twice for IPv4 and IPv6').argParser(many));
+    .addOption(new Option('--route <file>', 'its routes, as "ip -j route" prints them; twice for IPv4 and IPv6').argParser(many))
+    .addOption(
+      new Option(
+        '--proxy <socket>',
+        'a transparent socket that TPROXY gives packets to: tcp:PORT, udp:ADDRESS:PORT; may be given several times',
+      ).argParser(many),
+    )
+    .option('--local-mark <value/mask>', 'packets with this mark are for the host itself (ip rule add fwmark, local default)');
 }
 
 /** --backend, --kernel, --hz, --sysctl, --conntrack-max, --prestack, --seed, --nfqueue. */
@@ -195,6 +204,8 @@ export function hostGiven(options: HostOptions): HostGiven | undefined {
   if (options.out !== undefined) given.out = interfaceName('--out', options.out);
   if (options.forward === true) given.forward = true;
   if (options.addr !== undefined) given.addresses = jsonFile('--addr', options.addr);
+  if (options.proxy !== undefined) given.proxies = options.proxy;
+  if (options.localMark !== undefined) given.localMark = options.localMark;
   if (options.route !== undefined) given.routes = options.route.map((file) => jsonFile('--route', file));
   return Object.keys(given).length === 0 ? undefined : given;
 }

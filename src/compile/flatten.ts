@@ -123,8 +123,9 @@ class Flattener {
         return { chain: rule.target!, rule: 0, stack };
       case 'mark':
       case 'notrack':
-      case 'effect':
         return this.actionStep(action, place, next);
+      case 'effect':
+        return this.actionStep(action, place, action.ends === true ? null : next);
       case 'nat':
         return this.actionStep(action, place, null);
     }

@@ -57,6 +57,8 @@ export function encodeHost(host: Host, profile: Profile, interfaces: InterfaceTa
   parts.word(abi.HOST_FIRST, interfaces.idOf(first));
   parts.word(abi.HOST_LO, interfaces.idOf('lo'));
   parts.word(abi.HOST_OTHER_DEVICES, deviceFlags(undefined, host, profile));
+  parts.word(abi.HOST_LOCAL_MARK, host.localMark?.value ?? 0);
+  parts.word(abi.HOST_LOCAL_MASK, host.localMark?.mask ?? 0);
   putDevices(parts, host, profile, interfaces);
   putFour(parts, ranges(routes, 4, interfaces));
   putSix(parts, ranges(routes, 6, interfaces));
@@ -86,6 +88,7 @@ function flags(host: Host, profile: Profile, needs: HostNeeds): number {
     (profile.prestack === 'lenient' ? abi.HOST_FLAG_LENIENT : 0) |
     (profile.backend === 'nft' ? abi.HOST_FLAG_NFT : 0) |
     (profile.kernel === '6.12' ? abi.HOST_FLAG_WHOLE_HEADERS : 0) |
+    (host.localMark === undefined ? 0 : abi.HOST_FLAG_LOCAL_MARK) |
     (needs.addressTypes ? abi.HOST_FLAG_ADDRESS_TYPES : 0) |
     (sysctl(profile, 'net.ipv4.ip_forward') !== 0 ? abi.HOST_FLAG_IPV4_FORWARDING : 0) |
     (sysctl(profile, 'net.ipv6.conf.all.forwarding') !== 0 ? abi.HOST_FLAG_IPV6_FORWARDING : 0)

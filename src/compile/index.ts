@@ -5,6 +5,7 @@ import {
   EFFECT_CT_TEMPLATE,
   EFFECT_PREFIX,
   EFFECT_TCPMSS,
+  EFFECT_TPROXY,
   EFFECT_TTL,
   MSS_CLAMP,
 } from '../abi/effects.ts';
@@ -103,6 +104,7 @@ export function compile(input: CompileInput, options: CompileOptions = {}): Imag
     ...(annotations && { annotations }),
     ...(fingerprints && { fingerprints }),
     ...(packets?.logs && { logs: numbered(logs) }),
+    ...(input.host.proxies && { proxies: input.host.proxies }),
   };
   const tables = withChangingTypes(
     share(
@@ -158,7 +160,7 @@ function compileTables(
     sets: encodeSets(sets, profile.hz, changedSets(rulesets, sets), interfaces),
     states: walks.states,
     stack: walks.stack,
-    flags: flagsOf(rulesets) | (turnsPackets(tables) ? abi.IMAGE_FLAG_TURNS : 0),
+    flags: flagsOf(rulesets) | (host.localMark !== undefined || turnsPackets(tables) ? abi.IMAGE_FLAG_TURNS : 0),
     hz: profile.hz,
   });
   return {
@@ -271,6 +273,6 @@ const isOfOne = (flags: number): boolean => ((flags & CT_ZONE_ORIGINAL) === 0) !
 
 /** Whether a rule changes what the routing decision looks at. */
 function turnsPackets(tables: readonly PlainTable[]): boolean {
-  const turning = [EFFECT_TTL, EFFECT_PREFIX];
+  const turning = [EFFECT_TTL, EFFECT_PREFIX, EFFECT_TPROXY];
   return countSpecial(tables, SPECIAL_CLUSTER) > 0 || someEffect(tables, ({ code }) => turning.includes(code));
 }

@@ -57,8 +57,9 @@ function action(rule: WalkRule, next: number, leave: number, starts: ReadonlyMap
       return starts.get(rule.target!)!;
     case 'mark':
     case 'notrack':
-    case 'effect':
       return code.actionStep(action, { rope: 0, evaluations: 0, next });
+    case 'effect':
+      return code.actionStep(action, action.ends === true ? NOWHERE : { rope: 0, evaluations: 0, next });
     case 'nat':
       return code.actionStep(action, NOWHERE);
   }

@@ -5,6 +5,7 @@ import { registersConntrack } from '../extensions/upstream.ts';
 import type { Annotations } from '../model/annotations.ts';
 import { RuleError } from '../model/errors.ts';
 import type { Fingerprint } from '../model/fingerprints.ts';
+import type { ProxySocket } from '../model/host.ts';
 import type { LogRequest } from '../model/log.ts';
 import type { Action, Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
@@ -20,6 +21,8 @@ export interface NormaliseContext {
   /** Names of the job's sets, by their numbers. */
   sets?: readonly string[];
   fingerprints?: readonly Fingerprint[];
+  /** Transparent sockets of the host. */
+  proxies?: readonly ProxySocket[];
   /** Gives a LOG rule the number of its request, where the lines are wanted. */
   logs?: (request: LogRequest) => number;
 }

@@ -163,6 +163,13 @@ class CodeChecker {
     const words = PARAMETERS_ELSEWHERE.get(code);
     if (words !== undefined) this.inside(first, words * 4, 'parameters of an effect');
     if (code === effects.EFFECT_SET) this.sets(first / 4);
+    if (code === effects.EFFECT_TPROXY) this.sockets(first);
+  }
+
+  private sockets(first: number): void {
+    this.inside(first, effects.TPROXY_HEAD * 4, 'parameters of TPROXY');
+    const count = this.words[first / 4 + effects.TPROXY_HEAD - 1]!;
+    this.inside(first, (effects.TPROXY_HEAD + count * effects.TPROXY_SOCKET) * 4, 'sockets of TPROXY');
   }
 
   private sets(word: number): void {

@@ -4,6 +4,7 @@
 import type { Annotations } from '../model/annotations.ts';
 import type { Position, RuleError } from '../model/errors.ts';
 import type { Fingerprint } from '../model/fingerprints.ts';
+import type { ProxySocket } from '../model/host.ts';
 import type { LogRequest } from '../model/log.ts';
 import type { NatSpec } from '../model/nat.ts';
 import type { Action, Test } from '../model/predicate.ts';
@@ -154,10 +155,16 @@ export interface TargetExtension<O = unknown> extends ExtensionBase<O> {
     effects: TargetEffects,
     context: EvaluateContext,
   ): 'ACCEPT' | 'DROP' | 'REJECT' | 'continue';
-  /** The engine. `logs`: gives a LOG rule the number of its request; undefined where nobody wants the lines. `sets`: names of the job's sets, by their numbers. */
+  /** The engine. `logs`: gives a LOG rule the number of its request; undefined where nobody wants the lines. `sets`: names of the job's sets, by their numbers. `proxies`: sockets of the host for TPROXY. */
   lower(
     options: O,
-    context: { family: Family; profile: Profile; logs?: (request: LogRequest) => number; sets?: readonly string[] },
+    context: {
+      family: Family;
+      profile: Profile;
+      logs?: (request: LogRequest) => number;
+      sets?: readonly string[];
+      proxies?: readonly ProxySocket[];
+    },
   ): Action;
   /** The engine: what it remembers of the packets of its rule, as tests behind those of the matches, which always hold. */
   counts?(options: O, context: { profile: Profile }): Test[];
@@ -182,6 +189,8 @@ export interface TargetEffects {
   log(request: LogRequest): void;
   /** Other bytes for the packet, with its headers in the same places; the caller's own, no part of those before. */
   rewrite(bytes: Uint8Array): void;
+  /** The packet belongs to a socket of this host from here on. */
+  assignSocket(): void;
   /** How conntrack is to track the packet, unless it is there already: as a connection, untracked, or with an earlier template. */
   setTemplate(template: CtTemplate): void;
   /** Of the packet's connection; nothing without one. */

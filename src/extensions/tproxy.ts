@@ -1,4 +1,6 @@
-/** `-j TPROXY`: gives a packet to a proxy on this host. Kernel: net/netfilter/xt_TPROXY.c. No proxy is taken to listen, and then the packet is dropped; loading the rule brings defragmentation. */
+/** `-j TPROXY`: gives a packet to a proxy on this host. Kernel: net/netfilter/xt_TPROXY.c. Where no proxy listens (`--proxy`), the packet is dropped; loading the rule brings defragmentation. */
+import { EFFECT_TPROXY } from '../abi/effects.ts';
+import { FIELD_MARK } from '../abi/fields.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
 import type { Words } from '../model/ruleset.ts';
 import type { TargetExtension } from './extension.ts';
@@ -14,6 +16,8 @@ export interface TproxyOptions {
 
 const TCP = 6;
 const UDP = 17;
+const TCP_HEADER = 20;
+const UDP_HEADER = 8;
 const specs = [option('on-port'), option('on-ip'), option('tproxy-mark')];
 
 export const TPROXY: TargetExtension<TproxyOptions> = {
@@ -21,7 +25,7 @@ export const TPROXY: TargetExtension<TproxyOptions> = {
   kind: 'target',
   families: [4, 6],
   options: specs,
-  about: 'gives the packet to a proxy on this host; none is taken to listen, so it drops',
+  about: 'gives the packet to a proxy on this host; it drops where `--proxy` names none that listens',
   legality: { tables: ['mangle'], hooks: ['PREROUTING'], protocols: [TCP, UDP] },
   needsDefragmentation: true,
   parse(given, context) {
@@ -36,8 +40,34 @@ export const TPROXY: TargetExtension<TproxyOptions> = {
   },
   print: ({ port, address, mark, mask }) =>
     ` --on-port ${port} --on-ip ${formatAddress(address)} --tproxy-mark ${hex(mark)}/${hex(mask)}`,
-  evaluate: () => 'DROP',
-  lower: () => ({ kind: 'verdict', verdict: 'DROP' }),
+  evaluate({ port, address, mark, mask }, packet, effects, { firstAddress, proxies }) {
+    const { protocol, transport } = packet;
+    if (transport.length < (protocol === TCP ? TCP_HEADER : UDP_HEADER)) return 'DROP';
+    const wantedPort = port === 0 ? (transport[2]! << 8) | transport[3]! : port;
+    const named = address.some((word) => word !== 0) ? address : firstAddress(packet.inInterface, packet.family);
+    const wanted = named ?? packet.destination;
+    const found = proxies.some(
+      (one) =>
+        one.protocol === protocol &&
+        one.port === wantedPort &&
+        (one.address === undefined || (one.family === packet.family && one.address.every((word, i) => word === wanted[i]))),
+    );
+    if (!found) return 'DROP';
+    effects.setMark((packet.mark & ~mask) ^ mark);
+    effects.assignSocket();
+    return 'ACCEPT';
+  },
+
+  lower({ port, address, mark, mask }, { family, proxies = [] }) {
+    const own = proxies.filter((one) => one.family === undefined || one.family === family);
+    if (own.length === 0) return { kind: 'verdict', verdict: 'DROP' };
+    const four = (words: Words = []): number[] => [0, 1, 2, 3].map((i) => words[i] ?? 0);
+    const sockets = own.flatMap((one) => [one.protocol, one.port, one.address === undefined ? 0 : 1, ...four(one.address)]);
+    const named = address.every((word) => word === 0) ? 0 : 1;
+    const parameters = [mask, mark, port, named, ...four(address), own.length, ...sockets];
+    return { kind: 'effect', code: EFFECT_TPROXY, parameters, changes: [FIELD_MARK], ends: true };
+  },
+
   generate: (draw, pools) => [
     '--on-port',
     String(draw.pick(pools.ports)),

@@ -3,7 +3,7 @@
  * the kernel then does the routing, so that a host model that is wrong shows as a difference.
  */
 import { formatAddress, maskAddress, prefixMask } from '../model/address.ts';
-import type { Host, Route } from '../model/host.ts';
+import type { Host, HostAddress, Route } from '../model/host.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
 import { type CaptureFrames, type Inner, innerOf } from './from-capture.ts';
@@ -12,7 +12,7 @@ import type { KernelFrame, KernelJob } from './job.ts';
 /** The parts of a job that the host and the capture decide. */
 export type HostedJob = Pick<
   KernelJob,
-  'topology' | 'local' | 'routes' | 'defaultRoute' | 'links' | 'inIface' | 'outIface' | 'frames'
+  'topology' | 'proxies' | 'localMark' | 'local' | 'routes' | 'defaultRoute' | 'links' | 'inIface' | 'outIface' | 'frames'
 > &
   Pick<CaptureFrames, 'numbers' | 'skipped'>;
 
@@ -148,9 +148,15 @@ function routeLines(host: Host, families: readonly Family[]): string[] {
   return [...lines];
 }
 
+/** As the kernel lists them, in the model's order: of IPv6 a new address goes before those of its scope (ipv6_link_dev_addr), so they are added from the last to the first. */
+const inOrderOfAdding = (addresses: readonly HostAddress[]): HostAddress[] => [
+  ...addresses.filter(({ family }) => family === 4),
+  ...addresses.filter(({ family }) => family === 6).reverse(),
+];
+
 function localLines(host: Host, families: readonly Family[]): string[] {
   return host.interfaces.flatMap((device) =>
-    device.addresses
+    inOrderOfAdding(device.addresses)
       .filter((own) => families.includes(own.family) && !(device.name === 'lo' && isLoopback(own.address)))
       .map((own) => `${formatAddress(own.address)}/${own.prefix}%${device.name}`),
   );
@@ -197,6 +203,8 @@ export function jobFromHost(host: Host, captured: Iterable<Frame>, families: rea
   return {
     ...common,
     topology: host.forward ? 'forward' : 'host',
+    ...(host.proxies && { proxies: host.proxies }),
+    ...(host.localMark && { localMark: `${host.localMark.value}/${host.localMark.mask}` }),
     local: host.forward ? [] : localLines(host, families),
     links: links(host, frames),
   };

@@ -1,4 +1,6 @@
 /** What the oracle is asked and what it answers. Plain data; nothing here touches the machine. */
+
+import type { ProxySocket } from '../model/host.ts';
 import type { ConntrackEntry, ConntrackExpectation, HookName, TableCounters, Verdict } from '../model/outcome.ts';
 import type { Family } from '../model/ruleset.ts';
 
@@ -58,6 +60,10 @@ export interface KernelJob {
   defaultRoute?: boolean;
   /** Hardware address and MTU by device; 02:00:00:00:00:01, 02... and 65535 when not given. */
   links?: Record<string, { mac?: string; mtu?: number }>;
+  /** Transparent sockets that listen while frames are sent: protocol number, address (of no family: of both) and port. */
+  proxies?: readonly ProxySocket[];
+  /** Packets with this mark, `VALUE/MASK`, are for the firewall itself, unless the local table knows better. */
+  localMark?: string;
   /** More lines for `ip -batch`, behind devices, addresses and routes: `link set eth0 group 5`. */
   ip?: readonly string[];
   /** `net.` names with dots (or slashes, where a device name has dots). Set before the rules are loaded. */

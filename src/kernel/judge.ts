@@ -19,6 +19,7 @@ async function prepare(session: Session, job: KernelJob, devices: plan.Devices):
     session.together([
       [['ip', '-batch', '-'], links],
       [['nft', '-f', '-'], plan.ownTable(job.trace)],
+      ...plan.policyRules(job).map((argv) => [argv] as const),
     ]),
     session.plug(devices.all.map((_, i) => `wire${i}`)),
     // Asking for the (empty) table loads conntrack's sysctls where they are a module.
@@ -41,7 +42,10 @@ async function inject(session: Session, job: KernelJob, devices: plan.Devices): 
   const origin = job.frames[0]?.time ?? 0n;
   const frames = Buffer.concat(job.frames.map((frame) => plan.encodeFrame(job, devices, frame, origin)));
   const flags = [job.trace, job.spacing === 'real'].map((flag) => (flag ? '1' : '0'));
-  return collect(job, await session.inject([devices.all.join(','), ...flags, plan.groupList(job, devices), frames]));
+  return collect(
+    job,
+    await session.inject([devices.all.join(','), ...flags, plan.groupList(job, devices), plan.socketList(job), frames]),
+  );
 }
 
 const COUNT = '/proc/sys/net/netfilter/nf_conntrack_count';

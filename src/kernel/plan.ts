@@ -14,6 +14,9 @@ export interface Devices {
   all: string[];
 }
 
+/** The routing table of packets with the job's `localMark`. */
+const LOCAL_MARK_TABLE = '100';
+
 /** Interface names as the kernel allows them, without what `ip` would take for an option. */
 const DEVICE = /^[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,14}$/;
 const LOCAL = /^([0-9A-Fa-f:.]+)(?:\/(\d{1,3}))?(?:%(.+))?$/;
@@ -123,6 +126,9 @@ export function ipBatch(job: KernelJob, devices: Devices): string {
   for (const route of job.routes ?? []) lines.push(`route append ${plainLine(route, 'a route')}`);
   if (job.defaultRoute !== false) lines.push(`route append default dev ${devices.out}`);
   if (job.defaultRoute !== false && hasFamily(job, 6)) lines.push(`route append ::/0 dev ${devices.out}`);
+  if (job.localMark !== undefined)
+    for (const family of familiesOf(job))
+      lines.push(`route append local ${family === 4 ? '0.0.0.0' : '::'}/0 dev lo table ${LOCAL_MARK_TABLE}`);
   for (const line of job.ip ?? []) lines.push(plainLine(line, 'a line for ip'));
   return `${lines.join('\n')}\n`;
 }
@@ -159,6 +165,27 @@ export function groupList(job: KernelJob, devices: Devices): string {
     add(device, addressBytes(address));
   }
   return [...new Set(list)].join(',');
+}
+
+const ALL_ZEROS = { 4: '00000000', 6: '0'.repeat(32) } as const;
+
+/** Sockets as the injector opens them: `<protocol>:<address in hexadecimal>:<port>`. */
+export function socketList({ proxies = [], family, rulesOther }: KernelJob): string {
+  const families = familiesOf({ family, ...(rulesOther === undefined ? {} : { rulesOther }) });
+  const hexOf = (words: readonly number[]): string => words.map((word) => word.toString(16).padStart(8, '0')).join('');
+  return proxies
+    .flatMap(({ protocol, address, port }) =>
+      (address === undefined ? families.map((one) => ALL_ZEROS[one]) : [hexOf(address)]).map(
+        (hex) => `${protocol}:${hex}:${port}`,
+      ),
+    )
+    .join(',');
+}
+
+/** Behind the local table everything is local for packets with the job's mark. */
+export function policyRules({ localMark, ...job }: KernelJob): string[][] {
+  if (localMark === undefined) return [];
+  return familiesOf(job).map((family) => ['ip', `-${family}`, 'rule', 'add', 'fwmark', localMark, 'lookup', LOCAL_MARK_TABLE]);
 }
 
 /** Names of the marker chains: `first_forward` sees what reaches the hook, `last_forward` what is left at its end. */

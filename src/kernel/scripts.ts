@@ -11,7 +11,7 @@ export const WIRE = '/run/wire';
 
 /**
  * Injects frames and collects what they cause. Items: device names (the other end of number i is `wire<i>`), trace (0, 1), real spacing (0, 1),
- * multicast groups to join (device number:address in hexadecimal), frames as (u8 kind: 0 in, 1 out IPv4, 2 out IPv6, plus 4: bound to the device;
+ * multicast groups to join (device number:address in hexadecimal), transparent sockets (protocol:address in hexadecimal:port), frames as (u8 kind: 0 in, 1 out IPv4, 2 out IPv6, plus 4: bound to the device;
  * u8 device; u64 nanoseconds since the first; u32 length; bytes). Answers with records (u8 kind, u32 frame, u32 length, bytes), little endian:
  * 1 nfnetlink_log message, 2 nf_tables trace message, 3 packet that left (link header cut off), 4 time sent (u64 ns), 5 not sent: why,
  * 6 records lost: where, 7 the frame was not seen to arrive, 8 the fragment was put to others (IPv4: ip_defrag was asked). (EPERM from a raw socket is no failure: a rule dropped the packet in OUTPUT.)
@@ -43,6 +43,13 @@ sub join_group { my ($index, $hex) = @_; my $address = pack('H*', $hex); my $six
   socket(my $s, $six ? AF_INET6 : AF_INET, SOCK_DGRAM, 0) or die "socket: $!\n";
   my $done = $six ? setsockopt($s, 41, 20, $address . pack('I', $index)) : setsockopt($s, 0, 35, $address . pack('x4 i', $index));
   die "join $hex: $!\n" unless $done; return $s; }
+# A transparent socket (IP_TRANSPARENT, IPV6_TRANSPARENT) that takes whatever TPROXY gives it.
+sub listen_at { my ($protocol, $hex, $port) = @_; my $address = pack('H*', $hex); my $six = length($address) == 16;
+  socket(my $s, $six ? AF_INET6 : AF_INET, $protocol == 6 ? SOCK_STREAM : SOCK_DGRAM, $protocol) or die "socket: $!\n";
+  setsockopt($s, $six ? 41 : 0, $six ? 75 : 19, pack('i', 1)) or die "transparent socket: $!\n";
+  setsockopt($s, 41, 26, pack('i', 1)) if $six;
+  bind($s, $six ? pack_sockaddr_in6($port, $address) : pack_sockaddr_in($port, $address)) or die "bind $hex:$port: $!\n";
+  if ($protocol == 6) { listen($s, 128) or die "listen $port: $!\n"; } return $s; }
 sub netlink { my ($bus, $groups) = @_; socket(my $s, 16, SOCK_RAW, $bus) or die "netlink: $!\n"; big($s);
   bind($s, pack('S S L L', 16, 0, 0, $groups)) or die "netlink bind: $!\n"; return $s; }
 sub attribute { my ($type, $value) = @_; my $n = 4 + length($value); return pack('S S a*', $n, $type, $value) . ("\0" x ((4 - $n % 4) % 4)); }
@@ -65,7 +72,7 @@ sub raw_socket { my ($kind, $device) = @_; my $six = ($kind & 3) == 2;
 sub reassemblies { my @ip = map { [split ' '] } slurp('/proc/net/snmp') =~ /^Ip: (.*)$/mg; my %now; @now{@{$ip[0]}} = @{$ip[1]}; return $now{ReasmReqds}; }
 # Sockets that the end of the process closes.
 my @held;
-sub inject { my ($names, $trace, $real, $groups, $frames) = @_;
+sub inject { my ($names, $trace, $real, $groups, $sockets, $frames) = @_;
   die "real spacing needs Time::HiRes (package perl)\n" if $real && !$precise;
   my @devices = split /,/, $names;
   enter($wire); my @ends = map { wire_socket("wire$_") } 0 .. $#devices; enter($firewall);
@@ -75,7 +82,8 @@ sub inject { my ($names, $trace, $real, $groups, $frames) = @_;
   # A socket may hold twenty IPv4 groups only (igmp_max_memberships), so each group has its own.
   my @members = map { my ($device, $hex) = split /:/; join_group($index[$device], $hex) } split /,/, $groups;
   my ($nflog, $nftrace) = $trace ? (open_log(), netlink(12, 1 << 8)) : ();
-  @held = (@ends, $tap, @members, $trace ? ($nflog, $nftrace) : ());
+  my @listening = map { listen_at(split /:/) } split /,/, $sockets;
+  @held = (@ends, $tap, @members, @listening, $trace ? ($nflog, $nftrace) : ());
   my ($frame, $out, $message, %raw) = (0, '', '');
   my $emit = sub { $out .= pack('C V V/a*', $_[0], $frame, $_[1]); };
   my $drain = sub { my ($s, $kind) = @_;

@@ -1,6 +1,7 @@
 /** Builds a Host from what the user gives: flags, `ip -j addr` and `ip -j route`. Adds what the kernel adds by itself: lo, local, connected and broadcast routes. */
 import { formatAddress, maskAddress, parseAddress, parseWhole, prefixMask } from './address.ts';
-import type { Host, HostAddress, HostInterface, Route, RouteType } from './host.ts';
+import type { Host, HostAddress, HostInterface, ProxySocket, Route, RouteType } from './host.ts';
+import { parseUnsigned } from './numbers.ts';
 import type { Family, Words } from './ruleset.ts';
 
 export interface HostGiven {
@@ -9,6 +10,10 @@ export interface HostGiven {
   in?: string;
   out?: string;
   forward?: boolean;
+  /** `--proxy`: transparent sockets, `tcp:3129`, `udp:10.0.0.1:53`, `tcp:[2001:db8::1]:3129`. */
+  proxies?: readonly string[];
+  /** `--local-mark`: VALUE or VALUE/MASK. */
+  localMark?: string;
   /** Parsed JSON of `ip -j addr`. */
   addresses?: unknown;
   /** Parsed JSON of `ip -j route` and `ip -j -6 route`, any number of them. */
@@ -45,6 +50,8 @@ export function buildHost(given: HostGiven): Host {
   if (given.in !== undefined) host.in = given.in;
   if (given.out !== undefined) host.out = given.out;
   if (host.forward) nameWays(host);
+  if (given.proxies !== undefined) host.proxies = given.proxies.map(readProxy);
+  if (given.localMark !== undefined) host.localMark = readMark(given.localMark);
   for (const name of [host.in, host.out]) if (name !== undefined && name !== '') interfaceNamed(host, name);
   if (given.addresses !== undefined) readAddresses(host, given.addresses);
   for (const text of given.local ?? []) addLocal(host, text, given.in ?? given.out ?? DEFAULT_INTERFACE);
@@ -53,6 +60,30 @@ export function buildHost(given: HostGiven): Host {
   // Without routes everything that is not local leaves by one device, as on a host with a default route.
   if (given.routes === undefined || given.routes.length === 0) addDefaultRoutes(host);
   return host;
+}
+
+const PROTOCOLS = { tcp: 6, udp: 17 } as const;
+
+function readProxy(text: string): ProxySocket {
+  const [, name = '', six, four, portText = ''] = /^(tcp|udp):(?:\[([0-9a-fA-F:.]+)\]:|([0-9.]+):)?(\d+)$/.exec(text) ?? [];
+  const written = six ?? four;
+  const read = written === undefined ? undefined : parseWhole(written);
+  const port = parseUnsigned(portText, 0xffff, 1);
+  const fits = written === undefined || read?.family === (six === undefined ? 4 : 6);
+  if (port === undefined || !fits)
+    throw new HostError(
+      `--proxy wants tcp:PORT, udp:PORT or with an address, tcp:10.0.0.1:3129, tcp:[2001:db8::1]:3129; got "${text}"`,
+    );
+  const socket = { protocol: PROTOCOLS[name as keyof typeof PROTOCOLS], port };
+  return read === undefined || read.address.every((word) => word === 0) ? socket : { ...socket, ...read };
+}
+
+function readMark(text: string): NonNullable<Host['localMark']> {
+  const [valueText = '', maskText = '0xffffffff', ...rest] = text.split('/');
+  const [value, mask] = [parseUnsigned(valueText, U32_MAXIMUM), parseUnsigned(maskText, U32_MAXIMUM)];
+  if (value === undefined || mask === undefined || rest.length > 0)
+    throw new HostError(`--local-mark wants VALUE or VALUE/MASK of 32 bits, got "${text}"`);
+  return { value: (value & mask) >>> 0, mask };
 }
 
 /** A router needs two devices: those that were not named get the usual names, and the report says so. */

@@ -58,12 +58,25 @@ export interface Route {
   metric: number;
 }
 
+/** A transparent socket of the host (IP_TRANSPARENT), which TPROXY gives packets to. */
+export interface ProxySocket {
+  protocol: 6 | 17;
+  /** undefined: bound to no address, of whatever family. */
+  family?: Family;
+  address?: Words;
+  port: number;
+}
+
 export interface Host {
   /** Always holds `lo` with 127.0.0.1/8 and ::1/128 (buildHost sees to it). */
   interfaces: HostInterface[];
   /** Everything a lookup needs: connected and given routes, local and broadcast routes of the addresses (buildHost adds them). */
   routes: Route[];
   forward: boolean;
+  /** Sockets for TPROXY; none when not given. */
+  proxies?: readonly ProxySocket[];
+  /** Arriving packets whose mark has this value under this mask are for the host itself, whatever their address: `ip rule add fwmark ... lookup`, a table with `local default dev lo`. The local table is asked before. */
+  localMark?: { value: number; mask: number };
   in?: string;
   out?: string;
   /** How the model came about: `given`, or what was guessed, one line each; goes into the report's first lines. */

@@ -51,5 +51,5 @@ export type Action =
   | { kind: 'notrack' }
   /** Translates the packet's connection; the walk ends, with DROP where there is no address to give. */
   | { kind: 'nat'; spec: NatSpec }
-  /** Something done with the packet's connection: a code and parameters of abi/effects.ts; `changes`: the fields (abi/fields.ts) of the packet that change. */
-  | { kind: 'effect'; code: number; parameters: readonly number[]; changes: readonly number[] };
+  /** Something done with the packet's connection: a code and parameters of abi/effects.ts; `changes`: the fields (abi/fields.ts) of the packet that change; `ends`: the walk ends behind it, with ACCEPT. */
+  | { kind: 'effect'; code: number; parameters: readonly number[]; changes: readonly number[]; ends?: true };

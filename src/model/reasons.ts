@@ -36,6 +36,7 @@ export const STACK_WORDS = [
   'source address may not be forwarded',
   'bad IP options',
   'nf_conntrack: table full',
+  'given to a proxy, but not routed to this host',
 ] as const;
 
 /** Why conntrack calls a packet INVALID: in the words of the kernel's own log (nf_conntrack_log_invalid) where it has some, without their numbers. */

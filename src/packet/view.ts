@@ -1,6 +1,7 @@
 /** What an extension's `evaluate` may ask of a packet: the reference's view. Implemented by this room and by reference/. */
 import type { Annotation } from '../model/annotations.ts';
 import type { Fingerprint } from '../model/fingerprints.ts';
+import type { ProxySocket } from '../model/host.ts';
 import type { SetChange, SetTest, SetUse, SkbInfo } from '../model/ipset.ts';
 import type { CtState } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
@@ -123,6 +124,10 @@ export interface EvaluateContext {
   connections: Connections;
   /** Bytes a device takes in one packet; undefined for devices the host model does not know. */
   mtu(device: string): number | undefined;
+  /** The first address of a device; undefined where it has none of the family, or is not known. */
+  firstAddress(device: string, family: Family): Words | undefined;
+  /** Transparent sockets of the host. */
+  proxies: readonly ProxySocket[];
   /** The device by which packets to a source leave; null where no way leads there; undefined where nobody knows. */
   wayBack(family: Family, source: Words): string | null | undefined;
   /** Whether routes lead back to a packet's source through the device it came in at (`loose`: through any); `acceptLocal`: an address of this host will do, too. */

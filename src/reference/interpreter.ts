@@ -24,6 +24,7 @@ import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import { carriedBytes, type Link, type LinkReason, readLink } from '../packet/link.ts';
 import type { EvaluateContext } from '../packet/view.ts';
+import { askedOfHost } from './asked-of-host.ts';
 import { Clock } from './clock.ts';
 import { Conntrack } from './conntrack/conntrack.ts';
 import { connectionsOf } from './conntrack/lookup.ts';
@@ -35,7 +36,6 @@ import { Nat } from './nat/nat.ts';
 import { Packet, type Received } from './packet.ts';
 import { checkPrestack } from './prestack.ts';
 import { randomNumbers } from './random.ts';
-import { leadsBack } from './reverse-path.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { SharedState } from './shared.ts';
@@ -110,10 +110,7 @@ export class Interpreter {
     this.conntrack = new Conntrack(job.profile, this.notes, new Set(Object.values(job.rules).flatMap(turnedOn)));
     this.#plain = {
       profile: job.profile,
-      addressType: (family, address, device) => this.#routes.addressType(family, address, device),
-      mtu: (device) => this.#routes.interfaceNamed(device)?.mtu,
-      wayBack: (family, source) => this.#routes.wayBack(family, source),
-      leadsBack: (packet, wanted) => leadsBack(packet, wanted, job.host, this.#routes),
+      ...askedOfHost(job.host, this.#routes),
       shared: this.shared.get,
       began: () => this.#began,
       connections: connectionsOf(this.conntrack),

@@ -99,6 +99,8 @@ export class Packet implements PacketView {
   readonly cut: boolean;
   tracking: Tracking = { kind: 'none' };
   hasSocket = false;
+  /** TPROXY gave it to a socket. */
+  proxied = false;
   looped = false;
   /** Of this host's own broadcast to a network that the device has an address of: that network's mask. */
   broadcastMask: number | null = null;

@@ -96,6 +96,11 @@ export class Routes {
     return this.#host.interfaces.find((entry) => entry.name === name);
   }
 
+  /** The first address of a device; undefined where it has none of the family, or is not known. */
+  firstAddress(device: string, family: Family): Words | undefined {
+    return this.interfaceNamed(device)?.addresses.find((one) => one.family === family)?.address;
+  }
+
   /** The group is joined: all nodes; the solicited-node groups of the host's addresses (loopback joins none); on a router, all routers (RFC 4291 2.8). */
   joined(family: Family, group: Words, forwarding: boolean): boolean {
     if (family === 4) return group[0] === 0xe0000001;

@@ -4,6 +4,7 @@
  */
 import {
   STACK_FORWARDING_OFF,
+  STACK_HAS_SOCKET,
   STACK_IP_OPTIONS,
   STACK_MARTIAN_DESTINATION,
   STACK_MARTIAN_SOURCE,
@@ -18,7 +19,7 @@ import {
   STACK_TTL,
   STACK_UNREACHABLE,
 } from '../abi/reasons.ts';
-import type { Host } from '../model/host.ts';
+import type { Host, Route } from '../model/host.ts';
 import type { Profile } from '../model/profile.ts';
 import { type DeviceSetting, deviceSysctl, sysctl } from '../model/profile.ts';
 import * as ipv4 from '../packet/ipv4.ts';
@@ -79,12 +80,16 @@ function decide4(packet: Packet, context: RoutingContext): Routed {
   if (isLoopback4(source)) return input(STACK_MARTIAN_SOURCE);
   const local = context.routes.localTable(4, packet.destination);
   if (local?.type === 'broadcast') return broadcast4(packet, source, context);
-  if (local?.type === 'local') return input(validateSource(packet, context));
+  if (local?.type === 'local' || isMarked(packet, context, local)) return input(validateSource(packet, context));
   const found = outward(packet, context);
   if (typeof found === 'number') return refuse(found);
   if (sysctl(context.profile, 'net.ipv4.ip_forward') === 0) return refuse(STACK_FORWARDING_OFF);
   return { hook: 'FORWARD', drop: validateSource(packet, context, found), out: found };
 }
+
+/** A policy rule sends packets with a mark to a table where everything is local; the local table comes before it. */
+const isMarked = ({ mark }: Packet, { host: { localMark } }: RoutingContext, local: Route | undefined): boolean =>
+  local === undefined && localMark !== undefined && (mark & localMark.mask) >>> 0 === localMark.value;
 
 /** brd_input: a source of 0.0.0.0 (a host asking for its address) is not looked at. */
 function broadcast4(packet: Packet, source: number, context: RoutingContext): Routed {
@@ -142,6 +147,7 @@ function outward(packet: Packet, { host, routes }: RoutingContext): string | num
 
 function forward4(packet: Packet, out: string, context: RoutingContext): Routed {
   if (packet.packetType !== 'unicast') return refuse(STACK_NOT_HOST);
+  if (packet.proxied) return refuse(STACK_HAS_SOCKET);
   if (packet.ttl <= 1) return refuse(STACK_TTL);
   const mtu = context.routes.interfaceNamed(out)?.mtu;
   if (mtu !== undefined && tooBig(packet, mtu, context) && ipv4.dontFragment(packet.bytes)) return refuse(STACK_MTU);
@@ -160,7 +166,7 @@ function route6(packet: Packet, context: RoutingContext): Routed {
     return input(context.routes.joined(6, packet.destination, forwarding) ? STACK_NONE : STACK_MULTICAST);
   }
   const local = context.routes.localTable(6, packet.destination);
-  if (local?.type === 'local' || local?.type === 'anycast') return input();
+  if (local?.type === 'local' || local?.type === 'anycast' || isMarked(packet, context, local)) return input();
   const out = outward(packet, context);
   if (typeof out === 'number') return refuse(out);
   if (!forwarding) return refuse(STACK_FORWARDING_OFF);
@@ -169,6 +175,7 @@ function route6(packet: Packet, context: RoutingContext): Routed {
 
 function forward6(packet: Packet, out: string, context: RoutingContext): Routed {
   if (packet.packetType !== 'unicast') return refuse(STACK_NOT_HOST);
+  if (packet.proxied) return refuse(STACK_HAS_SOCKET);
   if (packet.ttl <= 1) return refuse(STACK_TTL);
   // Back out of the device it came from the kernel thinks of a redirect and does not look at the source.
   if (out !== packet.inInterface && !mayForwardFrom(packet)) return refuse(STACK_SOURCE_SCOPE);

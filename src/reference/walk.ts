@@ -146,6 +146,9 @@ function effectsOn(packet: Packet, { translate }: WalkContext, own: { mark: numb
     setMark(mark) {
       packet.mark = mark >>> 0;
     },
+    assignSocket() {
+      packet.proxied = true;
+    },
     setTemplate(template) {
       if (packet.tracking.kind === 'none') packet.tracking = { kind: 'template', ...template, own };
     },

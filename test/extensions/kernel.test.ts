@@ -245,6 +245,8 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
     fingerprints: [],
     random: () => 0,
     mtu: () => undefined,
+    firstAddress: () => undefined,
+    proxies: [],
     wayBack: () => undefined,
     leadsBack: () => true,
     connections: NO_CONNECTIONS,

@@ -31,6 +31,8 @@ function through(words: string, profile: Profile, count: number, gap: bigint): n
     fingerprints: [],
     random: () => 0,
     mtu: () => undefined,
+    firstAddress: () => undefined,
+    proxies: [],
     wayBack: () => undefined,
     leadsBack: () => true,
     connections: NO_CONNECTIONS,

@@ -113,6 +113,8 @@ function contextOf(profile: Profile): EvaluateContext {
     fingerprints: [],
     random: randomNumbers(1),
     mtu: () => undefined,
+    firstAddress: () => undefined,
+    proxies: [],
     wayBack: () => undefined,
     leadsBack,
     connections: NO_CONNECTIONS,

@@ -1,6 +1,6 @@
 /** What the guest is told to do: a job as steps, and steps as the bytes guest/main.c reads. */
 import { DEFAULT_SYSCTLS } from '../../model/profile.ts';
-import type { KernelFrame } from '../job.ts';
+import { KernelError, type KernelFrame } from '../job.ts';
 import { NETFILTER_BUS, RULES_REQUEST } from '../netlink.ts';
 import * as plan from '../plan.ts';
 import { INJECT_PRIORITY, WIRE } from '../scripts.ts';
@@ -157,6 +157,8 @@ function play(job: PlacedJob, devices: plan.Devices): Step[] {
 /** All steps of a job; the first of a boot loads the kernel's modules. */
 export function stepsOf(job: PlacedJob, machine: Machine, first: boolean): Step[] {
   const devices = plan.devicesOf(job);
+  if (job.proxies !== undefined || job.localMark !== undefined)
+    throw new KernelError('kernels on a virtual clock have no sockets for TPROXY, and no routes by mark');
   const loggers: [string, string][] = (job.trace ? [2, 10] : []).map((family) => [
     `/proc/sys/net/netfilter/nf_log/${family}`,
     'nfnetlink_log',
