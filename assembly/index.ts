@@ -126,6 +126,8 @@ export function classify(walk: u32, slot: usize, bytes: u32): u32 {
 /** A packed walk (abi/packed.ts) on `packets` keys in a row; `answers`: one u32 a packet, NEXT_*. Keys and answers have room for whole groups. */
 export function classifyPacked(
   clusters: usize,
+  starts: usize,
+  groups: u32,
   exits: usize,
   counters: usize,
   keys: usize,
@@ -133,5 +135,5 @@ export function classifyPacked(
   bytes: u32,
   answers: usize,
 ): void {
-  runPacked(clusters, exits, counters, keys, packets, bytes as u64, answers);
+  runPacked(clusters, starts, groups, exits, counters, keys, packets, bytes as u64, answers);
 }

@@ -13,9 +13,14 @@ import {
   PACKED_GROUP,
 } from '../../src/abi/packed.ts';
 
-/** `keys` and `answers` (one u32 a packet, NEXT_*) have room for whole groups. `bytes`: of every packet. */
+/**
+ * Group after group, so that a group's tree stays near. `starts`: where each group's packets begin, a child as clusters have it. `keys` and `answers` (one u32 a packet,
+ * NEXT_*) have room for whole groups of packets. `bytes`: of every packet.
+ */
 export function runPacked(
   clusters: usize,
+  starts: usize,
+  groups: u32,
   exits: usize,
   counters: usize,
   keys: usize,
@@ -23,9 +28,12 @@ export function runPacked(
   bytes: u64,
   answers: usize,
 ): void {
-  for (let done: u32 = 0; done < packets; done += PACKED_GROUP) {
-    const at = answers + ((done as usize) << 2);
-    descendGroup(clusters, keys + (done as usize) * KEY_SIZE, at);
+  for (let group: u32 = 0; group < groups; group++) {
+    const start = load<i32>(starts + ((group as usize) << 2));
+    for (let done: u32 = 0; done < packets; done += PACKED_GROUP) {
+      const at = answers + ((done as usize) << 2);
+      descendGroup(clusters, start, keys + (done as usize) * KEY_SIZE, at, group === 0);
+    }
   }
   for (let index: usize = 0; index < (packets as usize); index++) {
     const answer = answers + (index << 2);
@@ -37,17 +45,17 @@ export function runPacked(
   }
 }
 
-/** The numbers of the exits of eight packets. */
-function descendGroup(clusters: usize, keys: usize, answers: usize): void {
-  let a: i32 = 0;
-  let b: i32 = 0;
-  let c: i32 = 0;
-  let d: i32 = 0;
-  let e: i32 = 0;
-  let f: i32 = 0;
-  let g: i32 = 0;
-  let h: i32 = 0;
-  do {
+/** The numbers of the exits of eight packets; unless it is the first group, only where they are less than those that are there. */
+function descendGroup(clusters: usize, start: i32, keys: usize, answers: usize, first: bool): void {
+  let a = start;
+  let b = start;
+  let c = start;
+  let d = start;
+  let e = start;
+  let f = start;
+  let g = start;
+  let h = start;
+  while ((a & b & c & d & e & f & g & h) >= 0) {
     a = hop(clusters, a, keys);
     b = hop(clusters, b, keys + KEY_SIZE);
     c = hop(clusters, c, keys + 2 * KEY_SIZE);
@@ -56,15 +64,23 @@ function descendGroup(clusters: usize, keys: usize, answers: usize): void {
     f = hop(clusters, f, keys + 5 * KEY_SIZE);
     g = hop(clusters, g, keys + 6 * KEY_SIZE);
     h = hop(clusters, h, keys + 7 * KEY_SIZE);
-  } while ((a & b & c & d & e & f & g & h) >= 0);
-  store<u32>(answers, a ^ PACKED_EXIT);
-  store<u32>(answers, b ^ PACKED_EXIT, 4);
-  store<u32>(answers, c ^ PACKED_EXIT, 8);
-  store<u32>(answers, d ^ PACKED_EXIT, 12);
-  store<u32>(answers, e ^ PACKED_EXIT, 16);
-  store<u32>(answers, f ^ PACKED_EXIT, 20);
-  store<u32>(answers, g ^ PACKED_EXIT, 24);
-  store<u32>(answers, h ^ PACKED_EXIT, 28);
+  }
+  const more = first ? -1 : 0;
+  keepLess(answers, a, more);
+  keepLess(answers + 4, b, more);
+  keepLess(answers + 8, c, more);
+  keepLess(answers + 12, d, more);
+  keepLess(answers + 16, e, more);
+  keepLess(answers + 20, f, more);
+  keepLess(answers + 24, g, more);
+  keepLess(answers + 28, h, more);
+}
+
+/** `more` -1: what is there counts for nothing. */
+function keepLess(answer: usize, arrived: i32, more: i32): void {
+  const exit = (arrived ^ PACKED_EXIT) as u32;
+  const before = load<u32>(answer) | (more as u32);
+  store<u32>(answer, select<u32>(exit, before, exit < before));
 }
 
 /** Where a packet goes from `at`: nowhere once it is at an exit. */

@@ -19,6 +19,7 @@ import {
   STEP_MISS_SEGMENT,
   STEP_NAT,
   STEP_NOTRACK,
+  STEP_SEARCH,
   STEP_TESTS,
 } from '../../src/abi/program.ts';
 import { TEST_HIT, TEST_HOTDROP_MATCHED, TEST_MISS } from '../../src/abi/special.ts';
@@ -27,6 +28,7 @@ import { natBind } from '../nat/bind.ts';
 import { descend, knownEdge } from './descend.ts';
 import { runEffect } from './effects.ts';
 import { code, count, stackBase, stackEnd } from './program.ts';
+import { searchEntries } from './search.ts';
 import { runTest } from './tests.ts';
 
 /** The verdict (NEXT_*) of walk number `walk`; an absent table accepts without a trace. `bytes`: what rules count for the packet. */
@@ -83,6 +85,10 @@ export function runSteps(first: u32, policy: u32, slot: usize, bytes: u64): u32 
       count(load<u32>(step, STEP_HIT_SEGMENT), bytes);
       if (!natBind(code + (load<u32>(step, STEP_LIST) as usize), slot)) return NEXT_DROP;
       next = load<u32>(step, STEP_HIT_NEXT);
+    } else if (kind === STEP_SEARCH) {
+      const edge = searchEntries(step, head >>> 8, slot);
+      count(load<u32>(edge), bytes);
+      next = load<u32>(edge, 4);
     } else if (top !== stackBase) {
       top -= 4;
       next = load<u32>(top);

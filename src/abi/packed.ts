@@ -6,7 +6,7 @@
  * tells the two apart).
  * Cluster, one cache line: up to four tests of the tree at once. [16 bytes: which byte of the key goes into each byte of four words, 128 for 0]
  * [four thresholds][16 bytes: for each set of tests that hold (word <= threshold), the offset of a child][four children].
- * A child is the offset of a cluster, or the number of an exit | PACKED_EXIT. The walk starts at offset 0.
+ * A child is the offset of a cluster, or the number of an exit | PACKED_EXIT. A walk has a start (a child) for each of its groups: a packet leaves by the exit with the smallest number that a group leads to.
  * Exit: one u32, NEXT_*; the packets that leave there are counted, and the host sums segments from them.
  */
 export const KEY_SIZE = 16;

@@ -36,6 +36,11 @@ export class Box {
     return new Box(new Array<number>(FIELD_COUNT).fill(0), new Array<number>(FIELD_COUNT).fill(0xffffffff), bits, open);
   }
 
+  /** What lies from `low` to `high` in every field, small ones too: as the lists are whenever it is asked. */
+  static between(low: readonly number[], high: readonly number[]): Box {
+    return new Box(low, high, new Map(), 0);
+  }
+
   /** The part of the box where a wide field lies from low to high. */
   withRange(field: number, low: number, high: number): Box {
     const lows = this.low.slice();
@@ -48,6 +53,29 @@ export class Box {
   /** The part of the box where a small field has one of the given values. */
   withBits(field: number, bits: Uint32Array): Box {
     return new Box(this.low, this.high, new Map(this.bits).set(field, bits), this.open);
+  }
+
+  /** The part of the box where all tests hold, or more. */
+  where(tests: readonly CompiledTest[]): Box {
+    let box: Box = this;
+    for (const { shape, invert } of tests) {
+      if (invert || (shape.kind !== 'all' && (shape.kind !== 'any' || shape.conditions.length !== 1))) continue;
+      for (const condition of shape.conditions) box = box.whereCondition(condition);
+    }
+    return box;
+  }
+
+  private whereCondition({ field, ranges, bits }: Condition): Box {
+    const set = this.bits.get(field);
+    if (bits !== null && set !== undefined)
+      return this.withBits(
+        field,
+        set.map((word, index) => word & bits[index]!),
+      );
+    if (bits !== null || ranges.length === 0) return this;
+    const low = Math.max(this.low[field]!, ranges[0]![0]);
+    const high = Math.min(this.high[field]!, ranges.at(-1)![1]);
+    return low > high ? this : this.withRange(field, low, high);
   }
 
   decide(test: CompiledTest): Decision {
@@ -87,7 +115,8 @@ export class Box {
 
   decideCondition({ field, ranges, bits }: Condition): Decision {
     if (((this.open >>> field) & 1) !== 0) return UNKNOWN;
-    if (bits !== null) return decideBits(this.bits.get(field)!, bits);
+    const set = bits === null ? undefined : this.bits.get(field);
+    if (set !== undefined) return decideBits(set, bits!);
     const low = this.low[field]!;
     const high = this.high[field]!;
     for (const range of ranges) {

@@ -9,6 +9,7 @@ import {
   STEP_NAT,
   STEP_NOTRACK,
   STEP_RETURN,
+  STEP_SEARCH,
   STEP_TESTS,
   TEST_DROPS,
   TEST_INVERT,
@@ -93,6 +94,22 @@ export class Code {
 
   returnStep(): number {
     return this.step([STEP_RETURN, 0, 0, 0, 0, 0, 0, 0], []);
+  }
+
+  /** A search of entries with these edges, in groups with these trees (references of their roots). */
+  search(roots: readonly number[], edges: readonly CodeEdge[]): number {
+    const offset = this.put([edges.length, ...roots]);
+    for (const edge of edges) {
+      this.segmentWords.push(this.length);
+      this.put([this.segments.number(edge.rope, edge.evaluations), edge.next]);
+    }
+    return offset;
+  }
+
+  /** `search`: of `groups` groups; `miss`: when it finds nothing. */
+  searchStep(search: number, groups: number, miss: CodeEdge): number {
+    const segment = this.segments.number(miss.rope, miss.evaluations);
+    return this.step([(STEP_SEARCH | (groups << 8)) >>> 0, search, segment, miss.next, 0, 0, 0, 0], [2]);
   }
 
   /** Room for a node of so many words; nodes are filled when their children have their places. */

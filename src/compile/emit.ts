@@ -1,49 +1,8 @@
-/** Pass: writes residual programs and trees as code. */
+/** Pass: writes trees as code, and the programs in their leaves. */
 import { REF_EDGE } from '../abi/program.ts';
-import type { Code, CodeEdge } from './code.ts';
-import type { Edge, Program, Step } from './steps.ts';
+import type { Program } from './steps.ts';
 import type { Branch, TreeNode } from './tree.ts';
-
-/** Writes a program's steps, later ones first so that every step leads to lower offsets; the offset of its start edge. */
-export function emitProgram(program: Program, code: Code): number {
-  const offsets = new Array<number>(program.steps.length);
-  const place = (edge: Edge): CodeEdge => ({
-    rope: edge.rope,
-    evaluations: edge.evaluations,
-    next: typeof edge.next === 'number' ? edge.next : offsets[edge.next.index]!,
-  });
-  for (const step of backwards(program)) {
-    if (step.kind === 'tests')
-      offsets[step.index] = code.testStep(step.tests, step.end, place(step.hit), place(step.miss), step.drops);
-    else offsets[step.index] = code.actionStep(step.action, place(step.hit));
-  }
-  return code.edge(place(program.start));
-}
-
-/** Steps such that each comes behind all it leads to: depth first, without recursion. */
-function backwards(program: Program): Step[] {
-  const order: Step[] = [];
-  const seen = new Uint8Array(program.steps.length);
-  const stack: { step: Step; edge: number }[] = [];
-  const enter = (next: number | Step): void => {
-    if (typeof next === 'number' || seen[next.index] === 1) return;
-    seen[next.index] = 1;
-    stack.push({ step: next, edge: 0 });
-  };
-  enter(program.start.next);
-  while (stack.length > 0) {
-    const top = stack[stack.length - 1]!;
-    const { step } = top;
-    top.edge++;
-    if (top.edge === 1) enter(step.hit.next);
-    else if (top.edge === 2 && step.kind === 'tests') enter(step.miss.next);
-    else {
-      order.push(step);
-      stack.pop();
-    }
-  }
-  return order;
-}
+import type { ProgramWriter } from './write.ts';
 
 interface Unique {
   field: number;
@@ -54,9 +13,10 @@ interface Unique {
 }
 
 /** Writes a tree below its programs, equal subtrees once, parents at lower offsets than children; the reference of its root. */
-export function emitTree(root: TreeNode, code: Code): number {
+export function emitTree(root: TreeNode, writer: ProgramWriter): number {
+  const { code } = writer;
   const unique: Unique[] = [];
-  const top = uniqueNodes(root, code, unique);
+  const top = uniqueNodes(root, writer, unique);
   const offsets = new Array<number>(unique.length);
   for (let index = unique.length - 1; index >= 0; index--) {
     const node = unique[index]!;
@@ -71,7 +31,7 @@ export function emitTree(root: TreeNode, code: Code): number {
   return reference(top);
 }
 
-function uniqueNodes(root: TreeNode, code: Code, unique: Unique[]): number {
+function uniqueNodes(root: TreeNode, writer: ProgramWriter, unique: Unique[]): number {
   const known = new Map<string, number>();
   const programs = new Map<Program, number>();
   const finished = new Map<TreeNode, number>();
@@ -81,7 +41,7 @@ function uniqueNodes(root: TreeNode, code: Code, unique: Unique[]): number {
     if (node.kind === 'leaf') {
       let offset = programs.get(node.program);
       if (offset === undefined) {
-        offset = emitProgram(node.program, code);
+        offset = writer.program(node.program);
         programs.set(node.program, offset);
       }
       finished.set(node, ~offset);

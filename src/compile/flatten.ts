@@ -22,6 +22,9 @@ interface Frame {
   chain: WalkChain;
   rule: number;
   up: Frame | null;
+  /** Knows that the tests of the rules hold that have jumped here. */
+  decider: Decider;
+  box: Box;
 }
 
 interface Place {
@@ -37,11 +40,12 @@ const NOWHERE: Edge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
  * Throws OverBudget.
  */
 export function flatten(walk: Walk, box: Box, decisions: Decisions, ropes: Ropes, work: Work): Program {
-  return new Flattener(walk, new Decider(box, decisions, ALL_FIELDS), ropes, work).run();
+  return new Flattener(walk, box, new Decider(box, decisions, ALL_FIELDS), ropes, work).run();
 }
 
 class Flattener {
   private readonly walk: Walk;
+  private readonly box: Box;
   private readonly decider: Decider;
   private readonly ropes: Ropes;
   private readonly work: Work;
@@ -51,8 +55,9 @@ class Flattener {
   /** Edges of steps that are still to be followed. */
   private readonly pending: (() => void)[] = [];
 
-  constructor(walk: Walk, decider: Decider, ropes: Ropes, work: Work) {
+  constructor(walk: Walk, box: Box, decider: Decider, ropes: Ropes, work: Work) {
     this.walk = walk;
+    this.box = box;
     this.decider = decider;
     this.ropes = ropes;
     this.work = work;
@@ -80,7 +85,7 @@ class Flattener {
         place = this.pop(place.stack);
         continue;
       }
-      const rest = this.decider.rest(rule.tests, END_HIT);
+      const rest = (place.stack?.decider ?? this.decider).rest(rule.tests, END_HIT);
       if (rest.tests.length > 0) {
         edge.next = this.testStep(place, rule, rest.tests, rest.end);
         return edge;
@@ -118,7 +123,7 @@ class Flattener {
       case 'return':
         return chain.policy === null ? this.pop(stack) : { chain, rule: chain.rules.length, stack: null };
       case 'jump':
-        return { chain: rule.target!, rule: 0, stack: this.push(next) };
+        return { chain: rule.target!, rule: 0, stack: this.push(next, rule) };
       case 'goto':
         return { chain: rule.target!, rule: 0, stack };
       case 'mark':
@@ -137,11 +142,13 @@ class Flattener {
     return { chain: stack.chain, rule: stack.rule, stack: stack.up };
   }
 
-  private push(place: Place): Frame {
+  private push(place: Place, { tests }: WalkRule): Frame {
     const key = `${place.chain.index}:${place.rule}:${place.stack?.id ?? -1}`;
     let frame = this.frames.get(key);
     if (frame === undefined) {
-      frame = { id: this.frames.size, chain: place.chain, rule: place.rule, up: place.stack };
+      const box = (place.stack?.box ?? this.box).where(tests);
+      const decider = new Decider(box, null, ALL_FIELDS);
+      frame = { id: this.frames.size, chain: place.chain, rule: place.rule, up: place.stack, decider, box };
       this.frames.set(key, frame);
     }
     return frame;

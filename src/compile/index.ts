@@ -60,6 +60,8 @@ export interface CompileOptions {
   tree?: boolean;
   /** Scales the budget of the tree; 1 is the usual one. */
   effort?: number;
+  /** So many rules in a row that only test fields are searched; 128 when not given. */
+  searched?: number;
 }
 
 export interface CompileStatistics {
@@ -131,6 +133,7 @@ function compileTables(
     tree: options.tree ?? true,
     effort: options.effort ?? 1,
     tracesDrops: profile.backend === 'nft',
+    ...(options.searched !== undefined && { searched: options.searched }),
   });
   const notes = [...walks.notes, ...rulesets.flatMap((rules) => helperNote(rules) ?? [])];
   const { final, visible } = walks.segments.order();

@@ -27,7 +27,7 @@ const NOTHING: readonly CompiledTest[] = [];
 /** Decides tests in one box, each only once. A mark is 4 * number of the box + decision + 1. */
 export class Decider {
   private readonly box: Box;
-  private readonly marks: Int32Array;
+  private readonly marks: Int32Array | null;
   private readonly base: number;
   private readonly fields: number;
   /** Of the last `look`. */
@@ -35,23 +35,25 @@ export class Decider {
   private end = END_HIT;
 
   /**
-   * Only the last decider made with `decisions` may be used. `fields`: bits of the fields in which the box is smaller than one
+   * Only the last decider made with `decisions` may be used; without, nothing is kept. `fields`: bits of the fields in which the box is smaller than one
    * that left the tests at hand all undecided; tests of other fields are not looked at.
    */
-  constructor(box: Box, decisions: Decisions, fields: number) {
+  constructor(box: Box, decisions: Decisions | null, fields: number) {
     this.box = box;
-    this.marks = decisions.marks;
     this.fields = fields;
-    decisions.box += 1;
-    this.base = decisions.box * 4;
+    this.marks = decisions?.marks ?? null;
+    if (decisions !== null) decisions.box += 1;
+    this.base = (decisions?.box ?? 0) * 4;
   }
 
   decide(test: CompiledTest): number {
     if (this.fields !== ALL_FIELDS && (test.fields & this.fields) === 0) return UNKNOWN;
-    const known = this.marks[test.id]! - this.base;
+    const { marks, base } = this;
+    if (marks === null) return this.box.decide(test);
+    const known = marks[test.id]! - base;
     if (known >= 0) return known - 1;
     const decision = this.box.decide(test);
-    this.marks[test.id] = this.base + decision + 1;
+    marks[test.id] = base + decision + 1;
     return decision;
   }
 

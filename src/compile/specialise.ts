@@ -40,9 +40,9 @@ export class Scales {
     this.visit(program.start);
     for (let step = this.stack.pop(); step !== undefined; step = this.stack.pop()) {
       visited++;
-      if (step.kind === 'action') {
+      if (step.kind !== 'tests') {
         sum += 1;
-        this.visit(step.hit);
+        this.visit(step.kind === 'action' ? step.hit : step.miss);
         continue;
       }
       const untouched = (step.fields & (1 << field)) === 0;
@@ -103,7 +103,9 @@ class Specialiser {
       if (step.kind === 'tests' && old.kind === 'tests') {
         step.miss = this.follow(old.miss);
         if (step.end === END_HIT) step.hit = this.follow(old.hit);
-      } else {
+      } else if (step.kind === 'search' && old.kind === 'search') {
+        step.miss = this.follow(old.miss);
+      } else if (step.kind === 'action' && old.kind === 'action') {
         step.hit = this.follow(old.hit);
       }
     }
@@ -164,7 +166,7 @@ class Specialiser {
     return joined;
   }
 
-  /** What is left of a step's tests; null for an action. */
+  /** What is left of a step's tests; null for a step of another kind. */
   private rest(step: Step): Rest | null {
     if (step.kind !== 'tests') return null;
     return (step.fields & this.fields) === 0 ? step : this.decider.rest(step.tests, step.end);
@@ -192,7 +194,7 @@ class Specialiser {
       };
       step = kept;
     } else {
-      step = { ...old, hit: NOWHERE, shared: false };
+      step = { ...old, shared: false };
     }
     step.index = this.steps.length;
     this.made[old.index] = step;

@@ -54,7 +54,24 @@ export interface ActionStep {
   shared: boolean;
 }
 
-export type Step = TestStep | ActionStep;
+/** What a packet of a search can come to: all tests hold. */
+export interface Entry {
+  tests: readonly CompiledTest[];
+  edge: Edge;
+}
+
+/** Many rules in a row that only test fields, as one step: the first entry decides. */
+export interface SearchStep {
+  kind: 'search';
+  index: number;
+  /** One object for all steps that search the same entries. What their edges lead to is seen by no tree above. */
+  entries: readonly Entry[];
+  /** None of them. */
+  miss: Edge;
+  shared: boolean;
+}
+
+export type Step = TestStep | ActionStep | SearchStep;
 
 export interface Program {
   start: Edge;

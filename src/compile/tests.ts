@@ -93,7 +93,7 @@ export class TestPool {
 
   add(test: Test): CompiledTest {
     const stateful = test.kind === 'special' && test.stateful;
-    const key = stateful ? '' : JSON.stringify(test);
+    const key = stateful ? '' : keyOf(test);
     const known = stateful ? undefined : this.known.get(key);
     if (known !== undefined) return known;
     const drops = 'onFail' in test && test.onFail === 'hotdrop';
@@ -131,6 +131,18 @@ export class TestPool {
     this.shared.set(shared.name, first);
     this.kept.push({ name: shared.name, slot: first, parameters: [...shared.first, ...shared.most].map((word) => word >>> 0) });
     return first;
+  }
+}
+
+/** Equal tests have equal keys; those that large rule sets are full of without the cost of JSON. */
+function keyOf(test: Test): string {
+  switch (test.kind) {
+    case 'range':
+      return `${test.field},${test.low},${test.high},${test.invert},${test.onFail}`;
+    case 'words':
+      return `${test.field}:${test.mask}:${test.value}:${test.invert},${test.onFail}`;
+    default:
+      return JSON.stringify(test);
   }
 }
 

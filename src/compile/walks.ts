@@ -10,11 +10,13 @@ import { flatten } from './flatten.ts';
 import { emitLinear, emitPolicy } from './linear.ts';
 import { Decisions } from './partial.ts';
 import type { PlainTable } from './plain.ts';
+import { gatherRuns } from './search/runs.ts';
 import { Ropes, Segments } from './segments.ts';
 import { OverBudget, type Program, Work } from './steps.ts';
 import { type KeptState, TestPool } from './tests.ts';
 import { type Budget, growTree, type TreeNode } from './tree.ts';
 import { changedFields, type Walk, WalkBuilder } from './walk.ts';
+import { ProgramWriter } from './write.ts';
 
 export const HOOK_NAMES = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'] as const;
 export const TABLE_NAMES = ['raw', 'mangle', 'nat', 'filter', 'security'] as const;
@@ -37,6 +39,8 @@ export interface WalksOptions {
   effort: number;
   /** TRACE names the rule whose match drops a packet, as nf_tables does. */
   tracesDrops: boolean;
+  /** So many rules in a row that only test fields are searched. */
+  searched?: number;
 }
 
 export interface CompiledWalks {
@@ -89,7 +93,7 @@ export function compileWalks(tables: readonly PlainTable[], options: WalksOption
       all.push({ walk, box: startBox(walk, table.family, hook, marked), word, name: `${table.name} ${name}` });
     }
   }
-  const compiler = new WalkCompiler(out, pool.tests.length, options);
+  const compiler = new WalkCompiler(out, pool, options);
   for (const { walk, box, word, name } of all) {
     const policy = emitPolicy(walk, out.code);
     out.code.setWalk(word, compiler.compile(walk, box, name), policy);
@@ -112,11 +116,13 @@ function startBox(walk: Walk, family: 4 | 6, hook: number, marked: boolean): Box
 class WalkCompiler {
   private readonly out: CompiledWalks;
   private readonly options: WalksOptions;
+  private readonly pool: TestPool;
   private readonly decisions: Decisions;
 
-  constructor(out: CompiledWalks, tests: number, options: WalksOptions) {
+  constructor(out: CompiledWalks, pool: TestPool, options: WalksOptions) {
     this.out = out;
-    this.decisions = new Decisions(tests);
+    this.pool = pool;
+    this.decisions = new Decisions(pool.tests.length);
     this.options = options;
   }
 
@@ -135,6 +141,7 @@ class WalkCompiler {
     } finally {
       this.out.work += flat.units;
     }
+    program = gatherRuns(program, this.options.searched ?? SEARCHED, this.pool, this.out.ropes);
     const work = new Work(this.options.effort * (WORK_BASE + WORK_RULE * walk.rules));
     const grown = growTree(program, box, this.decisions, this.out.ropes, work, budgetFor(walk.rules, this.options.effort));
     this.out.work += work.units;
@@ -147,7 +154,25 @@ class WalkCompiler {
         `${name}: the tree stopped at its budget of ${grown.leaves} leaves; a leaf has up to ${worst} rules left`,
       );
     }
-    return emitTree(grown.root, this.out.code);
+    return this.emit(grown.root);
+  }
+
+  private emit(root: TreeNode): number {
+    const { out } = this;
+    const { effort } = this.options;
+    const work = new Work(Number.POSITIVE_INFINITY);
+    const budget = {
+      base: effort * COPIES_BASE,
+      copies: effort * COPIES,
+      groups: GROUPS,
+      short: Math.ceil(Math.min(1, effort) * SHORT),
+    };
+    const writer = new ProgramWriter(out.code, budget, work);
+    const reference = emitTree(root, writer);
+    out.work += work.units;
+    out.leaves += writer.leaves;
+    out.worstLeaf = Math.max(out.worstLeaf, writer.worstLeaf);
+    return reference;
   }
 
   private linear(walk: Walk, box: Box): number {
@@ -159,6 +184,12 @@ const FLATTEN_BASE = 50_000;
 const FLATTEN_RULE = 40;
 const WORK_BASE = 1_000_000;
 const WORK_RULE = 800;
+
+const SEARCHED = 128;
+const COPIES_BASE = 16_384;
+const COPIES = 8;
+const GROUPS = 8;
+const SHORT = 8;
 
 /** From so many rules on, time is spent on trees of some size rather than on the last rules of each leaf. */
 const MANY = 250;

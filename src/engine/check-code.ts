@@ -28,6 +28,13 @@ interface There {
   sets: CheckedSets;
 }
 
+/** A node or a step, of a walk or of a search: what they may lead to differs. */
+interface Visit {
+  kind: 'node' | 'step';
+  searched: boolean;
+  at: number;
+}
+
 class CodeChecker {
   private readonly words: Uint32Array;
   private readonly segments: number;
@@ -35,8 +42,8 @@ class CodeChecker {
   private readonly state: StateChecker;
   private readonly seen = new Set<number>();
   private readonly seenTests = new Set<number>();
-  /** Steps and nodes (as references) still to be looked at. */
-  private readonly pending: { kind: 'node' | 'step'; at: number }[] = [];
+  /** What is still to be looked at. */
+  private readonly pending: Visit[] = [];
 
   constructor(code: Uint8Array, header: Uint32Array, there: There) {
     this.there = there;
@@ -50,11 +57,12 @@ class CodeChecker {
     for (let walk = 0; walk < image.WALKS; walk++) {
       const root = this.words[walk * 2]!;
       if (root === 0) continue;
-      this.reference(root, 0);
+      this.reference(root, 0, false);
       this.edge(this.words[walk * 2 + 1]!);
     }
     for (let next = this.pending.pop(); next !== undefined; next = this.pending.pop()) {
-      if (next.kind === 'node') this.node(next.at);
+      if (next.kind === 'node') this.node(next.at, next.searched);
+      else if (next.searched) this.searchedStep(next.at);
       else this.step(next.at);
     }
     this.state.end();
@@ -70,26 +78,39 @@ class CodeChecker {
   }
 
   /** A node's children lie behind it. */
-  private reference(reference: number, parent: number): void {
+  private reference(reference: number, parent: number, searched: boolean): void {
     if ((reference & program.REF_EDGE) !== 0) {
-      this.edge(reference - program.REF_EDGE);
+      if (searched) this.searchedEdge(reference - program.REF_EDGE);
+      else this.edge(reference - program.REF_EDGE);
       return;
     }
     this.demand(reference > parent, 'a node leads backwards');
-    this.visit('node', reference);
+    this.visit({ kind: 'node', searched, at: reference });
   }
 
-  private visit(kind: 'node' | 'step', at: number): void {
-    const key = at * 2 + (kind === 'node' ? 1 : 0);
+  private visit(visit: Visit): void {
+    const key = visit.at * 4 + (visit.kind === 'node' ? 1 : 0) + (visit.searched ? 2 : 0);
     if (this.seen.has(key)) return;
     this.seen.add(key);
-    this.pending.push({ kind, at });
+    this.pending.push(visit);
   }
 
-  private edge(at: number): void {
+  private edge(at: number, from = Number.POSITIVE_INFINITY): void {
     this.inside(at, program.EDGE_SIZE, 'an edge');
     this.segment(this.words[at / 4]!);
-    this.next(this.words[at / 4 + 1]!, Number.POSITIVE_INFINITY);
+    this.next(this.words[at / 4 + 1]!, from);
+  }
+
+  private searchedEdge(at: number): void {
+    this.inside(at, program.EDGE_SIZE, 'an edge');
+    this.found(this.words[at / 4 + 1]!, Number.POSITIVE_INFINITY);
+  }
+
+  /** Any number of an entry will do: one that is not there is none. */
+  private found(next: number, from: number): void {
+    if ((next & program.FOUND) !== 0) return;
+    this.demand(next >= program.NEXT_STEP && next < from, 'a searched step leads forwards');
+    this.visit({ kind: 'step', searched: true, at: next });
   }
 
   private segment(segment: number): void {
@@ -103,16 +124,16 @@ class CodeChecker {
       return;
     }
     this.demand(next < from, 'a step leads forwards');
-    this.visit('step', next);
+    this.visit({ kind: 'step', searched: false, at: next });
   }
 
-  private node(at: number): void {
+  private node(at: number, searched: boolean): void {
     this.inside(at, program.NODE_BINARY_SIZE, 'a node');
     const head = this.words[at / 4]!;
     this.field((head & ~program.NODE_TABLE) >>> 0, 1);
     if ((head & program.NODE_TABLE) === 0) {
-      this.reference(this.words[at / 4 + 2]!, at);
-      this.reference(this.words[at / 4 + 3]!, at);
+      this.reference(this.words[at / 4 + 2]!, at, searched);
+      this.reference(this.words[at / 4 + 3]!, at, searched);
       return;
     }
     const classes = this.words[at / 4 + 1]!;
@@ -123,7 +144,8 @@ class CodeChecker {
       kinds.every((kind) => kind < classes),
       'a value without a class',
     );
-    for (let index = 0; index < classes; index++) this.reference(this.words[(at + program.NODE_TABLE_CHILDREN) / 4 + index]!, at);
+    const children = (at + program.NODE_TABLE_CHILDREN) / 4;
+    for (let index = 0; index < classes; index++) this.reference(this.words[children + index]!, at, searched);
   }
 
   /** `count` fields from byte offset `offset` of the slot. */
@@ -136,23 +158,48 @@ class CodeChecker {
     const word = at / 4;
     const head = this.words[word]!;
     const kind = head & 255;
-    this.demand(kind <= program.STEP_NAT, 'an unknown step');
+    this.demand(kind <= program.STEP_SEARCH, 'an unknown step');
     if (kind === program.STEP_RETURN) return;
     this.segment(this.words[word + 2]!);
     this.next(this.words[word + 3]!, at);
     if (kind === program.STEP_EFFECT) this.effect(head >>> 8, word);
     if (kind === program.STEP_NAT) this.inside(this.words[word + 1]!, NAT_PARAMETERS * 4, 'a translation');
     if (kind === program.STEP_CALL) this.next(this.words[word + 5]!, at);
+    if (kind === program.STEP_SEARCH) this.search(this.words[word + 1]!, head >>> 8, at);
     if (kind !== program.STEP_TESTS) return;
     this.demand(head >>> 24 <= program.END_HOTDROP, 'an unknown end');
     this.segment(this.words[word + 4]!);
     this.next(this.words[word + 5]!, at);
     this.segment(this.words[word + 6]!);
     this.segment(this.words[word + 7]!);
-    const number = (head >>> 8) & 0xffff;
+    this.tests(word);
+  }
+
+  /** The list of tests of the step at `word`. */
+  private tests(word: number): void {
+    const number = (this.words[word]! >>> 8) & 0xffff;
     const list = this.words[word + 1]!;
     this.inside(list, number * 4, 'a list of tests');
     for (let index = 0; index < number; index++) this.test(this.words[list / 4 + index]!);
+  }
+
+  private search(at: number, groups: number, from: number): void {
+    this.inside(at, program.SEARCH_GROUPS + groups * 4, 'a search');
+    const first = (at + program.SEARCH_GROUPS) / 4;
+    const entries = this.words[at / 4]!;
+    this.inside(at, program.SEARCH_GROUPS + groups * 4 + entries * program.EDGE_SIZE, 'a search');
+    for (let group = 0; group < groups; group++) this.reference(this.words[first + group]!, 0, true);
+    const edges = at + program.SEARCH_GROUPS + groups * 4;
+    for (let entry = 0; entry < entries; entry++) this.edge(edges + entry * program.EDGE_SIZE, from);
+  }
+
+  private searchedStep(at: number): void {
+    this.inside(at, program.STEP_SIZE, 'a step');
+    const word = at / 4;
+    this.demand((this.words[word]! & 255) === program.STEP_TESTS, 'a searched step that does more than to test');
+    this.found(this.words[word + 3]!, at);
+    this.found(this.words[word + 5]!, at);
+    this.tests(word);
   }
 
   private effect(code: number, word: number): void {

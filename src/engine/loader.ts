@@ -40,6 +40,8 @@ export interface EngineExports {
   classify(walk: number, slot: number, bytes: number): number;
   classifyPacked(
     clusters: number,
+    starts: number,
+    groups: number,
     exits: number,
     counters: number,
     keys: number,

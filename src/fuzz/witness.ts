@@ -1,5 +1,5 @@
 /** The witnesses that are programs: the reference, and the engine's builds with and without their trees. */
-import { compile, type Image } from '../compile/index.ts';
+import { type CompileOptions, compile, type Image } from '../compile/index.ts';
 import type { Job, OnPacket } from '../model/witness.ts';
 import { type Build, engineSession } from '../replay/engine-session.ts';
 import { referenceSession } from '../replay/reference-session.ts';
@@ -23,17 +23,21 @@ const FEW = 8;
 const ONE_IN = 8;
 const SMALL = 0.03;
 
-/** The budget of a job's tree: by the number of its rules, so that a case is always judged alike. */
-function effortOf({ rules }: Job): number {
+/** One of so many rule sets is searched wherever that can be; usually that is left to long chains. */
+const SEARCHED_ONE_IN = 3;
+
+/** The budget of a job's tree and whether it is searched: by the number of its rules, so that a case is always judged alike. */
+function optionsOf({ rules }: Job): CompileOptions {
   let count = 0;
   for (const set of Object.values(rules))
     for (const { chains } of set.tables) for (const chain of chains) count += chain.rules.length;
-  return count <= FEW || count % ONE_IN === 0 ? 1 : SMALL;
+  const effort = count <= FEW || count % ONE_IN === 0 ? 1 : SMALL;
+  return { effort, ...(count % SEARCHED_ONE_IN === 0 && { searched: 1 }) };
 }
 
 /** Compiled once a job. */
 function treeOf(job: Job): Image {
-  const image = images.get(job) ?? compile(job, { effort: effortOf(job) });
+  const image = images.get(job) ?? compile(job, optionsOf(job));
   images.set(job, image);
   return image;
 }

@@ -47,6 +47,8 @@ async function agree(table: PlainTable, packets: readonly Uint32Array[], target:
 const MODES = [
   { name: 'tree', options: { tree: true, effort: 1, tracesDrops: false } },
   { name: 'a tree on a tiny budget', options: { tree: true, effort: 0.0005, tracesDrops: true } },
+  { name: 'searches', options: { tree: true, effort: 1, tracesDrops: false, searched: 1 } },
+  { name: 'searches of many groups, on a tiny budget', options: { tree: true, effort: 0.0005, tracesDrops: true, searched: 1 } },
   { name: 'rule by rule', options: { tree: false, effort: 1, tracesDrops: false } },
   { name: 'a tree that names the rules that drop', options: { tree: true, effort: 1, tracesDrops: true } },
 ];

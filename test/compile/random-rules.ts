@@ -130,13 +130,15 @@ function action(callees: readonly string[]): fc.Arbitrary<Action> {
   return fc.oneof(...ways(callees), marks, fc.constant<Action>({ kind: 'notrack' }));
 }
 
+const verdicts = fc.constantFrom<Action>(
+  { kind: 'verdict', verdict: 'ACCEPT' },
+  { kind: 'verdict', verdict: 'DROP' },
+  { kind: 'verdict', verdict: 'REJECT' },
+);
+
 function ways(callees: readonly string[]): fc.Arbitrary<Action>[] {
   const always: fc.Arbitrary<Action>[] = [
-    fc.constantFrom<Action>(
-      { kind: 'verdict', verdict: 'ACCEPT' },
-      { kind: 'verdict', verdict: 'DROP' },
-      { kind: 'verdict', verdict: 'REJECT' },
-    ),
+    verdicts,
     fc.constant<Action>({ kind: 'return' }),
     fc.constant<Action>({ kind: 'continue' }),
   ];
@@ -172,6 +174,12 @@ export const tables = (most: number): fc.Arbitrary<PlainTable> => tablesOf(most,
 
 /** The same, of tests and actions that a packed walk can have. */
 export const keyTables = (most: number): fc.Arbitrary<PlainTable> => tablesOf(most, KEY);
+
+/** One chain of rules that end with verdicts, whose tests a packed walk can have: all of it can be one search. */
+export const keyLists = (most: number): fc.Arbitrary<PlainTable> =>
+  fc
+    .tuple(fc.constantFrom<'ACCEPT' | 'DROP'>('ACCEPT', 'DROP'), rules([], most, { test: keyTest, action: () => verdicts }))
+    .map(([policy, base]) => ({ family: 4, name: 'mangle', chains: [{ name: 'INPUT', policy, rules: base }] }));
 
 function tablesOf(most: number, kinds: Kinds): fc.Arbitrary<PlainTable> {
   const names = ['a', 'b', 'c', 'd'];

@@ -108,13 +108,66 @@ describe('large lists of exact matches', () => {
   });
 });
 
+describe('rules that are wide where others are narrow', () => {
+  const prefix = (at: number, address: number): Test => ({
+    kind: 'words',
+    field: at,
+    mask: [0xffffff00],
+    value: [(address & 0xffffff00) >>> 0],
+    invert: false,
+    onFail: 'miss',
+  });
+  const sources = (index: number): number => (0x0a000000 + index * 2654435) >>> 0;
+  const destinations = (index: number): number => (0xac000000 + index * 7654321) >>> 0;
+  /** In turns one of a network of sources, and one of destinations. */
+  const rules = Array.from({ length: 4000 }, (_, index): PlainRule => {
+    const test =
+      index % 2 === 0 ? prefix(field.FIELD_SOURCE, sources(index)) : prefix(field.FIELD_DESTINATION, destinations(index));
+    return { tests: [test], action: accept, bare: false };
+  });
+
+  test('2,000 sources and 2,000 destinations: two trees, not one of four million boxes', async () => {
+    const { bytes, walks } = plainImage([filter(rules)], TREE);
+    expect(walks.fallbacks).toBe(0);
+    expect(walks.leaves).toBeLessThan(3 * 4000);
+    expect(walks.worstLeaf).toBeLessThan(9);
+    expect(bytes.length).toBeLessThan(500_000);
+    // Most of it is one attempt with all of them.
+    expect(walks.work).toBeLessThan(1_000_000);
+    const engine = await PlainEngine.open(wasm, bytes);
+    // The first of the two that hold decides.
+    for (const [source, destination] of [
+      [2000, 2001],
+      [3000, 1001],
+    ] as const) {
+      const both = packet({ [field.FIELD_SOURCE]: sources(source), [field.FIELD_DESTINATION]: destinations(destination) });
+      expect(engine.walk(4, 'INPUT', 'filter', both)).toBe(0);
+    }
+    expect(engine.walk(4, 'INPUT', 'filter', packet({}))).toBe(1);
+    const { counters, evaluations } = engine.counted();
+    const counted = counters[4]!.filter!.INPUT!.rules.flatMap((rule, index) => (rule.packets > 0 ? [index] : []));
+    expect(counted).toEqual([1001, 2000]);
+    expect(evaluations).toBe(2001 + 1002 + 4000);
+  });
+});
+
 describe('call graphs', () => {
+  /** A test that no box decides and that says nothing of the others. */
+  const bit = (at: number): Test => ({
+    kind: 'mask',
+    field: field.FIELD_CT_STATUS,
+    mask: 1 << at,
+    value: 1 << at,
+    invert: false,
+    onFail: 'miss',
+  });
+
   /** Each chain calls the next one twice: 2^depth ways. */
   function diamond(depth: number, conditional: boolean): PlainTable {
     const jump = (at: number): PlainRule[] =>
       [0, 1].map(
-        (twice): PlainRule => ({
-          tests: conditional ? [is(field.FIELD_SPORT, at * 2 + twice)] : [],
+        (): PlainRule => ({
+          tests: conditional ? [bit(at)] : [],
           action: { kind: 'jump', chain: `c${at}` },
           bare: false,
         }),

@@ -16,27 +16,39 @@ interface Group {
   shares: number[];
 }
 
-/** The clusters of `graph` from `root` on, nearer ones first. */
-export function gather(graph: Graph, root: number, layout: KeyLayout): Uint8Array<ArrayBuffer> {
-  const places = new Map<number, number>([[root, 0]]);
-  const roots = [root];
+/** The clusters of `graph` from each of `roots` on, nearer ones first, and the children that lead to the roots. */
+export function gather(
+  graph: Graph,
+  roots: readonly number[],
+  layout: KeyLayout,
+): { clusters: Uint8Array<ArrayBuffer>; starts: Uint32Array } {
+  const places = new Map<number, number>();
+  const firsts: number[] = [];
   const groups: Group[] = [];
-  for (let index = 0; index < roots.length; index++) {
-    const group = grow(graph, roots[index]!);
-    groups.push(group);
-    for (const child of group.leaving) {
-      if (child < 0 || places.has(child)) continue;
-      places.set(child, roots.length * CLUSTER_SIZE);
-      roots.push(child);
+  const visit = (reference: number): void => {
+    if (reference < 0 || places.has(reference)) return;
+    places.set(reference, firsts.length * CLUSTER_SIZE);
+    firsts.push(reference);
+  };
+  for (const root of roots) {
+    visit(root);
+    for (let index = groups.length; index < firsts.length; index++) {
+      const group = grow(graph, firsts[index]!);
+      groups.push(group);
+      for (const child of group.leaving) visit(child);
     }
   }
   const bytes = new Uint8Array(groups.length * CLUSTER_SIZE);
   for (const [index, group] of groups.entries()) {
     const offset = index * CLUSTER_SIZE;
-    write(graph, roots[index]!, group, layout, places, new DataView(bytes.buffer, offset, CLUSTER_SIZE));
+    write(graph, firsts[index]!, group, layout, places, new DataView(bytes.buffer, offset, CLUSTER_SIZE));
   }
-  return bytes;
+  return { clusters: bytes, starts: Uint32Array.from(roots, (root) => childOf(root, places)) };
 }
+
+/** A child as clusters have it. */
+const childOf = (reference: number, places: ReadonlyMap<number, number>): number =>
+  reference < 0 ? (~reference | PACKED_EXIT) >>> 0 : places.get(reference)!;
 
 /** Takes in what most packets come to, as long as there is room. */
 function grow(graph: Graph, root: number): Group {
@@ -122,6 +134,6 @@ function write(
     view.setUint8(CLUSTER_MAP + bits, leaving.indexOf(reference) * 4);
   }
   for (const [index, child] of leaving.entries()) {
-    view.setUint32(CLUSTER_CHILDREN + index * 4, child < 0 ? (~child | PACKED_EXIT) >>> 0 : places.get(child)!, true);
+    view.setUint32(CLUSTER_CHILDREN + index * 4, childOf(child, places), true);
   }
 }

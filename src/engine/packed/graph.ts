@@ -90,6 +90,11 @@ export class Graph {
     return ~(this.exits.length - 1);
   }
 
+  /** One more exit, whether there is an equal one or not: numbers of exits of searches say which comes first. */
+  entry(met: number, verdict: number): void {
+    this.exits.push({ met, verdict });
+  }
+
   /** Values from `low` to `high` go to `inside`. */
   range(field: number, low: number, high: number, inside: number, outside: number): number {
     if (low > high) return outside;

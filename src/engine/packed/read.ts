@@ -16,15 +16,25 @@ interface State {
   met: number;
 }
 
-/** The graph of walk number `walk`, and the reference of its root. Throws NotPackable. */
-export function readWalk({ code, segments }: ImageView, walk: number): { graph: Graph; root: number } {
-  return new Reader(code, segments).read(walk);
+/** The graph of walk number `walk`, and the references of its root, or of one root for each group of a search. Throws NotPackable. */
+export function readWalk({ code, segments }: ImageView, walk: number): { graph: Graph; roots: number[] } {
+  const graph = new Graph();
+  const words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
+  const root = words[walk * 2]!;
+  if (root === 0) return { graph, roots: [graph.exit(0, program.NEXT_ACCEPT)] };
+  const reader = new Reader(code, segments, graph);
+  const search = reader.searchAt(root);
+  if (search === null) return { graph, roots: [reader.read(root)] };
+  const searched = new Reader(code, segments, graph, graph.exits.length - 1);
+  return { graph, roots: search.map((group) => searched.read(group)) };
 }
 
 class Reader {
   private readonly code: Uint8Array;
   private readonly words: Uint32Array;
-  private readonly graph = new Graph();
+  private readonly graph: Graph;
+  /** In a group of a search: the exit of what finds nothing; those before it are of entries. */
+  private readonly nothing: number | null;
   /** [rope, evaluations] each. */
   private readonly segments: Uint32Array;
   /** By what is next and was met: the place in `states`; by the same place: what it became. */
@@ -32,15 +42,35 @@ class Reader {
   private readonly states: State[] = [];
   private readonly made: number[] = [];
 
-  constructor(code: Uint8Array, segments: Uint32Array) {
+  constructor(code: Uint8Array, segments: Uint32Array, graph: Graph, nothing: number | null = null) {
     this.code = code;
     this.segments = segments;
+    this.graph = graph;
+    this.nothing = nothing;
     this.words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
   }
 
-  read(walk: number): { graph: Graph; root: number } {
-    const root = this.words[walk * 2]!;
-    if (root === 0) return { graph: this.graph, root: this.graph.exit(0, program.NEXT_ACCEPT) };
+  /** The roots of the groups, when all there is at `root` is a search: an exit for each of its entries is made, and one for none. */
+  searchAt(root: number): number[] | null {
+    if ((root & program.REF_EDGE) === 0) return null;
+    const { next, met } = this.edge(root - program.REF_EDGE, 0);
+    const head = this.words[next / 4]!;
+    if (next < program.NEXT_STEP || (head & 255) !== program.STEP_SEARCH) return null;
+    const groups = head >>> 8;
+    const search = this.words[next / 4 + 1]!;
+    const edges = search + program.SEARCH_GROUPS + groups * 4;
+    const leave = (edge: State): void => {
+      if (edge.next >= program.NEXT_STEP) throw new NotPackable('a search of its rules leads to more rules');
+      this.graph.entry(edge.met, edge.next);
+    };
+    for (let entry = 0; entry < this.words[search / 4]!; entry++) leave(this.edge(edges + entry * program.EDGE_SIZE, met));
+    leave(this.edge(next + program.STEP_HIT_SEGMENT, met));
+    const first = (search + program.SEARCH_GROUPS) / 4;
+    return Array.from(this.words.subarray(first, first + groups));
+  }
+
+  /** What the tree at `root` becomes. */
+  read(root: number): number {
     const nodes = this.nodesFrom(root);
     const edges = new Map<number, number>();
     for (const reference of this.edgesOf(root, nodes)) edges.set(reference, 0);
@@ -49,7 +79,7 @@ class Reader {
     for (const reference of edges.keys()) edges.set(reference, this.arrive(this.edge(reference - program.REF_EDGE, 0)));
     // Children lie behind their parents.
     for (const node of [...nodes].sort((a, b) => b - a)) edges.set(node, this.node(node, edges));
-    return { graph: this.graph, root: edges.get(root)! };
+    return edges.get(root)!;
   }
 
   private nodesFrom(root: number): Set<number> {
@@ -92,11 +122,12 @@ class Reader {
   }
 
   private count(met: number, segment: number): number {
+    if (this.nothing !== null) return met;
     return this.graph.mets.add(met, this.segments[segment * 2]!, this.segments[segment * 2 + 1]!);
   }
 
   private meet(state: State): void {
-    if (state.next < program.NEXT_STEP) return;
+    if (this.isExit(state)) return;
     const key = keyOf(state);
     if (this.known.has(key)) return;
     if (this.states.length === MOST) throw new NotPackable('too many ways through its rules');
@@ -106,8 +137,16 @@ class Reader {
 
   /** The reference of what has been met. */
   private arrive(state: State): number {
-    if (state.next < program.NEXT_STEP) return this.graph.exit(state.met, state.next);
+    if (this.isExit(state)) return this.exit(state);
     return this.made[this.known.get(keyOf(state))!]!;
+  }
+
+  private isExit({ next }: State): boolean {
+    return this.nothing === null ? next < program.NEXT_STEP : (next & program.FOUND) !== 0;
+  }
+
+  private exit({ next, met }: State): number {
+    return this.nothing === null ? this.graph.exit(met, next) : ~Math.min(next >>> 1, this.nothing);
   }
 
   private makeStates(): void {
@@ -131,7 +170,9 @@ class Reader {
     const head = this.words[word]!;
     const [miss, hit] = this.after(state).map((next) => this.arrive(next));
     const drop = (): number =>
-      this.graph.exit(this.count(state.met, this.words[word + program.STEP_DROP_SEGMENT / 4]!), program.NEXT_HOTDROP);
+      this.nothing !== null
+        ? miss!
+        : this.graph.exit(this.count(state.met, this.words[word + program.STEP_DROP_SEGMENT / 4]!), program.NEXT_HOTDROP);
     const end = head >>> 24;
     let target = end === program.END_HIT ? hit! : end === program.END_MISS ? miss! : drop();
     const list = this.words[word + program.STEP_LIST / 4]! / 4;

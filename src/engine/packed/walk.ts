@@ -14,15 +14,17 @@ export interface Packed {
   graph: Graph;
   layout: KeyLayout;
   clusters: Uint8Array;
+  /** Where each group of a search begins; one for a tree. */
+  starts: Uint32Array;
 }
 
 /**
  * A walk of an image whose rules only test fields in ranges, fields of 16 bytes together (as those of the 5-tuple of IPv4 do). Throws NotPackable for others, ImageError.
  */
 export function pack(image: ImageView, { family, hook, table }: WalkName): Packed {
-  const { graph, root } = readWalk(image, walkNumber(family, hook, table));
+  const { graph, roots } = readWalk(image, walkNumber(family, hook, table));
   const layout = new KeyLayout(graph);
-  return { graph, layout, clusters: gather(graph, root, layout) };
+  return { graph, layout, ...gather(graph, roots, layout) };
 }
 
 export class PackedWalk {
@@ -30,6 +32,7 @@ export class PackedWalk {
   private readonly image: ImageView;
   private readonly engine: EngineExports;
   private readonly clusters: number;
+  private readonly starts: number;
   private readonly exits: number;
   private readonly counters: number;
   private readonly keys: number;
@@ -42,14 +45,16 @@ export class PackedWalk {
     this.image = image;
     this.packed = packed;
     this.clusters = engine.allocate(packed.clusters.length);
+    this.starts = engine.allocate(packed.starts.length * 4);
     this.exits = engine.allocate(exits.length * 4);
     this.counters = engine.allocate(exits.length * EXIT_COUNTERS);
     this.keys = engine.allocate(places * KEY_SIZE);
     this.answers = engine.allocate(places * 4);
-    if ([this.clusters, this.exits, this.counters, this.keys, this.answers].includes(0)) {
+    if ([this.clusters, this.starts, this.exits, this.counters, this.keys, this.answers].includes(0)) {
       throw new RangeError(`no memory for ${packets} packets`);
     }
     new Uint8Array(engine.memory.buffer).set(packed.clusters, this.clusters);
+    new Uint32Array(engine.memory.buffer, this.starts).set(packed.starts);
     new Uint32Array(engine.memory.buffer, this.exits).set(exits.map(({ verdict }) => verdict));
   }
 
@@ -77,9 +82,10 @@ export class PackedWalk {
    * Thousands in one call at most: a loop in one long call stays in V8's baseline compiler.
    */
   classify(packets: number, bytes: number, from = 0): Uint32Array {
-    const { engine, clusters, exits, counters } = this;
+    const { engine, clusters, starts, exits, counters } = this;
+    const groups = this.packed.starts.length;
     const answers = this.answers + from * 4;
-    engine.classifyPacked(clusters, exits, counters, this.keys + from * KEY_SIZE, packets, bytes, answers);
+    engine.classifyPacked(clusters, starts, groups, exits, counters, this.keys + from * KEY_SIZE, packets, bytes, answers);
     return new Uint32Array(engine.memory.buffer, answers, packets);
   }
 

@@ -5,6 +5,7 @@ import * as field from '../../../src/abi/fields.ts';
 import { CLUSTER_SIZE, CLUSTER_THRESHOLDS } from '../../../src/abi/packed.ts';
 import { SPECIAL_LIMIT } from '../../../src/abi/special.ts';
 import type { PlainRule, PlainTable } from '../../../src/compile/plain.ts';
+import type { WalksOptions } from '../../../src/compile/walks.ts';
 import { readImage } from '../../../src/engine/image-view.ts';
 import type { WasmSource } from '../../../src/engine/loader.ts';
 import { NotPackable } from '../../../src/engine/packed/read.ts';
@@ -12,13 +13,16 @@ import { type Packed, PackedWalk, pack } from '../../../src/engine/packed/walk.t
 import type { Test } from '../../../src/model/predicate.ts';
 import { Naive } from '../../compile/naive.ts';
 import { plainImage } from '../../compile/plain-engine.ts';
-import { keyTables, packet } from '../../compile/random-rules.ts';
+import { keyLists, keyTables, packet } from '../../compile/random-rules.ts';
 import { SEED } from '../../seed.ts';
 import { engineModule, type Target } from '../session/wasm.ts';
 
 const VERDICTS = ['ACCEPT', 'DROP', 'REJECT', 'HOTDROP'];
 const WALK = { family: 4, hook: 'INPUT', table: 'mangle' } as const;
 const TREE = { tree: true, effort: 1, tracesDrops: false };
+const SEARCHES = { ...TREE, searched: 1 };
+/** Trees may not copy anything. */
+const GROUPS = { ...SEARCHES, effort: 0.0005 };
 const BYTES = 100;
 const wasm = {} as Record<Target, WasmSource>;
 
@@ -40,10 +44,11 @@ async function both(
   table: PlainTable,
   given: readonly Uint32Array[],
   target: Target,
+  options: WalksOptions = TREE,
   spoil: (packed: Packed) => void = () => {},
 ): Promise<{ naive: unknown; packed: unknown }> {
   const naive = new Naive(table);
-  const walk = await PackedWalk.open(wasm[target], plainImage([table], TREE).bytes, WALK, given.length, spoil);
+  const walk = await PackedWalk.open(wasm[target], plainImage([table], options).bytes, WALK, given.length, spoil);
   const verdicts = given.map((fields) => naive.walk('INPUT', fields.slice(), 0n).verdict);
   for (const [index, fields] of given.entries()) walk.put(index, fields);
   const answers = Array.from(walk.classify(given.length, BYTES), (answer) => VERDICTS[answer]);
@@ -74,6 +79,26 @@ describe('as the naive walk', () => {
     );
   });
 
+  test.each([
+    ['release', 60, 60, SEARCHES],
+    ['release', 60, 60, GROUPS],
+    ['scalar', 30, 20, GROUPS],
+    ['debug', 30, 20, GROUPS],
+  ] as const)('%s, one list of up to %i rules, searched', async (target, most, numRuns, options) => {
+    let groups = 0;
+    const spy = ({ starts }: Packed): void => {
+      groups = Math.max(groups, starts.length);
+    };
+    await fc.assert(
+      fc.asyncProperty(keyLists(most), packets, async (table, given) => {
+        const { naive, packed } = await both(table, given, target, options, spy);
+        expect(packed).toEqual(naive);
+      }),
+      { seed: SEED, numRuns },
+    );
+    expect(groups).toBeGreaterThan(options === GROUPS ? 3 : 0);
+  });
+
   test('a planted error is found: a threshold that is one too large', async () => {
     const is80: Test = { kind: 'range', field: field.FIELD_DPORT, low: 80, high: 80, invert: false, onFail: 'miss' };
     const rules: PlainRule[] = [{ tests: [is80], action: { kind: 'verdict', verdict: 'ACCEPT' }, bare: false }];
@@ -87,7 +112,7 @@ describe('as the naive walk', () => {
     const right = await both(table, given, 'release');
     expect(right.packed).toEqual(right.naive);
     for (const question of [0, 1]) {
-      const { naive, packed } = await both(table, given, 'release', ({ clusters }) => {
+      const { naive, packed } = await both(table, given, 'release', TREE, ({ clusters }) => {
         expect(clusters.length).toBe(CLUSTER_SIZE);
         new Uint32Array(clusters.buffer, CLUSTER_THRESHOLDS + question * 4)[0]!++;
       });

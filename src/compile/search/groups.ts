@@ -1,0 +1,76 @@
+/** Splits the entries of a search into groups, each with a tree: where one tree would copy much, those that are wide where the others are narrow get a tree of their own. */
+import type { Work } from '../steps.ts';
+import { growTree, type SearchTree } from './grow.ts';
+import type { Intervals } from './intervals.ts';
+
+export interface GroupBudget {
+  /** Entries in the leaves of a tree: so many, and so many times those that are in the group. */
+  base: number;
+  copies: number;
+  /** Groups, at most. */
+  groups: number;
+  /** A tree is a group's when its leaves have no more undecided entries than this; the last group's is whatever it has. */
+  short: number;
+}
+
+/** The groups' trees. Never fails: what the budget does not allow stays in long leaves. */
+export function growGroups(intervals: Intervals, budget: GroupBudget, work: Work): SearchTree[] {
+  const trees: SearchTree[] = [];
+  let members: readonly number[] = intervals.possible;
+  while (members.length > 0) {
+    const { tree, rest } = growGroup(intervals, members, trees.length + 1 < budget.groups, budget, work);
+    trees.push(tree);
+    members = rest;
+  }
+  return trees;
+}
+
+/** A tree over some of the members, and those it leaves out: where `may`, long leaves are a reason to try it with fewer. */
+function growGroup(
+  intervals: Intervals,
+  members: readonly number[],
+  may: boolean,
+  { base, copies, short }: GroupBudget,
+  work: Work,
+): { tree: SearchTree; rest: number[] } {
+  const rest: number[] = [];
+  let kept = members;
+  for (;;) {
+    const tree = growTree(intervals, kept, { most: base + copies * kept.length, short }, work);
+    if (!may || tree.longest <= short) return { tree, rest: rest.sort((left, right) => left - right) };
+    const [narrow, wide] = byWidth(intervals, kept) ?? halves(kept);
+    work.units += kept.length;
+    kept = narrow;
+    rest.push(...wide);
+  }
+}
+
+/** An entry that reaches into more than one in so many places is wide. */
+const WIDE = 16;
+
+/**
+ * Those that are narrow and those that are wide in a dimension, which is the one that tells most of the members apart: where fewest reach into a place in the mean. A tree
+ * that cuts there copies the wide ones into all its parts. null when all are alike in every dimension.
+ */
+function byWidth({ dimensions }: Intervals, members: readonly number[]): [narrow: number[], wide: number[]] | null {
+  let best: { isWide: (entry: number) => boolean; load: number } | null = null;
+  for (const { first, last, ends } of dimensions) {
+    const width = (entry: number): number => last[entry]! - first[entry]! + 1;
+    const isWide = (entry: number): boolean => width(entry) * WIDE > ends.length;
+    let wide = 0;
+    let load = 0;
+    for (const entry of members) {
+      load += width(entry) / ends.length;
+      if (isWide(entry)) wide++;
+    }
+    if (wide > 0 && wide < members.length && (best === null || load < best.load)) best = { isWide, load };
+  }
+  if (best === null) return null;
+  const { isWide } = best;
+  return [members.filter((entry) => !isWide(entry)), members.filter(isWide)];
+}
+
+function halves(members: readonly number[]): [number[], number[]] {
+  const half = members.length >> 1;
+  return [members.slice(0, half), members.slice(half)];
+}

@@ -1,0 +1,179 @@
+/** Grows a tree over some of the entries of a search, level by level, on plain arrays of numbers. */
+import type { Work } from '../steps.ts';
+import { CutFinder } from './cut.ts';
+import type { Intervals } from './intervals.ts';
+import { Numbers } from './numbers.ts';
+
+/** Leaves of no more than this are left alone: their tests cost no more than nodes would. */
+const FINE = 2;
+
+/** Nodes in arrays; number 0 is the root, and the children of a node are two neighbours behind it. */
+export class SearchTree {
+  /** Index of the dimension that is cut, -1 in a leaf. */
+  readonly dimension = new Numbers();
+  /** The last place of the left child. */
+  readonly at = new Numbers();
+  /** The left child. */
+  readonly child = new Numbers();
+  /** Where in `lists` the node's entries stand, ascending, and how many; the last is met by all packets when `closed` is 1. */
+  readonly from = new Numbers();
+  readonly count = new Numbers();
+  readonly closed = new Numbers();
+  /** First and last place of each dimension, of each node. */
+  readonly boxes = new Numbers();
+  readonly lists = new Numbers();
+  /** Entries in all leaves. */
+  copies = 0;
+  /** Entries in the largest leaf, without one that all packets meet. */
+  longest = 0;
+
+  get nodes(): number {
+    return this.dimension.length;
+  }
+
+  add(from: number, count: number, closed: number): void {
+    this.dimension.push(-1);
+    this.at.push(0);
+    this.child.push(0);
+    this.from.push(from);
+    this.count.push(count);
+    this.closed.push(closed);
+  }
+
+  isLeaf(node: number): boolean {
+    return this.dimension.values[node] === -1;
+  }
+
+  undecided(node: number): number {
+    return this.count.values[node]! - this.closed.values[node]!;
+  }
+}
+
+/** What a tree may cost. */
+export interface TreeBudget {
+  /** Entries in all leaves. */
+  most: number;
+  /** Leaves of more undecided entries than this are cut first. */
+  short: number;
+}
+
+/** A tree over `members` (ascending), as far as the budget goes. */
+export function growTree(intervals: Intervals, members: readonly number[], budget: TreeBudget, work: Work): SearchTree {
+  return new Grower(intervals, budget, work).run(members);
+}
+
+class Grower {
+  private readonly tree = new SearchTree();
+  private readonly budget: TreeBudget;
+  private readonly work: Work;
+  private readonly finder: CutFinder;
+  private readonly intervals: Intervals;
+  private readonly firsts: readonly Uint32Array[];
+  private readonly lasts: readonly Uint32Array[];
+  /** Numbers that say where a node's box is. */
+  private readonly width: number;
+
+  constructor(intervals: Intervals, budget: TreeBudget, work: Work) {
+    this.intervals = intervals;
+    this.budget = budget;
+    this.work = work;
+    this.finder = new CutFinder(intervals);
+    this.firsts = intervals.dimensions.map(({ first }) => first);
+    this.lasts = intervals.dimensions.map(({ last }) => last);
+    this.width = 2 * intervals.dimensions.length;
+  }
+
+  run(members: readonly number[]): SearchTree {
+    const { tree } = this;
+    const { most, short } = this.budget;
+    this.root(members);
+    // Long lists first: what can be afforded is spent where it does most.
+    for (const small of [short, FINE]) {
+      for (let node = 0; node < tree.nodes && tree.copies < most; node++) {
+        if (tree.isLeaf(node) && tree.undecided(node) > small) this.split(node);
+      }
+    }
+    for (let node = 0; node < tree.nodes; node++) {
+      if (tree.isLeaf(node)) tree.longest = Math.max(tree.longest, tree.undecided(node));
+    }
+    return tree;
+  }
+
+  private root(members: readonly number[]): void {
+    const { tree, intervals } = this;
+    for (const member of members) tree.lists.push(member);
+    for (const { ends } of intervals.dimensions) {
+      tree.boxes.push(0);
+      tree.boxes.push(ends.length - 1);
+    }
+    tree.copies = this.fill(0, members.length, 0);
+  }
+
+  private split(node: number): void {
+    const { tree, finder, width } = this;
+    const from = tree.from.values[node]!;
+    const count = tree.count.values[node]!;
+    this.work.units += count;
+    finder.find(tree.lists.values, from, count, tree.boxes.values, node * width);
+    const { dimension, at } = finder;
+    if (dimension < 0) return;
+    const place = node * width + 2 * dimension;
+    const [low, high] = [tree.boxes.values[place]!, tree.boxes.values[place + 1]!];
+    tree.dimension.values[node] = dimension;
+    tree.at.values[node] = at;
+    tree.child.values[node] = tree.nodes;
+    tree.copies += this.part(node, dimension, low, at) + this.part(node, dimension, at + 1, high) - count;
+  }
+
+  /** A child of the node, which lies from place `low` to `high` of a dimension; the number of its entries. */
+  private part(node: number, dimension: number, low: number, high: number): number {
+    const { boxes, from, count } = this.tree;
+    const { width } = this;
+    boxes.reserve(width);
+    const at = boxes.length;
+    boxes.values.copyWithin(at, node * width, (node + 1) * width);
+    boxes.values[at + 2 * dimension] = low;
+    boxes.values[at + 2 * dimension + 1] = high;
+    boxes.length += width;
+    return this.fill(from.values[node]!, count.values[node]!, dimension);
+  }
+
+  /** The next node, whose box is there, with those of the `count` entries from `from` on that reach into it in a dimension; their number. */
+  private fill(from: number, count: number, dimension: number): number {
+    const { tree } = this;
+    const { lists } = tree;
+    lists.reserve(count);
+    const { values } = lists;
+    const first = this.firsts[dimension];
+    const last = this.lasts[dimension];
+    const box = tree.nodes * this.width;
+    const low = tree.boxes.values[box + 2 * dimension]!;
+    const high = tree.boxes.values[box + 2 * dimension + 1]!;
+    const start = lists.length;
+    let to = start;
+    let closed = 0;
+    for (let index = from; index < from + count; index++) {
+      const entry = values[index]!;
+      if (first !== undefined && (first[entry]! > high || last![entry]! < low)) continue;
+      values[to++] = entry;
+      if (!this.fillsBox(entry, box)) continue;
+      // What stands behind is never met.
+      closed = 1;
+      break;
+    }
+    lists.length = to;
+    tree.add(start, to - start, closed);
+    return to - start;
+  }
+
+  private fillsBox(entry: number, box: number): boolean {
+    const { firsts, lasts } = this;
+    const places = this.tree.boxes.values;
+    if (this.intervals.exact[entry] === 0) return false;
+    for (let dimension = 0; dimension < firsts.length; dimension++) {
+      if (firsts[dimension]![entry]! > places[box + 2 * dimension]!) return false;
+      if (lasts[dimension]![entry]! < places[box + 2 * dimension + 1]!) return false;
+    }
+    return true;
+  }
+}

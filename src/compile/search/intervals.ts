@@ -1,0 +1,164 @@
+/** The entries of a search as intervals of fields, in places: a field's values between which no entry tells a difference are one place. */
+import { FIELD_COUNT } from '../../abi/fields.ts';
+import { Box, FALSE, UNKNOWN } from '../box.ts';
+import type { Entry } from '../steps.ts';
+import type { CompiledTest, Range } from '../tests.ts';
+
+const LAST = 0xffffffff;
+
+/** One field that entries test. */
+export interface Dimension {
+  field: number;
+  /** The last value of each place. */
+  ends: Uint32Array;
+  /** By entry: the first and the last place it can be in. */
+  first: Uint32Array;
+  last: Uint32Array;
+}
+
+export interface Intervals {
+  /** Entries that some packet can meet. */
+  possible: number[];
+  dimensions: Dimension[];
+  /** By entry: 1 when being within its intervals is all that it asks. */
+  exact: Uint8Array;
+}
+
+export function intervalsOf(entries: readonly Entry[]): Intervals {
+  return new Measurer(entries).run();
+}
+
+class Measurer {
+  private readonly entries: readonly Entry[];
+  /** By field, where entries test it: by entry the first and the last value. */
+  private readonly lows: (Uint32Array | undefined)[] = new Array(FIELD_COUNT);
+  private readonly highs: (Uint32Array | undefined)[] = new Array(FIELD_COUNT);
+  /** Of the entry at hand, by field; and the fields that it narrows. */
+  private readonly low = new Array<number>(FIELD_COUNT).fill(0);
+  private readonly high = new Array<number>(FIELD_COUNT).fill(LAST);
+  private readonly narrowed: number[] = [];
+  private readonly box = Box.between(this.low, this.high);
+  private readonly doubtful: CompiledTest[] = [];
+
+  constructor(entries: readonly Entry[]) {
+    this.entries = entries;
+  }
+
+  run(): Intervals {
+    const { entries } = this;
+    const possible: number[] = [];
+    const exact = new Uint8Array(entries.length);
+    for (let number = 0; number < entries.length; number++) {
+      const answer = this.measure(entries[number]!.tests);
+      if (answer !== 'impossible') possible.push(number);
+      if (answer === 'exact') exact[number] = 1;
+      this.keep(number);
+    }
+    const dimensions: Dimension[] = [];
+    for (const [field, lows] of this.lows.entries()) {
+      if (lows !== undefined) dimensions.push(placesOf(field, lows, this.highs[field]!));
+    }
+    return { possible, dimensions, exact };
+  }
+
+  /** Leaves the intervals in `low` and `high`. */
+  private measure(tests: readonly CompiledTest[]): 'exact' | 'inexact' | 'impossible' {
+    const { low, high, narrowed, doubtful, box } = this;
+    for (let index = 0; index < tests.length; index++) if (!this.narrow(tests[index]!)) doubtful.push(tests[index]!);
+    let exact = true;
+    let possible = true;
+    for (let index = 0; index < narrowed.length; index++) {
+      if (low[narrowed[index]!]! > high[narrowed[index]!]!) possible = false;
+    }
+    for (let test = doubtful.pop(); test !== undefined; test = doubtful.pop()) {
+      const decision = possible ? box.decide(test) : UNKNOWN;
+      if (decision === FALSE) possible = false;
+      if (decision === UNKNOWN) exact = false;
+    }
+    return possible ? (exact ? 'exact' : 'inexact') : 'impossible';
+  }
+
+  /** Whether the test is no more than the intervals say now. */
+  private narrow({ shape, invert }: CompiledTest): boolean {
+    if (shape.kind !== 'all' && shape.kind !== 'any') return false;
+    const [only] = shape.conditions;
+    if (shape.conditions.length === 1 && invert) return this.without(only!.field, only!.ranges);
+    if (invert || (shape.kind === 'any' && shape.conditions.length > 1)) return false;
+    let whole = true;
+    for (const { field, ranges } of shape.conditions) {
+      if (ranges.length === 0) return false;
+      this.within(field, ranges[0]![0], ranges.at(-1)![1]);
+      if (ranges.length > 1) whole = false;
+    }
+    return whole;
+  }
+
+  private without(field: number, ranges: readonly Range[]): boolean {
+    if (ranges.length !== 1) return false;
+    const [low, high] = ranges[0]!;
+    if (low === 0 && high < LAST) this.within(field, high + 1, LAST);
+    else if (high === LAST && low > 0) this.within(field, 0, low - 1);
+    else return false;
+    return true;
+  }
+
+  private within(field: number, low: number, high: number): void {
+    this.low[field] = Math.max(this.low[field]!, low);
+    this.high[field] = Math.min(this.high[field]!, high);
+    this.narrowed.push(field);
+  }
+
+  /** Writes the entry's intervals down, and forgets them. */
+  private keep(number: number): void {
+    const { low, high, narrowed, entries } = this;
+    for (let field = narrowed.pop(); field !== undefined; field = narrowed.pop()) {
+      // A field that is there twice has been forgotten.
+      if (low[field] === 0 && high[field] === LAST) continue;
+      if (this.lows[field] === undefined) {
+        this.lows[field] = new Uint32Array(entries.length);
+        this.highs[field] = new Uint32Array(entries.length).fill(LAST);
+      }
+      this.lows[field]![number] = low[field]!;
+      this.highs[field]![number] = high[field]!;
+      low[field] = 0;
+      high[field] = LAST;
+    }
+  }
+}
+
+function placesOf(field: number, lows: Uint32Array, highs: Uint32Array): Dimension {
+  const cuts = new Uint32Array(lows.length * 2 + 1);
+  let count = 0;
+  for (let entry = 0; entry < lows.length; entry++) {
+    if (lows[entry] !== 0) cuts[count++] = lows[entry]! - 1;
+    if (highs[entry] !== LAST) cuts[count++] = highs[entry]!;
+  }
+  cuts[count++] = LAST;
+  const sorted = cuts.subarray(0, count).sort();
+  let places = 0;
+  for (let index = 0; index < count; index++) {
+    if (index === 0 || sorted[index] !== sorted[index - 1]) cuts[places++] = sorted[index]!;
+  }
+  const ends = cuts.slice(0, places);
+  const first = new Uint32Array(lows.length);
+  const last = new Uint32Array(lows.length);
+  for (let entry = 0; entry < lows.length; entry++) {
+    first[entry] = placeOf(ends, lows[entry]!);
+    last[entry] = placeOf(ends, highs[entry]!);
+  }
+  return { field, ends, first, last };
+}
+
+/** The place that `value` lies in. */
+function placeOf(ends: Uint32Array, value: number): number {
+  let high = ends.length - 1;
+  if (value === 0) return 0;
+  if (value === LAST) return high;
+  let low = 0;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ends[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,120 @@
+/** Pass: writes residual programs as code, and the searches among their steps, each once. */
+import type { Code, CodeEdge } from './code.ts';
+import { emitSearchTree } from './search/emit.ts';
+import { type GroupBudget, growGroups } from './search/groups.ts';
+import { intervalsOf } from './search/intervals.ts';
+import type { Edge, Entry, Program, Step, Work } from './steps.ts';
+
+interface Written {
+  offset: number;
+  groups: number;
+}
+
+/** Writes the programs of one walk. */
+export class ProgramWriter {
+  readonly code: Code;
+  /** Of the trees of all searches. */
+  leaves = 0;
+  worstLeaf = 0;
+  private readonly budget: GroupBudget;
+  private readonly work: Work;
+  private readonly searches = new Map<readonly Entry[], Written>();
+  /** Offsets of the steps that searches lead to. */
+  private readonly behind = new Map<Step, number>();
+
+  constructor(code: Code, budget: GroupBudget, work: Work) {
+    this.code = code;
+    this.budget = budget;
+    this.work = work;
+  }
+
+  /** Writes a program's steps, later ones first so that every step leads to lower offsets; the offset of its start edge. */
+  program({ start, steps }: Program): number {
+    const offsets = new Array<number>(steps.length);
+    const seen = new Uint8Array(steps.length);
+    const isNew = ({ index }: Step): boolean => {
+      if (seen[index] === 1) return false;
+      seen[index] = 1;
+      return true;
+    };
+    const place = (edge: Edge): CodeEdge => placed(edge, (step) => offsets[step.index]!);
+    for (const step of backwards([start], isNew, seenEdge)) offsets[step.index] = this.step(step, place);
+    return this.code.edge(place(start));
+  }
+
+  /** The offset of a step, all it leads to being written. */
+  private step(step: Step, place: (edge: Edge) => CodeEdge): number {
+    const { code } = this;
+    if (step.kind === 'tests') return code.testStep(step.tests, step.end, place(step.hit), place(step.miss), step.drops);
+    if (step.kind === 'action') return code.actionStep(step.action, place(step.hit));
+    const { offset, groups } = this.searches.get(step.entries) ?? this.search(step.entries);
+    return code.searchStep(offset, groups, place(step.miss));
+  }
+
+  private search(entries: readonly Entry[]): Written {
+    const { code, behind } = this;
+    const place = (edge: Edge): CodeEdge => placed(edge, (step) => behind.get(step)!);
+    const edges = entries.map(({ edge }) => edge);
+    const isNew = (step: Step): boolean => {
+      if (behind.has(step)) return false;
+      behind.set(step, -1);
+      return true;
+    };
+    for (const step of backwards(edges, isNew, everyEdge)) behind.set(step, this.step(step, place));
+    const intervals = intervalsOf(entries);
+    const trees = growGroups(intervals, this.budget, this.work);
+    const roots = trees.map((tree) => emitSearchTree(tree, entries, intervals, code));
+    for (const tree of trees) {
+      this.leaves += (tree.nodes + 1) / 2;
+      this.worstLeaf = Math.max(this.worstLeaf, tree.longest);
+    }
+    const written = { offset: code.search(roots, edges.map(place)), groups: roots.length };
+    this.searches.set(entries, written);
+    return written;
+  }
+}
+
+const placed = ({ rope, evaluations, next }: Edge, offset: (step: Step) => number): CodeEdge => ({
+  rope,
+  evaluations,
+  next: typeof next === 'number' ? next : offset(next),
+});
+
+/** Edge number `index` of a step, of those that a tree above sees. */
+function seenEdge(step: Step, index: number): Edge | undefined {
+  if (step.kind === 'tests') return index === 0 ? step.hit : index === 1 ? step.miss : undefined;
+  if (index > 0) return undefined;
+  return step.kind === 'action' ? step.hit : step.miss;
+}
+
+/** Edge number `index` of a step, of all. */
+function everyEdge(step: Step, index: number): Edge | undefined {
+  return seenEdge(step, index) ?? (step.kind === 'search' ? step.entries[index - 1]?.edge : undefined);
+}
+
+/** New steps such that each comes behind all it leads to: depth first, without recursion. */
+function backwards(
+  starts: readonly Edge[],
+  isNew: (step: Step) => boolean,
+  edgeOf: (step: Step, index: number) => Edge | undefined,
+): Step[] {
+  const order: Step[] = [];
+  const stack: { step: Step; edge: number }[] = [];
+  const enter = ({ next }: Edge): void => {
+    if (typeof next !== 'number' && isNew(next)) stack.push({ step: next, edge: 0 });
+  };
+  for (const start of starts) {
+    enter(start);
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1]!;
+      const edge = edgeOf(top.step, top.edge++);
+      if (edge !== undefined) {
+        enter(edge);
+        continue;
+      }
+      order.push(top.step);
+      stack.pop();
+    }
+  }
+  return order;
+}
