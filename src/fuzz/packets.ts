@@ -157,9 +157,14 @@ export class Traffic {
     const known = serverPortsOf(helper);
     const serverPort = known.length > 0 && draw.chance() ? draw.pick(known) : this.#port();
     const flow = this.#begin({ protocol, ...ends, serverPort });
-    if (helper !== undefined)
-      Object.assign(flow, { talk: { helper, rest: ['', ''], turns: [] }, mood: draw.chance(0.9) ? 'talk' : 'any' });
+    this.#speak(flow, helper);
     return flow;
+  }
+
+  /** The flow is a conversation, if it is to be one. */
+  #speak(flow: Flow, helper: string | undefined): void {
+    if (helper === undefined) return;
+    Object.assign(flow, { talk: { helper, rest: ['', ''], turns: [] }, mood: this.#draw.chance(0.9) ? 'talk' : 'any' });
   }
 
   /** A new flow, one of the live ones. */
@@ -197,6 +202,7 @@ export class Traffic {
     if (client === call.server || passesBy) return;
     this.#called = this.#begin({ ...call, client });
     this.#called.announced = true;
+    this.#speak(this.#called, call.helper);
   }
 
   #protocol(): number {

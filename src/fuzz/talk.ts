@@ -2,6 +2,7 @@
 import type { Draw } from '../extensions/extension.ts';
 import { parseAddress } from '../model/address.ts';
 import type { Family } from '../model/ruleset.ts';
+import { speakH245, speakQ931, speakRas } from './h323-talk.ts';
 import { speakPptp } from './pptp.ts';
 import { snmpMessage } from './snmp.ts';
 
@@ -28,6 +29,8 @@ export interface Call {
   server: string;
   clientPort?: number;
   serverPort: number;
+  /** The helper that it is said to be for: it is a conversation, too. */
+  helper?: string;
 }
 
 /** Characters are bytes. */
@@ -61,6 +64,9 @@ const SPEAKERS: Readonly<Record<string, (draw: Draw, ends: Ends, fromClient: boo
   'netbios-ns': service(137, () => 'who'),
   snmp: service(161, snmpMessage),
   snmp_trap: (draw, ends) => ({ text: snmpMessage(draw, ends) }),
+  RAS: speakRas,
+  'Q.931': speakQ931,
+  'H.245': speakH245,
 };
 
 /** Names of helpers that there are conversations for. */
@@ -75,7 +81,7 @@ export const serverPortsOf = (helper: string | undefined): readonly number[] =>
 
 /** The protocol of the connection itself. */
 export const protocolOf = (helper: string): number => (OF_UDP.includes(helper) ? UDP : TCP);
-const OF_UDP: readonly string[] = ['tftp', 'amanda', 'sip', 'snmp_trap', ...BROADCAST];
+const OF_UDP: readonly string[] = ['tftp', 'amanda', 'sip', 'snmp_trap', 'RAS', 'H.245', ...BROADCAST];
 
 /** Whether the client is to say what comes next; undefined: either side. */
 export const isClientsTurn = (talk: Talk | undefined): boolean | undefined => talk?.turns[0]?.fromClient;
