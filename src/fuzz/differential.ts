@@ -1,8 +1,10 @@
 /** The same case to two programs, and what differs. */
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../model/outcome.ts';
+import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import type { Job, ReplayResult } from '../model/witness.ts';
 import type { Session } from '../replay/session.ts';
+import { hashlimitLines, recentLines } from '../report/proc-tables.ts';
 import { saveIpsets } from '../syntax/index.ts';
 import type { FuzzCase } from './case.ts';
 import { setsOf } from './sets.ts';
@@ -16,6 +18,8 @@ export interface Answer {
   connections(at?: bigint): ConntrackEntry[];
   expectations(at?: bigint): ConntrackExpectation[];
   sets(at?: bigint): IpSet[];
+  recent(): RecentTable[];
+  hashlimit(at?: bigint): HashlimitTable[];
 }
 
 export const jobOf = ({ rules, ruleset, host, profile }: Pick<FuzzCase, 'rules' | 'ruleset' | 'host' | 'profile'>): Job => ({
@@ -41,7 +45,7 @@ export async function ask(witness: Witness, job: Job, capture: Uint8Array): Prom
 export const answerOf = (
   name: string,
   packets: PacketOutcome[],
-  session: Pick<Session, 'result' | 'connections' | 'expectations' | 'sets'>,
+  session: Pick<Session, 'result' | 'connections' | 'expectations' | 'sets' | 'recent' | 'hashlimit'>,
 ): Answer => ({
   name,
   packets,
@@ -49,6 +53,8 @@ export const answerOf = (
   connections: (at) => session.connections(at),
   expectations: (at) => session.expectations(at),
   sets: (at) => session.sets(at),
+  recent: () => session.recent(),
+  hashlimit: (at) => session.hashlimit(at),
 });
 
 /** Keys in one order, undefined left out, bigint as text: equal texts mean equal answers. */
@@ -85,6 +91,26 @@ export const sameOutcome = (one: PacketOutcome, two: PacketOutcome): boolean =>
 /** What is compared of a result: all but notes (each witness words its own). */
 const comparable = ({ notes: _notes, ...rest }: ReplayResult) => rest;
 
+/** What is remembered at the end, in lines. */
+const FILES: Readonly<Record<string, (answer: Answer) => string[]>> = {
+  recent: (answer) => recentLines(sinceLatest(answer.recent())),
+  hashlimit: (answer) => hashlimitLines(answer.hashlimit()),
+};
+
+/** Stamps as jiffies before the latest of all: the same capture at another time is told alike. */
+function sinceLatest(tables: readonly RecentTable[]): RecentTable[] {
+  const all = tables.flatMap(({ entries }) => entries.map(({ lastSeen }) => lastSeen));
+  const latest = all.reduce((most, stamp) => (stamp > most ? stamp : most), 0n);
+  return tables.map(({ name, entries }) => ({
+    name,
+    entries: entries.map((entry) => ({
+      ...entry,
+      lastSeen: latest - entry.lastSeen,
+      stamps: entry.stamps.map((stamp) => latest - stamp),
+    })),
+  }));
+}
+
 /** Differences between two answers, readable lines, the first packets first; empty when they agree. */
 export function differences(one: Answer, two: Answer, most = 3): string[] {
   const lines: string[] = [];
@@ -99,6 +125,10 @@ export function differences(one: Answer, two: Answer, most = 3): string[] {
   if (expected[0] !== expected[1]) lines.push(`expectations\n  ${one.name}: ${expected[0]}\n  ${two.name}: ${expected[1]}`);
   const sets = [saveIpsets(one.sets()), saveIpsets(two.sets())] as const;
   if (sets[0] !== sets[1]) lines.push(`sets\n  ${one.name}: ${sets[0]}\n  ${two.name}: ${sets[1]}`);
+  for (const [what, told] of Object.entries(FILES)) {
+    const [x, y] = [told(one).join('\n'), told(two).join('\n')];
+    if (x !== y) lines.push(`${what}\n  ${one.name}: ${x}\n  ${two.name}: ${y}`);
+  }
   const [a, b] = [comparable(one.result), comparable(two.result)];
   for (const key of Object.keys(a) as (keyof typeof a)[]) {
     const [x, y] = [canonical(a[key]), canonical(b[key])];

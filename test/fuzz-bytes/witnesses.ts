@@ -76,6 +76,8 @@ export async function byEngine({ job, image }: Prepared, capture: Uint8Array, as
     connections: (at) => session.connections(at),
     expectations: (at) => session.expectations(at),
     sets: (at) => session.sets(job.sets ?? [], at),
+    recent: () => session.recent(),
+    hashlimit: (at) => session.hashlimit(at),
   };
   return answerOf(`${build}, ${place}`, packets, told);
 }
