@@ -1,6 +1,7 @@
 /** Rule files named on the command line -> rule sets. */
-import { checkEstimators } from '../extensions/estimators-there.ts';
+
 import { checkSets } from '../extensions/ipset-there.ts';
+import { checkLoadedBefore } from '../extensions/loaded-before.ts';
 import { RuleError } from '../model/errors.ts';
 import type { Fingerprint } from '../model/fingerprints.ts';
 import type { IpSet } from '../model/ipset.ts';
@@ -48,7 +49,7 @@ export function loadRules(options: LoadOptions): DualRules[] {
   return options.rules.map((path) => {
     const first = parse(path, forced ?? (second === undefined ? undefined : 4));
     const rules = second === undefined ? first : { ...first, 6: second };
-    explained(() => checkEstimators(halvesOf(rules), options.backend ?? 'legacy'));
+    explained(() => checkLoadedBefore(halvesOf(rules), options.backend ?? 'legacy'));
     return rules;
   });
 }

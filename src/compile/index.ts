@@ -20,8 +20,8 @@ import {
   SPECIAL_CONNLIMIT,
   SPECIAL_REVERSE_PATH,
 } from '../abi/special.ts';
-import { checkEstimators } from '../extensions/estimators-there.ts';
 import { changedSets, checkSets } from '../extensions/ipset-there.ts';
+import { checkLoadedBefore } from '../extensions/loaded-before.ts';
 import type { Annotations } from '../model/annotations.ts';
 import type { Fingerprint } from '../model/fingerprints.ts';
 import { helperNote } from '../model/helpers.ts';
@@ -98,7 +98,7 @@ export function compile(input: CompileInput, options: CompileOptions = {}): Imag
   const logs: LogRequest[] = [];
   const { profile, sets = [], annotations, fingerprints, packets } = input;
   for (const rules of rulesets) checkSets(rules, sets);
-  checkEstimators(rulesets, profile.backend);
+  checkLoadedBefore(rulesets, profile.backend);
   const context = {
     profile,
     interfaces,

@@ -1,7 +1,7 @@
 /** One case: a rule set, packets, a host, a profile. */
 import { writePcap } from '../capture/writer.ts';
-import { checkEstimators } from '../extensions/estimators-there.ts';
 import type { Draw } from '../extensions/extension.ts';
+import { checkLoadedBefore } from '../extensions/loaded-before.ts';
 import { RuleError } from '../model/errors.ts';
 import { assignedHelpers, notRewritten } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
@@ -167,7 +167,7 @@ function legalRules(
   for (;;) {
     const rules = lines.join('\n');
     const { ruleset, errors } = parseSaveAll(rules, { file: `rules.v${family}`, family });
-    if (ruleset !== undefined) errors.push(...withoutEstimator(ruleset, backend));
+    if (ruleset !== undefined) errors.push(...loadedWrongly(ruleset, backend));
     if (ruleset !== undefined && errors.length === 0) return { rules, refused, ruleset };
     refused.push(...errors);
     const bad = new Set(errors.map((error) => error.position.line - 1).filter((line) => /^-A /.test(lines[line] ?? '')));
@@ -176,10 +176,10 @@ function legalRules(
   }
 }
 
-/** The first rule that asks an estimator nobody made before. */
-function withoutEstimator(ruleset: RuleSet, backend: Profile['backend']): RuleError[] {
+/** The first rule that cannot be loaded behind those before it. */
+function loadedWrongly(ruleset: RuleSet, backend: Profile['backend']): RuleError[] {
   try {
-    checkEstimators([ruleset], backend);
+    checkLoadedBefore([ruleset], backend);
     return [];
   } catch (error) {
     if (error instanceof RuleError) return [error];

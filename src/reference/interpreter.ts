@@ -10,9 +10,9 @@ import {
   UNSEEN_OTHERHOST,
   UNSEEN_OUTGOING_COPY,
 } from '../abi/reasons.ts';
-import { checkEstimators } from '../extensions/estimators-there.ts';
 import { atTime, IpSets } from '../extensions/ipset-table.ts';
 import { checkSets } from '../extensions/ipset-there.ts';
+import { checkLoadedBefore } from '../extensions/loaded-before.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import type { HookName, Verdict } from '../model/outcome.ts';
@@ -123,7 +123,7 @@ export class Interpreter {
     };
     const { host, profile } = job;
     const nat = new Nat({ table: this.conntrack.table, host, routes: this.#routes, profile, notes: this.notes });
-    checkEstimators(Object.values(job.rules), profile.backend);
+    checkLoadedBefore(Object.values(job.rules), profile.backend);
     for (const rules of Object.values(job.rules)) {
       const note = helperNote(rules);
       if (note !== undefined) this.notes.add(note);
