@@ -114,24 +114,18 @@ export const policy: MatchExtension<PolicyOptions> = {
     const outward = ['OUTPUT', 'POSTROUTING'].includes(chain) || (chain === 'FORWARD' && draw.chance());
     const out = ['--dir', outward ? 'out' : 'in', '--pol', draw.pick(['none', 'ipsec'])];
     if (out[3] === 'none' || draw.chance(0.3)) return out;
-    const tunnel = (side: string): string[] => [
-      '--mode',
-      'tunnel',
-      ...(draw.chance(0.3) ? ['!'] : []),
-      `--tunnel-${side}`,
-      draw.pick(pools.addresses),
-    ];
-    const element = (): string[] => [
-      ...(draw.chance(0.3) ? ['!'] : []),
-      ...draw.pick([
+    const not = (): string[] => (draw.chance(0.3) ? ['!'] : []);
+    const element = (): string[] => {
+      const plain = [
         ['--reqid', '1'],
         ['--spi', '0x10'],
         ['--proto', draw.pick(['esp', 'ah'])],
-        ['--mode', 'transport'],
-        tunnel('src'),
-        tunnel('dst'),
-      ]),
-    ];
+        ['--mode', draw.pick(MODES)],
+      ];
+      if (draw.chance(0.7)) return [...not(), ...draw.pick(plain)];
+      const mode = draw.chance(0.7) ? ['--mode', 'tunnel'] : ['!', '--mode', 'transport'];
+      return [...mode, ...not(), draw.pick(['--tunnel-src', '--tunnel-dst']), draw.pick(pools.addresses)];
+    };
     if (draw.chance()) return [...out, ...element()];
     return [...out, '--strict', ...element(), ...(draw.chance(0.4) ? ['--next', ...element()] : [])];
   },
@@ -196,7 +190,8 @@ function readElements(all: Given, given: readonly GivenOption[], family: Family,
   }
   for (const element of elements) {
     const tunnel = element['tunnel-src'] ?? element['tunnel-dst'];
-    if (tunnel !== undefined && element.mode?.text !== 'tunnel')
+    // Asked for, or the other mode not asked for.
+    if (tunnel !== undefined && (element.mode?.text === 'tunnel') === (element.mode?.invert ?? false))
       throw all.context.error('policy: --tunnel-src and --tunnel-dst want --mode tunnel', { kind: 'illegal' });
     if (strict && Object.keys(element).length === 0)
       throw all.context.error('policy: --strict wants something asked of every element', {

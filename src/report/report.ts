@@ -1,6 +1,6 @@
 /** The report as a document: what `--format json` prints (docs/schema/report-1.json) and what the text report reads. */
 import { formatAddress } from '../model/address.ts';
-import type { Host } from '../model/host.ts';
+import type { Host, ProxySocket } from '../model/host.ts';
 import type { Counter, CtState, HookName, TableCounters } from '../model/outcome.ts';
 import { DEFAULT_SYSCTLS, type Profile } from '../model/profile.ts';
 import type { Family, RuleSet, Table } from '../model/ruleset.ts';
@@ -22,6 +22,9 @@ export interface ReportHost {
   out?: string;
   local: string[];
   interfaces: string[];
+  /** As --proxy and --local-mark take them. */
+  proxies?: string[];
+  localMark?: string;
   notes: string[];
 }
 
@@ -145,7 +148,15 @@ function describeHost(host: Host): ReportHost {
   };
   if (host.in !== undefined) described.in = host.in;
   if (host.out !== undefined) described.out = host.out;
+  if (host.proxies !== undefined) described.proxies = host.proxies.map(proxyText);
+  if (host.localMark !== undefined) described.localMark = `${host.localMark.value}/${host.localMark.mask}`;
   return described;
+}
+
+/** As --proxy takes it. */
+function proxyText({ protocol, family, address, port }: ProxySocket): string {
+  const at = address === undefined ? '' : `${family === 6 ? `[${formatAddress(address)}]` : formatAddress(address)}:`;
+  return `${protocol === 6 ? 'tcp' : 'udp'}:${at}${port}`;
 }
 
 /** Counters laid over the rule set, so that chains and rules no packet met are there with zeros. */
