@@ -5,9 +5,10 @@ import { classbenchSets, filterSet } from './classbench.ts';
 import { type Classified, classification } from './classification.ts';
 import { measureFloor } from './floor.ts';
 import { collidingWorkload, floodWorkload, KNOWN_KEY } from './hostile.ts';
+import { kubeFlood, kubeWorkload } from './kube.ts';
 import { type ProcessGroup, processes } from './peers/processes.ts';
 import type { Group } from './print.ts';
-import { checkEvaluations, ENGINE, hostWorkload, KEYED, LINEAR, measure, REFERENCE } from './suite.ts';
+import { checkEvaluations, ENGINE, hostWorkload, KEYED, LINEAR, measure, REFERENCE, type Row } from './suite.ts';
 
 export interface Size {
   root: string;
@@ -49,6 +50,21 @@ export async function hostFirewalls(size: Size): Promise<Group> {
     await measure('reference', hostWorkload(size.smoke ? 2000 : 100_000, Math.min(flows, 2000)), REFERENCE, few(size)),
   ];
   return { title: 'Host firewall with conntrack, 64-byte packets, in memory', rows };
+}
+
+/** What kube-proxy writes for a small cluster, about a hundred rules, and for a large one: when most packets belong to a connection, and when every packet opens one. */
+export async function clusters(size: Size): Promise<Group[]> {
+  const services = [20, size.smoke ? 200 : 10_000];
+  const usual: Row[] = [];
+  const flood: Row[] = [];
+  for (const count of services) {
+    usual.push(await measure('engine', kubeWorkload(million(size), usualFlows(size), count), ENGINE, few(size)));
+    flood.push(await measure('engine', kubeFlood(million(size) / 5, count), ENGINE, few(size)));
+  }
+  return [
+    { title: 'Rules of kube-proxy, datagrams to services, in memory', rows: usual },
+    { title: 'Rules of kube-proxy, every datagram from another client', rows: flood },
+  ];
 }
 
 /** How many connections the groups of `connections` have. */

@@ -12,6 +12,7 @@ import type { Group } from './print.ts';
 /** What was measured; parts that were not are empty. */
 export interface Results {
   host: Group[];
+  clusters: Group[];
   connections: Group[];
   bundled: Group[];
   classification: Classified[];

@@ -8,6 +8,8 @@ const PORTS = [22, 80, 443, 25, 993, 53];
 const FRAME = 60;
 const HEADERS = 54;
 const RECORD = 16;
+const TCP = 6;
+const UDP = 17;
 
 const SYN = 2;
 const PSH_ACK = 0x18;
@@ -46,6 +48,33 @@ export function usualEnds(flows: number, next: () => number): Ends[] {
   }));
 }
 
+/** Where a datagram comes from and goes to. */
+export interface Datagram {
+  source: number;
+  destination: number;
+  sport: number;
+  dport: number;
+}
+
+/** A pcap file of `packets` datagrams without checksums, 10 us apart: every one of `ends` in turns. */
+export function udpTraffic(packets: number, ends: readonly Datagram[]): Uint8Array {
+  const file = new Uint8Array(24 + packets * (RECORD + FRAME));
+  const view = new DataView(file.buffer);
+  writeFileHeader(view);
+  for (let index = 0; index < packets; index++) {
+    const at = 24 + index * (RECORD + FRAME);
+    const { source, destination, sport, dport } = ends[index % ends.length]!;
+    writeRecordHeader(view, at, index, FRAME);
+    const frame = at + RECORD;
+    writeLinkHeader(view, frame, true);
+    writeIpHeader(view, frame + 14, FRAME - 14, UDP, source, destination);
+    view.setUint16(frame + 34, sport);
+    view.setUint16(frame + 36, dport);
+    view.setUint16(frame + 38, FRAME - 34);
+  }
+  return file;
+}
+
 /** A pcap file of `packets` packets over flows (or as many as `flows` says) that take turns at random, 10 us apart. `data`: bytes of every segment that has some. */
 export function tcpTraffic(packets: number, flows: number | readonly Ends[], data = 1): Uint8Array {
   const next = random(1);
@@ -53,23 +82,32 @@ export function tcpTraffic(packets: number, flows: number | readonly Ends[], dat
   const all: Flow[] = ends.map((each) => ({ ...each, step: 0, clientSequence: next(), serverSequence: next() }));
   const file = new Uint8Array(24 + packets * (RECORD + Math.max(FRAME, HEADERS + data)));
   const view = new DataView(file.buffer);
-  view.setUint32(0, 0xa1b2c3d4, true);
-  view.setUint16(4, 2, true);
-  view.setUint16(6, 4, true);
-  view.setUint32(16, 65535, true);
-  view.setUint32(20, 1, true);
+  writeFileHeader(view);
   let at = 24;
   for (let index = 0; index < packets; index++) {
     // The first packets open every flow once, then they take turns.
     const flow = all[index < all.length ? index : next() % all.length]!;
     const captured = Math.max(FRAME, HEADERS + writePacket(view, at + RECORD, flow, data));
-    view.setUint32(at, 1_700_000_000 + Math.floor(index / 100_000), true);
-    view.setUint32(at + 4, (index % 100_000) * 10, true);
-    view.setUint32(at + 8, captured, true);
-    view.setUint32(at + 12, captured, true);
+    writeRecordHeader(view, at, index, captured);
     at += RECORD + captured;
   }
   return file.subarray(0, at);
+}
+
+function writeFileHeader(view: DataView): void {
+  view.setUint32(0, 0xa1b2c3d4, true);
+  view.setUint16(4, 2, true);
+  view.setUint16(6, 4, true);
+  view.setUint32(16, 65535, true);
+  view.setUint32(20, 1, true);
+}
+
+/** Of packet number `index`. */
+function writeRecordHeader(view: DataView, at: number, index: number, captured: number): void {
+  view.setUint32(at, 1_700_000_000 + Math.floor(index / 100_000), true);
+  view.setUint32(at + 4, (index % 100_000) * 10, true);
+  view.setUint32(at + 8, captured, true);
+  view.setUint32(at + 12, captured, true);
 }
 
 /** The next packet of a flow: handshake, then data (zeros) from the client and its acknowledgement in turns. Out: bytes of data. */
@@ -97,22 +135,31 @@ function writePacket(view: DataView, at: number, flow: Flow, most: number): numb
 }
 
 function writeHeaders(view: DataView, at: number, flow: Flow, fromClient: boolean, data: number): void {
+  writeLinkHeader(view, at, fromClient);
+  const [source, destination] = fromClient ? [flow.client, SERVER_WORD] : [SERVER_WORD, flow.client];
+  const ip = at + 14;
+  writeIpHeader(view, ip, 40 + data, TCP, source, destination);
+  view.setUint16(ip + 20, fromClient ? flow.port : flow.service);
+  view.setUint16(ip + 22, fromClient ? flow.service : flow.port);
+}
+
+function writeLinkHeader(view: DataView, at: number, fromClient: boolean): void {
   const own = [0x0200, 0x0000, 0x0002];
   const other = [0x0200, 0x0000, 0x0001];
   for (const [index, word] of (fromClient ? [...own, ...other] : [...other, ...own]).entries())
     view.setUint16(at + index * 2, word);
   view.setUint16(at + 12, 0x0800);
-  const ip = at + 14;
+}
+
+function writeIpHeader(view: DataView, ip: number, length: number, protocol: number, source: number, destination: number): void {
   view.setUint8(ip, 0x45);
-  view.setUint16(ip + 2, 40 + data);
+  view.setUint16(ip + 2, length);
   view.setUint16(ip + 6, 0x4000);
   view.setUint8(ip + 8, 64);
-  view.setUint8(ip + 9, 6);
-  view.setUint32(ip + 12, fromClient ? flow.client : SERVER_WORD);
-  view.setUint32(ip + 16, fromClient ? SERVER_WORD : flow.client);
+  view.setUint8(ip + 9, protocol);
+  view.setUint32(ip + 12, source);
+  view.setUint32(ip + 16, destination);
   view.setUint16(ip + 10, fold(sum(view, ip, 20)));
-  view.setUint16(ip + 20, fromClient ? flow.port : flow.service);
-  view.setUint16(ip + 22, fromClient ? flow.service : flow.port);
 }
 
 /** Of an even number of bytes. */

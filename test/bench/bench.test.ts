@@ -1,8 +1,10 @@
 /** What the bench says of its own work: rules that count, results that stay. */
 import { describe, expect, test } from 'vitest';
+import { kubeRules, kubeWorkload } from '../../bench/kube.ts';
 import { merged, type Origin, type Results } from '../../bench/record.ts';
 import { hostFirewall } from '../../bench/rules.ts';
-import { checkEvaluations, ENGINE, hostWorkload, LINEAR, measure } from '../../bench/suite.ts';
+import { checkEvaluations, ENGINE, hostWorkload, LINEAR, measure, REFERENCE, replayBytes } from '../../bench/suite.ts';
+import { compile } from '../../src/compile/index.ts';
 
 describe('rules that are added', () => {
   test.each([ENGINE, LINEAR])('are evaluated for every incoming packet', async (start) => {
@@ -28,8 +30,43 @@ describe('rules that are added', () => {
   });
 });
 
+describe('rules of kube-proxy', () => {
+  test('are five a service', () => {
+    const rules = kubeRules(300)
+      .split('\n')
+      .filter((line) => line.startsWith('-A'));
+    expect(rules.length).toBe(7 + 300 * 5);
+  });
+
+  test('count the same by every way', async () => {
+    // Enough jumps to be searched; some services are asked again and again.
+    const { job, capture } = kubeWorkload(600, 200, 150);
+    const results = [];
+    for (const start of [ENGINE, LINEAR, REFERENCE]) {
+      const open = await start(job);
+      const session = await open();
+      replayBytes(session, capture);
+      const { counters, evaluations } = session.result();
+      results.push({ counters, evaluations });
+    }
+    expect(results[0]!.evaluations).toBeGreaterThan(200 * 50);
+    expect(results[0]).toEqual(results[1]);
+    expect(results[0]).toEqual(results[2]);
+  });
+
+  test('compile to what grows like the services, and no way down grows with them', () => {
+    const [small, large] = [200, 2000].map((services) => compile(kubeWorkload(1, 1, services).job).statistics);
+    expect(large!.fallbacks).toBe(0);
+    expect(large!.worstLeaf).toBeLessThan(9);
+    expect(large!.steps).toBeLessThan(11 * small!.steps);
+    expect(large!.nodes).toBeLessThan(11 * small!.nodes);
+    expect(large!.work).toBeLessThan(15 * small!.work);
+    expect(large!.imageBytes).toBeLessThan(11 * small!.imageBytes);
+  });
+});
+
 describe('recording', () => {
-  const nothing: Results = { host: [], connections: [], bundled: [], classification: [], processes: [], rules: [] };
+  const nothing: Results = { host: [], clusters: [], connections: [], bundled: [], classification: [], processes: [], rules: [] };
   const group = (title: string): Results['host'] => [{ title, rows: [] }];
   const [old, now] = ['1111111', '2222222'].map((commit) => ({ machine: 'one', node: 'v20', commit })) as [Origin, Origin];
 
