@@ -1,10 +1,11 @@
 /**
  * What the host calls, in this order: allocate every region, `setup`, `start`; a capture at a time `startCapture`, then `feed` and `run` until RUN_END or
- * RUN_DAMAGED. The host writes only into regions it allocated and reads counters between calls.
+ * RUN_DAMAGED. The host writes only into regions it allocated and reads counters between calls, those of segments after `settle`.
  */
 import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
 import { captureConsumed, captureFeed, captureReset } from './capture/index.ts';
+import { settleWays } from './classify/known.ts';
 import { runPacked } from './classify/packed.ts';
 import { setProgram } from './classify/program.ts';
 import { runWalk } from './classify/walk.ts';
@@ -44,6 +45,7 @@ export {
   setRecordBytes,
   setSets,
   setsStart,
+  settleWays as settle,
   shareIsExact,
 };
 

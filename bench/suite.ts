@@ -29,18 +29,21 @@ export interface Workload {
   job: Job;
 }
 
+/** What a session without a buffer of its own is fed at once. */
 const CHUNK = 1 << 20;
 
-/** A whole capture from memory through a session; `captures` bytes go in by mebibytes. */
+/** A whole capture from memory through a session. */
 export function replayBytes(session: Session, capture: Uint8Array): void {
   session.startCapture('memory');
-  for (let at = 0; at < capture.length; at += CHUNK) {
-    const part = capture.subarray(at, at + CHUNK);
-    if (session.inputBuffer === undefined) session.feed(part);
+  for (let at = 0; at < capture.length; ) {
+    const buffer = session.inputBuffer?.();
+    const part = capture.subarray(at, at + (buffer?.length ?? CHUNK));
+    if (buffer === undefined) session.feed(part);
     else {
-      session.inputBuffer().set(part);
+      buffer.set(part);
       session.advance!(part.length);
     }
+    at += part.length;
   }
   session.endCapture();
 }

@@ -46,6 +46,23 @@ export function count(segment: u32, bytes: u64): void {
   if (segment - 1 < noted) note(segment);
 }
 
+/** Packets that were counted elsewhere; no path shows them. */
+export function countMany(segment: u32, packets: u64, bytes: u64): void {
+  const at = segments + (segment as usize) * SEGMENT_SIZE;
+  store<u64>(at, load<u64>(at) + packets);
+  store<u64>(at, load<u64>(at, 8) + bytes, 8);
+}
+
+/** The number of the segment whose counter is at an address, which need not lie among those of the program. */
+export function segmentAt(counter: usize): u32 {
+  return ((counter - segments) / SEGMENT_SIZE) as u32;
+}
+
+/** The path of the packet under way is written down. */
+export function noting(): bool {
+  return noted !== 0;
+}
+
 function note(segment: u32): void {
   if (pathAt >= pathLimit) {
     pathCut = true;

@@ -25,9 +25,10 @@ import {
 import { TEST_HIT, TEST_HOTDROP_MATCHED, TEST_MISS } from '../../src/abi/special.ts';
 import { conntrackUntrack } from '../conntrack/index';
 import { natBind } from '../nat/bind.ts';
-import { descend, knownEdge } from './descend.ts';
+import { descend } from './descend.ts';
 import { runEffect } from './effects.ts';
-import { code, count, stackBase, stackEnd } from './program.ts';
+import { knownEdge } from './known.ts';
+import { code, count, noting, stackBase, stackEnd } from './program.ts';
 import { searchEntries } from './search.ts';
 import { runTest } from './tests.ts';
 
@@ -46,6 +47,7 @@ export function runWalk(walk: u32, slot: usize, bytes: u64): u32 {
 
 /** The same for a plain packet (conntrack/plain.ts) of the connection `entry`, and a table that is there. */
 export function runKnownWalk(walk: u32, slot: usize, entry: usize, bytes: u64): u32 {
+  if (noting()) return runWalk(walk, slot, bytes);
   const base = code;
   const at = base + ((walk as usize) << 3);
   const edge = base + (knownEdge(base, load<u32>(at), walk, slot, entry) as usize);

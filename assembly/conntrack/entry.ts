@@ -53,7 +53,7 @@ export const SIDE_MAXACK: usize = 12;
 /** Words 0, 1, 2 of the low and of the high IPv6 address. */
 export const ENTRY_UPPER: usize = 96;
 export const UPPER_SIZE: usize = 24;
-/** In their place, IPv4 only: where plain packets of the two directions leave the tree of rules, a u32 each (classify/descend.ts), and u64 each, what they must be like for that. */
+/** In their place, IPv4 only: where plain packets of the two directions leave the tree of rules, a u32 each (classify/known.ts), and u64 each, what they must be like for that. */
 export const ENTRY_EDGE_CHECKS: usize = 96;
 export const ENTRY_EDGES: usize = 112;
 /** u32: connmark. */

@@ -29,6 +29,8 @@ export interface EngineExports {
   startCapture(): void;
   feed(at: number, length: number, last: number): number;
   run(): number;
+  /** Before segment counters are read: puts what was counted elsewhere where it belongs. */
+  settle(): void;
   consumed(): number;
   drain(): number;
   connections(): number;

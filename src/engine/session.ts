@@ -29,10 +29,11 @@ import { notesOf } from './notes.ts';
 import { HOOKS, readRecords, STATES, VERDICTS } from './outcomes.ts';
 import { readSets, setsBehind } from './sets.ts';
 
-/** The most a call takes in: longer calls stay in the baseline compiler (no on-stack replacement). */
-const CHUNK = 1 << 20;
-/** What a call leaves unread is at most one block or record of a mebibyte. */
-const INPUT_SIZE = 2 * CHUNK + 4096;
+/** The most a call takes in: longer calls stay in the baseline compiler (no on-stack replacement), and more of it drives connections out of the core's cache. */
+const CHUNK = 1 << 18;
+/** What a call leaves unread is at most one block or record. */
+const LARGEST = 1 << 20;
+const INPUT_SIZE = CHUNK + LARGEST + 4096;
 const RING_SIZE = 1 << 20;
 const LOG_SIZE = 1 << 20;
 
@@ -157,6 +158,7 @@ export class EngineSession {
   }
 
   result(): ReplayResult {
+    this.engine.settle();
     const counts = new BigUint64Array(this.engine.memory.buffer, this.at.segments, this.image.segments.length);
     const { counters, evaluations } = countRules(this.image, counts);
     const nfacct = readNfacct(this.kept());

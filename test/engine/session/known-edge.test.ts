@@ -1,4 +1,4 @@
-/** Where a plain packet leaves the tree of rules is kept in its connection: packets of one connection that differ in what rules ask are told apart all the same. */
+/** The way of a plain packet through the rules is kept in its connection: packets of one connection that differ in what rules ask are told apart all the same. */
 import { expect, test } from 'vitest';
 import { compile } from '../../../src/compile/index.ts';
 import { buildHost } from '../../../src/model/host-build.ts';
@@ -46,7 +46,17 @@ function randomOf(seed: number): (below: number) => number {
   };
 }
 
-/** Rules of both hooks, each of which counts and lets the packet go on. */
+/** Enough of them that leaves of the tree leave some undecided, or that they are searched. */
+const MANY = 200;
+
+const manyRules = (random: (below: number) => number): string[] =>
+  Array.from({ length: MANY }, () => {
+    const address = `10.0.1.${random(60)}/${30 + random(3)}`;
+    const port = random(2) === 0 ? PORTS[random(PORTS.length)] : 1000 + random(60);
+    return `-A INPUT -s ${address} -p tcp -m tcp --dport ${port} -j ${random(4) === 0 ? 'DROP' : 'ACCEPT'}`;
+  });
+
+/** Rules of both hooks, most of which count and let the packet go on. */
 function rulesOf(random: (below: number) => number): string {
   const chain = (name: string, asked: readonly string[]): string[] =>
     Array.from(
@@ -58,6 +68,7 @@ function rulesOf(random: (below: number) => number): string {
     return new Set(options).size === options.length;
   };
   const lines = [...chain('INPUT', [...ASKED, ...ASKED_OF_ARRIVING]), ...chain('OUTPUT', ASKED)].filter(usable);
+  if (random(2) === 0) lines.splice(random(lines.length), 0, ...manyRules(random));
   const heads = [
     ':INPUT ACCEPT [0:0]',
     ':FORWARD ACCEPT [0:0]',

@@ -1,0 +1,256 @@
+/**
+ * What plain packets of a connection (conntrack/plain.ts) meet in a table is mostly what the one before them met: most of what rules ask is the same for all of them. So the way of one is kept,
+ * down the tree and through the rules as far as nothing else is asked: as an edge of its own, whose segment stands for all that the way counts. Ways are few, for all connections together.
+ */
+import {
+  FIELD_CT_DIRECTION,
+  FIELD_CT_STATE,
+  FIELD_CT_STATUS,
+  FIELD_DESTINATION,
+  FIELD_DPORT,
+  FIELD_FAMILY,
+  FIELD_FRAGMENT,
+  FIELD_HEADER_ERROR,
+  FIELD_ICMP_CODE,
+  FIELD_ICMP_TYPE,
+  FIELD_IN_INTERFACE,
+  FIELD_L4_LENGTH,
+  FIELD_OUT_INTERFACE,
+  FIELD_PACKET_TYPE,
+  FIELD_PROTOCOL,
+  FIELD_SOURCE,
+  FIELD_SPORT,
+  FIELD_TCP_FLAGS,
+} from '../../src/abi/fields.ts';
+import {
+  END_HIT,
+  END_HOTDROP,
+  END_MISS,
+  FOUND,
+  NEXT_STEP,
+  NODE_TABLE,
+  REF_EDGE,
+  SEARCH_GROUPS,
+  STEP_HIT_NEXT,
+  STEP_HIT_SEGMENT,
+  STEP_LIST,
+  STEP_MISS_NEXT,
+  STEP_MISS_SEGMENT,
+  STEP_SEARCH,
+  STEP_TESTS,
+  TEST_MASK,
+  TEST_OPCODE,
+  TEST_RANGE,
+  TEST_WORD_RANGE,
+  TEST_WORDS,
+} from '../../src/abi/program.ts';
+import { TEST_HIT, TEST_HOTDROP, TEST_MISS } from '../../src/abi/special.ts';
+import { ENTRY_EDGE_CHECKS, ENTRY_EDGES, STATUS_VISIBLE } from '../conntrack/entry.ts';
+import { TCP_HEADER_SIZE } from '../conntrack/tcp-options.ts';
+import { child, descend } from './descend.ts';
+import { countMany, segmentAt } from './program.ts';
+import { searchEntries } from './search.ts';
+import { runTest } from './tests.ts';
+
+/** Fields in which plain packets of one direction of a connection are alike: its ends (the first bytes of a TCP header are ports, whatever they are called), what makes a packet plain, and what `sharedFields` tells. */
+const ALIKE: u32 =
+  (1 << FIELD_PROTOCOL) |
+  (1 << FIELD_FRAGMENT) |
+  (1 << FIELD_SPORT) |
+  (1 << FIELD_DPORT) |
+  (1 << FIELD_ICMP_TYPE) |
+  (1 << FIELD_ICMP_CODE) |
+  (1 << FIELD_IN_INTERFACE) |
+  (1 << FIELD_OUT_INTERFACE) |
+  (1 << FIELD_CT_STATE) |
+  (1 << FIELD_CT_DIRECTION) |
+  (1 << FIELD_CT_STATUS) |
+  (1 << FIELD_PACKET_TYPE) |
+  (0xf << FIELD_SOURCE) |
+  (0xf << FIELD_DESTINATION) |
+  (1 << FIELD_HEADER_ERROR) |
+  (1 << FIELD_FAMILY);
+/** The one flag that plain packets have or have not. */
+const FLAG_PSH: u32 = 8;
+/** What is kept of the fields is never 0. */
+const KEPT: u64 = (1 as u64) << 63;
+/** A way, as large as a cache line: its segment's counter (u64 packets and bytes), its edge, u32 how many segments it stands for (0: the place is free), and which. */
+const WAY_SIZE: usize = 64;
+const WAY_EDGE: usize = 16;
+const WAY_NEXT: usize = 20;
+const WAY_LENGTH: usize = 24;
+const WAY_SEGMENTS: usize = 28;
+const MOST_SEGMENTS: u32 = 9;
+const WAY_BITS: u32 = 9;
+/** Places in a row where a way can be. */
+const WAY_TRIES: u32 = 4;
+const WAYS: usize = memory.data(64 << 9, 16);
+/** The way that is being made: its segments. */
+const DRAFT: usize = memory.data(9 * 4, 16);
+const HASH_FACTOR: u32 = 0x9e3779b1;
+
+/** Where a plain packet of the connection `entry` leaves walk `walk`, whose tree begins at `root`: an edge, as an offset from the code at `base`. */
+export function knownEdge(base: usize, root: u32, walk: u32, slot: usize, entry: usize): u32 {
+  const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4) as usize;
+  const shared = sharedFields(walk, slot);
+  if (load<u64>(entry + (direction << 3), ENTRY_EDGE_CHECKS) !== shared) {
+    store<u64>(entry + (direction << 3), shared, ENTRY_EDGE_CHECKS);
+    store<u32>(entry + (direction << 2), commonEdge(base, root, slot), ENTRY_EDGES);
+  }
+  const edge = load<u32>(entry + (direction << 2), ENTRY_EDGES);
+  return edge !== 0 ? edge : descend(base, root, slot);
+}
+
+/** What was counted on ways goes to the segments they stand for. */
+export function settleWays(): void {
+  for (let way = WAYS; way < WAYS + (WAY_SIZE << WAY_BITS); way += WAY_SIZE) {
+    const packets = load<u64>(way);
+    const bytes = load<u64>(way, 8);
+    const length = load<u32>(way, WAY_LENGTH) as usize;
+    for (let index: usize = 0; index < length; index++) countMany(load<u32>(way + (index << 2), WAY_SEGMENTS), packets, bytes);
+    store<u64>(way, 0);
+    store<u64>(way, 0, 8);
+  }
+}
+
+/** What plain packets of a direction share that is neither in the key of their connection nor for ever: the device (a packet has one at the hooks of a short plan), kind, status; and for which walk. */
+function sharedFields(walk: u32, slot: usize): u64 {
+  const device = load<u32>(slot, FIELD_IN_INTERFACE * 4) | load<u32>(slot, FIELD_OUT_INTERFACE * 4);
+  const status = load<u32>(slot, FIELD_CT_STATUS * 4) & STATUS_VISIBLE;
+  const upper = (walk << 16) | (load<u32>(slot, FIELD_PACKET_TYPE * 4) << 8) | status;
+  return (device as u64) | ((upper as u64) << 32) | KEPT;
+}
+
+/** The edge (a way's, if need be) that all find who share with the packet what plain packets do; 0: they need not find the same. */
+function commonEdge(base: usize, root: u32, slot: usize): u32 {
+  const edge = commonDescent(base, root, slot);
+  return edge === 0 ? 0 : wayFrom(base, edge, slot);
+}
+
+/** The same for the tree alone. */
+function commonDescent(base: usize, root: u32, slot: usize): u32 {
+  let reference = root;
+  let asksFlags = false;
+  while ((reference & REF_EDGE) === 0) {
+    const node = base + (reference as usize);
+    const head = load<u32>(node);
+    const field = (head & ~NODE_TABLE) >>> 2;
+    if (field === FIELD_TCP_FLAGS) asksFlags = true;
+    // Their TCP header is whole.
+    else if (!isAlike(field) && !(head === FIELD_L4_LENGTH * 4 && load<u32>(node, 4) < TCP_HEADER_SIZE)) return 0;
+    reference = child(node, slot);
+  }
+  const edge = reference ^ REF_EDGE;
+  return asksFlags && otherPush(base, root, slot) !== edge ? 0 : edge;
+}
+
+function isAlike(field: u32): bool {
+  return ((ALIKE >>> field) & 1) !== 0;
+}
+
+/** The edge if PSH were as it is not. */
+function otherPush(base: usize, root: u32, slot: usize): u32 {
+  const flags = load<u32>(slot, FIELD_TCP_FLAGS * 4);
+  store<u32>(slot, flags ^ FLAG_PSH, FIELD_TCP_FLAGS * 4);
+  const edge = descend(base, root, slot);
+  store<u32>(slot, flags, FIELD_TCP_FLAGS * 4);
+  return edge;
+}
+
+/** From an edge of the tree on through rules, as far as they ask what is alike: the edge of a way; the edge itself where it leads through none, or there is no room for one more way. */
+function wayFrom(base: usize, edge: u32, slot: usize): u32 {
+  store<u32>(DRAFT, load<u32>(base + (edge as usize)));
+  let next = load<u32>(base + (edge as usize), 4);
+  let length: u32 = 1;
+  while (next >= <u32>NEXT_STEP && length < MOST_SEGMENTS) {
+    const taken = commonStep(base, base + (next as usize), slot);
+    if (taken === 0) break;
+    store<u32>(DRAFT + ((length as usize) << 2), load<u32>(taken));
+    next = load<u32>(taken, 4);
+    length++;
+  }
+  const way: usize = length === 1 ? 0 : placeOf(length, next);
+  return way === 0 ? edge : ((way + WAY_EDGE - base) as u32);
+}
+
+/** The edge that a step leads all to who are alike; 0 where they need not go the same way. */
+function commonStep(base: usize, step: usize, slot: usize): usize {
+  const head = load<u32>(step);
+  const kind = head & 255;
+  if (kind === STEP_SEARCH) return isCommonSearch(base, step, slot) ? searchEntries(step, head >>> 8, slot) : 0;
+  if (kind !== STEP_TESTS) return 0;
+  const answer = commonAnswer(base, step, slot);
+  const end = answer === TEST_HIT ? head >>> 24 : answer === TEST_MISS ? END_MISS : END_HOTDROP;
+  if (end === END_HIT) return step + STEP_HIT_SEGMENT;
+  return end === END_MISS ? step + STEP_MISS_SEGMENT : 0;
+}
+
+/** Whether a search asks only what is alike. */
+function isCommonSearch(base: usize, step: usize, slot: usize): bool {
+  const trees = base + (load<u32>(step, STEP_LIST) as usize) + SEARCH_GROUPS;
+  const groups = load<u32>(step) >>> 8;
+  for (let group: u32 = 0; group < groups; group++) {
+    const edge = commonDescent(base, load<u32>(trees + ((group as usize) << 2)), slot);
+    if (edge === 0) return false;
+    let next = load<u32>(base + (edge as usize), 4);
+    while ((next & FOUND) === 0) {
+      const one = base + (next as usize);
+      const answer = commonAnswer(base, one, slot);
+      if (answer !== TEST_HIT && answer !== TEST_MISS) return false;
+      next = answer === TEST_HIT ? load<u32>(one, STEP_HIT_NEXT) : load<u32>(one, STEP_MISS_NEXT);
+    }
+  }
+  return true;
+}
+
+/** What the tests of a step say together, TEST_HIT or TEST_MISS, to all who are alike; anything else where they need not say the same. */
+function commonAnswer(base: usize, step: usize, slot: usize): u32 {
+  const list = base + (load<u32>(step, STEP_LIST) as usize);
+  const number = (load<u32>(step) >>> 8) & 0xffff;
+  for (let index: u32 = 0; index < number; index++) {
+    const test = base + (load<u32>(list + ((index as usize) << 2)) as usize);
+    if (!asksAlike(test)) return TEST_HOTDROP;
+    const answer = runTest(test, slot);
+    if (answer !== TEST_HIT) return answer;
+  }
+  return TEST_HIT;
+}
+
+/** Whether a test asks only what is alike. */
+function asksAlike(test: usize): bool {
+  const opcode = load<u32>(test) & TEST_OPCODE;
+  const field = load<u32>(test, 4) >>> 2;
+  if (opcode === TEST_RANGE) return isAlike(field) || (field === FIELD_L4_LENGTH && hasWholeHeaders(test));
+  if (opcode === TEST_MASK) return isAlike(field) || (field === FIELD_TCP_FLAGS && (load<u32>(test, 8) & FLAG_PSH) === 0);
+  if (opcode !== TEST_WORDS && opcode !== TEST_WORD_RANGE) return false;
+  const words = load<u32>(test, 8);
+  for (let word: u32 = 0; word < words; word++) if (!isAlike(field + word)) return false;
+  return true;
+}
+
+/** A range of lengths that all whole TCP headers are in. */
+function hasWholeHeaders(range: usize): bool {
+  const low = load<u32>(range, 8);
+  return low <= TCP_HEADER_SIZE && low + load<u32>(range, 12) === u32.MAX_VALUE;
+}
+
+/** The way with the segments of the draft that goes on with `next`; made if it is not there. 0: no room. */
+function placeOf(length: u32, next: u32): usize {
+  const size = (length as usize) << 2;
+  let hash = next;
+  for (let at: usize = 0; at < size; at += 4) hash = (hash ^ load<u32>(DRAFT + at)) * HASH_FACTOR;
+  for (let tries: u32 = 0; tries < WAY_TRIES; tries++) {
+    const way = WAYS + ((((hash >>> (32 - WAY_BITS)) + tries) & ((1 << WAY_BITS) - 1)) as usize) * WAY_SIZE;
+    const there = load<u32>(way, WAY_LENGTH);
+    if (there === 0) {
+      store<u32>(way, segmentAt(way), WAY_EDGE);
+      store<u32>(way, next, WAY_NEXT);
+      store<u32>(way, length, WAY_LENGTH);
+      memory.copy(way + WAY_SEGMENTS, DRAFT, size);
+      return way;
+    }
+    if (there === length && load<u32>(way, WAY_NEXT) === next && memory.compare(way + WAY_SEGMENTS, DRAFT, size) === 0)
+      return way;
+  }
+  return 0;
+}
