@@ -3,6 +3,7 @@ import { FIELD_DESTINATION, FIELD_SOURCE } from '../abi/fields.ts';
 import { formatAddress, parseAddress, parseUnscoped } from '../model/address.ts';
 import type { Test } from '../model/predicate.ts';
 import type { Family, Words } from '../model/ruleset.ts';
+import { addressOf } from './drawn.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
 import { bang, Given, option, textOf } from './given.ts';
 import { wordRange } from './tests.ts';
@@ -47,10 +48,8 @@ export const iprange: MatchExtension<IprangeOptions> = {
   lower: ({ source, destination }) => [...tests(FIELD_SOURCE, source), ...tests(FIELD_DESTINATION, destination)],
 
   generate(draw, pools, { family }) {
-    const addresses = pools.addresses.filter((text) => text.includes(':') === (family === 6) && !text.includes('/'));
-    const any = (): string => (addresses.length > 0 ? draw.pick(addresses) : family === 4 ? '10.0.0.1' : '2001:db8::1');
     const one = (name: string): string[] => {
-      const [a, b] = [any(), any()];
+      const [a, b] = [addressOf(draw, pools, family), addressOf(draw, pools, family)];
       const [first = [], second = []] = [parseAddress(a, family), parseAddress(b, family)];
       const text = draw.chance(0.2) ? a : compare(first, second) <= 0 ? `${a}-${b}` : `${b}-${a}`;
       return [...(draw.chance(0.2) ? ['!'] : []), name, text];

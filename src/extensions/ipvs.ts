@@ -5,6 +5,7 @@ import { parseProtocol } from '../model/names.ts';
 import type { Test } from '../model/predicate.ts';
 import type { Words } from '../model/ruleset.ts';
 import { type AddressCondition, printAddress, readHost } from './conntrack-options.ts';
+import { addressOf } from './drawn.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
 import { bang, Given, option, textOf } from './given.ts';
 import { parsePortLoosely } from './ports.ts';
@@ -116,12 +117,12 @@ export const ipvs: MatchExtension<IpvsOptions> = {
     ];
   },
 
-  generate(draw, pools) {
+  generate(draw, pools, { family }) {
     const not = (): string[] => (draw.chance(0.4) ? ['!'] : []);
     return draw.pick([
       () => [...not(), '--ipvs'],
       () => [...not(), '--vproto', draw.pick(['tcp', 'udp', 'icmp'])],
-      () => [...not(), '--vaddr', draw.pick(pools.addresses)],
+      () => [...not(), '--vaddr', addressOf(draw, pools, family)],
       () => [...not(), draw.pick(['--vport', '--vportctl']), String(draw.pick(pools.ports))],
       () => ['--vdir', draw.pick(DIRECTIONS)],
       () => [...not(), '--vmethod', draw.pick(METHODS)],

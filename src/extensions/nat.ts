@@ -4,6 +4,7 @@ import { serviceByName } from '../model/names.ts';
 import type { NatAddress, NatPorts, NatSpec } from '../model/nat.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { Builtin, Family } from '../model/ruleset.ts';
+import { addressOf } from './drawn.ts';
 import type { Draw, GivenOption, OptionSpec, ParseContext, Pools, TargetExtension } from './extension.ts';
 import { type Given, option, textOf, writtenName } from './given.ts';
 
@@ -136,15 +137,9 @@ function generateNatPorts(draw: Draw, pools: Pools, protocol: number): string | 
   return draw.chance() ? String(low) : `${low}-${Math.min(PORT_MAXIMUM, low + draw.pick([0, 1, 2, 10]))}`;
 }
 
-/** An address of the pool. */
-export function generateNatAddress(draw: Draw, pools: Pools, family: Family): string {
-  const addresses = pools.addresses.filter((text) => text.includes(':') === (family === 6) && !text.includes('/'));
-  return addresses.length > 0 ? draw.pick(addresses) : family === 4 ? '10.0.0.1' : '2001:db8::1';
-}
-
 /** An address of the pool, or from one to a near one. */
 export function generateNatTarget(draw: Draw, pools: Pools, { family, protocol }: { family: Family; protocol: number }): string {
-  const one = generateNatAddress(draw, pools, family);
+  const one = addressOf(draw, pools, family);
   const words = parseAddress(one, family) ?? [];
   const other = formatAddress([...words.slice(0, -1), (((words.at(-1) ?? 0) | 3) + draw.pick([0, 0, 8])) >>> 0]);
   const address = draw.chance(0.3) ? `${one}-${other}` : one;

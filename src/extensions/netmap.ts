@@ -3,9 +3,10 @@ import { formatAddress, maskAddress, parseHost, prefixMask, prefixOf } from '../
 import type { NatSpec } from '../model/nat.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { Family, Words } from '../model/ruleset.ts';
+import { addressOf } from './drawn.ts';
 import type { TargetExtension } from './extension.ts';
 import { Given, option, textOf } from './given.ts';
-import { generateNatAddress, natSpec, natTarget } from './nat.ts';
+import { natSpec, natTarget } from './nat.ts';
 
 const specs = [option('to')];
 
@@ -38,7 +39,7 @@ export const NETMAP: TargetExtension<NatSpec> = {
   },
   print: ({ to }) => (to.kind === 'netmap' ? ` --to ${formatAddress(to.address)}/${prefixOf(to.mask)}` : ''),
   generate(draw, pools, { family }) {
-    const address = generateNatAddress(draw, pools, family);
+    const address = addressOf(draw, pools, family);
     return [
       '--to',
       `${address}/${draw.pick(family === 4 ? [32, 30, 24, 16, 0, '255.255.0', '255.0.255.0'] : [128, 120, 64, 32, 'ffff:0:ffff::'])}`,

@@ -4,6 +4,7 @@ import { parseProtocol } from '../model/names.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import { type AddressCondition, printAddress, readHost } from './conntrack-options.ts';
+import { addressOf } from './drawn.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
 import { bang, Given, hex, option, textOf, writtenName } from './given.ts';
 import { told } from './tests.ts';
@@ -110,7 +111,7 @@ export const policy: MatchExtension<PolicyOptions> = {
     }),
   ],
 
-  generate(draw, pools, { chain = '' }) {
+  generate(draw, pools, { chain = '', family }) {
     const outward = ['OUTPUT', 'POSTROUTING'].includes(chain) || (chain === 'FORWARD' && draw.chance());
     const out = ['--dir', outward ? 'out' : 'in', '--pol', draw.pick(['none', 'ipsec'])];
     if (out[3] === 'none' || draw.chance(0.3)) return out;
@@ -124,7 +125,7 @@ export const policy: MatchExtension<PolicyOptions> = {
       ];
       if (draw.chance(0.7)) return [...not(), ...draw.pick(plain)];
       const mode = draw.chance(0.7) ? ['--mode', 'tunnel'] : ['!', '--mode', 'transport'];
-      return [...mode, ...not(), draw.pick(['--tunnel-src', '--tunnel-dst']), draw.pick(pools.addresses)];
+      return [...mode, ...not(), draw.pick(['--tunnel-src', '--tunnel-dst']), addressOf(draw, pools, family)];
     };
     if (draw.chance()) return [...out, ...element()];
     return [...out, '--strict', ...element(), ...(draw.chance(0.4) ? ['--next', ...element()] : [])];
