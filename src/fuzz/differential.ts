@@ -100,7 +100,7 @@ const FILES: Readonly<Record<string, (answer: Answer) => string[]>> = {
 /** Stamps as jiffies before the latest of all: the same capture at another time is told alike. */
 function sinceLatest(tables: readonly RecentTable[]): RecentTable[] {
   const all = tables.flatMap(({ entries }) => entries.map(({ lastSeen }) => lastSeen));
-  const latest = all.reduce((most, stamp) => (stamp > most ? stamp : most), 0n);
+  const latest = all.sort((a, b) => (a < b ? -1 : 1)).at(-1) ?? 0n;
   return tables.map(({ name, entries }) => ({
     name,
     entries: entries.map((entry) => ({

@@ -23,7 +23,8 @@ import { findUpper } from '../packet/ipv6.ts';
 import { gathersFragments } from '../reference/tables.ts';
 import { captureOf, type FuzzCase } from './case.ts';
 import type { Answer } from './differential.ts';
-import { expectationDifferences, listingDifferences, setDifferences } from './listing.ts';
+import { expectationDifferences, type Listing, listingDifferences, setDifferences } from './listing.ts';
+import { nfacctDifferences, PROC_FILES, procDifferences } from './remembered.ts';
 import { asksSets, SETS_TEXT } from './sets.ts';
 
 /** A kernel that judges cases, by name. */
@@ -53,9 +54,48 @@ export function kernelJob(fuzzCase: FuzzCase, backend = fuzzCase.profile.backend
   reader.push(captureOf(fuzzCase));
   const { numbers, skipped: _skipped, ...hosted } = jobFromHost(fuzzCase.host, frames, [fuzzCase.family]);
   const { family, rules } = fuzzCase;
-  const sets = asksSets(rules) ? { sets: SETS_TEXT, afterwards: [['ipset', 'save']] } : {};
-  return { job: { ...hosted, ...sets, backend, family, rules, trace: true }, numbers };
+  const sets = asksSets(rules) ? { sets: SETS_TEXT } : {};
+  const beforehand = accountsOf(rules).map((name) => ({ argv: ['nfacct', 'add', name] }));
+  const afterwards = looksAt(rules).map(({ argv }) => argv);
+  return { job: { ...hosted, ...sets, beforehand, afterwards, backend, family, rules, trace: true }, numbers };
 }
+
+/** A command that tells what rules remember, and what of it a witness says otherwise. */
+interface LookAt {
+  argv: readonly string[];
+  differences(listing: Listing, answer: Answer, slack: bigint): string[];
+}
+
+const SETS: LookAt = {
+  argv: ['ipset', 'save'],
+  differences: (listing, { sets }) => setDifferences(listing, sets).map((line) => `sets: ${line}`),
+};
+const FILES: LookAt = {
+  argv: PROC_FILES,
+  differences: (listing, answer, slack) =>
+    procDifferences(listing, answer, {
+      slack,
+      latest: answer.packets.at(-1)?.time ?? 0n,
+    }),
+};
+const OBJECTS: LookAt = {
+  argv: ['nfacct', 'list'],
+  differences: ({ text }, { result }) => nfacctDifferences(text, result.nfacct ?? []),
+};
+
+const looksAt = (rules: string): LookAt[] => [
+  ...(asksSets(rules) ? [SETS] : []),
+  ...(/ -m (recent|hashlimit) /.test(rules) ? [FILES] : []),
+  ...(/ -m nfacct /.test(rules) ? [OBJECTS] : []),
+];
+
+/** Objects of nfacct that rules name. */
+const accountsOf = (rules: string): string[] => [
+  ...new Set([...rules.matchAll(/ --nfacct-name (\S+)/g)].map(([, name = '']) => name)),
+];
+
+/** Jiffies that a kernel's may be off ours: those of the running one have a phase of their own, and packets take their time. */
+const slackOf = ({ name }: Kernel): bigint => (name.startsWith('virtual') ? 0n : 2n);
 
 /** Asks a kernel about cases. `afresh`: one by one, with nothing kept. */
 export async function askKernel(kernel: Kernel, cases: readonly FuzzCase[], afresh = false): Promise<KernelAnswer[]> {
@@ -96,7 +136,7 @@ export const tellsWhatLeaves = (bytes: Uint8Array, { family, ruleset }: Pick<Fuz
 
 /** What differs between a kernel and a program that was asked about `sent`: counters, ways, bytes that left, connections, expectations. */
 export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAnswer, answer: Answer): string[] {
-  const { name, packets, result, connections, sets } = answer;
+  const { name, packets, result, connections } = answer;
   const said = packets.map((packet) => (droppedByMatch(packet, sent.ruleset) ? { ...packet, verdict: null } : packet));
   const lines = compareOutcomes(compared, comparedWitness(name, result.counters[sent.family] ?? {}, said));
   for (const [index, { verdict, hook, rewritten, drawn, ctstate }] of packets.entries()) {
@@ -110,8 +150,10 @@ export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAns
   }
   const listing = { ...outcome.listed, text: outcome.conntrack, hz: kernel.profile.hz };
   lines.push(...listingDifferences(listing, connections).map((line) => `connection of ${name}: ${line}`));
-  for (const text of outcome.afterwards)
-    lines.push(...setDifferences({ ...listing, text }, sets).map((line) => `sets of ${name}: ${line}`));
+  for (const [i, { differences }] of looksAt(sent.rules).entries()) {
+    const told = { ...listing, text: outcome.afterwards[i] ?? '' };
+    lines.push(...differences(told, answer, slackOf(kernel)).map((line) => `${name}: ${line}`));
+  }
   // Where the kernel drew a port, it stands in what is expected, too.
   if (result.notes.includes(NAT_NOTES.drawn)) return lines;
   const expected = expectationDifferences({ ...listing, expectations: outcome.expectations }, answer);

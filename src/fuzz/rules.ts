@@ -13,11 +13,11 @@ import { protocolOf, SPOKEN } from './talk.ts';
 /** Whom a case is for: software takes everything; the running kernel has its own clock; kernels on the capture's clock take pauses and limits too. */
 export type Judge = 'software' | 'kernel' | 'virtual';
 
-/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock; TEE's copies count; AUDIT tells the machine's own log; which processor works is the bench's choice; IPVS, LED and the objects of nfacct are not there; connlimit counts anew in every jiffy, and nobody knows when the running kernel's begin; when an estimator of rates ticks depends on when the machine began. */
+/** Extensions a judge cannot be asked about: NFLOG's records and those of the trace get into each other's way; limit needs the capture's clock; TEE's copies count; AUDIT tells the machine's own log; which processor works is the bench's choice; IPVS and LED are not there; connlimit counts anew in every jiffy, and nobody knows when the running kernel's begin; when an estimator of rates ticks depends on when the machine began. */
 export const WITHOUT: Record<Judge, readonly string[]> = {
   software: [],
-  kernel: ['limit', 'connlimit', 'NFLOG', 'TEE', 'AUDIT', 'cpu', 'ipvs', 'LED', 'nfacct'],
-  virtual: ['NFLOG', 'TEE', 'AUDIT', 'ipvs', 'LED', 'nfacct', 'rateest', 'RATEEST'],
+  kernel: ['limit', 'connlimit', 'NFLOG', 'TEE', 'AUDIT', 'cpu', 'ipvs', 'LED'],
+  virtual: ['NFLOG', 'TEE', 'AUDIT', 'ipvs', 'LED', 'rateest', 'RATEEST'],
 };
 
 export interface RuleFeatures {

@@ -5,6 +5,7 @@ import { type WrittenFrame, writePcap } from '../../src/capture/writer.ts';
 import { addressBytes, ethernetFrame } from '../../src/fuzz/build-packet.ts';
 import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { expectationDifferences, setDifferences } from '../../src/fuzz/listing.ts';
+import { nfacctDifferences, PROC_FILES, procDifferences } from '../../src/fuzz/remembered.ts';
 import { comparedKernel, comparedWitness, compareOutcomes, runKernel } from '../../src/kernel/index.ts';
 import { type Look, machineOf, runVirtual, type VirtualJob, type VirtualOutcome } from '../../src/kernel/virtual/index.ts';
 import { sortConnections } from '../../src/model/connections.ts';
@@ -12,14 +13,12 @@ import { buildHost } from '../../src/model/host-build.ts';
 import type { ConntrackEntry, CtState, PacketOutcome } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE, type Kernel } from '../../src/model/profile.ts';
 import type { Family } from '../../src/model/ruleset.ts';
-import type { Job, ReplayResult } from '../../src/model/witness.ts';
+import type { Job } from '../../src/model/witness.ts';
 import { engineSession } from '../../src/replay/engine-session.ts';
 import { referenceSession } from '../../src/replay/reference-session.ts';
 import type { Session } from '../../src/replay/session.ts';
-import { nfacctLine } from '../../src/report/nfacct.ts';
 import { parseFingerprints, parseIpsets, parseSave } from '../../src/syntax/index.ts';
 import { STATE_MATCHES, STATES } from '../reference/replay.ts';
-import { PROC_FILES, procDifferences } from './proc-tables.ts';
 
 export interface SentPacket {
   /** Nanoseconds since the epoch. */
@@ -152,12 +151,6 @@ function compareEntries(kernel: readonly ConntrackEntry[], witness: readonly Con
   return [...only(told, ours, 'the kernel'), ...only(ours, told, 'the witness')];
 }
 
-/** What the kernel's objects counted and ours did not. */
-function accountDifferences(text: string, objects: NonNullable<ReplayResult['nfacct']>): string[] {
-  const [kernel, ours] = [text.trim().split('\n').sort(), objects.map(nfacctLine).sort()].map((lines) => lines.join(' | '));
-  return kernel === ours ? [] : [`nfacct: ${kernel}, not ${ours}`];
-}
-
 async function compared(
   kernel: Kernel,
   given: VirtualCase,
@@ -181,9 +174,15 @@ async function compared(
   lines.push(...expectationDifferences({ ...outcome.listed, hz, expectations: outcome.expectations }, session));
   for (const text of outcome.afterwards) {
     const listing = { ...outcome.listed, hz, text };
-    if (given.nfacct) lines.push(...accountDifferences(text, session.result().nfacct ?? []));
+    if (given.nfacct) lines.push(...nfacctDifferences(text, session.result().nfacct ?? []));
     lines.push(
-      ...(given.proc ? procDifferences(listing, session, kernel === '6.18' ? 1n : 0n) : []),
+      ...(given.proc
+        ? procDifferences(
+            listing,
+            { recent: () => session.recent(), hashlimit: (at) => session.hashlimit(at) },
+            { slack: kernel === '6.18' ? 1n : 0n, latest: packets.at(-1)!.time },
+          )
+        : []),
       ...(given.sets === undefined ? [] : setDifferences(listing, (at) => session.sets(at))),
     );
   }

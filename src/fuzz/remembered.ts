@@ -1,40 +1,43 @@
-/** Files of the kernel below /proc/net, of recent and hashlimit, held against what a witness says they are. */
-import type { Session } from '../../src/replay/session.ts';
-import { hashlimitLines, recentLines } from '../../src/report/proc-tables.ts';
+/** What rules remember of packets, held against what the kernel's files and tools tell of it: lists of recent and tables of hashlimit below /proc/net, objects of nfacct. */
+import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
+import type { ReplayResult } from '../model/witness.ts';
+import { nfacctLine } from '../report/nfacct.ts';
+import { hashlimitLines, recentLines } from '../report/proc-tables.ts';
+import type { Listing } from './listing.ts';
 
-/** Prints them all; where there are none of a kind, the pattern is no file. */
+/** Prints all files; where there are none of a kind, the pattern is no file. */
 export const PROC_FILES: readonly string[] = [
   'sh',
   '-c',
   'tail -v -n +1 /proc/net/xt_recent/* /proc/net/ipt_hashlimit/* /proc/net/ip6t_hashlimit/* 2>/dev/null; true',
 ];
 
-interface Read {
-  from: bigint;
-  to: bigint;
-  hz: number;
-  text: string;
+interface Remembers {
+  recent(): RecentTable[];
+  /** Not before the last packet. */
+  hashlimit(at?: bigint): HashlimitTable[];
 }
 
-/** How far jiffies of the two may lie apart from their usual distance, where their phases differ. */
-type Slack = bigint;
-
 /**
- * What differs, a line each. Jiffies of the kernel are counted from its boot, ours from the epoch: all of a job must be the same number apart. `slack`: jiffies that they may be off; what
- * grows with time lies between our numbers before and behind the reading then.
+ * What differs, a line each. Jiffies of the kernel are counted from its boot, ours from the epoch: all of a job must be the same number apart. `slack`: jiffies that they may be off, where
+ * nobody knows their phase; what grows with time lies between our numbers before and behind the reading then. `latest`: when the last packet was sent.
  */
-export function procDifferences({ from, to, hz, text }: Read, session: Session, slack: Slack): string[] {
-  const jiffy = (1_000_000_000n / BigInt(hz) + 1n) * slack;
+export function procDifferences(
+  { from, to, hz, text }: Listing,
+  { recent, hashlimit }: Remembers,
+  { slack, latest }: { slack: bigint; latest: bigint },
+): string[] {
+  const room = (1_000_000_000n / BigInt(hz) + 1n) * slack;
   const kernel = filesOf(text.split('\n'));
-  const recent = filesOf(recentLines(session.recent()));
-  const before = filesOf(hashlimitLines(session.hashlimit(from - jiffy)));
-  const behind = filesOf(hashlimitLines(session.hashlimit(to + jiffy)));
-  const [theirs, ours] = [[...kernel.keys()].join(' '), [...recent.keys(), ...before.keys()].join(' ')];
+  const lists = filesOf(recentLines(recent()));
+  const before = filesOf(hashlimitLines(hashlimit(from - room < latest ? latest : from - room)));
+  const behind = filesOf(hashlimitLines(hashlimit(to + room)));
+  const [theirs, ours] = [[...kernel.keys()].join(' '), [...lists.keys(), ...before.keys()].join(' ')];
   if (theirs !== ours) return [`files: the kernel has ${theirs}, we ${ours}`];
   const lines: string[] = [];
   const apart = new Set<bigint>();
   for (const [path, told] of kernel) {
-    const mine = recent.get(path);
+    const mine = lists.get(path);
     lines.push(
       ...(mine === undefined
         ? tableDifferences(path, told, before.get(path)!, behind.get(path)!)
@@ -44,6 +47,12 @@ export function procDifferences({ from, to, hz, text }: Read, session: Session, 
   const all = [...apart].sort((a, b) => (a < b ? -1 : 1));
   if (all.length > 0 && all.at(-1)! - all[0]! > 2n * slack) lines.push(`jiffies are ${all.join(', ')} apart`);
   return lines;
+}
+
+/** The tool's list of objects, which has an order of its own, and ours. */
+export function nfacctDifferences(text: string, objects: NonNullable<ReplayResult['nfacct']>): string[] {
+  const [kernel, ours] = [text.trim().split('\n').sort(), objects.map(nfacctLine).sort()].map((lines) => lines.join(' | '));
+  return kernel === ours ? [] : [`nfacct: ${kernel}, not ${ours}`];
 }
 
 /** Lines by their file. */
