@@ -96,7 +96,7 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   // The bench sends the host's packets by a socket of root's, of which a capture tells nothing; as a router it has one way for all answers, where a replay knows none.
   const without = [...WITHOUT[options.judge], ...(software ? [] : topology === 'forward' ? ['rpfilter'] : ['owner', 'cgroup'])];
   const only = options.only ?? (options.judge === 'virtual' ? ON_THE_CLOCK : undefined);
-  const features = drawFeatures(draw, family, only, without, EVERYWHERE[options.judge]);
+  const features = drawFeatures(draw, family, only, without, EVERYWHERE[options.judge], topology);
   const { rules, refused, ruleset } = legalRules(
     generateRules(draw, family, features, HOOKS[topology], options.judge),
     family,
@@ -110,7 +110,9 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const source = new Traffic(draw, family, traffic, edges);
   const packets = Array.from({ length: options.packets }, () => source.next());
   const broadcasts = family === 4 && topology === 'host' && traffic.helpers.some((name) => BROADCAST.includes(name));
-  const drawn = software ? drawHost(draw, topology, family) : plainHost(topology, family);
+  // On a host with devices of its own half of what is said is for another.
+  const plain = !software || (traffic.helpers.length > 0 && draw.chance(0.8));
+  const drawn = plain ? plainHost(topology, family) : drawHost(draw, topology, family);
   const given = broadcasts ? networkedHost() : drawn;
   const link = software && draw.chance(0.3) ? draw.pick(LINKS) : ETHERNET;
   const made: FuzzCase = { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
@@ -152,7 +154,8 @@ function drawTraffic(
     flows: draw.pick(helpers.length > 0 ? [1, 2] : gentle ? [1, 2, 4] : [1, 2, 4, 12]),
     fresh: draw.pick(helpers.length > 0 ? [0.02, 0.05] : [0.03, 0.15]),
     wheel: !software,
-    pause: draw.pick(PAUSES[judge]),
+    // Nobody talks to the end where hours lie between two words.
+    pause: draw.pick(helpers.length > 0 && draw.chance(0.7) ? PAUSES[judge].slice(0, 2) : PAUSES[judge]),
   };
 }
 

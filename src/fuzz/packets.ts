@@ -150,7 +150,7 @@ export class Traffic {
       this.#features.topology === 'host' ? LOCAL[this.#family] : draw.pick(this.#remotes.filter((address) => address !== remote));
     const [client, server] = draw.chance() ? [remote, other] : [other, remote];
     const spoken = SPOKEN.filter((name) => this.#features.helpers.includes(name));
-    const helper = spoken.length > 0 && draw.chance(0.6) ? draw.pick(spoken) : undefined;
+    const helper = spoken.length > 0 && draw.chance(0.85) ? draw.pick(spoken) : undefined;
     const protocol = helper === undefined ? this.#protocol() : protocolOf(helper);
     const asks = helper !== undefined && BROADCAST.includes(helper) && this.#features.topology === 'host';
     const ends = asks ? { client: LOCAL[4], server: LOCAL_BROADCAST } : { client, server };
@@ -164,7 +164,9 @@ export class Traffic {
   /** The flow is a conversation, if it is to be one. */
   #speak(flow: Flow, helper: string | undefined): void {
     if (helper === undefined) return;
-    Object.assign(flow, { talk: { helper, rest: ['', ''], turns: [] }, mood: this.#draw.chance(0.9) ? 'talk' : 'any' });
+    // Who says everything twice does not come to the point.
+    const manner = { mood: this.#draw.chance(0.9) ? 'talk' : 'any', stutter: STUTTERS[0]! };
+    Object.assign(flow, { talk: { helper, rest: ['', ''], turns: [] }, ...manner });
   }
 
   /** A new flow, one of the live ones. */
@@ -224,7 +226,7 @@ export class Traffic {
     const steps = flow.protocol === SCTP ? HANDSHAKE_STEPS : flow.protocol === 6 ? 3 : 0;
     const shaking = flow.step < steps && draw.chance(0.8);
     const turn = isClientsTurn(flow.talk);
-    const fromClient = shaking ? flow.step % 2 === 0 : turn !== undefined && draw.chance(0.8) ? turn : draw.chance(0.55);
+    const fromClient = shaking ? flow.step % 2 === 0 : turn !== undefined && draw.chance(0.9) ? turn : draw.chance(0.55);
     const fields = this.#ip(flow, fromClient);
     const header = (this.#family === 4 ? 20 : 40) + fields.options.length + (fields.chain?.bytes.length ?? 0);
     const bytes = this.#finish(fields, this.#transport.next(flow, fromClient, header));

@@ -12,7 +12,7 @@ const IDS: readonly number[] = [1, 2, 0x1100, 0xffff];
 /** What comes next where it is the side's turn, now and then another message; `turns`: what is still to be said. */
 export function speakPptp(draw: Draw, ends: Ends, fromClient: boolean, turns: Turn[]): Said {
   if (turns.length === 0) turns.push(...callOf(draw, ends));
-  if (turns[0]!.fromClient === fromClient && draw.chance(0.92)) return turns.shift()!.said;
+  if (turns[0]!.fromClient === fromClient && draw.chance(0.97)) return turns.shift()!.said;
   const [one, other] = [draw.pick(IDS), draw.pick(IDS)];
   const type = draw.chance(0.5) ? draw.pick([5, 6]) : draw.integer(0, 16);
   return { text: message(type, [...half(one), ...half(other), draw.pick([1, 1, 2])]) };

@@ -1,6 +1,7 @@
 /** What a run has met: rules hit, verdicts, hooks, states, reasons, every match true and false, every target, odd headers. And what it should have met and did not. */
 import type { CtOptions } from '../extensions/ct-target.ts';
 import { extensions } from '../extensions/index.ts';
+import { HELPERS } from '../model/helpers.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { Listener } from '../reference/index.ts';
 import { referenceSession } from '../replay/reference-session.ts';
@@ -170,6 +171,8 @@ function oddities(bytes: Uint8Array, family: 4 | 6): string[] {
 const ENOUGH = { cases: 100, packets: 5000 };
 /** Every so many packets a word should have been met at least once; most are met far more often. */
 const RARE = { cases: 600, packets: 30_000 };
+/** One case in seven has a helper, which believes what it hears only when all went well before. */
+const TALKATIVE = { cases: 6000, packets: 300_000 };
 
 /** Matches of what is taken not to be there (a socket, fingerprints), and those that say yes to everything. */
 const NEVER: readonly string[] = ['cgroup', 'socket', 'osf'];
@@ -203,6 +206,12 @@ const OUT_OF_REACH: readonly string[] = [
   'source address may not be forwarded',
 ];
 
+/** Helpers that expect connections in that family, or in any; snmp_trap expects none. */
+export const expecting = (family?: 4 | 6): string[] =>
+  HELPERS.filter(({ families }) => family === undefined || families.includes(family))
+    .map(({ name }) => name)
+    .filter((name) => SPOKEN.includes(name) && name !== 'snmp_trap');
+
 /** What a run of this size must have met and did not: kind and word. Empty for runs too small to tell. */
 export function blind(reach: Reach, options: CaseOptions): string[] {
   const enough = reach.cases >= ENOUGH.cases && reach.packets >= ENOUGH.packets;
@@ -224,7 +233,7 @@ export function blind(reach: Reach, options: CaseOptions): string[] {
 }
 
 function rarelyMissing(
-  { counts }: Reach,
+  reach: Reach,
   options: CaseOptions,
   missing: (kind: Kind, words: readonly string[]) => string[],
 ): string[] {
@@ -245,13 +254,8 @@ function rarelyMissing(
       usable.filter(({ kind }) => kind === 'target').map(({ name }) => name),
     ),
   );
-  // irc and sip say so much before they are believed, and H.245 is itself expected first, that a run of this size may not meet it; snmp_trap expects nothing.
-  out.push(
-    ...missing(
-      'expected by',
-      SPOKEN.filter((name) => !['irc', 'sip', 'H.245', 'snmp_trap'].includes(name)),
-    ),
-  );
+  if (reach.cases >= TALKATIVE.cases && reach.packets >= TALKATIVE.packets)
+    out.push(...missing('expected by', expecting(options.family)));
   if (!without.includes('CT')) out.push(...missing('zone of', ['both', 'original', 'reply']));
   out.push(...missing('table', ['raw', 'mangle', 'nat', 'filter', 'security']));
   if (options.judge === 'software') {
@@ -269,5 +273,5 @@ function rarelyMissing(
     options.family === undefined || options.family === family ? missing('headers', words) : [];
   out.push(...odd(4, ['IPv4 options']), ...odd(6, ['hop-by-hop', 'routing', 'destination options', 'authentication']));
   out.push(...odd(4, ['IPv4 first fragment', 'IPv4 later fragment']), ...odd(6, ['IPv6 fragment']));
-  return counts === undefined ? [] : out;
+  return out;
 }

@@ -8,7 +8,7 @@ import type { CtState } from '../model/outcome.ts';
 import { BUILTIN_CHAINS, type Family, type TableName } from '../model/ruleset.ts';
 import { quoteWord } from '../syntax/index.ts';
 import { rulePools } from './pools.ts';
-import { protocolOf, SPOKEN } from './talk.ts';
+import { BROADCAST, protocolOf, SPOKEN } from './talk.ts';
 
 /** Whom a case is for: software takes everything; the running kernel has its own clock; kernels on the capture's clock take pauses and limits too. */
 export type Judge = 'software' | 'kernel' | 'virtual';
@@ -65,6 +65,7 @@ export function drawFeatures(
   only?: readonly string[],
   without: readonly string[] = [],
   everywhere: readonly string[] = [],
+  topology: 'host' | 'forward' = 'forward',
 ): RuleFeatures {
   // So many bring conntrack, and defragmentation with it or alone, that hardly a fragment would meet a rule as it came.
   const untracked = only === undefined && draw.chance(0.25);
@@ -74,7 +75,7 @@ export function drawFeatures(
     .filter((name) => !without.includes(name) && (only === undefined || only.includes(name)));
   const some = names.filter(() => draw.chance(0.7));
   const kept = some.length > 0 ? some : names;
-  const helpers = names.includes('CT') ? drawHelpers(draw, family, only === undefined ? 0.15 : 0.5) : [];
+  const helpers = names.includes('CT') ? drawHelpers(draw, family, only === undefined ? 0.15 : 0.5, topology) : [];
   const gentle = draw.chance(helpers.length > 0 ? 0.85 : 0.3);
   const focus = drawFocus(draw, kept);
   if (gentle && names.includes('conntrack')) focus.push('conntrack');
@@ -96,10 +97,13 @@ export function drawFeatures(
   };
 }
 
-/** Mostly none; one, or one of each protocol. */
-function drawHelpers(draw: Draw, family: Family, often: number): string[] {
+/** Mostly none; one, or one of each protocol. A router seldom has those that listen to its own broadcasts. */
+function drawHelpers(draw: Draw, family: Family, often: number, topology: 'host' | 'forward'): string[] {
   if (!draw.chance(often)) return [];
-  const known = HELPERS.filter(({ name, families }) => SPOKEN.includes(name) && families.includes(family));
+  const silent = topology === 'forward' && draw.chance(0.7) ? BROADCAST : [];
+  const known = HELPERS.filter(
+    ({ name, families }) => SPOKEN.includes(name) && !silent.includes(name) && families.includes(family),
+  );
   const first = draw.pick(known).name;
   const others = known.map(({ name }) => name).filter((name) => protocolOf(name) !== protocolOf(first));
   return draw.chance(0.3) && others.length > 0 ? [first, draw.pick(others)] : [first];

@@ -5,7 +5,7 @@ import type { Boundaries } from './boundaries.ts';
 import { icmpMessage, tcpSegment, udpDatagram } from './build-packet.ts';
 import { DCCP, dccpPacket, MOBILITY, mobilityMessage } from './rare-transport.ts';
 import { sctpPacket } from './sctp.ts';
-import { type Call, say, type Talk } from './talk.ts';
+import { BROADCAST, type Call, say, type Talk } from './talk.ts';
 
 export interface Flow {
   protocol: number;
@@ -173,7 +173,10 @@ export class Transport {
     const draw = this.#draw;
     if (talk === undefined || draw.chance(0.1)) return undefined;
     const { addresses, ports } = this.#known;
-    const ends = { ...flow, family: this.#family, stranger: draw.pick(addresses), ports };
+    // Who answers a broadcast is mostly in the host's network, as the first two are.
+    const near = BROADCAST.includes(talk.helper) && draw.chance(0.7);
+    const stranger = draw.pick(near ? addresses.slice(0, 2) : addresses);
+    const ends = { ...flow, family: this.#family, stranger, ports };
     const { text, call } = say(draw, talk, ends, fromClient);
     if (call !== undefined) this.#onCall(call);
     return Uint8Array.from(text, (character) => character.charCodeAt(0));

@@ -47,6 +47,7 @@ const UNKNOWN: u32 = 0xffffffff;
 let message: usize = 0;
 let hidden: u32 = 0;
 let shown: u32 = 0;
+let telling: bool = false;
 
 /** False: the packet is dropped. */
 export function snmpHelp(slot: usize, entry: usize): bool {
@@ -62,9 +63,17 @@ export function snmpHelp(slot: usize, entry: usize): bool {
   // What the capture cut off nobody can read.
   if (hidden === shown || load<u32>(slot, FIELD_L4_LENGTH * 4) < whole) return true;
   message = header + UDP_HEADER_SIZE;
+  const behind = header + (whole as usize);
+  // What cannot be read stays as it is.
+  return read(behind, false) && read(behind, true);
+}
+
+/** The message in hand, up to `behind`. `tells`: addresses become what is seen of them. */
+function read(behind: usize, tells: bool): bool {
   at = message;
-  end = header + (whole as usize);
+  end = behind;
   matched = false;
+  telling = tells;
   return readMessage();
 }
 
@@ -180,7 +189,7 @@ function readAddress(): bool {
   const found = element(ADDRESS);
   if (found !== THERE) return found === ABSENT;
   if (length !== 4) return false;
-  if (bswap(load<u32>(at)) === hidden) {
+  if (telling && bswap(load<u32>(at)) === hidden) {
     const checksum = message - 2;
     const odd = ((at - message) & 1) !== 0;
     if (load<u16>(checksum) !== 0) updateChecksum(checksum, summed(hidden, odd), summed(shown, odd), odd ? 3 : 2);
