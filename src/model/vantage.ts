@@ -3,8 +3,9 @@
  * already, forwarded packets as if they were its own, or every packet twice; the first can be told from connections (both witnesses do), the others from the packets.
  */
 import { formatAddress, isWhole } from './address.ts';
-import type { NatSpec } from './nat.ts';
-import type { InterfaceMatch, Rule, RuleSet } from './ruleset.ts';
+import type { Host } from './host.ts';
+import { NAT_NOTES, type NatSpec } from './nat.ts';
+import type { InterfaceMatch, Rule, RuleSet, Words } from './ruleset.ts';
 
 /** Packets of one kind. */
 export interface Sighted {
@@ -59,29 +60,56 @@ export function copiesNote(seen: Sighted): string[] {
   return [`${what} captured before with a TTL one lower, as it is when a router sends them on: each is judged twice; ${ADVICE}`];
 }
 
-/** Where notes ask for the router's addresses: those that its rules name, as --local takes them. */
-export function namedNote(notes: readonly string[], rules: readonly RuleSet[]): string[] {
-  if (!notes.some((note) => note.includes(ADVICE))) return [];
+/** Where notes ask for the router's addresses: those that its rules name and the host model has not got, as --local takes them. */
+export function namedNote(notes: readonly string[], rules: readonly RuleSet[], host: Pick<Host, 'interfaces'>): string[] {
+  const asking = [ADVICE, NAT_NOTES.masquerade, NAT_NOTES.redirect];
+  if (!notes.some((note) => asking.some((asked) => note.includes(asked)))) return [];
   const nat = rules.flatMap(({ tables }) => tables.filter(({ name }) => name === 'nat'));
-  const named = new Set(nat.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules.flatMap(ownAddress))));
-  if (named.size === 0) return [];
+  const all = nat.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules.flatMap(named)));
+  const unknown = all.filter(({ address, device }) =>
+    host.interfaces.every(({ name, addresses }) =>
+      address === undefined
+        ? name !== device || addresses.length === 0
+        : addresses.every((own) => formatAddress(own.address) !== formatAddress(address)),
+    ),
+  );
+  const texts = unknown.map(
+    ({ address, device }) =>
+      `${address === undefined ? 'ADDRESS/PREFIX' : formatAddress(address)}${device === undefined ? '' : `@${device}`}`,
+  );
+  if (texts.length === 0) return [];
   return [
-    `of the router's addresses the rules name these: --local ${[...named].join(',')}; those of its other devices are wanted, too`,
+    `of the router's addresses the rules name these: --local ${[...new Set(texts)].join(',')}; those of its other devices are wanted, too`,
   ];
 }
 
-/** An address that a rule gives to sources, or that it waits for; MASQUERADE names the device only. */
-function ownAddress({ builtin, target }: Rule): string[] {
+/** An address of the router, a device that has one, or both. */
+interface Named {
+  address?: Words;
+  device?: string;
+}
+
+/** What a rule of the nat table says of the router: the source that it gives to others, the destination that it waits for; MASQUERADE and REDIRECT name the device only. */
+function named({ builtin, target }: Rule): Named[] {
   if (target?.kind !== 'extension' || target.assumed !== undefined) return [];
-  const at = (device: InterfaceMatch | undefined): string =>
-    device === undefined || device.invert || device.pattern.endsWith('+') ? '' : `@${device.pattern}`;
-  if (target.name === 'MASQUERADE')
-    return [at(builtin.outInterface)].filter((one) => one !== '').map((one) => `ADDRESS/PREFIX${one}`);
-  if (target.name === 'SNAT') {
-    const { to } = target.options as NatSpec;
-    return to.kind === 'range' ? [formatAddress(to.low) + at(builtin.outInterface)] : [];
-  }
+  const at = (match: InterfaceMatch | undefined): Named =>
+    match === undefined || match.invert || match.pattern.endsWith('+') ? {} : { device: match.pattern };
+  const [comes, leaves] = [at(builtin.inInterface), at(builtin.outInterface)];
   const { destination } = builtin;
-  if (target.name !== 'DNAT' || destination === undefined || destination.invert || !isWhole(destination.mask)) return [];
-  return [formatAddress(destination.address) + at(builtin.inInterface)];
+  switch (target.name) {
+    case 'MASQUERADE':
+      return leaves.device === undefined ? [] : [leaves];
+    case 'REDIRECT':
+      return comes.device === undefined ? [] : [comes];
+    case 'SNAT': {
+      const { to } = target.options as NatSpec;
+      return to.kind === 'range' ? [{ address: to.low, ...leaves }] : [];
+    }
+    case 'DNAT':
+      return destination === undefined || destination.invert || !isWhole(destination.mask)
+        ? []
+        : [{ address: destination.address, ...comes }];
+    default:
+      return [];
+  }
 }

@@ -102,7 +102,7 @@ export function buildReport({ rules, host, profile, result, notes = [], seconds 
       ...(second === undefined ? [] : noteLines(second)),
       ...notes,
       ...result.notes,
-      ...namedNote([...notes, ...result.notes], second === undefined ? [primary] : [primary, second]),
+      ...namedNote([...notes, ...result.notes], second === undefined ? [primary] : [primary, second], host),
       ...offloadNotes(profile, result),
     ],
   };

@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { loadRules } from '../../src/cli/rules.ts';
 import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
+import { NAT_NOTES } from '../../src/model/nat.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
+import { namedNote, vantageNotes } from '../../src/model/vantage.ts';
 import type { Frame } from '../../src/model/witness.ts';
 import { prepare, replayOne } from '../../src/replay/replay.ts';
 import { lookAtVantage } from '../../src/replay/vantage.ts';
@@ -149,4 +151,24 @@ test.each([
   ['the capture says what goes out', [forwarded(64, 0n), forwarded(63, MILLISECOND, { direction: 'out' })]],
 ])('no copy: %s', (_, frames) => {
   expect(lookAtVantage(frames, PLAIN, host)).toEqual([]);
+});
+
+test('the notes name the addresses that the rules name, as far as nobody said where they are', () => {
+  const rules = [
+    parseSave(
+      '*nat\n-A PREROUTING -d 203.0.113.1/32 -i wan0 -j DNAT --to-destination 10.0.0.5\n-A PREROUTING -d 10.0.0.0/8 -j DNAT --to-destination 10.0.0.5\n-A PREROUTING -i lan0 -p tcp -j REDIRECT --to-ports 80\n-A POSTROUTING -o wan0 -j SNAT --to-source 203.0.113.7-203.0.113.9\n-A POSTROUTING -o ppp+ -j MASQUERADE\n-A POSTROUTING -o ppp0 -j MASQUERADE\nCOMMIT\n',
+      { file: 'rules.v4' },
+    ),
+  ];
+  const asked = [NAT_NOTES.masquerade, ...vantageNotes({ packets: 1, first: 1 }, { packets: 0, first: 0 })];
+  const note = (notes: readonly string[], local: readonly string[]) => namedNote(notes, rules, buildHost({ local }));
+  for (const one of asked)
+    expect(note([one], [])).toEqual([
+      expect.stringMatching(
+        /: --local 203\.0\.113\.1@wan0,ADDRESS\/PREFIX@lan0,203\.0\.113\.7@wan0,ADDRESS\/PREFIX@ppp0; those of its other devices/,
+      ),
+    ]);
+  expect(note(asked, ['203.0.113.1@wan0', '10.0.0.1@lan0'])[0]).toMatch(/: --local 203\.0\.113\.7@wan0,ADDRESS\/PREFIX@ppp0;/);
+  expect(note(asked, ['203.0.113.1@wan0', '203.0.113.7@wan0', '10.0.0.1@lan0', '192.0.2.1@ppp0'])).toEqual([]);
+  expect(note(['something else'], [])).toEqual([]);
 });
