@@ -3,7 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { root } from './ready.mjs';
 
 const { extensions } = await import(`${root}/dist/extensions/index.js`);
-const { upstream } = await import(`${root}/dist/extensions/upstream.js`);
+const { goneFrom, upstream } = await import(`${root}/dist/extensions/upstream.js`);
+
+const { KERNELS } = await import(`${root}/dist/model/profile.js`);
 
 const BEGIN = '<!-- support table: made by npm run support-table -->';
 const END = '<!-- end of the support table -->';
@@ -19,17 +21,16 @@ export function supportTable() {
   const known = (kind, name) => extensions.some((extension) => extension.kind === kind && extension.name === name);
   // Objects nobody names: verdicts and what stands behind DNAT and SNAT.
   const inner = ['standard', 'NAT'];
-  const missing = (kind) =>
-    [
-      ...new Set(
-        upstream
-          .filter((entry) => entry.kind === kind && !known(kind, entry.name) && !inner.includes(entry.name))
-          .map(({ name }) => name),
-      ),
-    ]
-      .sort((a, b) => a.localeCompare(b))
-      .map((name) => `\`${name}\``)
-      .join(' ');
+  const names = [
+    ...new Set(upstream.filter(({ kind, name }) => !known(kind, name) && !inner.includes(name)).map(({ name }) => name)),
+  ];
+  const missing = names
+    .sort((a, b) => a.localeCompare(b))
+    .map((name) => {
+      const without = KERNELS.filter((kernel) => goneFrom(kernel, name) !== undefined);
+      const supported = KERNELS.filter((kernel) => !without.includes(kernel));
+      return `\`${name}\` (by Linux ${without.join(', ')}${supported.length === 0 ? '' : `; not supported with ${supported.join(', ')}`})`;
+    });
   return [
     BEGIN,
     '',
@@ -43,7 +44,7 @@ export function supportTable() {
     '|---|---|---|',
     ...rows('target'),
     '',
-    `**Not supported yet**, refused with their place (or assumed with \`--unsupported\`): matches ${missing('match')}; targets ${missing('target')}.`,
+    `**Refused**, with their place (or assumed with \`--unsupported\`), as the kernels do: ${missing.join('; ')}.`,
     '',
     END,
   ].join('\n');
