@@ -139,6 +139,16 @@ export const policy: MatchExtension<PolicyOptions> = {
   },
 };
 
+/** The tools hand the number of --spi over as the machine has it, and the kernel compares it with the packet's bytes: on little-endian machines, as those that judge, its bytes are looked for the other way round. */
+const swapped = (spi: number): number =>
+  (((spi & 0xff) << 24) | ((spi & 0xff00) << 8) | ((spi >>> 8) & 0xff00) | (spi >>> 24)) >>> 0;
+
+/** The same as it is printed. */
+function backwards(spi: number): string {
+  const bytes = spi.toString(16).padStart(8, '0').match(/../g) ?? [];
+  return hex(Number(`0x${bytes.reverse().join('')}`));
+}
+
 /** What is not known of a transformation equals nothing. */
 function isAsked(one: Transformation, asked: Element): boolean {
   const same = (said: Said | undefined, text: string | undefined): boolean =>
@@ -153,7 +163,7 @@ function isAsked(one: Transformation, asked: Element): boolean {
     inNetwork(asked['tunnel-dst'], one.dst) &&
     same(asked.proto, one.proto) &&
     same(asked.mode, one.mode) &&
-    same(asked.spi, one.spi === undefined ? undefined : hex(one.spi)) &&
+    same(asked.spi, one.spi === undefined ? undefined : backwards(one.spi)) &&
     same(asked.reqid, one.reqid?.toString())
   );
 }
@@ -162,7 +172,7 @@ function isAsked(one: Transformation, asked: Element): boolean {
 function meets({ proto, mode, spi, reqid, src, dst }: Transformation, asked: Element): boolean {
   const conditions: [{ invert: boolean } | undefined, boolean][] = [
     [asked.reqid, reqid === Number(asked.reqid?.text)],
-    [asked.spi, spi === Number(asked.spi?.text)],
+    [asked.spi, asked.spi !== undefined && spi === swapped(Number(asked.spi.text))],
     [asked.proto, proto === asked.proto?.text],
     [asked.mode, mode === asked.mode?.text],
   ];

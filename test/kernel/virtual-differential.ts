@@ -8,6 +8,7 @@ import { expectationDifferences, setDifferences } from '../../src/fuzz/listing.t
 import { nfacctDifferences, PROC_FILES, procDifferences } from '../../src/fuzz/remembered.ts';
 import { comparedKernel, comparedWitness, compareOutcomes, runKernel } from '../../src/kernel/index.ts';
 import { type Look, machineOf, runVirtual, type VirtualJob, type VirtualOutcome } from '../../src/kernel/virtual/index.ts';
+import type { Annotations } from '../../src/model/annotations.ts';
 import { sortConnections } from '../../src/model/connections.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import type { ConntrackEntry, CtState, PacketOutcome } from '../../src/model/outcome.ts';
@@ -59,6 +60,9 @@ export interface VirtualCase {
   proc?: true;
   /** Objects of nfacct that are there; what they count is compared, too. */
   nfacct?: readonly string[];
+  /** Commands before the rules are loaded, and what the witnesses are told of the packets for it. */
+  beforehand?: NonNullable<VirtualJob['beforehand']>;
+  annotations?: Annotations;
   /** Fingerprints that nfnl_osf loads, which are the whole machine's: cases that are judged together must have the same. */
   osf?: string;
 }
@@ -107,17 +111,22 @@ function jobOf(given: VirtualCase): VirtualJob {
     job.beforehand = given.nfacct.map((name) => ({ argv: ['nfacct', 'add', name] }));
     job.afterwards = [['nfacct', 'list']];
   }
+  if (given.beforehand !== undefined) job.beforehand = given.beforehand;
   if (given.osf !== undefined) job.beforehand = [{ argv: ['nfnl_osf', '-f', '/proc/self/fd/0'], input: given.osf }];
   job.sysctls = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [`net.netfilter.${name}`, String(value)]));
   return job;
 }
 
-function witnessJob(kernel: Kernel, { family = 4, backend = 'legacy', rules, local, sysctls = {}, sets, osf }: VirtualCase): Job {
+function witnessJob(
+  kernel: Kernel,
+  { family = 4, backend = 'legacy', rules, local, sysctls = {}, sets, osf, annotations }: VirtualCase,
+): Job {
   return {
     rules: { [family]: parseSave(rules, { file: 'rules', family }) },
     host: buildHost(local === undefined ? { forward: true, in: 'eth0', out: 'eth1' } : { local: [local], in: 'eth0' }),
     profile: { backend, kernel, hz: kernel === '6.18' ? DEFAULT_PROFILE.hz : machineOf(kernel).hz, prestack: 'kernel', sysctls },
     packets: { path: true },
+    ...(annotations && { annotations }),
     ...(sets === undefined ? {} : { sets: parseIpsets(sets, 'sets') }),
     ...(osf === undefined ? {} : { fingerprints: parseFingerprints(osf, 'pf.os') }),
   };
