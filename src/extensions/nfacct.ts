@@ -21,6 +21,7 @@ export const nfacct: MatchExtension<NfacctOptions> = {
   kind: 'match',
   families: [4, 6],
   options: specs,
+  keepsState: true,
   about:
     'counts in an object of the nfacct tool (`--dump-nfacct FILE`), which is taken to be there and to have no quota; always matches',
 
