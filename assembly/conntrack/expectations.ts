@@ -44,6 +44,8 @@ export const FOLLOWS: u32 = 1;
 export const FOLLOWS_SOURCE: u32 = 4;
 export const FOLLOWS_ANNOUNCED: u32 = 8;
 export const FOLLOWS_MEDIA: u32 = 16;
+/** Announced by H.323: to where a call is forwarded. */
+export const FOLLOWS_FORWARDED: u32 = 32;
 export const FOLLOWS_PORT_SHIFT: u32 = 16;
 
 /** Answers of tryExpect: it is; nobody could tell it from another that is; there are too many. */

@@ -46,6 +46,7 @@ import {
   EXPECT_DPORT,
   FOLLOWED_TO,
   FOLLOWS_ANNOUNCED,
+  FOLLOWS_FORWARDED,
   FOLLOWS_MEDIA,
   FOLLOWS_PORT_SHIFT,
   FOLLOWS_SOURCE,
@@ -198,8 +199,13 @@ export function natFollow(slot: usize): void {
   const ofSource = (followed & FOLLOWS_SOURCE) !== 0;
   const announced = (followed & FOLLOWS_ANNOUNCED) !== 0;
   const media = (followed & FOLLOWS_MEDIA) !== 0;
+  const forwarded = (followed & FOLLOWS_FORWARDED) !== 0;
   followedUp();
   if (entry === 0) return;
+  if (forwarded) {
+    followForwarded(slot, entry, direction, port);
+    return;
+  }
   if (announced) {
     followAnnounced(slot, entry, direction, port, media);
     return;
@@ -211,6 +217,15 @@ export function natFollow(slot: usize): void {
     putEnd(followedMaster, 1 - direction, !source);
     bind(slot, entry);
   }
+}
+
+/** To where a call was forwarded (ip_nat_callforwarding_expect); it comes from where it called before, if whoever forwards was called. */
+function followForwarded(slot: usize, entry: usize, direction: u32, port: u32): void {
+  source = true;
+  setRange(true, false, false);
+  putEnd(entry, 1 - direction, true);
+  bind(slot, entry);
+  bindTo(slot, entry, false, FOLLOWED_TO, port);
 }
 
 /** To where it was announced (nf_nat_sip_expected). It comes from where the other of two streams is expected, if that was announced there; else as its master does, if it comes from there. */

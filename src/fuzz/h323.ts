@@ -195,6 +195,9 @@ export interface CallPart {
   control?: readonly Uint8Array[];
   /** Of `facility`: to where the call is forwarded. */
   forwarded?: Place;
+  /** Of `setup`: who is called, and who calls. */
+  called?: Place;
+  caller?: Place;
 }
 
 /** Types of Q.931, and which alternative of H.225.0 they hold; one is an extension. */
@@ -210,14 +213,18 @@ const TYPES: Readonly<Record<CallMessage, readonly [type: number, body: number]>
 };
 
 const BODIES: Readonly<Record<CallMessage, (per: Per, part: CallPart) => Per>> = {
-  setup(per, { h245, channels }) {
+  setup(per, { h245, channels, called, caller }) {
+    const more = channels !== undefined || caller !== undefined;
     per
-      .flags(channels !== undefined, h245 !== undefined)
-      .bits(0, 6)
+      .flags(more, h245 !== undefined, false, false, called !== undefined)
+      .bits(0, 3)
       .object(H225);
     given(h245, (place) => transport(per, place));
-    endpoint(per).bits(0, 1).octets(CONFERENCE).choice(0, 2).choice(0, 2);
-    return offered(per, channels, 6);
+    endpoint(per);
+    given(called, (place) => transport(per, place));
+    per.bits(0, 1).octets(CONFERENCE).choice(0, 2).choice(0, 2);
+    if (!more) return per;
+    return per.extensions(7, { ...(caller && { 0: transportOf(caller) }), ...(channels && { 6: fastStart(channels) }) });
   },
   proceeding: answered,
   connect(per, { h245, channels }) {

@@ -68,23 +68,16 @@ export function assignedHelpers({ tables }: RuleSet): string[] {
   return [...new Set(names)];
 }
 
-/** What of the kernel rewrites messages in translated connections, which wasmtables does not, by helper. */
-const REWRITING: Readonly<Record<string, { module: string; families: readonly Family[] }>> = {
-  RAS: { module: 'nf_nat_h323', families: [4] },
-  'Q.931': { module: 'nf_nat_h323', families: [4] },
-  'H.245': { module: 'nf_nat_h323', families: [4] },
-};
+/** By a rule it reads datagrams as if they were segments, and nf_nat_h323 rewrites them at another place: nobody means that. Q.931 gives it to the connections that it is for. */
+const NOT_REWRITTEN = 'H.245';
 
 /** Names of helpers that rules give to connections and whose messages are not rewritten though these rules translate addresses. */
 export function notRewritten(ruleset: RuleSet): string[] {
-  const rewrites = (name: string): boolean => REWRITING[name]?.families.includes(ruleset.family) ?? false;
-  return translates(ruleset) ? assignedHelpers(ruleset).filter(rewrites) : [];
+  return ruleset.family === 4 && translates(ruleset) ? assignedHelpers(ruleset).filter((name) => name === NOT_REWRITTEN) : [];
 }
 
 /** What is to be said of rules that give such a helper to connections and translate addresses; undefined for all others. */
 export function helperNote(ruleset: RuleSet): string | undefined {
-  const names = notRewritten(ruleset);
-  if (names.length === 0) return undefined;
-  const modules = [...new Set(names.map((name) => REWRITING[name]?.module))].join(', ');
-  return `IPv${ruleset.family}: what the helper ${names.join(', ')} reads in connections whose addresses are translated is not rewritten, nor what it expects translated; a kernel with ${modules} does`;
+  if (notRewritten(ruleset).length === 0) return undefined;
+  return `IPv4: what the helper ${NOT_REWRITTEN} reads in connections whose addresses are translated is not rewritten, nor what it expects translated; a kernel with nf_nat_h323 does`;
 }

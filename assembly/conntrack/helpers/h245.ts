@@ -7,6 +7,7 @@ import { PROTOCOL_TCP, PROTOCOL_UDP } from '../entry';
 import { EXPECT_PERMANENT, unexpect } from '../expectations';
 import { decode, findKept } from './h323-decode';
 import { beginMessages, expectToSpeaker, portTold, takeOwnPlace } from './h323-expect';
+import { expectHidden, expectHiddenStreams, isHidden } from './h323-nat';
 import { firstPackage, nextPackage, packageAt, packageEnd } from './h323-tpkt';
 
 const MOST: u32 = 18;
@@ -36,6 +37,10 @@ export function expectChannels(entry: usize, parent: u32): bool {
 function expectStreams(entry: usize, channel: u32): bool {
   for (let stream = findKept(ROLE_STREAM, channel, channel); stream !== 0; stream = findKept(ROLE_STREAM, channel, stream)) {
     if (!takeOwnPlace(stream)) continue;
+    if (isHidden()) {
+      expectHiddenStreams(stream);
+      continue;
+    }
     const even = portTold & ~1;
     if (!expectToSpeaker(PROTOCOL_UDP, even, 0, HELPER_NONE)) return false;
     if (expectToSpeaker(PROTOCOL_UDP, even + 1, 0, HELPER_NONE)) continue;
@@ -49,5 +54,9 @@ function expectStreams(entry: usize, channel: u32): bool {
 function expectStack(channel: u32): bool {
   const stack = findKept(ROLE_STACK, channel, channel);
   if (stack === 0 || !takeOwnPlace(stack)) return true;
+  if (isHidden()) {
+    expectHidden(stack, EXPECT_PERMANENT, HELPER_NONE, portTold);
+    return true;
+  }
   return expectToSpeaker(PROTOCOL_TCP, portTold, EXPECT_PERMANENT, HELPER_NONE);
 }

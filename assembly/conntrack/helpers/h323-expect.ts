@@ -1,26 +1,30 @@
-/** Addresses that messages of H.323 tell of, and connections to them, from whoever the speaker talks to. */
+/** The message of H.323 in hand: addresses that it tells of, and connections to them, from whoever the speaker talks to. */
 
 import { FIELD_CT_DIRECTION } from '../../../src/abi/fields';
 import { ROLE_IPV4, ROLE_IPV6 } from '../../../src/abi/h323';
-import { PACKET_JIFFIES } from '../../../src/abi/packet';
-import { entryAddress, entryFamily } from '../accessors';
+import { PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../../src/abi/packet';
+import { entryFamily, isAt } from '../accessors';
 import { EXPECT_ASSIGNS_SHIFT, EXPECT_DESTINATION, EXPECT_FLAGS, expect, FORESEEN } from '../expectations';
 import { foresee, foreseeSource } from './foresee';
 import { findKept, keptValue } from './h323-decode';
 
-const SECONDS: u32 = 240;
+export const SECONDS: u32 = 240;
 
-/** The connection of the message in hand, in which direction it goes, when, and how much its helper expects at most. */
-let entry: usize = 0;
-let direction: u32 = 0;
-let now: i64 = 0;
-let most: u32 = 0;
+/** Its packet, where the transport header was when that came, its connection, in which direction it goes, when, and how much its helper expects at most. */
+export let slot: usize = 0;
+export let header: usize = 0;
+export let entry: usize = 0;
+export let direction: u32 = 0;
+export let now: i64 = 0;
+export let most: u32 = 0;
 
-/** The address that was read last (four words) and its port. */
-const ADDRESS: usize = memory.data(16, 16);
+/** The address that was taken last (four words) and its port. */
+export const ADDRESS: usize = memory.data(16, 16);
 export let portTold: u32 = 0;
 
-export function beginMessages(slot: usize, connection: usize, limit: u32): void {
+export function beginMessages(packet: usize, connection: usize, limit: u32): void {
+  slot = packet;
+  header = (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize;
   entry = connection;
   direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
   now = load<i64>(slot, PACKET_JIFFIES);
@@ -41,19 +45,12 @@ export function takePlace(index: u32): bool {
 
 /** Whether the address in hand is the one the speaker's packets come from (`source`), or those go to. */
 export function isSpeakers(source: bool): bool {
-  return isAt(direction, source);
+  return isAt(entry, direction, source, ADDRESS);
 }
 
-/** Whether the address in hand is the one that answers come from. */
-export function isListeners(): bool {
-  return isAt(1 - direction, true);
-}
-
-function isAt(way: u32, source: bool): bool {
-  for (let word: u32 = 0; word < 4; word++) {
-    if (load<u32>(ADDRESS + ((word as usize) << 2)) !== entryAddress(entry, way, source, word)) return false;
-  }
-  return true;
+/** Whether the address in hand is the one that answers come from (`source`), or those go to. */
+export function isListeners(source: bool): bool {
+  return isAt(entry, 1 - direction, source, ADDRESS);
 }
 
 /** As takePlace, for what the speaker can be reached at itself. */
@@ -61,19 +58,22 @@ export function takeOwnPlace(index: u32): bool {
   return takePlace(index) && portTold !== 0 && isSpeakers(true);
 }
 
-/** A connection to where the speaker gets its answers is expected; `assigns`: HELPER_* of the new connection. False: it cannot be. */
-export function expectToSpeaker(protocol: u32, port: u32, flags: u32, assigns: u32): bool {
+/** A connection to where the speaker gets its answers stands in FORESEEN; `assigns`: HELPER_* of it. */
+export function foreseeToSpeaker(protocol: u32, port: u32, flags: u32, assigns: u32): void {
   foresee(entry, protocol, 1 - direction, port);
   foreseeSource(entry, 1 - direction);
   store<u32>(FORESEEN, flags | (assigns << EXPECT_ASSIGNS_SHIFT), EXPECT_FLAGS);
+}
+
+/** It is expected. False: it cannot be. */
+export function expectToSpeaker(protocol: u32, port: u32, flags: u32, assigns: u32): bool {
+  foreseeToSpeaker(protocol, port, flags, assigns);
   return expect(entry, most, SECONDS, now);
 }
 
 /** The same to the address and port in hand. */
 export function expectToPlace(protocol: u32, flags: u32, assigns: u32): bool {
-  foresee(entry, protocol, 1 - direction, portTold);
-  foreseeSource(entry, 1 - direction);
+  foreseeToSpeaker(protocol, portTold, flags, assigns);
   memory.copy(FORESEEN + EXPECT_DESTINATION, ADDRESS, 16);
-  store<u32>(FORESEEN, flags | (assigns << EXPECT_ASSIGNS_SHIFT), EXPECT_FLAGS);
   return expect(entry, most, SECONDS, now);
 }

@@ -3,6 +3,8 @@ import { CT_ESTABLISHED, FIELD_CT_STATE } from '../../../src/abi/fields';
 import {
   H323_USER_INFORMATION,
   ROLE_ALTERNATIVE,
+  ROLE_CALLED,
+  ROLE_CALLER,
   ROLE_FAST_START,
   ROLE_FORWARDED,
   ROLE_H245,
@@ -13,6 +15,7 @@ import { PROTOCOL_TCP } from '../entry';
 import { expectChannels } from './h245';
 import { decode, findKept, firstIn, nextTo } from './h323-decode';
 import { beginMessages, expectToPlace, expectToSpeaker, isListeners, portTold, takeOwnPlace, takePlace } from './h323-expect';
+import { expectHiddenForwarded, expectSignalling, isHidden, isRewritten, tellParties } from './h323-nat';
 import { firstPackage, nextPackage, packageAt, packageEnd } from './h323-tpkt';
 
 const MOST: u32 = 20;
@@ -64,7 +67,11 @@ function readCall(entry: usize): bool {
     if (!expectForwarded()) return false;
   } else {
     const control = findKept(ROLE_H245, 0, 0);
-    if (control !== 0 && takeOwnPlace(control) && !expectToSpeaker(PROTOCOL_TCP, portTold, 0, HELPER_H245)) return false;
+    if (control !== 0 && takeOwnPlace(control)) {
+      if (isHidden()) expectSignalling(control, 0, HELPER_H245);
+      else if (!expectToSpeaker(PROTOCOL_TCP, portTold, 0, HELPER_H245)) return false;
+    }
+    if (isRewritten()) tellParties(findKept(ROLE_CALLED, 0, 0), findKept(ROLE_CALLER, 0, 0));
     const offered = findKept(ROLE_FAST_START, 0, 0);
     if (offered !== 0 && !expectChannels(entry, offered)) return false;
   }
@@ -78,6 +85,8 @@ function readCall(entry: usize): bool {
 /** A call goes on elsewhere, unless that is where it was to go already: routes here have no gateways, by which others would be on the same side. */
 function expectForwarded(): bool {
   const alternative = findKept(ROLE_ALTERNATIVE, 0, 0);
-  if (alternative === 0 || !takePlace(alternative) || portTold === 0 || isListeners()) return true;
-  return expectToPlace(PROTOCOL_TCP, 0, HELPER_Q931);
+  if (alternative === 0 || !takePlace(alternative) || portTold === 0 || isListeners(true)) return true;
+  if (!isHidden()) return expectToPlace(PROTOCOL_TCP, 0, HELPER_Q931);
+  expectHiddenForwarded(alternative, HELPER_Q931);
+  return true;
 }

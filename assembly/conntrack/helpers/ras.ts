@@ -3,9 +3,16 @@ import { FIELD_CT_DIRECTION, FIELD_L4_LENGTH, FIELD_LENGTH, STATUS_EXPECTED } fr
 import {
   RAS_MESSAGE,
   ROLE_ADMISSION_CONFIRM,
+  ROLE_ADMISSION_REQUEST,
+  ROLE_CALLED,
+  ROLE_CALLER,
   ROLE_GATEKEEPER_CONFIRM,
+  ROLE_GATEKEEPER_REQUEST,
+  ROLE_INFO_RESPONSE,
   ROLE_LIFETIME,
   ROLE_LOCATION_CONFIRM,
+  ROLE_LOCATION_REQUEST,
+  ROLE_RAS,
   ROLE_REGISTRATION_CONFIRM,
   ROLE_REGISTRATION_REQUEST,
   ROLE_SIGNALLING,
@@ -21,6 +28,17 @@ import { hz } from '../parameters';
 import { setLife } from '../timeout';
 import { decode, findKept, firstIn, keptValue, nextTo, roleOf } from './h323-decode';
 import { beginMessages, expectToPlace, expectToSpeaker, isSpeakers, portTold, takeOwnPlace, takePlace } from './h323-expect';
+import {
+  expectSignalling,
+  isLoopback,
+  isRewritten,
+  keepSignalling,
+  signallingTold,
+  tellAdmission,
+  tellEnd,
+  tellRas,
+  tellSignalling,
+} from './h323-nat';
 
 const MOST: u32 = 32;
 const UDP_HEADER_SIZE: u32 = 8;
@@ -43,26 +61,49 @@ export function rasHelp(slot: usize, entry: usize): bool {
   if (!decode(RAS_MESSAGE, header + (UDP_HEADER_SIZE as usize), header + (length as usize))) return true;
   beginMessages(slot, entry, MOST);
   const now = load<i64>(slot, PACKET_JIFFIES);
+  const rewritten = isRewritten();
   switch (roleOf(MESSAGE)) {
+    case ROLE_GATEKEEPER_REQUEST:
+    case ROLE_LOCATION_REQUEST:
+      if (rewritten) tellRas(findKept(ROLE_RAS, MESSAGE, MESSAGE), true);
+      return true;
+    case ROLE_INFO_RESPONSE:
+      if (!rewritten) return true;
+      tellRas(findKept(ROLE_RAS, MESSAGE, MESSAGE), true);
+      tellSignalling(findKept(ROLE_SIGNALLING, MESSAGE, MESSAGE), false);
+      return true;
+    case ROLE_ADMISSION_REQUEST:
+      if (rewritten) tellAdmission(findKept(ROLE_CALLED, MESSAGE, MESSAGE), findKept(ROLE_CALLER, MESSAGE, MESSAGE));
+      return true;
     case ROLE_GATEKEEPER_CONFIRM:
       return gatekeeperFound(entry, load<u32>(slot, FIELD_CT_DIRECTION * 4));
     case ROLE_REGISTRATION_REQUEST:
       return registers(entry);
     case ROLE_REGISTRATION_CONFIRM:
+      if (rewritten) tellSignalling(findKept(ROLE_SIGNALLING, MESSAGE, MESSAGE), false);
       registered(entry, now);
       return true;
     case ROLE_UNREGISTRATION_REQUEST:
+      if (rewritten) tellSignalling(findKept(ROLE_SIGNALLING, MESSAGE, MESSAGE), false);
+      keepSignalling(0, 0);
       forgetAll(entry);
       setLife(entry, LAST_ANSWER * hz(), now);
       return true;
     case ROLE_ADMISSION_CONFIRM:
-      // Whoever is called is told of itself.
-      return !takePlace(MESSAGE) || isSpeakers(false) || expectToPlace(PROTOCOL_TCP, EXPECT_PERMANENT, HELPER_Q931);
+      return admitted(rewritten);
     case ROLE_LOCATION_CONFIRM:
       return !takeSignalling() || expectToPlace(PROTOCOL_TCP, EXPECT_PERMANENT, HELPER_Q931);
     default:
       return true;
   }
+}
+
+/** Whoever is called is told of itself; another, where it may call. */
+function admitted(rewritten: bool): bool {
+  if (!takePlace(MESSAGE)) return true;
+  if (!isSpeakers(false)) return expectToPlace(PROTOCOL_TCP, EXPECT_PERMANENT, HELPER_Q931);
+  if (rewritten) tellSignalling(findKept(ROLE_SIGNALLING, MESSAGE, MESSAGE), true);
+  return true;
 }
 
 function takeSignalling(): bool {
@@ -82,11 +123,26 @@ function registers(entry: usize): bool {
   const places = findKept(ROLE_SIGNALLING, MESSAGE, MESSAGE);
   for (let place = firstIn(places); place !== 0; place = nextTo(place)) {
     if (!takeOwnPlace(place)) continue;
-    if (!expectToSpeaker(PROTOCOL_TCP, portTold, EXPECT_PERMANENT, HELPER_Q931)) return false;
+    if (!expectCalls(places, place)) return false;
     break;
   }
+  if (isRewritten()) tellRas(findKept(ROLE_RAS, MESSAGE, MESSAGE), false);
   const lifetime = findKept(ROLE_LIFETIME, MESSAGE, MESSAGE);
   store<u32>(ensureRecord(entry), lifetime === 0 ? USUAL_LIFETIME : keptValue(lifetime), LIFETIME);
+  return true;
+}
+
+/** At the endpoint's place in hand; where its loopback stands first, that is told, too (nat_q931). */
+function expectCalls(places: u32, place: u32): bool {
+  const port = portTold;
+  if (!isRewritten()) {
+    if (!expectToSpeaker(PROTOCOL_TCP, port, EXPECT_PERMANENT, HELPER_Q931)) return false;
+    keepSignalling(port, signallingTold());
+    return true;
+  }
+  if (!expectSignalling(place, EXPECT_PERMANENT, HELPER_Q931)) return true;
+  const first = firstIn(places);
+  if (place !== first && isLoopback(first)) tellEnd(first, false, signallingTold());
   return true;
 }
 

@@ -159,7 +159,10 @@ export class Conntrack {
     if (packet.tracking.kind !== 'entry') return true;
     const { connection, direction } = packet.tracking;
     if (connection.confirmed || connection.dead || direction !== ORIGINAL) return true;
-    return this.table.confirm(connection, packet.now);
+    if (this.table.confirm(connection, packet.now)) return true;
+    // Another has its answers: it does not come to be, and expects nothing.
+    this.expectations.forget(connection);
+    return false;
   }
 }
 

@@ -22,7 +22,7 @@ export interface Expectation {
   /** HELPER_* of the helper that the connection is assigned to. */
   assigns: number;
   /** The connection is translated as its master is (nf_nat_follow_master), or to where SIP announced it (nf_nat_sip_expected). */
-  follows: Follows | Announced | null;
+  follows: Follows | Announced | Forwarded | null;
   /** The jiffy at which it is over. */
   timeout: number;
 }
@@ -40,6 +40,13 @@ export interface Announced {
   address: Words;
   port: number;
   media: boolean;
+}
+
+/** In which direction of its master it goes, and to where that was forwarded. */
+export interface Forwarded {
+  direction: Direction;
+  forwardedTo: Words;
+  port: number;
 }
 
 /** What a helper says of one; the rest follows from its policy. */

@@ -66,6 +66,13 @@ export class Nat {
       this.#followAnnounced(connection, master, follows, packet.now);
       return;
     }
+    if ('forwardedTo' in follows) {
+      // ip_nat_callforwarding_expect: it comes from where its master's answers go to, or from where it is.
+      const from = tuple(connection, opposite(follows.direction)).source;
+      this.#bind(connection, exactly(from, null), 'source', packet.now);
+      this.#bind(connection, exactly(follows.forwardedTo, follows.port), 'destination', packet.now);
+      return;
+    }
     const { source, destination } = tuple(master, opposite(follows.direction));
     const portOf = (end: Manip): number | null => (follows.end === end ? follows.port : null);
     this.#bind(connection, exactly(destination, portOf('source')), 'source', packet.now);

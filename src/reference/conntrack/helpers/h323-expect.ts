@@ -11,6 +11,8 @@ import { type Seen, thisSource, tupleIn } from './helper.ts';
 export interface Said {
   seen: Seen<unknown>;
   message: Uint8Array;
+  /** Where it began in the packet when that came, behind the begin of the transport header. */
+  at: number;
 }
 
 export interface Place {
@@ -46,10 +48,15 @@ export const toSpeaker = (seen: Seen<unknown>, port: number): Place => ({
 export function expectAt(
   seen: Seen<unknown>,
   protocol: number,
-  { address, port }: Place,
+  place: Place,
   more: Pick<Foreseen, 'permanent' | 'assigns'> = {},
 ): boolean {
+  return seen.expect({ ...foreseenAt(seen, protocol, place), ...more }) === 'expected';
+}
+
+/** What is expected: the other side calls. */
+export function foreseenAt(seen: Seen<unknown>, protocol: number, { address, port }: Place): Foreseen {
   const { source } = tupleIn(seen, opposite(seen.direction));
   const tuple = { protocol, source, sourcePort: 0, destination: address, destinationPort: port };
-  return seen.expect({ tuple, mask: thisSource(source), ...more }) === 'expected';
+  return { tuple, mask: thisSource(source) };
 }

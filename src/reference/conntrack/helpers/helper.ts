@@ -64,6 +64,16 @@ export interface Seen<Memory = unknown> {
 export const expecting = (seen: Seen<unknown>, foreseen: Foreseen): 'accept' | 'drop' =>
   seen.expect(foreseen) === 'expected' ? 'accept' : 'drop';
 
+/** Both or none. `good`: answers as good as being expected. */
+export function expectPair(seen: Seen<unknown>, rtp: Foreseen, rtcp: Foreseen, good: readonly Expected[]): Expected {
+  const first = seen.expect(rtp);
+  if (!good.includes(first)) return first;
+  const second = seen.expect(rtcp);
+  if (good.includes(second)) return 'expected';
+  if (first === 'expected') seen.unexpect();
+  return second;
+}
+
 /** The tuple of a direction. */
 export const tupleIn = ({ connection }: Seen<unknown>, direction: Direction): Tuple =>
   direction === 0 ? connection.original : connection.reply;

@@ -2,6 +2,8 @@
 import {
   H323_USER_INFORMATION,
   ROLE_ALTERNATIVE,
+  ROLE_CALLED,
+  ROLE_CALLER,
   ROLE_FAST_START,
   ROLE_FORWARDED,
   ROLE_H245,
@@ -12,9 +14,10 @@ import { sameWords, u8, u16 } from '../../../packet/bytes.ts';
 import { opposite } from '../connection.ts';
 import { TCP } from '../tuple.ts';
 import { expectChannels } from './h245.ts';
-import { expectAt, ownPlaceIn, placeIn, type Said, SECONDS, toSpeaker } from './h323-expect.ts';
+import { expectAt, ownPlaceIn, placeIn, SECONDS, toSpeaker } from './h323-expect.ts';
+import { expectHiddenForwarded, expectSignalling, isHidden, isRewritten, tellParties } from './h323-nat.ts';
 import { type Kept, readMessage } from './h323-per.ts';
-import { rememberTpkt, type TpktMemory, tpkts } from './h323-tpkt.ts';
+import { rememberTpkt, type StreamSaid, type TpktMemory, tpkts } from './h323-tpkt.ts';
 import { type Helper, tupleIn } from './helper.ts';
 
 const DISCRIMINATOR = 8;
@@ -27,11 +30,12 @@ export const q931: Helper<TpktMemory> = {
 
   help(seen) {
     if (seen.state !== 'ESTABLISHED') return 'accept';
-    for (const message of tpkts(seen)) {
+    for (const said of tpkts(seen)) {
+      const { message } = said;
       const place = userInformation(message);
       const kept = place === null ? null : readMessage(H323_USER_INFORMATION, message.subarray(0, place.end), place.from);
       if (kept === null) break;
-      if (!readCall(kept, { seen, message })) return 'drop';
+      if (!readCall(kept, said)) return 'drop';
     }
     return 'accept';
   },
@@ -58,25 +62,31 @@ function userInformation(message: Uint8Array): { from: number; end: number } | n
   return null;
 }
 
-function readCall(kept: Kept, said: Said): boolean {
+function readCall(kept: Kept, said: StreamSaid): boolean {
   const understood = kept.first(ROLE_FORWARDED) === undefined ? readBody(kept, said) : expectForwarded(kept, said);
   const tunnelled = kept.first(ROLE_TUNNELLED)?.parts ?? [];
   return understood && tunnelled.every((control) => expectChannels(control.kept, said));
 }
 
-function readBody(kept: Kept, said: Said): boolean {
+function readBody(kept: Kept, said: StreamSaid): boolean {
   const { seen } = said;
-  const place = ownPlaceIn(kept.first(ROLE_H245), said);
-  if (place !== null && !expectAt(seen, TCP, toSpeaker(seen, place.port), { assigns: HELPER_H245 })) return false;
+  const control = kept.first(ROLE_H245);
+  const place = ownPlaceIn(control, said);
+  if (place !== null && isHidden(seen)) expectSignalling(control, said, place, { assigns: HELPER_H245 });
+  else if (place !== null && !expectAt(seen, TCP, toSpeaker(seen, place.port), { assigns: HELPER_H245 })) return false;
+  if (isRewritten(seen)) tellParties(kept.first(ROLE_CALLED), kept.first(ROLE_CALLER), said);
   const offered = kept.first(ROLE_FAST_START);
   return offered === undefined || expectChannels(offered, said);
 }
 
 /** Not where the other side's way there is the one that leads to itself: hosts here have no gateways, which others might share. */
-function expectForwarded(kept: Kept, said: Said): boolean {
+function expectForwarded(kept: Kept, said: StreamSaid): boolean {
   const { seen } = said;
-  const place = placeIn(kept.first(ROLE_ALTERNATIVE), said);
+  const alternative = kept.first(ROLE_ALTERNATIVE);
+  const place = placeIn(alternative, said);
   if (place === null || place.port === 0) return true;
   if (sameWords(place.address, tupleIn(seen, opposite(seen.direction)).source)) return true;
-  return expectAt(seen, TCP, place, { assigns: HELPER_Q931 });
+  if (!isHidden(seen)) return expectAt(seen, TCP, place, { assigns: HELPER_Q931 });
+  expectHiddenForwarded(alternative, said, place, HELPER_Q931);
+  return true;
 }

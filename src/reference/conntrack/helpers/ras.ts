@@ -5,9 +5,16 @@
 import {
   RAS_MESSAGE,
   ROLE_ADMISSION_CONFIRM,
+  ROLE_ADMISSION_REQUEST,
+  ROLE_CALLED,
+  ROLE_CALLER,
   ROLE_GATEKEEPER_CONFIRM,
+  ROLE_GATEKEEPER_REQUEST,
+  ROLE_INFO_RESPONSE,
   ROLE_LIFETIME,
   ROLE_LOCATION_CONFIRM,
+  ROLE_LOCATION_REQUEST,
+  ROLE_RAS,
   ROLE_REGISTRATION_CONFIRM,
   ROLE_REGISTRATION_REQUEST,
   ROLE_SIGNALLING,
@@ -16,8 +23,19 @@ import {
 import { HELPER_Q931, HELPER_RAS } from '../../../abi/helpers.ts';
 import { sameWords } from '../../../packet/bytes.ts';
 import * as udp from '../../../packet/udp.ts';
+import { opposite } from '../connection.ts';
 import { TCP, UDP } from '../tuple.ts';
-import { expectAt, ownPlaceIn, placeIn, type Said, SECONDS, toSpeaker } from './h323-expect.ts';
+import { expectAt, ownPlaceIn, type Place, placeIn, type Said, SECONDS, toSpeaker } from './h323-expect.ts';
+import {
+  expectSignalling,
+  isLoopback,
+  isRewritten,
+  type Ports,
+  rememberPorts,
+  tellPlace,
+  tellRas,
+  tellSignalling,
+} from './h323-nat.ts';
 import { type Kept, readMessage } from './h323-per.ts';
 import { type Helper, type Seen, tupleIn } from './helper.ts';
 
@@ -30,16 +48,24 @@ const SIGNALLED = { permanent: true, assigns: HELPER_Q931 };
 interface Memory {
   /** How long the registration lasts, seconds; 0: there is none. */
   lifetime: number;
+  ports: Ports;
 }
 
 interface RasSaid extends Said {
   seen: Seen<Memory>;
 }
 
+/** The elements of a list. */
+const listed = (kept: Kept, role: number): Kept[] => kept.first(role)?.parts.map((part) => part.kept) ?? [];
+
 /** False: the packet is dropped. */
 type Reader = (kept: Kept, said: RasSaid) => boolean;
 
 const READERS: Readonly<Record<number, Reader>> = {
+  [ROLE_GATEKEEPER_REQUEST]: readRasPlace,
+  [ROLE_LOCATION_REQUEST]: readRasPlace,
+  [ROLE_INFO_RESPONSE]: infoResponse,
+  [ROLE_ADMISSION_REQUEST]: admissionRequest,
   [ROLE_GATEKEEPER_CONFIRM]: gatekeeperConfirm,
   [ROLE_REGISTRATION_REQUEST]: registrationRequest,
   [ROLE_REGISTRATION_CONFIRM]: registrationConfirm,
@@ -51,7 +77,7 @@ const READERS: Readonly<Record<number, Reader>> = {
 export const ras: Helper<Memory> = {
   name: 'RAS',
   policy: { most: 32, seconds: SECONDS },
-  remember: () => ({ lifetime: 0 }),
+  remember: () => ({ lifetime: 0, ports: rememberPorts() }),
 
   help(seen) {
     const { packet } = seen;
@@ -62,7 +88,7 @@ export const ras: Helper<Memory> = {
     const [part] = readMessage(RAS_MESSAGE, message)?.parts ?? [];
     const reader = part === undefined ? undefined : READERS[part.role];
     if (part === undefined || reader === undefined) return 'accept';
-    return reader(part.kept, { seen, message }) ? 'accept' : 'drop';
+    return reader(part.kept, { seen, message, at: udp.HEADER_LENGTH }) ? 'accept' : 'drop';
   },
 };
 
@@ -78,15 +104,30 @@ function gatekeeperConfirm(kept: Kept, said: RasSaid): boolean {
 /** The first of its own places counts. */
 function registrationRequest(kept: Kept, said: RasSaid): boolean {
   const { seen } = said;
-  const places = (kept.first(ROLE_SIGNALLING)?.parts ?? []).map((part) => ownPlaceIn(part.kept, said));
-  const place = places.find((one) => one !== null);
-  if (place != null && !expectAt(seen, TCP, toSpeaker(seen, place.port), SIGNALLED)) return false;
+  const all = listed(kept, ROLE_SIGNALLING);
+  const own = all.find((one) => ownPlaceIn(one, said) !== null);
+  const place = ownPlaceIn(own, said);
+  if (place !== null && isRewritten(seen)) expectCalls(all, own, said, place);
+  else if (place !== null) {
+    if (!expectAt(seen, TCP, toSpeaker(seen, place.port), SIGNALLED)) return false;
+    seen.memory.ports.signalling[seen.direction] = place.port;
+  }
+  if (isRewritten(seen)) tellRas(listed(kept, ROLE_RAS), said);
   seen.memory.lifetime = kept.first(ROLE_LIFETIME)?.value ?? USUAL_LIFETIME;
   return true;
 }
 
+/** nat_q931: an endpoint that names its loopback first is told there, too. */
+function expectCalls(all: readonly Kept[], own: Kept | undefined, said: RasSaid, place: Place): void {
+  const { seen } = said;
+  if (!expectSignalling(own, said, place, SIGNALLED) || own === all[0] || !isLoopback(all[0], said)) return;
+  tellPlace(all[0], said, toSpeaker(seen, seen.memory.ports.signalling[opposite(seen.direction)]));
+}
+
 /** The connection lives as long. What was expected does not: the kernel looks for it as from anybody, and with gkrouted_only it is from the gatekeeper alone. */
-function registrationConfirm(kept: Kept, { seen }: RasSaid): boolean {
+function registrationConfirm(kept: Kept, said: RasSaid): boolean {
+  const { seen } = said;
+  if (isRewritten(seen)) tellSignalling(listed(kept, ROLE_SIGNALLING), said);
   const { memory, connection, packet } = seen;
   memory.lifetime = kept.first(ROLE_LIFETIME)?.value ?? memory.lifetime;
   // Jiffies are 32 bits: what is more than half of them lies in the past.
@@ -94,7 +135,10 @@ function registrationConfirm(kept: Kept, { seen }: RasSaid): boolean {
   return true;
 }
 
-function unregistrationRequest(_: Kept, { seen }: RasSaid): boolean {
+function unregistrationRequest(kept: Kept, said: RasSaid): boolean {
+  const { seen } = said;
+  if (isRewritten(seen)) tellSignalling(listed(kept, ROLE_SIGNALLING), said);
+  seen.memory.ports.signalling = [0, 0];
   for (const one of seen.expectations()) seen.forget(one);
   seen.connection.refresh(LAST_ANSWER * seen.packet.hz, seen.packet.now);
   return true;
@@ -104,8 +148,36 @@ function unregistrationRequest(_: Kept, { seen }: RasSaid): boolean {
 function admissionConfirm(kept: Kept, said: RasSaid): boolean {
   const { seen } = said;
   const place = placeIn(kept, said);
-  if (place === null || sameWords(place.address, tupleIn(seen, seen.direction).destination)) return true;
+  if (place === null) return true;
+  if (sameWords(place.address, tupleIn(seen, seen.direction).destination)) {
+    if (isRewritten(seen)) tellSignalling([kept.first(ROLE_SIGNALLING)], said);
+    return true;
+  }
   return expectAt(seen, TCP, place, SIGNALLED);
+}
+
+/** Who answers tells where it is called, who asks where it calls from. */
+function admissionRequest(kept: Kept, said: RasSaid): boolean {
+  const { seen } = said;
+  if (!isRewritten(seen)) return true;
+  const own = tupleIn(seen, seen.direction).source;
+  const { signalling } = seen.memory.ports;
+  const [called, caller] = [kept.first(ROLE_CALLED), kept.first(ROLE_CALLER)];
+  const [to, from] = [placeIn(called, said), placeIn(caller, said)];
+  if (to !== null && sameWords(to.address, own) && to.port === signalling[seen.direction])
+    tellPlace(called, said, toSpeaker(seen, signalling[opposite(seen.direction)]));
+  else if (from !== null && sameWords(from.address, own)) tellPlace(caller, said, toSpeaker(seen, from.port));
+  return true;
+}
+
+function readRasPlace(kept: Kept, said: RasSaid): boolean {
+  if (isRewritten(said.seen)) tellRas([kept.first(ROLE_RAS)], said);
+  return true;
+}
+
+function infoResponse(kept: Kept, said: RasSaid): boolean {
+  if (isRewritten(said.seen)) tellSignalling(listed(kept, ROLE_SIGNALLING), said);
+  return readRasPlace(kept, said);
 }
 
 function locationConfirm(kept: Kept, said: RasSaid): boolean {

@@ -6,7 +6,7 @@ import { opposite } from '../connection.ts';
 import type { Foreseen } from '../expectations.ts';
 import { UDP } from '../tuple.ts';
 import { printAddress } from './address-text.ts';
-import { type Seen, thisSource, tupleIn } from './helper.ts';
+import { expectPair, type Seen, thisSource, tupleIn } from './helper.ts';
 import { seenAddress, tellThere } from './sip-nat.ts';
 import { CONTENT_LENGTH, connectionLine, type Header, MEDIA, ownerLine, type Place, type SipText, VERSION } from './sip-text.ts';
 
@@ -158,14 +158,4 @@ function expectSeen(
     return null;
   }
   return null;
-}
-
-/** Both or none. `good`: answers as good as being expected. */
-function expectPair(seen: Seen<unknown>, rtp: Foreseen, rtcp: Foreseen, good: readonly string[]): string {
-  const first = seen.expect(rtp);
-  if (!good.includes(first)) return first;
-  const second = seen.expect(rtcp);
-  if (good.includes(second)) return 'expected';
-  if (first === 'expected') seen.unexpect();
-  return second;
 }
