@@ -1,5 +1,6 @@
 /** The neutral entry: everything that needs no file system. Browsers and workers load build/engine.wasm by themselves and hand it to createEngine. */
 export { compile, type Image } from './compile/index.ts';
+export { KnownSearches } from './compile/search/known.ts';
 export { createEngine, EngineError, type EngineOptions, type EngineSession, ImageError, openImage } from './engine/index.ts';
 export { extensions, findMatch, findTarget } from './extensions/index.ts';
 export { type Position, RuleError } from './model/errors.ts';

@@ -38,6 +38,7 @@ import { buildInterfaces, type InterfaceTable } from './interfaces.ts';
 import { needsConntrack, normalise, wantsWholePackets } from './normalise.ts';
 import { withChangingTypes } from './packet-type.ts';
 import type { PlainTable } from './plain.ts';
+import type { KnownSearches } from './search/known.ts';
 import { encodeSets, interfacesOf } from './sets.ts';
 import { share } from './share.ts';
 import { compileWalks } from './walks.ts';
@@ -62,6 +63,8 @@ export interface CompileOptions {
   effort?: number;
   /** So many rules in a row that only test fields are searched; 128 when not given. */
   searched?: number;
+  /** Kept from one compile to the next of nearly the same rules, so that trees are grown anew only where rules have changed. */
+  known?: KnownSearches;
 }
 
 export interface CompileStatistics {
@@ -134,6 +137,7 @@ function compileTables(
     effort: options.effort ?? 1,
     tracesDrops: profile.backend === 'nft',
     ...(options.searched !== undefined && { searched: options.searched }),
+    ...(options.known !== undefined && { known: options.known }),
   });
   const notes = [...walks.notes, ...rulesets.flatMap((rules) => helperNote(rules) ?? [])];
   const { final, visible } = walks.segments.order();
@@ -185,8 +189,11 @@ function compileTables(
 
 /** How many tests of this special kind rules have, whether they can be reached or not. */
 function countSpecial(tables: readonly PlainTable[], code: number): number {
-  const tests = tables.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules.flatMap((rule) => rule.tests)));
-  return tests.filter((test) => test.kind === 'special' && test.code === code).length;
+  let count = 0;
+  for (const { chains } of tables)
+    for (const { rules } of chains)
+      for (const { tests } of rules) for (const test of tests) if (test.kind === 'special' && test.code === code) count++;
+  return count;
 }
 
 function flagsOf(rulesets: readonly RuleSet[]): number {

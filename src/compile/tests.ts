@@ -58,6 +58,8 @@ export type Shape =
 export interface CompiledTest {
   /** Dense number within its pool. */
   id: number;
+  /** The same for equal tests of any pool; empty for those with state. */
+  key: string;
   test: Test;
   shape: Shape;
   /** Bit per field that its shape depends on. */
@@ -101,6 +103,7 @@ export class TestPool {
     const shape = shapeOf(test);
     const compiled: CompiledTest = {
       id: this.tests.length,
+      key,
       test,
       shape,
       fields: fieldsOf(shape),

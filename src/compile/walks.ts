@@ -10,6 +10,7 @@ import { flatten } from './flatten.ts';
 import { emitLinear, emitPolicy } from './linear.ts';
 import { Decisions } from './partial.ts';
 import type { PlainTable } from './plain.ts';
+import type { KnownSearches } from './search/known.ts';
 import { gatherRuns } from './search/runs.ts';
 import { Ropes, Segments } from './segments.ts';
 import { OverBudget, type Program, Work } from './steps.ts';
@@ -41,6 +42,8 @@ export interface WalksOptions {
   tracesDrops: boolean;
   /** So many rules in a row that only test fields are searched. */
   searched?: number;
+  /** What compiling nearly the same tables has left behind, and leaves behind for the next time. */
+  known?: KnownSearches;
 }
 
 export interface CompiledWalks {
@@ -154,10 +157,10 @@ class WalkCompiler {
         `${name}: the tree stopped at its budget of ${grown.leaves} leaves; a leaf has up to ${worst} rules left`,
       );
     }
-    return this.emit(grown.root);
+    return this.emit(grown.root, name, box);
   }
 
-  private emit(root: TreeNode): number {
+  private emit(root: TreeNode, name: string, box: Box): number {
     const { out } = this;
     const { effort } = this.options;
     const work = new Work(Number.POSITIVE_INFINITY);
@@ -167,11 +170,18 @@ class WalkCompiler {
       groups: GROUPS,
       short: Math.ceil(Math.min(1, effort) * SHORT),
     };
-    const writer = new ProgramWriter(out.code, budget, work);
+    const writer = new ProgramWriter(out.code, budget, work, {
+      name: `${box.low[FIELD_FAMILY]} ${name}`,
+      searches: this.options.known ?? null,
+    });
     const reference = emitTree(root, writer);
     out.work += work.units;
     out.leaves += writer.leaves;
     out.worstLeaf = Math.max(out.worstLeaf, writer.worstLeaf);
+    if (writer.worstLeaf > budget.short) {
+      out.fallbacks++;
+      out.notes.push(`${name}: the trees of a search stopped at their budget; a leaf has up to ${writer.worstLeaf} rules left`);
+    }
     return reference;
   }
 

@@ -1,13 +1,20 @@
 /** Pass: writes residual programs as code, and the searches among their steps, each once. */
 import type { Code, CodeEdge } from './code.ts';
 import { emitSearchTree } from './search/emit.ts';
-import { type GroupBudget, growGroups } from './search/groups.ts';
-import { intervalsOf } from './search/intervals.ts';
+import { type Group, type GroupBudget, growGroups } from './search/groups.ts';
+import { type Intervals, intervalsOf } from './search/intervals.ts';
+import type { KnownSearches } from './search/known.ts';
 import type { Edge, Entry, Program, Step, Work } from './steps.ts';
 
 interface Written {
   offset: number;
   groups: number;
+}
+
+/** What was known before of the searches of a walk, by its name. */
+interface Known {
+  name: string;
+  searches: KnownSearches | null;
 }
 
 /** Writes the programs of one walk. */
@@ -18,14 +25,16 @@ export class ProgramWriter {
   worstLeaf = 0;
   private readonly budget: GroupBudget;
   private readonly work: Work;
+  private readonly known: Known;
   private readonly searches = new Map<readonly Entry[], Written>();
   /** Offsets of the steps that searches lead to. */
   private readonly behind = new Map<Step, number>();
 
-  constructor(code: Code, budget: GroupBudget, work: Work) {
+  constructor(code: Code, budget: GroupBudget, work: Work, known: Known) {
     this.code = code;
     this.budget = budget;
     this.work = work;
+    this.known = known;
   }
 
   /** Writes a program's steps, later ones first so that every step leads to lower offsets; the offset of its start edge. */
@@ -61,10 +70,9 @@ export class ProgramWriter {
       return true;
     };
     for (const step of backwards(edges, isNew, everyEdge)) behind.set(step, this.step(step, place));
-    const intervals = intervalsOf(entries);
-    const trees = growGroups(intervals, this.budget, this.work);
-    const roots = trees.map((tree) => emitSearchTree(tree, entries, intervals, code));
-    for (const tree of trees) {
+    const { intervals, groups } = this.grow(entries);
+    const roots = groups.map(({ tree }) => emitSearchTree(tree, entries, intervals, code));
+    for (const { tree } of groups) {
       this.leaves += (tree.nodes + 1) / 2;
       this.worstLeaf = Math.max(this.worstLeaf, tree.longest);
     }
@@ -72,6 +80,19 @@ export class ProgramWriter {
     this.searches.set(entries, written);
     return written;
   }
+
+  private grow(entries: readonly Entry[]): { intervals: Intervals; groups: Group[] } {
+    const { budget, work, known } = this;
+    const name = `${known.name} ${this.searches.size}`;
+    const grown = known.searches?.regrow(name, entries, budget, work) ?? growAll(entries, budget, work);
+    known.searches?.keep(name, entries, grown);
+    return grown;
+  }
+}
+
+function growAll(entries: readonly Entry[], budget: GroupBudget, work: Work): { intervals: Intervals; groups: Group[] } {
+  const intervals = intervalsOf(entries);
+  return { intervals, groups: growGroups(intervals, budget, work) };
 }
 
 const placed = ({ rope, evaluations, next }: Edge, offset: (step: Step) => number): CodeEdge => ({

@@ -15,31 +15,44 @@ export class CutFinder {
   /** The last place of the left side. */
   at = 0;
   score = 0;
-  private readonly intervals: Intervals;
-  private readonly starts = new Int32Array(BINS);
-  private readonly ends = new Int32Array(BINS);
+  private readonly firsts: readonly Uint32Array[];
+  private readonly lasts: readonly Uint32Array[];
+  /** Of the entries that are looked at. */
+  private starts = new Int32Array(BINS);
+  private ends = new Int32Array(BINS);
+  /** How many start and end in each bin. */
+  private readonly startsIn = new Int32Array(BINS);
+  private readonly endsIn = new Int32Array(BINS);
 
-  constructor(intervals: Intervals) {
-    this.intervals = intervals;
+  constructor({ dimensions }: Intervals) {
+    this.firsts = dimensions.map(({ first }) => first);
+    this.lasts = dimensions.map(({ last }) => last);
   }
 
   /** Of the `count` entries in `list` from `from` on, in the box whose dimension d goes from place `box[at + 2d]` to `box[at + 2d + 1]`. */
   find(list: Int32Array, from: number, count: number, box: Int32Array, at: number): void {
-    const { dimensions } = this.intervals;
+    const { firsts, lasts } = this;
     this.dimension = -1;
     this.score = count;
-    for (let dimension = 0; dimension < dimensions.length; dimension++) {
+    if (this.starts.length < count) this.makeRoom(count);
+    for (let dimension = 0; dimension < firsts.length; dimension++) {
       const low = box[at + 2 * dimension]!;
       const high = box[at + 2 * dimension + 1]!;
       if (low === high) continue;
-      const { first, last } = dimensions[dimension]!;
-      if (high - low >= BINS && count <= FEW) this.sorted(dimension, first, last, list, from, count, low, high);
-      else this.binned(dimension, first, last, list, from, count, low, high);
+      const partial = this.gather(firsts[dimension]!, lasts[dimension]!, list, from, count, low, high);
+      if (partial === 0) continue;
+      if (high - low >= BINS && partial <= FEW) this.sorted(dimension, partial, count - partial, low, high);
+      else this.binned(dimension, partial, count - partial, low, high);
     }
   }
 
-  private binned(
-    dimension: number,
+  private makeRoom(count: number): void {
+    this.starts = new Int32Array(2 * count);
+    this.ends = new Int32Array(2 * count);
+  }
+
+  /** Writes down where entries start and end within the box, of those that do not fill it; how many these are. */
+  private gather(
     first: Uint32Array,
     last: Uint32Array,
     list: Int32Array,
@@ -47,53 +60,55 @@ export class CutFinder {
     count: number,
     low: number,
     high: number,
-  ): void {
+  ): number {
     const { starts, ends } = this;
-    const shift = Math.max(0, 24 - Math.clz32(high - low));
-    const bins = ((high - low) >>> shift) + 1;
-    starts.fill(0, 0, bins);
-    ends.fill(0, 0, bins);
+    let partial = 0;
     for (let index = from; index < from + count; index++) {
       const entry = list[index]!;
-      const start = Math.max(first[entry]!, low);
-      const end = Math.min(last[entry]!, high);
-      starts[(start - low) >>> shift]!++;
-      ends[(end - low) >>> shift]!++;
+      const start = first[entry]!;
+      const end = last[entry]!;
+      if (start <= low && end >= high) continue;
+      starts[partial] = Math.max(start, low);
+      ends[partial++] = Math.min(end, high);
     }
-    let left = 0;
-    let right = count;
+    return partial;
+  }
+
+  /** `filling`: entries that lie on both sides of every cut. */
+  private binned(dimension: number, partial: number, filling: number, low: number, high: number): void {
+    const { starts, ends, startsIn, endsIn } = this;
+    const shift = Math.max(0, 24 - Math.clz32(high - low));
+    const bins = ((high - low) >>> shift) + 1;
+    startsIn.fill(0, 0, bins);
+    endsIn.fill(0, 0, bins);
+    for (let index = 0; index < partial; index++) {
+      startsIn[(starts[index]! - low) >>> shift]!++;
+      endsIn[(ends[index]! - low) >>> shift]!++;
+    }
+    let left = filling;
+    let right = filling + partial;
     for (let bin = 0; bin < bins - 1; bin++) {
-      left += starts[bin]!;
-      right -= ends[bin]!;
+      left += startsIn[bin]!;
+      right -= endsIn[bin]!;
       this.consider(dimension, low + ((bin + 1) << shift) - 1, left, right);
     }
   }
 
-  private sorted(
-    dimension: number,
-    first: Uint32Array,
-    last: Uint32Array,
-    list: Int32Array,
-    from: number,
-    count: number,
-    low: number,
-    high: number,
-  ): void {
+  private sorted(dimension: number, partial: number, filling: number, low: number, high: number): void {
     const { starts, ends } = this;
-    for (let index = 0; index < count; index++) {
-      const entry = list[from + index]!;
-      insert(starts, index, Math.max(first[entry]!, low));
-      insert(ends, index, Math.min(last[entry]!, high));
+    for (let index = 1; index < partial; index++) {
+      insert(starts, index, starts[index]!);
+      insert(ends, index, ends[index]!);
     }
     // A cut lies in front of a start or behind an end.
     let started = 0;
     let ended = 0;
-    while (started < count || ended < count) {
-      const at = started < count && (ended === count || starts[started]! <= ends[ended]!) ? starts[started]! - 1 : ends[ended]!;
-      while (started < count && starts[started]! <= at) started++;
-      while (ended < count && ends[ended]! <= at) ended++;
-      if (at >= low && at < high) this.consider(dimension, at, started, count - ended);
-      while (started < count && starts[started]! <= at + 1) started++;
+    while (started < partial || ended < partial) {
+      const starting = started < partial && (ended === partial || starts[started]! <= ends[ended]!);
+      const at = starting ? starts[started]! - 1 : ends[ended]!;
+      while (ended < partial && ends[ended]! <= at) ended++;
+      if (at >= low && at < high) this.consider(dimension, at, filling + started, filling + partial - ended);
+      while (started < partial && starts[started]! <= at + 1) started++;
     }
   }
 

@@ -20,6 +20,8 @@ class Emitter {
   private readonly entries: readonly Entry[];
   private readonly dimensions: readonly Dimension[];
   private readonly code: Code;
+  /** Offsets, by what they lead to. */
+  private readonly edges = new Map<number, number>();
   /** The box of the leaf at hand. */
   private readonly low = new Array<number>(FIELD_COUNT).fill(0);
   private readonly high = new Array<number>(FIELD_COUNT).fill(0xffffffff);
@@ -58,7 +60,7 @@ class Emitter {
 
   /** The offset of a leaf's edge. */
   private leaf(node: number): number {
-    const { tree, entries, code, low, high, dimensions } = this;
+    const { tree, entries, low, high, dimensions } = this;
     const places = tree.boxes.values;
     for (let index = 0; index < dimensions.length; index++) {
       const { field, ends } = dimensions[index]!;
@@ -71,7 +73,16 @@ class Emitter {
     for (let index = from + tree.count.values[node]! - 1; index >= from; index--) {
       next = this.before(next, tree.lists.values[index]!);
     }
-    return code.edge(quiet(next));
+    return this.edge(next);
+  }
+
+  /** Many leaves lead to the same. */
+  private edge(next: number): number {
+    const known = this.edges.get(next);
+    if (known !== undefined) return known;
+    const offset = this.code.edge(quiet(next));
+    this.edges.set(next, offset);
+    return offset;
   }
 
   /** What comes first when an entry stands before the others. */

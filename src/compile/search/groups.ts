@@ -13,31 +13,37 @@ export interface GroupBudget {
   short: number;
 }
 
-/** The groups' trees. Never fails: what the budget does not allow stays in long leaves. */
-export function growGroups(intervals: Intervals, budget: GroupBudget, work: Work): SearchTree[] {
-  const trees: SearchTree[] = [];
-  let members: readonly number[] = intervals.possible;
-  while (members.length > 0) {
-    const { tree, rest } = growGroup(intervals, members, trees.length + 1 < budget.groups, budget, work);
-    trees.push(tree);
-    members = rest;
-  }
-  return trees;
+export interface Group {
+  tree: SearchTree;
+  /** Numbers of its entries, ascending. */
+  members: readonly number[];
 }
 
-/** A tree over some of the members, and those it leaves out: where `may`, long leaves are a reason to try it with fewer. */
+/** Never fails: what the budget does not allow stays in long leaves. */
+export function growGroups(intervals: Intervals, budget: GroupBudget, work: Work): Group[] {
+  const groups: Group[] = [];
+  let members: readonly number[] = intervals.possible;
+  while (members.length > 0) {
+    const { group, rest } = growGroup(intervals, members, groups.length + 1 < budget.groups, budget, work);
+    groups.push(group);
+    members = rest;
+  }
+  return groups;
+}
+
+/** A group of some of the members, and those it leaves out: where `may`, long leaves are a reason to try it with fewer. */
 function growGroup(
   intervals: Intervals,
   members: readonly number[],
   may: boolean,
   { base, copies, short }: GroupBudget,
   work: Work,
-): { tree: SearchTree; rest: number[] } {
+): { group: Group; rest: number[] } {
   const rest: number[] = [];
   let kept = members;
   for (;;) {
     const tree = growTree(intervals, kept, { most: base + copies * kept.length, short }, work);
-    if (!may || tree.longest <= short) return { tree, rest: rest.sort((left, right) => left - right) };
+    if (!may || tree.longest <= short) return { group: { tree, members: kept }, rest: rest.sort((left, right) => left - right) };
     const [narrow, wide] = byWidth(intervals, kept) ?? halves(kept);
     work.units += kept.length;
     kept = narrow;

@@ -1,7 +1,7 @@
 /** Grows a tree over some of the entries of a search, level by level, on plain arrays of numbers. */
 import type { Work } from '../steps.ts';
 import { CutFinder } from './cut.ts';
-import type { Intervals } from './intervals.ts';
+import { type Dimension, type Intervals, placeOf } from './intervals.ts';
 import { Numbers } from './numbers.ts';
 
 /** Leaves of no more than this are left alone: their tests cost no more than nodes would. */
@@ -62,6 +62,28 @@ export function growTree(intervals: Intervals, members: readonly number[], budge
   return new Grower(intervals, budget, work).run(members);
 }
 
+/** A tree that was grown over other entries. */
+export interface OldTree {
+  tree: SearchTree;
+  /** By number of an entry then: its number now, or -1. They stand in the same order. */
+  numbers: Int32Array;
+  /** Of then; all their places are told apart now, too. */
+  dimensions: readonly Dimension[];
+  /** First and last place now, in each dimension, of every entry that was not there, or is no more. */
+  changed: readonly Int32Array[];
+}
+
+/** As `growTree`, but cut as the old tree is; where no changed entry reaches to, nothing is looked at. */
+export function regrowTree(
+  intervals: Intervals,
+  members: readonly number[],
+  budget: TreeBudget,
+  work: Work,
+  old: OldTree,
+): SearchTree {
+  return new Grower(intervals, budget, work).rerun(members, old);
+}
+
 class Grower {
   private readonly tree = new SearchTree();
   private readonly budget: TreeBudget;
@@ -84,9 +106,67 @@ class Grower {
   }
 
   run(members: readonly number[]): SearchTree {
+    this.root(members);
+    return this.finish();
+  }
+
+  rerun(members: readonly number[], old: OldTree): SearchTree {
+    this.root(members);
+    this.follow(old);
+    return this.finish();
+  }
+
+  /** Cuts as the old tree does. Where no changed entry reaches to, lists are only kept in leaves, which have what they had. */
+  private follow(old: OldTree): void {
+    const { tree } = this;
+    const { dimensions } = this.intervals;
+    const indices = old.dimensions.map(({ field }) => dimensions.findIndex((one) => one.field === field));
+    const nodes = [0];
+    tree.copies = 0;
+    for (let node = 0; node < tree.nodes; node++) {
+      const was = nodes[node]!;
+      const reached = old.changed.some((places) => this.reaches(places, node));
+      if (old.tree.isLeaf(was)) {
+        if (!reached) this.take(node, old, was);
+        tree.copies += tree.count.values[node]!;
+        continue;
+      }
+      const before = old.tree.dimension.values[was]!;
+      const dimension = indices[before]!;
+      const at = placeOf(dimensions[dimension]!.ends, old.dimensions[before]!.ends[old.tree.at.values[was]!]!);
+      if (reached) this.work.units += tree.count.values[node]!;
+      else tree.count.values[node] = 0;
+      const { copies } = tree;
+      this.cut(node, dimension, at);
+      tree.copies = copies;
+      const child = old.tree.child.values[was]!;
+      nodes.push(child, child + 1);
+    }
+  }
+
+  private reaches(places: Int32Array, node: number): boolean {
+    const { values } = this.tree.boxes;
+    for (let index = 0; index < this.width; index += 2) {
+      if (places[index]! > values[node * this.width + index + 1]!) return false;
+      if (places[index + 1]! < values[node * this.width + index]!) return false;
+    }
+    return true;
+  }
+
+  /** The entries of a leaf of the old tree. */
+  private take(node: number, { tree: old, numbers }: OldTree, was: number): void {
+    const { tree } = this;
+    const from = old.from.values[was]!;
+    const count = old.count.values[was]!;
+    tree.from.values[node] = tree.lists.length;
+    tree.count.values[node] = count;
+    tree.closed.values[node] = old.closed.values[was]!;
+    for (let index = from; index < from + count; index++) tree.lists.push(numbers[old.lists.values[index]!]!);
+  }
+
+  private finish(): SearchTree {
     const { tree } = this;
     const { most, short } = this.budget;
-    this.root(members);
     // Long lists first: what can be afforded is spent where it does most.
     for (const small of [short, FINE]) {
       for (let node = 0; node < tree.nodes && tree.copies < most; node++) {
@@ -111,12 +191,15 @@ class Grower {
 
   private split(node: number): void {
     const { tree, finder, width } = this;
-    const from = tree.from.values[node]!;
     const count = tree.count.values[node]!;
     this.work.units += count;
-    finder.find(tree.lists.values, from, count, tree.boxes.values, node * width);
-    const { dimension, at } = finder;
-    if (dimension < 0) return;
+    finder.find(tree.lists.values, tree.from.values[node]!, count, tree.boxes.values, node * width);
+    if (finder.dimension >= 0) this.cut(node, finder.dimension, finder.at);
+  }
+
+  private cut(node: number, dimension: number, at: number): void {
+    const { tree, width } = this;
+    const count = tree.count.values[node]!;
     const place = node * width + 2 * dimension;
     const [low, high] = [tree.boxes.values[place]!, tree.boxes.values[place + 1]!];
     tree.dimension.values[node] = dimension;

@@ -24,8 +24,9 @@ export interface Intervals {
   exact: Uint8Array;
 }
 
-export function intervalsOf(entries: readonly Entry[]): Intervals {
-  return new Measurer(entries).run();
+/** `before`: dimensions whose places are to be told apart, too. */
+export function intervalsOf(entries: readonly Entry[], before: readonly Dimension[] = []): Intervals {
+  return new Measurer(entries).run(before);
 }
 
 class Measurer {
@@ -44,7 +45,7 @@ class Measurer {
     this.entries = entries;
   }
 
-  run(): Intervals {
+  run(before: readonly Dimension[]): Intervals {
     const { entries } = this;
     const possible: number[] = [];
     const exact = new Uint8Array(entries.length);
@@ -55,8 +56,10 @@ class Measurer {
       this.keep(number);
     }
     const dimensions: Dimension[] = [];
+    for (const { field } of before) this.open(field);
     for (const [field, lows] of this.lows.entries()) {
-      if (lows !== undefined) dimensions.push(placesOf(field, lows, this.highs[field]!));
+      const ends = before.find((one) => one.field === field)?.ends ?? new Uint32Array(0);
+      if (lows !== undefined) dimensions.push(placesOf(field, lows, this.highs[field]!, ends));
     }
     return { possible, dimensions, exact };
   }
@@ -108,16 +111,20 @@ class Measurer {
     this.narrowed.push(field);
   }
 
+  /** The field is one that entries test. */
+  private open(field: number): void {
+    if (this.lows[field] !== undefined) return;
+    this.lows[field] = new Uint32Array(this.entries.length);
+    this.highs[field] = new Uint32Array(this.entries.length).fill(LAST);
+  }
+
   /** Writes the entry's intervals down, and forgets them. */
   private keep(number: number): void {
-    const { low, high, narrowed, entries } = this;
+    const { low, high, narrowed } = this;
     for (let field = narrowed.pop(); field !== undefined; field = narrowed.pop()) {
       // A field that is there twice has been forgotten.
       if (low[field] === 0 && high[field] === LAST) continue;
-      if (this.lows[field] === undefined) {
-        this.lows[field] = new Uint32Array(entries.length);
-        this.highs[field] = new Uint32Array(entries.length).fill(LAST);
-      }
+      this.open(field);
       this.lows[field]![number] = low[field]!;
       this.highs[field]![number] = high[field]!;
       low[field] = 0;
@@ -126,9 +133,11 @@ class Measurer {
   }
 }
 
-function placesOf(field: number, lows: Uint32Array, highs: Uint32Array): Dimension {
-  const cuts = new Uint32Array(lows.length * 2 + 1);
-  let count = 0;
+/** `more`: ends of places that nothing else needs. */
+function placesOf(field: number, lows: Uint32Array, highs: Uint32Array, more: Uint32Array): Dimension {
+  const cuts = new Uint32Array(lows.length * 2 + more.length + 1);
+  cuts.set(more);
+  let count = more.length;
   for (let entry = 0; entry < lows.length; entry++) {
     if (lows[entry] !== 0) cuts[count++] = lows[entry]! - 1;
     if (highs[entry] !== LAST) cuts[count++] = highs[entry]!;
@@ -150,7 +159,7 @@ function placesOf(field: number, lows: Uint32Array, highs: Uint32Array): Dimensi
 }
 
 /** The place that `value` lies in. */
-function placeOf(ends: Uint32Array, value: number): number {
+export function placeOf(ends: Uint32Array, value: number): number {
   let high = ends.length - 1;
   if (value === 0) return 0;
   if (value === LAST) return high;
