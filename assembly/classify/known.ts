@@ -36,11 +36,13 @@ import {
   STEP_LIST,
   STEP_MISS_NEXT,
   STEP_MISS_SEGMENT,
+  STEP_RETURN,
   STEP_SEARCH,
   STEP_TESTS,
   TEST_MASK,
   TEST_OPCODE,
   TEST_RANGE,
+  TEST_RANGES,
   TEST_WORD_RANGE,
   TEST_WORDS,
 } from '../../src/abi/program.ts';
@@ -89,13 +91,13 @@ const WAYS: usize = memory.data(64 << 9, 16);
 const DRAFT: usize = memory.data(9 * 4, 16);
 const HASH_FACTOR: u32 = 0x9e3779b1;
 
-/** Where a plain packet of the connection `entry` leaves walk `walk`, whose tree begins at `root`: an edge, as an offset from the code at `base`. */
-export function knownEdge(base: usize, root: u32, walk: u32, slot: usize, entry: usize): u32 {
+/** Where a plain packet of the connection `entry` leaves walk `walk`, which has the root `root` and the policy's edge `policy`: an edge, as all of them an offset from the code at `base`. */
+export function knownEdge(base: usize, root: u32, policy: u32, walk: u32, slot: usize, entry: usize): u32 {
   const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4) as usize;
   const shared = sharedFields(walk, slot);
   if (load<u64>(entry + (direction << 3), ENTRY_EDGE_CHECKS) !== shared) {
     store<u64>(entry + (direction << 3), shared, ENTRY_EDGE_CHECKS);
-    store<u32>(entry + (direction << 2), commonEdge(base, root, slot), ENTRY_EDGES);
+    store<u32>(entry + (direction << 2), commonEdge(base, root, policy, slot), ENTRY_EDGES);
   }
   const edge = load<u32>(entry + (direction << 2), ENTRY_EDGES);
   return edge !== 0 ? edge : descend(base, root, slot);
@@ -122,9 +124,9 @@ function sharedFields(walk: u32, slot: usize): u64 {
 }
 
 /** The edge (a way's, if need be) that all find who share with the packet what plain packets do; 0: they need not find the same. */
-function commonEdge(base: usize, root: u32, slot: usize): u32 {
+function commonEdge(base: usize, root: u32, policy: u32, slot: usize): u32 {
   const edge = commonDescent(base, root, slot);
-  return edge === 0 ? 0 : wayFrom(base, edge, slot);
+  return edge === 0 ? 0 : wayFrom(base, edge, policy, slot);
 }
 
 /** The same for the tree alone. */
@@ -158,12 +160,12 @@ function otherPush(base: usize, root: u32, slot: usize): u32 {
 }
 
 /** From an edge of the tree on through rules, as far as they ask what is alike: the edge of a way; the edge itself where it leads through none, or there is no room for one more way. */
-function wayFrom(base: usize, edge: u32, slot: usize): u32 {
+function wayFrom(base: usize, edge: u32, policy: u32, slot: usize): u32 {
   store<u32>(DRAFT, load<u32>(base + (edge as usize)));
   let next = load<u32>(base + (edge as usize), 4);
   let length: u32 = 1;
   while (next >= <u32>NEXT_STEP && length < MOST_SEGMENTS) {
-    const taken = commonStep(base, base + (next as usize), slot);
+    const taken = commonStep(base, base + (next as usize), policy, slot);
     if (taken === 0) break;
     store<u32>(DRAFT + ((length as usize) << 2), load<u32>(taken));
     next = load<u32>(taken, 4);
@@ -173,11 +175,12 @@ function wayFrom(base: usize, edge: u32, slot: usize): u32 {
   return way === 0 ? edge : ((way + WAY_EDGE - base) as u32);
 }
 
-/** The edge that a step leads all to who are alike; 0 where they need not go the same way. */
-function commonStep(base: usize, step: usize, slot: usize): usize {
+/** The edge that a step leads all to who are alike, with nothing on the stack; 0 where they need not go the same way. */
+function commonStep(base: usize, step: usize, policy: u32, slot: usize): usize {
   const head = load<u32>(step);
   const kind = head & 255;
   if (kind === STEP_SEARCH) return isCommonSearch(base, step, slot) ? searchEntries(step, head >>> 8, slot) : 0;
+  if (kind === STEP_RETURN) return base + (policy as usize);
   if (kind !== STEP_TESTS) return 0;
   const answer = commonAnswer(base, step, slot);
   const end = answer === TEST_HIT ? head >>> 24 : answer === TEST_MISS ? END_MISS : END_HOTDROP;
@@ -222,9 +225,16 @@ function asksAlike(test: usize): bool {
   const field = load<u32>(test, 4) >>> 2;
   if (opcode === TEST_RANGE) return isAlike(field) || (field === FIELD_L4_LENGTH && hasWholeHeaders(test));
   if (opcode === TEST_MASK) return isAlike(field) || (field === FIELD_TCP_FLAGS && (load<u32>(test, 8) & FLAG_PSH) === 0);
+  if (opcode === TEST_RANGES) return areAlike(test + 12, load<u32>(test, 4));
   if (opcode !== TEST_WORDS && opcode !== TEST_WORD_RANGE) return false;
   const words = load<u32>(test, 8);
   for (let word: u32 = 0; word < words; word++) if (!isAlike(field + word)) return false;
+  return true;
+}
+
+/** `count` fields, in words that hold field * 4. */
+function areAlike(fields: usize, count: u32): bool {
+  for (let index: u32 = 0; index < count; index++) if (!isAlike(load<u32>(fields + ((index as usize) << 2)) >>> 2)) return false;
   return true;
 }
 

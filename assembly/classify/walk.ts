@@ -50,10 +50,11 @@ export function runKnownWalk(walk: u32, slot: usize, entry: usize, bytes: u64): 
   if (noting()) return runWalk(walk, slot, bytes);
   const base = code;
   const at = base + ((walk as usize) << 3);
-  const edge = base + (knownEdge(base, load<u32>(at), walk, slot, entry) as usize);
+  const policy = load<u32>(at, 4);
+  const edge = base + (knownEdge(base, load<u32>(at), policy, walk, slot, entry) as usize);
   count(load<u32>(edge), bytes);
   const next = load<u32>(edge, 4);
-  return next < <u32>NEXT_STEP ? next : runSteps(next, load<u32>(at, 4), slot, bytes);
+  return next < <u32>NEXT_STEP ? next : runSteps(next, policy, slot, bytes);
 }
 
 /** Residual steps, until one ends with a verdict. */

@@ -7,7 +7,7 @@ import type { Profile } from '../model/profile.ts';
 import type { Job, ReplayResult } from '../model/witness.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import { replayShared } from '../replay/parallel.ts';
-import { type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
+import { isTreeWorthwhile, type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
 import { whyNotShared } from '../replay/shares.ts';
 import { comparisonNotes, whyIncomparable } from '../report/comparable.ts';
@@ -263,7 +263,8 @@ function lostAnnotations(
 }
 
 /** By several threads, or by one: also where they cannot know the whole answer, and then the notes say why it took longer. */
-async function judged(prepared: Prepared, job: Job, jobs: number, options: WitnessOptions): Promise<RunOutcome> {
+async function judged(prepared: Prepared, job: Job, jobs: number, given: WitnessOptions): Promise<RunOutcome> {
+  const options = { ...given, tree: given.tree && isTreeWorthwhile(prepared.captures, job.rules) };
   const shared = jobs > 1 ? await replayShared(prepared.captures, job, { ...options, jobs }) : undefined;
   if (shared !== undefined) return shared;
   const outcome = await replayOne(prepared, job, options);
