@@ -21,6 +21,7 @@ tcpdump:tcpdump
 conntrack:conntrack
 ip:iproute2
 ipset:ipset
+ipvsadm:ipvsadm
 ethtool:ethtool
 nft:nftables
 '

@@ -2,6 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { found } from '../../src/kernel/available.ts';
 import { type Availability, available } from '../../src/kernel/index.ts';
 import { PATH } from '../../src/kernel/session.ts';
 import { type VirtualKernel, virtualAvailable } from '../../src/kernel/virtual/index.ts';
@@ -23,9 +24,11 @@ export function describeKernel(name: string, body: () => void): void {
   describeWhere(available(), true, name, body);
 }
 
-/** A group of tests that needs a virtual-clock kernel. Debian's must be there with CI=true; the other one takes long to build and is skipped with the reason in its name. */
-export function describeVirtual(kernel: VirtualKernel, name: string, body: () => void): void {
-  describeWhere(virtualAvailable(kernel), kernel === '6.1', `${name}, virtual ${kernel}`, body);
+/** A group of tests that needs a virtual-clock kernel, and perhaps a tool. Debian's must be there with CI=true; the other one takes long to build and is skipped with the reason in its name. */
+export function describeVirtual(kernel: VirtualKernel, name: string, body: () => void, tool?: string): void {
+  const can = virtualAvailable(kernel);
+  const has: Availability = tool === undefined || found(tool) ? can : { ok: false, reason: `missing: ${tool} (Debian: ${tool})` };
+  describeWhere(can.ok ? has : can, kernel === '6.1', `${name}, virtual ${kernel}`, body);
 }
 
 function output(command: string, ...argv: string[]): string {
