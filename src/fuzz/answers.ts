@@ -16,6 +16,7 @@ import type { FuzzCase } from './case.ts';
 import { jobOf } from './differential.ts';
 import { ETHERNET, frameOf } from './links.ts';
 import type { FuzzPacket } from './packets.ts';
+import { answerTo } from './talk.ts';
 
 const [TCP, UDP] = [6, 17];
 const ICMP = { 4: 1, 6: 58 } as const;
@@ -51,7 +52,7 @@ function answersTo(draw: Draw, packet: FuzzPacket, outcome: PacketOutcome | unde
   if (seen === null || outcome?.ctstate === 'INVALID' || !draw.chance(0.7)) return [];
   // What came in for the host it answers itself.
   const direction = hook === 'INPUT' ? 'out' : 'in';
-  const bytes = [...(draw.chance(0.8) ? [reply(seen)] : []), ...(draw.chance(0.3) ? [error(seen, rewritten)] : [])];
+  const bytes = [...(draw.chance(0.8) ? [reply(draw, seen)] : []), ...(draw.chance(0.3) ? [error(seen, rewritten)] : [])];
   return bytes.flatMap((one, index) =>
     one === null
       ? []
@@ -77,11 +78,11 @@ function read(bytes: Uint8Array, family: 4 | 6): Seen | null {
   return { fields, transport: bytes.subarray(offset) };
 }
 
-function reply({ fields, transport }: Seen): Uint8Array | null {
+function reply(draw: Draw, { fields, transport }: Seen): Uint8Array | null {
   const { protocol, family } = fields;
   const [from, to] = [u16(transport, 2), u16(transport, 0)];
   const [request, answer] = ECHO[family];
-  if (protocol === UDP) return packetOf(fields, udpDatagram(from, to, 4), 6);
+  if (protocol === UDP) return packetOf(fields, udpDatagram(from, to, draw.chance() ? answerTo(transport.subarray(8)) : 4), 6);
   if (protocol === ICMP[family] && transport[0] === request) {
     return packetOf(fields, icmpMessage(answer, 0, u32(transport, 4), new Uint8Array(0)), 2);
   }

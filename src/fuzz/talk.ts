@@ -202,6 +202,13 @@ function sip(draw: Draw, ends: Ends, fromClient: boolean): Said {
   ])();
 }
 
+/** What is said comes back, with the addresses that its hearer was told; of a request of SIP as its answer. */
+export function answerTo(said: Uint8Array): Uint8Array {
+  const text = String.fromCharCode(...said);
+  const answer = text.replace(/^[A-Z]+ sip:\S+ SIP\/2.0\r\n/, 'SIP/2.0 200 x\r\n');
+  return Uint8Array.from(answer, (character) => character.charCodeAt(0));
+}
+
 function message(first: string, sequence: string, more = '', body = ''): string {
   const lines = [first, `CSeq: ${sequence}`, ...(more === '' ? [] : [more]), `Content-Length: ${body.length}`, '', body];
   return lines.join('\r\n');
