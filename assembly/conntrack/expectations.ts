@@ -76,6 +76,11 @@ export function kindFlag(kind: u32): u32 {
   return kind << EXPECT_KIND_SHIFT;
 }
 
+/** HELPER_* of the helper that a connection is assigned to which fulfils this one. */
+export function assignedBy(one: usize): u32 {
+  return (load<u32>(one, EXPECT_FLAGS) & EXPECT_ASSIGNS) >>> EXPECT_ASSIGNS_SHIFT;
+}
+
 function kindIn(one: usize): u32 {
   return load<u32>(one, EXPECT_FLAGS) >>> EXPECT_KIND_SHIFT;
 }
@@ -127,7 +132,7 @@ export function fulfil(slot: usize, protocol: u32, sport: u32, dport: u32, now: 
       followed = load<u32>(one, EXPECT_FOLLOWS);
       followedMaster = master;
       memory.copy(FOLLOWED_TO, one + EXPECT_ANNOUNCED, 16);
-      fulfilledAssigns = (load<u32>(one, EXPECT_FLAGS) & EXPECT_ASSIGNS) >>> EXPECT_ASSIGNS_SHIFT;
+      fulfilledAssigns = assignedBy(one);
       if ((load<u32>(one, EXPECT_FLAGS) & EXPECT_PERMANENT) === 0) unlink(one);
       return master;
     }

@@ -25,7 +25,9 @@ import {
   EXPECTATION_PROTOCOL,
   EXPECTATION_TIMEOUT,
 } from '../../src/abi/connections';
+import { TRACKING_FLAG_HELPED } from '../../src/abi/conntrack';
 import { CT_ZONE_ORIGINAL, CT_ZONE_REPLY } from '../../src/abi/effects';
+import { HELPER_NONE } from '../../src/abi/helpers';
 import {
   entryAddress,
   entryDrawn,
@@ -40,6 +42,7 @@ import {
 } from './accessors';
 import { ENTRY_TIMEOUT } from './entry';
 import {
+  assignedBy,
   EXPECT_DESTINATION,
   EXPECT_DPORT,
   EXPECT_FLAGS,
@@ -57,6 +60,7 @@ import {
 } from './expectations';
 import { counters } from './extension';
 import { entryHelper } from './help';
+import { flag } from './parameters';
 import { tableEntry } from './places';
 
 /** Describes the confirmed connection at a place of the table (0 to before tablePlaces) in CONNECTION_SIZE bytes at `to`, its time over or not. False: there is none. */
@@ -105,7 +109,9 @@ export function describeExpectation(one: usize, now: i64, to: usize): bool {
   const permanent: u32 = (flags & EXPECT_PERMANENT) !== 0 ? EXPECTATION_FLAG_PERMANENT : 0;
   store<u32>(to, permanent | ((flags & EXPECT_INACTIVE) !== 0 ? EXPECTATION_FLAG_INACTIVE : 0), EXPECTATION_FLAGS);
   store<i64>(to, load<i64>(one, EXPECT_TIMEOUT), EXPECTATION_TIMEOUT);
-  store<u32>(to, entryHelper(master), EXPECTATION_HELPER);
+  // Of older kernels it is the one that the connection is to have, where they differ.
+  const assigned = flag(TRACKING_FLAG_HELPED) ? assignedBy(one) : HELPER_NONE;
+  store<u32>(to, assigned === HELPER_NONE ? entryHelper(master) : assigned, EXPECTATION_HELPER);
   const end = to + EXPECTATION_ENDS;
   copyEnd(one, EXPECT_SOURCE, EXPECT_SPORT, end);
   copyEnd(one, EXPECT_DESTINATION, EXPECT_DPORT, end + END_SIZE);

@@ -104,8 +104,8 @@ class Session implements ReferenceSession {
   }
 
   expectations(at = this.#interpreter.clock.now): ConntrackExpectation[] {
-    const { hz } = this.#job.profile;
-    return expectationsAt(this.#interpreter.conntrack.expectations, Number(jiffiesAt(at, hz)), hz);
+    const { profile } = this.#job;
+    return expectationsAt(this.#interpreter.conntrack.expectations, Number(jiffiesAt(at, profile.hz)), profile);
   }
 
   sets(at = this.#interpreter.clock.now): IpSet[] {

@@ -1,5 +1,6 @@
 /** The tables told as `conntrack -L` and `conntrack -L expect` tell them (ctnetlink_fill_info, ctnetlink_exp_dump_expect in net/netfilter/nf_conntrack_netlink.c). */
 import { STATUS_ASSURED } from '../../abi/fields.ts';
+import { HELPER_NONE } from '../../abi/helpers.ts';
 import { formatAddress } from '../../model/address.ts';
 import {
   drawnEnds,
@@ -9,7 +10,9 @@ import {
   TCP_STATE_WORDS,
   zoneWord,
 } from '../../model/connections.ts';
+import { helperName } from '../../model/helpers.ts';
 import type { ConntrackEntry, ConntrackExpectation, ConntrackTuple } from '../../model/outcome.ts';
+import type { Kernel, Profile } from '../../model/profile.ts';
 import type { Connection } from './connection.ts';
 import type { Expectation, ExpectationTable } from './expectations.ts';
 import type { ConnectionTable } from './table.ts';
@@ -43,11 +46,12 @@ function entryOf(connection: Connection, now: number, hz: number): ConntrackEntr
 }
 
 /** What is expected at `now` (jiffies), sorted. */
-export function expectationsAt(table: ExpectationTable, now: number, hz: number): ConntrackExpectation[] {
-  return sortExpectations(Array.from(table.live(now), (one) => expectationOf(one, now, hz)));
+export function expectationsAt(table: ExpectationTable, now: number, { hz, kernel }: Profile): ConntrackExpectation[] {
+  return sortExpectations(Array.from(table.live(now), (one) => expectationOf(one, now, hz, kernel)));
 }
 
-function expectationOf({ tuple, mask, master, kind, permanent, inactive, timeout }: Expectation, now: number, hz: number) {
+function expectationOf(one: Expectation, now: number, hz: number, kernel: Kernel): ConntrackExpectation {
+  const { tuple, mask, master, kind, permanent, inactive, timeout, assigns } = one;
   const all = tuple.destination.map(() => 0xffffffff);
   const expectation: ConntrackExpectation = {
     protocol: tuple.protocol,
@@ -58,7 +62,9 @@ function expectationOf({ tuple, mask, master, kind, permanent, inactive, timeout
     class: kind,
     flags: [...(permanent ? ['PERMANENT'] : []), ...(inactive ? ['INACTIVE'] : [])],
   };
-  if (master.help !== null) expectation.helper = master.help.helper.name;
+  // 6.1 has one helper of both: the one that the connection is to have.
+  if (kernel === '6.1' && assigns !== HELPER_NONE) expectation.helper = helperName(assigns);
+  else if (master.help !== null) expectation.helper = master.help.helper.name;
   return expectation;
 }
 
