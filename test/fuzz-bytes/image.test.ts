@@ -25,7 +25,7 @@ const ROOM = 1 << 20;
 function draw(random: Random): Prepared {
   if (random.below(2) === 0) return drawJob(random);
   const job = jobOf(generateCase(seededDraw(random.below(1_000_000)), { packets: 1, judge: 'software' }));
-  return { job, image: compile(job, { effort: 0.02, tree: random.below(2) === 0 }) };
+  return { job, image: compile(job, { effort: 0.02, tree: random.below(3) > 0, searched: random.pick([1, 128]) }) };
 }
 
 /** False when it is refused. Any error but the typed ones is a bug. */

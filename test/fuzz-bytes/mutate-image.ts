@@ -70,14 +70,15 @@ function place(words: Uint32Array, random: Random): number {
   }
 }
 
-/** Indices of the words of walks, nodes, edges, steps and tests, as far as they can be followed; those of one kind of thing are not more than those of another. */
+/** Indices of the words of walks, nodes, edges, steps, searches and tests, as far as they can be followed; those of one kind of thing are not more than those of another. */
 function programWords(words: Uint32Array): number[] {
   const base = words[abi.IMAGE_WORD_CODE]! >>> 2;
-  const kinds: Record<'walk' | 'node' | 'edge' | 'step' | 'test', number[]> = {
+  const kinds: Record<'walk' | 'node' | 'edge' | 'step' | 'search' | 'test', number[]> = {
     walk: [],
     node: [],
     edge: [],
     step: [],
+    search: [],
     test: [],
   };
   const seen = new Set<number>();
@@ -96,6 +97,7 @@ function programWords(words: Uint32Array): number[] {
     const kind = word(at) & 255;
     if (kind === program.STEP_RETURN) return;
     step(word(at + program.STEP_HIT_NEXT));
+    if (kind === program.STEP_SEARCH) search(word(at + program.STEP_LIST), Math.min(256, word(at) >>> 8));
     if (kind === program.STEP_CALL || kind === program.STEP_TESTS) step(word(at + program.STEP_MISS_NEXT));
     if (kind !== program.STEP_TESTS) return;
     const list = word(at + program.STEP_LIST);
@@ -104,6 +106,12 @@ function programWords(words: Uint32Array): number[] {
   };
   const edge = (at: number): void => {
     if (put('edge', at, 2)) step(word(at + 4));
+  };
+  const search = (at: number, groups: number): void => {
+    const roots = at + program.SEARCH_GROUPS;
+    if (!put('search', at, 1 + groups)) return;
+    for (let group = 0; group < groups; group++) reference(word(roots + group * 4));
+    for (let entry = 0; entry < Math.min(64, word(at)); entry++) edge(roots + groups * 4 + entry * program.EDGE_SIZE);
   };
   const reference = (at: number): void => {
     if ((at & program.REF_EDGE) !== 0) {

@@ -1,4 +1,5 @@
 /** One capture to the engine, in any build and at any place of memory, and to the reference; and what they say of it. */
+import { IMAGE_FLAG_TURNS, IMAGE_WORD_FLAGS } from '../../src/abi/image.ts';
 import { type CompileOptions, compile, type Image } from '../../src/compile/index.ts';
 import { EngineSession } from '../../src/engine/session.ts';
 import { type Answer, answerOf, differences } from '../../src/fuzz/differential.ts';
@@ -56,6 +57,10 @@ export interface EngineAsked {
   cut?: Cut;
 }
 
+/** The image, which may be a damaged one, says that rules change where packets go: their TTL is lowered where they lie. */
+const turns = ({ bytes }: Image): boolean =>
+  (new DataView(bytes.buffer, bytes.byteOffset).getUint32(IMAGE_WORD_FLAGS * 4, true) & IMAGE_FLAG_TURNS) !== 0;
+
 /** What the engine says; every guard around its regions is looked at. */
 export async function byEngine({ job, image }: Prepared, capture: Uint8Array, asked: EngineAsked = {}): Promise<Answer> {
   const { build = 'release', place = 0x00, cut = whole, module = await engineModule(build) } = asked;
@@ -63,7 +68,7 @@ export async function byEngine({ job, image }: Prepared, capture: Uint8Array, as
   const { engine, check } = await guarded(
     module,
     place,
-    Object.values(job.rules).some((rules) => translates(rules) || rewrites(rules)),
+    Object.values(job.rules).some((rules) => translates(rules) || rewrites(rules)) || turns(image),
   );
   const session = new EngineSession(engine, image, {
     path: job.packets?.path ?? false,
