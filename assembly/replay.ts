@@ -22,11 +22,11 @@ import { routePacket, routePlain } from './stack/index.ts';
 import { addTo, tell } from './tally.ts';
 
 /** Packets decoded before the first of them goes its way. */
-export const BATCH: u32 = 32;
+export const BATCH: u32 = 64;
 /** With so many of them their way begins. */
-const ENOUGH: u32 = 28;
+const ENOUGH: u32 = 56;
 /** Batches a call of `run` does at most: the engine's code gets better between calls only. */
-const BATCHES: u32 = 64;
+const BATCHES: u32 = 32;
 
 /** BATCH slots. */
 let slots: usize = 0;

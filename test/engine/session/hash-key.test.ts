@@ -21,7 +21,7 @@ const SERVICE = 443;
 const CLIENT = 0x0b000001;
 /** As many as 60 buckets hold, of the 512 that the table has for so many. */
 const FLOWS = 420;
-const BITS = 9;
+const BITS = 10;
 const KEY_SIZE = 8;
 
 const RULES = `*filter
@@ -76,7 +76,7 @@ function collidingPorts(): number[] {
   };
   const server = (BigInt(SERVER) << 16n) | BigInt(SERVICE) | (6n << 48n) | (4n << 56n);
   const ports: number[] = [];
-  // Every 512th port of a client collides.
+  // Every 1024th port of a client collides.
   for (let port = 0; ports.length < FLOWS; port++) {
     const client = (BigInt(CLIENT + (port >> 16)) << 16n) | BigInt(port & 0xffff);
     const hash = word(mix(mix(0n, server), client) * 0xd6e8feb86659fd93n) >> 32n;
