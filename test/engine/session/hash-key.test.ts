@@ -19,7 +19,7 @@ import { engineModule } from './wasm.ts';
 const SERVER = 0x0a010203;
 const SERVICE = 443;
 const CLIENT = 0x0b000001;
-/** As many as 60 buckets hold, of the 512 that the table has for so many. */
+/** As many as 60 buckets hold, of the 1,024 that the table has for so many. */
 const FLOWS = 420;
 const BITS = 10;
 const KEY_SIZE = 8;
