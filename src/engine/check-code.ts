@@ -5,6 +5,7 @@ import * as image from '../abi/image.ts';
 import { NAT_PARAMETERS } from '../abi/nat.ts';
 import * as program from '../abi/program.ts';
 import { SPECIAL_SET } from '../abi/special.ts';
+import type { KeptState } from '../compile/tests.ts';
 import type { CheckedSets } from './check-sets.ts';
 import { isSpecialTest } from './check-special.ts';
 import { StateChecker } from './check-state.ts';
@@ -25,6 +26,7 @@ export function checkCode(code: Uint8Array, header: Uint32Array, there: There): 
 
 interface There {
   logs: number;
+  kept: readonly KeptState[];
   sets: CheckedSets;
 }
 
@@ -65,6 +67,7 @@ class CodeChecker {
       else if (next.searched) this.searchedStep(next.at);
       else this.step(next.at);
     }
+    for (const one of this.there.kept) this.state.kept(one);
     this.state.end();
   }
 

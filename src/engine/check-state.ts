@@ -42,20 +42,12 @@ function hashlimitBytes(most: number, places: number, entry: number): number {
   return special.HASHLIMIT_SIZE + (places + 1) * 4 + most * entry;
 }
 
-/** The codes of tests whose state is told at the end, by what its name begins with. */
-const TOLD: readonly (readonly [RegExp, number])[] = [
-  [/^recent /, special.SPECIAL_RECENT],
-  [/^hashlimit [46] /, special.SPECIAL_HASHLIMIT],
-  [/^nfacct /, special.SPECIAL_ACCOUNT],
+/** The codes of tests whose state is told at the end, by what its name begins with, and how many parameters they agree on. */
+const TOLD: readonly (readonly [name: RegExp, code: number, parameters: number])[] = [
+  [/^recent /, special.SPECIAL_RECENT, 5],
+  [/^hashlimit [46] /, special.SPECIAL_HASHLIMIT, 26],
+  [/^nfacct /, special.SPECIAL_ACCOUNT, 0],
 ];
-
-/** Whether named state that is told at the end lies within the image's. */
-export function isKept({ name, slot, parameters }: KeptState, states: number): boolean {
-  const words = Uint32Array.from(parameters);
-  const code = TOLD.find(([pattern]) => pattern.test(name))?.[1];
-  const bytes = code === undefined ? 0 : SHARED.get(code)!.bytes(words);
-  return Number.isInteger(slot) && slot >= 0 && slot + Math.ceil(bytes / STATE_SIZE) <= states;
-}
 
 /** Throws ImageError from any of its methods. */
 export class StateChecker {
@@ -75,10 +67,15 @@ export class StateChecker {
       if (slot !== 0) this.#claim(slot, slot + 1, 'one test');
       return;
     }
-    const agreed = parameters.subarray(shared.from);
-    const end = slot + Math.ceil(shared.bytes(agreed) / STATE_SIZE);
-    demand(end <= this.#states, 'state that does not exist');
-    this.#claim(slot, end, `${shared.kind ?? code}: ${agreed}`);
+    this.#share(code, shared, slot, parameters.subarray(shared.from));
+  }
+
+  /** State that is told at the end: what its name says it is, for whatever tests use it. */
+  kept({ name, slot, parameters }: KeptState): void {
+    const [, code, agreed] = TOLD.find(([pattern]) => pattern.test(name)) ?? [];
+    if (code === undefined) return;
+    demand(slot >= 0 && parameters.length === agreed, 'state that does not exist');
+    this.#share(code, SHARED.get(code)!, slot, Uint32Array.from(parameters));
   }
 
   /** The slot of a template of CT. */
@@ -94,6 +91,12 @@ export class StateChecker {
       demand(slot >= before, 'state that overlaps');
       before = end;
     }
+  }
+
+  #share(code: number, shared: Shared, slot: number, agreed: Uint32Array): void {
+    const end = slot + Math.ceil(shared.bytes(agreed) / STATE_SIZE);
+    demand(end <= this.#states, 'state that does not exist');
+    this.#claim(slot, end, `${shared.kind ?? code}: ${agreed}`);
   }
 
   #claim(slot: number, end: number, user: string): void {

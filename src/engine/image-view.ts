@@ -1,11 +1,11 @@
 /** Reads an image's header and the sections that stay with the host program. */
 import * as abi from '../abi/image.ts';
 import { checksum, type ImageNames } from '../compile/image.ts';
+import type { KeptState } from '../compile/tests.ts';
 import type { LogRequest } from '../model/log.ts';
 import { checkBlocks } from './check-blocks.ts';
 import { checkCode } from './check-code.ts';
 import { checkSets } from './check-sets.ts';
-import { isKept } from './check-state.ts';
 import { ImageError } from './image-error.ts';
 
 export interface ImageView {
@@ -47,7 +47,7 @@ export function readImage(bytes: Uint8Array): ImageView {
     segments: words(section(abi.IMAGE_WORD_SEGMENTS, header[abi.IMAGE_WORD_SEGMENT_COUNT]! * 8)),
     ropes: words(section(abi.IMAGE_WORD_ROPES, header[abi.IMAGE_WORD_ROPE_COUNT]! * 8)),
     events: words(section(abi.IMAGE_WORD_EVENTS, header[abi.IMAGE_WORD_EVENT_COUNT]! * 12)),
-    names: parseNames(section(abi.IMAGE_WORD_NAMES, header[abi.IMAGE_WORD_NAMES_SIZE]!), header[abi.IMAGE_WORD_STATES]!),
+    names: parseNames(section(abi.IMAGE_WORD_NAMES, header[abi.IMAGE_WORD_NAMES_SIZE]!)),
     host: section(abi.IMAGE_WORD_HOST, header[abi.IMAGE_WORD_HOST_SIZE]!),
     conntrack: section(abi.IMAGE_WORD_CONNTRACK, header[abi.IMAGE_WORD_CONNTRACK_SIZE]!),
     interfaces: section(abi.IMAGE_WORD_INTERFACES, header[abi.IMAGE_WORD_INTERFACES_SIZE]!),
@@ -55,7 +55,7 @@ export function readImage(bytes: Uint8Array): ImageView {
   };
   checkNumbers(view);
   const sets = checkSets(view.sets);
-  checkCode(view.code, header, { logs: view.names.logs.length, sets });
+  checkCode(view.code, header, { logs: view.names.logs.length, kept: view.names.kept, sets });
   checkBlocks(view.host, view.conntrack, view.interfaces, header[abi.IMAGE_WORD_HZ]!);
   return view;
 }
@@ -74,14 +74,14 @@ function words(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
 }
 
-function parseNames(bytes: Uint8Array, states: number): ImageNames {
+function parseNames(bytes: Uint8Array): ImageNames {
   try {
     const names = JSON.parse(new TextDecoder().decode(bytes)) as ImageNames;
     const fine =
       Array.isArray(names.notes) &&
       names.notes.every((note) => typeof note === 'string') &&
       names.logs.every(isRequest) &&
-      names.kept.every((one) => isKept(one, states)) &&
+      names.kept.every(isKept) &&
       names.tables.every(
         (table) =>
           (table.family === 4 || table.family === 6) &&
@@ -97,6 +97,9 @@ function parseNames(bytes: Uint8Array, states: number): ImageNames {
   }
   throw new ImageError('names', 'the names of the image cannot be read');
 }
+
+const isKept = ({ name, slot, parameters }: KeptState): boolean =>
+  typeof name === 'string' && Number.isInteger(slot) && parameters.every((word) => Number.isInteger(word));
 
 const isRequest = ({ prefix, level, flags }: LogRequest): boolean =>
   typeof prefix === 'string' && Number.isInteger(level) && Array.isArray(flags);
