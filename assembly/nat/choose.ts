@@ -181,6 +181,22 @@ function chooseAddress(source: bool): void {
   }
 }
 
+/** The first number to try, and how many there are. Ports stay among their like: below 512, below 1024, above; identifiers and keys of calls have no such kinds. */
+function firstOf(port: u32, icmp: bool, ofCall: bool): u32 {
+  if (mapsPort) return portLow;
+  if (icmp) return 0;
+  if (ofCall || port < 512) return 1;
+  return port < 1024 ? 600 : 1024;
+}
+
+function sizeOf(port: u32, icmp: bool, ofCall: bool): u32 {
+  if (mapsPort) return portHigh - portLow + 1;
+  if (icmp) return 65536;
+  if (ofCall) return 65535;
+  if (port < 512) return 511;
+  return port < 1024 ? 424 : 64512;
+}
+
 /** nf_nat_l4proto_unique_tuple: tries so many numbers, then begins elsewhere with half as many. */
 function choosePort(entry: usize, source: bool, now: i64): void {
   const icmp = tupleIsIcmp();
@@ -189,18 +205,8 @@ function choosePort(entry: usize, source: bool, now: i64): void {
   if (!icmp && !ofCall && !hasPort()) return;
   if (!mapsPort && !source && !icmp && !ofCall) return;
   const port = icmp || source ? tupleSport : tupleDport;
-  const first = mapsPort ? portLow : icmp ? 0 : ofCall || port < 512 ? 1 : port < 1024 ? 600 : 1024;
-  const size: u32 = mapsPort
-    ? portHigh - portLow + 1
-    : icmp
-      ? 65536
-      : ofCall
-        ? 65535
-        : port < 512
-          ? 511
-          : port < 1024
-            ? 424
-            : 64512;
+  const first = firstOf(port, icmp, ofCall);
+  const size = sizeOf(port, icmp, ofCall);
   const lots = !shifts && (random || source);
   let offset: u32 = 0;
   if (shifts) offset = port - portBase;
