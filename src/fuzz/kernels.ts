@@ -95,7 +95,7 @@ const accountsOf = (rules: string): string[] => [
 ];
 
 /** Jiffies that a kernel's may be off ours: those of the running one have a phase of their own, and packets take their time. */
-const slackOf = ({ name }: Kernel): bigint => (name.startsWith('virtual') ? 0n : 2n);
+const slackOf = ({ name }: Kernel): bigint => (name.startsWith('virtual') ? 0n : 3n);
 
 /** Asks a kernel about cases. `afresh`: one by one, with nothing kept. */
 export async function askKernel(kernel: Kernel, cases: readonly FuzzCase[], afresh = false): Promise<KernelAnswer[]> {

@@ -189,7 +189,7 @@ async function compared(
         ? procDifferences(
             listing,
             { recent: () => session.recent(), hashlimit: (at) => session.hashlimit(at) },
-            { slack: kernel === '6.18' ? 1n : 0n, latest: packets.at(-1)!.time },
+            { slack: kernel === '6.18' ? 3n : 0n, latest: packets.at(-1)!.time },
           )
         : []),
       ...(given.sets === undefined ? [] : setDifferences(listing, (at) => session.sets(at))),
