@@ -129,34 +129,33 @@ function commonEdge(base: usize, root: u32, policy: u32, slot: usize): u32 {
   return edge === 0 ? 0 : wayFrom(base, edge, policy, slot);
 }
 
-/** The same for the tree alone. */
+/** The same for the tree alone: where it leads with PSH as it is and as it is not. */
 function commonDescent(base: usize, root: u32, slot: usize): u32 {
+  const edge = alikeDescent(base, root, slot);
+  const flags = load<u32>(slot, FIELD_TCP_FLAGS * 4);
+  store<u32>(slot, flags ^ FLAG_PSH, FIELD_TCP_FLAGS * 4);
+  const other = alikeDescent(base, root, slot);
+  store<u32>(slot, flags, FIELD_TCP_FLAGS * 4);
+  return edge === other ? edge : 0;
+}
+
+/** The edge that all find who are alike and have the packet's flags; 0: they need not find the same. */
+function alikeDescent(base: usize, root: u32, slot: usize): u32 {
   let reference = root;
-  let asksFlags = false;
   while ((reference & REF_EDGE) === 0) {
     const node = base + (reference as usize);
     const head = load<u32>(node);
     const field = (head & ~NODE_TABLE) >>> 2;
-    if (field === FIELD_TCP_FLAGS) asksFlags = true;
     // Their TCP header is whole.
-    else if (!isAlike(field) && !(head === FIELD_L4_LENGTH * 4 && load<u32>(node, 4) < TCP_HEADER_SIZE)) return 0;
+    const whole = head === FIELD_L4_LENGTH * 4 && load<u32>(node, 4) < TCP_HEADER_SIZE;
+    if (field !== FIELD_TCP_FLAGS && !isAlike(field) && !whole) return 0;
     reference = child(node, slot);
   }
-  const edge = reference ^ REF_EDGE;
-  return asksFlags && otherPush(base, root, slot) !== edge ? 0 : edge;
+  return reference ^ REF_EDGE;
 }
 
 function isAlike(field: u32): bool {
   return ((ALIKE >>> field) & 1) !== 0;
-}
-
-/** The edge if PSH were as it is not. */
-function otherPush(base: usize, root: u32, slot: usize): u32 {
-  const flags = load<u32>(slot, FIELD_TCP_FLAGS * 4);
-  store<u32>(slot, flags ^ FLAG_PSH, FIELD_TCP_FLAGS * 4);
-  const edge = descend(base, root, slot);
-  store<u32>(slot, flags, FIELD_TCP_FLAGS * 4);
-  return edge;
 }
 
 /** From an edge of the tree on through rules, as far as they ask what is alike: the edge of a way; the edge itself where it leads through none, or there is no room for one more way. */

@@ -46,7 +46,7 @@ export function fuzzCommand(done: (code: number) => void): Command {
     .option('--time <time>', 'begin nothing new after that long: 90s, 30m, 8h', duration)
     .option(
       '--against <names>',
-      'witnesses with commas between them: reference, engine, debug, scalar, linear, legacy, nft, virtual',
+      'witnesses with commas between them: reference, engine, silent, debug, scalar, linear, legacy, nft, virtual',
       list,
       ['reference', 'engine'],
     )

@@ -12,7 +12,10 @@ import type { Witness } from './witness.ts';
 
 export interface Answer {
   name: string;
+  /** Empty when it is silent. */
   packets: PacketOutcome[];
+  /** It tells of no packet: there is nothing to compare in them. */
+  silent?: true;
   result: ReplayResult;
   /** At a moment, else at the time of the last packet. */
   connections(at?: bigint): ConntrackEntry[];
@@ -38,7 +41,8 @@ export async function ask(witness: Witness, job: Job, capture: Uint8Array): Prom
   const step = witness.chunk ?? capture.length;
   for (let at = 0; at < capture.length; at += step) session.feed(capture.slice(at, at + step));
   session.endCapture();
-  return answerOf(witness.name, packets, session);
+  const answer = answerOf(witness.name, packets, session);
+  return witness.silent ? { ...answer, silent: true } : answer;
 }
 
 /** What a session says, its captures over. */
@@ -114,7 +118,8 @@ function sinceLatest(tables: readonly RecentTable[]): RecentTable[] {
 /** Differences between two answers, readable lines, the first packets first; empty when they agree. */
 export function differences(one: Answer, two: Answer, most = 3): string[] {
   const lines: string[] = [];
-  for (let index = 0; index < Math.max(one.packets.length, two.packets.length) && lines.length < most; index++) {
+  const told = one.silent || two.silent ? 0 : Math.max(one.packets.length, two.packets.length);
+  for (let index = 0; index < told && lines.length < most; index++) {
     const [a, b] = [one.packets[index], two.packets[index]];
     if (a !== undefined && b !== undefined && sameOutcome(a, b)) continue;
     lines.push(`packet ${index + 1}\n  ${one.name}: ${canonical(a)}\n  ${two.name}: ${canonical(b)}`);
@@ -125,8 +130,8 @@ export function differences(one: Answer, two: Answer, most = 3): string[] {
   if (expected[0] !== expected[1]) lines.push(`expectations\n  ${one.name}: ${expected[0]}\n  ${two.name}: ${expected[1]}`);
   const sets = [saveIpsets(one.sets()), saveIpsets(two.sets())] as const;
   if (sets[0] !== sets[1]) lines.push(`sets\n  ${one.name}: ${sets[0]}\n  ${two.name}: ${sets[1]}`);
-  for (const [what, told] of Object.entries(FILES)) {
-    const [x, y] = [told(one).join('\n'), told(two).join('\n')];
+  for (const [what, linesOf] of Object.entries(FILES)) {
+    const [x, y] = [linesOf(one).join('\n'), linesOf(two).join('\n')];
     if (x !== y) lines.push(`${what}\n  ${one.name}: ${x}\n  ${two.name}: ${y}`);
   }
   const [a, b] = [comparable(one.result), comparable(two.result)];

@@ -63,7 +63,7 @@ export function kernelJob(fuzzCase: FuzzCase, backend = fuzzCase.profile.backend
 /** A command that tells what rules remember, and what of it a witness says otherwise. */
 interface LookAt {
   argv: readonly string[];
-  differences(listing: Listing, answer: Answer, slack: bigint): string[];
+  differences(listing: Listing, answer: Answer, clock: { slack: bigint; latest: bigint }): string[];
 }
 
 const SETS: LookAt = {
@@ -72,11 +72,7 @@ const SETS: LookAt = {
 };
 const FILES: LookAt = {
   argv: PROC_FILES,
-  differences: (listing, answer, slack) =>
-    procDifferences(listing, answer, {
-      slack,
-      latest: answer.packets.at(-1)?.time ?? 0n,
-    }),
+  differences: procDifferences,
 };
 const OBJECTS: LookAt = {
   argv: ['nfacct', 'list'],
@@ -138,7 +134,8 @@ export const tellsWhatLeaves = (bytes: Uint8Array, { family, ruleset }: Pick<Fuz
 export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAnswer, answer: Answer): string[] {
   const { name, packets, result, connections } = answer;
   const said = packets.map((packet) => (droppedByMatch(packet, sent.ruleset) ? { ...packet, verdict: null } : packet));
-  const lines = compareOutcomes(compared, comparedWitness(name, result.counters[sent.family] ?? {}, said));
+  const counters = result.counters[sent.family] ?? {};
+  const lines = compareOutcomes(compared, answer.silent ? { name, counters } : comparedWitness(name, counters, said));
   for (const [index, { verdict, hook, rewritten, drawn, ctstate }] of packets.entries()) {
     const own = sent.packets[index]!.bytes;
     if (!tellsWhatLeaves(own, sent)) continue;
@@ -152,7 +149,8 @@ export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAns
   lines.push(...listingDifferences(listing, connections).map((line) => `connection of ${name}: ${line}`));
   for (const [i, { differences }] of looksAt(sent.rules).entries()) {
     const told = { ...listing, text: outcome.afterwards[i] ?? '' };
-    lines.push(...differences(told, answer, slackOf(kernel)).map((line) => `${name}: ${line}`));
+    const clock = { slack: slackOf(kernel), latest: sent.packets.at(-1)?.time ?? 0n };
+    lines.push(...differences(told, answer, clock).map((line) => `${name}: ${line}`));
   }
   // Where the kernel drew a port, it stands in what is expected, too.
   if (result.notes.includes(NAT_NOTES.drawn)) return lines;

@@ -12,6 +12,8 @@ export interface Witness {
   start(job: Job, onPacket: OnPacket): Session | Promise<Session>;
   /** Bytes fed at a time; all at once when not given. */
   chunk?: number;
+  /** It tells of no packet: what it counts and remembers is compared. */
+  silent?: true;
 }
 
 /** Images by job: builds of the engine share them. */
@@ -47,10 +49,17 @@ const build =
   (job, onPacket) =>
     engineSession(job, { build: name, image: treeOf(job), onPacket, hashKey: hashKeyOf(job) });
 
-/** Witnesses that are programs, by name. Odd chunks cut records in every place. */
+/** Witnesses that are programs, by name. Odd chunks cut records in every place. `silent`: where nobody asks for packets the engine writes down no paths, and keeps the ways of plain ones (assembly/classify/known.ts). */
 export const PROGRAMS: Readonly<Record<string, Witness>> = {
   reference: { name: 'reference', start: (job, onPacket) => referenceSession(job, { onPacket }) },
   engine: { name: 'engine', start: build('release') },
+  silent: {
+    name: 'silent',
+    silent: true,
+    start: (job) => engineSession(job, { image: treeOf(job), hashKey: hashKeyOf(job) }),
+    // A few packets: those of a batch are guessed to be plain by the connections that are there before the first of them.
+    chunk: 400,
+  },
   debug: { name: 'debug', start: build('debug'), chunk: 4001 },
   scalar: { name: 'scalar', start: build('scalar') },
   linear: {

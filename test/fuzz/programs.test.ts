@@ -1,11 +1,11 @@
-/** Random rule sets and packets: the reference and every build of the engine, with its tree and rule by rule, fed whole and in odd chunks, answer alike. */
+/** Random rule sets and packets: the reference and every build of the engine, with its tree and rule by rule, asked for packets or not, fed whole and in odd chunks, answer alike. */
 import { describe, expect, it } from 'vitest';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
 import type { CaseOptions } from '../../src/fuzz/case.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import { expectAgreement, SEED } from './agreement.ts';
 
-const ENGINES = ['engine', 'debug', 'scalar', 'linear'].map((name) => PROGRAMS[name]!);
+const ENGINES = ['engine', 'silent', 'debug', 'scalar', 'linear'].map((name) => PROGRAMS[name]!);
 
 describe('random cases', () => {
   it(`reference and engines agree (seed ${SEED})`, async () => {
