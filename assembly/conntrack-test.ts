@@ -12,7 +12,7 @@ export function natPending(slot: usize, source: bool): bool {
 }
 
 export function natDone(slot: usize, source: bool): bool {
-  return natFinish(slot, source, load<u32>(slot, FIELD_PROTOCOL * 4), 0);
+  return natFinish(slot, source, load<u32>(slot, FIELD_PROTOCOL * 4), 0, false);
 }
 
 export { transition } from './conntrack/tcp-matrix';

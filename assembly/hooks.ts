@@ -1,6 +1,6 @@
 /** A packet's way through the hooks of one host. */
 
-import { TRACKING_FLAG_NAT } from '../src/abi/conntrack.ts';
+import { TRACKING_FLAG_CHECKSUM, TRACKING_FLAG_NAT } from '../src/abi/conntrack.ts';
 import {
   FIELD_FAMILY,
   FIELD_IN_INTERFACE,
@@ -37,6 +37,7 @@ import {
 import { NEXT_ACCEPT, NEXT_LOST, NEXT_RESET } from '../src/abi/program.ts';
 import { STACK_TABLE_FULL } from '../src/abi/reasons.ts';
 import { beginCopy, copying, endCopy } from './broadcast.ts';
+import { clearQueued, queued } from './classify/effects.ts';
 import { runKnownWalk, runWalk } from './classify/walk.ts';
 import { followed } from './conntrack/expectations';
 import {
@@ -272,13 +273,16 @@ function nat(walk: u32, slot: usize, source: bool): u32 {
   const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
   if (natPending(slot, source, protocol)) {
     seeAsRules(slot, seen);
+    clearQueued();
     const verdict = runWalk(walk, slot, lengthOf(slot));
-    if (verdict !== NEXT_ACCEPT) return verdict;
+    if (verdict !== NEXT_ACCEPT || queued) return verdict;
     seen = seeAsConntrack(slot);
   }
   // Devices: INPUT and PREROUTING have no out-device, OUTPUT no in-device, POSTROUTING an out-device.
   const out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
-  const goesOn = natFinish(slot, source, protocol, source ? out : 0);
+  // The kernel sums a message once: as it arrives, or at the first of the nat hooks.
+  const summed = source || (out === 0 && flag(TRACKING_FLAG_CHECKSUM));
+  const goesOn = natFinish(slot, source, protocol, source ? out : 0, summed);
   seeAsRules(slot, seen);
   if (!goesOn) return NEXT_LOST;
   return source || out === 0 || !natMoved() || mayLeave(slot) ? NEXT_ACCEPT : NEXT_LOST;

@@ -5,6 +5,7 @@ import {
   EFFECT_CONNMARK_SET,
   EFFECT_CT_TEMPLATE,
   EFFECT_LOG,
+  EFFECT_QUEUED,
   EFFECT_SET,
   EFFECT_SHIFT_RIGHT,
   EFFECT_TPROXY,
@@ -21,12 +22,20 @@ import { code as codeSection, states } from './program.ts';
 import { rewrite } from './rewrite.ts';
 import { passesTproxy } from './tproxy.ts';
 
+/** A rule sent the packet through a queue: the hook does nothing with it any more. Whoever asks clears it before. */
+export let queued: bool = false;
+
+export function clearQueued(): void {
+  queued = false;
+}
+
 /** `step` is a STEP_EFFECT with effect `code`. False when it drops the packet. */
 export function runEffect(code: u32, step: usize, slot: usize): bool {
   if (code === EFFECT_TPROXY) return passesTproxy(codeSection + (load<u32>(step, STEP_EFFECT_FIRST) as usize), slot);
   if (code >= <u32>EFFECT_TTL) return rewrite(code, step, slot);
   if (code === EFFECT_CT_TEMPLATE) template(step, slot);
   else if (code === EFFECT_LOG) logPacket(load<u32>(step, STEP_EFFECT_FIRST), slot);
+  else if (code === EFFECT_QUEUED) queued = true;
   else if (code === EFFECT_SET) changeSets(codeSection + (load<u32>(step, STEP_EFFECT_FIRST) as usize), slot);
   else changeMark(code, step, slot);
   return true;

@@ -263,8 +263,8 @@ function putEnd(entry: usize, direction: u32, isSource: bool): void {
   memory.copy(RANGE_HIGH, RANGE_LOW, 16);
 }
 
-/** Behind the rules, for every packet at a nat hook. `out`: it leaves by that device now (POSTROUTING), 0 elsewhere. False: it is dropped. */
-export function natFinish(slot: usize, isSource: bool, protocol: u32, out: u32): bool {
+/** Behind the rules, for every packet at a nat hook. `out`: it leaves by that device now (POSTROUTING), 0 elsewhere. `summed`: an ICMP checksum was found right before, and is not looked at again. False: it is dropped. */
+export function natFinish(slot: usize, isSource: bool, protocol: u32, out: u32, summed: bool): bool {
   source = isSource;
   const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
   if (entry === 0 || !flag(TRACKING_FLAG_NAT)) return true;
@@ -272,7 +272,7 @@ export function natFinish(slot: usize, isSource: bool, protocol: u32, out: u32):
   const present = load<u32>(slot, PACKET_L4_OFFSET) + load<u32>(slot, FIELD_L4_LENGTH * 4);
   if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_RELATED && isError(slot, protocol)) {
     const wanted = isWanted(entry, direction);
-    if (!translateError(slot, present, source, wanted)) return false;
+    if (!translateError(slot, present, source, wanted, summed)) return false;
     if (wanted) refresh(slot);
     return true;
   }

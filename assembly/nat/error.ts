@@ -20,8 +20,8 @@ const REDIRECT4: u32 = 5;
 const REDIRECT6: u32 = 137;
 const BOTH_DONE: u32 = STATUS_SRC_NAT_DONE | STATUS_DST_NAT_DONE;
 
-/** `present`: bytes of the packet that are there; `wanted`: the connection's translation changes it at this hook. False: it is dropped. */
-export function translateError(slot: usize, present: u32, source: bool, wanted: bool): bool {
+/** `present`: bytes of the packet that are there; `wanted`: the connection's translation changes it at this hook. `summed`: its checksum was found right before. False: it is dropped. */
+export function translateError(slot: usize, present: u32, source: bool, wanted: bool, summed: bool): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
@@ -30,7 +30,7 @@ export function translateError(slot: usize, present: u32, source: bool, wanted: 
   const message = innerTransport();
   const length = innerRest();
   const pseudo: u64 = six ? pseudoHeaderOf(slot, PROTOCOL_ICMPV6, length) : 0;
-  if (!lenient && !sumHolds(message, length, pseudo)) return false;
+  if (!summed && !lenient && !sumHolds(message, length, pseudo)) return false;
   if ((load<u8>(message) as u32) === (six ? REDIRECT6 : REDIRECT4)) {
     const status = load<u32>(entry, ENTRY_STATUS);
     if ((status & BOTH_DONE) !== BOTH_DONE || (status & STATUS_TRANSLATED) !== 0) return false;

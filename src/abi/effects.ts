@@ -19,6 +19,8 @@ export const EFFECT_LOG = 5;
  */
 export const EFFECT_SET = 6;
 export const SET_PARAMETERS = 12;
+/** NFQUEUE, QUEUE, where the packet goes on: behind the queue, so that the hook does nothing with it after its rules (nf_reinject; nf_queue with bypass). */
+export const EFFECT_QUEUED = 7;
 /** TTL, HL: TTL_*, value. */
 export const EFFECT_TTL = 32;
 /** TOS, DSCP: tos = (tos & ~mask) ^ value. mask, value. */

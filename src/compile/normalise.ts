@@ -1,4 +1,5 @@
 /** Pass 1: every rule becomes a list of tests and one action, through the extensions' own `lower`. */
+import { EFFECT_QUEUED } from '../abi/effects.ts';
 import { lowerBuiltin } from '../extensions/builtin.ts';
 import { findMatch, findTarget } from '../extensions/index.ts';
 import { registersConntrack } from '../extensions/upstream.ts';
@@ -74,7 +75,10 @@ function lowerTarget(target: Target | null, context: NormaliseContext): Action {
   switch (target.kind) {
     case 'verdict':
       if (target.verdict === 'RETURN') return { kind: 'return' };
-      if (target.verdict === 'QUEUE') return { kind: 'verdict', verdict: profile.nfqueue === 'accept' ? 'ACCEPT' : 'DROP' };
+      if (target.verdict === 'QUEUE')
+        return profile.nfqueue === 'accept'
+          ? { kind: 'effect', code: EFFECT_QUEUED, parameters: [], changes: [], ends: true }
+          : { kind: 'verdict', verdict: 'DROP' };
       return { kind: 'verdict', verdict: target.verdict };
     case 'chain':
       return { kind: target.goto ? 'goto' : 'jump', chain: target.chain };

@@ -185,6 +185,8 @@ export interface TargetEffects {
   /** Addresses and ports of the packet's connection, which is new; DROP where there is no address to give. */
   translate(spec: NatSpec): 'ACCEPT' | 'DROP';
   setMark(mark: number): void;
+  /** The packet goes through a queue, and on with the next table. */
+  queue(): void;
   /** Writes the packet down as it is now. */
   log(request: LogRequest): void;
   /** Other bytes for the packet, with its headers in the same places; the caller's own, no part of those before. */

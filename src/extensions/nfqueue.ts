@@ -1,4 +1,5 @@
 /** `-j NFQUEUE`: a program decides; the profile says what it says. Kernel: net/netfilter/xt_NFQUEUE.c, net/netfilter/nf_queue.c. */
+import { EFFECT_QUEUED } from '../abi/effects.ts';
 import { parseUnsigned } from '../model/numbers.ts';
 import type { Profile } from '../model/profile.ts';
 import type { GivenOption, TargetExtension } from './extension.ts';
@@ -40,8 +41,15 @@ export const NFQUEUE: TargetExtension<NfqueueOptions> = {
     return `${queue}${bypass ? ' --queue-bypass' : ''}${fanout ? ' --queue-cpu-fanout' : ''}`;
   },
 
-  evaluate: ({ bypass }, _, __, { profile }) => verdictOf(profile, bypass),
-  lower: ({ bypass }, { profile }) => ({ kind: 'verdict', verdict: verdictOf(profile, bypass) }),
+  evaluate({ bypass }, _, effects, { profile }) {
+    const verdict = verdictOf(profile, bypass);
+    if (verdict === 'ACCEPT') effects.queue();
+    return verdict;
+  },
+  lower: ({ bypass }, { profile }) =>
+    verdictOf(profile, bypass) === 'ACCEPT'
+      ? { kind: 'effect', code: EFFECT_QUEUED, parameters: [], changes: [], ends: true }
+      : { kind: 'verdict', verdict: 'DROP' },
 
   generate(draw) {
     const out = draw.pick([[], ['--queue-num', '77'], ['--queue-balance', '70:72']]);

@@ -5,6 +5,7 @@ import { u16 } from '../packet/bytes.ts';
 import { sum16 } from '../packet/checksum.ts';
 import { skipExtensions } from '../packet/ipv6.ts';
 import { putU16, updateChecksumAt } from '../packet/rewrite.ts';
+import { crc32c } from '../packet/sctp.ts';
 import { withoutPadding } from './plan.ts';
 
 /** A range of bytes, the end not in it. */
@@ -26,6 +27,8 @@ export interface DrawnNumber {
   checksum: number | undefined;
   /** A checksum of 0 is written as 0xffff. */
   neverZero: boolean;
+  /** Where the SCTP packet begins whose sum covers it. */
+  sctp?: number;
 }
 
 const RECORD_ROUTE = 7;
@@ -121,6 +124,9 @@ export function expectedLeft(
 const TCP = 6;
 const UDP = 17;
 const UDPLITE = 136;
+const SCTP = 132;
+const SCTP_HEADER = 12;
+const SCTP_SUM = 8;
 const ICMP: Readonly<Record<Family, number>> = { 4: 1, 6: 58 };
 
 /** Where the drawn port of a source or destination lies. */
@@ -129,6 +135,8 @@ function drawnNumber(bytes: Uint8Array, family: Family, end: 'source' | 'destina
   if (upper === undefined) return [];
   const { protocol, offset: transport } = upper;
   if (protocol === ICMP[family]) return [{ at: transport + 4, checksum: transport + 2, neverZero: false }];
+  if (protocol === SCTP)
+    return [{ at: transport + (end === 'source' ? 0 : 2), checksum: undefined, neverZero: false, sctp: transport }];
   const sum = protocol === TCP ? 16 : protocol === UDP || protocol === UDPLITE ? 6 : undefined;
   const unsummed = sum === undefined || (protocol === UDP && u16(bytes, transport + 6) === 0);
   return [{ at: transport + (end === 'source' ? 0 : 2), checksum: unsummed ? undefined : transport + sum, neverZero: sum === 6 }];
@@ -142,12 +150,20 @@ function transportOf(bytes: Uint8Array): { protocol: number; offset: number } | 
 }
 
 /** Puts the number that was drawn in its place. */
-function adopt(bytes: Uint8Array, actual: Uint8Array, { at, checksum, neverZero }: DrawnNumber): void {
+function adopt(bytes: Uint8Array, actual: Uint8Array, { at, checksum, neverZero, sctp }: DrawnNumber): void {
   const [own, other] = [u16(bytes, at), u16(actual, at)];
   putU16(bytes, at, other);
-  if (checksum === undefined || own === other) return;
+  if (own === other) return;
+  if (sctp !== undefined) putSctpSum(bytes.subarray(sctp));
+  if (checksum === undefined) return;
   updateChecksumAt(bytes, checksum, [own], [other]);
   if (neverZero && u16(bytes, checksum) === 0) putU16(bytes, checksum, 0xffff);
+}
+
+/** Who changes a port sums the whole packet anew (sctp_manip_pkt). */
+function putSctpSum(message: Uint8Array): void {
+  if (message.length < SCTP_HEADER) return;
+  new DataView(message.buffer, message.byteOffset).setUint32(SCTP_SUM, crc32c(message), true);
 }
 
 function setChecksum(bytes: Uint8Array): void {

@@ -134,8 +134,11 @@ const TABLE_FULL: WalkResult = { ...LOST, stack: STACK_TABLE_FULL };
 function walkNat(hook: HookPoint, packet: Packet, rules: FamilyRules, context: WalkContext): WalkResult | null {
   const { nat } = rules;
   if (nat === null) return null;
+  packet.queued = false;
   const result = nat.asksRules(packet, hook) ? walkTable('nat', hook, packet, rules, context) : null;
   if (result !== null && result.verdict !== 'ACCEPT') return result;
+  // From a queue the packet goes on with the next table: it is neither bound nor translated here.
+  if (packet.queued) return result;
   return nat.finish(packet, hook) ? result : LOST;
 }
 

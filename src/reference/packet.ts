@@ -101,6 +101,8 @@ export class Packet implements PacketView {
   hasSocket = false;
   /** TPROXY gave it to a socket. */
   proxied = false;
+  /** It went through a queue in the table it was in last. */
+  queued = false;
   looped = false;
   /** Of this host's own broadcast to a network that the device has an address of: that network's mask. */
   broadcastMask: number | null = null;

@@ -76,7 +76,9 @@ export function walk(base: ReadyChain, packet: Packet, context: WalkContext): Wa
         continue;
       }
       // Where nobody reads the queue, what goes there is dropped.
-      const accepts = target.verdict === 'ACCEPT' || (target.verdict === 'QUEUE' && context.plain.profile.nfqueue === 'accept');
+      const queued = target.verdict === 'QUEUE' && context.plain.profile.nfqueue === 'accept';
+      if (queued) packet.queued = true;
+      const accepts = target.verdict === 'ACCEPT' || queued;
       return { verdict: accepts ? 'ACCEPT' : 'DROP', rule: word, tcpReset: false };
     }
     const verdict = target.extension.evaluate(target.options, packet, effectsOn(packet, context, target.template), context.plain);
@@ -145,6 +147,9 @@ function effectsOn(packet: Packet, { translate }: WalkContext, own: { mark: numb
     },
     setMark(mark) {
       packet.mark = mark >>> 0;
+    },
+    queue() {
+      packet.queued = true;
     },
     assignSocket() {
       packet.proxied = true;

@@ -3,7 +3,7 @@ import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../abi/fields.ts';
 import { NAT_DRAWN_DESTINATION, NAT_DRAWN_SOURCE } from '../../abi/nat.ts';
 import type { Host } from '../../model/host.ts';
 import { NAT_NOTES, type NatSpec } from '../../model/nat.ts';
-import type { Profile } from '../../model/profile.ts';
+import { type Profile, sysctl } from '../../model/profile.ts';
 import type { Words } from '../../model/ruleset.ts';
 import { sameWords } from '../../packet/bytes.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
@@ -145,7 +145,7 @@ export class Nat {
     if (packet.tracking.kind !== 'entry') return true;
     const { connection, direction } = packet.tracking;
     const manip = manipAt(hook);
-    if (this.#around.profile.prestack !== 'lenient' && !errorChecksumRight(packet.bytes, packet.family)) return false;
+    if (this.#sums(hook) && !errorChecksumRight(packet.bytes, packet.family)) return false;
     if (isRedirect(packet.bytes, packet.family)) {
       if (!connection.sourceNatDone || !connection.destinationNatDone) return false;
       if (connection.has(STATUS_SRC_NAT | STATUS_DST_NAT)) return false;
@@ -156,6 +156,13 @@ export class Nat {
     if (!translateError(bytes, packet.family, other, invert(other)!, manip)) return false;
     packet.rewrite(bytes);
     return true;
+  }
+
+  /** Whether an error's checksum is looked at: once. What arrives was summed by conntrack, if that does so; else the first of the nat hooks does (nf_ip_checksum, CHECKSUM_COMPLETE afterwards). */
+  #sums(hook: HookPoint): boolean {
+    const { profile } = this.#around;
+    if (profile.prestack === 'lenient') return false;
+    return hook === 'OUTPUT' || (hook === 'PREROUTING' && sysctl(profile, 'nf_conntrack_checksum') === 0);
   }
 
   /** nf_nat_setup_info. A confirmed connection stays as it is. */

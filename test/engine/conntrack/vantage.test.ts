@@ -11,7 +11,21 @@ import { lookAtVantage } from '../../../src/replay/vantage.ts';
 const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const KINDS = ['that these rules translate, but ha', 'captured before and behind the translation'] as const;
 
-/** Random packets are no copies of each other, and none is forwarded by accident. */
+/** Behind an Ethernet header. */
+const LINK = 14;
+
+/** A packet that is another one a hop further on, by accident: nothing but the TTL, one lower, and IPv4's checksum differs behind the link's header. */
+function holdsCopies(frames: readonly Frame[]): boolean {
+  return frames.some(({ bytes }, index) =>
+    frames.slice(0, index).some(({ bytes: before }) => {
+      if (before.length !== bytes.length) return false;
+      const places = [...bytes.keys()].filter((at) => at >= LINK && bytes[at] !== before[at]);
+      const [ttl = 0] = places;
+      return places.length > 0 && places.length <= 3 && bytes[ttl] === before[ttl]! - 1;
+    }),
+  );
+}
+
 function framesOf(capture: Uint8Array): Frame[] {
   const frames: Frame[] = [];
   new CaptureReader((frame) => frames.push(frame)).push(capture);
@@ -34,7 +48,14 @@ test(`reference and engine see the same packets on the wrong side of a translati
     for (const [index, one] of casesOf({ packets: 120, judge: 'software', only }, SEED + turn, CASES).entries()) {
       const where = `case ${index} of seed ${SEED + turn}`;
       const capture = captureOf(one);
-      expect(lookAtVantage(framesOf(capture), [one.ruleset], one.host), where).toEqual([]);
+      const frames = framesOf(capture);
+      const told = lookAtVantage(frames, [one.ruleset], one.host);
+      // None is forwarded, and only copies are called so.
+      expect(
+        told.filter((note) => !note.includes('a TTL one lower')),
+        where,
+      ).toEqual([]);
+      if (!holdsCopies(frames)) expect(told, where).toEqual([]);
       const reference = await ask(PROGRAMS.reference!, jobOf(one), capture);
       for (const name of ['debug', 'linear']) {
         const engine = await ask(PROGRAMS[name]!, jobOf(one), capture);
