@@ -18,6 +18,8 @@ const CALL_TOLD: usize = RECORD_MEMORY + 6;
 const CALL_SENDERS: usize = RECORD_MEMORY + 8;
 const CALL_RECEIVERS: usize = RECORD_MEMORY + 12;
 const CALL_NEXT: usize = RECORD_MEMORY + 16;
+/** u32: the record that told before. */
+const CALL_PREVIOUS: usize = RECORD_MEMORY + 24;
 /** u16: the id that the client of a translated connection gave itself, where CALL_PNS is what the server knows. */
 export const CALL_OWN_PNS: usize = RECORD_MEMORY + 20;
 
@@ -31,9 +33,11 @@ const PPTP_SIZE: u32 = 8;
 
 /** The records that told keys, in that order. */
 let first: usize = 0;
+let last: usize = 0;
 
 export function callsInit(): void {
   first = 0;
+  last = 0;
 }
 
 /** The key of the sender of a GRE packet over IPv4 (addresses in host order) to `key`; 0 when nobody told it. `present`: bytes of the header. */
@@ -71,35 +75,28 @@ export function tellKeys(record: usize, direction: u32, sender: u32, receiver: u
 
 function append(record: usize): void {
   store<u32>(record, 0, CALL_NEXT);
-  if (first === 0) {
-    first = record;
-    return;
-  }
-  let last = first;
-  while (load<u32>(last, CALL_NEXT) !== 0) last = load<u32>(last, CALL_NEXT) as usize;
-  store<u32>(last, record as u32, CALL_NEXT);
+  store<u32>(record, last as u32, CALL_PREVIOUS);
+  if (last === 0) first = record;
+  else store<u32>(last, record as u32, CALL_NEXT);
+  last = record;
 }
 
 /** The keys of a control connection are those of nobody. */
 export function forgetKeys(record: usize): void {
   if (load<u8>(record, CALL_TOLD) === 0) return;
   store<u8>(record, 0, CALL_TOLD);
-  if (first === record) {
-    first = load<u32>(record, CALL_NEXT) as usize;
-    return;
-  }
-  let before = first;
-  while ((load<u32>(before, CALL_NEXT) as usize) !== record) before = load<u32>(before, CALL_NEXT) as usize;
-  store<u32>(before, load<u32>(record, CALL_NEXT), CALL_NEXT);
+  const before = load<u32>(record, CALL_PREVIOUS) as usize;
+  const behind = load<u32>(record, CALL_NEXT) as usize;
+  if (before === 0) first = behind;
+  else store<u32>(before, behind as u32, CALL_NEXT);
+  if (behind === 0) last = before;
+  else store<u32>(behind, before as u32, CALL_PREVIOUS);
 }
 
-/** A connection whose end is not its own alone: data, or a control connection that spoke of a call. No sweep ends it, for whom it takes along must not hang on when room was needed. */
+/** A connection whose end is not its own alone: data, or a control connection. Only the collector sweeps it (collector.ts), for whom it takes along must not hang on when room was needed. */
 export function isOfCall(entry: usize): bool {
   if (entryProtocol(entry) === PROTOCOL_GRE) return load<u32>(entry, DATA_MASTER_HASH) !== 0;
-  if (entryHelper(entry) !== HELPER_PPTP) return false;
-  const record = recordOf(entry);
-  if (record === 0) return false;
-  return load<u8>(record, CALL_TOLD) !== 0 || load<u16>(record, CALL_PNS) !== 0 || load<u16>(record, CALL_PAC) !== 0;
+  return entryHelper(entry) === HELPER_PPTP;
 }
 
 /** A connection is the data of a call. */

@@ -27,6 +27,7 @@ import {
   PACKET_L4_OFFSET,
 } from '../../src/abi/packet';
 import { sumHolds } from './checksum';
+import { due } from './collector';
 import {
   ENTRY_HIGH,
   ENTRY_LAST_DIRECTION,
@@ -104,7 +105,7 @@ function openConnection(slot: usize, guess: u32, now: i64): usize {
   // Since the guess it can have become another's.
   if (load<u64>(entry, ENTRY_LOW) !== load<u64>(slot, PACKET_CT_LOW)) return 0;
   if (load<u64>(entry, ENTRY_HIGH) !== load<u64>(slot, PACKET_CT_HIGH)) return 0;
-  if (load<i64>(entry, ENTRY_TIMEOUT) <= now) return 0;
+  if (load<i64>(entry, ENTRY_TIMEOUT) <= now || now >= due) return 0;
   setClock(now);
   return entry;
 }

@@ -326,10 +326,10 @@ function grow(packets: u32): bool {
   return have >= packets || ensureMemory(memorySize() + ((packets - have) as usize) * ENTRY_SIZE);
 }
 
-/** Throws away what expired at `limit` or before. Out: when the next will. */
-export function sweep(limit: i64): i64 {
+/** Throws away what expired at `limit` or before, of others than calls or of calls; the latter take along what ends with them at `clock`. Out: when the next will. */
+export function sweep(limit: i64, ofCalls: bool = false): i64 {
   let next: i64 = i64.MAX_VALUE;
-  insertedSinceSweep = 0;
+  if (!ofCalls) insertedSinceSweep = 0;
   const end = buckets + (BUCKET_SIZE << bits);
   for (let bucket = buckets; bucket < end; bucket += BUCKET_SIZE) {
     for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
@@ -340,7 +340,7 @@ export function sweep(limit: i64): i64 {
         next = min(next, timeout);
         continue;
       }
-      if (isOfCall(entry)) continue;
+      if (isOfCall(entry) !== ofCalls) continue;
       remove(entry);
       release(entry);
     }

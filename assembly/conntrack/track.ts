@@ -44,6 +44,7 @@ import {
   INVALID_SHORT,
 } from '../../src/abi/reasons';
 import { seeAsConntrack, seeAsRules } from '../packet/extension-headers.ts';
+import { collect, collectorInit, due } from './collector';
 import {
   ENTRY_STATUS,
   ENTRY_TIMEOUT,
@@ -94,6 +95,7 @@ export function conntrackInit(parameters: usize, heap: usize): void {
   extensionInit();
   limitInit();
   tableInit(heap);
+  collectorInit();
   openingInit();
   confirmed = 0;
 }
@@ -140,6 +142,8 @@ function conntrackInZone(slot: usize, verify: bool): bool {
 }
 
 function look(slot: usize, verify: bool): bool {
+  const now = jiffies(slot);
+  if (now >= due) collect(now);
   const reason = judge(slot, verify);
   if (reason === INVALID_NONE) return true;
   attach(slot, CT_INVALID, 0, 0);

@@ -1,12 +1,14 @@
 /** pptp: control connections agree on calls, whose data (GRE) is related to them; judged by the running kernel packet by packet. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { writePcap } from '../../src/capture/writer.ts';
 import { ask } from '../../src/fuzz/differential.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
+import type { Job } from '../../src/model/witness.ts';
 import { describeKernel } from '../kernel/machine.ts';
 import { icmp, join, RST, u16, udp } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
 import { FORWARDING, jobOf } from '../reference/replay.ts';
+import { SEED } from '../seed.ts';
 import { Conversation, type Side } from './conversation.ts';
 import { expectAgreement, helperProbes } from './judge.ts';
 import {
@@ -25,7 +27,6 @@ import {
 
 const [CLIENT, SERVER] = ['10.0.0.1', '10.1.0.2'];
 const RULES = helperProbes('pptp', '-p tcp -m tcp --dport 1723');
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 
 /** A control connection by which messages go to and fro; what it says is interrupted by other packets. */
 class Control {
@@ -236,21 +237,61 @@ describeKernel('pptp and the running kernel', () => {
   });
 });
 
-it('data outlives its control connection until a packet finds that, however many others come', async () => {
-  const talk = new Control(CLIENT, 2000).say('client', start()).say('server', started());
-  talk.say('client', call(5)).say('server', answer(9, 5)).data(5, 9).reset();
-  const others = Array.from({ length: 6000 }, (_, i) => udp(`10.0.1.${i % 250} ${1000 + i}`, `${SERVER} 53`));
-  const later = 20_000_000_000n;
-  const at = (start: bigint) => (bytes: Uint8Array, i: number) => ({ time: start + BigInt(i) * 1_000_000n, bytes });
-  const end = [data(CLIENT, SERVER, 9), data(SERVER, CLIENT, 5)];
-  const timed = [...talk.packets.map(at(1n)), ...[...others, ...end].map(at(later))];
-  const capture = writePcap(
-    timed.map(({ time, bytes }) => ({ time: 1_700_000_000_000_000_000n + time, bytes })),
-    101,
-  );
-  const job = jobOf(RULES, FORWARDING, {}, 4);
-  const states = async (name: string) =>
-    (await ask(PROGRAMS[name]!, job, capture)).packets.slice(-2).map(({ ctstate }) => ctstate);
-  // No sweep, whenever it comes, ends the call.
-  for (const name of ['reference', 'engine', 'debug']) expect(await states(name), name).toEqual(['ESTABLISHED', 'ESTABLISHED']);
+type Timed = readonly { seconds: number; bytes: Uint8Array }[];
+
+/** What a witness says of each packet, one behind the other, a millisecond apart unless a time is given. */
+async function statesOf(name: string, packets: Timed, sysctls: Job['profile']['sysctls'] = {}): Promise<string[]> {
+  const frames = packets.map(({ seconds, bytes }, i) => ({
+    time: 1_700_000_000_000_000_000n + BigInt(seconds) * 1_000_000_000n + BigInt(i) * 1_000_000n,
+    bytes,
+  }));
+  const job = jobOf(RULES, FORWARDING, { sysctls }, 4);
+  const { packets: seen } = await ask(PROGRAMS[name]!, job, writePcap(frames, 101));
+  return seen.map(({ ctstate }) => ctstate ?? 'none');
+}
+
+const OURS = ['reference', 'engine', 'debug'];
+
+describe('data whose control connection is over', () => {
+  const call5 = (): Uint8Array[] => {
+    const talk = new Control(CLIENT, 2000).say('client', start()).say('server', started());
+    return talk.say('client', call(5)).say('server', answer(9, 5)).data(5, 9).reset().packets;
+  };
+  const both = [data(CLIENT, SERVER, 9), data(SERVER, CLIENT, 5)];
+  const at = (seconds: number, all: readonly Uint8Array[]) => all.map((bytes) => ({ seconds, bytes }));
+
+  it.each(OURS)('lives on until a packet finds that, however many others come (%s)', async (name) => {
+    const others = Array.from({ length: 6000 }, (_, i) => udp(`10.0.1.${i % 250} ${1000 + i}`, `${SERVER} 53`));
+    // No sweep, whenever it comes, ends the call.
+    const states = await statesOf(name, [...at(0, call5()), ...at(20, [...others, ...both])]);
+    expect(states.slice(-2)).toEqual(['ESTABLISHED', 'ESTABLISHED']);
+  });
+
+  it.each(OURS)('ends when the collector must have come, two minutes later at the latest (%s)', async (name) => {
+    // The control connection is over ten seconds after its RST.
+    const states = await statesOf(name, [...at(0, call5()), ...at(60, both), ...at(131, both)]);
+    expect(states.slice(-4)).toEqual(['ESTABLISHED', 'ESTABLISHED', 'NEW', 'NEW']);
+  });
+
+  it.each(OURS)('does not fill a table (%s)', async (name) => {
+    const calls = 20;
+    const round = (number: number): Timed =>
+      Array.from({ length: calls }, (_, i) => {
+        const id = 1 + number * calls + i;
+        const talk = new Control(CLIENT, 2000 + id).say('client', start()).say('server', started());
+        const { packets } = talk.say('client', call(id)).say('server', answer(9000 + id, id));
+        return at(number * 400, [
+          ...packets,
+          data(CLIENT, SERVER, 9000 + id),
+          data(SERVER, CLIENT, id),
+          ...talk.reset().packets.slice(-1),
+        ]);
+      }).flat();
+    const first = round(0);
+    // Room for one round, and half of the next.
+    const states = await statesOf(name, [0, 1, 2, 3].flatMap(round), { nf_conntrack_max: 3 * calls });
+    for (let number = 1; number < 4; number++)
+      expect(states.slice(number * first.length, (number + 1) * first.length)).toEqual(states.slice(0, first.length));
+    expect(states).toContain('RELATED');
+  });
 });

@@ -80,13 +80,11 @@ export class Calls {
     }
   }
 
-  /** It is data, or a control connection that spoke of a call: when it ends, others do. */
+  /** It is data, or a control connection: when it ends, others do. */
   concerns(connection: Connection): boolean {
     const { master, help, original } = connection;
     if (original.protocol === GRE) return master !== null;
-    if (help?.helper.name !== 'pptp') return false;
-    const { pns, pac } = help.memory as Call;
-    return pns !== 0 || pac !== 0 || this.#keys.some((one) => one.master === connection);
+    return help?.helper.name === 'pptp';
   }
 
   /** A connection is no more: data takes the keys along, a control connection the data. */

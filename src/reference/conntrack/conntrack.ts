@@ -41,6 +41,8 @@ export class Conntrack {
 
   readonly limit: TableLimit;
   readonly vantage = new Vantage();
+  /** The last in which the collector came, since the jiffies began. */
+  #minute = -1;
   readonly #accounting: boolean;
   readonly #labels: boolean;
 
@@ -63,11 +65,23 @@ export class Conntrack {
     const helper = tracking.kind === 'none' ? HELPER_NONE : tracking.helper;
     packet.tracking = { kind: 'none' };
     this.calls.now = packet.now;
+    this.#collect(packet.now);
     const sourceKey: SourceKey = (...of) => this.calls.sourceKey(...of);
     const reason = this.#look(packet, { profile: this.#profile, table: this.table, zone, sourceKey, helper, verify });
     if (reason === 'full') return false;
     if (reason !== INVALID_NONE) packet.invalidReason = INVALID_WORDS[reason]!;
     return true;
+  }
+
+  /**
+   * gc_worker looks at every connection at least once a minute (GC_SCAN_INTERVAL_MAX), so one whose time was over a minute ago is gone for certain. That is looked at when a packet comes in another minute than
+   * the one before, as of the minute's begin; only calls are concerned, as nobody can tell it of others.
+   */
+  #collect(now: number): void {
+    const minute = Math.floor(now / (60 * this.#profile.hz));
+    if (minute <= this.#minute) return;
+    this.#minute = minute;
+    this.table.collect((minute - 1) * 60 * this.#profile.hz);
   }
 
   /** INVALID_*, or that the table is full. */

@@ -26,7 +26,7 @@ export class ConnectionTable {
   /** How many were ever confirmed. */
   confirmed = 0;
 
-  /** `removed`: told of every connection that is no more. `stays`: when its time is over only a packet that finds it ends it. */
+  /** `removed`: told of every connection that is no more. `stays`: when its time is over only a packet that finds it ends it, or `collect`. */
   constructor(removed: (connection: Connection) => void, stays: (connection: Connection) => boolean = () => false) {
     this.#removed = removed;
     this.#stays = stays;
@@ -124,6 +124,12 @@ export class ConnectionTable {
     const others = (this.#mapped.get(key) ?? []).filter((one) => one !== connection);
     if (others.length > 0) this.#mapped.set(key, others);
     else this.#mapped.delete(key);
+  }
+
+  /** Those that only a packet ends, and whose time was over at `limit`. */
+  collect(limit: number): void {
+    for (const connection of [...this.#connections])
+      if (connection.timeout <= limit && !connection.dead && this.#stays(connection)) this.remove(connection);
   }
 
   #sweep(now: number): void {
