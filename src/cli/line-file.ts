@@ -1,26 +1,17 @@
 /** Where the lines of --verdicts, --log and the dumps (dumps.ts) go. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { ByteFile } from './byte-file.ts';
 
 /** Lines written at once. */
 const BATCH = 4096;
-const STANDARD_OUTPUT = 1;
-/** Milliseconds to wait for a full pipe to be read. */
-const PIPE_WAIT = 5;
 
-/** A file of lines, or standard output for `-`. Writes are synchronous: the engine does not wait for callbacks. */
+/** A file of lines, or standard output for `-`. */
 export class LineFile {
-  readonly #descriptor: number;
-  readonly #onUnread: () => void;
+  readonly #file: ByteFile;
   #lines: string[] = [];
-  #unread = false;
 
-  /**
-   * `onUnread` is told when nobody reads any more (`| head`): the lines to come are dropped.
-   * @throws a system error when the file cannot be made.
-   */
+  /** As for a ByteFile. */
   constructor(path: string, onUnread: () => void) {
-    this.#descriptor = path === '-' ? STANDARD_OUTPUT : openSync(path, 'w');
-    this.#onUnread = onUnread;
+    this.#file = new ByteFile(path, onUnread);
   }
 
   /** A line without its newline. */
@@ -30,29 +21,13 @@ export class LineFile {
   }
 
   flush(): void {
-    const bytes = Buffer.from(this.#lines.map((line) => `${line}\n`).join(''));
+    const text = this.#lines.map((line) => `${line}\n`).join('');
     this.#lines = [];
-    for (let at = 0; at < bytes.length && !this.#unread; ) at += this.#put(bytes, at);
+    this.#file.write(Buffer.from(text));
   }
 
   close(): void {
     this.flush();
-    if (this.#descriptor !== STANDARD_OUTPUT) closeSync(this.#descriptor);
-  }
-
-  #put(bytes: Uint8Array, at: number): number {
-    try {
-      return writeSync(this.#descriptor, bytes, at);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EAGAIN') {
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PIPE_WAIT);
-        return 0;
-      }
-      if (code !== 'EPIPE') throw error;
-      this.#unread = true;
-      this.#onUnread();
-      return 0;
-    }
+    this.#file.close();
   }
 }

@@ -12,9 +12,10 @@ export interface OutputOptions extends DumpOptions {
   verdicts?: string;
   path?: boolean;
   log?: string;
+  write?: string;
 }
 
-/** --format, --verdicts, --path, --log, the dumps, -q, -v, --no-timing. */
+/** --format, --verdicts, --path, --log, --write, the dumps, -q, -v, --no-timing. */
 export function addOutputOptions(command: Command): void {
   command
     .optionsGroup('Output:')
@@ -33,6 +34,12 @@ export function addOutputOptions(command: Command): void {
         '--log <file>',
         'what LOG rules write down, in the lines of a syslog file, in UTC (- is standard output, the report goes to standard error then)',
       ),
+    )
+    .addOption(
+      new Option(
+        '-w, --write <file>',
+        'the accepted packets as rules leave them, as a pcap file (- is standard output, the report goes to standard error then)',
+      ),
     );
   addDumps(command);
   command
@@ -50,9 +57,9 @@ export function checkOne(options: OutputOptions, ruleSets: number): void {
 
 /** The files that will be written. */
 export const outputsOf = (options: OutputOptions): Written[] => {
-  const written = { '--verdicts': options.verdicts, '--log': options.log };
-  const lines = Object.entries(written).flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
-  return [...lines, ...dumpsOf(options)];
+  const written = { '--verdicts': options.verdicts, '--log': options.log, '--write': options.write };
+  const packets = Object.entries(written).flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
+  return [...packets, ...dumpsOf(options)];
 };
 
 /** Only one of them may be data on standard output. */
@@ -67,7 +74,7 @@ export function checkOutputs(options: OutputOptions): void {
     throw new UsageError(`${wanting.slice(0, 2).join(' and ')} both want standard output: give one of them a file`);
 }
 
-/** Lines on standard output are data; the report becomes the message beside them, on standard error. */
+/** Lines and packets on standard output are data; the report becomes the message beside them, on standard error. */
 export const isAside = (options: OutputOptions): boolean => outputsOf(options).some(({ path }) => path === '-');
 
 /** Writes the report to where it goes. */

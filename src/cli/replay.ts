@@ -4,7 +4,8 @@ import { type Annotations, annotationNotes } from '../model/annotations.ts';
 import { rewrites, translates } from '../model/nat.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
-import type { Job, ReplayResult } from '../model/witness.ts';
+import type { Frame, Job, ReplayResult } from '../model/witness.ts';
+import { announcedLinktypes } from '../replay/accepted.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import { replayShared } from '../replay/parallel.ts';
 import { isTreeWorthwhile, type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
@@ -42,6 +43,7 @@ import {
 } from './options.ts';
 import { addOutputOptions, checkOne, checkOutputs, isAside, type OutputOptions, outputsOf, tell } from './outputs.ts';
 import { checkOverwriting } from './overwrite.ts';
+import { PacketFile } from './packet-file.ts';
 import { type DualRules, fingerprintsOf, loadRules, loadSets } from './rules.ts';
 import { interruptible, outputStyle, ProgressBar, say } from './terminal.ts';
 import { whyUnjudged, whyUnread } from './unread.ts';
@@ -125,7 +127,7 @@ function checkReadOnce(captures: readonly string[], ruleSets: number): void {
 
 /** Threads read the captures each for itself, and tell sums. */
 function checkShared(
-  { verdicts, log, engine, ...dumps }: ReplayOptions,
+  { verdicts, log, write, engine, ...dumps }: ReplayOptions,
   captures: readonly string[],
   rules: readonly DualRules[],
   profile: Profile,
@@ -134,6 +136,7 @@ function checkShared(
   if (engine !== 'wasm') throw refused('the interpreter works in one thread');
   if (verdicts !== undefined) throw refused('--verdicts tells packets in their order');
   if (log !== undefined) throw refused('--log tells packets in their order');
+  if (write !== undefined) throw refused('--write has packets in their order');
   const dumped = wholeDump(dumps);
   if (dumped !== undefined) throw refused(`--${dumped} tells what all packets did together`);
   if (rules.length > 1) throw refused('rule sets are compared packet by packet');
@@ -194,19 +197,21 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
   const verdicts = options.verdicts === undefined ? undefined : new LineFile(options.verdicts, onUnread);
   const dumps = new Dumps(options, onUnread);
   const log = options.log === undefined ? undefined : new LineFile(options.log, onUnread);
+  const written = await packetFile(options, prepared.captures, stop.signal, onUnread);
   const bar = new ProgressBar();
   try {
     const { host, notes = [] } = prepared;
-    const tells = verdicts !== undefined || log !== undefined;
+    const tells = verdicts !== undefined || log !== undefined || written !== undefined;
     const job = {
       rules,
       host,
       profile,
       ...told,
-      ...(tells ? { packets: { path: options.path === true, logs: log !== undefined } } : {}),
+      ...(tells ? { packets: { path: options.path === true, logs: log !== undefined, bytes: written !== undefined } } : {}),
     };
     const onPacket = (outcome: PacketOutcome): void => {
       verdicts?.write(verdictLine(outcome));
+      written?.judged(outcome);
       for (const logged of outcome.logged ?? []) log?.write(logLine(outcome.time, logged, profile.kernel));
     };
     const outcome = await judged(prepared, job, options.jobs, {
@@ -215,6 +220,7 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
       signal: stop.signal,
       onProgress: (...step) => bar.draw(...step),
       ...(tells ? { onPacket } : {}),
+      ...(written === undefined ? {} : { onFrame: (frame: Frame) => written.captured(frame) }),
     });
     bar.clear();
     const { result, seconds, damaged } = outcome;
@@ -223,9 +229,14 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
       say(unread);
       return EXIT.damaged;
     }
-    const all = [...notes, ...lostAnnotations(options, told.annotations, result.packets, stop.signal)];
+    const all = [
+      ...notes,
+      ...lostAnnotations(options, told.annotations, result.packets, stop.signal),
+      ...(written?.notes() ?? []),
+    ];
     verdicts?.flush();
     log?.flush();
+    written?.flush();
     dumps.write(outcome);
     await tell(
       options,
@@ -238,8 +249,20 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
     bar.clear();
     verdicts?.close();
     log?.close();
+    written?.close();
     dumps.close();
   }
+}
+
+/** The file of --write, where it is asked for. */
+async function packetFile(
+  { write }: ReplayOptions,
+  captures: readonly string[],
+  signal: AbortSignal,
+  onUnread: () => void,
+): Promise<PacketFile | undefined> {
+  if (write === undefined) return undefined;
+  return new PacketFile(write, await announcedLinktypes(captures, signal), onUnread);
 }
 
 /** Of packets that were not read on purpose nobody knows. */

@@ -1,5 +1,5 @@
 /** The loop of a replay: captures, one after the other, into a session. Node only. */
-import type { Damage } from '../capture/frames.ts';
+import { CaptureReader, type Damage, type OnFrame } from '../capture/frames.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
@@ -10,6 +10,8 @@ import type { Session } from './session.ts';
 export interface RunOptions {
   /** Called now and then: bytes read of the current file, its size (undefined when nobody knows), its name. */
   onProgress?: (read: number, size: number | undefined, file: string) => void;
+  /** Told every frame before it is judged, and perhaps some behind the last that is. Its bytes may change after the call. */
+  onFrame?: OnFrame;
   /** Aborted: the replay ends with what was judged so far. */
   signal?: AbortSignal;
   /** What was read ahead (to guess the host) of standard input or a pipe: given before the rest of it. */
@@ -88,12 +90,18 @@ async function one(path: string, session: Session, options: RunOptions): Promise
   }
 }
 
+/** The plain reader beside the witness, where frames are asked for. */
+const frameTeller = ({ onFrame }: RunOptions): CaptureReader | undefined =>
+  onFrame === undefined ? undefined : new CaptureReader(onFrame);
+
 async function stream(path: string, session: Session, options: RunOptions): Promise<CaptureInfo> {
   session.startCapture(path === '-' ? 'standard input' : path);
   const ahead = options.ahead?.path === path ? options.ahead : undefined;
+  const told = frameTeller(options);
   let read = 0;
   for (const chunk of ahead?.chunks ?? []) {
     read += chunk.length;
+    told?.push(chunk);
     session.feed(chunk);
   }
   const source = ahead?.rest ?? new ChunkSource(path);
@@ -103,6 +111,7 @@ async function stream(path: string, session: Session, options: RunOptions): Prom
       if (next === 'aborted') break;
       if (next.done === true) return session.endCapture(next.value === undefined ? {} : { damage: next.value });
       read += next.value.length;
+      told?.push(next.value);
       session.feed(next.value);
       options.onProgress?.(read, undefined, path);
     }
@@ -116,6 +125,7 @@ async function stream(path: string, session: Session, options: RunOptions): Prom
 async function wholeFile(path: string, file: PlainFile, session: Session, options: RunOptions): Promise<CaptureInfo> {
   session.startCapture(path);
   const own = session.inputBuffer === undefined ? new Uint8Array(1 << 20) : undefined;
+  const told = frameTeller(options);
   let read = 0;
   let turn = Date.now();
   while (!session.done()) {
@@ -123,6 +133,8 @@ async function wholeFile(path: string, file: PlainFile, session: Session, option
     const bytes = file.read(buffer);
     if (bytes === 0) return session.endCapture();
     read += bytes;
+    // A copy: the reader may keep a part of it, and the memory is the witness's.
+    told?.push(buffer.slice(0, bytes));
     if (own === undefined) session.advance!(bytes);
     else session.feed(own.slice(0, bytes));
     if (Date.now() - turn < TURN) continue;

@@ -1,0 +1,46 @@
+/** Where data of a replay goes: a file, or standard output. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+
+const STANDARD_OUTPUT = 1;
+/** Milliseconds to wait for a full pipe to be read. */
+const PIPE_WAIT = 5;
+
+/** A file of bytes, or standard output for `-`. Writes are synchronous: the engine does not wait for callbacks. */
+export class ByteFile {
+  readonly #descriptor: number;
+  readonly #onUnread: () => void;
+  #unread = false;
+
+  /**
+   * `onUnread` is told when nobody reads any more (`| head`): the bytes to come are dropped.
+   * @throws a system error when the file cannot be made.
+   */
+  constructor(path: string, onUnread: () => void) {
+    this.#descriptor = path === '-' ? STANDARD_OUTPUT : openSync(path, 'w');
+    this.#onUnread = onUnread;
+  }
+
+  write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length && !this.#unread; ) at += this.#put(bytes, at);
+  }
+
+  close(): void {
+    if (this.#descriptor !== STANDARD_OUTPUT) closeSync(this.#descriptor);
+  }
+
+  #put(bytes: Uint8Array, at: number): number {
+    try {
+      return writeSync(this.#descriptor, bytes, at);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EAGAIN') {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PIPE_WAIT);
+        return 0;
+      }
+      if (code !== 'EPIPE') throw error;
+      this.#unread = true;
+      this.#onUnread();
+      return 0;
+    }
+  }
+}
