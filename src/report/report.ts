@@ -104,6 +104,7 @@ export function buildReport({ rules, host, profile, result, notes = [], seconds 
       ...result.notes,
       ...namedNote([...notes, ...result.notes], second === undefined ? [primary] : [primary, second], host),
       ...offloadNotes(profile, result),
+      ...answersNote(result),
     ],
   };
   if (report.verdicts.STACK === 0) delete report.verdicts.STACK;
@@ -130,6 +131,15 @@ function offloadNotes(profile: Profile, { unseen, invalid }: ReplayResult): stri
     );
   if (cut > 0) notes.push(`${plural(cut, 'packet')} cut by the capture: --prestack lenient judges them by what is there`);
   return notes;
+}
+
+/** The host's own answers to what REJECT refused: the kernel gives them the connection of that packet (nf_ct_attach), a capture only shows packets of nobody's. */
+function answersNote({ verdicts, hooks, invalid }: ReplayResult): string[] {
+  const strangers = (invalid['invalid new'] ?? 0) + (invalid['ICMP error for no known connection'] ?? 0);
+  if (verdicts.REJECT === 0 || hooks.OUTPUT === 0 || strangers === 0) return [];
+  return [
+    `${plural(verdicts.REJECT, 'packet')} met REJECT: where the capture holds this host's answers (RST, ICMP errors), the kernel has them RELATED in OUTPUT; here they are among ${plural(strangers, 'packet')} of no known connection`,
+  ];
 }
 
 const noteLines = (rules: RuleSet): string[] =>

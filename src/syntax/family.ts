@@ -3,10 +3,10 @@ import { parseAddress } from '../model/address.ts';
 import type { Family } from '../model/ruleset.ts';
 
 const SIX =
-  /(^|\s)(-m\s+(icmp6|icmpv6|hl|frag|rt|hbh|dst|mh|eui64|ipv6header|ah6)|-p\s+(icmpv6|ipv6-icmp)|--icmpv6-type|-j\s+HL|icmp6-[a-z-]+)(\s|$)/;
+  /(^|\s)(-m\s+(icmp6|icmpv6|hl|frag|rt|hbh|dst|mh|eui64|ipv6header|srh|ah6)|-p\s+(icmpv6|ipv6-icmp)|--icmpv6-type|-j\s+(HL|SNPT|DNPT)|icmp6-[a-z-]+)(\s|$)/;
 const FOUR = /(^|\s)(-m\s+(icmp|ttl|realm)|-p\s+icmp|--icmp-type|-j\s+TTL|icmp-(port|host|net|proto|admin)[a-z-]*)(\s|$)/;
 const ADDRESS =
-  /(?:^|\s)(?:-s|-d|--source|--src|--destination|--dst|--to-source|--to-destination|--src-range|--dst-range|--ctorigsrc|--ctorigdst)\s+(?:!\s+)?\[?([0-9a-fA-F:.]+)/g;
+  /(?:^|\s)(?:-s|-d|--source|--src|--destination|--dst|--to-source|--to-destination|--src-range|--dst-range|--ctorigsrc|--ctorigdst)\s+(?:!\s+)?"?\[?([0-9a-fA-F:.]+)/g;
 
 /** The family a rule file is for; undefined when nothing in it tells. */
 export function guessFamily(text: string): Family | undefined {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { writePcap } from '../../src/capture/writer.ts';
+import { ACK, RST, SYN, tcp } from '../kernel/packets.ts';
 import { command, shell } from './command.ts';
 
 const RULES = 'pcaps/seed/server-mail-web-dns.rules.v4';
@@ -204,4 +205,25 @@ test('rule sets that translate sources to different addresses', async () => {
   expect(
     JSON.parse((await command(['replay', '-R', one, '-R', other, '-r', CAPTURE, '--format', 'json'])).stdout).reports[1].notes,
   ).toContainEqual(expect.stringMatching(/different addresses/));
+});
+
+test('answers of the host itself, which the kernel has RELATED: a note where there may be some', async () => {
+  const rules = file(
+    'refuses.v4',
+    '*filter\n:INPUT DROP [0:0]\n:OUTPUT DROP [0:0]\n-A INPUT -p tcp -j REJECT --reject-with tcp-reset\n-A OUTPUT -m conntrack --ctstate RELATED -j ACCEPT\nCOMMIT\n',
+  );
+  const capture = join(folder, 'refused.pcap');
+  const frames = [tcp('192.0.2.1 1000', '192.0.2.2 99', SYN), tcp('192.0.2.2 99', '192.0.2.1 1000', RST | ACK)];
+  writeFileSync(
+    capture,
+    writePcap(
+      frames.map((bytes, i) => ({ time: 1_700_000_000_000_000_000n + BigInt(i), bytes })),
+      101,
+    ),
+  );
+  const told = async (...files: string[]) =>
+    (await command(['replay', '-R', rules, '-r', ...files, '--local', '192.0.2.2', '-q'])).stdout;
+  expect(await told(capture)).toMatch(/note: 1 packet met REJECT: .* among 1 packet of no known connection/);
+  writeFileSync(capture, writePcap([{ time: 1_700_000_000_000_000_000n, bytes: frames[0]! }], 101));
+  expect(await told(capture)).not.toMatch(/met REJECT/);
 });
