@@ -1,6 +1,5 @@
 /** Text that `ipset restore` reads -> the sets there are behind it. */
 
-import { isOf } from '../extensions/ipset-set.ts';
 import type { RuleError } from '../model/errors.ts';
 import {
   elementKey,
@@ -15,6 +14,7 @@ import {
 } from '../model/ipset.ts';
 import { readCreate } from './ipset-create.ts';
 import { readElements } from './ipset-elements.ts';
+import { KeptElements } from './ipset-kept.ts';
 import { type Fail, WordsLeft, within } from './ipset-words.ts';
 import { errorAt, placeOn, readSource, type Source, type Word } from './source.ts';
 import { splitWords } from './words.ts';
@@ -45,19 +45,6 @@ const NO_INFO: SkbInfo = { mark: 0, mask: 0, priority: 0, queue: 0 };
 type Given = SetExtras & { nomatch: boolean; wildcard: boolean };
 
 const withoutWildcard = ({ wildcard: _wildcard, ...rest }: Given): Omit<SetElement, 'parts'> => rest;
-
-/** By their keys, in the order they came. */
-type Elements = Map<string, SetElement>;
-
-/** hash:net,iface: the key of the wildcard that means the device of another element of its network, too. */
-function coveredBy({ type }: IpSet, elements: Elements, { parts }: SetElement): string | undefined {
-  if (type !== 'hash:net,iface') return undefined;
-  const network = elementKey(parts.slice(0, 1), type);
-  const found = [...elements].find(
-    ([, one]) => elementKey(one.parts.slice(0, 1), type) === network && isOf(one.parts[1]!, parts[1]!),
-  );
-  return found?.[0];
-}
 
 /** What two sets must have in common for the one to be created again, or for one to take the other's name. */
 const kindOf = ({ type, family }: IpSet): string => `${SET_TYPES[type]?.join() ?? type} ${family ?? 4}`;
@@ -94,7 +81,7 @@ class Reader implements Fail {
   readonly #sets = new Map<string, IpSet>();
   /** A new set takes the first place that is free; sets are saved by their places. */
   readonly #places: (IpSet | undefined)[] = [];
-  readonly #elements = new Map<IpSet, Elements>();
+  readonly #elements = new Map<IpSet, KeptElements>();
   /** -exist was given, on this line or on one before: it stays in force. */
   #exist = false;
   /** Lines that add to one set, or take out of it, one behind the other, are one request, with the -exist of its first line. */
@@ -200,7 +187,7 @@ class Reader implements Fail {
     this.#sets.set(set.name, set);
     const free = this.#places.indexOf(undefined);
     this.#places[free < 0 ? this.#places.length : free] = set;
-    this.#elements.set(set, new Map());
+    this.#elements.set(set, new KeptElements(set.type));
   }
 
   #checkUnused(sets: readonly IpSet[], words: WordsLeft): void {
@@ -273,10 +260,7 @@ class Reader implements Fail {
     }
     const elements = this.#elements.get(set)!;
     for (const parts of within(this, element, `"${set.name}"`, () => readElements(element.text, set, false))) {
-      const key = elementKey(parts, set.type);
-      const known = elements.has(key)
-        ? key
-        : coveredBy(set, elements, { parts, nomatch: false, timeout: 0, packets: 0n, bytes: 0n });
+      const known = elements.keyOf(parts);
       if (known !== undefined) elements.delete(known);
       else if (!exist) throw missing();
     }
@@ -284,8 +268,7 @@ class Reader implements Fail {
 
   #keep(set: IpSet, word: Word, element: SetElement, exist: boolean): void {
     const elements = this.#elements.get(set)!;
-    const key = elementKey(element.parts, set.type);
-    const known = elements.has(key) ? key : coveredBy(set, elements, element);
+    const known = elements.keyOf(element.parts);
     if (known !== undefined) {
       if (!exist && !fillsIn(elements.get(known)!, element)) throw this.error(word, `the element is in "${set.name}" already`);
       elements.set(known, element);
@@ -293,7 +276,7 @@ class Reader implements Fail {
     }
     if (set.type.startsWith('hash:') && elements.size >= set.maxelem)
       throw this.error(word, `the set "${set.name}" is full: it takes ${set.maxelem}`, 'create it with a larger maxelem');
-    elements.set(key, element);
+    elements.set(elementKey(element.parts, set.type), element);
   }
 
   #addMember(set: IpSet, word: Word, given: Given, place: Place | undefined, exist: boolean): void {

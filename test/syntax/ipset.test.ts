@@ -5,6 +5,7 @@ import { SETS_TEXT } from '../../src/fuzz/sets.ts';
 import { RuleError } from '../../src/model/errors.ts';
 import { elementKey, type IpSet } from '../../src/model/ipset.ts';
 import { parseIpsets, saveIpsets } from '../../src/syntax/index.ts';
+import { KeptElements } from '../../src/syntax/ipset-kept.ts';
 import { describeKernel } from '../kernel/machine.ts';
 
 /** Every code there may be a name for, of each type. */
@@ -279,4 +280,26 @@ test('an error has its place and a hint', () => {
       'sets:3:7: ipset: "a" wants an IPv4 address, got "10.0.0.x"\n  add a 10.0.0.x\n        ^',
     );
   }
+});
+
+test('65,536 elements of hash:net,iface: each is compared with those of its network only', () => {
+  const lines = Array.from({ length: 65_536 }, (_, index) => `add a 10.1.${index >> 8}.${index & 255},eth wildcard\n`);
+  const [{ type, elements }] = parseIpsets(`create a hash:net,iface\n${lines.join('')}`, 'sets') as [IpSet];
+  const kept = new KeptElements(type);
+  let read = 0;
+  for (const { parts, ...rest } of elements) {
+    expect(kept.keyOf(parts)).toBeUndefined();
+    const counted = {
+      ...rest,
+      get parts() {
+        read++;
+        return parts;
+      },
+    };
+    kept.set(elementKey(parts, type), counted);
+  }
+  expect(kept.size).toBe(65_536);
+  expect(read).toBeLessThan(3 * 65_536);
+  const [eth0] = parseIpsets('create a hash:net,iface\nadd a 10.1.255.255,eth0\n', 'sets')[0]!.elements;
+  expect(kept.keyOf(eth0!.parts)).toBe(kept.keyOf(elements.at(-1)!.parts));
 });
