@@ -231,7 +231,6 @@ function putAddresses(parts: Parts, host: Host, interfaces: InterfaceTable): voi
   parts.word(abi.HOST_ADDRESS_COUNT, all.length);
 }
 
-/** For ways back: which of several routes to the same network is taken depends on the device. */
 /** The routes that are looked through one by one. With --forward files tell ways back, and nothing is local but the loopback networks. */
 function waysBack(host: Host, { reversePaths = false, clamps = false }: HostNeeds): Route[] {
   if (!host.forward) return reversePaths ? host.routes.filter(({ family }) => family === 6) : [];
@@ -239,6 +238,7 @@ function waysBack(host: Host, { reversePaths = false, clamps = false }: HostNeed
   return [...LOOPBACKS, ...host.routes.filter(({ type }) => !LOCAL_TABLE.has(type))];
 }
 
+/** For ways back: which of several routes to the same network is taken depends on the device. */
 function putWaysBack(parts: Parts, routes: readonly Route[], interfaces: InterfaceTable): void {
   const order = (one: Route): number => (LOCAL_TABLE.has(one.type) ? 0 : 1);
   const all = [...routes].sort((a, b) => order(a) - order(b) || b.prefix - a.prefix || a.metric - b.metric);
