@@ -125,12 +125,6 @@ function checkHelper(all: Given, one: GivenOption, context: ParseContext): void 
     const names = known.protocols.map((number) => `-p ${protocolName(number) ?? number}`).join(' or ');
     throw all.complain(one, `the helper ${known.name} wants ${names}`, 'the rule itself must name the protocol, not inverted');
   }
-  if (known.number === undefined) {
-    throw context.error(`CT: the helper ${known.name} is one of the kernel's that wasmtables does not know yet`, {
-      at: one.position,
-      kind: 'unsupported',
-    });
-  }
 }
 
 /** In iptables' own order, each once. */

@@ -37,7 +37,7 @@ export const helper: MatchExtension<HelperOptions> = {
   lower({ name, invert }) {
     let fitting = 0;
     for (const one of HELPERS) {
-      if (one.number !== undefined && (name === '' || name.slice(0, one.name.length) === one.name)) fitting |= 1 << one.number;
+      if (name === '' || name.slice(0, one.name.length) === one.name) fitting |= 1 << one.number;
     }
     return [{ kind: 'special', code: SPECIAL_HELPER, parameters: [fitting, invert ? 1 : 0], stateful: false }];
   },

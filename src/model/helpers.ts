@@ -25,8 +25,8 @@ export interface KnownHelper {
   /** Protocol numbers it is there for. */
   protocols: readonly number[];
   families: readonly Family[];
-  /** HELPER_* (abi/helpers.ts); undefined: wasmtables does not have it yet. */
-  number?: number;
+  /** HELPER_* (abi/helpers.ts). */
+  number: number;
 }
 
 export const HELPERS: readonly KnownHelper[] = [
