@@ -122,10 +122,14 @@ class Grower {
     const { dimensions } = this.intervals;
     const indices = old.dimensions.map(({ field }) => dimensions.findIndex((one) => one.field === field));
     const nodes = [0];
+    // Of each node the changed entries that reach into the node above it: no others reach into its part.
+    const near = [old.changed];
     tree.copies = 0;
     for (let node = 0; node < tree.nodes; node++) {
       const was = nodes[node]!;
-      const reached = old.changed.some((places) => this.reaches(places, node));
+      this.work.units += near[node]!.length;
+      const here = near[node]!.filter((places) => this.reaches(places, node));
+      const reached = here.length > 0;
       if (old.tree.isLeaf(was)) {
         if (!reached) this.take(node, old, was);
         tree.copies += tree.count.values[node]!;
@@ -141,6 +145,7 @@ class Grower {
       tree.copies = copies;
       const child = old.tree.child.values[was]!;
       nodes.push(child, child + 1);
+      near.push(here, here);
     }
   }
 
