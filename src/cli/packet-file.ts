@@ -35,7 +35,7 @@ export class PacketFile {
     this.#frames.captured(frame);
   }
 
-  /** What became of the next one; asked for with its bytes. */
+  /** What became of the next one; asked for with its bytes, which are taken over. */
   judged(outcome: PacketOutcome): void {
     this.#frames.judged(outcome);
   }

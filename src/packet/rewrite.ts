@@ -43,6 +43,12 @@ export function putAddress(bytes: Uint8Array, family: Family, ip: number, source
   putWords(bytes, at, address);
 }
 
+/** Adds to TTL or hop limit (modulo 256). */
+export function addHops(bytes: Uint8Array, family: Family, hops: number): void {
+  if (family === 4) putIpv4Byte(bytes, 8, bytes[8]! + hops);
+  else bytes[7] = bytes[7]! + hops;
+}
+
 /** Another byte at an even or odd place of the IPv4 header (TOS, TTL), whose checksum follows. */
 export function putIpv4Byte(bytes: Uint8Array, at: number, value: number): void {
   const word = at & ~1;

@@ -10,7 +10,7 @@ import { jiffiesAt } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
-import { putIpv4Byte } from '../packet/rewrite.ts';
+import { addHops } from '../packet/rewrite.ts';
 import type { ConnectionView, PacketView } from '../packet/view.ts';
 import type { Connection, Direction } from './conntrack/connection.ts';
 
@@ -208,9 +208,7 @@ export class Packet implements PacketView {
   /** The bytes with the TTL that the packet came with. */
   get rewritten(): Uint8Array {
     const bytes = new Uint8Array(this.bytes);
-    if (!this.#hopTaken) return bytes;
-    if (this.family === 4) putIpv4Byte(bytes, 8, bytes[8]! + 1);
-    else bytes[7] = bytes[7]! + 1;
+    if (this.#hopTaken) addHops(bytes, this.family, 1);
     return bytes;
   }
 

@@ -1,11 +1,11 @@
-/** The frames of accepted packets as rules leave them: what was captured of the link layer, and behind it the packet that a witness gives back. */
+/** The frames of accepted packets as they leave the host, or reach its sockets: what was captured of the link layer, and behind it the packet that a witness gives back. */
 import { CaptureReader, type FrameReader } from '../capture/frames.ts';
 import type { WrittenFrame } from '../capture/writer.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Frame } from '../model/witness.ts';
 import { u16 } from '../packet/bytes.ts';
 import { readLink } from '../packet/link.ts';
-import { putU16 } from '../packet/rewrite.ts';
+import { addHops, putU16 } from '../packet/rewrite.ts';
 import { isReadOnce } from './open.ts';
 import { ChunkSource } from './run.ts';
 
@@ -43,14 +43,16 @@ export class AcceptedFrames {
     this.#waiting.push({ linktype, header: Uint8Array.from(bytes.subarray(0, offset)), carried: wire - offset, pppoe });
   }
 
-  /** What became of the next one; asked for with its bytes. */
-  judged({ verdict, time, rewritten }: PacketOutcome): void {
+  /** What became of the next one; asked for with its bytes, which are taken over. */
+  judged({ verdict, hook, time, rewritten }: PacketOutcome): void {
     const { linktype, header, carried, pppoe } = this.#waiting[this.#at++]!;
     if (this.#at === this.#waiting.length) {
       this.#waiting = [];
       this.#at = 0;
     }
     if (verdict !== 'ACCEPT' || rewritten === undefined) return;
+    // Outcomes leave out what forwarding takes; a rule that sets the TTL there says what it is behind it.
+    if (hook === 'FORWARD') addHops(rewritten, rewritten[0]! >> 4 === 4 ? 4 : 6, -1);
     const length = Math.max(rewritten.length, announced(rewritten) || carried);
     if (this.#raw) {
       this.#take({ time, bytes: rewritten, wire: length }, RAW);

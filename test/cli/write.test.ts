@@ -25,6 +25,7 @@ const RULES = file(
 -A PREROUTING -p udp --dport 53 -j MARK --set-mark 7
 -A PREROUTING -m mark --mark 7 -j TOS --set-tos 0x10
 -A PREROUTING -m mark --mark 7 -j TTL --ttl-set 99
+-A FORWARD -p tcp --sport 77 -j TTL --ttl-set 255
 -A FORWARD -p tcp --syn -j TCPMSS --set-mss 1000
 COMMIT
 *nat
@@ -62,18 +63,26 @@ const FRAMES = [
   frame(6, ETHERNET, dns.subarray(0, 60), { wire: 14 + dns.length }),
 ];
 const CAPTURE = file('capture.pcap', writePcap(FRAMES, 1));
-/** What the rules make of it: other addresses and port, TOS and TTL, and what follows of them in checksums. */
-const TRANSLATED = Buffer.from(udp('203.0.113.1 4000', '198.51.100.9 5353', 100));
-TRANSLATED[1] = 0x10;
-TRANSLATED[8] = 99;
-TRANSLATED.writeUInt16BE(headerSum(TRANSLATED), 10);
+/** What the rules make of it: other addresses and port, TOS and TTL (less one hop), and what follows of them in checksums. */
+const TRANSLATED = (() => {
+  const packet = Buffer.from(udp('203.0.113.1 4000', '198.51.100.9 5353', 100));
+  packet[1] = 0x10;
+  return withTtl(packet, 98);
+})();
 /** With the option that TCPMSS adds: kind 2, length 4, 536, what RFC 1122 lets a side take that was told nothing. */
 const CLAMPED = (() => {
   const segment = Buffer.concat([open.subarray(20), Buffer.from('02040218', 'hex')]);
   segment.writeUInt8(0x60, 12);
   segment.writeUInt16BE(0, 16);
-  return ip('10.0.0.5', '198.51.100.7', 6, segment, 16);
+  return ip('10.0.0.5', '198.51.100.7', 6, segment, 16, { ttl: 63 });
 })();
+
+function withTtl(packet: Uint8Array, ttl: number): Buffer {
+  const out = Buffer.from(packet);
+  out[8] = ttl;
+  out.writeUInt16BE(headerSum(out), 10);
+  return out;
+}
 
 function headerSum(header: Buffer): number {
   let sum = 0;
@@ -99,7 +108,7 @@ const plain = (...frames: WrittenFrame[]) =>
 const KEPT = plain(
   frame(0, ETHERNET, TRANSLATED),
   frame(4, VLAN, CLAMPED),
-  frame(5, ETHERNET, tcp('10.0.0.5 4000', '198.51.100.7 80', ACK, 1001)),
+  frame(5, ETHERNET, withTtl(tcp('10.0.0.5 4000', '198.51.100.7 80', ACK, 1001), 63)),
   frame(6, ETHERNET, TRANSLATED.subarray(0, 60), { wire: 14 + dns.length }),
 );
 
@@ -160,6 +169,16 @@ test('PPPoE counts what a packet grew by', async () => {
   await command(replay(capture, '-w', path));
   expect(read(path).frames).toEqual(plain(frame(0, pppoe(CLAMPED), CLAMPED)));
 });
+
+test.each(['wasm', 'reference'])(
+  'a TTL that is set where packets are forwarded is the one they leave with (%s)',
+  async (engine) => {
+    const packet = tcp('10.0.0.5 77', '198.51.100.7 80', ACK);
+    const path = join(folder, 'ttl-out.pcap');
+    await command(replay(file('ttl.pcap', writePcap([frame(0, ETHERNET, packet)], 1)), '-w', path, '--engine', engine));
+    expect(read(path).frames).toEqual(plain(frame(0, ETHERNET, withTtl(packet, 255))));
+  },
+);
 
 test('nothing accepted is an empty capture', async () => {
   const path = join(folder, 'empty.pcap');

@@ -8,7 +8,7 @@ import { casesOf } from '../../src/fuzz/arbitrary.ts';
 import { captureOf, type FuzzCase, withRules } from '../../src/fuzz/case.ts';
 import { jobOf } from '../../src/fuzz/differential.ts';
 import { askKernel, runningKernel, tellsWhatLeaves } from '../../src/fuzz/kernels.ts';
-import { expectedLeft, leftDifference } from '../../src/kernel/expected-left.ts';
+import { leftDifference } from '../../src/kernel/expected-left.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
 import { readLink } from '../../src/packet/link.ts';
 import { replayOne } from '../../src/replay/replay.ts';
@@ -22,6 +22,8 @@ const RULES: Record<4 | 6, string> = {
 :PREROUTING ACCEPT
 -A PREROUTING -m statistic --mode nth --every 3 --packet 0 -j TOS --set-tos 0xa5/0xff
 -A PREROUTING -p tcp -j DSCP --set-dscp 10
+-A FORWARD -m statistic --mode nth --every 5 --packet 1 -j TTL --ttl-set 255
+-A POSTROUTING -m statistic --mode nth --every 5 --packet 2 -j TTL --ttl-inc 2
 COMMIT
 *nat
 :POSTROUTING ACCEPT
@@ -35,6 +37,7 @@ COMMIT
   6: `*mangle
 :PREROUTING ACCEPT
 -A PREROUTING -j TOS --set-tos 0xa5/0x0f
+-A FORWARD -m statistic --mode nth --every 5 --packet 1 -j HL --hl-set 255
 COMMIT
 *nat
 :POSTROUTING ACCEPT
@@ -91,12 +94,16 @@ for (const backend of ['legacy', 'nft'] as const) {
             expect((await written(sent, 'reference')).bytes.equals(bytes)).toBe(true);
             for (const [i, { verdict, hook, drawn }] of outcomes.entries()) {
               const packet = verdict === 'ACCEPT' ? packets.shift()! : new Uint8Array();
-              if (!tellsWhatLeaves(sent.packets[i]!.bytes, sent)) continue;
+              const { bytes: own, direction } = sent.packets[i]!;
+              if (!tellsWhatLeaves(own, sent) || drawn !== undefined) continue;
+              // The stack writes into IPv4 options; a raw socket fills in identification and source of what the host sends.
+              if (family === 4 && (own[0] !== 0x45 || (direction === 'out' && (own[4] === 0 || own[12] === 0)))) continue;
               const actual = outcome.packets[i]!.left;
-              const difference = leftDifference(expectedLeft(packet, verdict, hook, drawn), actual);
+              const leaves = verdict === 'ACCEPT' && hook !== 'INPUT';
+              const difference = leftDifference(leaves ? { bytes: packet, free: [], drawn: [] } : undefined, actual);
               if (difference !== undefined) wrong.push(`packet ${i + 1}, ${verdict} ${hook}: ${difference}`);
               if (actual.length > 0) left++;
-              if (actual.length > 0 && !Buffer.from(packet).equals(sent.packets[i]!.bytes)) changed++;
+              if (actual.length > 0 && Buffer.compare(packet.subarray(12), own.subarray(12, own.length)) !== 0) changed++;
               if (verdict === 'DROP') dropped++;
             }
             expect(packets).toEqual([]);
