@@ -1,2 +1,2 @@
-/** The seed of random tests: WASMTABLES_SEED repeats a run. */
+/** The seed of random tests: WASMTABLES_SEED, or `npm test -- --seed N`, repeats a run. */
 export const SEED = Number(process.env.WASMTABLES_SEED ?? 1);

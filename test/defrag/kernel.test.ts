@@ -16,9 +16,9 @@ import type { Session } from '../../src/replay/session.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { describeKernel } from '../kernel/machine.ts';
 import { STATE_MATCHES } from '../reference/replay.ts';
+import { SEED } from '../seed.ts';
 import { OWN, storm } from './storm.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const STORMS = Number(process.env.WASMTABLES_STORMS ?? 4);
 const DATAGRAMS = 40;
 

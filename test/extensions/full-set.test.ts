@@ -8,8 +8,8 @@ import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import { parseIpsets, parseSave } from '../../src/syntax/index.ts';
 import { ip } from '../kernel/packets.ts';
+import { SEED } from '../seed.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const START = 1_764_000_000_000_000_000n;
 const HZ = 250;
 const MOST = 100;

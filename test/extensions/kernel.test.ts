@@ -11,10 +11,10 @@ import { maskAddress, parseAddress, prefixMask } from '../../src/model/address.t
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Builtin, Family } from '../../src/model/ruleset.ts';
 import type { EvaluateContext, PacketView } from '../../src/packet/view.ts';
+import { SEED } from '../seed.ts';
 import { drawOf, NO_CONNECTIONS, NO_SETS, POOLS } from './packets.ts';
 import { readRule } from './reader.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 20261122);
 const ROUNDS = 4;
 const RULES = 40;
 const FRAMES = 150;

@@ -5,8 +5,8 @@ import { captureOf, withRules } from '../../src/fuzz/case.ts';
 import { ask, differences, jobOf } from '../../src/fuzz/differential.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import { parseFingerprints } from '../../src/syntax/index.ts';
+import { SEED } from '../seed.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const OPTIONS = ['.', 'M*', 'N,N,S', 'M*,N,N,S', 'N,N,T', 'E,E,E,E', 'M*,N,N,T', 'W*,N'];
 const GENRES = { Linux: '*', Windows: '%2', NMAP: 'S20', FreeBSD: '65535' };
 

@@ -19,11 +19,11 @@ import { DEFAULT_PROFILE, type Profile } from '../../src/model/profile.ts';
 import type { Builtin, Family, InterfaceMatch, TableName, Words } from '../../src/model/ruleset.ts';
 import type { EvaluateContext } from '../../src/packet/view.ts';
 import { randomNumbers } from '../../src/reference/random.ts';
+import { SEED } from '../seed.ts';
 import { interpret, type Surroundings } from './interpret.ts';
 import { drawOf, fieldsOf, interfaceId, NO_CONNECTIONS, NO_SETS, POOLS, randomPacket } from './packets.ts';
 import { contextOf as parseContextOf, readRule } from './reader.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 20261122);
 const RULES = 60;
 const PACKETS = 20;
 const PROFILES: Profile[] = [

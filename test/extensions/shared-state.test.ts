@@ -4,8 +4,8 @@ import { casesOf } from '../../src/fuzz/arbitrary.ts';
 import { judgeCases } from '../../src/fuzz/judge.ts';
 import { ReachMeter } from '../../src/fuzz/reach.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
+import { SEED } from '../seed.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const CASES = 20;
 
 /** The targets without which a match says little. */

@@ -5,9 +5,6 @@ import { blind, type Reach, ReachMeter } from '../../src/fuzz/reach.ts';
 import { type Batch, type Found, panelJudge, search } from '../../src/fuzz/search.ts';
 import type { Witness } from '../../src/fuzz/witness.ts';
 
-/** Of this run; `npm test -- --seed N` repeats it. */
-export const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
-
 /** A mismatch as a person reads it. */
 export function tell({ seed, path, mismatch, fuzzCase }: Found): string {
   const packets = fuzzCase.packets.map(({ direction, bytes }) => `${direction} ${Buffer.from(bytes).toString('hex')}`);

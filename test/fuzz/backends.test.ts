@@ -12,7 +12,7 @@ import { rulesIn, saveFound } from '../../src/fuzz/save.ts';
 import { type Found, type JudgeCases, panelJudge, search } from '../../src/fuzz/search.ts';
 import { parseSaved } from '../../src/kernel/saved.ts';
 import { describeKernel } from '../kernel/machine.ts';
-import { SEED } from './agreement.ts';
+import { SEED } from '../seed.ts';
 
 // Only packets of the wanted kind are sent; of many made there are some in every case.
 const OPTIONS: CaseOptions = { packets: 300, judge: 'kernel', only: ['tcp', 'udp', 'multiport'] };

@@ -9,10 +9,10 @@ import { signature } from '../../src/fuzz/judge.ts';
 import { rulesIn } from '../../src/fuzz/save.ts';
 import { type JudgeCases, panelJudge, shrink } from '../../src/fuzz/search.ts';
 import { PROGRAMS, type Witness } from '../../src/fuzz/witness.ts';
+import { SEED } from '../seed.ts';
 import { buildPlanted, plantedSource } from './canary/build.ts';
 import { type Plant, plants } from './canary/plant.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const WANTED = process.env.WASMTABLES_PLANTS;
 const OPTIONS: CaseOptions = { packets: 40, judge: 'software' };
 /** Cases until a bug must have been found; the rarer ones are hunted for longer. */

@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 import { expecting } from '../../src/fuzz/reach.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
-import { expectAgreement, SEED } from './agreement.ts';
+import { SEED } from '../seed.ts';
+import { expectAgreement } from './agreement.ts';
 
 it(`helpers expect connections (seed ${SEED})`, async () => {
   const only = ['CT', 'conntrack', 'tcp', 'udp', 'SNAT', 'DNAT'];

@@ -3,7 +3,8 @@ import { afterAll, expect, it } from 'vitest';
 import { runningKernel } from '../../src/fuzz/kernels.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import { describeKernel } from '../kernel/machine.ts';
-import { expectAgreement, SEED } from './agreement.ts';
+import { SEED } from '../seed.ts';
+import { expectAgreement } from './agreement.ts';
 
 const CASES = 100;
 const PACKETS = 50;

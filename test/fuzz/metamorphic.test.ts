@@ -8,7 +8,7 @@ import type { PacketOutcome } from '../../src/model/outcome.ts';
 import type { Family, RuleSet } from '../../src/model/ruleset.ts';
 import type { Job } from '../../src/model/witness.ts';
 import type { Session } from '../../src/replay/session.ts';
-import { SEED } from './agreement.ts';
+import { SEED } from '../seed.ts';
 
 /** Cases that are asked about; more are needed for every relation to find one it applies to. */
 const ASKED = 20;

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
 import type { CaseOptions } from '../../src/fuzz/case.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
-import { expectAgreement, SEED } from './agreement.ts';
+import { SEED } from '../seed.ts';
+import { expectAgreement } from './agreement.ts';
 
 const ENGINES = ['engine', 'silent', 'debug', 'scalar', 'linear'].map((name) => PROGRAMS[name]!);
 

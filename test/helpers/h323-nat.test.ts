@@ -22,10 +22,10 @@ import {
 import { describeKernel } from '../kernel/machine.ts';
 import { udp } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
+import { SEED } from '../seed.ts';
 import { callThrough, ThroughNat } from './through-nat.ts';
 import { expectAgreement, rulesOf } from './translation.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const [PHONE, SECOND, OUTSIDE, SERVER, PUBLIC, ELSEWHERE] = [
   '10.0.0.1',
   '10.0.0.2',

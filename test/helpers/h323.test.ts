@@ -26,11 +26,11 @@ import {
 import { describeKernel } from '../kernel/machine.ts';
 import { ACK, icmp, join, SYN, tcp, u16, udp } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
+import { SEED } from '../seed.ts';
 import { Conversation, call, type Side } from './conversation.ts';
 import { ROWS, Values } from './h323-values.ts';
 import { expectAgreement, helperProbes } from './judge.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const RAS = helperProbes('RAS', '-p udp -m udp --dport 1719');
 const CALLS = helperProbes('Q.931', '-p tcp -m tcp --dport 1720');
 const LISTS = { lists: true };

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { describeKernel } from '../kernel/machine.ts';
 import { icmp, join, RST, u16 } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
+import { SEED } from '../seed.ts';
 import type { Side } from './conversation.ts';
 import {
   accept,
@@ -24,7 +25,6 @@ const [OUTSIDE, SERVER, PUBLIC] = ['203.0.113.9', '10.1.0.2', '198.51.100.80'];
 const PPTP = '-p tcp -m tcp --dport 1723';
 const SNAT = [`POSTROUTING -s 10.0.0.0/24 -j SNAT --to-source ${OUTSIDE}`];
 const DNAT = [`PREROUTING -d ${PUBLIC} -j DNAT --to-destination ${SERVER}`];
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 
 /** A control connection through the translator; its packets stand among those of others. */
 class Control {

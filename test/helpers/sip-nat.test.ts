@@ -4,10 +4,10 @@ import type { Draw } from '../../src/extensions/extension.ts';
 import { seededDraw } from '../../src/fuzz/draw.ts';
 import { describeKernel } from '../kernel/machine.ts';
 import { ACK, udp } from '../reference/build.ts';
+import { SEED } from '../seed.ts';
 import { ThroughNat } from './through-nat.ts';
 import { expectAgreement, rulesOf } from './translation.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const [PHONE, OTHER_PHONE, OUTSIDE, SERVER, PUBLIC] = ['10.0.0.1', '10.0.0.2', '203.0.113.9', '10.1.0.2', '198.51.100.80'];
 const [PHONE6, SERVER6, OUTSIDE6] = ['2001:db8::1', '2001:db8:1::2', '2001:db8:0:cafe::9'];
 const UDP = '-p udp -m udp --dport 5060';

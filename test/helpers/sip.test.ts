@@ -3,10 +3,10 @@ import { it } from 'vitest';
 import { describeKernel } from '../kernel/machine.ts';
 import { udp } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
+import { SEED } from '../seed.ts';
 import { Conversation } from './conversation.ts';
 import { expectAgreement, helperProbes } from './judge.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const RULES = helperProbes('sip', '-p udp -m udp --dport 5060');
 const RULES_TCP = helperProbes('sip', '-p tcp -m tcp --dport 5060');
 const [PHONE, SERVER, OTHER] = ['10.0.0.1', '10.1.0.2', '10.1.0.9'];

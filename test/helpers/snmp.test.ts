@@ -5,9 +5,9 @@ import { snmpMessage } from '../../src/fuzz/snmp.ts';
 import type { Ends } from '../../src/fuzz/talk.ts';
 import { describeKernel } from '../kernel/machine.ts';
 import { udp } from '../reference/build.ts';
+import { SEED } from '../seed.ts';
 import { expectAgreement, rulesOf } from './translation.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const [AGENT, MANAGER, OUTSIDE, PUBLIC] = ['10.0.0.1', '10.1.0.2', '203.0.113.9', '198.51.100.80'];
 const UDP = '-p udp -m udp --dport 161:163';
 const SNAT = [`POSTROUTING -s ${AGENT} -j SNAT --to-source ${OUTSIDE}`];

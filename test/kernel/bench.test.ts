@@ -15,10 +15,10 @@ import {
   runKernel,
 } from '../../src/kernel/index.ts';
 import { translates } from '../../src/model/nat.ts';
+import { SEED } from '../seed.ts';
 import { descendants, describeKernel, until } from './machine.ts';
 import { udp } from './packets.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const CASES = 30;
 const PACKETS = 50;
 

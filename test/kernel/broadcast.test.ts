@@ -6,11 +6,11 @@ import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Frame } from '../../src/model/witness.ts';
 import { parseSave } from '../../src/syntax/index.ts';
+import { SEED } from '../seed.ts';
 import { differences } from './differential.ts';
 import { describeKernel } from './machine.ts';
 import { WITNESSES } from './witnesses.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const HOST = buildHost({
   addresses: [
     { ifname: 'eth0', addr_info: [{ family: 'inet', local: '192.0.2.1', prefixlen: 24 }] },

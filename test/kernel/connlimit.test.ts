@@ -5,6 +5,7 @@ import type { TableCounters } from '../../src/model/outcome.ts';
 import type { Kernel } from '../../src/model/profile.ts';
 import type { Family, TableName } from '../../src/model/ruleset.ts';
 import { randomNumbers } from '../../src/reference/random.ts';
+import { SEED } from '../seed.ts';
 import { describeKernel, describeVirtual } from './machine.ts';
 import {
   differencesOf,
@@ -15,7 +16,6 @@ import {
   type VirtualCase,
 } from './virtual-differential.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const MILLISECOND = 1_000_000n;
 const NOW = 1_700_000_000_000n * MILLISECOND;
 const PACKETS = 150;

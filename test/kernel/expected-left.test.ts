@@ -5,10 +5,10 @@ import { kernelJob, tellsWhatLeaves } from '../../src/fuzz/kernels.ts';
 import { expectedLeft, type KernelJob, leftDifference, openKernelBench, runKernel } from '../../src/kernel/index.ts';
 import { rewrites } from '../../src/model/nat.ts';
 import { needsConntrack } from '../../src/reference/tables.ts';
+import { SEED } from '../seed.ts';
 import { describeKernel } from './machine.ts';
 import { ip, ping, SYN, tcp, udp } from './packets.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const CASES = 25;
 const PACKETS = 50;
 

@@ -6,9 +6,9 @@ import { ask, jobOf } from '../../src/fuzz/differential.ts';
 import { askKernel, kernelDifferences, runningKernel } from '../../src/fuzz/kernels.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import type { Family } from '../../src/model/ruleset.ts';
+import { SEED } from '../seed.ts';
 import { describeKernel } from './machine.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const CASES = 6;
 const PACKETS = 60;
 

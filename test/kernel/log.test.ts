@@ -9,10 +9,10 @@ import type { FuzzPacket } from '../../src/fuzz/packets.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import { machineOf, type PrintedLine, runVirtual, type VirtualJob, type VirtualKernel } from '../../src/kernel/virtual/index.ts';
 import { logText } from '../../src/report/log-line.ts';
+import { SEED } from '../seed.ts';
 import { describeVirtual } from './machine.ts';
 import { ip } from './packets.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const CASES = 24;
 const PACKETS = 60;
 

@@ -4,11 +4,11 @@ import type { Draw } from '../../src/extensions/extension.ts';
 import type { Fingerprint } from '../../src/model/fingerprints.ts';
 import { parseFingerprints } from '../../src/syntax/index.ts';
 import { drawOf } from '../extensions/packets.ts';
+import { SEED } from '../seed.ts';
 import { describeVirtual } from './machine.ts';
 import { ip } from './packets.ts';
 import { differencesOf, judgeVirtual, type SentPacket } from './virtual-differential.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 20261126);
 const NOW = 1_700_000_000_003_000_000n;
 const [SYN, ACK] = [2, 16];
 const GENRES = ['Linux', 'Windows', 'NMAP', 'FreeBSD'];

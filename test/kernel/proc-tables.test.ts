@@ -2,11 +2,11 @@
 import { expect, test } from 'vitest';
 import type { Kernel } from '../../src/model/profile.ts';
 import { drawOf } from '../extensions/packets.ts';
+import { SEED } from '../seed.ts';
 import { describeKernel, describeVirtual } from './machine.ts';
 import { ping, udp } from './packets.ts';
 import { differencesOf, judgeVirtual, type SentPacket, type VirtualCase } from './virtual-differential.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 20261126);
 const MILLISECOND = 1_000_000n;
 const NOW = 1_700_000_000_003_000_000n;
 

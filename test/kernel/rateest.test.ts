@@ -2,11 +2,11 @@
 import { expect, test } from 'vitest';
 import { machineOf } from '../../src/kernel/virtual/index.ts';
 import { drawOf } from '../extensions/packets.ts';
+import { SEED } from '../seed.ts';
 import { describeVirtual } from './machine.ts';
 import { udp } from './packets.ts';
 import { differencesOf, judgeVirtual, type SentPacket, type VirtualCase } from './virtual-differential.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 20261126);
 const SECOND = 1_000_000_000n;
 const NOW = 1_700_000_000n * SECOND;
 

@@ -4,11 +4,10 @@ import { expect, test } from 'vitest';
 import { udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import type { Frame } from '../../src/model/witness.ts';
+import { SEED } from '../seed.ts';
 import { differences } from './differential.ts';
 import { describeKernel } from './machine.ts';
 import { WITNESSES } from './witnesses.ts';
-
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 
 /** eth2 has no address. */
 const HOST = buildHost({

@@ -7,9 +7,9 @@ import { jobOf } from '../../src/fuzz/differential.ts';
 import { askKernel, runningKernel } from '../../src/fuzz/kernels.ts';
 import type { Frame } from '../../src/model/witness.ts';
 import { Interpreter } from '../../src/reference/interpreter.ts';
+import { SEED } from '../seed.ts';
 import { describeKernel } from './machine.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const PACKETS = 40;
 
 const mangle = (...rules: string[]): string =>

@@ -1,5 +1,6 @@
 /** Sets of ipset on the kernels of the virtual clock: timeouts, and the types the running kernel does not have. */
 import { expect, test } from 'vitest';
+import { SEED } from '../seed.ts';
 import { describeKernel, describeVirtual } from './machine.ts';
 import { ip, tcp, udp } from './packets.ts';
 import { differencesOf, judgeVirtual, type SentPacket, type VirtualCase } from './virtual-differential.ts';
@@ -64,8 +65,6 @@ const TYPES: VirtualCase = {
     ]),
   ),
 };
-
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 
 /** Numbers that look random, the same for a seed. */
 function* numbers(): Generator<number, never> {

@@ -2,11 +2,11 @@
 import { expect, test } from 'vitest';
 import { seededDraw } from '../../src/fuzz/draw.ts';
 import type { VirtualKernel } from '../../src/kernel/virtual/index.ts';
+import { SEED } from '../seed.ts';
 import { describeVirtual } from './machine.ts';
 import { udp } from './packets.ts';
 import { differencesOf, judgeVirtual, type SentPacket, type VirtualCase } from './virtual-differential.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const SECOND = 1_000_000_000n;
 const NOW = 1_700_000_000n * SECOND;
 

@@ -5,9 +5,9 @@ import { judgeCases } from '../../src/fuzz/judge.ts';
 import { virtualKernel } from '../../src/fuzz/kernels.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import type { VirtualKernel } from '../../src/kernel/virtual/index.ts';
+import { SEED } from '../seed.ts';
 import { describeVirtual } from './machine.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const CASES = Number(process.env.WASMTABLES_VIRTUAL_CASES ?? 20);
 const PACKETS = 80;
 

@@ -13,9 +13,9 @@ import type { PacketOutcome } from '../../src/model/outcome.ts';
 import { readLink } from '../../src/packet/link.ts';
 import { replayOne } from '../../src/replay/replay.ts';
 import { readWith } from '../capture/read.ts';
+import { SEED } from '../seed.ts';
 import { describeKernel } from './machine.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const CASES = 6;
 const RULES: Record<4 | 6, string> = {
   4: `*mangle

@@ -12,8 +12,8 @@ import { mergeConnections, mergeResults } from '../../src/replay/merge.ts';
 import type { Session } from '../../src/replay/session.ts';
 import { whyNotShared } from '../../src/replay/shares.ts';
 import { parseSave } from '../../src/syntax/index.ts';
+import { SEED } from '../seed.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const CASES = 150;
 const PACKETS = 120;
 /** What keeps no state, and conntrack. */

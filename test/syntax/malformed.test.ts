@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { RuleError } from '../../src/model/errors.ts';
 import { guessFamily, parseRulesAll, parseSaveAll, parseScriptAll } from '../../src/syntax/index.ts';
+import { SEED } from '../seed.ts';
 import { randomRule, seeded } from './random.ts';
-
-const SEED = Number(process.env.WASMTABLES_SEED ?? 7);
 
 const SCRAPS = [
   ...[

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { RuleSet } from '../../src/model/ruleset.ts';
 import { parseSaveAll, printSave } from '../../src/syntax/index.ts';
+import { SEED } from '../seed.ts';
 import { dumpOf, randomRule, seeded } from './random.ts';
 import { type RealResult, realTool, restoreReally, sortTables } from './real.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 20261122);
 /** Loads what this machine's kernel has modules for: the tool warns of the others, and the kernel refuses them; and nothing that names what must be there first: objects of `nfacct`, estimators of rates, control groups by path. */
 function restoreWhatIsThere(
   table: string,

@@ -8,8 +8,8 @@ import { PROGRAMS } from '../../../src/fuzz/witness.ts';
 import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
 import { STACK_WORDS } from '../../../src/model/reasons.ts';
 import { isSparse, tableNotes } from '../../../src/model/table-limit.ts';
+import { SEED } from '../../seed.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const FULL = STACK_WORDS[STACK_TABLE_FULL];
 
 /** Room for one to eight connections, in a hash where the kernel finds what could go, and in one where it does not. */

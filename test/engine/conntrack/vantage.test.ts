@@ -7,8 +7,8 @@ import { type Answer, ask, differences, jobOf } from '../../../src/fuzz/differen
 import { PROGRAMS } from '../../../src/fuzz/witness.ts';
 import type { Frame } from '../../../src/model/witness.ts';
 import { lookAtVantage } from '../../../src/replay/vantage.ts';
+import { SEED } from '../../seed.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const KINDS = ['that these rules translate, but ha', 'captured before and behind the translation'] as const;
 
 /** Behind an Ethernet header. */

@@ -6,8 +6,8 @@ import { captureOf } from '../../../src/fuzz/case.ts';
 import { ask, differences, jobOf } from '../../../src/fuzz/differential.ts';
 import { PROGRAMS } from '../../../src/fuzz/witness.ts';
 import { type Annotation, readAnnotations } from '../../../src/model/annotations.ts';
+import { SEED } from '../../seed.ts';
 
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
 const PACKETS = 60;
 
 describe('a file of annotations', () => {

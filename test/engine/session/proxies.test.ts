@@ -8,8 +8,7 @@ import { PROGRAMS } from '../../../src/fuzz/witness.ts';
 import { buildHost, HostError } from '../../../src/model/host-build.ts';
 import type { Family, RuleSet } from '../../../src/model/ruleset.ts';
 import { parseSave } from '../../../src/syntax/index.ts';
-
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
+import { SEED } from '../../seed.ts';
 
 describe('as they are given', () => {
   it('sockets have a protocol, a port and perhaps an address', () => {

@@ -5,8 +5,7 @@ import { captureOf, type FuzzCase } from '../../../src/fuzz/case.ts';
 import { ask, differences, jobOf } from '../../../src/fuzz/differential.ts';
 import { PROGRAMS } from '../../../src/fuzz/witness.ts';
 import { buildHost } from '../../../src/model/host-build.ts';
-
-const SEED = Number(process.env.WASMTABLES_SEED ?? 1);
+import { SEED } from '../../seed.ts';
 
 /** Routes of every type that answers differently, over halves and quarters of all addresses. */
 const ROUTES = [

@@ -5,11 +5,12 @@ import type { PacketOutcome } from '../../../src/model/outcome.ts';
 import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
 import type { Job } from '../../../src/model/witness.ts';
 import { parseSave } from '../../../src/syntax/index.ts';
+import { SEED } from '../../seed.ts';
 import { tcpTraffic } from './traffic.ts';
 import { engineModule, engineWasm, TARGETS, type Target } from './wasm.ts';
 
 const SERVER = 0xc0a80101;
-const HASH_KEY = [Number(process.env.WASMTABLES_SEED ?? 1), 0x5eed] as const;
+const HASH_KEY = [SEED, 0x5eed] as const;
 const modules = {} as Record<Target, object>;
 
 beforeAll(() => {
