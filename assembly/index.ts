@@ -5,7 +5,7 @@
 import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
 import { captureConsumed, captureFeed, captureReset } from './capture/index.ts';
-import { settleWays } from './classify/known.ts';
+import { edgesTaken, settleWays } from './classify/known.ts';
 import { runPacked } from './classify/packed.ts';
 import { setProgram } from './classify/program.ts';
 import { runWalk } from './classify/walk.ts';
@@ -40,6 +40,7 @@ export {
   describeExpectation,
   drainLog,
   drainRing as drain,
+  edgesTaken,
   nextExpectation,
   setLogRegion,
   setRecordBytes,

@@ -90,6 +90,12 @@ const WAYS: usize = memory.data(64 << 9, 16);
 /** The way that is being made: its segments. */
 const DRAFT: usize = memory.data(9 * 4, 16);
 const HASH_FACTOR: u32 = 0x9e3779b1;
+/** Packets that took a kept edge: only the debug build counts them, for tests. */
+let taken: u32 = 0;
+
+export function edgesTaken(): u32 {
+  return taken;
+}
 
 /** Where a plain packet of the connection `entry` leaves walk `walk`, which has the root `root` and the policy's edge `policy`: an edge, as all of them an offset from the code at `base`. */
 export function knownEdge(base: usize, root: u32, policy: u32, walk: u32, slot: usize, entry: usize): u32 {
@@ -100,6 +106,7 @@ export function knownEdge(base: usize, root: u32, policy: u32, walk: u32, slot: 
     store<u32>(entry + (direction << 2), commonEdge(base, root, policy, slot), ENTRY_EDGES);
   }
   const edge = load<u32>(entry + (direction << 2), ENTRY_EDGES);
+  if (!ASC_NO_ASSERT) taken += (edge !== 0) as u32;
   return edge !== 0 ? edge : descend(base, root, slot);
 }
 

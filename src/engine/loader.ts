@@ -31,6 +31,8 @@ export interface EngineExports {
   run(): number;
   /** Before segment counters are read: puts what was counted elsewhere where it belongs. */
   settle(): void;
+  /** Packets for which a connection kept the edge (assembly/classify/known.ts); only the debug build counts them. */
+  edgesTaken(): number;
   consumed(): number;
   drain(): number;
   connections(): number;

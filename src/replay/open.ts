@@ -117,6 +117,17 @@ export function openPlain(path: string): PlainFile | undefined {
   return undefined;
 }
 
+/** Bytes a capture has; undefined where only reading tells (packed files, pipes). A file that cannot be opened has none: who reads it says why. */
+export function sizeAhead(path: string): number | undefined {
+  try {
+    const file = openPlain(path);
+    file?.close();
+    return file?.size;
+  } catch {
+    return 0;
+  }
+}
+
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /**

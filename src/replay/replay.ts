@@ -1,5 +1,4 @@
 /** A whole replay: the host model (given or guessed), one witness, the captures. Node only. */
-import { statSync } from 'node:fs';
 import { CaptureReader } from '../capture/frames.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
@@ -8,7 +7,7 @@ import type { Family, RuleSet } from '../model/ruleset.ts';
 import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
 import { GUESS_FRAMES, guessHost } from './guess.ts';
-import { isReadOnce } from './open.ts';
+import { isReadOnce, sizeAhead } from './open.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
 import type { Session } from './session.ts';
 import { lookAtVantage, VANTAGE_FRAMES } from './vantage.ts';
@@ -99,8 +98,9 @@ const FEW_BYTES = 1 << 27;
 /** Whether the engine judges these captures sooner with a tree; it answers the same without one. */
 export function isTreeWorthwhile(captures: readonly string[], rules: Job['rules']): boolean {
   const chains = [rules[4], rules[6]].flatMap((dual) => dual?.tables.flatMap((table) => table.chains) ?? []);
-  if (chains.reduce((sum, chain) => sum + chain.rules.length, 0) > FEW_RULES || captures.some(isReadOnce)) return true;
-  return captures.reduce((sum, path) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0) > FEW_BYTES;
+  if (chains.reduce((sum, chain) => sum + chain.rules.length, 0) > FEW_RULES) return true;
+  // Nobody knows how much a packed file holds.
+  return captures.reduce((sum, path) => sum + (sizeAhead(path) ?? Number.POSITIVE_INFINITY), 0) > FEW_BYTES;
 }
 
 /** Replays prepared captures by one job. */
