@@ -49,7 +49,7 @@ const build =
   (job, onPacket) =>
     engineSession(job, { build: name, image: treeOf(job), onPacket, hashKey: hashKeyOf(job) });
 
-/** Witnesses that are programs, by name. Odd chunks cut records in every place. `silent`: where nobody asks for packets the engine writes down no paths, and keeps the ways of plain ones (assembly/classify/known.ts). */
+/** Witnesses that are programs, by name. Odd chunks cut records in every place. `silent`: where nobody asks for packets the engine writes down no paths, and keeps the ways of plain ones (assembly/classify/known.ts). Random cases seldom come so far (one in fifty): test/engine/session/known-edge.test.ts draws those that do. */
 export const PROGRAMS: Readonly<Record<string, Witness>> = {
   reference: { name: 'reference', start: (job, onPacket) => referenceSession(job, { onPacket }) },
   engine: { name: 'engine', start: build('release') },
