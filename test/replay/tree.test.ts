@@ -29,6 +29,8 @@ test.each([
   [[small], 20, false],
   [[small, small], 0, false],
   [[small], 40, true],
+  [[small], 2_000, false],
+  [[small, large], 2_000, true],
   [[large], 20, true],
   [[small, large], 20, true],
   [['-'], 20, true],
