@@ -169,11 +169,11 @@ function oddities(bytes: Uint8Array, family: 4 | 6): string[] {
 
 /** Runs smaller than this prove nothing about the generator. */
 const ENOUGH = { cases: 100, packets: 5000 };
-/** Every so many packets a word should have been met at least once; most are met far more often. */
-const RARE = { cases: 600, packets: 30_000 };
+/** In so many cases a word should have been met at least once; most are met far more often. With a hundred extensions, runs of 600 still missed one or two of them (zones of one direction, a proxy's packets). */
+const RARE = { cases: 3000, packets: 150_000 };
 /** One case in seven has a helper, which believes what it hears only when all went well before. */
 const TALKATIVE = { cases: 6000, packets: 300_000 };
-/** Those that runs of 600 cases reach, too: each of three (seeds 4242, 7, 99) met at least seven packets. Of ftp, H.245 and pptp one of them met one or two. */
+/** Those that shorter runs reach, too (600 cases: each of seeds 4242, 7, 99 met at least seven packets; of ftp, H.245 and pptp one of them met one or two). */
 const SOON_BELIEVED: readonly string[] = ['tftp', 'Q.931', 'RAS'];
 
 /** Matches of what is taken not to be there (a socket, fingerprints), and those that say yes to everything. */
