@@ -157,8 +157,11 @@ export function runHooks(plan: usize, slot: usize): u32 {
   }
   // Where a packet that was dropped before the routing decision would have gone is told by what it was then.
   if (verdict !== NEXT_ACCEPT && (hasTurned() || isMarkedLocal(slot)) && isUnrouted(at)) {
+    const reason = load<u32>(slot, PACKET_STACK);
     routeAnew(slot);
     store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
+    // Why it was dropped stays: routing has no say in it.
+    if (reason === STACK_TABLE_FULL) store<u32>(slot, reason, PACKET_STACK);
   }
   // Dropped by a rule or by the stack: a connection it would have opened vanishes.
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
