@@ -1,10 +1,16 @@
 #!/usr/bin/env node
-import { existsSync } from 'node:fs';
+// The command. CommonJS: Node starts it five milliseconds sooner than a module.
+const { existsSync } = require('node:fs');
+const { join } = require('node:path');
+const { load } = require('./load.js');
 
-const program = new URL('../dist/joined/main.js', import.meta.url);
+const program = join(__dirname, '../dist/joined/main.js');
 if (existsSync(program)) {
-  const { main } = await import(program.href);
-  process.exitCode = await main(process.argv);
+  load(program)
+    .exports.main(process.argv)
+    .then((code) => {
+      process.exitCode = code;
+    });
 } else {
   process.stderr.write('wasmtables: it is not built yet; "npm start" does that\n');
   process.exitCode = 4;

@@ -1,9 +1,12 @@
-// vite build --config scripts/bundle.config.mjs: the programs of dist/ (the command line, the thread of a shared replay) in a few files, dist/joined/, which bin/ starts:
-// Node takes a third of a millisecond to open a module, and a replay has hundreds. What is imported when it is needed (`import()`) stays a file of its own.
+// vite build --config scripts/bundle.config.mjs --mode main (or share-worker): a program of dist/ (the command line, the thread of a shared replay) in a file of dist/joined/, where
+// bin/ finds it: Node takes a third of a millisecond to open a module, and a replay has hundreds. What is imported when it is needed (`import()`) stays a file of its own.
+// It is CommonJS with the packages inside, so that V8 can be given the code it made last time (bin/load.js).
 import { relative } from 'node:path/posix';
 import { fileURLToPath } from 'node:url';
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
+
+const PROGRAMS = { main: `${dist}/cli/main.js`, 'share-worker': `${dist}/replay/share-worker.js` };
 
 /** Files beside a module are found by its place. One folder below dist is as deep as dist/joined/; what lay deeper is told where it was. */
 const places = {
@@ -15,17 +18,33 @@ const places = {
   },
 };
 
-export default {
+/** pcap-parser fills all of the buffers it makes in the old way, of which Node warns outside of node_modules. */
+const buffers = {
+  name: 'buffers',
+  transform: (code, id) => (id.includes('/pcap-parser/') ? code.replaceAll('new Buffer(', 'Buffer.alloc(') : null),
+};
+
+/** The package is one of ES modules; this folder is not. */
+const commonjs = {
+  name: 'commonjs',
+  generateBundle() {
+    this.emitFile({ type: 'asset', fileName: 'package.json', source: '{ "type": "commonjs" }\n' });
+  },
+};
+
+export default ({ mode }) => ({
   logLevel: 'warn',
-  plugins: [places],
+  plugins: [places, buffers, commonjs],
+  ssr: { noExternal: true },
   build: {
     ssr: true,
     target: 'node20',
     outDir: `${dist}/joined`,
-    emptyOutDir: true,
+    emptyOutDir: mode === 'main',
+    license: { fileName: `${mode}.licenses.md` },
     rolldownOptions: {
-      input: { main: `${dist}/cli/main.js`, 'share-worker': `${dist}/replay/share-worker.js` },
-      output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
+      input: { [mode]: PROGRAMS[mode] },
+      output: { format: 'cjs', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
     },
   },
-};
+});

@@ -62,10 +62,12 @@ export function build(targets = ['release', 'debug', 'scalar']) {
     console.error(`building the engine (${target})...`);
     must(bin('asc'), ['--config', 'asconfig.json', '--target', target], 'building the engine');
   }
-  if (older('dist/.built', ['src', 'tsconfig.json', 'scripts/bundle.config.mjs'])) {
+  if (older('dist/.built', ['src', 'tsconfig.json', 'scripts/bundle.config.mjs', 'scripts/keep-code.cjs', 'bin'])) {
     console.error('building the host code...');
     must(bin('tsc'), ['-p', 'tsconfig.json'], 'building the host code');
-    must(bin('vite'), ['build', '--config', 'scripts/bundle.config.mjs'], 'bundling the host code');
+    for (const mode of ['main', 'share-worker'])
+      must(bin('vite'), ['build', '--config', 'scripts/bundle.config.mjs', '--mode', mode], 'bundling the host code');
+    must(process.execPath, ['scripts/keep-code.cjs'], "keeping V8's code of it");
     writeFileSync(join(root, 'dist/.built'), '');
   }
 }

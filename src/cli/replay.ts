@@ -7,7 +7,6 @@ import type { Profile } from '../model/profile.ts';
 import type { Frame, Job, ReplayResult } from '../model/witness.ts';
 import { announcedLinktypes } from '../replay/accepted.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
-import { replayShared } from '../replay/parallel.ts';
 import { isTreeWorthwhile, type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
 import { whyNotShared } from '../replay/shares.ts';
@@ -288,10 +287,12 @@ function lostAnnotations(
 /** By several threads, or by one: also where they cannot know the whole answer, and then the notes say why it took longer. */
 async function judged(prepared: Prepared, job: Job, jobs: number, given: WitnessOptions): Promise<RunOutcome> {
   const options = { ...given, tree: given.tree && isTreeWorthwhile(prepared.captures, job.rules) };
-  const shared = jobs > 1 ? await replayShared(prepared.captures, job, { ...options, jobs }) : undefined;
+  if (jobs === 1) return replayOne(prepared, job, options);
+  const { replayShared } = await import('../replay/parallel.ts');
+  const shared = await replayShared(prepared.captures, job, { ...options, jobs });
   if (shared !== undefined) return shared;
   const outcome = await replayOne(prepared, job, options);
-  if (jobs > 1) outcome.result.notes.push(NOT_SHARED);
+  outcome.result.notes.push(NOT_SHARED);
   return outcome;
 }
 

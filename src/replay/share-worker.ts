@@ -1,6 +1,6 @@
 /** One thread of a shared replay (parallel.ts): reads all captures and judges its share. */
 import { parentPort } from 'node:worker_threads';
-import { type EngineReplay, sharedSession } from './engine-session.ts';
+import { type EngineReplay, sharedSession } from './engine-replay.ts';
 import type { FromWorker, ShareTask, ToWorker } from './parallel.ts';
 import { run } from './run.ts';
 

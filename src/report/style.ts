@@ -11,10 +11,11 @@ const same = (text: string): string => text;
 
 export const PLAIN: Style = { bold: same, dim: same, good: same, bad: same, warn: same };
 
-const GROUPS = new Intl.NumberFormat('en-US');
+/** Between digits behind which others stand in threes. */
+const THOUSANDS = /\B(?=(?:\d{3})+$)/g;
 
-/** `1,234,567`. */
-export const count = (value: number): string => GROUPS.format(value);
+/** A whole number as `1,234,567`. Not Intl's: it reads its data for 15 ms when it is first asked. */
+export const count = (value: number): string => String(value).replace(THOUSANDS, ',');
 
 /** `1 packet`, `2 packets`. */
 export const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? '' : 's'}`;

@@ -1,6 +1,6 @@
 /** The command as people run it: exit codes, what goes to which stream, signals, pipes. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -28,9 +28,7 @@ const replay = (...args: string[]) => command(['replay', '-R', RULES, ...args]);
 
 test('a clone that is not built says what builds it', async () => {
   const bin = join(folder, 'bin');
-  mkdirSync(bin);
-  writeFileSync(join(bin, 'package.json'), '{"type":"module"}');
-  copyFileSync(`${ROOT}bin/wasmtables.js`, join(bin, 'wasmtables.js'));
+  cpSync(`${ROOT}bin`, bin, { recursive: true });
   expect(await shell(`"${process.execPath}" "${join(bin, 'wasmtables.js')}" replay`)).toMatchObject({
     code: 4,
     stdout: '',

@@ -1,0 +1,15 @@
+// node scripts/keep-code.cjs: replays the seed scenario and keeps the code that V8 made for it, beside dist/joined/main.js, for bin/load.js.
+const { writeFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { load } = require('../bin/load.js');
+
+const root = join(__dirname, '..');
+const program = join(root, 'dist/joined/main.js');
+const seed = join(root, 'pcaps/seed');
+const replay = ['replay', '-R', join(seed, 'server-mail-web-dns.rules.v4'), '-r', join(seed, 'traffic.pcap')];
+
+const { script, exports: loaded } = load(program);
+loaded.main([process.execPath, 'wasmtables', ...replay]).then((code) => {
+  if (code !== 0) throw new Error(`the replay ended with ${code}`);
+  writeFileSync(`${program}.code`, script.createCachedData());
+});
