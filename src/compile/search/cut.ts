@@ -1,12 +1,16 @@
-/** Chooses where to cut a box of places: where fewest entries lie on both sides. */
+/**
+ * Chooses where to cut a box of places. A packet of one of n entries, each as likely as the others, is taken to need log2(n) cuts more: the cut is the one that leaves it fewest, where what lies on both
+ * sides makes the sides longer. Behind an entry that fills a side nothing is met there, so it is not counted.
+ */
 import type { Intervals } from './intervals.ts';
 
-/** Share of the larger side in a score. */
-const WORST = 0.3;
 /** Places are counted in at most so many bins; a cut lies between bins. */
 const BINS = 256;
-/** Up to so many entries are sorted instead, where there are more places than bins. */
+/** Of up to so many entries every end is a cut, where there are more places than bins. */
 const FEW = 48;
+/** The dimension in which an entry does not fill the box: none, or more than one. */
+const NONE = -1;
+const SEVERAL = -2;
 
 /** Memory is kept from one box to the next; the answer too. */
 export class CutFinder {
@@ -17,103 +21,219 @@ export class CutFinder {
   score = 0;
   private readonly firsts: readonly Uint32Array[];
   private readonly lasts: readonly Uint32Array[];
-  /** Of the entries that are looked at. */
-  private starts = new Int32Array(BINS);
-  private ends = new Int32Array(BINS);
-  /** How many start and end in each bin. */
-  private readonly startsIn = new Int32Array(BINS);
-  private readonly endsIn = new Int32Array(BINS);
+  private readonly exact: Uint8Array;
+  /** Bits of the dimensions that are in `open`. */
+  private closing = 0;
+  /** Of the entries that are looked at, in their order: the dimension an exact one alone does not fill; where they start and end; the bins of that. */
+  private open = new Int32Array(0);
+  private starts = new Int32Array(0);
+  private ends = new Int32Array(0);
+  private startBins = new Int32Array(0);
+  private endBins = new Int32Array(0);
+  /** Of the entries, sorted by bin. */
+  private order = new Int32Array(0);
+  /** The last place of each bin. */
+  private readonly cuts = new Int32Array(BINS);
+  private readonly from = new Int32Array(BINS + 1);
+  /** For the cut behind each bin: the first entry that fills the left side, and the right one. */
+  private readonly fillsLeft = new Int32Array(BINS);
+  private readonly fillsRight = new Int32Array(BINS);
+  private readonly left = new Int32Array(BINS);
+  private readonly right = new Int32Array(BINS);
+  /** By number of entries: cuts that are needed to come down to one. */
+  private depths = new Float64Array(0);
 
-  constructor({ dimensions }: Intervals) {
+  constructor({ dimensions, exact }: Intervals) {
     this.firsts = dimensions.map(({ first }) => first);
     this.lasts = dimensions.map(({ last }) => last);
+    this.exact = exact;
   }
 
   /** Of the `count` entries in `list` from `from` on, in the box whose dimension d goes from place `box[at + 2d]` to `box[at + 2d + 1]`. */
   find(list: Int32Array, from: number, count: number, box: Int32Array, at: number): void {
-    const { firsts, lasts } = this;
     this.dimension = -1;
-    this.score = count;
+    this.score = Number.POSITIVE_INFINITY;
     if (this.starts.length < count) this.makeRoom(count);
-    for (let dimension = 0; dimension < firsts.length; dimension++) {
+    this.lookForOpen(list, from, count, box, at);
+    for (let dimension = 0; dimension < this.firsts.length; dimension++) {
       const low = box[at + 2 * dimension]!;
       const high = box[at + 2 * dimension + 1]!;
       if (low === high) continue;
-      const partial = this.gather(firsts[dimension]!, lasts[dimension]!, list, from, count, low, high);
+      const partial = this.gather(dimension, list, from, count, low, high);
       if (partial === 0) continue;
-      if (high - low >= BINS && partial <= FEW) this.sorted(dimension, partial, count - partial, low, high);
-      else this.binned(dimension, partial, count - partial, low, high);
+      const bins = partial <= FEW && partial * 4 < high - low ? this.ranks(count, low, high) : this.shifts(count, low, high);
+      if (((this.closing >>> dimension) & 1) === 0) this.countAll(count, bins);
+      else this.countMet(dimension, count, bins, low, high);
+      for (let bin = 0; bin < bins - 1; bin++)
+        this.consider(dimension, this.cuts[bin]!, count, this.left[bin]!, this.right[bin]!);
     }
   }
 
   private makeRoom(count: number): void {
+    this.open = new Int32Array(2 * count);
     this.starts = new Int32Array(2 * count);
     this.ends = new Int32Array(2 * count);
+    this.startBins = new Int32Array(2 * count);
+    this.endBins = new Int32Array(2 * count);
+    this.order = new Int32Array(2 * count);
+    this.depths = Float64Array.from({ length: 4 * count + 1 }, (_, entries) => Math.log2(entries + 1));
   }
 
-  /** Writes down where entries start and end within the box, of those that do not fill it; how many these are. */
-  private gather(
-    first: Uint32Array,
-    last: Uint32Array,
-    list: Int32Array,
-    from: number,
-    count: number,
-    low: number,
-    high: number,
-  ): number {
+  private lookForOpen(list: Int32Array, from: number, count: number, box: Int32Array, at: number): void {
+    const { firsts, lasts, open, exact } = this;
+    this.closing = 0;
+    for (let index = 0; index < count; index++) {
+      const entry = list[from + index]!;
+      let only = exact[entry] === 0 ? SEVERAL : NONE;
+      for (let dimension = 0; dimension < firsts.length && only !== SEVERAL; dimension++) {
+        if (firsts[dimension]![entry]! <= box[at + 2 * dimension]! && lasts[dimension]![entry]! >= box[at + 2 * dimension + 1]!)
+          continue;
+        only = only === NONE ? dimension : SEVERAL;
+      }
+      open[index] = only;
+      if (only >= 0) this.closing |= 1 << only;
+    }
+  }
+
+  /** Writes down where entries start and end within the box; how many do not fill it. */
+  private gather(dimension: number, list: Int32Array, from: number, count: number, low: number, high: number): number {
     const { starts, ends } = this;
+    const first = this.firsts[dimension]!;
+    const last = this.lasts[dimension]!;
     let partial = 0;
-    for (let index = from; index < from + count; index++) {
-      const entry = list[index]!;
+    for (let index = 0; index < count; index++) {
+      const entry = list[from + index]!;
       const start = first[entry]!;
       const end = last[entry]!;
-      if (start <= low && end >= high) continue;
-      starts[partial] = Math.max(start, low);
-      ends[partial++] = Math.min(end, high);
+      starts[index] = Math.max(start, low);
+      ends[index] = Math.min(end, high);
+      if (start > low || end < high) partial++;
     }
     return partial;
   }
 
-  /** `filling`: entries that lie on both sides of every cut. */
-  private binned(dimension: number, partial: number, filling: number, low: number, high: number): void {
-    const { starts, ends, startsIn, endsIn } = this;
+  /** Bins of as many places each; their number. */
+  private shifts(count: number, low: number, high: number): number {
+    const { starts, ends, startBins, endBins, cuts } = this;
     const shift = Math.max(0, 24 - Math.clz32(high - low));
     const bins = ((high - low) >>> shift) + 1;
-    startsIn.fill(0, 0, bins);
-    endsIn.fill(0, 0, bins);
-    for (let index = 0; index < partial; index++) {
-      startsIn[(starts[index]! - low) >>> shift]!++;
-      endsIn[(ends[index]! - low) >>> shift]!++;
+    for (let bin = 0; bin < bins; bin++) cuts[bin] = Math.min(high, low + ((bin + 1) << shift) - 1);
+    for (let index = 0; index < count; index++) {
+      startBins[index] = (starts[index]! - low) >>> shift;
+      endBins[index] = (ends[index]! - low) >>> shift;
     }
-    let left = filling;
-    let right = filling + partial;
-    for (let bin = 0; bin < bins - 1; bin++) {
-      left += startsIn[bin]!;
-      right -= endsIn[bin]!;
-      this.consider(dimension, low + ((bin + 1) << shift) - 1, left, right);
+    return bins;
+  }
+
+  /** A bin ends in front of every start and behind every end; their number. */
+  private ranks(count: number, low: number, high: number): number {
+    const { starts, ends, startBins, endBins, cuts } = this;
+    let bins = 0;
+    for (let index = 0; index < count; index++) {
+      if (starts[index]! > low) bins = insert(cuts, bins, starts[index]! - 1);
+      if (ends[index]! < high) bins = insert(cuts, bins, ends[index]!);
+    }
+    cuts[bins++] = high;
+    for (let index = 0; index < count; index++) {
+      startBins[index] = starts[index] === low ? 0 : binOf(cuts, bins, starts[index]!);
+      endBins[index] = ends[index] === high ? bins - 1 : binOf(cuts, bins, ends[index]!);
+    }
+    return bins;
+  }
+
+  /** Entries on each side of every cut. */
+  private countAll(count: number, bins: number): void {
+    const { startBins, endBins, left, right } = this;
+    for (let bin = 0; bin < bins; bin++) {
+      left[bin] = 0;
+      right[bin] = 0;
+    }
+    for (let index = 0; index < count; index++) {
+      left[startBins[index]!]!++;
+      right[endBins[index]!]!++;
+    }
+    for (let bin = 1; bin < bins; bin++) left[bin]! += left[bin - 1]!;
+    let sum = 0;
+    for (let bin = bins - 1; bin >= 0; bin--) {
+      const ended = right[bin]!;
+      right[bin] = sum;
+      sum += ended;
     }
   }
 
-  private sorted(dimension: number, partial: number, filling: number, low: number, high: number): void {
-    const { starts, ends } = this;
-    for (let index = 1; index < partial; index++) {
-      insert(starts, index, starts[index]!);
-      insert(ends, index, ends[index]!);
+  /** The same where some entries fill a side: what stands behind those is not met there. */
+  private countMet(dimension: number, count: number, bins: number, low: number, high: number): void {
+    this.closers(dimension, count, bins, low, high);
+    this.countLeft(count, bins);
+    this.countRight(count, bins);
+  }
+
+  private closers(dimension: number, count: number, bins: number, low: number, high: number): void {
+    const { open, starts, ends, startBins, endBins, cuts, fillsLeft, fillsRight } = this;
+    fillsLeft.fill(count - 1, 0, bins);
+    fillsRight.fill(count - 1, 0, bins);
+    for (let index = count - 1; index >= 0; index--) {
+      if (open[index] !== dimension) continue;
+      if (starts[index] === low) {
+        const last = ends[index] === cuts[endBins[index]!] ? endBins[index]! : endBins[index]! - 1;
+        if (last >= 0) fillsLeft[last] = index;
+      }
+      if (ends[index] === high) {
+        const bin = startBins[index]!;
+        const first = bin > 0 && starts[index] === cuts[bin - 1]! + 1 ? bin - 1 : bin;
+        fillsRight[first] = index;
+      }
     }
-    // A cut lies in front of a start or behind an end.
-    let started = 0;
-    let ended = 0;
-    while (started < partial || ended < partial) {
-      const starting = started < partial && (ended === partial || starts[started]! <= ends[ended]!);
-      const at = starting ? starts[started]! - 1 : ends[ended]!;
-      while (ended < partial && ends[ended]! <= at) ended++;
-      if (at >= low && at < high) this.consider(dimension, at, filling + started, filling + partial - ended);
-      while (started < partial && starts[started]! <= at + 1) started++;
+    for (let bin = bins - 2; bin >= 0; bin--) fillsLeft[bin] = Math.min(fillsLeft[bin]!, fillsLeft[bin + 1]!);
+    for (let bin = 1; bin < bins; bin++) fillsRight[bin] = Math.min(fillsRight[bin]!, fillsRight[bin - 1]!);
+  }
+
+  /** Entries in front of each cut, up to one that fills that side. */
+  private countLeft(count: number, bins: number): void {
+    const { startBins, left, fillsLeft, order, from } = this;
+    this.sort(startBins, count, bins);
+    let reached = -1;
+    let sum = 0;
+    for (let bin = 0; bin < bins; bin++) {
+      const limit = fillsLeft[bin]!;
+      for (; reached < limit; ) if (startBins[++reached]! < bin) sum++;
+      for (let place = from[bin]!; place < from[bin + 1]!; place++) if (order[place]! <= limit) sum++;
+      left[bin] = sum;
     }
   }
 
-  private consider(dimension: number, at: number, left: number, right: number): void {
-    const score = ((1 - WORST) * (left + right)) / 2 + WORST * Math.max(left, right);
+  private countRight(count: number, bins: number): void {
+    const { endBins, right, fillsRight, order, from } = this;
+    this.sort(endBins, count, bins);
+    let reached = -1;
+    let sum = 0;
+    for (let bin = bins - 2; bin >= 0; bin--) {
+      const limit = fillsRight[bin]!;
+      for (; reached < limit; ) if (endBins[++reached]! > bin + 1) sum++;
+      for (let place = from[bin + 1]!; place < from[bin + 2]!; place++) if (order[place]! <= limit) sum++;
+      right[bin] = sum;
+    }
+  }
+
+  /** Puts entries in the order of their bins: those of a bin lie from `from[bin]` to `from[bin + 1]`. */
+  private sort(binOf: Int32Array, count: number, bins: number): void {
+    const { order, from } = this;
+    from.fill(0, 0, bins + 1);
+    for (let index = 0; index < count; index++) from[binOf[index]!]!++;
+    let sum = 0;
+    for (let bin = 0; bin < bins; bin++) {
+      sum += from[bin]!;
+      from[bin] = sum;
+    }
+    from[bins] = sum;
+    for (let index = count - 1; index >= 0; index--) order[--from[binOf[index]!]!] = index;
+  }
+
+  private consider(dimension: number, at: number, count: number, left: number, right: number): void {
+    if (left === count && right === count) return;
+    const { depths } = this;
+    const both = left + right;
+    const score = (left * depths[left]! + right * depths[right]!) / both + Math.max(depths[both]!, depths[count]!);
     if (score >= this.score) return;
     this.dimension = dimension;
     this.at = at;
@@ -121,9 +241,24 @@ export class CutFinder {
   }
 }
 
-/** Puts a value among the first `count`, which are sorted. */
-function insert(values: Int32Array, count: number, value: number): void {
+/** Puts a value among the first `count`, which are sorted, unless it is there; how many there are then. */
+function insert(values: Int32Array, count: number, value: number): number {
   let to = count;
-  for (; to > 0 && values[to - 1]! > value; to--) values[to] = values[to - 1]!;
+  while (to > 0 && values[to - 1]! > value) to--;
+  if (to > 0 && values[to - 1] === value) return count;
+  for (let place = count; place > to; place--) values[place] = values[place - 1]!;
   values[to] = value;
+  return count + 1;
+}
+
+/** The first of `count` sorted values that is not less. */
+function binOf(values: Int32Array, count: number, value: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (values[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
