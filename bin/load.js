@@ -13,11 +13,11 @@ function readCode(file) {
 }
 
 /**
- * What the file at an absolute path exports, and its script. Code that another version of V8 made, or none, only means that V8 compiles.
+ * What the file at an absolute path, of ASCII, exports, and its script. Code that another version of V8 made, or none, only means that V8 compiles.
  */
 exports.load = function load(file) {
   const cachedData = readCode(file);
-  const script = new Script(Module.wrap(readFileSync(file, 'utf8')), { filename: file, cachedData });
+  const script = new Script(Module.wrap(readFileSync(file, 'latin1')), { filename: file, cachedData });
   const module = new Module(file);
   module.filename = file;
   require.cache[file] = module;

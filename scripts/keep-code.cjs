@@ -1,5 +1,5 @@
 // node scripts/keep-code.cjs: replays the seed scenario and keeps the code that V8 made for it, beside dist/joined/main.js, for bin/load.js.
-const { writeFileSync } = require('node:fs');
+const { readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { load } = require('../bin/load.js');
 
@@ -7,6 +7,9 @@ const root = join(__dirname, '..');
 const program = join(root, 'dist/joined/main.js');
 const seed = join(root, 'pcaps/seed');
 const replay = ['replay', '-R', join(seed, 'server-mail-web-dns.rules.v4'), '-r', join(seed, 'traffic.pcap')];
+
+// bin/load.js reads a byte as a character.
+if (/[^\0-\x7f]/.test(readFileSync(program, 'utf8'))) throw new Error(`${program} is not ASCII`);
 
 const { script, exports: loaded } = load(program);
 loaded.main([process.execPath, 'wasmtables', ...replay]).then((code) => {
