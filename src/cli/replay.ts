@@ -7,6 +7,7 @@ import type { Profile } from '../model/profile.ts';
 import type { Frame, Job, ReplayResult } from '../model/witness.ts';
 import { announcedLinktypes } from '../replay/accepted.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
+import type { Threads } from '../replay/parallel.ts';
 import { isTreeWorthwhile, type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
 import { whyNotShared } from '../replay/shares.ts';
@@ -145,6 +146,8 @@ function checkShared(
 }
 
 async function replay(options: ReplayOptions): Promise<number> {
+  // At once: they load while rules are read.
+  const threads = options.jobs > 1 ? new (await import('../replay/parallel.ts')).Threads(options.jobs) : undefined;
   checkOutputs(options);
   checkInputs([...options.read, ...inputsOf(options)]);
   const profile = profileOf(options);
@@ -160,12 +163,12 @@ async function replay(options: ReplayOptions): Promise<number> {
   const captures = expandCaptures(options.read);
   checkReadOnce(captures, rules.length);
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
-  if (options.jobs > 1) checkShared(options, captures, rules, profile);
+  if (threads !== undefined) checkShared(options, captures, rules, profile);
   const { value, interrupted } = await interruptible(async (signal) => {
     const prepared = await prepare(captures, rules, given, signal);
     return rules.length > 1
       ? compare({ options, prepared, profile, told, signal }, rules)
-      : single({ options, prepared, profile, told, signal }, rules[0]!);
+      : single({ options, prepared, profile, told, signal, ...(threads && { threads }) }, rules[0]!);
   });
   return interrupted ? EXIT.interrupted : value;
 }
@@ -178,12 +181,14 @@ interface Task {
   /** What --annotate, --osf and --ipset tell. */
   told: Pick<Job, 'annotations' | 'fingerprints' | 'sets'>;
   signal: AbortSignal;
+  /** Where --jobs wants several. */
+  threads?: Threads;
 }
 
 const rulesOf = (rules: DualRules) => [rules[4], rules[6]].filter((ruleset) => ruleset !== undefined);
 
 /** One rule set: report, and verdict lines when asked for. Returns the exit code. */
-async function single({ options, prepared, profile, told, signal }: Task, rules: DualRules): Promise<number> {
+async function single({ options, prepared, profile, told, signal, threads }: Task, rules: DualRules): Promise<number> {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   let isRead = true;
@@ -213,7 +218,7 @@ async function single({ options, prepared, profile, told, signal }: Task, rules:
       written?.judged(outcome);
       for (const logged of outcome.logged ?? []) log?.write(logLine(outcome.time, logged, profile.kernel));
     };
-    const outcome = await judged(prepared, job, options.jobs, {
+    const outcome = await judged(prepared, job, threads, {
       ...witness(options),
       ...dumps.asks(),
       signal: stop.signal,
@@ -285,11 +290,10 @@ function lostAnnotations(
 }
 
 /** By several threads, or by one: also where they cannot know the whole answer, and then the notes say why it took longer. */
-async function judged(prepared: Prepared, job: Job, jobs: number, given: WitnessOptions): Promise<RunOutcome> {
+async function judged(prepared: Prepared, job: Job, threads: Threads | undefined, given: WitnessOptions): Promise<RunOutcome> {
   const options = { ...given, tree: given.tree && isTreeWorthwhile(prepared.captures, job.rules) };
-  if (jobs === 1) return replayOne(prepared, job, options);
-  const { replayShared } = await import('../replay/parallel.ts');
-  const shared = await replayShared(prepared.captures, job, { ...options, jobs });
+  if (threads === undefined) return replayOne(prepared, job, options);
+  const shared = await threads.replay(prepared.captures, job, options);
   if (shared !== undefined) return shared;
   const outcome = await replayOne(prepared, job, options);
   outcome.result.notes.push(NOT_SHARED);

@@ -3,130 +3,151 @@ import { Worker } from 'node:worker_threads';
 import { compile, type Image } from '../compile/index.ts';
 import type { Share } from '../engine/index.ts';
 import type { Job } from '../model/witness.ts';
+import { sharedSession } from './engine-replay.ts';
 import { engineModule } from './engine-session.ts';
 import { mergeConnections, mergeResults } from './merge.ts';
 import type { RunOptions, RunOutcome } from './run.ts';
+import { runShare, type ShareOutcome } from './share.ts';
 
-/** What a thread is told first, and later perhaps to stop; structured clone takes all of it, the compiled module too. */
-export interface ShareTask {
+/** Structured clone takes all of it, the compiled module too. */
+export interface ShareTask extends Pick<RunOptions, 'connections' | 'limit'> {
+  kind: 'task';
   captures: readonly string[];
   image: Image;
   wasm: object;
   share: Share;
-  limit: number | undefined;
-  connections: boolean;
-  /** i32 at 0: woken by a change to 1; f64 at 8: then the number of the last packet. */
-  halt: SharedArrayBuffer;
 }
 
-export type ToWorker = ShareTask | 'stop';
+/** A task first; then perhaps that it is to stop, and, when all threads have told how far they are, behind which packet. */
+export type ToWorker = ShareTask | { kind: 'stop' } | { kind: 'limit'; packets: number };
 
 export type FromWorker =
   /** Asked to stop: packets read so far. */
-  | { kind: 'at'; packets: number }
-  | { kind: 'progress'; read: number; size: number | undefined; file: string }
-  | { kind: 'done'; outcome: RunOutcome; exact: boolean };
+  { kind: 'at'; packets: number } | ({ kind: 'done' } & ShareOutcome);
 
 export interface SharedOptions extends Pick<RunOptions, 'onProgress' | 'signal' | 'connections' | 'limit'> {
-  /** Threads; at least one. */
-  jobs: number;
   tree: boolean;
 }
 
-/**
- * Replays captures that can be read more than once; shares.ts says whether the rules allow it. undefined: a packet was met that one pair of addresses does not decide (a fragment that
- * waits, a redirect): only one engine knows the answer.
- * @throws CaptureOpenError, RuleError, as one thread does.
- */
-export async function replayShared(
-  captures: readonly string[],
-  job: Job,
-  options: SharedOptions,
-): Promise<RunOutcome | undefined> {
-  const start = process.hrtime.bigint();
-  const { jobs, tree, limit, connections = false } = options;
-  // Threads load the program while the rules are compiled here.
-  const workers = Array.from({ length: jobs }, () => new Worker(new URL('./share-worker.js', import.meta.url)));
-  const [image, wasm] = await readyFor(job, tree).catch(async (error: unknown) => {
-    await Promise.all(workers.map((worker) => worker.terminate()));
-    throw error;
-  });
-  const halt = new Halt(jobs);
-  const task = { captures, image, wasm, limit, connections, halt: halt.memory };
-  const done = await Promise.all(
-    workers.map((worker, index) => oneShare(worker, { ...task, share: { index, of: jobs } }, halt, options)),
-  );
-  if (done.some(({ exact }) => !exact)) return undefined;
-  const outcomes = done.map(({ outcome }) => outcome);
+/** This thread and others, which load their program while this one reads rules and compiles them, and keep no process alive before they have work. */
+export class Threads {
+  readonly #others: readonly Worker[];
+
+  /** `count`: with this one. */
+  constructor(count: number) {
+    this.#others = Array.from({ length: count - 1 }, () => new Worker(new URL('./share-worker.js', import.meta.url)));
+    for (const worker of this.#others) worker.unref();
+  }
+
+  /**
+   * Replays captures that can be read more than once, and ends the threads; shares.ts says whether the rules allow it. undefined: a packet was met that one pair of addresses does not
+   * decide (a fragment that waits, a redirect): only one engine knows the answer.
+   * @throws CaptureOpenError, RuleError, as one thread does.
+   */
+  async replay(captures: readonly string[], job: Job, options: SharedOptions): Promise<RunOutcome | undefined> {
+    const start = process.hrtime.bigint();
+    const { tree, signal, onProgress, connections = false, limit } = options;
+    const asked = { connections, ...(limit !== undefined && { limit }) };
+    const of = this.#others.length + 1;
+    const halt = new Halt(this.#others, signal);
+    const failed = new AbortController();
+    try {
+      const [image, wasm] = [compile(job, { tree }), await engineModule()];
+      const others = this.#others.map((worker, index) =>
+        oneShare(worker, { kind: 'task', captures, image, wasm, share: { index: index + 1, of }, ...asked }, halt),
+      );
+      for (const other of others) other.catch(() => failed.abort());
+      const session = await sharedSession(image, wasm, { index: 0, of }, asked);
+      const own = runShare(captures, session, halt, {
+        ...asked,
+        signal: failed.signal,
+        ...(onProgress && { onProgress }),
+      }).finally(() => halt.at(0, session.packets()));
+      return merged(await Promise.all([own, ...others]), start, signal?.aborted === true);
+    } finally {
+      halt.close();
+      for (const worker of this.#others) void worker.terminate();
+    }
+  }
+}
+
+function merged(shares: readonly ShareOutcome[], start: bigint, isStopped: boolean): RunOutcome | undefined {
+  if (shares.some(({ exact }) => !exact)) return undefined;
+  const outcomes = shares.map(({ outcome }) => outcome);
   const result = mergeResults(outcomes.map((outcome) => outcome.result));
-  // Threads that were stopped open what comes behind the last packet, one thread does not.
-  if (options.signal?.aborted === true)
-    while (result.captures.length > 1 && result.captures.at(-1)?.packets === 0) result.captures.pop();
-  const merged: RunOutcome = {
+  // A thread that was stopped may have opened what comes behind the last packet, one thread alone does not.
+  if (isStopped) while (result.captures.length > 1 && result.captures.at(-1)?.packets === 0) result.captures.pop();
+  const whole: RunOutcome = {
     result,
     seconds: Number(process.hrtime.bigint() - start) / 1e9,
     damaged: outcomes.some(({ damaged }) => damaged),
   };
-  return connections
-    ? { ...merged, connections: mergeConnections(outcomes.map((outcome) => outcome.connections ?? [])) }
-    : merged;
+  const connections = outcomes.flatMap((outcome) => (outcome.connections === undefined ? [] : [outcome.connections]));
+  return connections.length === 0 ? whole : { ...whole, connections: mergeConnections(connections) };
 }
 
-const readyFor = async (job: Job, tree: boolean): Promise<[image: Image, wasm: object]> => [
-  compile(job, { tree }),
-  await engineModule(),
-];
-
-/** Stops all threads behind the same packet. */
+/** All threads stop at the packet that the fastest of them has come to. This thread is number 0. */
 class Halt {
-  readonly memory = new SharedArrayBuffer(16);
-  #missing: number;
+  readonly #threads: readonly Worker[];
+  readonly #signal: AbortSignal | undefined;
+  readonly #limit: Promise<number>;
+  readonly #told = new Set<number>();
+  #onLimit = (_packets: number): void => {};
   #furthest = 0;
 
-  constructor(threads: number) {
-    this.#missing = threads;
+  constructor(threads: readonly Worker[], signal: AbortSignal | undefined) {
+    this.#threads = threads;
+    this.#signal = signal;
+    this.#limit = new Promise((resolve) => {
+      this.#onLimit = resolve;
+    });
+    if (this.asked()) this.#stop();
+    else signal?.addEventListener('abort', this.#stop);
   }
 
-  /** A thread has come so far, and waits (or has ended). */
-  at(packets: number): void {
+  readonly #stop = (): void => this.#say({ kind: 'stop' });
+
+  asked(): boolean {
+    return this.#signal?.aborted === true;
+  }
+
+  agree(packets: number): Promise<number> {
+    this.at(0, packets);
+    return this.#limit;
+  }
+
+  /** A thread has come so far and waits, or has ended there (then it says so again). */
+  at(thread: number, packets: number): void {
+    if (this.#told.has(thread)) return;
+    this.#told.add(thread);
     this.#furthest = Math.max(this.#furthest, packets);
-    if (--this.#missing > 0) return;
-    new Float64Array(this.memory, 8, 1)[0] = this.#furthest;
-    const woken = new Int32Array(this.memory, 0, 1);
-    Atomics.store(woken, 0, 1);
-    Atomics.notify(woken, 0);
+    if (this.#told.size <= this.#threads.length) return;
+    this.#onLimit(this.#furthest);
+    this.#say({ kind: 'limit', packets: this.#furthest });
+  }
+
+  close(): void {
+    this.#signal?.removeEventListener('abort', this.#stop);
+  }
+
+  #say(message: ToWorker): void {
+    for (const worker of this.#threads) worker.postMessage(message);
   }
 }
 
-type Done = Extract<FromWorker, { kind: 'done' }>;
-
-function oneShare(worker: Worker, task: ShareTask, halt: Halt, { onProgress, signal }: SharedOptions): Promise<Done> {
+function oneShare(worker: Worker, task: ShareTask, halt: Halt): Promise<ShareOutcome> {
   return new Promise((resolve, reject) => {
-    const say = (message: ToWorker): void => worker.postMessage(message);
-    let halted = false;
-    const stop = (): void => say('stop');
-    const at = (packets: number): void => {
-      if (!halted) halt.at(packets);
-      halted = true;
-    };
-    say(task);
-    if (signal?.aborted === true) stop();
-    signal?.addEventListener('abort', stop);
+    worker.ref();
+    worker.postMessage(task);
     worker.on('message', (message: FromWorker) => {
-      if (message.kind === 'at') at(message.packets);
-      else if (message.kind === 'progress') onProgress?.(message.read, message.size, message.file);
-      else {
-        at(message.outcome.result.packets);
-        resolve(message);
-      }
+      halt.at(task.share.index, message.kind === 'at' ? message.packets : message.outcome.result.packets);
+      if (message.kind === 'done') resolve(message);
     });
-    worker.on('error', (error) => {
-      at(0);
+    const failed = (error: Error): void => {
+      halt.at(task.share.index, 0);
       reject(error);
-    });
-    worker.on('exit', () => {
-      signal?.removeEventListener('abort', stop);
-      reject(new Error('a thread of the replay ended without a result'));
-    });
+    };
+    worker.on('error', failed);
+    worker.on('exit', () => failed(new Error('a thread of the replay ended without a result')));
   });
 }

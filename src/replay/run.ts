@@ -24,8 +24,10 @@ export interface RunOptions {
   recent?: boolean;
   /** Tell the tables of hashlimit at the end. */
   hashlimit?: boolean;
-  /** Packets at most, over all captures; the session stops by itself, here it ends the list of captures. */
+  /** Packets at most, over all captures; the session stops by itself, here it ends the list of captures. Looked at before every one: it may be lowered on the way. */
   limit?: number;
+  /** Called now and then, while the event loop has its turn anyway; nothing is read until it is through. */
+  onTurn?: () => Promise<void>;
 }
 
 /** What was already taken from a stream that cannot be read twice. */
@@ -52,6 +54,21 @@ export interface RunOutcome {
 /** Milliseconds of work before the event loop gets its turn (signals, progress). */
 const TURN = 100;
 
+/** The event loop's turns, over all captures: there may be many small ones. */
+class Turns {
+  #last = Date.now();
+
+  due(): boolean {
+    return Date.now() - this.#last >= TURN;
+  }
+
+  async take(options: RunOptions): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    await options.onTurn?.();
+    this.#last = Date.now();
+  }
+}
+
 /**
  * Replays the captures in order.
  * @throws CaptureOpenError when a file cannot be opened; damage inside a file is in the result.
@@ -59,13 +76,19 @@ const TURN = 100;
 export async function run(paths: readonly string[], session: Session, options: RunOptions = {}): Promise<RunOutcome> {
   const start = process.hrtime.bigint();
   let damaged = false;
-  let left = options.limit ?? Number.POSITIVE_INFINITY;
+  const turns = new Turns();
+  let packets = 0;
   for (const path of paths) {
+    if (turns.due()) await turns.take(options);
     // What was read ahead was read before the interrupt: it counts.
-    if (left <= 0 || (options.signal?.aborted === true && path !== options.ahead?.path)) break;
-    const info = await one(path, session, options);
+    if (
+      packets >= (options.limit ?? Number.POSITIVE_INFINITY) ||
+      (options.signal?.aborted === true && path !== options.ahead?.path)
+    )
+      break;
+    const info = await one(path, session, turns, options);
     damaged ||= info.damage !== undefined;
-    left -= info.packets;
+    packets += info.packets;
   }
   const result = session.result();
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;
@@ -80,11 +103,11 @@ export async function run(paths: readonly string[], session: Session, options: R
   };
 }
 
-async function one(path: string, session: Session, options: RunOptions): Promise<CaptureInfo> {
+async function one(path: string, session: Session, turns: Turns, options: RunOptions): Promise<CaptureInfo> {
   const plain = openPlain(path);
-  if (plain === undefined) return stream(path, session, options);
+  if (plain === undefined) return stream(path, session, turns, options);
   try {
-    return await wholeFile(path, plain, session, options);
+    return await wholeFile(path, plain, session, turns, options);
   } finally {
     plain.close();
   }
@@ -94,7 +117,7 @@ async function one(path: string, session: Session, options: RunOptions): Promise
 const frameTeller = ({ onFrame }: RunOptions): CaptureReader | undefined =>
   onFrame === undefined ? undefined : new CaptureReader(onFrame);
 
-async function stream(path: string, session: Session, options: RunOptions): Promise<CaptureInfo> {
+async function stream(path: string, session: Session, turns: Turns, options: RunOptions): Promise<CaptureInfo> {
   session.startCapture(path === '-' ? 'standard input' : path);
   const ahead = options.ahead?.path === path ? options.ahead : undefined;
   const told = frameTeller(options);
@@ -114,6 +137,7 @@ async function stream(path: string, session: Session, options: RunOptions): Prom
       told?.push(next.value);
       session.feed(next.value);
       options.onProgress?.(read, undefined, path);
+      if (turns.due()) await turns.take(options);
     }
     return session.endCapture({ stopped: true });
   } finally {
@@ -122,12 +146,17 @@ async function stream(path: string, session: Session, options: RunOptions): Prom
 }
 
 /** Everything is read, payloads nobody looks at too: a call for each header alone costs as much as reading 9 KB, and conntrack sums payloads up unless nf_conntrack_checksum is 0. */
-async function wholeFile(path: string, file: PlainFile, session: Session, options: RunOptions): Promise<CaptureInfo> {
+async function wholeFile(
+  path: string,
+  file: PlainFile,
+  session: Session,
+  turns: Turns,
+  options: RunOptions,
+): Promise<CaptureInfo> {
   session.startCapture(path);
   const own = session.inputBuffer === undefined ? new Uint8Array(1 << 20) : undefined;
   const told = frameTeller(options);
   let read = 0;
-  let turn = Date.now();
   while (!session.done()) {
     const buffer = own ?? session.inputBuffer!();
     const bytes = file.read(buffer);
@@ -137,10 +166,9 @@ async function wholeFile(path: string, file: PlainFile, session: Session, option
     told?.push(buffer.slice(0, bytes));
     if (own === undefined) session.advance!(bytes);
     else session.feed(own.slice(0, bytes));
-    if (Date.now() - turn < TURN) continue;
+    if (!turns.due()) continue;
     options.onProgress?.(read, file.size, path);
-    await new Promise((resolve) => setImmediate(resolve));
-    turn = Date.now();
+    await turns.take(options);
     if (options.signal?.aborted === true) break;
   }
   return session.endCapture({ stopped: true });
