@@ -35,7 +35,7 @@ function hostType(slot: usize): void {
   const group = load<u32>(slot, FIELD_FAMILY * 4) === 6 ? first >>> 24 === 0xff : first >>> 28 === 14;
   if (group) return;
   store<u32>(slot, PACKET_HOST, FIELD_PACKET_TYPE * 4);
-  turn(false);
+  turn();
 }
 
 export function hasPacketType(parameters: usize, slot: usize): bool {

@@ -3,7 +3,7 @@ import { FIELD_DESTINATION, FIELD_SOURCE } from '../../src/abi/fields.ts';
 import { PACKET_IP } from '../../src/abi/packet.ts';
 import { put16, putWords, sum16 } from '../packet/rewrite.ts';
 import { readAddresses } from '../stack/index.ts';
-import { turn } from '../stack/turn.ts';
+import { turnAway } from '../stack/turn.ts';
 import { present } from './payload.ts';
 
 const LENGTH: usize = 4;
@@ -24,6 +24,8 @@ export function changePrefix(parameters: usize, slot: usize): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
   const ofSource = load<u32>(parameters) !== 0;
   const address = ip + (ofSource ? 8 : 24);
+  const high = load<u64>(address);
+  const low = load<u64>(address, 8);
   if (!mapAddress(parameters, address)) return false;
   const field = slot + (ofSource ? FIELD_SOURCE : FIELD_DESTINATION) * 4;
   putWords(field, address, 4);
@@ -34,7 +36,7 @@ export function changePrefix(parameters: usize, slot: usize): bool {
     if (type > 0 && type <= LAST_ERROR && hasPrefix(parameters, quoted)) mapAddress(parameters, quoted);
   }
   readAddresses(slot);
-  if (!ofSource) turn(true);
+  if (!ofSource) turnAway(high, low, load<u64>(address), load<u64>(address, 8));
   return true;
 }
 

@@ -65,7 +65,7 @@ function changeTtl(how: u32, by: u32, slot: usize): void {
   else if (how !== TTL_SET) wanted = ttl > by ? ttl - by : 0;
   if (wanted === ttl) return;
   setTtl(slot, wanted);
-  turn(false);
+  turn();
 }
 
 /** ipv4_change_dsfield has a way of its own to keep the sum. */
