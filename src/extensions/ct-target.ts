@@ -99,11 +99,9 @@ export const CT: TargetExtension<CtOptions> = {
 
   generate(draw, _, { family, protocol }) {
     if (draw.chance(0.3)) return ['--notrack'];
-    const fitting = HELPERS.filter(
-      (one) => one.number !== undefined && one.protocols.includes(protocol) && one.families.includes(family),
-    );
+    const fitting = HELPERS.filter((one) => one.protocols.includes(protocol) && one.families.includes(family));
     const helper = fitting.length > 0 && draw.chance(0.6) ? ['--helper', draw.pick(fitting).name] : [];
-    const name = draw.chance(0.5) ? '--zone' : draw.pick(['--zone-orig', '--zone-reply']);
+    const name = draw.pick(['--zone', '--zone-orig', '--zone-reply']);
     const zone = draw.chance(helper.length > 0 ? 0.2 : 0.7) ? [name, draw.pick(['0', '1', '1', '2', '65535', 'mark'])] : [];
     const events = draw.chance(0.2) ? ['--ctevents', draw.pick(['new', 'destroy,new', 'mark,reply,assured'])] : [];
     return [...helper, ...zone, ...events, ...(draw.chance(0.1) ? ['--expevents', 'new'] : [])];

@@ -12,7 +12,7 @@ import { gathersFragments } from '../reference/tables.ts';
 import { parseSave, parseSaveAll } from '../syntax/index.ts';
 import { withAnswers } from './answers.ts';
 import { boundariesOf } from './boundaries.ts';
-import { drawHost, drawSysctls, networkedHost, plainHost } from './hosts.ts';
+import { drawHost, drawSysctls, networkedHost, plainHost, withProxies } from './hosts.ts';
 import { ETHERNET, frameOf, LINKS, type Link } from './links.ts';
 import { type FuzzPacket, Traffic, type TrafficFeatures } from './packets.ts';
 import { DCCP } from './rare-transport.ts';
@@ -113,7 +113,8 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   // On a host with devices of its own half of what is said is for another.
   const plain = !software || (traffic.helpers.length > 0 && draw.chance(0.8));
   const drawn = plain ? plainHost(topology, family) : drawHost(draw, topology, family);
-  const given = broadcasts ? networkedHost() : drawn;
+  const told = broadcasts ? networkedHost() : drawn;
+  const given = software && /-j TPROXY/.test(rules) && draw.chance(0.9) ? withProxies(draw, told) : told;
   const link = software && draw.chance(0.3) ? draw.pick(LINKS) : ETHERNET;
   const made: FuzzCase = { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
   return { ...made, packets: withAnswers(draw, made) };

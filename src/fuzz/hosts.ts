@@ -4,7 +4,7 @@ import type { HostGiven } from '../model/host-build.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { TrafficFeatures } from './packets.ts';
-import { LOCAL, LOCAL_BROADCAST, MACS, OWN_MAC, REMOTE } from './pools.ts';
+import { LOCAL, LOCAL_BROADCAST, MACS, OWN_MAC, PORTS, REMOTE } from './pools.ts';
 
 const OTHER_MAC = '02:00:00:00:00:02';
 
@@ -46,6 +46,13 @@ export function drawHost(draw: Draw, topology: TrafficFeatures['topology'], fami
     ...(draw.chance(0.5) ? { in: 'eth0' } : {}),
   };
 }
+
+/** With proxies at the ports that rules name, now and then reachable: a rule of routing makes marked packets the host's own. */
+export const withProxies = (draw: Draw, given: HostGiven): HostGiven => ({
+  ...given,
+  proxies: PORTS.flatMap((port) => [`tcp:${port}`, `udp:${port}`]),
+  ...(draw.chance(0.3) ? { localMark: '1/1' } : {}),
+});
 
 /** Values beside the defaults. */
 const SYSCTLS: Readonly<Record<string, readonly number[]>> = {

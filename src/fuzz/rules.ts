@@ -69,16 +69,21 @@ export function drawFeatures(
 ): RuleFeatures {
   // So many bring conntrack, and defragmentation with it or alone, that hardly a fragment would meet a rule as it came.
   const untracked = only === undefined && draw.chance(0.25);
+  // Some relations hold only where nothing but connections is remembered.
+  const forgetful = only === undefined && draw.chance(0.2);
   const names = extensions
     .filter(({ needsConntrack, needsDefragmentation }) => !untracked || (needsConntrack ?? needsDefragmentation) === undefined)
+    .filter(({ name, keepsState }) => !forgetful || !(keepsState || name === 'time'))
     .map((extension) => extension.name)
     .filter((name) => !without.includes(name) && (only === undefined || only.includes(name)));
   const some = names.filter(() => draw.chance(0.7));
   const kept = some.length > 0 ? some : names;
-  const helpers = names.includes('CT') ? drawHelpers(draw, family, only === undefined ? 0.15 : 0.5, topology) : [];
+  const helpers = names.includes('CT') ? drawHelpers(draw, family, only === undefined ? 0.25 : 0.5, topology) : [];
   const gentle = draw.chance(helpers.length > 0 ? 0.85 : 0.3);
-  const focus = drawFocus(draw, kept);
+  const focus = drawFocus(draw, kept, family);
   if (gentle && names.includes('conntrack')) focus.push('conntrack');
+  // Only there do fragments reach rules.
+  if (untracked && family === 6 && names.includes('frag') && draw.chance(0.25)) focus.push('frag');
   const probed = names.includes('conntrack') && draw.chance(0.3);
   const needed = (table: TableName): boolean =>
     focus.some((name) => TABLES[name] === table) || (table === 'raw' && helpers.length > 0) || (table === 'mangle' && probed);
@@ -97,6 +102,9 @@ export function drawFeatures(
   };
 }
 
+/** Helpers that hear much before they expect something: one line of many says it, or what was said last must have been whole. */
+const SLOW: readonly string[] = ['ftp', 'sane', 'amanda'];
+
 /** Mostly none; one, or one of each protocol. A router seldom has those that listen to its own broadcasts. */
 function drawHelpers(draw: Draw, family: Family, often: number, topology: 'host' | 'forward'): string[] {
   if (!draw.chance(often)) return [];
@@ -104,7 +112,7 @@ function drawHelpers(draw: Draw, family: Family, often: number, topology: 'host'
   const known = HELPERS.filter(
     ({ name, families }) => SPOKEN.includes(name) && !silent.includes(name) && families.includes(family),
   );
-  const first = draw.pick(known).name;
+  const { name: first } = draw.pick([...known, ...known.filter(({ name }) => SLOW.includes(name))]);
   const others = known.map(({ name }) => name).filter((name) => protocolOf(name) !== protocolOf(first));
   return draw.chance(0.3) && others.length > 0 ? [first, draw.pick(others)] : [first];
 }
@@ -143,13 +151,36 @@ const TABLES: Readonly<Record<string, TableName>> = {
   HMARK: 'mangle',
   TCPMSS: 'mangle',
   TCPOPTSTRIP: 'mangle',
+  SNPT: 'mangle',
+  DNPT: 'mangle',
+  TPROXY: 'mangle',
 };
 
-function drawFocus(draw: Draw, names: readonly string[]): string[] {
+/** What needs more than to stand in a rule: a family, a table, packets that nobody put together, a connection that goes on. They are looked at more often. */
+const HARD: readonly string[] = [
+  'CT',
+  'DNPT',
+  'SNPT',
+  'SYNPROXY',
+  'TPROXY',
+  'SNAT',
+  'MASQUERADE',
+  'frag',
+  'eui64',
+  'mh',
+  'ipcomp',
+];
+
+function drawFocus(draw: Draw, names: readonly string[], family: Family): string[] {
   if (!draw.chance(0.7)) return [];
   const focus = Array.from({ length: draw.integer(1, 3) }, () => draw.pick(names));
+  const hard = names.filter((name) => HARD.includes(name) && isOf(name, family));
+  if (hard.length > 0 && draw.chance(0.45)) focus.push(draw.pick(hard));
   return [...new Set(focus.flatMap((name) => [name, ...(COMPANY[name] === undefined ? [] : [COMPANY[name]])]))];
 }
+
+const isOf = (name: string, family: Family): boolean =>
+  extensions.some((extension) => extension.name === name && extension.families.includes(family));
 
 /** Those the focus needs, or one or two; empty: all kinds. */
 function drawProtocols(draw: Draw, family: Family, focus: readonly string[]): number[] {
@@ -161,7 +192,7 @@ function drawProtocols(draw: Draw, family: Family, focus: readonly string[]): nu
     .filter((protocol) => PROTOCOL_WORDS[protocol] !== undefined);
   if (asked.length > 0 && draw.chance(0.8)) return asked;
   if (!draw.chance()) return [];
-  const kinds = [6, 6, 17, ICMP[family], 132, 136, 47];
+  const kinds = [6, 6, 17, ICMP[family], 132, 132, 136, 47];
   return [draw.pick(kinds), draw.pick(kinds)];
 }
 
@@ -217,6 +248,7 @@ class RuleWriter {
       if (table === 'mangle' && this.#features.probed && FIRST_CHAINS.includes(chain)) lines.push(...probes(chain));
       if (table === 'filter' && this.#hooks.includes(chain))
         for (const name of this.#features.everywhere) lines.push(this.#only(chain, name));
+      if (this.#hooks.includes(chain)) lines.push(...this.#ofFocus(table, chain));
       for (let index = 0; index < rules; index++) lines.push(`-A ${chain} ${this.#rule(table, chain, user)}`);
     }
     for (const [index, chain] of user.entries()) {
@@ -233,6 +265,26 @@ class RuleWriter {
     return ['-A', chain, '-m', name, ...words, ...this.#draw.pick([[], ['-j', 'ACCEPT'], ['-j', 'RETURN']])].join(' ');
   }
 
+  /** A rule for each extension that is looked at: it asks nothing else but the protocol that is demanded, and targets that are not end nothing. Where they stand differs from case to case. */
+  #ofFocus(table: TableName, chain: string): string[] {
+    const draw = this.#draw;
+    return this.#features.focus
+      .filter(() => draw.chance(0.5))
+      .flatMap((name) => {
+        const protocol = draw.chance() ? 0 : this.#protocol();
+        const options = protocol === 0 ? [] : ['-p', PROTOCOL_WORDS[protocol]!];
+        const match = this.#matches(table, chain, protocol).find((one) => one.name === name);
+        const target = this.#targets(table, chain, protocol).find((one) => one.name === name);
+        const words =
+          match !== undefined
+            ? this.#written(match, chain, protocol)
+            : target !== undefined
+              ? this.#aimed(target, table, chain, protocol)
+              : [];
+        return words.length === 0 ? [] : [`-A ${chain} ${written([...options, ...words])}`];
+      });
+  }
+
   #rule(table: TableName, chain: string, callable: readonly string[]): string {
     const draw = this.#draw;
     const protocol = draw.chance(0.6) ? this.#protocol() : 0;
@@ -241,7 +293,7 @@ class RuleWriter {
     for (let index = draw.pick([0, 1, 1, 1, 2]); index > 0; index--)
       words.push(...this.#match(table, chain, inverted ? 0 : protocol));
     words.push(...this.#target(table, chain, callable, inverted ? 0 : protocol));
-    return words.map((word) => (word === '!' ? word : quoteWord(word))).join(' ');
+    return written(words);
   }
 
   #protocol(): number {
@@ -277,10 +329,7 @@ class RuleWriter {
   }
 
   #match(table: TableName, chain: string, protocol: number): string[] {
-    const usable = extensions.filter(
-      (extension): extension is MatchExtension =>
-        this.#usable(extension.name) && extension.kind === 'match' && this.#fits(extension, table, chain, protocol),
-    );
+    const usable = this.#matches(table, chain, protocol);
     if (usable.length === 0) return [];
     const focused = usable.filter(({ name }) => this.#features.focus.includes(name));
     // What looks into the protocol at hand is only sometimes possible, so it goes first then.
@@ -289,8 +338,18 @@ class RuleWriter {
     );
     const wanted =
       focused.length > 0 && this.#draw.chance(0.6) ? focused : own.length > 0 && this.#draw.chance(0.6) ? own : usable;
-    const match = this.#draw.pick(wanted);
+    return this.#written(this.#draw.pick(wanted), chain, protocol);
+  }
+
+  #written(match: MatchExtension, chain: string, protocol: number): string[] {
     return ['-m', match.name, ...match.generate(this.#draw, this.#pools, { ...this.#about, protocol, chain })];
+  }
+
+  #matches(table: TableName, chain: string, protocol: number): MatchExtension[] {
+    return extensions.filter(
+      (extension): extension is MatchExtension =>
+        this.#usable(extension.name) && extension.kind === 'match' && this.#fits(extension, table, chain, protocol),
+    );
   }
 
   #usable(name: string): boolean {
@@ -306,9 +365,8 @@ class RuleWriter {
     return wanted === undefined || wanted.includes(protocol);
   }
 
-  #target(table: TableName, chain: string, callable: readonly string[], protocol: number): string[] {
-    const draw = this.#draw;
-    const usable = extensions.filter(
+  #targets(table: TableName, chain: string, protocol: number): TargetExtension[] {
+    return extensions.filter(
       (extension): extension is TargetExtension =>
         extension.kind === 'target' &&
         this.#usable(extension.name) &&
@@ -318,13 +376,17 @@ class RuleWriter {
         (extension.legality?.hooks?.includes(chain) ?? true) &&
         (extension.legality?.protocols?.includes(protocol) ?? true),
     );
+  }
+
+  #aimed(target: TargetExtension, table: TableName, chain: string, protocol: number): string[] {
+    return ['-j', target.name, ...target.generate(this.#draw, this.#pools, { ...this.#about, protocol, table, chain })];
+  }
+
+  #target(table: TableName, chain: string, callable: readonly string[], protocol: number): string[] {
+    const draw = this.#draw;
+    const usable = this.#targets(table, chain, protocol);
     const focused = usable.filter(({ name }) => this.#features.focus.includes(name));
-    const written = (target: TargetExtension): string[] => [
-      '-j',
-      target.name,
-      ...target.generate(draw, this.#pools, { ...this.#about, protocol, table, chain }),
-    ];
-    if (focused.length > 0 && draw.chance(0.4)) return written(draw.pick(focused));
+    if (focused.length > 0 && draw.chance(0.4)) return this.#aimed(draw.pick(focused), table, chain, protocol);
     const roll = draw.integer(0, 99);
     if (roll < 22) return [];
     if (roll < 46 && callable.length > 0) return [draw.chance(0.2) ? '-g' : '-j', draw.pick(callable)];
@@ -332,9 +394,14 @@ class RuleWriter {
     if (roll < 68) return ['-j', 'ACCEPT'];
     if (this.#features.gentle) return [];
     if (roll < 76 && table !== 'nat') return ['-j', 'DROP'];
-    return usable.length === 0 ? ['-j', 'ACCEPT'] : written(draw.pick(usable));
+    const refusing = usable.find(({ name }) => name === 'REJECT');
+    if (roll < 79 && refusing !== undefined) return this.#aimed(refusing, table, chain, protocol);
+    return usable.length === 0 ? ['-j', 'ACCEPT'] : this.#aimed(draw.pick(usable), table, chain, protocol);
   }
 }
+
+/** Words of a rule as a line of a file. */
+const written = (words: readonly string[]): string => words.map((word) => (word === '!' ? word : quoteWord(word))).join(' ');
 
 /** Those that rateest asks are made by rules that are loaded first. */
 const estimators = (chain: string, judge: Judge): string[] =>

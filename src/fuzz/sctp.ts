@@ -24,7 +24,9 @@ const BODY: Readonly<Record<number, number>> = { [INIT]: 16, [INIT_ACK]: 16, [DA
 /** The packet; the flow's `next` are the two sides' tags. `odd`: how often something is not as it should be. */
 export function sctpPacket(draw: Draw, flow: Flow, fromClient: boolean, odd: number): Uint8Array {
   const side = fromClient ? 0 : 1;
-  const planned = HANDSHAKE[flow.step] ?? draw.pick(MOODS[flow.mood]);
+  // Of an association older than the capture its heartbeats may come first.
+  const old = flow.step === 0 && draw.chance(0.3);
+  const planned = old ? HEARTBEAT : (HANDSHAKE[flow.step] ?? draw.pick(MOODS[flow.mood]));
   const types = [draw.chance(odd) ? draw.pick(EVERY) : planned];
   if (types[0] === INIT && draw.chance(0.15)) flow.next[side] = draw.pick([0, flow.next[1 - side]!, draw.integer(1, 0xffffffff)]);
   // Mostly what may be bundled: DATA behind something.
@@ -43,7 +45,8 @@ export function sctpPacket(draw: Draw, flow: Flow, fromClient: boolean, odd: num
   }
   const whole = draw.chance(odd / 4) ? bytes.subarray(0, draw.integer(sctp.HEADER_LENGTH, bytes.length)) : bytes;
   new DataView(whole.buffer).setUint32(8, sctp.crc32c(whole), true);
-  if (types[0] === planned) flow.step = planned === INIT && flow.step >= HANDSHAKE_STEPS ? 1 : flow.step + 1;
+  if (old) flow.step = HANDSHAKE_STEPS;
+  else if (types[0] === planned) flow.step = planned === INIT && flow.step >= HANDSHAKE_STEPS ? 1 : flow.step + 1;
   return whole;
 }
 

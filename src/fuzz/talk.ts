@@ -163,7 +163,8 @@ function irc(draw: Draw, ends: Ends, fromClient: boolean): Said {
 }
 
 function sane(draw: Draw, ends: Ends, fromClient: boolean): Said {
-  if (fromClient) return { text: `\0\0\0${draw.pick(['\x07', '\x07', '\x06'])}\0\0\0\0${draw.chance(0.1) ? 'x' : ''}` };
+  if (fromClient)
+    return { text: `\0\0\0${draw.pick(['\x07', '\x07', '\x07', '\x07', '\x06'])}\0\0\0\0${draw.chance(0.1) ? 'x' : ''}` };
   const serverPort = draw.pick(ends.ports);
   const status = draw.pick(['\0', '\0', '\0', '\x01']);
   const port = String.fromCharCode(serverPort >> 8, serverPort & 255);
