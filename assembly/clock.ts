@@ -57,6 +57,10 @@ export function latestTime(): u64 {
 
 /** The packet's turn has come. */
 export function advance(slot: usize): void {
-  const time = load<u64>(slot, PACKET_TIME);
+  advanceTo(load<u64>(slot, PACKET_TIME));
+}
+
+/** The same for several packets, of which the last has this time. */
+export function advanceTo(time: u64): void {
   if (time > now) now = time;
 }

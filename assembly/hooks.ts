@@ -192,7 +192,7 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   const arrives = (short & SHORT_ARRIVES) !== 0;
   const known = tracks ? conntrackPlain(slot, arrives) : 0;
   let verdict: u32;
-  if (known !== 0) verdict = runKnownWalk(walk, slot, known, bytes);
+  if (known !== 0) verdict = runKnownWalk(walk, short, slot, known, bytes);
   else verdict = !tracks || conntrackIn(slot, arrives) ? runWalk(walk, slot, bytes) : noRoom(slot);
   if (verdict === NEXT_RESET) reset(slot);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {

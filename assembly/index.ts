@@ -4,6 +4,7 @@
  */
 import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
+import { bareJudged, bareStart } from './bare.ts';
 import { captureConsumed, captureFeed, captureReset } from './capture/index.ts';
 import { edgesTaken, settleWays } from './classify/known.ts';
 import { runPacked } from './classify/packed.ts';
@@ -32,6 +33,7 @@ import { setControl } from './tally.ts';
 
 export {
   allocate,
+  bareJudged,
   captureConsumed as consumed,
   connectionPlaces,
   conntrackConfirmed as connections,
@@ -90,6 +92,7 @@ export function setupResults(control: usize, slots: usize, ring: usize, ringSize
 export function start(conntrack: usize): void {
   conntrackInit(conntrack, heapStart());
   planHooks();
+  bareStart();
 }
 
 /** Packets at most, over all captures; then `run` answers RUN_END. */

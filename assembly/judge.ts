@@ -18,6 +18,7 @@ import {
   PACKET_STACK,
   PACKET_UNSEEN,
   PACKET_WAY,
+  WAY_BARE,
   WAY_FRAGMENT,
   WAY_LOST_INPUT,
   WAY_UNSEEN,
@@ -25,6 +26,7 @@ import {
 import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
 import { STACK_TABLE_FULL, UNSEEN_ELSEWHERE, UNSEEN_FAMILY } from '../src/abi/reasons.ts';
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
+import { bareBytes, decodeBare, judgeBare } from './bare.ts';
 import { advance } from './clock.ts';
 import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } from './hooks.ts';
 import { logIsFull } from './log.ts';
@@ -37,6 +39,12 @@ export function judgeSlots(slot: usize, end: usize): usize {
   const record = recording();
   let bytes: u64 = 0;
   for (; slot < end; slot += PACKET_SIZE) {
+    if (load<u32>(slot, PACKET_WAY) === <u32>WAY_BARE) {
+      slot = judgeBare(slot, end);
+      bytes += bareBytes;
+      if (slot === end) break;
+      if (load<u32>(slot, PACKET_WAY) === <u32>WAY_BARE) decodeBare(slot);
+    }
     if (record) {
       if (ringIsFull() || logIsFull()) break;
       openRecord();

@@ -31,3 +31,9 @@ export function allocate(bytes: u32): usize {
 export function heapStart(): usize {
   return (top + ALIGNMENT) & ~ALIGNMENT;
 }
+
+/** Where memory ends. */
+export function memorySize(): usize {
+  // 65536 pages wrap to 0 in 32 bits: the last page is left unused.
+  return (min(memory.size(), 65535) as usize) << PAGE_SHIFT;
+}

@@ -10,7 +10,8 @@ import {
   RUN_END,
   RUN_MORE,
 } from '../src/abi/control.ts';
-import { PACKET_JIFFIES, PACKET_NUMBER, PACKET_SIZE, PACKET_WIRE } from '../src/abi/packet.ts';
+import { PACKET_JIFFIES, PACKET_NUMBER, PACKET_SIZE, PACKET_WAY, PACKET_WIRE, WAY_BARE } from '../src/abi/packet.ts';
+import { markBare, nextBare } from './bare.ts';
 import { batchAnswer, captureBatch } from './capture/index.ts';
 import { latestTime, order } from './clock.ts';
 import { deferFragment, lookAhead } from './hooks.ts';
@@ -86,7 +87,8 @@ function decode(): void {
   do end = read(end);
   while (answer === CAPTURE_RECORD && end < slotAt(ENOUGH));
   filled = ((end - slots) / PACKET_SIZE) as u32;
-  decodeSlots(end);
+  if (markBare(slots, end)) decodeMixed(end);
+  else decodeSlots(slots, end);
   shareSlots(slots, end);
 }
 
@@ -122,9 +124,19 @@ function numbered(slot: usize, end: usize): u64 {
   return wire;
 }
 
-/** Plain packets in runs, the others one by one. */
-function decodeSlots(end: usize): void {
+/** What is not marked as bare. */
+function decodeMixed(end: usize): void {
   let slot = slots;
+  while (slot < end) {
+    const bare = nextBare(slot, end);
+    decodeSlots(slot, bare);
+    slot = bare;
+    while (slot < end && load<u32>(slot, PACKET_WAY) === <u32>WAY_BARE) slot += PACKET_SIZE;
+  }
+}
+
+/** Plain packets in runs, the others one by one. */
+function decodeSlots(slot: usize, end: usize): void {
   while (slot < end) {
     const stop = decodePlain(slot, end);
     routePlain(slot, stop);

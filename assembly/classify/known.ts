@@ -22,6 +22,7 @@ import {
   FIELD_SPORT,
   FIELD_TCP_FLAGS,
 } from '../../src/abi/fields.ts';
+import { PACKET_INTERFACE } from '../../src/abi/packet.ts';
 import {
   END_HIT,
   END_HOTDROP,
@@ -74,8 +75,10 @@ const ALIKE: u32 =
   (1 << FIELD_FAMILY);
 /** The one flag that plain packets have or have not. */
 const FLAG_PSH: u32 = 8;
-/** What is kept of the fields is never 0. */
+/** What is kept of the fields is never 0. Above it, the short plan (plan.ts) through which the way goes. */
 const KEPT: u64 = (1 as u64) << 63;
+const KEPT_PLAN_SHIFT: u64 = 48;
+const KEPT_PLAN: u64 = (0x7fff as u64) << 48;
 /** A way, as large as a cache line: its segment's counter (u64 packets and bytes), its edge, u32 how many segments it stands for (0: the place is free), and which. */
 const WAY_SIZE: usize = 64;
 const WAY_EDGE: usize = 16;
@@ -97,10 +100,11 @@ export function edgesTaken(): u32 {
   return taken;
 }
 
-/** Where a plain packet of the connection `entry` leaves walk `walk`, which has the root `root` and the policy's edge `policy`: an edge, as all of them an offset from the code at `base`. */
-export function knownEdge(base: usize, root: u32, policy: u32, walk: u32, slot: usize, entry: usize): u32 {
+/** Where a plain packet of the connection `entry` leaves the walk of the short plan `plan`, which has the root `root` and the policy's edge `policy`: an edge, as all of them an offset from the code at `base`. */
+export function knownEdge(base: usize, root: u32, policy: u32, plan: u32, slot: usize, entry: usize): u32 {
   const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4) as usize;
-  const shared = sharedFields(walk, slot);
+  const kind = load<u32>(slot, FIELD_PACKET_TYPE * 4);
+  const shared = sharedFields(slot, kind, load<u32>(slot, FIELD_CT_STATUS * 4)) | ((plan as u64) << KEPT_PLAN_SHIFT);
   if (load<u64>(entry + (direction << 3), ENTRY_EDGE_CHECKS) !== shared) {
     store<u64>(entry + (direction << 3), shared, ENTRY_EDGE_CHECKS);
     store<u32>(entry + (direction << 2), commonEdge(base, root, policy, slot), ENTRY_EDGES);
@@ -108,6 +112,18 @@ export function knownEdge(base: usize, root: u32, policy: u32, walk: u32, slot: 
   const edge = load<u32>(entry + (direction << 2), ENTRY_EDGES);
   if (!ASC_NO_ASSERT) taken += (edge !== 0) as u32;
   return edge !== 0 ? edge : descend(base, root, slot);
+}
+
+/** The edge that is kept for a plain packet of the connection `entry` whose slot is not decoded, but its record, kind (PACKET_*) and status are known; 0 without one. */
+export function keptEdge(slot: usize, entry: usize, direction: u32, kind: u32, status: u32): u32 {
+  const checks = load<u64>(entry + ((direction as usize) << 3), ENTRY_EDGE_CHECKS);
+  if ((checks & ~KEPT_PLAN) !== sharedFields(slot, kind, status)) return 0;
+  return load<u32>(entry + ((direction as usize) << 2), ENTRY_EDGES);
+}
+
+/** The short plan of that edge. */
+export function keptPlan(entry: usize, direction: u32): u32 {
+  return ((load<u64>(entry + ((direction as usize) << 3), ENTRY_EDGE_CHECKS) & KEPT_PLAN) >>> KEPT_PLAN_SHIFT) as u32;
 }
 
 /** What was counted on ways goes to the segments they stand for. */
@@ -122,12 +138,14 @@ export function settleWays(): void {
   }
 }
 
-/** What plain packets of a direction share that is neither in the key of their connection nor for ever: the device (a packet has one at the hooks of a short plan), kind, status; and for which walk. */
-function sharedFields(walk: u32, slot: usize): u64 {
-  const device = load<u32>(slot, FIELD_IN_INTERFACE * 4) | load<u32>(slot, FIELD_OUT_INTERFACE * 4);
-  const status = load<u32>(slot, FIELD_CT_STATUS * 4) & STATUS_VISIBLE;
-  const upper = (walk << 16) | (load<u32>(slot, FIELD_PACKET_TYPE * 4) << 8) | status;
-  return (device as u64) | ((upper as u64) << 32) | KEPT;
+/**
+ * What plain packets of a direction share that is neither in the key of their connection nor for ever: kind, status, and what the capture says of device and direction.
+ * With their addresses that is all that routing (stack/way.ts) looks at: they share devices and plan, too.
+ */
+function sharedFields(slot: usize, kind: u32, status: u32): u64 {
+  // The direction lies behind the device, and has two bits.
+  const record = load<u64>(slot, PACKET_INTERFACE);
+  return record | ((((kind << 8) | ((status & STATUS_VISIBLE) << 2)) as u64) << 32) | KEPT;
 }
 
 /** The edge (a way's, if need be) that all find who share with the packet what plain packets do; 0: they need not find the same. */

@@ -45,13 +45,13 @@ export function runWalk(walk: u32, slot: usize, bytes: u64): u32 {
   return next < <u32>NEXT_STEP ? next : runSteps(next, load<u32>(at, 4), slot, bytes);
 }
 
-/** The same for a plain packet (conntrack/plain.ts) of the connection `entry`, and a table that is there. */
-export function runKnownWalk(walk: u32, slot: usize, entry: usize, bytes: u64): u32 {
+/** The same for a plain packet (conntrack/plain.ts) of the connection `entry`, and a table that is there; `plan`: the short plan whose walk it is. */
+export function runKnownWalk(walk: u32, plan: u32, slot: usize, entry: usize, bytes: u64): u32 {
   if (noting()) return runWalk(walk, slot, bytes);
   const base = code;
   const at = base + ((walk as usize) << 3);
   const policy = load<u32>(at, 4);
-  const edge = base + (knownEdge(base, load<u32>(at), policy, walk, slot, entry) as usize);
+  const edge = base + (knownEdge(base, load<u32>(at), policy, plan, slot, entry) as usize);
   count(load<u32>(edge), bytes);
   const next = load<u32>(edge, 4);
   return next < <u32>NEXT_STEP ? next : runSteps(next, policy, slot, bytes);

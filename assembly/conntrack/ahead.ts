@@ -11,20 +11,35 @@ import {
   FIELD_SOURCE,
   FIELD_SPORT,
 } from '../../src/abi/fields';
-import { PACKET_CT_GUESS, PACKET_CT_HASH, PACKET_CT_HIGH, PACKET_CT_LOW, PACKET_SIZE, PACKET_UNSEEN } from '../../src/abi/packet';
+import {
+  PACKET_CT_GUESS,
+  PACKET_CT_HASH,
+  PACKET_CT_HIGH,
+  PACKET_CT_LOW,
+  PACKET_SIZE,
+  PACKET_UNSEEN,
+  PACKET_WAY,
+  WAY_BARE,
+} from '../../src/abi/packet';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, probe } from './bucket';
 import { ENTRY_LOW, ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
-import { accounting, zonesOfOne } from './extension';
+import { hasShortWay } from './plain';
 import { bucketAfter, bucketOf, touch } from './table';
 import { hashIPv4 } from './tuple';
 
-/** `count` decoded slots in a row: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without), and the key where there is one. */
+/** As an index of swizzle: zero. */
+const z: i8 = -128;
+
+/** `count` slots in a row, decoded or with a key from `putKeyOfSegment`: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without), and the key where there is one. */
 export function conntrackAhead(slots: usize, count: u32): void {
   const end = slots + (count as usize) * PACKET_SIZE;
-  // The short way does not count packets, and knows one entry of a key.
-  const short = !accounting && !zonesOfOne;
+  const short = hasShortWay();
   let keys = false;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
+    if (load<u32>(slot, PACKET_WAY) === WAY_BARE) {
+      keys = true;
+      continue;
+    }
     const wanted = short && hasPorts(slot);
     store<u32>(slot, 0, PACKET_CT_GUESS);
     store<u32>(slot, 0, PACKET_CT_HASH);
@@ -59,8 +74,21 @@ function hasPorts(slot: usize): bool {
 function putKey(slot: usize): void {
   const from = ((load<u32>(slot, FIELD_SOURCE * 4) as u64) << 16) | (load<u32>(slot, FIELD_SPORT * 4) as u64);
   const to = ((load<u32>(slot, FIELD_DESTINATION * 4) as u64) << 16) | (load<u32>(slot, FIELD_DPORT * 4) as u64);
+  putKeyOf(slot, from, to, load<u32>(slot, FIELD_PROTOCOL * 4));
+}
+
+/** The same for a slot that is not decoded: a TCP segment behind an IPv4 header without options at `ip`. */
+export function putKeyOfSegment(slot: usize, ip: usize): void {
+  if (!ASC_FEATURE_SIMD) return;
+  const ends = v128.swizzle(v128.load(ip, 12), i8x16(9, 8, 3, 2, 1, 0, z, z, 11, 10, 7, 6, 5, 4, z, z));
+  putKeyOf(slot, i64x2.extract_lane(ends, 0), i64x2.extract_lane(ends, 1), PROTOCOL_TCP);
+  store<u32>(slot, 0, PACKET_CT_GUESS);
+}
+
+/** Of two endpoints, as an entry has them. */
+function putKeyOf(slot: usize, from: u64, to: u64, protocol: u32): void {
   const swapped = from > to;
-  const low = select(to, from, swapped) | ((load<u32>(slot, FIELD_PROTOCOL * 4) as u64) << 48) | (4 << 56);
+  const low = select(to, from, swapped) | ((protocol as u64) << 48) | (4 << 56);
   const high = select(from, to, swapped);
   const hash = hashIPv4(low, high);
   store<u64>(slot, low, PACKET_CT_LOW);

@@ -10,7 +10,7 @@ export {
   entryStatus,
   entryTcpState,
 } from './accessors';
-export { conntrackAhead } from './ahead';
+export { conntrackAhead, putKeyOfSegment } from './ahead';
 export { countConnections } from './count';
 export { nextExpectation } from './expectations';
 export { counters, labelWord, masterAddress, zonesOfOne } from './extension';
@@ -19,6 +19,7 @@ export { helpPacket } from './helpers/index';
 export { describeConnection, describeExpectation } from './listing';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
+export { directionIn, followBare, hasShortWay, openConnection } from './plain';
 export { conntrackReset } from './reset';
 export { conntrackReserve } from './room';
 export { carve as conntrackCarve } from './table';

@@ -6,6 +6,7 @@
  */
 import { STATUS_SRC_NAT } from '../../src/abi/fields';
 import { HELPER_PPTP } from '../../src/abi/helpers';
+import { memorySize } from '../memory';
 import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, isEntry, putKey } from './alias';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, probe } from './bucket';
 import { dataEnds, isOfCall } from './calls';
@@ -54,6 +55,8 @@ let total: u32 = 0;
 export let count: u32 = 0;
 export let entries: u32 = 0;
 let insertedSinceSweep: u32 = 0;
+/** What expired before this is gone: since then, nothing got a time that was over. */
+let swept: i64 = 0;
 /** Jiffies of the last lookup. */
 export let clock: i64 = 0;
 /** What `find` found was an alias. */
@@ -74,6 +77,7 @@ export function tableInit(heap: usize): void {
   count = 0;
   entries = 0;
   insertedSinceSweep = 0;
+  swept = 0;
   clock = 0;
   const size = BUCKET_SIZE << FIRST_BITS;
   untouched = buckets + size;
@@ -297,7 +301,8 @@ export function reserve(packets: u32): bool {
   }
   const rooms = extended ? packets << 1 : packets;
   if (available() < rooms || crowded(packets)) {
-    if (insertedSinceSweep >= count >>> 1) sweep(clock - (hz() as i64) * (GRACE_SECONDS as i64));
+    const limit = clock - (hz() as i64) * (GRACE_SECONDS as i64);
+    if (insertedSinceSweep >= count >>> 1 && limit >= swept) swept = min(sweep(limit), clock);
     while (crowded(packets)) {
       if (!double()) return false;
     }
@@ -371,11 +376,6 @@ function double(): bool {
     total++;
   }
   return true;
-}
-
-function memorySize(): usize {
-  // 65536 pages wrap to 0 in 32 bits: the last page is left unused.
-  return (min(memory.size(), 65535) as usize) << 16;
 }
 
 function ensureMemory(end: usize): bool {

@@ -131,7 +131,8 @@ export function conntrackPlain(slot: usize, prerouting: bool): usize {
   const guess = load<u32>(slot, PACKET_CT_GUESS);
   if (guess === 0) return 0;
   store<u32>(slot, 0, PACKET_CT_GUESS);
-  return plainSegment(slot, guess, prerouting && flag(TRACKING_FLAG_CHECKSUM)) ? ((guess & ~1) as usize) : 0;
+  // One is as likely as the other: no branch.
+  return plainSegment(slot, guess, prerouting & flag(TRACKING_FLAG_CHECKSUM)) ? ((guess & ~1) as usize) : 0;
 }
 
 function conntrackInZone(slot: usize, verify: bool): bool {

@@ -63,6 +63,8 @@ export const WAY_LOST_INPUT = 6;
 export const WAY_LOST_FORWARD = 7;
 /** Beside one of the above: defragmentation has to look at the packet first. */
 export const WAY_FRAGMENT = 8;
+/** Not known yet: the slot is not decoded, only what conntrack found out ahead is there (bare.ts). */
+export const WAY_BARE = 16;
 
 /** u64: jiffies at the packet's time, floor(t * HZ) counted from the epoch; filled by the record reader. */
 export const PACKET_JIFFIES = 224;

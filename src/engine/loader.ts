@@ -33,6 +33,8 @@ export interface EngineExports {
   settle(): void;
   /** Packets for which a connection kept the edge (assembly/classify/known.ts); only the debug build counts them. */
   edgesTaken(): number;
+  /** Packets that were judged without being decoded (assembly/bare.ts); likewise. */
+  bareJudged(): number;
   consumed(): number;
   drain(): number;
   connections(): number;

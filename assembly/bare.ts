@@ -1,0 +1,117 @@
+/**
+ * The shortest way: a plain segment (packet/segment.ts) of an open connection that keeps an edge for its like (classify/known.ts) is judged by its bytes; its slot is never decoded.
+ * What of it rules ask about was asked when the edge was kept. Whatever is not so is decoded after all, when its turn comes, and goes the usual way.
+ */
+import { LINK_ETHERNET } from '../src/abi/capture.ts';
+import { TRACKING_FLAG_CHECKSUM } from '../src/abi/conntrack.ts';
+import { CONTROL_OUTCOMES, VERDICT_ACCEPT } from '../src/abi/control.ts';
+import { CT_ESTABLISHED } from '../src/abi/fields.ts';
+import {
+  PACKET_CAPTURED,
+  PACKET_CT_GUESS,
+  PACKET_DATA,
+  PACKET_LINKTYPE,
+  PACKET_SIZE,
+  PACKET_TIME,
+  PACKET_WAY,
+  WAY_BARE,
+  WAY_INPUT,
+  WAY_OUTPUT,
+  WAY_UNSEEN,
+} from '../src/abi/packet.ts';
+import { NEXT_ACCEPT } from '../src/abi/program.ts';
+import { keptEdge, keptPlan } from './classify/known.ts';
+import { code, count } from './classify/program.ts';
+import { advanceTo } from './clock.ts';
+import { directionIn, entryStatus, followBare, hasShortWay, openConnection, putKeyOfSegment } from './conntrack/index';
+import { flag } from './conntrack/parameters';
+import { ETHERNET_HEADER, frameType } from './packet/ethernet.ts';
+import { decodePlain } from './packet/index.ts';
+import { isPlainSegment, lengthAt } from './packet/segment.ts';
+import { PLAN_SHORT, planOf, SHORT_ARRIVES, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
+import { recording } from './records.ts';
+import { simpleWays } from './stack/host.ts';
+import { routePlain } from './stack/index.ts';
+import { addTo } from './tally.ts';
+
+/** There can be edges for such packets, and nobody wants to see more of them than what is counted. */
+let wanted: bool = false;
+/** Bytes of those that `judgeBare` judged last. */
+export let bareBytes: u64 = 0;
+/** Packets that went this way: only the debug build counts them, for tests. */
+let judged: u32 = 0;
+
+export function bareJudged(): u32 {
+  return judged;
+}
+
+/** Once plans are made. */
+export function bareStart(): void {
+  const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT);
+  wanted = ASC_FEATURE_SIMD && simpleWays && hasShortWay() && (short & SHORT_TRACKS) !== 0 && !recording();
+}
+
+/** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE). Out: whether some were asked. */
+export function markBare(slot: usize, end: usize): bool {
+  if (!wanted) return false;
+  for (; slot < end; slot += PACKET_SIZE) {
+    const frame: usize = load<u32>(slot, PACKET_DATA);
+    const bare =
+      load<u32>(slot, PACKET_LINKTYPE) === <u32>LINK_ETHERNET && isPlainSegment(frame, load<u32>(slot, PACKET_CAPTURED));
+    store<u32>(slot, bare ? WAY_BARE : WAY_UNSEEN, PACKET_WAY);
+    if (bare) putKeyOfSegment(slot, frame + ETHERNET_HEADER);
+  }
+  return true;
+}
+
+/** The first slot from `slot` to before `end` that is marked, or `end`. */
+export function nextBare(slot: usize, end: usize): usize {
+  while (slot < end && load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) slot += PACKET_SIZE;
+  return slot;
+}
+
+/** A marked slot that did not go this way. */
+export function decodeBare(slot: usize): void {
+  decodePlain(slot, slot + PACKET_SIZE);
+  routePlain(slot, slot + PACKET_SIZE);
+}
+
+/** Judges and counts the slots from `slot` to before `end`. Out: the first that did not go this way, as it was. */
+export function judgeBare(slot: usize, end: usize): usize {
+  const base = code;
+  const sums = flag(TRACKING_FLAG_CHECKSUM);
+  const start = slot;
+  let time: u64 = 0;
+  let bytes: u64 = 0;
+  let left: u32 = 0;
+  for (; slot < end && load<u32>(slot, PACKET_WAY) === <u32>WAY_BARE; slot += PACKET_SIZE) {
+    const guess = load<u32>(slot, PACKET_CT_GUESS);
+    if (guess === 0) break;
+    const entry = openConnection(slot, guess);
+    if (entry === 0) break;
+    const direction = directionIn(entry, guess);
+    const frame: usize = load<u32>(slot, PACKET_DATA);
+    const edge = base + (keptEdge(slot, entry, direction, frameType(frame), entryStatus(entry)) as usize);
+    if (edge === base || load<u32>(edge, 4) !== <u32>NEXT_ACCEPT) break;
+    const plan = keptPlan(entry, direction);
+    const length = lengthAt(frame + ETHERNET_HEADER);
+    if (!followBare(slot, entry, direction, frame + ETHERNET_HEADER, length, sums & ((plan & SHORT_ARRIVES) !== 0))) break;
+    count(load<u32>(edge), length as u64);
+    bytes += length as u64;
+    left += plan & SHORT_HOOK;
+    time = max(time, load<u64>(slot, PACKET_TIME));
+  }
+  bareBytes = bytes;
+  if (slot === start) return slot;
+  advanceTo(time);
+  const packets = ((slot - start) / PACKET_SIZE) as u32;
+  if (!ASC_NO_ASSERT) judged += packets;
+  tallyAccepted(0, packets - left);
+  tallyAccepted(SHORT_HOOK, left);
+  return slot;
+}
+
+/** Packets of connections that were accepted at a hook. */
+function tallyAccepted(hook: u32, packets: u32): void {
+  addTo(CONTROL_OUTCOMES + (((((hook << 2) | VERDICT_ACCEPT) << 3) | CT_ESTABLISHED) << 3), packets as u64);
+}

@@ -1,0 +1,173 @@
+/** Plain segments that are judged without being decoded (assembly/bare.ts): what is not plain about others, wherever it stands in the packet or its record, is seen all the same. */
+import { expect, test } from 'vitest';
+import { tcpTraffic } from '../../../bench/traffic.ts';
+import { compile } from '../../../src/compile/index.ts';
+import { loadEngine } from '../../../src/engine/loader.ts';
+import { EngineSession } from '../../../src/engine/session.ts';
+import { buildHost } from '../../../src/model/host-build.ts';
+import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
+import type { Job } from '../../../src/model/witness.ts';
+import { engineSession } from '../../../src/replay/engine-session.ts';
+import { referenceSession } from '../../../src/replay/reference-session.ts';
+import type { Session } from '../../../src/replay/session.ts';
+import { parseSave } from '../../../src/syntax/index.ts';
+import { SEED } from '../../seed.ts';
+import { ascii, description, enhanced, joined, section } from '../front/files.ts';
+import { engineModule } from './wasm.ts';
+
+const RULES = `*filter
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -m conntrack --ctstate INVALID
+-A INPUT -i eth1 -m conntrack --ctstate ESTABLISHED
+-A INPUT -m pkttype --pkt-type broadcast -m conntrack --ctstate ESTABLISHED -j DROP
+-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
+-A OUTPUT -m conntrack --ctstate INVALID -j DROP
+-A OUTPUT -o eth1 -m conntrack --ctstate ESTABLISHED
+-A OUTPUT -m conntrack --ctstate ESTABLISHED
+COMMIT
+`;
+const [CASES, PACKETS, FLOWS] = [12, 3000, 40];
+const [FILE_HEADER, RECORD, FRAME, IP, TCP] = [24, 16, 60, 14, 34];
+const BEGIN = 1_700_000_000n;
+
+type Draw = (below: number) => number;
+
+function drawOf(seed: number): Draw {
+  let state = (seed * 0x9e3779b1) | 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+const sumOf = (frame: DataView, at: number, bytes: number): number =>
+  Array.from({ length: bytes >> 1 }, (_, word) => frame.getUint16(at + 2 * word)).reduce((sum, word) => sum + word, 0) +
+  (bytes % 2 === 1 ? frame.getUint8(at + bytes - 1) << 8 : 0);
+
+const folded = (sum: number): number => ~(sum % 0xffff) & 0xffff;
+
+/** Both checksums made again, of as many bytes as there are. */
+function summed(frame: DataView): void {
+  frame.setUint16(IP + 10, 0);
+  frame.setUint16(IP + 10, folded(sumOf(frame, IP, 20)));
+  const length = Math.max(0, Math.min(frame.getUint16(IP + 2), FRAME - IP) - 20);
+  frame.setUint16(TCP + 16, 0);
+  frame.setUint16(TCP + 16, folded(sumOf(frame, IP + 12, 8) + 6 + length + sumOf(frame, TCP, length)));
+}
+
+/** What can be unusual about a segment, before its sums are made. */
+const CHANGES: ((frame: DataView, draw: Draw) => void)[] = [
+  (frame) => frame.setUint8(IP + 8, 3),
+  (frame, draw) => frame.setUint8(TCP + 13, [0x18, 0x10, 0x30, 0x11, 0x14, 0x02, 0x12, 0x00, 0x38][draw(9)]!),
+  (frame, draw) => frame.setUint16(TCP + 14, draw(2)),
+  (frame, draw) => frame.setUint32(TCP + 4, frame.getUint32(TCP + 4) + [70_000, -70_000, 1, -1, 65_534][draw(5)]!),
+  (frame, draw) => frame.setUint32(TCP + 8, frame.getUint32(TCP + 8) + [70_000, -70_000, 1, -1, -66_001][draw(5)]!),
+  (frame, draw) => frame.setUint8(TCP + 12, [0x40, 0x60, 0x50, 0xf0][draw(4)]!),
+  (frame, draw) => frame.setUint16(IP + 2, [46, 41, 40, 39, 36, 20, 19, 47, 200][draw(9)]!),
+  (frame, draw) => frame.setUint16(IP + 6, [0x2000, 1, 0x4000, 0x8000, 0][draw(5)]!),
+  (frame, draw) => frame.setUint8(IP, [0x45, 0x46, 0x44, 0x65][draw(4)]!),
+  (frame, draw) => frame.setUint8(IP + 9, [6, 17, 1][draw(3)]!),
+  (frame, draw) => frame.setUint16(12, [0x86dd, 0x8100, 0x0800][draw(3)]!),
+  (frame, draw) => frame.setUint32(0, [0xffffffff, 0x01005e00, 0x02000001][draw(3)]!),
+  (frame, draw) => frame.setUint16(4, [0xffff, 2][draw(2)]!),
+];
+/** And behind them. */
+const SPOILED: ((frame: DataView, draw: Draw) => void)[] = [
+  (frame) => frame.setUint16(IP + 10, frame.getUint16(IP + 10) ^ 0x100),
+  (frame) => frame.setUint16(TCP + 16, frame.getUint16(TCP + 16) ^ 1),
+  (frame) => frame.setUint8(FRAME - 6, 1),
+];
+
+interface Packet {
+  microseconds: bigint;
+  frame: Uint8Array;
+}
+
+/** Traffic of which every few packets are changed, come twice, are cut, or are late; long breaks in between. */
+function packetsOf(draw: Draw): Packet[] {
+  const capture = tcpTraffic(PACKETS, FLOWS);
+  const packets: Packet[] = [];
+  let clock = 0n;
+  for (let at = FILE_HEADER; at < capture.length; at += RECORD + FRAME) {
+    const bytes = capture.slice(at + RECORD, at + RECORD + FRAME);
+    const frame = new DataView(bytes.buffer);
+    if (draw(6) === 0) {
+      CHANGES[draw(CHANGES.length)]!(frame, draw);
+      summed(frame);
+      if (draw(4) === 0) SPOILED[draw(SPOILED.length)]!(frame, draw);
+    }
+    clock += BigInt(draw(300) === 0 ? 70_000_000 * draw(8) : draw(2000));
+    const late = draw(40) === 0 ? BigInt(draw(9000)) : 0n;
+    packets.push({
+      microseconds: clock > late ? clock - late : clock,
+      frame: draw(60) === 0 ? bytes.subarray(0, 30 + draw(30)) : bytes,
+    });
+    if (draw(20) === 0) packets.push(packets.at(-1)!);
+  }
+  return packets;
+}
+
+function asPcap(packets: readonly Packet[]): Uint8Array {
+  const header = tcpTraffic(0, 1);
+  const records = packets.map(({ microseconds, frame }) => {
+    const record = new Uint8Array(RECORD + frame.length);
+    const view = new DataView(record.buffer);
+    view.setUint32(0, Number(BEGIN + microseconds / 1_000_000n), true);
+    view.setUint32(4, Number(microseconds % 1_000_000n), true);
+    view.setUint32(8, frame.length, true);
+    view.setUint32(12, FRAME, true);
+    record.set(frame, RECORD);
+    return record;
+  });
+  return Buffer.concat([header, ...records]);
+}
+
+/** Where packets were captured is drawn: packets of one connection come and go by two devices, and without a name. */
+function asPcapng(packets: readonly Packet[], draw: Draw): Uint8Array {
+  const device = (name: string): Uint8Array => description(false, 1, 65535, [[2, ascii(name)]]);
+  const blocks = packets.map(({ microseconds, frame }) =>
+    enhanced(false, {
+      interface: draw(8) === 0 ? 1 + draw(2) : 0,
+      units: BEGIN * 1_000_000n + microseconds,
+      data: [...frame],
+      wire: FRAME,
+      options: draw(8) === 0 ? [[2, [draw(3), 0, 0, 0]]] : [],
+    }),
+  );
+  return joined(section(false), device('eth0'), device('eth1'), description(false, 1, 65535), ...blocks);
+}
+
+type Judge = Pick<Session, 'startCapture' | 'feed' | 'result' | 'connections'> & { endCapture(): unknown };
+
+function told(session: Judge, capture: Uint8Array): unknown {
+  session.startCapture('memory');
+  session.feed(capture);
+  session.endCapture();
+  const { captures: _, ...result } = session.result();
+  return { result, connections: session.connections() };
+}
+
+test(`what is unusual about a segment is seen (seed ${SEED})`, { timeout: 120_000 }, async () => {
+  let bare = 0;
+  for (let index = 0; index < CASES; index++) {
+    const draw = drawOf(SEED * CASES + index);
+    const job: Job = {
+      rules: { 4: parseSave(RULES, { file: 'rules', family: 4 }) },
+      host: buildHost({ local: ['10.1.2.3'], ...(draw(2) === 0 && { in: 'eth0' }) }),
+      profile: { ...DEFAULT_PROFILE, sysctls: { nf_conntrack_checksum: draw(2) } },
+    };
+    const packets = packetsOf(draw);
+    const capture = draw(2) === 0 ? asPcap(packets) : asPcapng(packets, draw);
+    const image = compile(job);
+    const expected = told(referenceSession(job), capture);
+    for (const build of ['release', 'scalar'] as const)
+      expect(told(await engineSession(job, { image, build }), capture), `${build}, case ${index}`).toEqual(expected);
+    const debug = await loadEngine(engineModule('debug'));
+    expect(told(new EngineSession(debug, image, { path: false }), capture), `debug, case ${index}`).toEqual(expected);
+    bare += debug.bareJudged();
+  }
+  expect(bare).toBeGreaterThan(0.4 * CASES * PACKETS);
+});
