@@ -25,6 +25,13 @@ export function order(slot: usize, end: usize): void {
   }
 }
 
+/** Packets are read, none of them earlier than the one before or without a time: of the last one what `order` keeps. */
+export function passed(time: u64, ticks: u64, number: u64): void {
+  latest = time;
+  latestJiffies = ticks;
+  latestNumber = number;
+}
+
 /** Passes packets that have a time, none of them earlier than the one before. Gives the slot where it stopped. */
 function inOrder(slot: usize, end: usize): usize {
   const start = slot;

@@ -19,6 +19,7 @@ import { judgeSlots } from './judge.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
 import { startSets } from './sets/region.ts';
 import { keepOwn, shareSlots } from './share.ts';
+import { readShared, sharedRecords, sharedWire } from './share-read.ts';
 import { routePacket, routePlain } from './stack/index.ts';
 import { addTo, tell } from './tally.ts';
 
@@ -92,8 +93,12 @@ function decode(): void {
   shareSlots(slots, end);
 }
 
-/** Reads as many records as there are slots from `slot` on, and gives where those that are this engine's end. */
+/** Reads as many records as there are slots from `slot` on, or those of a share that fill them, and gives where those that are this engine's end. */
 function read(slot: usize): usize {
+  if (number !== 0) {
+    const end = readShared(slot, slotAt(BATCH), number, limit - number);
+    if (sharedRecords !== 0) return readAhead(end);
+  }
   const room = slotAt(BATCH) - slot;
   const most = min<u64>(limit - number, (room / PACKET_SIZE) as u64) as u32;
   const count = captureBatch(slot, most);
@@ -109,6 +114,16 @@ function read(slot: usize): usize {
   }
   if (number === limit) answer = CAPTURE_END;
   return slot;
+}
+
+/** What readShared read is counted; `end` comes back. */
+function readAhead(end: usize): usize {
+  number += sharedRecords;
+  addTo(CONTROL_PACKETS, sharedRecords);
+  addTo(CONTROL_WIRE, sharedWire);
+  tell(CONTROL_TIME, latestTime());
+  answer = number === limit ? CAPTURE_END : CAPTURE_RECORD;
+  return end;
 }
 
 /** Gives the packets their numbers; tells how long they were on the wire. */

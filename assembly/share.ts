@@ -31,7 +31,7 @@ import { UNSEEN_ELSEWHERE } from '../src/abi/reasons.ts';
 
 const ETHERNET: usize = 14;
 /** Captured bytes of an Ethernet and an IPv4 header. */
-const PLAIN: u32 = 34;
+export const PLAIN: u32 = 34;
 /** Bytes of a slot that the reader fills in a row: time, place, lengths, link type, interface, direction. */
 const RECORD: usize = 32;
 const ICMP: u32 = 1;
@@ -57,6 +57,11 @@ export function shareIsExact(): bool {
   return exact;
 }
 
+/** Others have a share, too. */
+export function isShared(): bool {
+  return shares !== 1;
+}
+
 /** Slots of records that nobody decoded: plain ones of others are taken out, the rest moves up. Out: the end of what is left. */
 export function keepOwn(slots: usize, end: usize): usize {
   if (shares === 1) return end;
@@ -64,7 +69,7 @@ export function keepOwn(slots: usize, end: usize): usize {
   let to = slots;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
     // Whose a packet is comes as by chance: nothing is branched on.
-    const room = select<usize>(0, PACKET_SIZE, isPlain(slot) && plainOwner(slot) !== mine);
+    const room = select<usize>(0, PACKET_SIZE, isPlain(slot) && plainOwner(load<u32>(slot, PACKET_DATA)) !== mine);
     moveRecord(slot, to);
     to += room;
   }
@@ -74,17 +79,23 @@ export function keepOwn(slots: usize, end: usize): usize {
 /** An Ethernet frame with IPv4 without options, no fragment, no ICMP: its addresses say whose it is, whatever becomes of it. */
 function isPlain(slot: usize): bool {
   if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET || load<u32>(slot, PACKET_CAPTURED) < PLAIN) return false;
-  const ip = ipOfPlain(slot);
+  return isPlainFrame(load<u32>(slot, PACKET_DATA));
+}
+
+/** The same of PLAIN bytes or more of an Ethernet frame. */
+export function isPlainFrame(frame: usize): bool {
+  const ip = frame + ETHERNET;
   // EtherType 0x0800, version 4, five words of header; more fragments and the fragment offset: as they lie.
   return (load<u32>(ip - 2) & 0xffffff) === 0x450008 && (load<u16>(ip, 6) & 0xff3f) === 0 && load<u8>(ip, 9) !== (ICMP as u8);
 }
 
-function ipOfPlain(slot: usize): usize {
-  return (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET;
+/** Of a plain frame. */
+export function plainIsOwn(frame: usize): bool {
+  return plainOwner(frame) === own;
 }
 
-function plainOwner(slot: usize): u32 {
-  return share(addresses4(ipOfPlain(slot) + 12));
+function plainOwner(frame: usize): u32 {
+  return share(addresses4(frame + ETHERNET + 12));
 }
 
 /** What the reader filled. */

@@ -65,6 +65,17 @@ export function pcapHeader(big: bool): i32 {
   return CAPTURE_RECORD;
 }
 
+/** A file that pcapBatch reads, of the link type. */
+export function isPlainFile(linktype: u32): bool {
+  const entry = interfaceAt(0);
+  return (
+    plain &&
+    load<u32>(state, CAPTURE_HZ) <= HZ_USUAL &&
+    interfaceFcs(entry) === 0 &&
+    load<u32>(entry, INTERFACE_LINKTYPE) === linktype
+  );
+}
+
 /** The next record. */
 export function pcapNext(slot: usize): i32 {
   return plain ? plainNext(slot) : unusualNext(slot);

@@ -1,11 +1,13 @@
 /** Several engines that share a capture say together what one engine says alone; where they cannot, they know it. */
 
 import { describe, expect, test } from 'vitest';
+import { SERVER, tcpTraffic } from '../../bench/traffic.ts';
 import { compile } from '../../src/compile/index.ts';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
 import { captureOf, type FuzzCase } from '../../src/fuzz/case.ts';
 import { jobOf } from '../../src/fuzz/differential.ts';
 import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
+import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import { sharedSession } from '../../src/replay/engine-replay.ts';
 import { engineModule, engineSession } from '../../src/replay/engine-session.ts';
@@ -40,6 +42,56 @@ function replayed<S extends Session>(session: S, capture: Uint8Array): S {
   session.endCapture();
   return session;
 }
+
+const FIREWALL = {
+  rules: {
+    4: parseSave(
+      '*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A INPUT -p tcp -m tcp --dport 22:80 -j ACCEPT\nCOMMIT\n',
+      { file: 'rules', family: 4 },
+    ),
+  },
+  host: buildHost({ local: [SERVER], in: 'eth0' }),
+  profile: DEFAULT_PROFILE,
+};
+
+/** Where the records of a pcap file begin. */
+function recordsOf(capture: Uint8Array): number[] {
+  const view = new DataView(capture.buffer, capture.byteOffset);
+  const places: number[] = [];
+  for (let at = 24; at < capture.length; at += 16 + view.getUint32(at + 8, true)) places.push(at);
+  return places;
+}
+
+/** What stops the pass over plain frames, at some of the records. */
+const UNUSUAL: Record<string, (view: DataView, records: readonly number[]) => void> = {
+  nothing: () => {},
+  'nanoseconds in the whole file': (view) => view.setUint32(0, 0xa1b23c4d, true),
+  'big-endian words in the whole file': (view, records) => {
+    for (const at of [0, 16, 20, ...records.flatMap((record) => [record, record + 4, record + 8, record + 12])])
+      view.setUint32(at, view.getUint32(at, true), false);
+    for (const at of [4, 6]) view.setUint16(at, view.getUint16(at, true), false);
+  },
+  'times that go back': (view, records) => {
+    for (let index = 5; index < records.length; index += 37)
+      view.setUint32(records[index]!, view.getUint32(records[index]!, true) - 3, true);
+  },
+  'no time': (view, records) => {
+    for (const index of [0, 70, 71, 2000]) view.setBigUint64(records[index]!, 0n, true);
+  },
+  'fractions beyond a second': (view, records) => {
+    for (let index = 3; index < records.length; index += 50) view.setUint32(records[index]! + 4, 2_500_000, true);
+  },
+  'frames of another protocol': (view, records) => {
+    for (let index = 0; index < records.length; index += 9) view.setUint16(records[index]! + 16 + 12, 0x0806);
+  },
+  'ICMP, options and fragments that are no IP': (view, records) => {
+    for (let index = 1; index < records.length; index += 30) view.setUint8(records[index]! + 16 + 23, 1);
+    for (let index = 2; index < records.length; index += 30) view.setUint8(records[index]! + 16 + 14, 0x46);
+    for (let index = 3; index < records.length; index += 30) view.setUint8(records[index]! + 16 + 14, 0x15);
+  },
+  'an impossible length': (view, records) => view.setUint32(records[3000]! + 8, 0x7fffffff, true),
+  'a capture that is cut': (view, records) => view.setUint32(records.at(-1)! + 8, 61, true),
+};
 
 async function shares(fuzzCase: FuzzCase, of: number) {
   const [job, capture, wasm] = [jobOf(fuzzCase), captureOf(fuzzCase), await engineModule()];
@@ -76,6 +128,25 @@ describe('shares of a capture', () => {
     expect(asked).toBeGreaterThan(CASES / 3);
     expect(exact).toBeGreaterThan(asked / 3);
     expect(spread).toBeGreaterThan(asked / 4);
+  });
+
+  test.each(Object.keys(UNUSUAL))('frames that are plain, in one pass, and between them %s', async (what) => {
+    const capture = tcpTraffic(4000, 60);
+    UNUSUAL[what]!(new DataView(capture.buffer, capture.byteOffset), recordsOf(capture));
+    for (const of of [2, 3]) {
+      for (const limit of [undefined, 1, 65, 3999]) {
+        const options = { hashKey: [1, 2] as const, ...(limit !== undefined && { limit }) };
+        const alone = replayed(await engineSession(FIREWALL, options), capture);
+        const image = compile(FIREWALL, { tree: true });
+        const sessions = [];
+        for (let index = 0; index < of; index++)
+          sessions.push(replayed(await sharedSession(image, await engineModule(), { index, of }, options), capture));
+        expect(mergeResults(sessions.map((session) => session.result()))).toEqual(alone.result());
+        expect(mergeConnections(sessions.map((session) => session.connections()))).toEqual(alone.connections());
+        const judged = sessions.map((session) => session.result().bytes);
+        if (limit === undefined) expect(Math.min(...judged)).toBeGreaterThan(0);
+      }
+    }
   });
 
   test.each([
