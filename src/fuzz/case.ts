@@ -12,11 +12,12 @@ import { gathersFragments } from '../reference/tables.ts';
 import { parseSave, parseSaveAll } from '../syntax/index.ts';
 import { withAnswers } from './answers.ts';
 import { boundariesOf } from './boundaries.ts';
+import { drawFeatures, type Judge, type RuleFeatures, WITHOUT } from './features.ts';
 import { drawHost, drawSysctls, networkedHost, plainHost, withProxies } from './hosts.ts';
 import { ETHERNET, frameOf, LINKS, type Link } from './links.ts';
 import { type FuzzPacket, Traffic, type TrafficFeatures } from './packets.ts';
 import { DCCP } from './rare-transport.ts';
-import { drawFeatures, generateRules, type Judge, type RuleFeatures, WITHOUT } from './rules.ts';
+import { generateRules } from './rules.ts';
 import { BROADCAST } from './talk.ts';
 
 export interface FuzzCase {

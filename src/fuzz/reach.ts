@@ -7,8 +7,8 @@ import type { Listener } from '../reference/index.ts';
 import { referenceSession } from '../replay/reference-session.ts';
 import type { CaseOptions, FuzzCase } from './case.ts';
 import type { Answer } from './differential.ts';
+import { WITHOUT } from './features.ts';
 import { type OnRelation, RELATIONS } from './metamorphic.ts';
-import { WITHOUT } from './rules.ts';
 import { SPOKEN } from './talk.ts';
 import type { Witness } from './witness.ts';
 

@@ -40,9 +40,9 @@ export function conntrackLine({
   const words = [FAMILIES[family], name.padEnd(8), protocol, timeout];
   if (state !== undefined) words.push(state);
   const zoned = (name: string): string[] => zones.filter((zone) => zone.startsWith(`${name}=`));
-  words.push(tuple(original, protocol), ...zoned('zone-orig'));
+  words.push(tuple(original, protocol, zoned('zone-orig')));
   if (unreplied) words.push('[UNREPLIED]');
-  words.push(tuple(reply, protocol), ...zoned('zone-reply'));
+  words.push(tuple(reply, protocol, zoned('zone-reply')));
   if (assured) words.push('[ASSURED]');
   words.push(`mark=${mark}`);
   words.push(...zoned('zone'));
@@ -72,10 +72,11 @@ export function expectationLine({
   return words.join(' ');
 }
 
-function tuple(one: ConntrackTuple, protocol: number): string {
+/** `zone`: of this direction alone. */
+function tuple(one: ConntrackTuple, protocol: number, zone: readonly string[]): string {
   const { packets, bytes } = one;
-  const counted = packets === undefined ? '' : ` packets=${packets} bytes=${bytes ?? 0}`;
-  return `${ends(one, protocol)}${counted}`;
+  const counted = packets === undefined ? [] : [`packets=${packets} bytes=${bytes ?? 0}`];
+  return [ends(one, protocol), ...zone, ...counted].join(' ');
 }
 
 /** `prefix`: of the addresses; ports have none. */

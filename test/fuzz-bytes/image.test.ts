@@ -53,7 +53,7 @@ test(
         return;
       }
       ran++;
-      const spoilt: Prepared = { job, image: { ...image, bytes } };
+      const spoilt: Prepared = { job, image: { ...image, bytes }, spoilt: true };
       const capture = random.pick(captures).bytes;
       const build = random.pick(BUILDS);
       try {

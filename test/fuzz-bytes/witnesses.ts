@@ -5,6 +5,7 @@ import { EngineSession } from '../../src/engine/session.ts';
 import { type Answer, answerOf, differences } from '../../src/fuzz/differential.ts';
 import { rewrites, translates } from '../../src/model/nat.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
+import type { RuleSet } from '../../src/model/ruleset.ts';
 import type { Job } from '../../src/model/witness.ts';
 import { type Build, engineModule } from '../../src/replay/engine-session.ts';
 import { referenceSession } from '../../src/replay/reference-session.ts';
@@ -22,6 +23,8 @@ export const wasm = Reflect.get(globalThis, 'WebAssembly') as {
 /** A job with its image, which is compiled once. */
 export interface Prepared {
   job: Job;
+  /** The image was damaged on purpose. */
+  spoilt?: boolean;
   image: Image;
 }
 
@@ -61,14 +64,24 @@ export interface EngineAsked {
 const turns = ({ bytes }: Image): boolean =>
   (new DataView(bytes.buffer, bytes.byteOffset).getUint32(IMAGE_WORD_FLAGS * 4, true) & IMAGE_FLAG_TURNS) !== 0;
 
+/** Some rule does more than decide. */
+const hasEffects = ({ tables }: RuleSet): boolean =>
+  tables.some(({ chains }) => chains.some(({ rules }) => rules.some(({ target }) => target?.kind === 'extension')));
+
 /** What the engine says; every guard around its regions is looked at. */
-export async function byEngine({ job, image }: Prepared, capture: Uint8Array, asked: EngineAsked = {}): Promise<Answer> {
+export async function byEngine(
+  { job, image, spoilt = false }: Prepared,
+  capture: Uint8Array,
+  asked: EngineAsked = {},
+): Promise<Answer> {
   const { build = 'release', place = 0x00, cut = whole, module = await engineModule(build) } = asked;
   const packets: PacketOutcome[] = [];
   const { engine, check } = await guarded(
     module,
     place,
-    Object.values(job.rules).some((rules) => translates(rules) || rewrites(rules)) || turns(image),
+    // One byte makes another effect of it: HMARK looks, TTL beside it rewrites.
+    Object.values(job.rules).some((rules) => translates(rules) || rewrites(rules) || (spoilt && hasEffects(rules))) ||
+      turns(image),
   );
   const session = new EngineSession(engine, image, {
     path: job.packets?.path ?? false,
