@@ -1,26 +1,7 @@
-/** Records of a capture that several engines share, in one pass: those of others are stepped over before anything is made of them. */
-import {
-  CAPTURE_FORMAT,
-  CAPTURE_HZ,
-  CAPTURE_NANO,
-  FORMAT_PCAP,
-  INTERFACE_ID,
-  LINK_ETHERNET,
-  RECORD_MAXIMUM,
-} from '../src/abi/capture.ts';
-import {
-  PACKET_CAPTURED,
-  PACKET_DATA,
-  PACKET_INTERFACE,
-  PACKET_JIFFIES,
-  PACKET_LINKTYPE,
-  PACKET_NUMBER,
-  PACKET_SIZE,
-  PACKET_TIME,
-  PACKET_WIRE,
-} from '../src/abi/packet.ts';
-import { interfaceAt, usualTicks } from './capture/interface.ts';
-import { isPlainFile } from './capture/pcap.ts';
+/** Records of a capture that several engines share: those of others are stepped over before anything is made of them. */
+import { CAPTURE_FORMAT, CAPTURE_NANO, FORMAT_PCAP, LINK_ETHERNET, RECORD_MAXIMUM } from '../src/abi/capture.ts';
+import { PACKET_DATA, PACKET_JIFFIES, PACKET_NUMBER, PACKET_SIZE, PACKET_TIME } from '../src/abi/packet.ts';
+import { isPlainFile, putPlain, stampPlain } from './capture/pcap.ts';
 import { advance, cursor, damaged, limit, state } from './capture/state.ts';
 import { latestTime, passed } from './clock.ts';
 import { isPlainFrame, isShared, PLAIN, plainIsOwn } from './share.ts';
@@ -41,47 +22,54 @@ export function readShared(slot: usize, end: usize, number: u64, most: u64): usi
   sharedWire = 0;
   if (!isShared() || damaged() || load<u32>(state, CAPTURE_FORMAT) !== <u32>FORMAT_PCAP || !isPlainFile(LINK_ETHERNET))
     return slot;
-  const hz = load<u32>(state, CAPTURE_HZ);
-  const nano = load<u32>(state, CAPTURE_NANO) !== 0;
-  const second: u32 = nano ? 1000000000 : 1000000;
-  const device: u64 = load<u32>(interfaceAt(0), INTERFACE_ID);
+  const filled = stepOver(slot, end, number, number + most);
+  for (; slot < filled; slot += PACKET_SIZE) putPlain(slot, load<u32>(slot, PACKET_DATA));
+  return filled;
+}
+
+/** Puts the places and numbers of own packets, up to number `last`, into slots, and looks at no more of others than it must. */
+function stepOver(slot: usize, end: usize, number: u64, last: u64): usize {
   const stop = limit;
-  const last = number + most;
   const before = number;
-  let time = latestTime();
-  let ticks: u64 = 0;
-  let wire: u64 = 0;
   let data = cursor + RECORD_HEADER;
+  if (data > stop || !isInTime(slot, data)) return slot;
+  const second: u32 = load<u32>(state, CAPTURE_NANO) !== 0 ? 1000000000 : 1000000;
+  let stamp = stampOf(data);
+  let wire: u64 = 0;
+  // The slot of the latest record; another's is written over by the next one.
+  let latest = slot;
   while (data <= stop && slot < end && number < last) {
     const captured = load<u32>(data - 8);
-    const fraction = load<u32>(data - 12);
-    if (captured - PLAIN > <u32>RECORD_MAXIMUM - PLAIN || stop - data < <usize>captured || fraction >= second) break;
-    if (!isPlainFrame(data)) break;
-    const seconds = load<u32>(data - 16);
-    const next = u64(seconds) * 1000000000 + u64(nano ? fraction : fraction * 1000);
-    if (next < time || next === 0) break;
-    time = next;
-    ticks = u64(seconds) * u64(hz) + u64(nano ? usualTicks(fraction, hz) : (fraction * hz) / 1000000);
+    const next = stampOf(data);
+    const isOdd = captured - PLAIN > <u32>RECORD_MAXIMUM - PLAIN || stop - data < <usize>captured || (next as u32) >= second;
+    if (isOdd || next < stamp || !isPlainFrame(data)) break;
+    stamp = next;
     number++;
-    const length = load<u32>(data - 4);
-    wire += length;
-    store<u64>(slot, time, PACKET_TIME);
-    store<u64>(slot, ticks, PACKET_JIFFIES);
-    store<u64>(slot, number, PACKET_NUMBER);
+    wire += load<u32>(data - 4);
     store<u32>(slot, u32(data), PACKET_DATA);
-    store<u32>(slot, captured, PACKET_CAPTURED);
-    store<u32>(slot, length, PACKET_WIRE);
-    store<u32>(slot, LINK_ETHERNET, PACKET_LINKTYPE);
-    // The direction, unknown, lies behind the interface.
-    store<u64>(slot, device, PACKET_INTERFACE);
+    store<u64>(slot, number, PACKET_NUMBER);
+    latest = slot;
     // Whose a packet is comes as by chance: nothing is branched on.
     slot += select<usize>(PACKET_SIZE, 0, plainIsOwn(data));
-    data += captured + RECORD_HEADER;
+    data += (captured as usize) + RECORD_HEADER;
   }
   advance(data - RECORD_HEADER - cursor);
   if (number === before) return slot;
   sharedRecords = number - before;
   sharedWire = wire;
-  passed(time, ticks, number);
+  stampPlain(latest, load<u32>(latest, PACKET_DATA));
+  passed(load<u64>(latest, PACKET_TIME), load<u64>(latest, PACKET_JIFFIES), number);
   return slot;
+}
+
+/** The record whose data begin at `data` is not earlier than those before it, and has a time. */
+function isInTime(slot: usize, data: usize): bool {
+  stampPlain(slot, data);
+  const time = load<u64>(slot, PACKET_TIME);
+  return time !== 0 && time >= latestTime();
+}
+
+/** Seconds, and below them what the record says beside: where that is less than a second, in the order of time. */
+function stampOf(data: usize): u64 {
+  return rotl<u64>(load<u64>(data - RECORD_HEADER), 32);
 }

@@ -65,15 +65,10 @@ export function pcapHeader(big: bool): i32 {
   return CAPTURE_RECORD;
 }
 
-/** A file that pcapBatch reads, of the link type. */
+/** Little-endian, 16 bytes of header, lengths in order, no frame check sequences, of the link type. */
 export function isPlainFile(linktype: u32): bool {
   const entry = interfaceAt(0);
-  return (
-    plain &&
-    load<u32>(state, CAPTURE_HZ) <= HZ_USUAL &&
-    interfaceFcs(entry) === 0 &&
-    load<u32>(entry, INTERFACE_LINKTYPE) === linktype
-  );
+  return plain && interfaceFcs(entry) === 0 && load<u32>(entry, INTERFACE_LINKTYPE) === linktype;
 }
 
 /** The next record. */
@@ -130,11 +125,21 @@ function plainNext(slot: usize): i32 {
   const captured = load<u32>(at, 8);
   if (captured > <u32>RECORD_MAXIMUM) return damage(DAMAGE_RECORD_LENGTH);
   if (room < <usize>(16 + captured)) return short();
-  stamp(slot, load<u32>(at), load<u32>(at, 4));
-  const entry = interfaceAt(0);
-  putRecord(slot, entry, at + 16, captured, load<u32>(at, 12), DIRECTION_UNKNOWN, interfaceFcs(entry));
+  putPlain(slot, at + 16);
   advance(16 + captured);
   return CAPTURE_RECORD;
+}
+
+/** The record of a little-endian file whose data begin at `data`. */
+export function putPlain(slot: usize, data: usize): void {
+  stampPlain(slot, data);
+  const entry = interfaceAt(0);
+  putRecord(slot, entry, data, load<u32>(data - 8), load<u32>(data - 4), DIRECTION_UNKNOWN, interfaceFcs(entry));
+}
+
+/** Its time alone. */
+export function stampPlain(slot: usize, data: usize): void {
+  stamp(slot, load<u32>(data - 16), load<u32>(data - 12));
 }
 
 function unusualNext(slot: usize): i32 {
