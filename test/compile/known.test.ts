@@ -98,13 +98,15 @@ describe('work', () => {
     ['changed', [...rules.slice(0, 5000), rule(20_000), ...rules.slice(5001)]],
     ['added in front', [rule(20_000), ...rules]],
     ['taken out', rules.filter((_, index) => index !== 7000)],
-  ])('one rule of 10,000 %s: a sixth of the work', (_, now) => {
+  ])('one rule of 10,000 %s: about a sixth of the work', (_, now) => {
     const known = new KnownSearches();
     const all = growing(table, known);
     // The policy and the search itself are steps, too.
     expect(growing(table, known)).toBeLessThan(5);
-    // Changed entries that are compared with a node are in it, one unit each: 6.2 times less in all.
-    expect(growing(withRules(table, now), known)).toBeLessThan(all / 6);
+    // Halves of halves of the entries are looked at again where changed ones lie, of two that lie apart a little more; changed entries that are compared with a node are in it, one unit each.
+    const again = growing(withRules(table, now), known);
+    expect(again).toBeLessThan(2.2 * rules.length);
+    expect(all).toBeGreaterThan(5.8 * again);
   });
 
   test('rules in another order, or many changed: all of it', () => {

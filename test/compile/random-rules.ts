@@ -13,6 +13,8 @@ const WIDE = [
   field.FIELD_SOURCE,
   field.FIELD_DESTINATION + 3,
   field.FIELD_MAC_LOW,
+  field.FIELD_FRAGMENT,
+  field.FIELD_L4_LENGTH,
 ];
 const SMALL = [field.FIELD_PROTOCOL, field.FIELD_TCP_FLAGS, field.FIELD_CT_STATE, field.FIELD_TTL];
 const VALUES = [0, 1, 2, 5, 6, 17, 22, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff];
@@ -87,7 +89,7 @@ const limitTest: fc.Arbitrary<Test> = fc
 const constantTest: fc.Arbitrary<Test> = fc.boolean().map((value) => ({ kind: 'constant', value }));
 
 /** Fields that a key of 16 bytes has room for, and tests of one range of them. */
-const KEY_WIDE = [field.FIELD_SOURCE, field.FIELD_LENGTH, field.FIELD_SPORT, field.FIELD_DPORT];
+const KEY_WIDE = [field.FIELD_SOURCE, field.FIELD_SPORT, field.FIELD_DPORT];
 const prefixes = fc.constantFrom(0, 0x80000000, 0xffff0000, 0xfffffffe, 0xffffffff);
 const keyRangeTest: fc.Arbitrary<Test> = fc
   .tuple(fc.constantFrom(...KEY_WIDE), range(VALUES), invert, onFail)
@@ -101,8 +103,14 @@ const prefixTest: fc.Arbitrary<Test> = fc.tuple(prefixes, fc.constantFrom(...VAL
   onFail: 'miss',
 }));
 
+/** What rules that ask for ports say of fragments and of headers that are cut short. */
+const headerTest: fc.Arbitrary<Test> = fc
+  .tuple(fc.constantFrom(field.FIELD_FRAGMENT, field.FIELD_L4_LENGTH), range([0, 1, 2, 7, 19]), invert, onFail)
+  .map(([at, [low, high], inverted, fail]) => ({ kind: 'range', field: at, low, high, invert: inverted, onFail: fail }));
+
 const keyTest = fc.oneof(
   { arbitrary: keyRangeTest, weight: 5 },
+  { arbitrary: headerTest, weight: 4 },
   { arbitrary: smallTest, weight: 5 },
   { arbitrary: prefixTest, weight: 3 },
   { arbitrary: rangesTest, weight: 1 },

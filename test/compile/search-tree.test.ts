@@ -1,6 +1,8 @@
 /** Trees of searches: how far down a packet goes, and what is there. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { FIELD_DESTINATION, FIELD_FRAGMENT, FIELD_SOURCE } from '../../src/abi/fields.ts';
+import { growGroups } from '../../src/compile/search/groups.ts';
 import { growTree, type SearchTree } from '../../src/compile/search/grow.ts';
 import type { Intervals } from '../../src/compile/search/intervals.ts';
 import { Work } from '../../src/compile/steps.ts';
@@ -8,13 +10,16 @@ import { SEED } from '../seed.ts';
 
 const PLACES = 1000;
 
-/** Entries as [first, last] of each of two dimensions, which they do not ask more than. */
-function intervalsOf(entries: readonly (readonly [number, number, number, number])[]): Intervals {
+/** Entries as [first, last] of each of two fields, which they do not ask more than. */
+function intervalsOf(
+  entries: readonly (readonly [number, number, number, number])[],
+  fields = [FIELD_SOURCE, FIELD_DESTINATION],
+): Intervals {
   const ends = Uint32Array.from({ length: PLACES }, (_, place) => place);
   const column = (index: number): Uint32Array => Uint32Array.from(entries, (entry) => entry[index]!);
   return {
     possible: [...entries.keys()],
-    dimensions: [0, 1].map((field) => ({ field, ends, first: column(2 * field), last: column(2 * field + 1) })),
+    dimensions: fields.map((field, index) => ({ field, ends, first: column(2 * index), last: column(2 * index + 1) })),
     exact: new Uint8Array(entries.length).fill(1),
   };
 }
@@ -27,6 +32,13 @@ function descend(tree: SearchTree, place: readonly number[]): { node: number; ho
     node = tree.child.values[node]! + (above ? 1 : 0);
   }
   return { node, hops };
+}
+
+/** Entries of a place's leaf. */
+function listed(tree: SearchTree, place: readonly number[]): number[] {
+  const { node } = descend(tree, place);
+  const from = tree.from.values[node]!;
+  return [...tree.lists.values.subarray(from, from + tree.count.values[node]!)];
 }
 
 const grow = (intervals: Intervals): SearchTree =>
@@ -60,13 +72,28 @@ describe('trees of searches', () => {
             const [left, right, low, high] = entries[number]!;
             return left <= x && x <= right && low <= y && y <= high;
           };
-          const { node } = descend(tree, [x, y]);
-          const from = tree.from.values[node]!;
-          const listed = [...tree.lists.values.subarray(from, from + tree.count.values[node]!)];
-          expect(listed.find(takes)).toBe([...entries.keys()].find(takes));
+          expect(listed(tree, [x, y]).find(takes)).toBe([...entries.keys()].find(takes));
         }
       },
     );
     fc.assert(property, { seed: SEED, numRuns: 20 });
+  });
+
+  test('whole packets meet nothing that only fragments meet, and what only those meet is left at the root', () => {
+    const hosts = Array.from({ length: 200 }, (_, index) => index);
+    const fragments = hosts.map((host) => [1, 1, host, host] as const);
+    const whole = hosts.map((host) => [0, 0, host, host] as const);
+    const intervals = intervalsOf([...fragments, ...whole, [0, PLACES - 1, 0, PLACES - 1]], [FIELD_FRAGMENT, FIELD_SOURCE]);
+    const budget = { base: 10_000, copies: 8, groups: 8, short: 8 };
+    const groups = growGroups(intervals, budget, new Work(Number.POSITIVE_INFINITY));
+    expect(groups.map(({ members }) => members.length)).toEqual([201, 200]);
+    const [usual, other] = groups.map(({ tree }) => tree);
+    for (const host of hosts) {
+      expect(listed(usual!, [0, host]).some((entry) => entry === 200 + host)).toBe(true);
+      expect(descend(other!, [0, host]).hops).toBe(1);
+      expect(listed(other!, [0, host])).toEqual([]);
+      expect(listed(usual!, [1, host])).toEqual([400]);
+      expect(listed(other!, [1, host])).toContain(host);
+    }
   });
 });

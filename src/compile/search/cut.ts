@@ -234,7 +234,8 @@ export class CutFinder {
     const { depths } = this;
     const both = left + right;
     const score = (left * depths[left]! + right * depths[right]!) / both + Math.max(depths[both]!, depths[count]!);
-    if (score >= this.score) return;
+    // Of equal cuts the one whose shorter side is wider.
+    if (score > this.score || (score === this.score && left >= right)) return;
     this.dimension = dimension;
     this.at = at;
     this.score = score;

@@ -2,12 +2,13 @@
 import type { Work } from '../steps.ts';
 import { growTree, type SearchTree } from './grow.ts';
 import type { Intervals } from './intervals.ts';
+import { usualParts } from './usual.ts';
 
 export interface GroupBudget {
   /** Entries in the leaves of a tree: so many, and so many times those that are in the group. */
   base: number;
   copies: number;
-  /** Groups, at most. */
+  /** Groups, at most, of entries that usual packets meet, and as many of others. */
   groups: number;
   /** A tree is a group's when its leaves have no more undecided entries than this; the last group's is whatever it has. */
   short: number;
@@ -21,14 +22,15 @@ export interface Group {
 
 /** Never fails: what the budget does not allow stays in long leaves. */
 export function growGroups(intervals: Intervals, budget: GroupBudget, work: Work): Group[] {
-  const groups: Group[] = [];
-  let members: readonly number[] = intervals.possible;
-  while (members.length > 0) {
-    const { group, rest } = growGroup(intervals, members, groups.length + 1 < budget.groups, budget, work);
-    groups.push(group);
-    members = rest;
-  }
-  return groups;
+  return usualParts(intervals).flatMap((part) => {
+    const groups: Group[] = [];
+    for (let members = part; members.length > 0; ) {
+      const { group, rest } = growGroup(intervals, members, groups.length + 1 < budget.groups, budget, work);
+      groups.push(group);
+      members = rest;
+    }
+    return groups;
+  });
 }
 
 /** A group of some of the members, and those it leaves out: where `may`, long leaves are a reason to try it with fewer. */

@@ -3,6 +3,7 @@ import type { Work } from '../steps.ts';
 import { CutFinder } from './cut.ts';
 import { type Dimension, type Intervals, placeOf } from './intervals.ts';
 import { Numbers } from './numbers.ts';
+import { type UsualCut, usualCuts } from './usual.ts';
 
 /** Leaves of no more than this are left alone: their tests cost no more than nodes would. */
 const FINE = 2;
@@ -107,7 +108,32 @@ class Grower {
 
   run(members: readonly number[]): SearchTree {
     this.root(members);
+    this.setApart();
     return this.finish();
+  }
+
+  /** Cuts off what is unusual at the root, where that does not make everything twice. */
+  private setApart(): void {
+    let usual = 0;
+    for (const cut of usualCuts(this.intervals)) {
+      if (this.copied(usual, cut) * 2 > this.tree.count.values[usual]!) continue;
+      this.cut(usual, cut.dimension, cut.at);
+      usual = this.tree.child.values[usual]! + (cut.side === 'left' ? 0 : 1);
+    }
+  }
+
+  /** How many of a node's entries lie on both sides of a cut. */
+  private copied(node: number, { dimension, at }: UsualCut): number {
+    const { from, count, lists } = this.tree;
+    const first = this.firsts[dimension]!;
+    const last = this.lasts[dimension]!;
+    const start = from.values[node]!;
+    let both = 0;
+    for (let index = start; index < start + count.values[node]!; index++) {
+      const entry = lists.values[index]!;
+      if (first[entry]! <= at && last[entry]! > at) both++;
+    }
+    return both;
   }
 
   rerun(members: readonly number[], old: OldTree): SearchTree {

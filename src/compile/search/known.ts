@@ -3,6 +3,7 @@ import type { Entry, Work } from '../steps.ts';
 import type { Group, GroupBudget } from './groups.ts';
 import { regrowTree } from './grow.ts';
 import { type Dimension, type Intervals, intervalsOf, placeOf } from './intervals.ts';
+import { usualTest } from './usual.ts';
 
 /** Of one search: its entries as words, and the groups' trees with their members by number. */
 interface KnownSearch {
@@ -51,11 +52,12 @@ export class KnownSearches {
       ...removed.map((entry) => placesOf(entry, dimensions, intervals.dimensions)),
     ];
     const possible = new Set(intervals.possible);
-    const home = largest(known.groups);
+    const homes = homesOf(known);
+    const isUsual = usualTest(intervals);
     const groups: Group[] = [];
     for (const group of known.groups) {
       const members = group.members.flatMap((member) => (numbers[member]! < 0 ? [] : [numbers[member]!]));
-      if (group === home) members.push(...added.filter((entry) => possible.has(entry)));
+      members.push(...added.filter((entry) => possible.has(entry) && homes[isUsual(entry) ? 'usual' : 'other'] === group));
       members.sort((left, right) => left - right);
       const most = budget.base + budget.copies * members.length;
       const old = { tree: group.tree, numbers, dimensions, changed };
@@ -103,9 +105,15 @@ function ascends(numbers: Int32Array): boolean {
   return true;
 }
 
-/** Of some groups: what is new goes where most are. */
-const largest = (groups: readonly Group[]): Group =>
-  groups.reduce((best, group) => (group.members.length > best.members.length ? group : best));
+/** The groups where new entries go that usual packets can meet, and others: where most of their kind are. */
+function homesOf({ intervals, groups }: KnownSearch): { usual: Group; other: Group } {
+  const isUsual = usualTest(intervals);
+  const of = (usual: boolean): Group => {
+    const kind = groups.filter(({ members }) => isUsual(members[0]!) === usual);
+    return (kind.length > 0 ? kind : groups).reduce((best, group) => (group.members.length > best.members.length ? group : best));
+  };
+  return { usual: of(true), other: of(false) };
+}
 
 /** The first and last place of an entry of dimensions `from` in each of `dimensions`. */
 function placesOf(entry: number, from: readonly Dimension[], dimensions: readonly Dimension[]): Int32Array {

@@ -16,34 +16,46 @@ interface Group {
   shares: number[];
 }
 
-/** The clusters of `graph` from each of `roots` on, nearer ones first, and the children that lead to the roots. */
+/** So many clusters of a root lie by their distance from it: those that most packets come to. */
+const NEAR = 4096;
+
+/** The clusters of `graph` from each of `roots` on, and the children that lead to the roots. */
 export function gather(
   graph: Graph,
   roots: readonly number[],
   layout: KeyLayout,
 ): { clusters: Uint8Array<ArrayBuffer>; starts: Uint32Array } {
   const places = new Map<number, number>();
-  const firsts: number[] = [];
   const groups: Group[] = [];
-  const visit = (reference: number): void => {
-    if (reference < 0 || places.has(reference)) return;
-    places.set(reference, firsts.length * CLUSTER_SIZE);
-    firsts.push(reference);
-  };
-  for (const root of roots) {
-    visit(root);
-    for (let index = groups.length; index < firsts.length; index++) {
-      const group = grow(graph, firsts[index]!);
-      groups.push(group);
-      for (const child of group.leaving) visit(child);
-    }
-  }
+  for (const root of roots) place(graph, root, places, groups);
   const bytes = new Uint8Array(groups.length * CLUSTER_SIZE);
-  for (const [index, group] of groups.entries()) {
-    const offset = index * CLUSTER_SIZE;
-    write(graph, firsts[index]!, group, layout, places, new DataView(bytes.buffer, offset, CLUSTER_SIZE));
+  let offset = 0;
+  for (const [first] of places) {
+    write(graph, first, groups[offset / CLUSTER_SIZE]!, layout, places, new DataView(bytes.buffer, offset, CLUSTER_SIZE));
+    offset += CLUSTER_SIZE;
   }
   return { clusters: bytes, starts: Uint32Array.from(roots, (root) => childOf(root, places)) };
+}
+
+/**
+ * Gives places (offsets) to a root's clusters, in the order of their `groups`: near ones level by level, and what lies below each of the others in one
+ * piece, so that a packet's last steps are in one page of memory.
+ */
+function place(graph: Graph, root: number, places: Map<number, number>, groups: Group[]): void {
+  const queue = [root];
+  const take = (reference: number): readonly number[] => {
+    if (reference < 0 || places.has(reference)) return [];
+    places.set(reference, groups.length * CLUSTER_SIZE);
+    const group = grow(graph, reference);
+    groups.push(group);
+    return group.leaving;
+  };
+  let next = 0;
+  for (; next < queue.length && next < NEAR; next++) queue.push(...take(queue[next]!));
+  for (; next < queue.length; next++) {
+    const stack = [queue[next]!];
+    for (let top = stack.pop(); top !== undefined; top = stack.pop()) stack.push(...[...take(top)].reverse());
+  }
 }
 
 /** A child as clusters have it. */

@@ -150,11 +150,18 @@ class Reader {
   }
 
   private makeStates(): void {
+    const { states, made } = this;
+    const first = made.length;
+    const order: number[] = [];
     // The list grows while it is walked: what a state leads to is met.
-    for (const state of this.states) for (const next of this.after(state)) this.meet(next);
+    for (let index = first; index < states.length; index++) {
+      order.push(index);
+      made.push(0);
+      for (const next of this.after(states[index]!)) this.meet(next);
+    }
     // Steps lead to steps before them.
-    const order = this.states.map((_, index) => index).sort((a, b) => this.states[a]!.next - this.states[b]!.next);
-    for (const index of order) this.made[index] = this.step(this.states[index]!);
+    order.sort((a, b) => states[a]!.next - states[b]!.next);
+    for (const index of order) made[index] = this.step(states[index]!);
   }
 
   /** Where a step of tests leads: on a miss, and on a hit if there is one. */
