@@ -6,6 +6,7 @@ import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Frame, Job, ReplayResult } from '../model/witness.ts';
 import { announcedLinktypes } from '../replay/accepted.ts';
+import { engineModule } from '../replay/engine-session.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import type { Threads } from '../replay/parallel.ts';
 import { isTreeWorthwhile, type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
@@ -146,7 +147,8 @@ function checkShared(
 }
 
 async function replay(options: ReplayOptions): Promise<number> {
-  // At once: they load while rules are read.
+  // At once: V8 compiles the module, and threads load their program, while rules are read. Who waits for the module hears what went wrong.
+  if (options.engine === 'wasm') engineModule().catch(() => {});
   const threads = options.jobs > 1 ? new (await import('../replay/parallel.ts')).Threads(options.jobs) : undefined;
   checkOutputs(options);
   checkInputs([...options.read, ...inputsOf(options)]);

@@ -1,6 +1,6 @@
 /** Protocol and service names, as a Debian host with iptables 1.8.9 resolves and prints them. Built in, so that results do not depend on the machine. */
 import { parseUnsigned } from './numbers.ts';
-import { SERVICES } from './services.ts';
+import { readServices } from './services.ts';
 
 /** IANA protocol numbers by the name iptables prints. */
 const PROTOCOLS = `0 ip; 1 icmp; 2 igmp; 3 ggp; 4 ipencap; 5 st; 6 tcp; 8 egp; 9 igp; 12 pup; 17 udp; 20 hmp; 22 xns-idp; 27 rdp; 29 iso-tp4;
@@ -47,14 +47,28 @@ export function parseProtocol(text: string): number | undefined {
   return parseUnsigned(text, 255) ?? protocolByName(text.toLowerCase());
 }
 
-const portOf = new Map<string, number>();
-const serviceOf = new Map<string, string>();
-for (const { port, protocol, names } of SERVICES) {
-  for (const name of names) {
-    for (const key of [`${name}/${protocol}`, `${name}/`]) if (!portOf.has(key)) portOf.set(key, port);
+interface Services {
+  /** By `name/protocol`, and by `name/` where any will do. */
+  portOf: Map<string, number>;
+  /** By `port/protocol`. */
+  nameOf: Map<string, string>;
+}
+
+let known: Services | undefined;
+
+/** Read when the first name is asked for: most rules have numbers, and it takes milliseconds. */
+function services(): Services {
+  if (known !== undefined) return known;
+  const [portOf, nameOf] = [new Map<string, number>(), new Map<string, string>()];
+  for (const { port, protocol, names } of readServices()) {
+    for (const name of names) {
+      for (const key of [`${name}/${protocol}`, `${name}/`]) if (!portOf.has(key)) portOf.set(key, port);
+    }
+    const [canonical] = names;
+    if (canonical !== undefined && !nameOf.has(`${port}/${protocol}`)) nameOf.set(`${port}/${protocol}`, canonical);
   }
-  const [canonical] = names;
-  if (canonical !== undefined && !serviceOf.has(`${port}/${protocol}`)) serviceOf.set(`${port}/${protocol}`, canonical);
+  known = { portOf, nameOf };
+  return known;
 }
 
 /**
@@ -63,11 +77,11 @@ for (const { port, protocol, names } of SERVICES) {
  */
 export function serviceByName(name: string, protocol?: string | number): number | undefined {
   const wanted = typeof protocol === 'number' ? (protocolName(protocol) ?? String(protocol)) : (protocol ?? '');
-  return portOf.get(`${name}/${wanted}`);
+  return services().portOf.get(`${name}/${wanted}`);
 }
 
 /** The canonical service name of a port, undefined when there is none. */
 export function serviceByPort(port: number, protocol: string | number): string | undefined {
   const wanted = typeof protocol === 'number' ? (protocolName(protocol) ?? String(protocol)) : protocol;
-  return serviceOf.get(`${port}/${wanted}`);
+  return services().nameOf.get(`${port}/${wanted}`);
 }

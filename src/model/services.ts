@@ -57,7 +57,8 @@ export interface Service {
   names: readonly string[];
 }
 
-function readTable(): Service[] {
+/** Every known service, by rising port. */
+export function readServices(): Service[] {
   const services: Service[] = [];
   for (const entry of TABLE.split(';')) {
     const [where = '', ...names] = entry.trim().split(' ');
@@ -66,6 +67,3 @@ function readTable(): Service[] {
   }
   return services;
 }
-
-/** Every known service, by rising port. */
-export const SERVICES: readonly Service[] = readTable();

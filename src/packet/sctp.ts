@@ -51,18 +51,25 @@ export function initiateTag(message: Uint8Array, { at }: Chunk): number | undefi
 
 /** CRC32c (RFC 3309): the polynomial 0x1EDC6F41 with its bits turned around. */
 const POLYNOMIAL = 0x82f63b78;
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = (value & 1) === 1 ? (value >>> 1) ^ POLYNOMIAL : value >>> 1;
-  return value;
-});
+let table: Uint32Array | undefined;
+
+/** What each byte makes of the checksum; worked out for the first message. */
+function remainders(): Uint32Array {
+  table ??= Uint32Array.from({ length: 256 }, (_, byte) => {
+    let value = byte;
+    for (let bit = 0; bit < 8; bit++) value = (value & 1) === 1 ? (value >>> 1) ^ POLYNOMIAL : value >>> 1;
+    return value;
+  });
+  return table;
+}
 
 /** The checksum of a message whose own checksum counts as zeros, as a number whose lowest byte comes first on the wire. */
 export function crc32c(message: Uint8Array): number {
+  const ofByte = remainders();
   let crc = 0xffffffff;
   for (let at = 0; at < message.length; at++) {
     const byte = at >= 8 && at < HEADER_LENGTH ? 0 : message[at]!;
-    crc = (crc >>> 8) ^ TABLE[(crc ^ byte) & 255]!;
+    crc = (crc >>> 8) ^ ofByte[(crc ^ byte) & 255]!;
   }
   return (crc ^ 0xffffffff) >>> 0;
 }

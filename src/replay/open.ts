@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Damage } from '../capture/frames.ts';
 import { joinBytes } from '../capture/reader.ts';
+import { unzstd } from './unzstd.ts';
 
 const CAPTURE_NAME = /\.(pcap|pcapng|cap|dmp)(\.gz|\.zst)?$/i;
 const GZIP = [0x1f, 0x8b];
@@ -162,8 +163,9 @@ async function* unpacked(path: string, source: Readable): AsyncGenerator<Uint8Ar
   }
   const rest = withHead(head, chunks);
   const kind = packing(head);
+  // It loads zlib, which few captures need.
   if (kind === 'gzip') return yield* (await import('./gunzip.ts')).gunzip(rest);
-  if (kind === 'zstd') return yield* (await import('./unzstd.ts')).unzstd(rest);
+  if (kind === 'zstd') return yield* unzstd(rest);
   yield* rest;
   return undefined;
 }
