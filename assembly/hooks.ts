@@ -34,7 +34,7 @@ import {
   WAY_LOST_FORWARD,
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
-import { NEXT_ACCEPT, NEXT_LOST, NEXT_RESET } from '../src/abi/program.ts';
+import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
 import { STACK_TABLE_FULL } from '../src/abi/reasons.ts';
 import { beginCopy, copying, endCopy } from './broadcast.ts';
 import { clearQueued, queued } from './classify/effects.ts';
@@ -79,6 +79,7 @@ import {
   SHORT_TRACKS,
   SHORT_WALK_SHIFT,
 } from './plan.ts';
+import { rememberRefusal } from './refusals.ts';
 import { isMarkedLocal, leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
 import { hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
 
@@ -147,7 +148,7 @@ export function runHooks(plan: usize, slot: usize): u32 {
       continue;
     } else verdict = operate(operation, slot);
     if (verdict !== NEXT_ACCEPT) {
-      if (verdict === NEXT_RESET) reset(slot);
+      if (isRefusal(verdict)) refuse(slot, verdict);
       if (!copying) break;
       verdict = NEXT_ACCEPT;
       at = copyEnd(at);
@@ -177,10 +178,18 @@ function isUnrouted(at: usize): bool {
   return false;
 }
 
-/** A rule answered with a TCP reset. */
-function reset(slot: usize): void {
+function isRefusal(verdict: u32): bool {
+  return verdict === NEXT_REJECT || verdict === NEXT_RESET;
+}
+
+/** A rule answered, with an ICMP error or a TCP reset. */
+function refuse(slot: usize, verdict: u32): void {
   const way = load<u32>(slot, PACKET_WAY);
-  conntrackReset(slot, way !== WAY_OUTPUT && way !== WAY_LOOPBACK);
+  const arrived = way !== WAY_OUTPUT && way !== WAY_LOOPBACK;
+  const reset = verdict === NEXT_RESET;
+  if (reset) conntrackReset(slot, arrived);
+  // Nobody answers a broadcast.
+  if (!copying) rememberRefusal(slot, reset, arrived);
 }
 
 /** The same for a plan that is short (plan.ts): straight on. */
@@ -194,7 +203,7 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   let verdict: u32;
   if (known !== 0) verdict = runKnownWalk(walk, short, slot, known, bytes);
   else verdict = !tracks || conntrackIn(slot, arrives) ? runWalk(walk, slot, bytes) : noRoom(slot);
-  if (verdict === NEXT_RESET) reset(slot);
+  if (isRefusal(verdict)) refuse(slot, verdict);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
     if (verdict === NEXT_ACCEPT && !conntrackConfirm(slot)) verdict = NEXT_LOST;
     if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);

@@ -14,6 +14,7 @@ import {
 import { FIELD_CT_STATE, FIELD_FAMILY, FIELD_LENGTH } from '../src/abi/fields.ts';
 import {
   PACKET_INVALID,
+  PACKET_NUMBER,
   PACKET_SIZE,
   PACKET_STACK,
   PACKET_UNSEEN,
@@ -32,6 +33,7 @@ import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } f
 import { logIsFull } from './log.ts';
 import { PLAN_SHORT, planOf, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
 import { closeRecord, openRecord, recording, ringIsFull } from './records.ts';
+import { answeredUntil, takeAnswer } from './refusals.ts';
 import { addTo, tally } from './tally.ts';
 
 /** The slots from `slot` to before `end`. Out: the first that is not judged, because the ring of records is full first; or `end`. */
@@ -50,6 +52,7 @@ export function judgeSlots(slot: usize, end: usize): usize {
       openRecord();
     }
     advance(slot);
+    if (load<u64>(slot, PACKET_NUMBER) <= answeredUntil) takeAnswer(slot);
     const short = load<u32>(slot, PACKET_UNSEEN) === 0 ? load<u32>(planOfSlot(slot), PLAN_SHORT) : 0;
     if (short === 0) {
       bytes += judge(slot, record);

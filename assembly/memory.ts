@@ -37,3 +37,12 @@ export function memorySize(): usize {
   // 65536 pages wrap to 0 in 32 bits: the last page is left unused.
   return (min(memory.size(), 65535) as usize) << PAGE_SHIFT;
 }
+
+/** Memory up to `end`, which lies behind `used` unless it was too much for an address. False: there is not so much. */
+export function ensureMemory(used: usize, end: usize): bool {
+  const have = memorySize();
+  if (end < used) return false;
+  if (end <= have) return true;
+  const pages = ((end - have + 0xffff) >>> PAGE_SHIFT) as i32;
+  return memory.grow(pages) >= 0 && end <= memorySize();
+}

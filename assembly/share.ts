@@ -27,7 +27,7 @@ import {
   WAY_FRAGMENT,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
-import { UNSEEN_ELSEWHERE } from '../src/abi/reasons.ts';
+import { UNSEEN_ELSEWHERE, UNSEEN_OUTGOING_COPY } from '../src/abi/reasons.ts';
 
 const ETHERNET: usize = 14;
 /** Captured bytes of an Ethernet and an IPv4 header. */
@@ -116,7 +116,9 @@ export function shareSlots(slot: usize, end: usize): void {
 }
 
 function owner(slot: usize): u32 {
-  if (load<u32>(slot, PACKET_UNSEEN) !== 0) return 0;
+  const unseen = load<u32>(slot, PACKET_UNSEEN);
+  // The copy of a forwarded packet may be the answer to a refused one.
+  if (unseen !== 0 && unseen !== UNSEEN_OUTGOING_COPY) return 0;
   // How many fragments wait is counted over all of a host's, and of a sender's.
   if ((load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT) !== 0) exact = false;
   const quoted = quotedAddresses(slot);

@@ -11,6 +11,7 @@ export {
   entryTcpState,
 } from './accessors';
 export { conntrackAhead, putKeyOfSegment } from './ahead';
+export { attachConnection, dropConnection, KEPT_SIZE, keepConnection } from './answered';
 export { countConnections } from './count';
 export { nextExpectation } from './expectations';
 export { counters, labelWord, masterAddress, zonesOfOne } from './extension';
@@ -20,7 +21,7 @@ export { describeConnection, describeExpectation } from './listing';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
 export { directionIn, followBare, hasShortWay, openConnection } from './plain';
-export { conntrackReset } from './reset';
+export { conntrackReset, isReset } from './reset';
 export { conntrackReserve } from './room';
 export { carve as conntrackCarve } from './table';
 export { conntrackMark, conntrackTemplate, TEMPLATE } from './template';

@@ -12,16 +12,20 @@ import { isConfirmed } from './timeout';
 const RST: u32 = 4;
 
 /**
- * A rule answers the packet with a reset. `arrived`: it came in, so its checksum must hold, whatever nf_conntrack_checksum says; this host's own packets
+ * The packet, which a rule refuses with a reset, gets one: it is a whole segment, no reset itself. `arrived`: it came in, so its checksum must hold, whatever nf_conntrack_checksum says; this host's own packets
  * get theirs later.
  */
+export function isReset(slot: usize, arrived: bool): bool {
+  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP || load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return false;
+  const length = load<u32>(slot, FIELD_L4_LENGTH * 4);
+  if (length < TCP_HEADER_SIZE || (load<u32>(slot, FIELD_TCP_FLAGS * 4) & RST) !== 0) return false;
+  return !arrived || lenient || checksumHolds(slot, PROTOCOL_TCP, length);
+}
+
+/** A rule answers the packet with a reset. `arrived`: as above. */
 export function conntrackReset(slot: usize, arrived: bool): void {
   const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
-  if (entry === 0 || !isConfirmed(entry)) return;
-  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP || load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return;
-  const length = load<u32>(slot, FIELD_L4_LENGTH * 4);
-  if (length < TCP_HEADER_SIZE || (load<u32>(slot, FIELD_TCP_FLAGS * 4) & RST) !== 0) return;
-  if (arrived && !lenient && !checksumHolds(slot, PROTOCOL_TCP, length)) return;
+  if (entry === 0 || !isConfirmed(entry) || !isReset(slot, arrived)) return;
   if (load<u8>(entry, ENTRY_TCP_STATE) === TCP_CLOSE) return;
   store<u8>(entry, TCP_CLOSE, ENTRY_TCP_STATE);
   store<i64>(entry, load<i64>(slot, PACKET_JIFFIES) + (parameter(TRACKING_TCP + (TCP_CLOSE << 2)) as i64), ENTRY_TIMEOUT);

@@ -5,11 +5,11 @@
  * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches; but for `extraRecord`.
  */
 import { STATUS_SRC_NAT } from '../../src/abi/fields';
-import { HELPER_PPTP } from '../../src/abi/helpers';
-import { memorySize } from '../memory';
+import { ensureMemory, memorySize } from '../memory';
 import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, isEntry, putKey } from './alias';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, probe } from './bucket';
-import { dataEnds, isOfCall } from './calls';
+import { isOfCall } from './calls';
+import { end } from './end';
 import {
   clearRecord,
   ENTRY_EXTENSION,
@@ -25,8 +25,6 @@ import {
   ENTRY_TIMEOUT,
   STATUS_ALIAS,
   STATUS_ALIASED,
-  STATUS_HELPER,
-  STATUS_MASTER_SHIFT,
 } from './entry';
 import { forgetHelp } from './expectations';
 import { extended, limited, zonesOfOne } from './extension';
@@ -81,7 +79,7 @@ export function tableInit(heap: usize): void {
   clock = 0;
   const size = BUCKET_SIZE << FIRST_BITS;
   untouched = buckets + size;
-  if (ensureMemory(untouched)) memory.fill(buckets, 0, size);
+  if (ensureMemory(untouched, untouched)) memory.fill(buckets, 0, size);
   else buckets = 0;
 }
 
@@ -198,9 +196,12 @@ export function extraRecord(): usize {
 
 /** Gives an entry that is not in the table back, and what it has beside itself. Without a status it is nobody's, should a guess still point to it. */
 export function release(entry: usize): void {
-  const status = load<u32>(entry, ENTRY_STATUS);
-  if ((status & STATUS_HELPER) !== 0) forgetHelp(entry);
-  if ((status >>> STATUS_MASTER_SHIFT) % 16 === HELPER_PPTP) dataEnds(entry);
+  end(entry);
+  releaseRecords(entry);
+}
+
+/** Behind `end`: gives the records of a connection back. */
+export function releaseRecords(entry: usize): void {
   const alias = aliasOf(entry);
   if (alias !== 0) releaseRecord(alias);
   if (extended) releaseRecord(load<u32>(entry, ENTRY_EXTENSION) as usize);
@@ -221,6 +222,13 @@ export function releaseLater(entry: usize): void {
   // No window is looked at any more; what rules see, and its key, stay.
   store<u32>(entry, limbo as u32, ENTRY_SIDES);
   limbo = entry;
+}
+
+/** An entry that was just released for later stays, for who releases its records. False: others were released since. */
+export function takeBack(entry: usize): bool {
+  if (limbo !== entry) return false;
+  limbo = load<u32>(entry, ENTRY_SIDES);
+  return true;
 }
 
 /** Puts an entry into the table. `reserve` has made sure of a free slot. */
@@ -294,9 +302,8 @@ export function removeRecord(entry: usize): void {
  */
 export function reserve(packets: u32): bool {
   if (buckets === 0) return false;
-  while (limbo !== 0) {
-    const entry = limbo;
-    limbo = load<u32>(entry, ENTRY_SIDES);
+  for (let entry = limbo; entry !== 0; entry = limbo) {
+    takeBack(entry);
     release(entry);
   }
   const rooms = extended ? packets << 1 : packets;
@@ -327,8 +334,8 @@ function grow(packets: u32): bool {
   const have = available();
   if (have >= wanted) return true;
   const end = memorySize() + ((wanted - have) as usize) * ENTRY_SIZE;
-  if (ensureMemory(end)) return true;
-  return have >= packets || ensureMemory(memorySize() + ((packets - have) as usize) * ENTRY_SIZE);
+  if (ensureMemory(untouched, end)) return true;
+  return have >= packets || ensureMemory(untouched, memorySize() + ((packets - have) as usize) * ENTRY_SIZE);
 }
 
 /** Throws away what expired at `limit` or before, of others than calls or of calls; the latter take along what ends with them at `clock`. Out: when the next will. */
@@ -359,7 +366,7 @@ function double(): bool {
   const old = buckets;
   const oldSize = BUCKET_SIZE << bits;
   const fresh = untouched;
-  if (!ensureMemory(fresh + (oldSize << 1))) return false;
+  if (!ensureMemory(untouched, fresh + (oldSize << 1))) return false;
   untouched = fresh + (oldSize << 1);
   memory.fill(fresh, 0, oldSize << 1);
   buckets = fresh;
@@ -378,17 +385,9 @@ function double(): bool {
   return true;
 }
 
-function ensureMemory(end: usize): bool {
-  const have = memorySize();
-  if (end < untouched) return false;
-  if (end <= have) return true;
-  const pages = ((end - have + 0xffff) >>> 16) as i32;
-  return memory.grow(pages) >= 0 && end <= memorySize();
-}
-
 /** Memory for others, zeroed: `bytes` is a multiple of ENTRY_SIZE. What was reserved for connections stays reserved. 0 when memory is out. */
 export function carve(bytes: usize): usize {
-  if (buckets === 0 || !ensureMemory(memorySize() + bytes)) return 0;
+  if (buckets === 0 || !ensureMemory(untouched, memorySize() + bytes)) return 0;
   const at = untouched;
   untouched += bytes;
   return at;

@@ -317,13 +317,15 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
 
 /** The entry leaves the table at once; the packet in hand still refers to it. */
 export function conntrackKill(entry: usize): void {
+  // The answer to a packet that ended its connection has that connection still.
+  if ((load<u32>(entry, ENTRY_STATUS) & STATUS_DYING) !== 0) return;
   remove(entry);
   releaseLater(entry);
   addStatus(entry, STATUS_DYING);
 }
 
 /** Tells the slot. */
-function attach(slot: usize, state: u32, direction: u32, entry: usize): void {
+export function attach(slot: usize, state: u32, direction: u32, entry: usize): void {
   store<u32>(slot, state, FIELD_CT_STATE * 4);
   store<u32>(slot, direction, FIELD_CT_DIRECTION * 4);
   store<u32>(slot, entry as u32, PACKET_CT_ENTRY);

@@ -2,12 +2,24 @@
 import { addressTypeOnDevice } from './address-type.ts';
 import { stackInit } from './host.ts';
 import { setLongestFragment } from './mtu.ts';
-import { isMarkedLocal, leaveAnew, mayLeave, readAddresses, routeAnew, routePacket, routePlain } from './way.ts';
+import {
+  isMarkedLocal,
+  leaveAnew,
+  leaveAsAnswer,
+  mayBeOwn,
+  mayLeave,
+  readAddresses,
+  routeAnew,
+  routePacket,
+  routePlain,
+} from './way.ts';
 
 export {
   addressTypeOnDevice,
   isMarkedLocal,
   leaveAnew,
+  leaveAsAnswer,
+  mayBeOwn,
   mayLeave,
   readAddresses,
   routeAnew,

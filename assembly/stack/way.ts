@@ -1,5 +1,5 @@
 /** Which way a packet takes through the host; the rules are those of src/model/host.ts. */
-import { DIRECTION_INBOUND, DIRECTION_OUTBOUND } from '../../src/abi/capture.ts';
+import { DIRECTION_INBOUND, DIRECTION_OUTBOUND, DIRECTION_UNKNOWN } from '../../src/abi/capture.ts';
 import {
   FIELD_DESTINATION,
   FIELD_FAMILY,
@@ -148,6 +148,21 @@ export function readAddresses(slot: usize): void {
   if (!addressTypes) return;
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   putAddressTypes(slot, routeOf(slot, FIELD_SOURCE * 4, six), routeOf(slot, FIELD_DESTINATION * 4, six), six);
+}
+
+/** The host may have sent the packet itself: the capture says that it went out, or it bears an address of the host and the capture does not say that it came in. */
+export function mayBeOwn(slot: usize): bool {
+  const direction = load<u32>(slot, PACKET_DIRECTION);
+  if (direction !== <u32>DIRECTION_UNKNOWN) return direction === <u32>DIRECTION_OUTBOUND;
+  return routeType(routeOf(slot, FIELD_SOURCE * 4, load<u32>(slot, FIELD_FAMILY * 4) === 6)) === <u32>RTN_LOCAL;
+}
+
+/** A packet is an own one, whatever its addresses say: the answer to one that came in at `device`, where a router of which nothing else is known sends it back to. */
+export function leaveAsAnswer(slot: usize, device: u32): void {
+  store<u32>(slot, 0, PACKET_UNSEEN);
+  store<u32>(slot, 0, PACKET_STACK);
+  leave(slot, routeOf(slot, FIELD_DESTINATION * 4, load<u32>(slot, FIELD_FAMILY * 4) === 6));
+  if (everythingArrives && load<u32>(slot, PACKET_WAY) !== <u32>WAY_LOOPBACK) store<u32>(slot, device, FIELD_OUT_INTERFACE * 4);
 }
 
 /** Where an arrived packet goes now that its destination is another one: PACKET_WAY, PACKET_STACK and the out-interface. */

@@ -27,6 +27,8 @@ export const CONTROL_LATE = 904;
 /** Packets that show where a capture of translated connections was taken, each kind with the number of its first packet (model/vantage.ts): answers already turned back, packets on the other side. */
 export const CONTROL_ANSWERS_BACK = 928;
 export const CONTROL_OTHER_SIDE = 944;
+/** The host's own answers to packets that were refused. */
+export const CONTROL_ANSWERS = 960;
 /** One number for each hook (INPUT, OUTPUT, FORWARD), verdict and state: entry (hook * 4 + verdict) * 8 + CT_*, or STATE_NONE where no conntrack looked. */
 export const CONTROL_OUTCOMES = 1024;
 export const STATE_NONE = 7;

@@ -172,6 +172,7 @@ export class EngineSession {
       stack: this.occurred(control.CONTROL_STACK, STACK_WORDS),
       invalid: this.occurred(control.CONTROL_INVALID, INVALID_WORDS),
       ctstates: this.outcomes(STATES, (entry) => entry & 7),
+      answers: this.control(control.CONTROL_ANSWERS),
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,

@@ -1,21 +1,27 @@
 /**
- * Answers to translated packets: addressed to what the other side saw, so that translations are met on their way back. The reference says what became of a packet; where the
- * kernel draws lots for a port nobody can answer.
+ * Answers that depend on what becomes of a packet, which the reference says: to translated packets, addressed to what the other side saw, so that translations are met on their way back (where the
+ * kernel draws lots for a port nobody can answer); and the host's own to what REJECT refuses.
  */
 import type { Draw } from '../extensions/extension.ts';
+import type { RejectOptions } from '../extensions/reject.ts';
 import { formatAddress } from '../model/address.ts';
 import { translates } from '../model/nat.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
+import type { Family, Rule, RuleSet } from '../model/ruleset.ts';
 import { u16, u32 } from '../packet/bytes.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
+import { addHops } from '../packet/rewrite.ts';
 import * as tcp from '../packet/tcp.ts';
 import { createReference } from '../reference/index.ts';
 import { fillChecksum, type IpFields, icmpMessage, ipPacket, tcpSegment, udpDatagram, usualFields } from './build-packet.ts';
 import type { FuzzCase } from './case.ts';
 import { jobOf } from './differential.ts';
+import type { Judge } from './features.ts';
 import { ETHERNET, frameOf } from './links.ts';
 import type { FuzzPacket } from './packets.ts';
+import { LOCAL } from './pools.ts';
+import { rejection } from './rejection.ts';
 import { answerTo } from './talk.ts';
 
 const [TCP, UDP] = [6, 17];
@@ -23,25 +29,72 @@ const ICMP = { 4: 1, 6: 58 } as const;
 /** Echo request and reply, and an error that quotes. */
 const ECHO = { 4: [8, 0, 3], 6: [128, 129, 1] } as const;
 
-/** The case's packets with answers between them, where its rules translate. */
-export function withAnswers(draw: Draw, fuzzCase: FuzzCase): FuzzPacket[] {
-  if (!translates(fuzzCase.ruleset)) return fuzzCase.packets;
+/** The case's packets with answers between them, where its rules translate or refuse. `judge`: who is asked; kernels on the capture's clock do not send answers of their own. */
+export function withAnswers(draw: Draw, fuzzCase: FuzzCase, judge: Judge = 'software'): FuzzPacket[] {
+  const translated = translates(fuzzCase.ruleset);
+  // Of a router nothing tells what it sent itself.
+  const answers = judge !== 'virtual' && !fuzzCase.host.forward;
+  const refused = answers && refuses(fuzzCase.ruleset) && draw.chance(0.7);
+  if (!translated && !refused) return fuzzCase.packets;
   let outcome: PacketOutcome | undefined;
   const reference = createReference(jobOf(fuzzCase), (one) => {
     outcome = one;
   });
   reference.startCapture('answers');
   const out: FuzzPacket[] = [];
+  /** Own answers on their way. */
+  const late: FuzzPacket[] = [];
   const send = (packet: FuzzPacket): void => {
     const bytes = frameOf(packet, ETHERNET);
     reference.frame({ time: packet.time, linktype: ETHERNET, bytes, wire: bytes.length });
     out.push(packet);
+    const own = refused && outcome ? ownAnswer(packet, outcome, fuzzCase) : null;
+    // What other processors received may lie between; the kernel that judges sends its answer at once.
+    if (own !== null && judge === 'software' && draw.chance(0.3)) late.push(disturbed(draw, own));
+    else if (own !== null) send(own);
   };
   for (const packet of fuzzCase.packets) {
     send(packet);
-    for (const answer of answersTo(draw, packet, outcome)) send(answer);
+    if (translated) for (const answer of answersTo(draw, packet, outcome)) send(answer);
+    for (const own of late.length > 0 && draw.chance(0.3) ? late.splice(0) : []) send({ ...own, time: packet.time });
   }
   return out;
+}
+
+/** Mostly as it is; now and then another byte, so that it is no answer. */
+function disturbed(draw: Draw, own: FuzzPacket): FuzzPacket {
+  if (draw.chance(0.8)) return own;
+  const bytes = new Uint8Array(own.bytes);
+  bytes[draw.integer(own.family === 4 ? 20 : 40, bytes.length - 1)]! ^= 1;
+  return { ...own, bytes };
+}
+
+const refuses = ({ tables }: RuleSet): boolean => tables.some(({ chains }) => chains.some(({ rules }) => rules.some(isReject)));
+
+const isReject = ({ target }: Rule): boolean => target?.kind === 'extension' && target.name === 'REJECT';
+
+/** What the host answers to a packet that REJECT refused; null: nothing, or nothing that can be foretold. */
+function ownAnswer(packet: FuzzPacket, { verdict, rule, rewritten, hook }: PacketOutcome, fuzzCase: FuzzCase): FuzzPacket | null {
+  const { family } = packet;
+  if (verdict !== 'REJECT' || rule === undefined || rewritten === undefined || packet.kind !== 'host') return null;
+  const rejectWith = answerOf(rule, fuzzCase.ruleset);
+  if (rejectWith === undefined) return null;
+  const refused = new Uint8Array(rewritten);
+  if (hook === 'FORWARD') addHops(refused, family, -1);
+  const from = hook === 'INPUT' ? destinationOf(refused, family) : LOCAL[family];
+  const bytes = rejection(refused, family, rejectWith, from);
+  return bytes === null ? null : { ...packet, time: packet.time + 10n, bytes, direction: 'out' };
+}
+
+const destinationOf = (bytes: Uint8Array, family: Family): string =>
+  formatAddress((family === 4 ? ipv4 : ipv6).destination(bytes));
+
+/** What the rule that a path names answers with. */
+function answerOf(path: string, { tables }: RuleSet): string | undefined {
+  const [table, chain, , number] = path.split(':');
+  const rules = tables.find(({ name }) => name === table)?.chains.find(({ name }) => name === chain)?.rules;
+  const target = rules?.[Number(number) - 1]?.target;
+  return target?.kind === 'extension' && target.name === 'REJECT' ? (target.options as RejectOptions).with : undefined;
 }
 
 /** None, an answer, an error about the packet, or both; a moment later. */

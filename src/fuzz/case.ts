@@ -118,7 +118,7 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const given = software && /-j TPROXY/.test(rules) && draw.chance(0.9) ? withProxies(draw, told) : told;
   const link = software && draw.chance(0.3) ? draw.pick(LINKS) : ETHERNET;
   const made: FuzzCase = { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
-  return { ...made, packets: withAnswers(draw, made) };
+  return { ...made, packets: withAnswers(draw, made, options.judge) };
 }
 
 /** Seconds. */

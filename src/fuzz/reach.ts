@@ -39,6 +39,7 @@ const KINDS = [
   'table',
   'flow',
   'relation',
+  'answer',
 ] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -70,6 +71,7 @@ export class ReachMeter {
   readonly #listener: Listener = {
     way() {},
     reassembled() {},
+    answers: ({ reset }, attached) => this.#count('answer', `${reset ? 'reset' : 'error'}${attached ? ', RELATED' : ''}`),
     hook() {},
     conntrack: ({ connection, ctstate, tracking }) => {
       if (tracking.kind === 'entry' && ctstate !== 'RELATED') this.#flow(tracking.connection);

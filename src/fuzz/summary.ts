@@ -74,6 +74,7 @@ function reachLines({ rules, rulesHit, counts }: Reach): string[] {
     'headers',
     'expected by',
     'relation',
+    'answer',
   ] as const)
     if (Object.keys(counts[kind]).length > 0) lines.push(...wrapped(kind, words(counts[kind])));
   return lines;

@@ -8,6 +8,7 @@ import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
 import { type CaptureFrames, type Inner, innerOf } from './from-capture.ts';
 import type { KernelFrame, KernelJob } from './job.ts';
+import { looksLikeAnswer } from './own-answers.ts';
 
 /** The parts of a job that the host and the capture decide. */
 export type HostedJob = Pick<
@@ -90,17 +91,28 @@ function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
     ...(inner.source === undefined ? {} : { srcMac: inner.source }),
   };
   const arriving = { time: frame.time, bytes: inner.bytes, family: inner.family, ...link };
-  if (host.forward) return { ...arriving, direction: 'in' };
+  const answers = looksLikeAnswer(inner.bytes, inner.family);
+  if (host.forward) {
+    const wentOut = (frame.direction ?? inner.direction) === 'out';
+    return { ...arriving, direction: 'in', ...(answers && wentOut && { answer: 'maybe' }) };
+  }
   const known = knownDirection(host, frame, inner);
   const own = isLocal(host, inner.family, source(inner));
-  if (known === 'out' && !own) return 'outgoing copy of a forwarded packet';
-  if (known === 'in' || !own) {
+  if (known === 'out' && !own && !answers) return 'outgoing copy of a forwarded packet';
+  if (known === 'in' || (known === undefined && !own)) {
     const iface = frame.interfaceName ?? host.in ?? deviceFrom(host, inner.family, source(inner)) ?? firstDevice(host);
     const knowsMac = host.interfaces.some((device) => device.name === iface && device.mac !== undefined);
     const dstMac = knowsMac && inner.destination !== undefined ? { dstMac: inner.destination } : {};
     return { ...arriving, ...dstMac, direction: 'in', iface };
   }
-  const leaving: KernelFrame = { time: frame.time, bytes: inner.bytes, family: inner.family, direction: 'out' };
+  const answer = own ? 'maybe' : 'only';
+  const leaving: KernelFrame = {
+    time: frame.time,
+    bytes: inner.bytes,
+    family: inner.family,
+    direction: 'out',
+    ...(answers && { answer }),
+  };
   const to = destination(inner);
   if (isLocal(host, inner.family, to)) return leaving;
   const route = routeTo(host, inner.family, to);

@@ -20,6 +20,11 @@ export interface KernelFrame {
   srcMac?: string;
   /** Device an incoming frame arrives at (default the job's `inIface`), or that an outgoing one is bound to (default: as routed). */
   iface?: string;
+  /**
+   * It may be what the firewall itself answers to a packet before it (REJECT): where the kernel sends the very same, this one is not injected. `only`: it is never injected, being the copy of a forwarded packet if it
+   * is no answer.
+   */
+  answer?: 'maybe' | 'only';
   /** Decides the EtherType. Default: the job's family, or the version nibble when the job has rules of both families. */
   family?: Family;
 }
@@ -92,6 +97,8 @@ export interface KernelPacket {
   left: Uint8Array[];
   /** When it was sent, nanoseconds since the epoch. */
   injected: bigint;
+  /** It was not injected: the kernel sent the same itself, as its answer to a frame before. Its identification, and a checksum that is left to the device, are the kernel's own. */
+  ownAnswer?: true;
   /** Why it could not be sent (the raw socket refuses truncated packets and broken headers). */
   unsent?: string;
 }

@@ -3,6 +3,7 @@ import { kernelIdentity } from './available.ts';
 import { parseConntrack, parseExpectations } from './conntrack.ts';
 import type { KernelJob, KernelOutcome } from './job.ts';
 import { NETFILTER_BUS, RULES_REQUEST } from './netlink.ts';
+import { type OwnAnswers, ownAnswers } from './own-answers.ts';
 import * as plan from './plan.ts';
 import { collect, type RawPacket, tracedPackets } from './records.ts';
 import { parseSaved } from './saved.ts';
@@ -10,7 +11,7 @@ import type { Session } from './session.ts';
 import { ruleNumbers } from './trace.ts';
 
 /** What is done to new namespaces before the rules are loaded. */
-async function prepare(session: Session, job: KernelJob, devices: plan.Devices): Promise<void> {
+async function prepare(session: Session, job: KernelJob, devices: plan.Devices, answers: readonly OwnAnswers[]): Promise<void> {
   // All planning comes before the first request: what it refuses must leave no request behind.
   const [links, before, later] = [plan.ipBatch(job, devices), plan.baseSysctls(job), plan.jobSysctls(job)];
   await Promise.all([
@@ -18,7 +19,7 @@ async function prepare(session: Session, job: KernelJob, devices: plan.Devices):
     session.write(before),
     session.together([
       [['ip', '-batch', '-'], links],
-      [['nft', '-f', '-'], plan.ownTable(job.trace)],
+      [['nft', '-f', '-'], plan.ownTable(job.trace, answers)],
       ...plan.policyRules(job).map((argv) => [argv] as const),
     ]),
     session.plug(devices.all.map((_, i) => `wire${i}`)),
@@ -38,15 +39,30 @@ async function load(session: Session, job: KernelJob): Promise<KernelOutcome['re
   return failed && { exit: failed.exit, stderr: failed.stderr };
 }
 
-async function inject(session: Session, job: KernelJob, devices: plan.Devices): Promise<RawPacket[]> {
+async function inject(
+  session: Session,
+  job: KernelJob,
+  devices: plan.Devices,
+  answers: readonly OwnAnswers[],
+): Promise<RawPacket[]> {
   const origin = job.frames[0]?.time ?? 0n;
   const frames = Buffer.concat(job.frames.map((frame) => plan.encodeFrame(job, devices, frame, origin)));
   const flags = [job.trace, job.spacing === 'real'].map((flag) => (flag ? '1' : '0'));
   return collect(
     job,
-    await session.inject([devices.all.join(','), ...flags, plan.groupList(job, devices), plan.socketList(job), frames]),
+    await session.inject([
+      devices.all.join(','),
+      ...flags,
+      plan.groupList(job, devices),
+      plan.socketList(job),
+      answerList(answers),
+      frames,
+    ]),
   );
 }
+
+/** Frames that may be the kernel's own answers, as the injector reads them: those that look the same with commas, others with blanks between. */
+const answerList = (answers: readonly OwnAnswers[]): string => answers.map(({ frames }) => frames.join(',')).join(' ');
 
 const COUNT = '/proc/sys/net/netfilter/nf_conntrack_count';
 
@@ -79,7 +95,8 @@ async function list(session: Session, job: KernelJob): Promise<Listed> {
 
 /** Judges a job in new namespaces of the session. Throws LostRecords (records.ts) when the run proves nothing, KernelError when the oracle cannot work. */
 export async function judge(session: Session, job: KernelJob, devices: plan.Devices): Promise<KernelOutcome> {
-  const [, refused] = await Promise.all([prepare(session, job, devices), load(session, job)]);
+  const answers = ownAnswers(job, (frame) => plan.frameFamily(job, frame));
+  const [, refused] = await Promise.all([prepare(session, job, devices, answers), load(session, job)]);
   const kernel = kernelIdentity(plan.iptables(job.backend, job.family, ''));
   if (refused !== undefined) {
     const { saved: _, ...lists } = await list(session, job);
@@ -88,7 +105,7 @@ export async function judge(session: Session, job: KernelJob, devices: plan.Devi
   const wanted = job.trace && job.backend === 'nft';
   const [dump, raw, { saved, ...lists }] = await Promise.all([
     wanted ? session.dump(NETFILTER_BUS, RULES_REQUEST) : undefined,
-    inject(session, job, devices),
+    inject(session, job, devices, answers),
     list(session, job),
   ]);
   const [text = '', textOther] = saved;

@@ -7,6 +7,7 @@ const TRACE_TABLE = 1;
 const TRACE_CHAIN = 2;
 const TRACE_RULE_HANDLE = 3;
 const TRACE_TYPE = 4;
+const TRACE_ID = 6;
 const TRACE_TYPES = ['', 'policy', 'return', 'rule'] as const;
 
 const NLMSG_HEADER = 16;
@@ -21,6 +22,8 @@ export interface NftTrace {
   kind: 'policy' | 'return' | 'rule';
   /** Handle of the rule, in decimal; undefined for a policy. */
   handle?: string;
+  /** Tells the packet from others that are under way at the same time. */
+  id: string;
 }
 
 function u16(bytes: Uint8Array, at: number): number {
@@ -124,6 +127,7 @@ export function nftTrace(message: Uint8Array): NftTrace | undefined {
     table: text(found.get(TRACE_TABLE)),
     chain: text(found.get(TRACE_CHAIN)),
     kind,
+    id: Buffer.from(found.get(TRACE_ID) ?? []).toString('hex'),
   };
   const handle = handleText(found.get(TRACE_RULE_HANDLE));
   if (handle !== undefined) record.handle = handle;

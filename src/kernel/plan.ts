@@ -2,6 +2,7 @@
 import { parseAddress } from '../model/address.ts';
 import type { Family } from '../model/ruleset.ts';
 import { KernelError, type KernelFrame, type KernelJob } from './job.ts';
+import { answerRules, type OwnAnswers } from './own-answers.ts';
 import { INJECT_PRIORITY, WIRE } from './scripts.ts';
 
 /** The table the oracle adds for itself; its name is what tells its trace records from those of the rules. */
@@ -16,6 +17,8 @@ export interface Devices {
 
 /** The routing table of packets with the job's `localMark`. */
 const LOCAL_MARK_TABLE = '100';
+/** Of what a router sends itself. */
+const OWN_TABLE_NUMBER = '101';
 
 /** Interface names as the kernel allows them, without what `ip` would take for an option. */
 const DEVICE = /^[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,14}$/;
@@ -61,7 +64,11 @@ export function hasFamily(job: KernelJob, family: Family): boolean {
  * filter of its own; the job's own values come after these, once the devices exist.
  */
 export function baseSysctls(job: KernelJob): [path: string, value: string][] {
-  const values: [string, string][] = [['net/ipv4/ip_forward', '1']];
+  const values: [string, string][] = [
+    ['net/ipv4/ip_forward', '1'],
+    // Every error is sent.
+    ['net/ipv4/icmp_ratemask', '0'],
+  ];
   const zero = [
     'rp_filter',
     'send_redirects',
@@ -80,7 +87,7 @@ export function baseSysctls(job: KernelJob): [path: string, value: string][] {
     }
     values.push([`net/ipv6/conf/${where}/forwarding`, '1']);
   }
-  if (hasFamily(job, 6)) values.push(['net/ipv6/conf/default/addr_gen_mode', '1']);
+  if (hasFamily(job, 6)) values.push(['net/ipv6/conf/default/addr_gen_mode', '1'], ['net/ipv6/icmp/ratelimit', '0']);
   return values.map(([name, value]) => [`/proc/sys/${name}`, value]);
 }
 
@@ -126,6 +133,10 @@ export function ipBatch(job: KernelJob, devices: Devices): string {
   for (const route of job.routes ?? []) lines.push(`route append ${plainLine(route, 'a route')}`);
   if (job.defaultRoute !== false) lines.push(`route append default dev ${devices.out}`);
   if (job.defaultRoute !== false && hasFamily(job, 6)) lines.push(`route append ::/0 dev ${devices.out}`);
+  // What a router answers goes back to where everything comes from.
+  if (job.topology === 'forward')
+    for (const family of familiesOf(job))
+      lines.push(`route append ${family === 4 ? '0.0.0.0' : '::'}/0 dev ${devices.in} table ${OWN_TABLE_NUMBER}`);
   if (job.localMark !== undefined)
     for (const family of familiesOf(job))
       lines.push(`route append local ${family === 4 ? '0.0.0.0' : '::'}/0 dev lo table ${LOCAL_MARK_TABLE}`);
@@ -182,10 +193,15 @@ export function socketList({ proxies = [], family, rulesOther }: KernelJob): str
     .join(',');
 }
 
-/** Behind the local table everything is local for packets with the job's mark. */
-export function policyRules({ localMark, ...job }: KernelJob): string[][] {
-  if (localMark === undefined) return [];
-  return familiesOf(job).map((family) => ['ip', `-${family}`, 'rule', 'add', 'fwmark', localMark, 'lookup', LOCAL_MARK_TABLE]);
+/** Behind the local table everything is local for packets with the job's mark, and what a router sends itself has a way of its own. */
+export function policyRules({ localMark, topology, ...job }: KernelJob): string[][] {
+  return familiesOf(job).flatMap((family) => {
+    const add = ['ip', `-${family}`, 'rule', 'add'];
+    return [
+      ...(topology === 'forward' ? [[...add, 'iif', 'lo', 'lookup', OWN_TABLE_NUMBER]] : []),
+      ...(localMark === undefined ? [] : [[...add, 'fwmark', localMark, 'lookup', LOCAL_MARK_TABLE]]),
+    ];
+  });
 }
 
 /** Names of the marker chains: `first_forward` sees what reaches the hook, `last_forward` what is left at its end. */
@@ -195,15 +211,15 @@ export type OwnHook = (typeof HOOKS)[number];
 /**
  * The oracle's own table. In OUTPUT, before everything else (raw, defragmentation and conntrack), it drops what the injector did not
  * send: the kernel's answers (RST, ICMP errors, echo replies, REJECT) are in the capture where they happened, and must not count twice
- * or change connections. With `trace` it switches tracing on for every packet, and has an empty chain at the beginning and the end of
+ * or change connections. Those of `answers` go through, and their frames are not sent. With `trace` it switches tracing on for every packet, and has an empty chain at the beginning and the end of
  * every hook: their trace records say how far a packet came. No conntrack expression, so no conntrack is loaded by it.
  */
-export function ownTable(trace: boolean): string {
+export function ownTable(trace: boolean, answers: readonly OwnAnswers[] = []): string {
   const priority = `${(INJECT_PRIORITY >>> 16).toString(16)}:${(INJECT_PRIORITY & 0xffff).toString(16)}`;
   const lines = [`table inet ${OWN_TABLE} {`];
   for (const hook of HOOKS) {
     const rules: string[] = [];
-    if (hook === 'output') rules.push(`    meta priority != ${priority} drop`);
+    if (hook === 'output') rules.push(...answerRules(answers, priority, trace), `    meta priority != ${priority} drop`);
     if (trace && (hook === 'output' || hook === 'prerouting')) rules.push('    meta nftrace set 1');
     if (rules.length === 0 && !trace) continue;
     lines.push(`  chain first_${hook} {`, `    type filter hook ${hook} priority -500; policy accept;`, ...rules, '  }');
@@ -275,7 +291,8 @@ export function encodeFrame(job: KernelJob, devices: Devices, frame: KernelFrame
     bytes = Buffer.concat([Uint8Array.from(head), frame.bytes]);
   }
   const head = Buffer.alloc(14);
-  head.writeUInt8(frame.direction === 'in' ? 0 : (family === 4 ? 1 : 2) | (bound ? 4 : 0), 0);
+  const never = frame.answer === 'only' ? 8 : 0;
+  head.writeUInt8(frame.direction === 'in' ? 0 : (family === 4 ? 1 : 2) | (bound ? 4 : 0) | never, 0);
   head.writeUInt8(device, 1);
   head.writeBigUInt64LE(frame.time > origin ? frame.time - origin : 0n, 2);
   head.writeUInt32LE(bytes.length, 10);

@@ -3,6 +3,8 @@
  * and change namespaces, which Node cannot. It knows nothing of rules: all planning and all reading of results is in TypeScript.
  */
 
+import { ANSWER_GROUP, ANSWER_PREFIX } from './own-answers.ts';
+
 /** Priority of the injector's own socket: what tells its packets from the kernel's answers in OUTPUT (`meta priority`). */
 export const INJECT_PRIORITY = 0x5741_5342;
 
@@ -11,10 +13,11 @@ export const WIRE = '/run/wire';
 
 /**
  * Injects frames and collects what they cause. Items: device names (the other end of number i is `wire<i>`), trace (0, 1), real spacing (0, 1),
- * multicast groups to join (device number:address in hexadecimal), transparent sockets (protocol:address in hexadecimal:port), frames as (u8 kind: 0 in, 1 out IPv4, 2 out IPv6, plus 4: bound to the device;
+ * multicast groups to join (device number:address in hexadecimal), transparent sockets (protocol:address in hexadecimal:port), frames that may be answers of the kernel's own (numbers; own-answers.ts), frames as (u8 kind: 0 in, 1 out IPv4, 2 out IPv6, plus 4: bound to the device, plus 8: never sent;
  * u8 device; u64 nanoseconds since the first; u32 length; bytes). Answers with records (u8 kind, u32 frame, u32 length, bytes), little endian:
  * 1 nfnetlink_log message, 2 nf_tables trace message, 3 packet that left (link header cut off), 4 time sent (u64 ns), 5 not sent: why,
- * 6 records lost: where, 7 the frame was not seen to arrive, 8 the fragment was put to others (IPv4: ip_defrag was asked). (EPERM from a raw socket is no failure: a rule dropped the packet in OUTPUT.)
+ * 6 records lost: where, 7 the frame was not seen to arrive, 8 the fragment was put to others (IPv4: ip_defrag was asked), 9 the kernel's own answer goes on: the frame that it is (u32), whose log messages are
+ * those that follow, and which is not sent. (EPERM from a raw socket is no failure: a rule dropped the packet in OUTPUT.)
  * A frame is injected only after the one before is through: the packet tap of the firewall's namespace has seen it arrive, and as this
  * process is bound to one processor, whose soft interrupts run to their end before it runs again, everything the packet caused has happened by then.
  */
@@ -53,10 +56,12 @@ sub listen_at { my ($protocol, $hex, $port) = @_; my $address = pack('H*', $hex)
 sub netlink { my ($bus, $groups) = @_; socket(my $s, 16, SOCK_RAW, $bus) or die "netlink: $!\n"; big($s);
   bind($s, pack('S S L L', 16, 0, 0, $groups)) or die "netlink bind: $!\n"; return $s; }
 sub attribute { my ($type, $value) = @_; my $n = 4 + length($value); return pack('S S a*', $n, $type, $value) . ("\0" x ((4 - $n % 4) % 4)); }
-sub open_log { my $s = netlink(12, 0);
-  my $body = pack('C C n', 0, 0, 0) . attribute(1, pack('C', 1)) . attribute(2, pack('N C x', 0, 1)) . attribute(6, pack('n', 1));
+sub log_group { my ($s, $group) = @_;
+  my $body = pack('C C n', 0, 0, $group) . attribute(1, pack('C', 1)) . attribute(2, pack('N C x', 0, 1)) . attribute(6, pack('n', 1));
   send($s, pack('L S S L L', 16 + length($body), (4 << 8) | 1, 5, 1, 0) . $body, 0, pack('S S L L', 16, 0, 0, 0)) or die "nflog: $!\n";
-  recv($s, my $ack, 4096, 0); my $error = unpack('x16 l', $ack); if ($error) { $! = -$error; die "nfnetlink_log: $!\n"; }
+  recv($s, my $ack, 4096, 0); my $error = unpack('x16 l', $ack); if ($error) { $! = -$error; die "nfnetlink_log: $!\n"; } }
+sub open_log { my ($trace, $answers) = @_; return undef unless $trace || $answers; my $s = netlink(12, 0);
+  log_group($s, ${ANSWER_GROUP}) if $answers; return $s unless $trace; log_group($s, 0);
   for my $family (2, 10) { my $bad = spill("/proc/sys/net/netfilter/nf_log/$family", 'nfnetlink_log'); die "$bad\n" if $bad; }
   return $s; }
 sub raw_socket { my ($kind, $device) = @_; my $six = ($kind & 3) == 2;
@@ -72,7 +77,7 @@ sub raw_socket { my ($kind, $device) = @_; my $six = ($kind & 3) == 2;
 sub reassemblies { my @ip = map { [split ' '] } slurp('/proc/net/snmp') =~ /^Ip: (.*)$/mg; my %now; @now{@{$ip[0]}} = @{$ip[1]}; return $now{ReasmReqds}; }
 # Sockets that the end of the process closes.
 my @held;
-sub inject { my ($names, $trace, $real, $groups, $sockets, $frames) = @_;
+sub inject { my ($names, $trace, $real, $groups, $sockets, $answers, $frames) = @_;
   die "real spacing needs Time::HiRes (package perl)\n" if $real && !$precise;
   my @devices = split /,/, $names;
   enter($wire); my @ends = map { wire_socket("wire$_") } 0 .. $#devices; enter($firewall);
@@ -81,14 +86,21 @@ sub inject { my ($names, $trace, $real, $groups, $sockets, $frames) = @_;
   await_ready(@index);
   # A socket may hold twenty IPv4 groups only (igmp_max_memberships), so each group has its own.
   my @members = map { my ($device, $hex) = split /:/; join_group($index[$device], $hex) } split /,/, $groups;
-  my ($nflog, $nftrace) = $trace ? (open_log(), netlink(12, 1 << 8)) : ();
+  my $nflog = open_log($trace, $answers ne ''); my $nftrace = $trace ? netlink(12, 1 << 8) : undef;
   my @listening = map { listen_at(split /:/) } split /,/, $sockets;
-  @held = (@ends, $tap, @members, @listening, $trace ? ($nflog, $nftrace) : ());
-  my ($frame, $out, $message, %raw) = (0, '', '');
+  @held = (@ends, $tap, @members, @listening, $nflog, $nftrace);
+  my ($frame, $out, $message, %raw, %answered) = (0, '', '');
+  my %alike = map { my @same = split /,/; ($same[0] => \@same) } split / /, $answers;
   my $emit = sub { $out .= pack('C V V/a*', $_[0], $frame, $_[1]); };
+  # The kernel's own answer: the next frame that looks so.
+  my $own = sub { my ($first) = $_[0] =~ /${ANSWER_PREFIX}(\d+)/; return unless defined $first;
+    my ($found) = grep { $_ > $frame && !$answered{$_} } @{$alike{$first}};
+    if (defined $found) { $answered{$found} = 1; $emit->(9, pack('V', $found)); } else { $emit->(6, 'an own answer that no frame is'); } };
   my $drain = sub { my ($s, $kind) = @_;
     while (1) {
-      if (defined recv($s, $message, 131072, $DONTWAIT)) { $emit->($kind, $message); next; }
+      if (defined recv($s, $message, 131072, $DONTWAIT)) {
+        if ($kind == 1 && unpack('x18 n', $message) == ${ANSWER_GROUP}) { $own->($message); next; }
+        $emit->($kind, $message); next; }
       $emit->(6, $kind == 1 ? 'nflog' : 'nftrace') if $! == ENOBUFS;
       return if $! == EAGAIN; } };
   # Reads the tap until it is empty and nothing awaited is missing. $await: index of the device the frame arrives at, 0 for none.
@@ -118,10 +130,12 @@ sub inject { my ($names, $trace, $real, $groups, $sockets, $frames) = @_;
     if ($real) { my $wait = $begin + $after / 1e9 - now(); select(undef, undef, undef, $wait) if $wait > 0; }
     my $before = $trace && $kind == 0 && unpack('x12 n', $bytes) == 0x800 && length($bytes) >= 22 && unpack('x20 n', $bytes) & 0x3fff ? reassemblies() : undef;
     $emit->(4, pack('Q<', int(now() * 1e9)));
+    next if $answered{$frame};
+    if ($kind & 8) { $emit->(5, 'the kernel made no such answer'); next; }
     $! = 22; my $sent = $transmit->($kind, $device, $bytes);
     if (defined $sent) { $settle->($kind == 0 ? $index[$device] : 0); } else { $emit->(5, "$!") unless $! == EPERM && ($kind & 3); $settle->(0); }
     $emit->(8, '') if defined $before && reassemblies() > $before;
-    if ($trace) { $drain->($nflog, 1); $drain->($nftrace, 2); }
+    $drain->($nflog, 1) if $nflog; $drain->($nftrace, 2) if $nftrace;
   }
   return $out; }
 `;

@@ -60,6 +60,8 @@ export interface ReplayResult {
   stack: Record<string, number>;
   invalid: Record<string, number>;
   ctstates: Record<CtState, number>;
+  /** Packets that were the host's own answers to others that REJECT refused. */
+  answers: number;
   counters: Partial<Record<Family, TableCounters>>;
   /**
    * Rules the kernel would have evaluated: every rule whose matches were looked at, in all tables; policies and returns at the end of a chain are not rules.

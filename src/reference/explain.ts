@@ -12,6 +12,7 @@ import type { Fate, FragmentQueue } from './defrag/queue.ts';
 import type { HookPoint } from './hooks.ts';
 import { Interpreter, type Listener } from './interpreter.ts';
 import { Packet } from './packet.ts';
+import type { Refusal } from './refusals.ts';
 import type { Routed } from './routing.ts';
 import { outcomeOf } from './session.ts';
 import type { ReadyChain, ReadyMatch, ReadyRule } from './tables.ts';
@@ -33,6 +34,8 @@ export type Event =
       /** The packet that decided so; null while it waits. */
       by: number | null;
     }
+  /** The host's own answer to a packet that a rule refused, by its number in the capture. `attached`: it has that one's connection. */
+  | { kind: 'answer'; packet: number; attached: boolean }
   | { kind: 'hook'; hook: HookPoint; inInterface: string; outInterface: string; ttl: number; mark: number }
   | {
       kind: 'rule';
@@ -170,6 +173,10 @@ class Recorder implements Listener {
 
   reassembled(queue: FragmentQueue): void {
     this.events.push({ kind: 'reassembled', packets: numbersOf(queue) });
+  }
+
+  answers({ number }: Refusal, attached: boolean): void {
+    this.events.push({ kind: 'answer', packet: number, attached });
   }
 
   hook(hook: HookPoint, packet: Packet): void {

@@ -1,6 +1,5 @@
 /** One packet's whole way: link layer, stack checks, hooks, routing. Knows the host and the rules; counts nothing but what rules count. */
 import {
-  STACK_NONE,
   UNSEEN_FAMILY,
   UNSEEN_FRAGMENT_DISCARDED,
   UNSEEN_FRAGMENT_KEPT,
@@ -15,11 +14,9 @@ import { checkSets } from '../extensions/ipset-there.ts';
 import { checkLoadedBefore } from '../extensions/loaded-before.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
-import type { HookName, Verdict } from '../model/outcome.ts';
 import { jiffiesAt, type Profile } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame, Job } from '../model/witness.ts';
-import { sameWords } from '../packet/bytes.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import { carriedBytes, type Link, type LinkReason, readLink } from '../packet/link.ts';
@@ -28,20 +25,20 @@ import { askedOfHost } from './asked-of-host.ts';
 import { Clock } from './clock.ts';
 import { Conntrack } from './conntrack/conntrack.ts';
 import { connectionsOf } from './conntrack/lookup.ts';
-import { answerWithReset } from './conntrack/reset.ts';
 import { type Defragmenter, defragmenterFor, type Gathered } from './defrag/defrag.ts';
 import type { FragmentQueue } from './defrag/queue.ts';
-import { type FamilyRules, type HookListener, type HookPoint, type Passage, runHook } from './hooks.ts';
+import type { FamilyRules, HookListener, Passage } from './hooks.ts';
+import { type Decisions, type Departure, headerOf, Journey, type Judged } from './journey.ts';
 import { Nat } from './nat/nat.ts';
 import { Packet, type Received } from './packet.ts';
 import { checkPrestack } from './prestack.ts';
 import { randomNumbers } from './random.ts';
+import { attachedTo, type Refusal, Refusals } from './refusals.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { SharedState } from './shared.ts';
 import { gathersFragments, loadRules, needsConntrack, prepareTables, turnedOn } from './tables.ts';
-import type { WalkResult } from './walk.ts';
-import { arrivalDevice, type Course, chooseWay, departureDevice, routedDevice } from './way.ts';
+import { arrivalDevice, type Course, chooseWay, departureDevice, mayBeOwn, routedDevice, type Way } from './way.ts';
 
 /** UNSEEN_* number, or the packet and what became of it. */
 export type Processed = { unseen: number; held?: HeldFragment } | Judged;
@@ -53,21 +50,13 @@ export interface HeldFragment {
   queue: FragmentQueue | null;
 }
 
-export interface Judged {
-  packet: Packet;
-  hook: HookName;
-  verdict: Verdict;
-  /** STACK_* number with verdict STACK. */
-  stack: number;
-  rule: string | null;
-  passage: Passage;
-}
-
 /** Told of everything, for `trace`. */
 export interface Listener extends HookListener {
   /** A fragment made this packet whole. */
   reassembled(queue: FragmentQueue): void;
   way(way: Course, device: string): void;
+  /** The packet is the host's answer to one that a rule refused, and has its connection, if `attached`. */
+  answers(refusal: Refusal, attached: boolean): void;
   routed(routed: Routed): void;
 }
 
@@ -96,6 +85,7 @@ export class Interpreter {
   readonly #routes: Routes;
   readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
   readonly shared = new SharedState();
+  readonly #refusals = new Refusals();
   /** Made with the first frame: their timeouts run from then on. */
   #sets: IpSets | undefined;
   /** Jiffies of the first frame. */
@@ -153,19 +143,32 @@ export class Interpreter {
     const way =
       ends === null ? 'arrives' : chooseWay(frame, link, host, this.#routes, ends.family, ends.source, ends.destination);
     const device = ends === null ? '' : this.#deviceOf(way, frame, ends);
-    const packetType = way === 'arrives' ? this.#packetType(link, frame.interfaceName) : 'unicast';
-    if (packetType === 'otherhost') return { unseen: UNSEEN_OTHERHOST };
+    const recorded = way === 'arrives' ? this.#packetType(link, frame.interfaceName) : 'unicast';
+    if (recorded === 'otherhost') return { unseen: UNSEEN_OTHERHOST };
     const checked = checkPrestack(bytes, link.family, profile, { arrives: way === 'arrives' });
     if ('unseen' in checked) return checked;
-    if (way === 'outgoing-copy') return { unseen: UNSEEN_OUTGOING_COPY };
+    const fromHere = ends !== null && this.#routes.isLocal(ends.family, ends.source);
+    const candidate = { ...checked, number: this.#frames };
+    const answered = mayBeOwn(frame, link, host, fromHere) ? this.#refusals.answeredBy(candidate) : undefined;
+    const own = answered && ends ? this.#answerLeaves(answered, frame, ends) : { way, device };
+    if (own.way === 'outgoing-copy') return { unseen: UNSEEN_OUTGOING_COPY };
     const rules = this.families.get(checked.family);
     if (rules === undefined) return { unseen: UNSEEN_FAMILY };
-    const arrived = way === 'arrives' ? link : null;
+    const arrived = own.way === 'arrives' ? link : null;
+    const packetType = arrived === null ? 'unicast' : recorded;
     const sourceMac = arrived?.sourceMac ?? null;
     const linkHeader = arrived === null ? null : headerOf(arrived, checked.family);
     const received: Received = { ...checked, packetType, sourceMac, linkHeader, time: this.clock.now, frame: this.#frames };
-    const copied = way === 'output' && ends !== null && this.#routes.isBroadcast(ends.family, ends.destination, device);
-    return this.#enter(received, rules, copied ? 'broadcast' : way, device, listener);
+    const copied = own.way === 'output' && ends !== null && this.#routes.isBroadcast(ends.family, ends.destination, own.device);
+    return this.#enter(received, rules, { way: copied ? 'broadcast' : own.way, device: own.device }, answered, listener);
+  }
+
+  /** An answer is the host's own, whatever its addresses say; a router of which nothing else is known sends it back to where the refused packet came from. */
+  #answerLeaves({ inInterface }: Refusal, frame: Frame, { family, destination }: Ends): { way: Way; device: string } {
+    if (this.#routes.isLocal(family, destination)) return { way: 'loopback', device: 'lo' };
+    const { host } = this.#job;
+    const device = host.forward ? inInterface : departureDevice(frame, host, this.#routes, family, destination);
+    return { way: 'output', device };
   }
 
   /** The sets of ipset as they are at a time in nanoseconds. */
@@ -174,8 +177,15 @@ export class Interpreter {
   }
 
   /** From the first hook on, which begins with defragmentation. */
-  #enter(received: Received, rules: FamilyRules, way: Course, device: string, listener: Listener | null): Processed {
+  #enter(
+    received: Received,
+    rules: FamilyRules,
+    start: Departure,
+    answered: Refusal | undefined,
+    listener: Listener | null,
+  ): Processed {
     const { host, profile } = this.#job;
+    const { way, device } = start;
     const gathered = defragment(received, rules.defragmenter, way, device, profile);
     listener?.way(way, device);
     if (gathered.kind === 'kept' || gathered.kind === 'discarded') {
@@ -184,6 +194,10 @@ export class Interpreter {
     }
     const packet = new Packet(gathered.received, profile);
     packet.annotation = this.#job.annotations?.get(this.#frames) ?? {};
+    const attached = answered && attachedTo(answered, this.conntrack.table, packet.now);
+    if (attached) packet.tracking = { kind: 'entry', ...attached, state: 'RELATED' };
+    packet.answersRefused = answered !== undefined;
+    if (answered !== undefined) listener?.answers(answered, attached != null);
     if (way === 'output' && this.#routes.hearsGroup(packet.family, packet.destination)) this.notes.add(LOCAL_COPIES);
     if (gathered.kind === 'whole') {
       listener?.reassembled(gathered.queue);
@@ -201,8 +215,9 @@ export class Interpreter {
       return departure;
     };
     const broadcastMask: Decisions['broadcastMask'] = (...to) => this.#routes.broadcastMask(...to);
-    const journey = new Journey(packet, rules, this.#plain, this.#journeyPassage(listener));
-    return journey.go({ way, device }, { arrive, leave, broadcastMask });
+    const refused: Decisions['refused'] = (...refusal) => this.#refusals.remember(...refusal);
+    const decisions = { arrive, leave, broadcastMask, refused };
+    return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener), decisions).go(start);
   }
 
   #journeyPassage(listener: Listener | null): Passage {
@@ -235,16 +250,6 @@ export class Interpreter {
     return known.length === 0 || known.some((own) => own.every((byte, i) => byte === mac[i])) ? 'unicast' : 'otherhost';
   }
 }
-
-/** As the kernel has it: tags are taken off. */
-function headerOf(link: Pick<Link, 'destinationMac' | 'sourceMac'>, family: Family): Uint8Array | null {
-  const { destinationMac, sourceMac } = link;
-  if (destinationMac === null || sourceMac === null) return null;
-  return Uint8Array.from([...destinationMac, ...sourceMac, ...(family === 4 ? [0x08, 0x00] : [0x86, 0xdd])]);
-}
-
-/** Of the loopback device. */
-const NO_MACS = { destinationMac: [0, 0, 0, 0, 0, 0], sourceMac: [0, 0, 0, 0, 0, 0] };
 
 /** Before the first hook of its way. */
 function defragment(
@@ -284,113 +289,4 @@ function addressesOf(bytes: Uint8Array, link: Link): Ends | null {
     return { family: 6, source: ipv6.source(bytes), destination: ipv6.destination(bytes) };
   }
   return null;
-}
-
-/** How a packet of this host goes on, and by which device. */
-interface Departure {
-  way: Course;
-  device: string;
-}
-
-/** What the stack decides between hooks. */
-interface Decisions {
-  arrive(packet: Packet): Routed;
-  /** Anew, for another destination. */
-  leave(packet: Packet): Departure;
-  broadcastMask(device: string, destination: Words): number | null;
-}
-
-/** A packet at its hooks, one after the other. */
-class Journey {
-  readonly #packet: Packet;
-  readonly #rules: FamilyRules;
-  readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
-  readonly #passage: Passage;
-
-  constructor(packet: Packet, rules: FamilyRules, plain: Omit<EvaluateContext, 'hook' | 'state'>, passage: Passage) {
-    this.#packet = packet;
-    this.#rules = rules;
-    this.#plain = plain;
-    this.#passage = passage;
-  }
-
-  go(start: Departure, { arrive, leave, broadcastMask }: Decisions): Judged {
-    if (start.way === 'arrives') return this.#arrive(start.device, arrive);
-    this.#packet.hasSocket = true;
-    const sentTo = this.#packet.destination;
-    const before = this.#hook('OUTPUT', '', start.device);
-    // Translated to another destination it takes the way there; the rest of OUTPUT had the old device still.
-    const moved = before === null && !sameWords(sentTo, this.#packet.destination);
-    const { way, device } = moved ? leave(this.#packet) : start;
-    if (before === null && way === 'broadcast') {
-      this.#copy(device);
-      this.#packet.broadcastMask = broadcastMask(device, this.#packet.destination);
-    }
-    const sent = before ?? this.#hook('POSTROUTING', '', device);
-    if (sent !== null) return this.#end('OUTPUT', sent);
-    if (way !== 'loopback') return this.#end('OUTPUT', null);
-    this.#packet.linkHeader = headerOf(NO_MACS, this.#packet.family);
-    return this.#end('INPUT', this.#hook('PREROUTING', device, '') ?? this.#hook('INPUT', device, ''));
-  }
-
-  /**
-   * ip_mc_output: a broadcast comes back to its sender, as a copy that goes ahead of it. The two share the connection, and what becomes of the copy is not what becomes of the packet.
-   */
-  #copy(device: string): void {
-    const { mark, packetType, tracking, invalidReason, bytes, annotation } = this.#packet;
-    const { lastFilter, last } = this.#passage;
-    this.#packet.hasSocket = false;
-    this.#packet.linkHeader = new Uint8Array(0);
-    this.#packet.looped = true;
-    this.#packet.annotation = {};
-    if (this.#hook('POSTROUTING', '', device) === null) {
-      this.#packet.packetType = 'broadcast';
-      if (this.#hook('PREROUTING', device, '') === null) this.#hook('INPUT', device, '');
-    }
-    Object.assign(this.#packet, {
-      mark,
-      packetType,
-      tracking,
-      invalidReason,
-      hasSocket: true,
-      looped: false,
-      linkHeader: null,
-      annotation,
-    });
-    this.#packet.rewrite(bytes);
-    Object.assign(this.#passage, { lastFilter, last });
-  }
-
-  #arrive(device: string, decide: (packet: Packet) => Routed): Judged {
-    const before = this.#hook('PREROUTING', device, '', true);
-    const { hook, drop, out } = decide(this.#packet);
-    if (before !== null) return this.#end(hook, before);
-    if (drop !== STACK_NONE) return { ...this.#end(hook, null), verdict: 'STACK', stack: drop, rule: null };
-    if (hook === 'INPUT') return this.#end('INPUT', this.#hook('INPUT', device, '', true));
-    this.#packet.decrementTtl();
-    const result = this.#hook('FORWARD', device, out, true) ?? this.#hook('POSTROUTING', device, out, true);
-    return this.#end('FORWARD', result);
-  }
-
-  /** POSTROUTING knows the device a forwarded packet came from, too. */
-  #hook(hook: HookPoint, inInterface: string, outInterface: string, offTheWire = false): WalkResult | null {
-    const packet = this.#packet;
-    packet.inInterface = inInterface;
-    packet.outInterface = outInterface;
-    const result = runHook(hook, packet, this.#rules, this.#passage, this.#plain, offTheWire);
-    if (result?.tcpReset) answerWithReset(packet, this.#plain.profile, offTheWire);
-    return result;
-  }
-
-  #end(hook: HookName, stopped: WalkResult | null): Judged {
-    const { lastFilter, last } = this.#passage;
-    return {
-      packet: this.#packet,
-      hook,
-      verdict: stopped?.stack !== undefined ? 'STACK' : (stopped?.verdict ?? 'ACCEPT'),
-      stack: stopped?.stack ?? STACK_NONE,
-      rule: stopped === null ? (lastFilter ?? last) : stopped.rule,
-      passage: this.#passage,
-    };
-  }
 }

@@ -104,6 +104,8 @@ export class Packet implements PacketView {
   /** It went through a queue in the table it was in last. */
   queued = false;
   looped = false;
+  /** It is the host's own answer to a packet that REJECT refused. */
+  answersRefused = false;
   /** Of this host's own broadcast to a network that the device has an address of: that network's mask. */
   broadcastMask: number | null = null;
   annotation: Annotation = {};

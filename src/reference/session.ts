@@ -7,7 +7,8 @@ import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { CaptureInfo, Frame, Job, OnPacket, ReplayResult } from '../model/witness.ts';
 import { entriesAt, expectationsAt } from './conntrack/entries.ts';
-import { Interpreter, type Judged, type Listener, type Processed } from './interpreter.ts';
+import { Interpreter, type Listener, type Processed } from './interpreter.ts';
+import type { Judged } from './journey.ts';
 import { countersOf } from './tables.ts';
 
 export interface ReferenceSession {
@@ -52,6 +53,7 @@ class Session implements ReferenceSession {
     stack: {},
     invalid: {},
     ctstates: { INVALID: 0, NEW: 0, ESTABLISHED: 0, RELATED: 0, UNTRACKED: 0 },
+    answers: 0,
     evaluations: 0,
   };
 
@@ -91,6 +93,7 @@ class Session implements ReferenceSession {
     totals.bytes += packet.length;
     totals.verdicts[verdict]++;
     totals.hooks[hook]++;
+    if (packet.answersRefused) totals.answers++;
     totals.evaluations += passage.evaluations;
     if (verdict === 'STACK') increment(totals.stack, STACK_WORDS[stack]!);
     if (!passage.looked) return;

@@ -27,7 +27,14 @@ function directionOf(frame: Frame, link: Link, host: Host): 'in' | 'out' | 'unkn
   if (frame.direction !== undefined) return frame.direction;
   const own = (mac: readonly number[] | undefined): boolean =>
     mac !== undefined && link.sourceMac !== null && mac.every((byte, i) => byte === link.sourceMac![i]);
-  return host.interfaces.some((entry) => own(entry.mac)) ? 'out' : 'unknown';
+  // A router of which nothing else is known has no MACs of its own.
+  return !host.forward && host.interfaces.some((entry) => own(entry.mac)) ? 'out' : 'unknown';
+}
+
+/** The host may have sent the packet itself: the capture says that it went out, or it bears an address of the host and the capture does not say that it came in. */
+export function mayBeOwn(frame: Frame, link: Link, host: Host, fromHere: boolean): boolean {
+  const direction = directionOf(frame, link, host);
+  return direction === 'out' || (fromHere && direction === 'unknown');
 }
 
 /** Addresses are the packet's; `frame` and `link` say what the capture knows. */

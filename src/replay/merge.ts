@@ -34,6 +34,7 @@ export function mergeResults(shares: readonly ReplayResult[]): ReplayResult {
       INVALID_WORDS,
     ),
     ctstates: sums(({ ctstates }) => ctstates),
+    answers: sum(({ answers }) => answers),
     counters: mergeCounters(shares.map(({ counters }) => counters)),
     evaluations: sum(({ evaluations }) => evaluations),
     connections: sum(({ connections }) => connections),

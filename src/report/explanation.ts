@@ -45,6 +45,10 @@ function lineOf(event: Event, style: Style): string {
       return style.dim(wayWords(event));
     case 'reassembled':
       return style.dim(`  defragmentation: complete, put together from packets ${event.packets.join(', ')}`);
+    case 'answer':
+      return style.dim(
+        `  the answer to packet ${event.packet}, which REJECT refused${event.attached ? ': it has its connection' : ''}`,
+      );
     case 'fragment':
       return fragmentLine(event);
     case 'hook':

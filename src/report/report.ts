@@ -1,4 +1,5 @@
 /** The report as a document: what `--format json` prints (docs/schema/report-1.json) and what the text report reads. */
+import { ANSWER_WITHIN } from '../abi/answers.ts';
 import { formatAddress } from '../model/address.ts';
 import type { Host, ProxySocket } from '../model/host.ts';
 import type { Counter, CtState, HookName, TableCounters } from '../model/outcome.ts';
@@ -133,12 +134,13 @@ function offloadNotes(profile: Profile, { unseen, invalid }: ReplayResult): stri
   return notes;
 }
 
-/** The host's own answers to what REJECT refused: the kernel gives them the connection of that packet (nf_ct_attach), a capture only shows packets of nobody's. */
-function answersNote({ verdicts, hooks, invalid }: ReplayResult): string[] {
+/** The host's own answers to what REJECT refused have that packet's connection (nf_ct_attach). Those that were not recognised may be among packets of nobody's. */
+function answersNote({ verdicts, hooks, invalid, answers }: ReplayResult): string[] {
   const strangers = (invalid['invalid new'] ?? 0) + (invalid['ICMP error for no known connection'] ?? 0);
-  if (verdicts.REJECT === 0 || hooks.OUTPUT === 0 || strangers === 0) return [];
+  const open = verdicts.REJECT - answers;
+  if (open <= 0 || hooks.OUTPUT === 0 || strangers === 0) return [];
   return [
-    `${plural(verdicts.REJECT, 'packet')} met REJECT: where the capture holds this host's answers (RST, ICMP errors), the kernel has them RELATED in OUTPUT; here they are among ${plural(strangers, 'packet')} of no known connection`,
+    `no answer of this host (RST, ICMP error) was found among the ${ANSWER_WITHIN} packets behind ${open} of ${plural(verdicts.REJECT, 'packet')} that met REJECT: should the capture hold it as another of ${plural(strangers, 'packet')} of no known connection, the kernel has it RELATED in OUTPUT`,
   ];
 }
 

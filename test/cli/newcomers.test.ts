@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { writePcap } from '../../src/capture/writer.ts';
+import { rejection } from '../../src/fuzz/rejection.ts';
 import { ACK, RST, SYN, tcp } from '../kernel/packets.ts';
 import { command, shell } from './command.ts';
 
@@ -214,16 +215,25 @@ test('answers of the host itself, which the kernel has RELATED: a note where the
   );
   const capture = join(folder, 'refused.pcap');
   const frames = [tcp('192.0.2.1 1000', '192.0.2.2 99', SYN), tcp('192.0.2.2 99', '192.0.2.1 1000', RST | ACK)];
-  writeFileSync(
-    capture,
-    writePcap(
-      frames.map((bytes, i) => ({ time: 1_700_000_000_000_000_000n + BigInt(i), bytes })),
-      101,
-    ),
-  );
+  const write = (packets: readonly Uint8Array[]) =>
+    writeFileSync(
+      capture,
+      writePcap(
+        packets.map((bytes, i) => ({ time: 1_700_000_000_000_000_000n + BigInt(i), bytes })),
+        101,
+      ),
+    );
+  write(frames);
   const told = async (...files: string[]) =>
     (await command(['replay', '-R', rules, '-r', ...files, '--local', '192.0.2.2', '-q'])).stdout;
-  expect(await told(capture)).toMatch(/note: 1 packet met REJECT: .* among 1 packet of no known connection/);
-  writeFileSync(capture, writePcap([{ time: 1_700_000_000_000_000_000n, bytes: frames[0]! }], 101));
+  expect(await told(capture)).toMatch(
+    /note: no answer .* behind 1 of 1 packet that met REJECT: .* 1 packet of no known connection/,
+  );
+  write([frames[0]!]);
   expect(await told(capture)).not.toMatch(/met REJECT/);
+  // The answer as the kernel makes it.
+  write([frames[0]!, rejection(frames[0]!, 4, 'tcp-reset', '192.0.2.2')!]);
+  const said = await told(capture);
+  expect(said).not.toMatch(/met REJECT/);
+  expect(JSON.parse(await told(capture, '--format', 'json')).tables.filter.OUTPUT.rules[0].packets).toBe(1);
 });

@@ -58,6 +58,7 @@ const RESULT: ReplayResult = {
       },
     },
   },
+  answers: 0,
   evaluations: 40_002,
   connections: 0,
   notes: ['something to know'],

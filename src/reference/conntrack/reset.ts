@@ -9,11 +9,11 @@ import { checksumFails, type TrackerContext } from './tracker.ts';
 import { TCP } from './tuple.ts';
 import { NO_ZONE } from './zone.ts';
 
-/** Only what can be answered is reset: TCP, no fragment, no RST itself, and with a right checksum. */
-export function answerWithReset(packet: Packet, profile: Profile, offTheWire: boolean): void {
+/** A rule refuses the packet with a reset; true: it gets one, and its connection is closing. Only what can be answered is reset: TCP, no fragment, no RST itself, and with a right checksum. */
+export function answerWithReset(packet: Packet, profile: Profile, offTheWire: boolean): boolean {
   const header = packet.upper;
-  if (packet.protocol !== TCP || packet.fragmentOffset !== 0 || !tcp.hasHeader(header)) return;
-  if ((tcp.flags(header) & tcp.RST) !== 0 || packet.tracking.kind !== 'entry') return;
+  if (packet.protocol !== TCP || packet.fragmentOffset !== 0 || !tcp.hasHeader(header)) return false;
+  if ((tcp.flags(header) & tcp.RST) !== 0) return false;
   // Here the checksum is verified whatever nf_conntrack_checksum says.
   const context: TrackerContext = {
     profile: { ...profile, sysctls: { ...profile.sysctls, nf_conntrack_checksum: 1 } },
@@ -23,6 +23,7 @@ export function answerWithReset(packet: Packet, profile: Profile, offTheWire: bo
     helper: HELPER_NONE,
     verify: offTheWire,
   };
-  if (checksumFails(packet, context, TCP)) return;
-  setClosing(packet.tracking.connection, packet.now, context);
+  if (checksumFails(packet, context, TCP)) return false;
+  if (packet.tracking.kind === 'entry') setClosing(packet.tracking.connection, packet.now, context);
+  return true;
 }

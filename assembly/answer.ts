@@ -1,0 +1,145 @@
+/** What a host answers to a packet that a rule refuses, as far as it can be foretold: the reset of nf_send_reset, the error of icmp_send (nf_reject_ipv4.c, nf_reject_ipv6.c, ipv4/icmp.c, ipv6/icmp.c). */
+import { ERROR_MOST4, ERROR_MOST6 } from '../src/abi/answers.ts';
+import {
+  FIELD_FAMILY,
+  FIELD_FRAGMENT,
+  FIELD_ICMP_TYPE,
+  FIELD_LENGTH,
+  FIELD_PACKET_TYPE,
+  FIELD_PROTOCOL,
+  FIELD_TCP_FLAGS,
+  PACKET_HOST,
+} from '../src/abi/fields.ts';
+import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../src/abi/packet.ts';
+import { isReset as getsReset } from './conntrack/index';
+
+/** u32 each: it is a reset; family; length of the refused packet, and how much of it is kept. */
+const RESET: usize = 0;
+const FAMILY: usize = 4;
+const LENGTH: usize = 8;
+const PRESENT: usize = 12;
+/** The refused packet from its IP header on: what an error may quote; of a packet that is reset the IP header. */
+const BYTES: usize = 16;
+const QUOTED_MOST: u32 = ERROR_MOST6 - 48;
+/** The TCP header of the reset. */
+const HEADER: usize = BYTES + 40;
+export const ANSWER_SIZE: usize = BYTES + QUOTED_MOST;
+
+const ICMP: u32 = 1;
+const TCP: u32 = 6;
+const ICMPV6: u32 = 58;
+const FIN: u32 = 1;
+const SYN: u32 = 2;
+const RST: u32 = 4;
+const ACK: u32 = 16;
+const TCP_HEADER: u32 = 20;
+const ICMP_HEADER: u32 = 8;
+const UNREACHABLE4: u32 = 3;
+const UNREACHABLE6: u32 = 1;
+const LAST_ICMP: u32 = 18;
+const FIRST_QUESTION6: u32 = 128;
+
+/** Notes at `at` what the answer to the packet is like. False: there is none. `arrived`: it came in, so that its checksum counts. */
+export function expectAnswer(slot: usize, at: usize, reset: bool, arrived: bool): bool {
+  if (reset ? !getsReset(slot, arrived) : !getsError(slot)) return false;
+  const ip: usize = load<u32>(slot, PACKET_IP);
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  const length = load<u32>(slot, FIELD_LENGTH * 4);
+  const present = min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED));
+  const kept = reset ? (six ? 40 : 20) : min<u32>(present, QUOTED_MOST);
+  store<u32>(at, reset ? 1 : 0, RESET);
+  store<u32>(at, six ? 6 : 4, FAMILY);
+  store<u32>(at, length, LENGTH);
+  store<u32>(at, kept, PRESENT);
+  memory.copy(at + BYTES, ip, kept);
+  const transport = load<u32>(slot, PACKET_L4_OFFSET);
+  if (reset) putReset(at + HEADER, ip + transport, length - transport, load<u32>(slot, FIELD_TCP_FLAGS * 4));
+  return true;
+}
+
+/** icmp_send, icmp6_send: nothing is sent about errors, later fragments, and what came to more than this host. */
+function getsError(slot: usize): bool {
+  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0 || load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST) return false;
+  const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
+  const type = load<u32>(slot, FIELD_ICMP_TYPE * 4);
+  if (load<u32>(slot, FIELD_FAMILY * 4) === 6) return protocol !== ICMPV6 || type >= FIRST_QUESTION6;
+  return protocol !== ICMP || !(type > LAST_ICMP || type === 3 || type === 4 || type === 5 || type === 11 || type === 12);
+}
+
+/** nf_reject_ip_tcphdr_put, but for the checksum. `length`: of the refused segment. */
+function putReset(at: usize, segment: usize, length: u32, flags: u32): void {
+  store<u16>(at, load<u16>(segment, 2));
+  store<u16>(at, load<u16>(segment), 2);
+  store<u64>(at, 0, 4);
+  let answer = RST;
+  if ((flags & ACK) !== 0) {
+    store<u32>(at, load<u32>(segment, 8), 4);
+  } else {
+    const counted = (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0);
+    const header = ((load<u8>(segment, 12) as u32) >>> 4) << 2;
+    store<u32>(at, bswap(bswap(load<u32>(segment, 4)) + counted + length - header), 8);
+    answer |= ACK;
+  }
+  store<u8>(at, 0x50, 12);
+  store<u8>(at, answer, 13);
+  // No window, no checksum, no urgent data.
+  store<u16>(at, 0, 14);
+  store<u32>(at, 0, 16);
+}
+
+/** A packet of the capture is the answer that is noted at `at`. */
+export function isAnswer(slot: usize, at: usize): bool {
+  if (load<u32>(slot, FIELD_FAMILY * 4) !== load<u32>(at, FAMILY)) return false;
+  return load<u32>(at, RESET) !== 0 ? isReset(slot, at) : isError(slot, at);
+}
+
+/** Where the message begins if the packet is a whole one of this protocol, with nothing between it and the IP header but IPv4's options; else 0. */
+function messageOffset(ip: usize, six: bool, protocol: u32): u32 {
+  if (six) return (load<u8>(ip, 6) as u32) === protocol ? 40 : 0;
+  // More fragments and the fragment offset, as they lie.
+  if ((load<u8>(ip, 9) as u32) !== protocol || (load<u16>(ip, 6) & 0xff3f) !== 0) return 0;
+  return ((load<u8>(ip) as u32) & 15) << 2;
+}
+
+/** TTL, TOS and identification are what rules and the device made of them, and the checksum may be left to the device. */
+function isReset(slot: usize, at: usize): bool {
+  const ip: usize = load<u32>(slot, PACKET_IP);
+  const six = load<u32>(at, FAMILY) === 6;
+  const offset = messageOffset(ip, six, TCP);
+  const length = load<u32>(slot, FIELD_LENGTH * 4);
+  if (offset === 0 || length !== offset + TCP_HEADER || load<u32>(slot, PACKET_IP_CAPTURED) < length) return false;
+  const from: usize = six ? 8 : 12;
+  const size: usize = six ? 16 : 4;
+  const refused = at + BYTES + from;
+  if (memory.compare(ip + from, refused + size, size) !== 0 || memory.compare(ip + from + size, refused, size) !== 0)
+    return false;
+  const segment = ip + offset;
+  return memory.compare(segment, at + HEADER, 16) === 0 && load<u16>(segment, 18) === 0;
+}
+
+/** Destination unreachable, of whatever code, that quotes the refused packet, of which TTL and header checksum may have changed. */
+function isError(slot: usize, at: usize): bool {
+  const ip: usize = load<u32>(slot, PACKET_IP);
+  const six = load<u32>(at, FAMILY) === 6;
+  const offset = messageOffset(ip, six, six ? ICMPV6 : ICMP);
+  if (offset === 0) return false;
+  const begin = offset + ICMP_HEADER;
+  const length = load<u32>(slot, FIELD_LENGTH * 4);
+  const present = min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED));
+  const most = (six ? ERROR_MOST6 : ERROR_MOST4) - begin;
+  if (present < begin || length !== begin + min<u32>(load<u32>(at, LENGTH), most)) return false;
+  const message = ip + offset;
+  if ((load<u8>(message) as u32) !== (six ? UNREACHABLE6 : UNREACHABLE4) || load<u32>(message, 4) !== 0) return false;
+  const to: usize = six ? 24 : 16;
+  const source: usize = six ? 8 : 12;
+  if (memory.compare(ip + to, at + BYTES + source, six ? 16 : 4) !== 0) return false;
+  return quotes(ip + begin, at + BYTES, min<u32>(present - begin, load<u32>(at, PRESENT)), six);
+}
+
+function quotes(quoted: usize, refused: usize, length: u32, six: bool): bool {
+  for (let i: u32 = 0; i < length; i++) {
+    const changes = six ? i === 7 : i === 8 || i === 10 || i === 11;
+    if (!changes && load<u8>(quoted + i) !== load<u8>(refused + i)) return false;
+  }
+  return true;
+}

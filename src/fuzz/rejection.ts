@@ -1,0 +1,122 @@
+/**
+ * What a host answers when REJECT refuses a packet, as Linux builds it: nf_send_reset and icmp_send, and their IPv6 twins. Bytes as they enter OUTPUT; the identification of errors, which the kernel draws, is 0, and no
+ * checksum is left to a device.
+ */
+import { formatAddress } from '../model/address.ts';
+import type { Family } from '../model/ruleset.ts';
+import { u16, u32 } from '../packet/bytes.ts';
+import * as ipv4 from '../packet/ipv4.ts';
+import * as ipv6 from '../packet/ipv6.ts';
+import * as tcp from '../packet/tcp.ts';
+import { CHECKSUM_AT, fillChecksum, type IpFields, icmpMessage, ipPacket, tcpSegment, usualFields } from './build-packet.ts';
+
+/** Codes of "destination unreachable" by what --reject-with says (ipt_REJECT.c, ip6t_REJECT.c). */
+const CODES: Readonly<Record<string, number>> = {
+  'icmp-net-unreachable': 0,
+  'icmp-host-unreachable': 1,
+  'icmp-proto-unreachable': 2,
+  'icmp-port-unreachable': 3,
+  'icmp-net-prohibited': 9,
+  'icmp-host-prohibited': 10,
+  'icmp-admin-prohibited': 13,
+  'icmp6-no-route': 0,
+  'icmp6-adm-prohibited': 1,
+  'icmp6-addr-unreachable': 3,
+  'icmp6-port-unreachable': 4,
+  'icmp6-policy-fail': 5,
+  'icmp6-reject-route': 6,
+};
+const TCP = 6;
+const ICMP: Readonly<Record<Family, number>> = { 4: 1, 6: 58 };
+const UNREACHABLE: Readonly<Record<Family, number>> = { 4: 3, 6: 1 };
+const DONT_FRAGMENT = 0x4000;
+/** Of the IP header with what stands behind it. */
+const LARGEST: Readonly<Record<Family, number>> = { 4: 576, 6: 1280 };
+/** Precedence "internetwork control". */
+const CONTROL = 0xc0;
+
+/** `refused`: the packet as REJECT had it, whole. `from`: the address errors come from. null: it gets no answer. */
+export function rejection(refused: Uint8Array, family: Family, rejectWith: string, from: string): Uint8Array | null {
+  const transport = transportOf(refused, family);
+  if (transport === null || !isSound(refused, family, transport)) return null;
+  return rejectWith === 'tcp-reset' ? reset(refused, family, transport) : error(refused, family, transport, rejectWith, from);
+}
+
+interface Transport {
+  protocol: number;
+  bytes: Uint8Array;
+}
+
+function transportOf(bytes: Uint8Array, family: Family): Transport | null {
+  if (family === 4) {
+    // Options may be answered with options.
+    if (ipv4.headerLength(bytes) !== 20 || ipv4.fragmentOffset(bytes) !== 0 || ipv4.moreFragments(bytes)) return null;
+    return { protocol: ipv4.protocol(bytes), bytes: bytes.subarray(20) };
+  }
+  const upper = ipv6.skipExtensions(bytes);
+  if (upper === 'unparsable' || upper.fragment || upper.offset > bytes.length) return null;
+  return { protocol: upper.protocol, bytes: bytes.subarray(upper.offset) };
+}
+
+const endsOf = (bytes: Uint8Array, family: Family): { source: string; destination: string } => {
+  const ip = family === 4 ? ipv4 : ipv6;
+  return { source: formatAddress(ip.source(bytes)), destination: formatAddress(ip.destination(bytes)) };
+};
+
+/** Protocols whose checksum REJECT does not look at (nf_reject_verify_csum): DCCP, GRE, ESP, AH, SCTP, UDP-Lite. */
+const UNSUMMED: readonly number[] = [33, 47, 50, 51, 132, 136];
+const UDP = 17;
+
+/** Only what has a right checksum is answered; of protocols nobody knows the whole is summed, which is hardly ever right. */
+function isSound(packet: Uint8Array, family: Family, { protocol, bytes }: Transport): boolean {
+  if (UNSUMMED.includes(protocol)) return bytes.length > 0;
+  const at = [TCP, UDP, ICMP[family]].includes(protocol) ? CHECKSUM_AT[protocol] : undefined;
+  if (at === undefined || bytes.length < (protocol === TCP ? tcp.MINIMUM_HEADER : 8)) return false;
+  if (protocol === UDP && u16(bytes, at) === 0) return true;
+  const summed = new Uint8Array(bytes);
+  fillChecksum(summed, at, { ...endsOf(packet, family), family, protocol });
+  return u16(summed, at) === u16(bytes, at);
+}
+
+function answerFields(refused: Uint8Array, family: Family, protocol: number): IpFields {
+  const { source, destination } = endsOf(refused, family);
+  return usualFields({ family, source: destination, destination: source, protocol });
+}
+
+function reset(refused: Uint8Array, family: Family, { protocol, bytes }: Transport): Uint8Array | null {
+  const flags = bytes.length < tcp.MINIMUM_HEADER ? tcp.RST : tcp.flags(bytes);
+  if (protocol !== TCP || (flags & tcp.RST) !== 0) return null;
+  const acked = (flags & tcp.ACK) !== 0;
+  const counted = ((flags & tcp.SYN) !== 0 ? 1 : 0) + ((flags & tcp.FIN) !== 0 ? 1 : 0);
+  const segment = tcpSegment({
+    sourcePort: u16(bytes, 2),
+    destinationPort: u16(bytes, 0),
+    sequence: acked ? tcp.acknowledgement(bytes) : 0,
+    acknowledged: acked ? 0 : (u32(bytes, 4) + counted + bytes.length - tcp.headerLength(bytes)) >>> 0,
+    flags: acked ? tcp.RST : tcp.RST | tcp.ACK,
+    window: 0,
+    options: new Uint8Array(0),
+    data: 0,
+  });
+  const fields = { ...answerFields(refused, family, TCP), id: 0, fragment: family === 4 ? DONT_FRAGMENT : 0 };
+  fillChecksum(segment, CHECKSUM_AT[TCP]!, fields);
+  return ipPacket(fields, segment);
+}
+
+function error(
+  refused: Uint8Array,
+  family: Family,
+  { protocol, bytes }: Transport,
+  rejectWith: string,
+  from: string,
+): Uint8Array | null {
+  const isError = family === 4 ? [3, 4, 5, 11, 12].includes(bytes[0]!) || bytes[0]! > 18 : bytes[0]! < 128;
+  if (protocol === ICMP[family] && isError) return null;
+  const header = family === 4 ? 20 : ipv6.HEADER_LENGTH;
+  const quoted = refused.subarray(0, LARGEST[family] - header - 8);
+  const message = icmpMessage(UNREACHABLE[family], CODES[rejectWith]!, 0, quoted);
+  const tos = family === 4 ? (ipv4.tos(refused) & 0x1e) | CONTROL : 0;
+  const fields = { ...answerFields(refused, family, ICMP[family]), source: from, tos, id: 0 };
+  fillChecksum(message, CHECKSUM_AT[ICMP[family]]!, fields);
+  return ipPacket(fields, message);
+}

@@ -1,0 +1,157 @@
+/**
+ * The host's own answers to packets that REJECT refused, where the capture holds them: the reset of nf_send_reset, the error of icmp_send (nf_reject_ipv4.c, nf_reject_ipv6.c, ipv4/icmp.c, ipv6/icmp.c).
+ * The kernel gives them the connection of the refused packet (nf_ct_attach), so that they are RELATED at OUTPUT, also where that connection never comes to be.
+ */
+import { ANSWER_WITHIN, ERROR_MOST4, ERROR_MOST6 } from '../abi/answers.ts';
+import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../abi/fields.ts';
+import type { Family, Words } from '../model/ruleset.ts';
+import { sameWords, u8, u16, u32 } from '../packet/bytes.ts';
+import * as icmp from '../packet/icmp.ts';
+import * as ipv4 from '../packet/ipv4.ts';
+import * as ipv6 from '../packet/ipv6.ts';
+import * as tcp from '../packet/tcp.ts';
+import { type Connection, type Direction, opposite } from './conntrack/connection.ts';
+import type { ConnectionTable } from './conntrack/table.ts';
+import { ICMP, ICMPV6, TCP } from './conntrack/tuple.ts';
+import type { Packet } from './packet.ts';
+
+const UNREACHABLE = { 4: 3, 6: 1 } as const;
+/** ICMP types that are errors, and the last one anybody knows: about them no error is sent, nor about unknown ones. */
+const ERRORS: readonly number[] = [3, 4, 5, 11, 12];
+const LAST_TYPE = 18;
+
+/** A refused packet, as it was then. */
+export interface Refusal {
+  /** Of the refused packet. */
+  readonly number: number;
+  readonly reset: boolean;
+  readonly family: Family;
+  readonly source: Words;
+  readonly destination: Words;
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  readonly upper: Uint8Array;
+  readonly upperLength: number;
+  readonly inInterface: string;
+  readonly of: { readonly connection: Connection; readonly direction: Direction; readonly inTable: boolean } | null;
+}
+
+/** A packet of the capture that may be an answer; its bytes as far as they were captured. */
+export interface Candidate {
+  number: number;
+  family: Family;
+  bytes: Uint8Array;
+  length: number;
+}
+
+export class Refusals {
+  /** The latest first. */
+  #waiting: Refusal[] = [];
+
+  /** A rule refused the packet, with a TCP reset or an ICMP error; its connection is not yet forgotten. */
+  remember(packet: Packet, reset: boolean): void {
+    if (!reset && !isReported(packet)) return;
+    const { number, family, source, destination, length, tracking, inInterface } = packet;
+    // A capture reader uses its memory again.
+    const bytes = new Uint8Array(packet.bytes);
+    const { upperOffset } = packet;
+    let of: Refusal['of'] = null;
+    if (tracking.kind === 'entry') {
+      const { connection, direction } = tracking;
+      // What the capture shows of a translated connection's answers is not what OUTPUT saw.
+      if (connection.has(STATUS_SRC_NAT | STATUS_DST_NAT)) return;
+      of = { connection, direction, inTable: connection.confirmed && !connection.dead };
+    }
+    const upper = bytes.subarray(Math.min(upperOffset, bytes.length));
+    const upperLength = length - upperOffset;
+    const refusal = { number, reset, family, source, destination, bytes, length, upper, upperLength, inInterface, of };
+    this.#waiting = [refusal, ...this.#waiting.filter((one) => one.number > number - ANSWER_WITHIN)];
+  }
+
+  /** The refusal that a packet, which may be the host's own, is the answer to: the latest, and each once. */
+  answeredBy(candidate: Candidate): Refusal | undefined {
+    if (this.#waiting.length === 0) return undefined;
+    const found = this.#waiting.find(
+      (one) =>
+        candidate.number <= one.number + ANSWER_WITHIN &&
+        candidate.family === one.family &&
+        (one.reset ? isReset(candidate, one) : isError(candidate, one)),
+    );
+    if (found !== undefined) this.#waiting = this.#waiting.filter((one) => one !== found);
+    return found;
+  }
+}
+
+/** What the answer gets: the connection, in the other direction; null where the refused packet had none, or it is gone meanwhile. */
+export function attachedTo(
+  { of }: Refusal,
+  table: ConnectionTable,
+  now: number,
+): { connection: Connection; direction: Direction } | null {
+  if (of === null) return null;
+  const { connection, inTable } = of;
+  const direction = opposite(of.direction);
+  if (!inTable) return { connection, direction };
+  const found = table.find(connection.family, connection.zone, connection.original, now);
+  return found === undefined ? null : { connection: found.connection, direction };
+}
+
+/** icmp_send, icmp6_send: nothing is sent about errors, later fragments, and what came to more than this host. */
+function isReported(packet: Packet): boolean {
+  const { family, bytes, fragmentOffset, packetType, upper } = packet;
+  if (fragmentOffset !== 0 || packetType !== 'unicast') return false;
+  if (family === 4) {
+    if (packet.protocol !== ICMP) return true;
+    return upper.length > 0 && !ERRORS.includes(icmp.type(upper)) && icmp.type(upper) <= LAST_TYPE;
+  }
+  const found = ipv6.skipExtensions(bytes);
+  if (found === 'unparsable') return false;
+  return found.protocol !== ICMPV6 || (upper.length > 0 && icmp.type(upper) >= 128);
+}
+
+const addressesOf = ({ family, bytes }: Candidate): { source: Words; destination: Words } => {
+  const ip = family === 4 ? ipv4 : ipv6;
+  return { source: ip.source(bytes), destination: ip.destination(bytes) };
+};
+
+/** Where the message begins if the packet is a whole one of this protocol, with nothing between it and the IP header but IPv4's options. */
+function messageAt({ family, bytes }: Candidate, protocol: number): number | null {
+  if (family === 6) return ipv6.nextHeader(bytes) === protocol ? ipv6.HEADER_LENGTH : null;
+  const whole = ipv4.fragmentOffset(bytes) === 0 && !ipv4.moreFragments(bytes);
+  return whole && ipv4.protocol(bytes) === protocol ? ipv4.headerLength(bytes) : null;
+}
+
+/** nf_reject_ip_tcphdr_put. TTL, TOS and identification are what rules and the device made of them, and the checksum may be left to the device. */
+function isReset(candidate: Candidate, { source, destination, upper, upperLength }: Refusal): boolean {
+  const at = messageAt(candidate, TCP);
+  if (at === null || candidate.length !== at + tcp.MINIMUM_HEADER || candidate.bytes.length < candidate.length) return false;
+  const ends = addressesOf(candidate);
+  if (!sameWords(ends.source, destination) || !sameWords(ends.destination, source)) return false;
+  const header = candidate.bytes.subarray(at);
+  const swapped = tcp.sourcePort(header) === tcp.destinationPort(upper) && tcp.destinationPort(header) === tcp.sourcePort(upper);
+  if (!swapped || u8(header, 12) !== 0x50 || tcp.window(header) !== 0 || u16(header, 18) !== 0) return false;
+  const flags = tcp.flags(upper);
+  if ((flags & tcp.ACK) !== 0) {
+    const sequence = tcp.acknowledgement(upper);
+    return tcp.flags(header) === tcp.RST && tcp.sequence(header) === sequence && tcp.acknowledgement(header) === 0;
+  }
+  const counted = ((flags & tcp.SYN) === 0 ? 0 : 1) + ((flags & tcp.FIN) === 0 ? 0 : 1);
+  const acknowledged = (tcp.sequence(upper) + counted + upperLength - tcp.headerLength(upper)) >>> 0;
+  const answers = tcp.flags(header) === (tcp.RST | tcp.ACK) && tcp.acknowledgement(header) === acknowledged;
+  return answers && tcp.sequence(header) === 0;
+}
+
+/** Destination unreachable, of whatever code, that quotes the refused packet, of which TTL and header checksum may have changed. */
+function isError(candidate: Candidate, refusal: Refusal): boolean {
+  const { family, bytes, length } = candidate;
+  const at = messageAt(candidate, family === 4 ? ICMP : ICMPV6);
+  if (at === null) return false;
+  const quotedAt = at + icmp.HEADER_LENGTH;
+  const room = (family === 4 ? ERROR_MOST4 : ERROR_MOST6) - quotedAt;
+  if (bytes.length < quotedAt || length !== quotedAt + Math.min(refusal.length, room)) return false;
+  if (icmp.type(bytes.subarray(at)) !== UNREACHABLE[family] || u32(bytes, at + 4) !== 0) return false;
+  if (!sameWords(addressesOf(candidate).destination, refusal.source)) return false;
+  const quoted = bytes.subarray(quotedAt, length);
+  const changed = family === 4 ? [8, 10, 11] : [7];
+  return quoted.every((byte, i) => i >= refusal.bytes.length || byte === refusal.bytes[i] || changed.includes(i));
+}

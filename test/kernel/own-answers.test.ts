@@ -1,0 +1,266 @@
+/** The host's own answers to what REJECT refuses, in the capture: state, direction, mark, zone, rules and accounting as the running kernel has them, which sends these answers itself. */
+import { expect, it } from 'vitest';
+import { rejection } from '../../src/fuzz/rejection.ts';
+import type { KernelOutcome } from '../../src/kernel/index.ts';
+import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
+import type { Family } from '../../src/model/ruleset.ts';
+import { ACK, join, ping, RST, SYN, tcp, u16, udp } from '../reference/build.ts';
+import { FORWARDING, frameOf, STATE_MATCHES, STATES } from '../reference/replay.ts';
+import { judge } from './differential.ts';
+import { describeKernel } from './machine.ts';
+import { WITNESSES } from './witnesses.ts';
+
+const FIREWALL = { 4: '10.9.0.1', 6: '2001:db8:9::1' } as const;
+const PEER = { 4: '10.0.0.2', 6: '2001:db8::2' } as const;
+const FAR = { 4: '10.1.0.3', 6: '2001:db8:1::3' } as const;
+const DEFAULT = { 4: 'icmp-port-unreachable', 6: 'icmp6-port-unreachable' } as const;
+const HOSTS: Record<Family, HostGiven> = {
+  4: { local: [FIREWALL[4]], in: 'eth0' },
+  6: { local: [FIREWALL[6]], in: 'eth0' },
+};
+const PROBES = [...STATE_MATCHES, '-m conntrack --ctdir REPLY', '-m conntrack --ctstatus CONFIRMED', '-m connmark --mark 7'];
+const RELATED = STATES.indexOf('RELATED');
+const INVALID = STATES.indexOf('INVALID');
+
+/** Probes where own packets are seen; the connection of what is new gets a mark. */
+const rulesOf = (filter: readonly string[], more: readonly string[] = []): string =>
+  [
+    '*mangle',
+    ...['OUTPUT', 'POSTROUTING'].flatMap((chain) => PROBES.map((match) => `-A ${chain} ${match}`)),
+    '-A PREROUTING -m conntrack --ctstate NEW -j CONNMARK --set-mark 7',
+    'COMMIT',
+    '*filter',
+    ...filter,
+    'COMMIT',
+    ...more,
+    '',
+  ].join('\n');
+
+interface Given {
+  family?: Family;
+  host?: HostGiven;
+  /** Packets, from 1, of which the capture says that they went out. */
+  out?: readonly number[];
+}
+
+/** Counters, ways and connections of every witness as the kernel has them, on both backends. Out: the kernel's answers. */
+async function agree(
+  rules: string,
+  packets: readonly (Uint8Array | null)[],
+  { family = 4, host = HOSTS[family], out = [] }: Given = {},
+) {
+  const outcomes: KernelOutcome[] = [];
+  const frames = packets.map((bytes, i) => frameOf(bytes!, i, out.includes(i + 1) ? { direction: 'out' } : {}));
+  for (const backend of ['legacy', 'nft'] as const) {
+    const sysctls = { nf_conntrack_acct: 1 };
+    const given = { rules: { [family]: rules }, host: buildHost(host), frames, sysctls, lists: true };
+    const { outcome, found } = await judge(backend, given, WITNESSES);
+    for (const [witness, lines] of found) expect(lines, `${backend}, ${witness}`).toEqual([]);
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+/** What a probe of OUTPUT counted, by each kernel. */
+const counted = (outcomes: readonly KernelOutcome[], probe: number): number[] =>
+  outcomes.map(({ counters }) => counters.mangle!.OUTPUT!.rules[probe]!.packets);
+
+/** Which packets the kernels sent themselves, from 1. */
+const own = (outcomes: readonly KernelOutcome[]): number[][] =>
+  outcomes.map(({ packets }) => packets.flatMap(({ ownAnswer }, i) => (ownAnswer ? [i + 1] : [])));
+
+const REFUSALS = {
+  4: ['net-unreachable', 'host-unreachable', 'proto-unreachable', 'port-unreachable', 'net-prohibited', 'host-prohibited'].map(
+    (name) => `icmp-${name}`,
+  ),
+  6: ['no-route', 'adm-prohibited', 'addr-unreachable', 'port-unreachable', 'policy-fail', 'reject-route'].map(
+    (name) => `icmp6-${name}`,
+  ),
+};
+
+describeKernel('answers of REJECT and the running kernel', () => {
+  for (const family of [4, 6] as const) {
+    const [peer, firewall, far] = [PEER[family], FIREWALL[family], FAR[family]];
+    const syn = tcp(`${peer} 5000`, `${firewall} 80`, SYN);
+    const datagram = udp(`${peer} 5000`, `${firewall} 53`);
+    // To this the stack has nothing to say that looks like an answer of REJECT's.
+    const question = ping(peer, firewall);
+    const error = (refused: Uint8Array): Uint8Array | null => rejection(refused, family, DEFAULT[family], firewall);
+    const reset = (refused: Uint8Array): Uint8Array | null => rejection(refused, family, 'tcp-reset', firewall);
+
+    it(`IPv${family}: the reset of a first packet is RELATED, a REPLY, with the connection's mark`, async () => {
+      const outcomes = await agree(rulesOf(['-A INPUT -p tcp -j REJECT --reject-with tcp-reset']), [syn, reset(syn)], { family });
+      expect(own(outcomes)).toEqual([[2], [2]]);
+      for (const probe of [RELATED, 5, 7]) expect(counted(outcomes, probe)).toEqual([1, 1]);
+      expect(counted(outcomes, 6)).toEqual([0, 0]);
+    });
+
+    it(`IPv${family}: so is the error, whatever --reject-with says`, async () => {
+      const names = REFUSALS[family];
+      const rules = names.map((name, i) => `-A INPUT -p udp --dport ${i + 1} -j REJECT --reject-with ${name}`);
+      const packets = names.flatMap((name, i) => {
+        const refused = udp(`${peer} 5000`, `${firewall} ${i + 1}`);
+        return [refused, rejection(refused, family, name, firewall)];
+      });
+      const outcomes = await agree(rulesOf(rules), packets, { family });
+      expect(counted(outcomes, RELATED)).toEqual([names.length, names.length]);
+      expect(own(outcomes)[0]).toHaveLength(names.length);
+    });
+
+    it(`IPv${family}: of a connection that is there, too, which it neither counts in nor keeps alive`, async () => {
+      const rules = rulesOf(['-A INPUT -m connbytes --connbytes 2: --connbytes-dir original --connbytes-mode packets -j REJECT']);
+      const outcomes = await agree(rules, [question, question, error(question)], { family });
+      expect(own(outcomes)).toEqual([[3], [3]]);
+      expect(counted(outcomes, 6)).toEqual([1, 1]);
+      for (const { entries } of outcomes) expect(entries[0]!.reply.packets).toBe(0);
+    });
+
+    it(`IPv${family}: the reset of an open connection is RELATED, not ESTABLISHED`, async () => {
+      const [there, back] = [`${peer} 5000`, `${firewall} 80`];
+      const ack = tcp(there, back, ACK, { seq: 1001, ack: 5001 });
+      const rules = rulesOf(['-A INPUT -p tcp --tcp-flags SYN,ACK ACK -j REJECT --reject-with tcp-reset']);
+      const packets = [syn, tcp(back, there, SYN | ACK, { seq: 5000, ack: 1001 }), ack, reset(ack), ack];
+      const outcomes = await agree(rules, packets, { family });
+      expect(own(outcomes)).toEqual([[4], [4]]);
+      expect(counted(outcomes, RELATED)).toEqual([1, 1]);
+    });
+
+    it(`IPv${family}: a packet that ended its connection is answered in that connection all the same`, async () => {
+      const rst = tcp(`${peer} 5000`, `${firewall} 80`, RST, { seq: 1001 });
+      const rules = rulesOf(['-A INPUT -p tcp --tcp-flags RST RST -j REJECT']);
+      const outcomes = await agree(rules, [syn, rst, error(rst)], { family });
+      expect(own(outcomes)).toEqual([[3], [3]]);
+      expect(counted(outcomes, RELATED)).toEqual([1, 1]);
+    });
+
+    it(`IPv${family}: what is untracked or INVALID is answered as INVALID`, async () => {
+      const strange = tcp(`${peer} 5000`, `${firewall} 80`, SYN | ACK, { ack: 77 });
+      const rules = rulesOf(
+        ['-A INPUT -p tcp -j REJECT --reject-with tcp-reset', '-A INPUT -j REJECT'],
+        ['*raw', '-A PREROUTING -p udp -j CT --notrack', 'COMMIT'],
+      );
+      const outcomes = await agree(rules, [strange, reset(strange), datagram, error(datagram)], { family });
+      expect(own(outcomes)).toEqual([
+        [2, 4],
+        [2, 4],
+      ]);
+      expect(counted(outcomes, INVALID)).toEqual([2, 2]);
+    });
+
+    it(`IPv${family}: the zone is the refused packet's`, async () => {
+      const rules = rulesOf(
+        ['-A INPUT -m connbytes --connbytes 2: --connbytes-dir original --connbytes-mode packets -j REJECT'],
+        ['*raw', '-A PREROUTING -j CT --zone 5', 'COMMIT'],
+      );
+      const outcomes = await agree(rules, [question, question, error(question)], { family });
+      expect(counted(outcomes, RELATED)).toEqual([1, 1]);
+    });
+
+    it(`IPv${family}: what was to be forwarded; the reset bears the far host's address`, async () => {
+      const [first, second] = [tcp(`${peer} 5000`, `${far} 80`, SYN), udp(`${peer} 5000`, `${far} 53`)];
+      const hop = (bytes: Uint8Array): Uint8Array => forwarded(bytes, family);
+      const rules = rulesOf(['-A FORWARD -p tcp -j REJECT --reject-with tcp-reset', '-A FORWARD -j REJECT']);
+      const packets = [first, reset(hop(first)), second, error(hop(second))];
+      const outcomes = await agree(rules, packets, { family, out: [2] });
+      expect(own(outcomes)).toEqual([
+        [2, 4],
+        [2, 4],
+      ]);
+      expect(counted(outcomes, RELATED)).toEqual([2, 2]);
+    });
+
+    it(`IPv${family}: a router of which only the direction is known`, async () => {
+      const first = tcp(`${peer} 5000`, `${far} 80`, SYN);
+      const rules = rulesOf(['-A FORWARD -p tcp -j REJECT --reject-with tcp-reset', '-A OUTPUT -o eth0', '-A OUTPUT -o eth1']);
+      const outcomes = await agree(rules, [first, reset(forwarded(first, family))], { family, host: FORWARDING, out: [2] });
+      expect(own(outcomes)).toEqual([[2], [2]]);
+      expect(outcomes.map(({ counters }) => counters.filter!.OUTPUT!.rules.map(({ packets }) => packets))).toEqual([
+        [1, 0],
+        [1, 0],
+      ]);
+    });
+
+    it(`IPv${family}: what the host itself sends is answered over lo`, async () => {
+      const sent = udp(`${firewall} 5000`, `${far} 53`);
+      const outcomes = await agree(rulesOf(['-A OUTPUT -p udp -j REJECT']), [sent, error(sent)], { family });
+      expect(own(outcomes)).toEqual([[2], [2]]);
+      expect(outcomes.map(({ packets }) => packets[1]!.hook)).toEqual(['INPUT', 'INPUT']);
+    });
+
+    it(`IPv${family}: other bytes are no answer`, async () => {
+      const other = reset(syn)!;
+      const wrong = tcp(`${firewall} 80`, `${peer} 5000`, RST | ACK, { seq: 0, ack: 1002, window: 0 });
+      const quoting = error(udp(`${peer} 5000`, `${firewall} 54`))!;
+      const rules = rulesOf(['-A INPUT -p tcp -j REJECT --reject-with tcp-reset', '-A INPUT -p udp -j REJECT']);
+      const outcomes = await agree(rules, [syn, wrong, datagram, quoting, syn, other], { family });
+      expect(own(outcomes)).toEqual([[6], [6]]);
+      expect(counted(outcomes, RELATED)).toEqual([1, 1]);
+      expect(counted(outcomes, INVALID)).toEqual([2, 2]);
+    });
+
+    it(`IPv${family}: rules meet the answer as any packet: its connection is marked, it may be dropped, and a reset asks the nat table`, async () => {
+      const filter = [
+        '-A INPUT -p tcp -j REJECT --reject-with tcp-reset',
+        '-A INPUT -m connbytes --connbytes 2: --connbytes-dir original --connbytes-mode packets -j REJECT',
+        '-A OUTPUT -p tcp -m conntrack --ctstate RELATED -m conntrack ! --ctstatus CONFIRMED',
+        '-A OUTPUT -m conntrack --ctstate RELATED -j CONNMARK --set-mark 9',
+        '-A OUTPUT -m conntrack --ctstate RELATED --ctstatus CONFIRMED -j DROP',
+      ];
+      const nat = ['*nat', '-A OUTPUT -m mark ! --mark 1', '-A POSTROUTING -m mark ! --mark 1', 'COMMIT'];
+      const outcomes = await agree(rulesOf(filter, nat), [syn, reset(syn), question, question, error(question)], {
+        family,
+      });
+      expect(own(outcomes)).toEqual([
+        [2, 5],
+        [2, 5],
+      ]);
+      for (const { counters, entries } of outcomes) {
+        expect(counters.nat!.POSTROUTING!.rules[0]!.packets).toBe(1);
+        expect(entries.map(({ mark }) => mark)).toEqual([9]);
+      }
+    });
+  }
+
+  it('an echo request, and fragments that were put together', async () => {
+    const request = ping(PEER[4], FIREWALL[4]);
+    const whole = udp(`${PEER[4]} 5000`, `${FIREWALL[4]} 53`, { data: 64 });
+    const [first, rest] = [fragment(whole, 0, 24, true), fragment(whole, 24, 72, false)];
+    const rules = rulesOf(['-A INPUT -j REJECT']);
+    const answers = [request, whole].map((refused) => rejection(refused, 4, DEFAULT[4], FIREWALL[4]));
+    const outcomes = await agree(rules, [request, answers[0]!, first, rest, answers[1]!]);
+    expect(own(outcomes)).toEqual([
+      [2, 5],
+      [2, 5],
+    ]);
+    expect(counted(outcomes, RELATED)).toEqual([2, 2]);
+  });
+});
+
+/** The packet one hop on. */
+function forwarded(bytes: Uint8Array, family: Family): Uint8Array {
+  const out = Uint8Array.from(bytes);
+  if (family === 6) {
+    out[7]!--;
+    return out;
+  }
+  out[8]!--;
+  return summed(out);
+}
+
+/** Bytes of the payload of an IPv4 packet without options, as a fragment. */
+function fragment(packet: Uint8Array, from: number, to: number, more: boolean): Uint8Array {
+  const out = join(packet.subarray(0, 20), packet.subarray(20 + from, 20 + to));
+  out.set(u16(out.length), 2);
+  out.set(u16((more ? 0x2000 : 0) | (from / 8)), 6);
+  return summed(out);
+}
+
+/** With the right IPv4 header checksum. */
+function summed(packet: Uint8Array): Uint8Array {
+  packet.set([0, 0], 10);
+  let sum = 0;
+  for (let at = 0; at < 20; at += 2) sum += packet[at]! * 256 + packet[at + 1]!;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  packet.set(u16(~sum & 0xffff), 10);
+  return packet;
+}
