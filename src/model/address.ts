@@ -146,7 +146,7 @@ export function formatAddress(address: Words): string {
 }
 
 function quad(value: number): string {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
 }
 
 function formatAddress6(address: Words): string {

@@ -14,6 +14,11 @@ export function u32(bytes: Uint8Array, at: number): number {
   return u16(bytes, at) * 65536 + u16(bytes, at + 2);
 }
 
+/** The six bytes of a MAC address. Written out: Array.from goes by the iterator, for microseconds. */
+export function macAt(bytes: Uint8Array, at: number): number[] {
+  return [bytes[at]!, bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!, bytes[at + 4]!, bytes[at + 5]!];
+}
+
 /** `count` words, most significant first. */
 export function words(bytes: Uint8Array, at: number, count: number): Words {
   const out: number[] = [];

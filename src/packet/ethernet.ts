@@ -1,5 +1,5 @@
 /** Ethernet (LINKTYPE 1): destination, source, EtherType. */
-import { u16 } from './bytes.ts';
+import { macAt, u16 } from './bytes.ts';
 import { readEthertype } from './ethertype.ts';
 import type { LinkResult } from './link.ts';
 
@@ -10,10 +10,7 @@ export function readEthernet(bytes: Uint8Array): LinkResult {
   if (bytes.length < HEADER) return { kind: 'unseen', reason: 'truncated' };
   const carried = readEthertype(bytes, u16(bytes, 12), HEADER);
   if (carried.kind === 'unseen') return carried;
-  return {
-    ...carried,
-    destinationMac: Array.from(bytes.subarray(0, 6)),
-    sourceMac: Array.from(bytes.subarray(6, 12)),
-    loopback: false,
-  };
+  const { kind, family, offset, end } = carried;
+  const link = { kind, family, offset, destinationMac: macAt(bytes, 0), sourceMac: macAt(bytes, 6), loopback: false };
+  return end === undefined ? link : { ...link, end };
 }

@@ -1,5 +1,5 @@
 /** Linux cooked capture, version 1 (LINKTYPE 113): packet type, ARPHRD, address length, address, protocol; all big-endian. */
-import { u16 } from './bytes.ts';
+import { macAt, u16 } from './bytes.ts';
 import { readEthertype } from './ethertype.ts';
 import type { Link, LinkResult } from './link.ts';
 
@@ -19,7 +19,7 @@ export function cookedFields(
   const recordedType = PACKET_TYPES[type];
   return {
     destinationMac: null,
-    sourceMac: hardware === ARPHRD_ETHER && length === 6 ? Array.from(address.subarray(0, 6)) : null,
+    sourceMac: hardware === ARPHRD_ETHER && length === 6 ? macAt(address, 0) : null,
     loopback: hardware === ARPHRD_LOOPBACK,
     ...(recordedType === undefined ? {} : { recordedType }),
   };

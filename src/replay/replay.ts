@@ -25,6 +25,8 @@ export interface Prepared {
 const GUESS_BYTES = 4 * 1024 * 1024;
 /** Of every frame: more than its headers. */
 const GUESS_CAPTURED = 128;
+/** What is read of a chunk before it is asked whether there are enough frames. */
+const PIECE = 1 << 16;
 
 /**
  * Settles the host model: from the flags when they say who is local, else guessed from the first packets of the first capture.
@@ -69,7 +71,9 @@ export async function prepare(
 async function firstFrames(path: string, most: number, signal?: AbortSignal): Promise<{ frames: Frame[]; ahead: ReadAhead }> {
   const frames: Frame[] = [];
   const reader = new CaptureReader((frame) => {
-    if (frames.length < most) frames.push({ ...frame, bytes: frame.bytes.slice(0, GUESS_CAPTURED) });
+    if (frames.length === most) return;
+    frame.bytes = frame.bytes.subarray(0, GUESS_CAPTURED);
+    frames.push(frame);
   });
   const chunks: Uint8Array[] = [];
   const rest = new ChunkSource(path);
@@ -78,7 +82,8 @@ async function firstFrames(path: string, most: number, signal?: AbortSignal): Pr
     if (next === 'aborted' || next.done === true) break;
     chunks.push(next.value);
     read += next.value.length;
-    reader.push(next.value);
+    for (let at = 0; at < next.value.length && frames.length < most; at += PIECE)
+      reader.push(next.value.subarray(at, at + PIECE));
   }
   return { frames, ahead: { path, chunks, rest } };
 }
