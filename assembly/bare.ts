@@ -91,9 +91,12 @@ export function judgeBare(slot: usize, end: usize): usize {
     if (entry === 0) break;
     const direction = directionIn(entry, guess);
     const frame: usize = load<u32>(slot, PACKET_DATA);
-    const edge = base + (keptEdge(slot, entry, direction, frameType(frame), entryStatus(entry)) as usize);
-    if (edge === base || load<u32>(edge, 4) !== <u32>NEXT_ACCEPT) break;
-    const plan = keptPlan(entry, direction);
+    const plan = keptPlan(slot, entry, direction, frameType(frame), entryStatus(entry));
+    if (plan === 0) break;
+    const kept = keptEdge(entry, direction);
+    if (kept === 0) break;
+    const edge = base + (kept as usize);
+    if (load<u32>(edge, 4) !== <u32>NEXT_ACCEPT) break;
     const length = lengthAt(frame + ETHERNET_HEADER);
     if (!followBare(slot, entry, direction, frame + ETHERNET_HEADER, length, sums & ((plan & SHORT_ARRIVES) !== 0))) break;
     count(load<u32>(edge), length as u64);

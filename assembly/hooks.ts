@@ -22,10 +22,12 @@ import {
 } from '../src/abi/image.ts';
 import {
   PACKET_CT_UNCONFIRMED,
+  PACKET_EDGE,
   PACKET_INVALID,
   PACKET_STACK,
   PACKET_UNSEEN,
   PACKET_WAY,
+  WAY_BARE,
   WAY_BROADCAST,
   WAY_FORWARD,
   WAY_FRAGMENT,
@@ -37,8 +39,9 @@ import {
 import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
 import { STACK_TABLE_FULL } from '../src/abi/reasons.ts';
 import { beginCopy, copying, endCopy } from './broadcast.ts';
+import { walkLater, walkWaiting } from './classify/ahead.ts';
 import { clearQueued, queued } from './classify/effects.ts';
-import { runKnownWalk, runWalk } from './classify/walk.ts';
+import { runKnownWalk, runWalk, runWalkAhead } from './classify/walk.ts';
 import { followed } from './conntrack/expectations';
 import {
   conntrackAhead,
@@ -73,6 +76,7 @@ import {
   OP_TRACK_OUT,
   OP_WALK,
   PLAN_OPERATIONS,
+  PLAN_SHORT,
   planOf,
   SHORT_ARRIVES,
   SHORT_HIDES,
@@ -120,7 +124,30 @@ export function putTogether(slot: usize): void {
 
 /** A batch is decoded: what can be done before the first of its packets goes its way. */
 export function lookAhead(slots: usize, count: u32): void {
-  if ((flags & (IMAGE_FLAG_CONNTRACK4 | IMAGE_FLAG_CONNTRACK6)) !== 0) conntrackAhead(slots, count);
+  if ((flags & (IMAGE_FLAG_CONNTRACK4 | IMAGE_FLAG_CONNTRACK6)) === 0) return;
+  let unknown = conntrackAhead(slots, count);
+  while (unknown !== 0) {
+    const slot = unknown;
+    unknown = load<u32>(slot, PACKET_EDGE) as usize;
+    store<u32>(slot, 0, PACKET_EDGE);
+    walkAhead(slot);
+  }
+  walkWaiting();
+}
+
+/** A packet that has no connection will most likely open one. Only where its plan is short, no rules come before. */
+function walkAhead(slot: usize): void {
+  const way = load<u32>(slot, PACKET_WAY);
+  if (way === WAY_BARE) return;
+  const short = load<u32>(planOf(false, way), PLAN_SHORT);
+  if ((short & SHORT_TRACKS) === 0) return;
+  hideDevice(short, slot);
+  walkLater(slot, short >>> SHORT_WALK_SHIFT);
+}
+
+function hideDevice(short: u32, slot: usize): void {
+  // Packets come and go as by chance: no branch.
+  store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
 }
 
 /** Whether conntrack looked at the packet; valid after runHooks. */
@@ -194,15 +221,14 @@ function refuse(slot: usize, verdict: u32): void {
 
 /** The same for a plan that is short (plan.ts): straight on. */
 export function runShort(short: u32, slot: usize, bytes: u64): u32 {
-  // Packets come and go as by chance: no branch.
-  store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
+  hideDevice(short, slot);
   const walk = short >>> SHORT_WALK_SHIFT;
   const tracks = (short & SHORT_TRACKS) !== 0;
   const arrives = (short & SHORT_ARRIVES) !== 0;
   const known = tracks ? conntrackPlain(slot, arrives) : 0;
   let verdict: u32;
   if (known !== 0) verdict = runKnownWalk(walk, short, slot, known, bytes);
-  else verdict = !tracks || conntrackIn(slot, arrives) ? runWalk(walk, slot, bytes) : noRoom(slot);
+  else verdict = !tracks || conntrackIn(slot, arrives) ? runWalkAhead(walk, slot, bytes) : noRoom(slot);
   if (isRefusal(verdict)) refuse(slot, verdict);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
     if (verdict === NEXT_ACCEPT && !conntrackConfirm(slot)) verdict = NEXT_LOST;

@@ -5,7 +5,7 @@
 import { ANSWER_WITHIN } from '../src/abi/answers.ts';
 import { CONTROL_ANSWERS } from '../src/abi/control.ts';
 import { FIELD_IN_INTERFACE } from '../src/abi/fields.ts';
-import { PACKET_NUMBER, PACKET_UNSEEN } from '../src/abi/packet.ts';
+import { PACKET_EDGE, PACKET_NUMBER, PACKET_UNSEEN } from '../src/abi/packet.ts';
 import { UNSEEN_OUTGOING_COPY } from '../src/abi/reasons.ts';
 import { ANSWER_SIZE, expectAnswer, isAnswer } from './answer.ts';
 import { attachConnection, conntrackCarve, dropConnection, KEPT_SIZE, keepConnection } from './conntrack/index';
@@ -64,6 +64,8 @@ export function takeAnswer(slot: usize): void {
       if (isAnswer(slot, place + ANSWER)) {
         store<u64>(place, 0, NUMBER);
         leaveAsAnswer(slot, load<u32>(place, DEVICE));
+        // It may have been found for another way.
+        store<u32>(slot, 0, PACKET_EDGE);
         attachConnection(slot, place + CONNECTION);
         addTo(CONTROL_ANSWERS, 1);
         return;

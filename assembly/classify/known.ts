@@ -93,6 +93,8 @@ const WAYS: usize = memory.data(64 << 9, 16);
 /** The way that is being made: its segments. */
 const DRAFT: usize = memory.data(9 * 4, 16);
 const HASH_FACTOR: u32 = 0x9e3779b1;
+/** The descent came by the flags. */
+let askedFlags: bool = false;
 /** Packets that took a kept edge: only the debug build counts them, for tests. */
 let taken: u32 = 0;
 
@@ -114,16 +116,16 @@ export function knownEdge(base: usize, root: u32, policy: u32, plan: u32, slot: 
   return edge !== 0 ? edge : descend(base, root, slot);
 }
 
-/** The edge that is kept for a plain packet of the connection `entry` whose slot is not decoded, but its record, kind (PACKET_*) and status are known; 0 without one. */
-export function keptEdge(slot: usize, entry: usize, direction: u32, kind: u32, status: u32): u32 {
+/** The short plan of the edge that is kept for a plain packet of the connection `entry` whose slot is not decoded, but its record, kind (PACKET_*) and status are known; 0 without one. */
+export function keptPlan(slot: usize, entry: usize, direction: u32, kind: u32, status: u32): u32 {
   const checks = load<u64>(entry + ((direction as usize) << 3), ENTRY_EDGE_CHECKS);
-  if ((checks & ~KEPT_PLAN) !== sharedFields(slot, kind, status)) return 0;
-  return load<u32>(entry + ((direction as usize) << 2), ENTRY_EDGES);
+  const plan = checks ^ sharedFields(slot, kind, status);
+  return (plan & ~KEPT_PLAN) !== 0 ? 0 : ((plan >>> KEPT_PLAN_SHIFT) as u32);
 }
 
-/** The short plan of that edge. */
-export function keptPlan(entry: usize, direction: u32): u32 {
-  return ((load<u64>(entry + ((direction as usize) << 3), ENTRY_EDGE_CHECKS) & KEPT_PLAN) >>> KEPT_PLAN_SHIFT) as u32;
+/** The edge of that plan; 0: packets like it need not leave by the same one. */
+export function keptEdge(entry: usize, direction: u32): u32 {
+  return load<u32>(entry + ((direction as usize) << 2), ENTRY_EDGES);
 }
 
 /** What was counted on ways goes to the segments they stand for. */
@@ -156,7 +158,9 @@ function commonEdge(base: usize, root: u32, policy: u32, slot: usize): u32 {
 
 /** The same for the tree alone: where it leads with PSH as it is and as it is not. */
 function commonDescent(base: usize, root: u32, slot: usize): u32 {
+  askedFlags = false;
   const edge = alikeDescent(base, root, slot);
+  if (!askedFlags) return edge;
   const flags = load<u32>(slot, FIELD_TCP_FLAGS * 4);
   store<u32>(slot, flags ^ FLAG_PSH, FIELD_TCP_FLAGS * 4);
   const other = alikeDescent(base, root, slot);
@@ -173,7 +177,8 @@ function alikeDescent(base: usize, root: u32, slot: usize): u32 {
     const field = (head & ~NODE_TABLE) >>> 2;
     // Their TCP header is whole.
     const whole = head === FIELD_L4_LENGTH * 4 && load<u32>(node, 4) < TCP_HEADER_SIZE;
-    if (field !== FIELD_TCP_FLAGS && !isAlike(field) && !whole) return 0;
+    if (field === FIELD_TCP_FLAGS) askedFlags = true;
+    else if (!isAlike(field) && !whole) return 0;
     reference = child(node, slot);
   }
   return reference ^ REF_EDGE;

@@ -25,6 +25,7 @@ import {
 import { TEST_HIT, TEST_HOTDROP_MATCHED, TEST_MISS } from '../../src/abi/special.ts';
 import { conntrackUntrack } from '../conntrack/index';
 import { natBind } from '../nat/bind.ts';
+import { edgeAhead } from './ahead.ts';
 import { descend } from './descend.ts';
 import { runEffect } from './effects.ts';
 import { knownEdge } from './known.ts';
@@ -32,17 +33,26 @@ import { code, count, noting, stackBase, stackEnd } from './program.ts';
 import { searchEntries } from './search.ts';
 import { runTest } from './tests.ts';
 
+/** As runWalk, where the packet's edge may have been found ahead. */
+export function runWalkAhead(walk: u32, slot: usize, bytes: u64): u32 {
+  const ahead = edgeAhead(slot);
+  return ahead === 0 ? runWalk(walk, slot, bytes) : leaveAt(code + (ahead as usize), walk, slot, bytes);
+}
+
+function leaveAt(edge: usize, walk: u32, slot: usize, bytes: u64): u32 {
+  count(load<u32>(edge), bytes);
+  const next = load<u32>(edge, 4);
+  if (next < <u32>NEXT_STEP) return next;
+  return runSteps(next, load<u32>(code + ((walk as usize) << 3), 4), slot, bytes);
+}
+
 /** The verdict (NEXT_*) of walk number `walk`; an absent table accepts without a trace. `bytes`: what rules count for the packet. */
 export function runWalk(walk: u32, slot: usize, bytes: u64): u32 {
   // Globals are read from memory every time: once is enough.
   const base = code;
-  const at = base + ((walk as usize) << 3);
-  const root = load<u32>(at);
+  const root = load<u32>(base + ((walk as usize) << 3));
   if (root === 0) return NEXT_ACCEPT;
-  const edge = base + (descend(base, root, slot) as usize);
-  count(load<u32>(edge), bytes);
-  const next = load<u32>(edge, 4);
-  return next < <u32>NEXT_STEP ? next : runSteps(next, load<u32>(at, 4), slot, bytes);
+  return leaveAt(base + (descend(base, root, slot) as usize), walk, slot, bytes);
 }
 
 /** The same for a plain packet (conntrack/plain.ts) of the connection `entry`, and a table that is there; `plan`: the short plan whose walk it is. */

@@ -16,6 +16,7 @@ import {
   PACKET_CT_HASH,
   PACKET_CT_HIGH,
   PACKET_CT_LOW,
+  PACKET_EDGE,
   PACKET_SIZE,
   PACKET_UNSEEN,
   PACKET_WAY,
@@ -27,11 +28,16 @@ import { hasShortWay } from './plain';
 import { bucketAfter, bucketOf, touch } from './table';
 import { hashIPv4 } from './tuple';
 
+/** Where what was read goes. */
+const NEAR: usize = memory.data(4, 4);
 /** As an index of swizzle: zero. */
 const z: i8 = -128;
 
-/** `count` slots in a row, decoded or with a key from `putKeyOfSegment`: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without), and the key where there is one. */
-export function conntrackAhead(slots: usize, count: u32): void {
+/**
+ * `count` slots in a row, decoded or with a key from `putKeyOfSegment`: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without), and the key where there is one.
+ * Out: the last slot with a key for which there is no entry; each of them has the one before in PACKET_EDGE. All others have 0 there.
+ */
+export function conntrackAhead(slots: usize, count: u32): usize {
   const end = slots + (count as usize) * PACKET_SIZE;
   const short = hasShortWay();
   let keys = false;
@@ -46,21 +52,25 @@ export function conntrackAhead(slots: usize, count: u32): void {
     if (wanted) putKey(slot);
     keys = keys || wanted;
   }
-  if (!keys) return;
+  if (!keys) return 0;
   // What is read so that it is near; kept, so that the reading stays.
   let read: u32 = 0;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) read += touch(load<u32>(slot, PACKET_CT_HASH));
+  let unknown: usize = 0;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
     const hash = load<u32>(slot, PACKET_CT_HASH);
     if (hash === 0) continue;
     const entry = candidate(hash | 1);
     store<u32>(slot, (entry as u32) | select<u32>(hash & 1, 0, entry !== 0), PACKET_CT_GUESS);
+    store<u32>(slot, select<u32>(unknown as u32, 0, entry === 0), PACKET_EDGE);
+    unknown = select(slot, unknown, entry === 0);
   }
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
     const entry = (load<u32>(slot, PACKET_CT_GUESS) & ~1) as usize;
     read += load<u32>(entry, ENTRY_LOW) + load<u32>(entry, ENTRY_SIDES);
   }
-  store<u32>(slots, read, PACKET_CT_HASH);
+  store<u32>(NEAR, read);
+  return unknown;
 }
 
 function hasPorts(slot: usize): bool {

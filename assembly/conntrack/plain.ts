@@ -26,7 +26,7 @@ import {
   PACKET_JIFFIES,
   PACKET_L4_OFFSET,
 } from '../../src/abi/packet';
-import { sumHolds } from './checksum';
+import { SHORT_SUM, shortSumHolds, sumHolds } from './checksum';
 import { due } from './collector';
 import {
   ENTRY_HIGH,
@@ -102,10 +102,11 @@ export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
 /** As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), and whose connection is open: only its entry knows it. False, and nothing is changed, when it is not plain. */
 export function followBare(slot: usize, entry: usize, direction: u32, ip: usize, length: u32, verify: bool): bool {
   const present = length - IPV4_HEADER;
-  if (verify | (present <= SUM_ANYWAY)) {
-    const holds = sumHolds(ip + ADDRESSES, present + ADDRESSES_SIZE, (PROTOCOL_TCP as u64) + (present as u64));
-    if (verify & !holds) return false;
-  }
+  const covered = present + ADDRESSES_SIZE;
+  const pseudo = (PROTOCOL_TCP as u64) + (present as u64);
+  if (covered <= SHORT_SUM) {
+    if (verify & !shortSumHolds(ip + ADDRESSES, covered, pseudo)) return false;
+  } else if (verify && !sumHolds(ip + ADDRESSES, covered, pseudo)) return false;
   return follow(slot, entry, direction, ip + IPV4_HEADER, present, present);
 }
 

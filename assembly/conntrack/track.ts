@@ -44,6 +44,7 @@ import {
   INVALID_SHORT,
 } from '../../src/abi/reasons';
 import { seeAsConntrack, seeAsRules } from '../packet/extension-headers.ts';
+import { checksumInit } from './checksum';
 import { collect, collectorInit, due } from './collector';
 import {
   ENTRY_STATUS,
@@ -96,6 +97,7 @@ export function conntrackInit(parameters: usize, heap: usize): void {
   limitInit();
   tableInit(heap);
   collectorInit();
+  checksumInit();
   openingInit();
   confirmed = 0;
 }

@@ -7,18 +7,19 @@ const ETHERNET: u32 = 14;
 const HEADERS: u32 = 40;
 /** EtherType 0x0800, version 4, five words of header, as they lie. */
 const IPV4_PLAIN: u32 = 0x450008;
-/** More fragments and the fragment offset, as they lie. */
-const FRAGMENT_BITS: u32 = 0xff3f;
-const TCP: u32 = 6;
+const TCP: u8 = 6;
 /** Of a TCP header's byte 13: all flags without PSH; ACK. */
 const FLAGS: u32 = 0x37;
 const ACK: u32 = 0x10;
 
 /** Whether the Ethernet frame of `captured` bytes is one. Such a frame decodePlain decodes. */
 export function isPlainSegment(frame: usize, captured: u32): bool {
-  if (captured < ETHERNET + HEADERS || (load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) return false;
+  if (!ASC_FEATURE_SIMD || captured < ETHERNET + HEADERS) return false;
+  if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) return false;
   const ip = frame + ETHERNET;
-  if ((load<u16>(ip, 6) & FRAGMENT_BITS) !== 0 || (load<u8>(ip, 9) as u32) !== TCP) return false;
+  // More fragments, the fragment offset, the protocol.
+  const asked = v128.and(v128.load(ip), i8x16(0, 0, 0, 0, 0, 0, 0x3f, -1, 0, -1, 0, 0, 0, 0, 0, 0));
+  if (v128.any_true(v128.xor(asked, i8x16(0, 0, 0, 0, 0, 0, 0, 0, 0, TCP, 0, 0, 0, 0, 0, 0)))) return false;
   if (((load<u8>(ip, 33) as u32) & FLAGS) !== ACK) return false;
   const total = lengthAt(ip);
   return total >= HEADERS && total <= captured - ETHERNET && (lenient || checksumGood(ip));

@@ -47,6 +47,8 @@ export const PACKET_CT_LOW = 232;
 export const PACKET_CT_HIGH = 240;
 export const PACKET_CT_GUESS = 248;
 export const PACKET_CT_HASH = 252;
+/** In its place, once connections were looked up: u32, the edge of the tree that the packet leaves by if it opens a connection (classify/ahead.ts), 0 if nobody knows. */
+export const PACKET_EDGE = 252;
 export const PACKET_SIZE = 256;
 
 /** Values of PACKET_WAY. */
