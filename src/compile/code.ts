@@ -23,6 +23,7 @@ import {
 import type { Test } from '../model/predicate.ts';
 import { KnownWords } from './known-words.ts';
 import { natWords } from './nat.ts';
+import { Numbers } from './numbers.ts';
 import type { Segments } from './segments.ts';
 import type { DropRopes, PacketAction } from './steps.ts';
 import type { CompiledTest } from './tests.ts';
@@ -46,9 +47,10 @@ export class Code {
   private words = new Uint32Array(1 << 12);
   private length = WALKS_SIZE / 4;
   /** Indices of words that hold a segment number. */
-  private readonly segmentWords: number[] = [];
+  private readonly segmentWords = new Numbers();
   private readonly known = new KnownWords();
-  private readonly testOffsets = new Map<number, number>();
+  /** By number of a test; 0 where it is not written. */
+  private testOffsets = new Uint32Array(64);
   steps = 0;
   nodes = 0;
 
@@ -135,7 +137,11 @@ export class Code {
 
   /** The section with final segment numbers. */
   finish(final: Uint32Array): Uint8Array {
-    for (const index of this.segmentWords) this.words[index] = final[this.words[index]!]!;
+    const { length, values } = this.segmentWords;
+    for (let place = 0; place < length; place++) {
+      const index = values[place]!;
+      this.words[index] = final[this.words[index]!]!;
+    }
     return new Uint8Array(this.words.buffer, 0, this.length * 4).slice();
   }
 
@@ -173,10 +179,15 @@ export class Code {
   }
 
   private test(test: CompiledTest): number {
-    const known = this.testOffsets.get(test.id);
-    if (known !== undefined) return known;
+    if (test.id >= this.testOffsets.length) {
+      const larger = new Uint32Array(test.id * 2);
+      larger.set(this.testOffsets);
+      this.testOffsets = larger;
+    }
+    const known = this.testOffsets[test.id]!;
+    if (known !== 0) return known;
     const offset = this.put(testWords(test));
-    this.testOffsets.set(test.id, offset);
+    this.testOffsets[test.id] = offset;
     return offset;
   }
 

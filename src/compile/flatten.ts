@@ -1,6 +1,7 @@
 /** Pass: follows a walk symbolically from its start, with jumps, gotos and returns dissolved, into one residual program for a box. */
 import { NEXT_ACCEPT, NEXT_DROP, NEXT_HOTDROP, NEXT_REJECT, NEXT_RESET } from '../abi/program.ts';
 import type { Box } from './box.ts';
+import { Pairs } from './pairs.ts';
 import { ALL_FIELDS, Decider, type Decisions, END_HIT, END_HOTDROP } from './partial.ts';
 import type { Ropes } from './segments.ts';
 import {
@@ -33,6 +34,8 @@ interface Place {
   stack: Frame | null;
 }
 
+const stackNumber = (stack: Frame | null): number => (stack === null ? 0 : stack.id + 1);
+
 const NOWHERE: Edge = { rope: 0, evaluations: 0, next: NEXT_ACCEPT };
 
 /**
@@ -49,8 +52,10 @@ class Flattener {
   private readonly decider: Decider;
   private readonly ropes: Ropes;
   private readonly work: Work;
-  private readonly frames = new Map<string, Frame>();
-  private readonly known = new Map<string, Step>();
+  private readonly frames: Frame[] = [];
+  /** By stack, and by a rule's own rope; steps of actions have numbers of their own. */
+  private readonly knownFrames = new Pairs();
+  private readonly knownSteps = new Pairs();
   private readonly steps: Step[] = [];
   /** Edges of steps that are still to be followed. */
   private readonly pending: (() => void)[] = [];
@@ -142,25 +147,20 @@ class Flattener {
     return { chain: stack.chain, rule: stack.rule, stack: stack.up };
   }
 
-  private push(place: Place, { tests }: WalkRule): Frame {
-    const key = `${place.chain.index}:${place.rule}:${place.stack?.id ?? -1}`;
-    let frame = this.frames.get(key);
-    if (frame === undefined) {
-      const box = (place.stack?.box ?? this.box).where(tests);
-      const decider = new Decider(box, null, ALL_FIELDS);
-      frame = { id: this.frames.size, chain: place.chain, rule: place.rule, up: place.stack, decider, box };
-      this.frames.set(key, frame);
-    }
+  private push({ chain, rule, stack }: Place, { tests, rope }: WalkRule): Frame {
+    const known = this.knownFrames.get(stackNumber(stack), rope);
+    if (known >= 0) return this.frames[known]!;
+    const box = (stack?.box ?? this.box).where(tests);
+    const decider = new Decider(box, null, ALL_FIELDS);
+    const frame = { id: this.frames.length, chain, rule, up: stack, decider, box };
+    this.knownFrames.set(stackNumber(stack), rope, frame.id);
+    this.frames.push(frame);
     return frame;
   }
 
   private testStep(place: Place, rule: WalkRule, tests: TestStep['tests'], end: number): Step {
-    const key = `${place.chain.index}:${place.rule}:${place.stack?.id ?? -1}`;
-    const known = this.known.get(key);
-    if (known !== undefined) {
-      known.shared = true;
-      return known;
-    }
+    const known = this.shared(place, rule.rope * 2);
+    if (known !== null) return known;
     const step: TestStep = {
       kind: 'tests',
       index: this.steps.length,
@@ -172,7 +172,7 @@ class Flattener {
       drops: rule.drops,
       shared: false,
     };
-    this.add(key, step);
+    this.add(place, rule.rope * 2, step);
     this.pending.push(() => {
       const after = { chain: place.chain, rule: place.rule + 1, stack: place.stack };
       step.miss = this.follow(after, 0, 1);
@@ -189,22 +189,28 @@ class Flattener {
 
   /** `next` null: the walk ends. */
   private actionStep(action: PacketAction, place: Place, next: Place | null): Step {
-    const key = `a${place.chain.index}:${place.rule}:${place.stack?.id ?? -1}`;
-    const known = this.known.get(key);
-    if (known !== undefined) {
-      known.shared = true;
-      return known;
-    }
+    const number = place.chain.rules[place.rule]!.rope * 2 + 1;
+    const known = this.shared(place, number);
+    if (known !== null) return known;
     const step: ActionStep = { kind: 'action', index: this.steps.length, action, hit: NOWHERE, shared: false };
-    this.add(key, step);
+    this.add(place, number, step);
     this.pending.push(() => {
       if (next !== null) step.hit = this.follow(next, 0, 0);
     });
     return step;
   }
 
-  private add(key: string, step: Step): void {
-    this.known.set(key, step);
+  /** The step that is known for a place by this number, which more than one way leads to now. */
+  private shared({ stack }: Place, number: number): Step | null {
+    const known = this.knownSteps.get(stackNumber(stack), number);
+    if (known < 0) return null;
+    const step = this.steps[known]!;
+    step.shared = true;
+    return step;
+  }
+
+  private add({ stack }: Place, number: number, step: Step): void {
+    this.knownSteps.set(stackNumber(stack), number, this.steps.length);
     this.steps.push(step);
   }
 }

@@ -1,23 +1,24 @@
 /** Lists of words that were written before, so that equal ones are written once: a hash table over the words themselves. */
+import { Numbers } from './numbers.ts';
 
 export class KnownWords {
   /** Numbers of entries + 1 by hash, 0 for none; at most half are taken. */
   private slots = new Int32Array(1 << 12);
-  private readonly starts: number[] = [];
+  private readonly starts = new Numbers();
   /** Length and kind. */
-  private readonly shapes: number[] = [];
-  private readonly hashes: number[] = [];
+  private readonly shapes = new Numbers();
+  private readonly hashes = new Numbers();
 
   /** Where in `memory` (an index) a list of this kind with these words lies; -1 when there is none. `kind`: 0 to 7. */
-  find(kind: number, words: readonly number[], memory: Uint32Array): number {
+  find(kind: number, words: readonly number[], memory: ArrayLike<number>): number {
     const shape = words.length * 8 + kind;
     const hash = hashOf(shape, words);
     const mask = this.slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const entry = this.slots[slot]! - 1;
       if (entry < 0) return -1;
-      if (this.hashes[entry] !== hash || this.shapes[entry] !== shape) continue;
-      const start = this.starts[entry]!;
+      if (this.hashes.values[entry] !== hash || this.shapes.values[entry] !== shape) continue;
+      const start = this.starts.values[entry]!;
       if (same(words, memory, start)) return start;
     }
   }
@@ -42,7 +43,7 @@ export class KnownWords {
 
   private grow(): void {
     this.slots = new Int32Array(this.slots.length * 4);
-    for (const [entry, hash] of this.hashes.entries()) this.place(hash, entry + 1);
+    for (let entry = 0; entry < this.hashes.length; entry++) this.place(this.hashes.values[entry]!, entry + 1);
   }
 }
 
@@ -55,7 +56,7 @@ function hashOf(shape: number, words: readonly number[]): number {
   return hash;
 }
 
-function same(words: readonly number[], memory: Uint32Array, start: number): boolean {
-  for (let index = 0; index < words.length; index++) if (memory[start + index] !== words[index]! >>> 0) return false;
+function same(words: readonly number[], memory: ArrayLike<number>, start: number): boolean {
+  for (let index = 0; index < words.length; index++) if ((memory[start + index]! ^ words[index]!) !== 0) return false;
   return true;
 }

@@ -3,6 +3,7 @@
  * a rope with a number of evaluated rules is a segment, and the engine counts segments.
  */
 import { ROPE_EVENT } from '../abi/image.ts';
+import { Pairs } from './pairs.ts';
 
 /** One line of TRACE. `chain` is a number over all tables of the image. */
 export interface PathEvent {
@@ -15,36 +16,37 @@ export interface PathEvent {
   counts: number;
 }
 
+/** More than there are COUNTS_*, and times that more than EVENT_*. */
+const COUNTS = 4;
+const KINDS = 16;
+
 /** Ropes of events. Rope 0 is empty. Joining is constant time, so edges can be glued together without copying. */
 export class Ropes {
   readonly left: number[] = [0];
   readonly right: number[] = [0];
   readonly events: PathEvent[] = [];
-  private readonly joined = new Map<number, Map<number, number>>();
-  private readonly known = new Map<string, number>();
+  private readonly joined = new Pairs();
+  /** By chain, and by number and kind. */
+  private readonly known = new Pairs();
 
   event(event: PathEvent): number {
-    const key = `${event.chain}:${event.number}:${event.word}:${event.counts}`;
-    const known = this.known.get(key);
-    if (known !== undefined) return known;
+    const { chain } = event;
+    const kind = event.number * KINDS + event.word * COUNTS + event.counts;
+    const known = this.known.get(chain, kind);
+    if (known >= 0) return known;
     const rope = this.push((ROPE_EVENT | this.events.length) >>> 0, 0);
     this.events.push(event);
-    this.known.set(key, rope);
+    this.known.set(chain, kind, rope);
     return rope;
   }
 
   join(left: number, right: number): number {
     if (left === 0) return right;
     if (right === 0) return left;
-    let row = this.joined.get(left);
-    if (row === undefined) {
-      row = new Map();
-      this.joined.set(left, row);
-    }
-    const known = row.get(right);
-    if (known !== undefined) return known;
+    const known = this.joined.get(left, right);
+    if (known >= 0) return known;
     const rope = this.push(left, right);
-    row.set(right, rope);
+    this.joined.set(left, right, rope);
     return rope;
   }
 
@@ -94,19 +96,15 @@ export function usedRopes(ropes: Ropes, segments: Segments): UsedRopes {
 export class Segments {
   readonly ropes: number[] = [0];
   readonly evaluations: number[] = [0];
-  private readonly known = new Map<number, Map<number, number>>([[0, new Map([[0, 0]])]]);
+  private readonly known = new Pairs();
 
   number(rope: number, evaluations: number): number {
-    let row = this.known.get(rope);
-    if (row === undefined) {
-      row = new Map();
-      this.known.set(rope, row);
-    }
-    const known = row.get(evaluations);
-    if (known !== undefined) return known;
+    if (rope === 0 && evaluations === 0) return 0;
+    const known = this.known.get(rope, evaluations);
+    if (known >= 0) return known;
     this.ropes.push(rope);
     this.evaluations.push(evaluations);
-    row.set(evaluations, this.ropes.length - 1);
+    this.known.set(rope, evaluations, this.ropes.length - 1);
     return this.ropes.length - 1;
   }
 

@@ -21,6 +21,7 @@ export function share(tables: readonly PlainTable[], backend: Profile['backend']
   }
   const bytes = [...agreed.values()].reduce((sum, one) => sum + one.bytes, 0);
   if (bytes > MOST) throw new RangeError(`the rules' shared lists and tables take ${bytes} bytes, more than ${MOST}`);
+  if (agreed.size === 0) return [...tables];
   return tables.map((table) => ({
     ...table,
     chains: table.chains.map((chain) => ({

@@ -19,6 +19,7 @@ import {
 import { STATE_SIZE } from '../abi/image.ts';
 import * as special from '../abi/special.ts';
 import type { SharedState, Test } from '../model/predicate.ts';
+import { KnownTests } from './known-tests.ts';
 
 /** Number of values of the fields that are cut by tables of classes; all others are cut by comparing. */
 export const SMALL_FIELDS: ReadonlyMap<number, number> = new Map([
@@ -58,8 +59,6 @@ export type Shape =
 export interface CompiledTest {
   /** Dense number within its pool. */
   id: number;
-  /** The same for equal tests of any pool; empty for those with state. */
-  key: string;
   test: Test;
   shape: Shape;
   /** Bit per field that its shape depends on. */
@@ -88,22 +87,21 @@ export interface KeptState {
 export class TestPool {
   readonly tests: CompiledTest[] = [];
   states = 0;
-  private readonly known = new Map<string, CompiledTest>();
+  /** Of tests without state. */
+  private readonly known = new KnownTests();
   private readonly shared = new Map<string, number>();
   /** All state that tests share. */
   readonly kept: KeptState[] = [];
 
   add(test: Test): CompiledTest {
     const stateful = test.kind === 'special' && test.stateful;
-    const key = stateful ? '' : keyOf(test);
-    const known = stateful ? undefined : this.known.get(key);
-    if (known !== undefined) return known;
+    const known = stateful ? this.tests.length : this.known.number(test, this.tests.length);
+    if (known < this.tests.length) return this.tests[known]!;
     const drops = 'onFail' in test && test.onFail === 'hotdrop';
     const mayDrop = drops || (test.kind === 'special' && !isHarmless(test));
     const shape = shapeOf(test);
     const compiled: CompiledTest = {
       id: this.tests.length,
-      key,
       test,
       shape,
       fields: fieldsOf(shape),
@@ -115,7 +113,6 @@ export class TestPool {
       state: stateful ? this.place(test.shared) : -1,
     };
     this.tests.push(compiled);
-    if (!stateful) this.known.set(key, compiled);
     return compiled;
   }
 
@@ -134,18 +131,6 @@ export class TestPool {
     this.shared.set(shared.name, first);
     this.kept.push({ name: shared.name, slot: first, parameters: [...shared.first, ...shared.most].map((word) => word >>> 0) });
     return first;
-  }
-}
-
-/** Equal tests have equal keys; those that large rule sets are full of without the cost of JSON. */
-function keyOf(test: Test): string {
-  switch (test.kind) {
-    case 'range':
-      return `${test.field},${test.low},${test.high},${test.invert},${test.onFail}`;
-    case 'words':
-      return `${test.field}:${test.mask}:${test.value}:${test.invert},${test.onFail}`;
-    default:
-      return JSON.stringify(test);
   }
 }
 

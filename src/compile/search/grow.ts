@@ -1,8 +1,9 @@
 /** Grows a tree over some of the entries of a search, level by level, on plain arrays of numbers. */
+
+import { Numbers } from '../numbers.ts';
 import type { Work } from '../steps.ts';
 import { CutFinder } from './cut.ts';
 import { type Dimension, type Intervals, placeOf } from './intervals.ts';
-import { Numbers } from './numbers.ts';
 import { type UsualCut, usualCuts } from './usual.ts';
 
 /** Leaves of no more than this are left alone: their tests cost no more than nodes would. */

@@ -1,5 +1,6 @@
 /** Trees of searches that were grown before: where rules have changed since, only what the changed ones reach into is grown anew. */
 import type { Entry, Work } from '../steps.ts';
+import type { CompiledTest } from '../tests.ts';
 import type { Group, GroupBudget } from './groups.ts';
 import { regrowTree } from './grow.ts';
 import { type Dimension, type Intervals, intervalsOf, placeOf } from './intervals.ts';
@@ -87,8 +88,14 @@ export class KnownSearches {
 /** Each entry's tests, and which of equal ones it is. */
 function wordsOf(entries: readonly Entry[]): string[] {
   const times = new Map<string, number>();
+  const texts = new Map<CompiledTest, string>();
+  const textOf = (test: CompiledTest): string => {
+    const text = texts.get(test) ?? JSON.stringify(test.test);
+    texts.set(test, text);
+    return text;
+  };
   return entries.map(({ tests }) => {
-    const word = tests.map(({ key }) => key).join('&');
+    const word = tests.map(textOf).join('&');
     const time = times.get(word) ?? 0;
     times.set(word, time + 1);
     return time === 0 ? word : `${word}#${time}`;

@@ -4,6 +4,7 @@
  */
 import { END_HIT, END_MISS, NEXT_HOTDROP } from '../../abi/program.ts';
 import type { Test } from '../../model/predicate.ts';
+import { Pairs } from '../pairs.ts';
 import type { Ropes } from '../segments.ts';
 import type { Edge, Entry, Program, SearchStep, Step, TestStep } from '../steps.ts';
 import type { CompiledTest, TestPool } from '../tests.ts';
@@ -57,7 +58,15 @@ function onlyTests(step: Step): step is TestStep {
 /** One entry for each way a rule can end that is not its miss; of those that drop, equal ones are there once. */
 function searchOf(run: readonly TestStep[], pool: TestPool, ropes: Ropes): SearchStep {
   const entries: Entry[] = [];
-  const dropping = new Set<string>();
+  /** Lists of tests by what is before the last of them, and that; by that one's number, whether it drops already. */
+  const lists = new Pairs();
+  const dropping = new Set<number>();
+  let listed = 0;
+  const listOf = (list: number, id: number): number => {
+    const known = lists.get(list, id);
+    if (known < 0) lists.set(list, id, ++listed);
+    return known < 0 ? listed : known;
+  };
   const before: Edge = { rope: 0, evaluations: 0, next: 0 };
   const add = (tests: readonly CompiledTest[], { rope, evaluations, next }: Edge): void => {
     const edge = { rope: ropes.join(before.rope, rope), evaluations: before.evaluations + evaluations, next };
@@ -65,11 +74,13 @@ function searchOf(run: readonly TestStep[], pool: TestPool, ropes: Ropes): Searc
   };
   for (const { tests, end, hit, miss, drops } of run) {
     const drop: Edge = { rope: drops.silent, evaluations: 1, next: NEXT_HOTDROP };
-    let key = '';
-    for (const [place, test] of tests.entries()) {
-      key += `${test.id},`;
-      if (!test.drops || dropping.has(key)) continue;
-      dropping.add(key);
+    let list = 0;
+    const last = tests.findLastIndex((test) => test.drops);
+    for (let place = 0; place <= last; place++) {
+      const test = tests[place]!;
+      list = listOf(list, test.id);
+      if (!test.drops || dropping.has(list)) continue;
+      dropping.add(list);
       add([...tests.slice(0, place), pool.add(negated(test))], drop);
     }
     if (end !== END_MISS) add(tests, end === END_HIT ? hit : drop);
