@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { codeOf } from '../bin/load.js';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -67,7 +68,9 @@ export function build(targets = ['release', 'debug', 'scalar']) {
     must(bin('tsc'), ['-p', 'tsconfig.json'], 'building the host code');
     for (const mode of ['main', 'share-worker'])
       must(bin('vite'), ['build', '--config', 'scripts/bundle.config.mjs', '--mode', mode], 'bundling the host code');
-    must(process.execPath, ['scripts/keep-code.cjs'], "keeping V8's code of it");
     writeFileSync(join(root, 'dist/.built'), '');
   }
+  // The bundler has emptied the folder, or another Node built.
+  if (!existsSync(codeOf(join(root, 'dist/joined/main.js'))))
+    must(process.execPath, ['scripts/keep-code.cjs'], "keeping V8's code of it");
 }

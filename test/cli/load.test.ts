@@ -13,7 +13,10 @@ interface Loaded {
   exports: { answer(): number; other(): number; self: unknown };
 }
 
-const { load } = createRequire(import.meta.url)('../../bin/load.js') as { load(file: string): Loaded };
+const { codeOf, load } = createRequire(import.meta.url)('../../bin/load.js') as {
+  codeOf(file: string): string;
+  load(file: string): Loaded;
+};
 let folder: string;
 
 beforeAll(() => {
@@ -28,7 +31,7 @@ function program(name: string, answer: string, kept?: Uint8Array): string {
     file,
     `exports.answer = () => ${answer};\nexports.other = () => require('./other.cjs').number;\nexports.self = module;\n`,
   );
-  if (kept !== undefined) writeFileSync(`${file}.code`, kept);
+  if (kept !== undefined) writeFileSync(codeOf(file), kept);
   return file;
 }
 
@@ -64,7 +67,7 @@ test('files it requires are beside it, and may require it back', () => {
 
 test('what the build kept of the command is taken', () => {
   const file = join(ROOT, 'dist/joined/main.js');
-  expect(existsSync(`${file}.code`)).toBe(true);
+  expect(existsSync(codeOf(file))).toBe(true);
   const says = `console.log(require('${ROOT}bin/load.js').load('${file}').script.cachedDataRejected)`;
   expect(execFileSync(process.execPath, ['-e', says], { encoding: 'utf8' })).toBe('false\n');
 });
