@@ -85,7 +85,7 @@ import {
 } from './plan.ts';
 import { rememberRefusal } from './refusals.ts';
 import { isMarkedLocal, leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
-import { hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
+import { hasSocket, hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
 
 /** IMAGE_FLAG_* of the job. */
 let flags: u32 = 0;
@@ -191,6 +191,8 @@ export function runHooks(plan: usize, slot: usize): u32 {
     // Why it was dropped stays: routing has no say in it.
     if (reason === STACK_TABLE_FULL) store<u32>(slot, reason, PACKET_STACK);
   }
+  // Packets of the next batch are routed before their way begins: they were given to nobody.
+  if (hasSocket()) turnStart();
   // Dropped by a rule or by the stack: a connection it would have opened vanishes.
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
   return verdict;

@@ -1,7 +1,7 @@
 /** Pass 1: every rule becomes a list of tests and one action, through the extensions' own `lower`. */
-import { EFFECT_QUEUED } from '../abi/effects.ts';
 import { lowerBuiltin } from '../extensions/builtin.ts';
 import { findMatch, findTarget } from '../extensions/index.ts';
+import { queueing } from '../extensions/nfqueue.ts';
 import { registersConntrack } from '../extensions/upstream.ts';
 import type { Annotations } from '../model/annotations.ts';
 import { RuleError } from '../model/errors.ts';
@@ -75,10 +75,7 @@ function lowerTarget(target: Target | null, context: NormaliseContext): Action {
   switch (target.kind) {
     case 'verdict':
       if (target.verdict === 'RETURN') return { kind: 'return' };
-      if (target.verdict === 'QUEUE')
-        return profile.nfqueue === 'accept'
-          ? { kind: 'effect', code: EFFECT_QUEUED, parameters: [], changes: [], ends: true }
-          : { kind: 'verdict', verdict: 'DROP' };
+      if (target.verdict === 'QUEUE') return queueing(profile);
       return { kind: 'verdict', verdict: target.verdict };
     case 'chain':
       return { kind: target.goto ? 'goto' : 'jump', chain: target.chain };

@@ -8,7 +8,7 @@ import { EngineSession, type Share } from './session.ts';
 export interface OpenOptions {
   /** build/engine.wasm, or a module compiled from it. */
   wasm: WasmSource;
-  /** Called for every packet in order; slower. The paths come with job.packets.path. */
+  /** Called for every packet in order, where the job asks for packets; slower. The paths come with job.packets.path. */
   onPacket?: OnPacket;
   /** Packets at most, over all captures. */
   limit?: number;
@@ -26,7 +26,7 @@ export async function openImage(image: Image, options: OpenOptions, packets: Job
     path: packets?.path ?? false,
     bytes: packets?.bytes ?? false,
     logs: packets?.logs ?? false,
-    ...(onPacket && { onPacket }),
+    ...(packets && onPacket && { onPacket }),
     ...(limit !== undefined && { limit }),
     ...(share && { share }),
     ...(hashKey && { hashKey }),

@@ -1,6 +1,7 @@
 /** `-j NFQUEUE`: a program decides; the profile says what it says. Kernel: net/netfilter/xt_NFQUEUE.c, net/netfilter/nf_queue.c. */
 import { EFFECT_QUEUED } from '../abi/effects.ts';
 import { parseUnsigned } from '../model/numbers.ts';
+import type { Action } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
 import type { GivenOption, TargetExtension } from './extension.ts';
 import { Given, option, textOf } from './given.ts';
@@ -46,10 +47,7 @@ export const NFQUEUE: TargetExtension<NfqueueOptions> = {
     if (verdict === 'ACCEPT') effects.queue();
     return verdict;
   },
-  lower: ({ bypass }, { profile }) =>
-    verdictOf(profile, bypass) === 'ACCEPT'
-      ? { kind: 'effect', code: EFFECT_QUEUED, parameters: [], changes: [], ends: true }
-      : { kind: 'verdict', verdict: 'DROP' },
+  lower: ({ bypass }, { profile }) => queueing(profile, bypass),
 
   generate(draw) {
     const out = draw.pick([[], ['--queue-num', '77'], ['--queue-balance', '70:72']]);
@@ -61,6 +59,12 @@ export const NFQUEUE: TargetExtension<NfqueueOptions> = {
 export function verdictOf({ nfqueue = 'absent' }: Profile, bypass: boolean): 'ACCEPT' | 'DROP' {
   return nfqueue === 'accept' || (nfqueue === 'absent' && bypass) ? 'ACCEPT' : 'DROP';
 }
+
+/** What the engine does with a packet for a queue; QUEUE is the queue 0 without bypass. */
+export const queueing = (profile: Profile, bypass = false): Action =>
+  verdictOf(profile, bypass) === 'ACCEPT'
+    ? { kind: 'effect', code: EFFECT_QUEUED, parameters: [], changes: [], ends: true }
+    : { kind: 'verdict', verdict: 'DROP' };
 
 /** LOW:HIGH, an open end is the lowest or highest; the kernel takes no more queues than fit into 16 bits. */
 function readBalance(all: Given, one: GivenOption): readonly [number, number] {

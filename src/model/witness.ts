@@ -75,5 +75,5 @@ export interface ReplayResult {
   notes: string[];
 }
 
-/** What a witness does with packets as they are judged. */
+/** Is told of packets as they are judged, if the job asks for them. */
 export type OnPacket = (outcome: PacketOutcome) => void;

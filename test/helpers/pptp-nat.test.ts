@@ -1,10 +1,11 @@
 /** pptp in translated connections: the server is told another id of the client's, and data follows. Compared with the running kernel: ways, counters, bytes, entries, expectations. */
 import { expect, it } from 'vitest';
 import { describeKernel } from '../kernel/machine.ts';
-import { icmp, join, RST, u16 } from '../reference/build.ts';
+import { icmp, join, u16 } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
 import { SEED } from '../seed.ts';
 import type { Side } from './conversation.ts';
+import { Interrupted } from './interrupted.ts';
 import {
   accept,
   answer,
@@ -27,39 +28,25 @@ const SNAT = [`POSTROUTING -s 10.0.0.0/24 -j SNAT --to-source ${OUTSIDE}`];
 const DNAT = [`PREROUTING -d ${PUBLIC} -j DNAT --to-destination ${SERVER}`];
 
 /** A control connection through the translator; its packets stand among those of others. */
-class Control {
-  readonly #talk: ThroughNat;
-  readonly #packets: Uint8Array[];
+class Control extends Interrupted<ThroughNat> {
   /** Whom each side talks to, by address. */
   readonly #ends: Record<Side, { own: string; other: string }>;
 
   constructor(packets: Uint8Array[], client: string, port: number, published = false) {
     const [seen, called] = published ? [client, PUBLIC] : [OUTSIDE, SERVER];
-    this.#packets = packets;
-    this.#ends = { client: { own: client, other: called }, server: { own: SERVER, other: seen } };
-    this.#talk = new ThroughNat(
+    const ends = [
       { own: `${client} ${port}`, other: `${called} 1723` },
       { own: `${SERVER} 1723`, other: `${seen} ${port}` },
-    ).open();
+    ] as const;
+    super(new ThroughNat(...ends), packets);
+    this.#ends = { client: { own: client, other: called }, server: { own: SERVER, other: seen } };
     this.say('client', start()).say('server', started());
-  }
-
-  say(side: Side, said: string): this {
-    this.#talk.say(side, said);
-    this.#packets.push(...this.#talk.packets.splice(0));
-    return this;
-  }
-
-  reset(): this {
-    this.#talk.send('client', RST);
-    this.#packets.push(...this.#talk.packets.splice(0));
-    return this;
   }
 
   /** Data by one side, to a key. */
   data(side: Side, ...keys: number[]): this {
     const { own, other } = this.#ends[side];
-    this.#packets.push(...keys.map((key) => data(own, other, key)));
+    this.packets.push(...keys.map((key) => data(own, other, key)));
     return this;
   }
 }

@@ -5,11 +5,12 @@ import { ask } from '../../src/fuzz/differential.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import type { Job } from '../../src/model/witness.ts';
 import { describeKernel } from '../kernel/machine.ts';
-import { icmp, join, RST, u16, udp } from '../reference/build.ts';
+import { icmp, join, u16, udp } from '../reference/build.ts';
 import { randomFrom } from '../reference/flows.ts';
 import { FORWARDING, jobOf } from '../reference/replay.ts';
 import { SEED } from '../seed.ts';
 import { Conversation, type Side } from './conversation.ts';
+import { Interrupted } from './interrupted.ts';
 import { expectAgreement, helperProbes } from './judge.ts';
 import {
   accept,
@@ -28,22 +29,12 @@ import {
 const [CLIENT, SERVER] = ['10.0.0.1', '10.1.0.2'];
 const RULES = helperProbes('pptp', '-p tcp -m tcp --dport 1723');
 
-/** A control connection by which messages go to and fro; what it says is interrupted by other packets. */
-class Control {
-  readonly #talk: Conversation;
+class Control extends Interrupted<Conversation> {
   readonly client: string;
-  readonly packets: Uint8Array[];
 
   constructor(client: string, port: number, packets: Uint8Array[] = []) {
+    super(new Conversation(`${client} ${port}`, `${SERVER} 1723`), packets);
     this.client = client;
-    this.packets = packets;
-    this.#talk = new Conversation(`${client} ${port}`, `${SERVER} 1723`).open();
-    this.#take();
-  }
-
-  say(side: Side, said: string): this {
-    this.#talk.say(side, said);
-    return this.#take();
   }
 
   /** Data in both directions, each with its receiver's key, and with another. */
@@ -54,18 +45,8 @@ class Control {
   }
 
   close(): this {
-    this.#talk.close();
-    return this.#take();
-  }
-
-  reset(): this {
-    this.#talk.send('client', RST);
-    return this.#take();
-  }
-
-  #take(): this {
-    this.packets.push(...this.#talk.packets.splice(0));
-    return this;
+    this.talk.close();
+    return this.take();
   }
 }
 

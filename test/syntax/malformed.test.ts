@@ -1,3 +1,4 @@
+/** Malformed text of rules gives errors with a place, or a rule set, and nothing else: no hang, no overflow. */
 import { describe, expect, it } from 'vitest';
 import { RuleError } from '../../src/model/errors.ts';
 import { guessFamily, parseRulesAll, parseSaveAll, parseScriptAll } from '../../src/syntax/index.ts';

@@ -1,3 +1,4 @@
+/** Rules printed and read again are the same rules. */
 import { describe, expect, it } from 'vitest';
 import type { RuleSet } from '../../src/model/ruleset.ts';
 import { parseSaveAll, printSave } from '../../src/syntax/index.ts';

@@ -1,3 +1,4 @@
+/** The engine's session: a module without imports, captures whole and cut, limits, calls out of order. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createEngine, EngineError, type EngineSession } from '../../../src/engine/index.ts';
 import { buildHost } from '../../../src/model/host-build.ts';
