@@ -3,6 +3,7 @@ import { TCP_CLOSE, TRACKING_TCP } from '../../src/abi/conntrack';
 import { FIELD_FRAGMENT, FIELD_L4_LENGTH, FIELD_PROTOCOL, FIELD_TCP_FLAGS } from '../../src/abi/fields';
 import { PACKET_CT_ENTRY, PACKET_JIFFIES } from '../../src/abi/packet';
 import { lenient } from '../stack/host';
+import { isForOne } from '../stack/way';
 import { checksumHolds } from './checksum';
 import { ENTRY_TCP_STATE, ENTRY_TIMEOUT, PROTOCOL_TCP } from './entry';
 import { parameter } from './parameters';
@@ -12,13 +13,13 @@ import { isConfirmed } from './timeout';
 const RST: u32 = 4;
 
 /**
- * The packet, which a rule refuses with a reset, gets one: it is a whole segment, no reset itself. `arrived`: it came in, so its checksum must hold, whatever nf_conntrack_checksum says; this host's own packets
+ * The packet, which a rule refuses with a reset, gets one: it is a whole segment for one receiver, no reset itself. `arrived`: it came in, so its checksum must hold, whatever nf_conntrack_checksum says; this host's own packets
  * get theirs later.
  */
 export function isReset(slot: usize, arrived: bool): bool {
   if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP || load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return false;
   const length = load<u32>(slot, FIELD_L4_LENGTH * 4);
-  if (length < TCP_HEADER_SIZE || (load<u32>(slot, FIELD_TCP_FLAGS * 4) & RST) !== 0) return false;
+  if (length < TCP_HEADER_SIZE || (load<u32>(slot, FIELD_TCP_FLAGS * 4) & RST) !== 0 || !isForOne(slot)) return false;
   return !arrived || lenient || checksumHolds(slot, PROTOCOL_TCP, length);
 }
 

@@ -208,6 +208,19 @@ export function mayLeave(slot: usize): bool {
   return type === <u32>RTN_UNICAST || (hostOut !== 0 && (type === <u32>RTN_UNSPEC || type === <u32>RTN_THROW));
 }
 
+/** Nobody resets what was sent to many: broadcasts and groups (the route's flags); with IPv6 also from an address that is none of one sender. */
+export function isForOne(slot: usize): bool {
+  if (load<u32>(slot, FIELD_FAMILY * 4) === 6) return isOfOne6(slot + FIELD_SOURCE * 4) && isOfOne6(slot + FIELD_DESTINATION * 4);
+  const type = routeType(routeOf(slot, FIELD_DESTINATION * 4, false));
+  return type !== <u32>RTN_BROADCAST && type !== <u32>RTN_MULTICAST;
+}
+
+/** No group, not the unspecified address, none of IPv4 in the form of IPv6. */
+function isOfOne6(words: usize): bool {
+  if (load<u32>(words) >>> 24 === 0xff) return false;
+  return load<u64>(words) !== 0 || (load<u64>(words, 8) !== 0 && load<u32>(words, 8) !== 0xffff);
+}
+
 function isUnspecified(words: usize): bool {
   return (load<u64>(words) | load<u64>(words, 8)) === 0;
 }

@@ -25,6 +25,9 @@ export const multicastScope = (address: Words): number => (address[0]! >>> 16) &
 export const isLoopback = (address: Words): boolean =>
   address[0] === 0 && address[1] === 0 && address[2] === 0 && address[3] === 1;
 export const isUnspecified = (address: Words): boolean => address.every((word) => word === 0);
+/** __ipv6_addr_type gives IPV6_ADDR_UNICAST: none of those of many, not the unspecified one, no mapped one of IPv4. */
+export const isUnicast = (address: Words): boolean =>
+  !isMulticast(address) && !isUnspecified(address) && !(address[0] === 0 && address[1] === 0 && address[2] === 0xffff);
 export const isLinkLocal = (address: Words): boolean => address[0]! >>> 22 === 0xfe80 >>> 6;
 
 export interface Upper {

@@ -136,7 +136,7 @@ export class Journey {
     packet.outInterface = outInterface;
     const result = runHook(hook, packet, this.#rules, this.#passage, this.#plain, offTheWire);
     if (result?.verdict !== 'REJECT') return result;
-    const answered = !result.tcpReset || answerWithReset(packet, this.#plain.profile, offTheWire);
+    const answered = !result.tcpReset || answerWithReset(packet, this.#plain, offTheWire);
     // Nobody answers a broadcast.
     if (answered && !packet.looped) this.#decisions.refused(packet, result.tcpReset);
     return result;

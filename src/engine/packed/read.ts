@@ -25,8 +25,10 @@ export function readWalk({ code, segments }: ImageView, walk: number): { graph: 
   const reader = new Reader(code, segments, graph);
   const search = reader.searchAt(root);
   if (search === null) return { graph, roots: [reader.read(root)] };
-  const searched = new Reader(code, segments, graph, graph.exits.length - 1);
-  return { graph, roots: search.map((group) => searched.read(group)) };
+  const nothing = graph.exits.length - 1;
+  const searched = new Reader(code, segments, graph, nothing);
+  // Without an entry that some packet can meet there is no group: every packet finds nothing.
+  return { graph, roots: search.length === 0 ? [~nothing] : search.map((group) => searched.read(group)) };
 }
 
 class Reader {

@@ -1,7 +1,10 @@
 /** What REJECT --reject-with tcp-reset does to the connection it resets (net/ipv4/netfilter/nf_reject_ipv4.c nf_send_reset, and its IPv6 twin). */
+
+import { RTN_BROADCAST, RTN_MULTICAST } from '../../abi/fields.ts';
 import { HELPER_NONE } from '../../abi/helpers.ts';
-import type { Profile } from '../../model/profile.ts';
+import * as ipv6 from '../../packet/ipv6.ts';
 import * as tcp from '../../packet/tcp.ts';
+import type { EvaluateContext } from '../../packet/view.ts';
 import type { Packet } from '../packet.ts';
 import { ConnectionTable } from './table.ts';
 import { setClosing } from './tcp-timeout.ts';
@@ -9,11 +12,25 @@ import { checksumFails, type TrackerContext } from './tracker.ts';
 import { TCP } from './tuple.ts';
 import { NO_ZONE } from './zone.ts';
 
-/** A rule refuses the packet with a reset; true: it gets one, and its connection is closing. Only what can be answered is reset: TCP, no fragment, no RST itself, and with a right checksum. */
-export function answerWithReset(packet: Packet, profile: Profile, offTheWire: boolean): boolean {
+/** Whether somebody can answer in the place of its receiver: of IPv4 routing decides (rt_flags), of IPv6 the addresses themselves. */
+function isToOne({ family, source, destination }: Packet, addressType: EvaluateContext['addressType']): boolean {
+  if (family === 6) return [source, destination].every(ipv6.isUnicast);
+  const type = addressType(4, destination);
+  return type !== RTN_BROADCAST && type !== RTN_MULTICAST;
+}
+
+/**
+ * A rule refuses the packet with a reset; true: it gets one, and its connection is closing. Only what can be answered is reset: TCP, to one receiver, no fragment, no RST itself, and
+ * with a right checksum.
+ */
+export function answerWithReset(
+  packet: Packet,
+  { profile, addressType }: Pick<EvaluateContext, 'profile' | 'addressType'>,
+  offTheWire: boolean,
+): boolean {
   const header = packet.upper;
   if (packet.protocol !== TCP || packet.fragmentOffset !== 0 || !tcp.hasHeader(header)) return false;
-  if ((tcp.flags(header) & tcp.RST) !== 0) return false;
+  if ((tcp.flags(header) & tcp.RST) !== 0 || !isToOne(packet, addressType)) return false;
   // Here the checksum is verified whatever nf_conntrack_checksum says.
   const context: TrackerContext = {
     profile: { ...profile, sysctls: { ...profile.sysctls, nf_conntrack_checksum: 1 } },

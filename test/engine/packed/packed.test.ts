@@ -82,8 +82,8 @@ describe('as the naive walk', () => {
   test.each([
     ['release', 60, 60, SEARCHES],
     ['release', 60, 60, GROUPS],
-    ['scalar', 30, 20, GROUPS],
-    ['debug', 30, 20, GROUPS],
+    ['scalar', 60, 60, GROUPS],
+    ['debug', 60, 60, GROUPS],
   ] as const)('%s, one list of up to %i rules, searched', async (target, most, numRuns, options) => {
     let groups = 0;
     const spy = ({ starts }: Packed): void => {
@@ -97,6 +97,17 @@ describe('as the naive walk', () => {
       { seed: SEED, numRuns },
     );
     expect(groups).toBeGreaterThan(options === GROUPS ? 3 : 0);
+  });
+
+  test('a search none of whose rules can be met has no group, and finds nothing', async () => {
+    const is80: Test = { kind: 'range', field: field.FIELD_DPORT, low: 80, high: 80, invert: false, onFail: 'miss' };
+    const tests = [is80, { ...is80, invert: true }];
+    const rules: PlainRule[] = [{ tests, action: { kind: 'verdict', verdict: 'DROP' }, bare: false }];
+    const table: PlainTable = { family: 4, name: 'mangle', chains: [{ name: 'INPUT', policy: 'ACCEPT', rules }] };
+    const fields = new Uint32Array(field.FIELD_COUNT);
+    fields[field.FIELD_FAMILY] = 4;
+    const { naive, packed } = await both(table, [fields], 'release', SEARCHES);
+    expect(packed).toEqual(naive);
   });
 
   test('a planted error is found: a threshold that is one too large', async () => {
