@@ -61,17 +61,20 @@ export interface Censuses {
   interfaces: Set<string>;
 }
 
-/** The census of these frames. Frames that are no readable IP are left out. */
-export function takeCensus(frames: readonly Frame[]): Censuses {
-  const census: Censuses = { families: { 4: new Census(), 6: new Census() }, linkLocal: new Map(), interfaces: new Set() };
-  for (const frame of frames) {
-    if (frame.interfaceName !== undefined) census.interfaces.add(frame.interfaceName);
-    const link = readLink(frame);
-    if (link.kind !== 'ip') continue;
-    const packet = readPacket(carriedBytes(frame.bytes, link));
-    if (packet !== undefined) note(census, packet, frame, link);
-  }
-  return census;
+/** Of no frames. */
+export const emptyCensus = (): Censuses => ({
+  families: { 4: new Census(), 6: new Census() },
+  linkLocal: new Map(),
+  interfaces: new Set(),
+});
+
+/** Takes a frame into the census; one that is no readable IP is left out. */
+export function countFrame(census: Censuses, frame: Frame): void {
+  if (frame.interfaceName !== undefined) census.interfaces.add(frame.interfaceName);
+  const link = readLink(frame);
+  if (link.kind !== 'ip') return;
+  const packet = readPacket(carriedBytes(frame.bytes, link));
+  if (packet !== undefined) note(census, packet, frame, link);
 }
 
 interface Packet {

@@ -4,34 +4,58 @@ import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
 import type { RuleSet } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
-import { type Census, type Censuses, type Seen, takeCensus } from './census.ts';
+import { type Census, type Censuses, countFrame, emptyCensus, type Seen } from './census.ts';
 
 /** How many frames are looked at. */
-export const GUESS_FRAMES = 20_000;
+const GUESS_FRAMES = 20_000;
 
 /** An address is taken for the host's own when it stands in nearly every packet of its family. */
 const NEARLY_ALL = 0.9;
 /** Enough when the rules are those of a host that forwards nothing. */
 const MOST = 0.5;
 
-/**
- * The host model for these packets under these rules. Never fails: with nothing to go by, every packet is taken for a forwarded one.
- * `given` holds flags that were given without saying who is local (`--in` alone).
- */
-export function guessHost(frames: readonly Frame[], rules: readonly RuleSet[], given: HostGiven = {}): Host {
-  const names = interfacesOf(rules);
-  const walked = filterChains(rules);
-  if (walked.FORWARD && !walked.INPUT && !walked.OUTPUT) return router(given, names, 'only FORWARD has rules');
-  const census = takeCensus(frames.slice(0, GUESS_FRAMES));
-  if (census.interfaces.size > 1 && walked.FORWARD) {
-    const why = `the capture has the interfaces ${[...census.interfaces].join(', ')}`;
-    return router(given, names, `${why}; with --addr and --route its own packets and ways are known`);
+/** Looks at packets one by one, and keeps none. Never fails: with nothing to go by, every packet is taken for a forwarded one. */
+export class HostGuess {
+  /** How many frames it wants to see at most. */
+  readonly wanted: number;
+  readonly #rules: readonly RuleSet[];
+  readonly #given: HostGiven;
+  readonly #walked: Record<FilterChain, boolean>;
+  readonly #census = emptyCensus();
+
+  /** `given` holds flags that were given without saying who is local (`--in` alone). */
+  constructor(rules: readonly RuleSet[], given: HostGiven = {}) {
+    this.#rules = rules;
+    this.#given = given;
+    this.#walked = filterChains(rules);
+    this.wanted = this.#forwardsOnly() ? 0 : GUESS_FRAMES;
   }
-  const { local, notes } = ownAddresses(census, rules, walked.FORWARD ? NEARLY_ALL : MOST);
-  if (local.length === 0) return router(given, names, 'no address of this host stands in nearly every packet');
-  const input = given.in ?? names.in[0] ?? 'eth0';
-  const host = buildHost({ ...given, local, in: input, out: given.out ?? names.out[0] ?? input });
-  return { ...host, guessed: true, notes: notes.map((note) => `${note}; --local or --forward says it for sure`) };
+
+  /** The next frame of the capture. */
+  see(frame: Frame): void {
+    if (this.wanted > 0) countFrame(this.#census, frame);
+  }
+
+  #forwardsOnly(): boolean {
+    return this.#walked.FORWARD && !this.#walked.INPUT && !this.#walked.OUTPUT;
+  }
+
+  /** The host model for the packets that were seen. */
+  host(): Host {
+    const given = this.#given;
+    const names = interfacesOf(this.#rules);
+    if (this.#forwardsOnly()) return router(given, names, 'only FORWARD has rules');
+    const census = this.#census;
+    if (census.interfaces.size > 1 && this.#walked.FORWARD) {
+      const why = `the capture has the interfaces ${[...census.interfaces].join(', ')}`;
+      return router(given, names, `${why}; with --addr and --route its own packets and ways are known`);
+    }
+    const { local, notes } = ownAddresses(census, this.#rules, this.#walked.FORWARD ? NEARLY_ALL : MOST);
+    if (local.length === 0) return router(given, names, 'no address of this host stands in nearly every packet');
+    const input = given.in ?? names.in[0] ?? 'eth0';
+    const host = buildHost({ ...given, local, in: input, out: given.out ?? names.out[0] ?? input });
+    return { ...host, guessed: true, notes: notes.map((note) => `${note}; --local or --forward says it for sure`) };
+  }
 }
 
 /** The addresses taken for the host's own, and why. */
@@ -77,8 +101,10 @@ function router(given: HostGiven, names: Named, why: string): Host {
   return { ...host, guessed: true, notes: [note] };
 }
 
+type FilterChain = 'INPUT' | 'FORWARD' | 'OUTPUT';
+
 /** Which built-in chains of filter have rules. */
-function filterChains(rules: readonly RuleSet[]): Record<'INPUT' | 'FORWARD' | 'OUTPUT', boolean> {
+function filterChains(rules: readonly RuleSet[]): Record<FilterChain, boolean> {
   const chains = rules.flatMap((ruleset) => ruleset.tables.find((table) => table.name === 'filter')?.chains ?? []);
   const has = (name: string): boolean => chains.some((chain) => chain.name === name && chain.rules.length > 0);
   return { INPUT: has('INPUT'), FORWARD: has('FORWARD'), OUTPUT: has('OUTPUT') };

@@ -6,7 +6,7 @@ import { translatesSources } from '../model/nat.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
-import { GUESS_FRAMES, guessHost } from './guess.ts';
+import { HostGuess } from './guess.ts';
 import { isReadOnce, sizeAhead } from './open.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
 import type { Session } from './session.ts';
@@ -47,43 +47,51 @@ export async function prepare(
     const host = buildHost(given);
     // A look costs time, and a pipe may be silent for long: only where it is likely to find something.
     if (!sets.some(translatesSources) || isReadOnce(captures[0]!)) return { captures, host };
-    const { frames, ahead } = await firstFrames(captures[0]!, VANTAGE_FRAMES, signal);
+    const { frames, ahead } = await look(captures[0]!, undefined, signal);
     ahead.rest.close();
     return { captures, host, notes: lookAtVantage(frames, sets, host) };
   }
   // The first file that holds a packet: a rotated capture may begin with an empty one.
   let first = captures[0]!;
-  let { frames, ahead } = await firstFrames(first, GUESS_FRAMES, signal);
+  const guess = new HostGuess(sets, given);
+  let { frames, ahead } = await look(first, guess, signal);
   for (const next of captures.slice(1)) {
     if (frames.length > 0 || isReadOnce(first) || isReadOnce(next)) break;
     ahead.rest.close();
     first = next;
-    ({ frames, ahead } = await firstFrames(first, GUESS_FRAMES, signal));
+    ({ frames, ahead } = await look(first, guess, signal));
   }
   const kept = isReadOnce(first);
   if (!kept) ahead.rest.close();
-  const host = guessHost(frames, sets, given ?? {});
+  const host = guess.host();
   const notes = lookAtVantage(frames, sets, host);
   return kept ? { captures, host, notes, ahead } : { captures, host, notes };
 }
 
-/** `most` frames at most, and the bytes they came in. */
-async function firstFrames(path: string, most: number, signal?: AbortSignal): Promise<{ frames: Frame[]; ahead: ReadAhead }> {
+/** Shows the first frames of a capture to the guess. Out: those that tell where it was taken, and the bytes they came in. */
+async function look(
+  path: string,
+  guess: HostGuess | undefined,
+  signal?: AbortSignal,
+): Promise<{ frames: Frame[]; ahead: ReadAhead }> {
   const frames: Frame[] = [];
+  const most = Math.max(guess?.wanted ?? 0, VANTAGE_FRAMES);
+  let seen = 0;
   const reader = new CaptureReader((frame) => {
-    if (frames.length === most) return;
+    if (seen === most) return;
+    seen++;
     frame.bytes = frame.bytes.subarray(0, GUESS_CAPTURED);
-    frames.push(frame);
+    guess?.see(frame);
+    if (frames.length < VANTAGE_FRAMES) frames.push(frame);
   });
   const chunks: Uint8Array[] = [];
   const rest = new ChunkSource(path);
-  for (let read = 0; read < GUESS_BYTES && frames.length < most; ) {
+  for (let read = 0; read < GUESS_BYTES && seen < most; ) {
     const next = await rest.next(signal);
     if (next === 'aborted' || next.done === true) break;
     chunks.push(next.value);
     read += next.value.length;
-    for (let at = 0; at < next.value.length && frames.length < most; at += PIECE)
-      reader.push(next.value.subarray(at, at + PIECE));
+    for (let at = 0; at < next.value.length && seen < most; at += PIECE) reader.push(next.value.subarray(at, at + PIECE));
   }
   return { frames, ahead: { path, chunks, rest } };
 }

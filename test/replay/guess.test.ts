@@ -7,7 +7,7 @@ import { loadRules } from '../../src/cli/rules.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Frame } from '../../src/model/witness.ts';
-import { guessHost } from '../../src/replay/guess.ts';
+import { HostGuess } from '../../src/replay/guess.ts';
 import { type Prepared, prepare, replayOne } from '../../src/replay/replay.ts';
 import { parseRulesAll } from '../../src/syntax/index.ts';
 
@@ -71,7 +71,9 @@ const both = (a: string, b: string, ports: [number, number], ttls: [number, numb
 ];
 
 const localOf = (frames: Frame[], rules = HOST_RULES) => {
-  const host = guessHost(frames, rulesOf(rules));
+  const guess = new HostGuess(rulesOf(rules));
+  for (const frame of frames) guess.see(frame);
+  const host = guess.host();
   const own = host.interfaces
     .filter(({ name }) => name !== 'lo')
     .flatMap(({ addresses }) => addresses.map(({ address }) => address[0]! & 255));
@@ -111,6 +113,6 @@ test('nothing to go by is a router; nothing at all too', () => {
     ]),
   ).toBe('router');
   expect(localOf([])).toBe('router');
-  const host = guessHost([], rulesOf(ROUTER_RULES));
+  const host = new HostGuess(rulesOf(ROUTER_RULES)).host();
   expect([host.in, host.out]).toEqual(['eth1', 'eth0']);
 });
