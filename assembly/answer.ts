@@ -1,6 +1,7 @@
 /** What a host answers to a packet that a rule refuses, as far as it can be foretold: the reset of nf_send_reset, the error of icmp_send (nf_reject_ipv4.c, nf_reject_ipv6.c, ipv4/icmp.c, ipv6/icmp.c). */
 import { ERROR_MOST4, ERROR_MOST6 } from '../src/abi/answers.ts';
 import {
+  FIELD_CT_DIRECTION,
   FIELD_FAMILY,
   FIELD_FRAGMENT,
   FIELD_ICMP_TYPE,
@@ -10,11 +11,13 @@ import {
   FIELD_TCP_FLAGS,
   PACKET_HOST,
 } from '../src/abi/fields.ts';
-import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../src/abi/packet.ts';
+import { PACKET_CT_ENTRY, PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../src/abi/packet.ts';
 import { isReset as getsReset } from './conntrack/index';
+import { asItCame, asSent, movesDestination } from './nat/answer.ts';
 
-/** u32 each: it is a reset; family; length of the refused packet, and how much of it is kept. */
+/** u8 each: it is a reset; the destination of the refused packet is translated, so that it is kept as it came. u32 each: family; length of the refused packet, and how much of it is kept. */
 const RESET: usize = 0;
+const TRANSLATED: usize = 1;
 const FAMILY: usize = 4;
 const LENGTH: usize = 8;
 const PRESENT: usize = 12;
@@ -47,14 +50,25 @@ export function expectAnswer(slot: usize, at: usize, reset: bool, arrived: bool)
   const length = load<u32>(slot, FIELD_LENGTH * 4);
   const present = min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED));
   const kept = reset ? (six ? 40 : 20) : min<u32>(present, QUOTED_MOST);
-  store<u32>(at, reset ? 1 : 0, RESET);
+  store<u8>(at, reset ? 1 : 0, RESET);
+  store<u8>(at, 0, TRANSLATED);
   store<u32>(at, six ? 6 : 4, FAMILY);
   store<u32>(at, length, LENGTH);
   store<u32>(at, kept, PRESENT);
   memory.copy(at + BYTES, ip, kept);
   const transport = load<u32>(slot, PACKET_L4_OFFSET);
   if (reset) putReset(at + HEADER, ip + transport, length - transport, load<u32>(slot, FIELD_TCP_FLAGS * 4));
-  return true;
+  const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
+  if (!movesDestination(load<u32>(slot, PACKET_CT_ENTRY), direction)) return true;
+  store<u8>(at, 1, TRANSLATED);
+  return asItCame(load<u32>(slot, PACKET_CT_ENTRY), direction, at + BYTES, reset ? at + HEADER : 0, kept, six);
+}
+
+/** The packet in hand, an answer that is noted at `at`, is as OUTPUT had it afterwards. */
+export function takeBackTranslation(slot: usize, at: usize): void {
+  const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
+  const refused = 1 - load<u32>(slot, FIELD_CT_DIRECTION * 4);
+  if (load<u8>(at, TRANSLATED) !== 0 && movesDestination(entry, refused)) asSent(slot, entry, load<u8>(at, RESET) !== 0);
 }
 
 /** icmp_send, icmp6_send: nothing is sent about errors, later fragments, and what came to more than this host. */
@@ -90,7 +104,7 @@ function putReset(at: usize, segment: usize, length: u32, flags: u32): void {
 /** A packet of the capture is the answer that is noted at `at`. */
 export function isAnswer(slot: usize, at: usize): bool {
   if (load<u32>(slot, FIELD_FAMILY * 4) !== load<u32>(at, FAMILY)) return false;
-  return load<u32>(at, RESET) !== 0 ? isReset(slot, at) : isError(slot, at);
+  return load<u8>(at, RESET) !== 0 ? isReset(slot, at) : isError(slot, at);
 }
 
 /** Where the message begins if the packet is a whole one of this protocol, with nothing between it and the IP header but IPv4's options; else 0. */
@@ -101,7 +115,7 @@ function messageOffset(ip: usize, six: bool, protocol: u32): u32 {
   return ((load<u8>(ip) as u32) & 15) << 2;
 }
 
-/** TTL, TOS and identification are what rules and the device made of them, and the checksum may be left to the device. */
+/** TTL and TOS are what rules made of them, and the checksum may be left to the device. */
 function isReset(slot: usize, at: usize): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
   const six = load<u32>(at, FAMILY) === 6;
@@ -113,6 +127,8 @@ function isReset(slot: usize, at: usize): bool {
   const refused = at + BYTES + from;
   if (memory.compare(ip + from, refused + size, size) !== 0 || memory.compare(ip + from + size, refused, size) !== 0)
     return false;
+  // No identification, and not to be fragmented, as they lie.
+  if (!six && load<u32>(ip, 4) !== 0x400000) return false;
   const segment = ip + offset;
   return memory.compare(segment, at + HEADER, 16) === 0 && load<u16>(segment, 18) === 0;
 }

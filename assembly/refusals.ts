@@ -7,7 +7,7 @@ import { CONTROL_ANSWERS } from '../src/abi/control.ts';
 import { FIELD_IN_INTERFACE } from '../src/abi/fields.ts';
 import { PACKET_EDGE, PACKET_NUMBER, PACKET_UNSEEN } from '../src/abi/packet.ts';
 import { UNSEEN_OUTGOING_COPY } from '../src/abi/reasons.ts';
-import { ANSWER_SIZE, expectAnswer, isAnswer } from './answer.ts';
+import { ANSWER_SIZE, expectAnswer, isAnswer, takeBackTranslation } from './answer.ts';
 import { attachConnection, conntrackCarve, dropConnection, KEPT_SIZE, keepConnection } from './conntrack/index';
 import { leaveAsAnswer, mayBeOwn } from './stack/index.ts';
 import { addTo } from './tally.ts';
@@ -23,6 +23,8 @@ const PLACE_SIZE: usize = (ANSWER + ANSWER_SIZE + 127) & ~127;
 let ring: usize = 0;
 /** The place of the latest refusal. */
 let latest: usize = 0;
+/** The number of the answer that came last. */
+let answer: u64 = 0;
 /** The number of the last packet that may be an answer; 0: none is waited for. */
 export let answeredUntil: u64 = 0;
 
@@ -32,11 +34,14 @@ export function rememberRefusal(slot: usize, reset: bool, arrived: bool): void {
     ring = conntrackCarve(PLACE_SIZE * ANSWER_WITHIN);
     if (ring === 0) return;
   }
+  // Of an answer that is refused in its turn, over lo, the kernel's answer is not looked for.
+  const number = load<u64>(slot, PACKET_NUMBER);
+  if (number === answer) return;
   const place = after(latest);
   store<u64>(place, 0, NUMBER);
   dropConnection(place + CONNECTION);
-  if (!expectAnswer(slot, place + ANSWER, reset, arrived) || !keepConnection(slot, place + CONNECTION)) return;
-  const number = load<u64>(slot, PACKET_NUMBER);
+  if (!expectAnswer(slot, place + ANSWER, reset, arrived)) return;
+  keepConnection(slot, place + CONNECTION);
   store<u64>(place, number, NUMBER);
   store<u32>(place, load<u32>(slot, FIELD_IN_INTERFACE * 4), DEVICE);
   latest = place;
@@ -67,6 +72,8 @@ export function takeAnswer(slot: usize): void {
         // It may have been found for another way.
         store<u32>(slot, 0, PACKET_EDGE);
         attachConnection(slot, place + CONNECTION);
+        takeBackTranslation(slot, place + ANSWER);
+        answer = number;
         addTo(CONTROL_ANSWERS, 1);
         return;
       }

@@ -3,7 +3,7 @@ import { CT_RELATED, FIELD_CT_DIRECTION } from '../../src/abi/fields';
 import { PACKET_CT_ENTRY, PACKET_CT_GUESS, PACKET_CT_UNCONFIRMED, PACKET_JIFFIES } from '../../src/abi/packet';
 import { entryZoneIn } from './accessors';
 import { end } from './end';
-import { ENTRY_SIZE, ENTRY_STATUS, STATUS_DYING, STATUS_TRANSLATED } from './entry';
+import { ENTRY_SIZE, ENTRY_STATUS, STATUS_DYING } from './entry';
 import { releaseRecords, takeBack } from './table';
 import { attach } from './track';
 import { keyRecord } from './tuple';
@@ -18,26 +18,24 @@ const ZONE: usize = 12;
 const KEY: usize = 16;
 export const KEPT_SIZE: usize = KEY + ENTRY_SIZE;
 
-/** The packet in hand is refused. Its connection is in the KEPT_SIZE bytes at `at` afterwards; one that it opened, or that it ended, is no longer the packet's to forget. False: addresses are translated, so that the answer is not seen as it was made. */
-export function keepConnection(slot: usize, at: usize): bool {
+/** The packet in hand is refused. Its connection is in the KEPT_SIZE bytes at `at` afterwards; one that it opened, or that it ended, is no longer the packet's to forget. */
+export function keepConnection(slot: usize, at: usize): void {
   const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
   store<u32>(at, load<u32>(slot, FIELD_CT_DIRECTION * 4), DIRECTION);
-  if (entry === 0) return true;
+  if (entry === 0) return;
   const status = load<u32>(entry, ENTRY_STATUS);
-  if ((status & STATUS_TRANSLATED) !== 0) return false;
   const opened = load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0;
   if (!opened && (status & STATUS_DYING) === 0) {
     store<u32>(at, 1, LISTED);
     store<u32>(at, entryZoneIn(entry, 1), ZONE);
     memory.copy(at + KEY, entry, ENTRY_SIZE);
-    return true;
+    return;
   }
-  if (!opened && !takeBack(entry)) return true;
+  if (!opened && !takeBack(entry)) return;
   end(entry);
   store<u32>(at, entry as u32, HELD);
   store<u32>(slot, 0, PACKET_CT_ENTRY);
   store<u32>(slot, 0, PACKET_CT_UNCONFIRMED);
-  return true;
 }
 
 /** Nobody needs it any more. The bytes at `at` are zero afterwards. */

@@ -3,6 +3,7 @@ import { addressTypeOnDevice } from './address-type.ts';
 import { stackInit } from './host.ts';
 import { setLongestFragment } from './mtu.ts';
 import {
+  isLocal,
   isMarkedLocal,
   leaveAnew,
   leaveAsAnswer,
@@ -16,6 +17,7 @@ import {
 
 export {
   addressTypeOnDevice,
+  isLocal,
   isMarkedLocal,
   leaveAnew,
   leaveAsAnswer,

@@ -157,6 +157,11 @@ export function mayBeOwn(slot: usize): bool {
   return routeType(routeOf(slot, FIELD_SOURCE * 4, load<u32>(slot, FIELD_FAMILY * 4) === 6)) === <u32>RTN_LOCAL;
 }
 
+/** An address (four words) is one of this host. */
+export function isLocal(words: usize, six: bool): bool {
+  return routeType(six ? route6(words) : route4(load<u32>(words))) === <u32>RTN_LOCAL;
+}
+
 /** A packet is an own one, whatever its addresses say: the answer to one that came in at `device`, where a router of which nothing else is known sends it back to. */
 export function leaveAsAnswer(slot: usize, device: u32): void {
   store<u32>(slot, 0, PACKET_UNSEEN);

@@ -14,7 +14,17 @@ import * as ipv6 from '../packet/ipv6.ts';
 import { addHops } from '../packet/rewrite.ts';
 import * as tcp from '../packet/tcp.ts';
 import { createReference } from '../reference/index.ts';
-import { fillChecksum, type IpFields, icmpMessage, ipPacket, tcpSegment, udpDatagram, usualFields } from './build-packet.ts';
+import {
+  CHECKSUM_AT,
+  fillChecksum,
+  fillHeaderChecksum,
+  type IpFields,
+  icmpMessage,
+  ipPacket,
+  tcpSegment,
+  udpDatagram,
+  usualFields,
+} from './build-packet.ts';
 import type { FuzzCase } from './case.ts';
 import { jobOf } from './differential.ts';
 import type { Judge } from './features.ts';
@@ -79,11 +89,29 @@ function ownAnswer(packet: FuzzPacket, { verdict, rule, rewritten, hook }: Packe
   if (verdict !== 'REJECT' || rule === undefined || rewritten === undefined || packet.kind !== 'host') return null;
   const rejectWith = answerOf(rule, fuzzCase.ruleset);
   if (rejectWith === undefined) return null;
-  const refused = new Uint8Array(rewritten);
+  const refused = asItCame(rewritten, packet);
+  if (refused === null) return null;
   if (hook === 'FORWARD') addHops(refused, family, -1);
-  const from = hook === 'INPUT' ? destinationOf(refused, family) : LOCAL[family];
+  const to = destinationOf(refused, family);
+  const from = hook === 'INPUT' || to !== destinationOf(rewritten, family) ? to : LOCAL[family];
   const bytes = rejection(refused, family, rejectWith, from);
   return bytes === null ? null : { ...packet, time: packet.time + 10n, bytes, direction: 'out' };
+}
+
+/** What rules made of a packet, with the destination it came for: that is what answers to translated packets bear. null: it cannot be told from what else rules did. */
+function asItCame(rewritten: Uint8Array, { bytes, family }: FuzzPacket): Uint8Array | null {
+  const out = new Uint8Array(rewritten);
+  if (destinationOf(bytes, family) === destinationOf(rewritten, family)) return out;
+  const [at, end] = family === 4 ? [16, 20] : [24, 40];
+  const upper = family === 6 ? ipv6.skipExtensions(bytes) : { protocol: ipv4.protocol(bytes), offset: ipv4.headerLength(bytes) };
+  if (upper === 'unparsable' || out.length > bytes.length || out.length < upper.offset + 20) return null;
+  out.set(bytes.subarray(at, end), at);
+  if (family === 4) fillHeaderChecksum(out.subarray(0, ipv4.headerLength(bytes)));
+  if (![TCP, UDP].includes(upper.protocol)) return null;
+  const checksum = upper.offset + CHECKSUM_AT[upper.protocol]!;
+  out.set(bytes.subarray(upper.offset + 2, upper.offset + 4), upper.offset + 2);
+  out.set(bytes.subarray(checksum, checksum + 2), checksum);
+  return out;
 }
 
 const destinationOf = (bytes: Uint8Array, family: Family): string =>

@@ -30,7 +30,7 @@ function same(base: 'nh' | 'th', at: number, bytes: Uint8Array): string[] {
 /**
  * The bytes that the kernel's own has, as conditions of nft; undefined when the frame is no such answer. Not the identification (drawn for errors), the checksum of a reset (left to the device) and the flow label.
  */
-function conditions(bytes: Uint8Array, family: Family): string | undefined {
+function conditions(bytes: Uint8Array, family: Family, translated = false): string | undefined {
   const header = IP_HEADER[family];
   if (bytes.length < header + TCP_HEADER || (family === 4 && bytes[0] !== 0x45)) return undefined;
   const message = bytes.subarray(header);
@@ -40,17 +40,28 @@ function conditions(bytes: Uint8Array, family: Family): string | undefined {
   if (!reset && !error) return undefined;
   const ip =
     family === 4
-      ? [
-          ...same('nh', 0, bytes.subarray(0, 4)),
-          ...same('nh', 6, bytes.subarray(6, 10)),
-          ...same('nh', 12, bytes.subarray(12, 20)),
-        ]
-      : [...same('nh', 4, bytes.subarray(4, 8)), ...same('nh', 8, bytes.subarray(8, 40))];
-  const rest = reset
-    ? [...same('th', 0, message.subarray(0, 16)), ...same('th', 18, message.subarray(18, 20))]
-    : same('th', 0, message.subarray(0, QUOTED));
-  return [`meta nfproto ipv${family}`, ...ip, ...rest].join(' ');
+      ? [...same('nh', 0, bytes.subarray(0, 4)), ...same('nh', 6, bytes.subarray(6, 10))]
+      : same('nh', 4, bytes.subarray(4, 8));
+  const [from, to] = family === 4 ? [12, 16] : [8, 24];
+  // In OUTPUT the kernel's own has not yet the address (and port) that the refused packet came for.
+  const ends = translated ? same('nh', to, bytes.subarray(to, header)) : same('nh', from, bytes.subarray(from, header));
+  const first = translated ? 2 : 0;
+  const resetting = [...same('th', first, message.subarray(first, 16)), ...same('th', 18, message.subarray(18, 20))];
+  const whole = same('th', 0, message.subarray(0, QUOTED));
+  const rest = reset ? resetting : translated ? quoting(message, family) : whole;
+  return [`meta nfproto ipv${family}`, ...ip, ...ends, ...rest].join(' ');
 }
+
+/** Of an error all but its checksum, and of what it quotes the destination, its port and the header checksum. */
+function quoting(message: Uint8Array, family: Family): string[] {
+  const quoted = message.subarray(8);
+  const [before, after, header] = family === 4 ? [[0, 10], [12, 16], 20] : [[0, 24], [24, 24], 40];
+  const parts = [before, after, [header, header + 2]].map(([from, to]) => same('th', 8 + from!, quoted.subarray(from, to)));
+  return [same('th', 0, message.subarray(0, 2)), same('th', 4, message.subarray(4, 8)), ...parts].flat();
+}
+
+/** Rules may translate addresses. */
+const TRANSLATES = /^-A .* -j (?:DNAT|SNAT|MASQUERADE|REDIRECT|NETMAP)\b/m;
 
 /** The packet looks like such an answer. */
 export const looksLikeAnswer = (bytes: Uint8Array, family: Family): boolean => conditions(bytes, family) !== undefined;
@@ -63,12 +74,13 @@ export interface OwnAnswers {
 
 /** In the order of their first frame. */
 export function ownAnswers(
-  job: Pick<KernelJob, 'frames'>,
+  job: Pick<KernelJob, 'frames' | 'rules' | 'rulesOther'>,
   familyOf: (frame: KernelJob['frames'][number]) => Family,
 ): OwnAnswers[] {
+  const translated = TRANSLATES.test(`${job.rules}\n${job.rulesOther ?? ''}`);
   const found = new Map<string, number[]>();
   for (const [number, frame] of job.frames.entries()) {
-    const condition = frame.answer === undefined ? undefined : conditions(frame.bytes, familyOf(frame));
+    const condition = frame.answer === undefined ? undefined : conditions(frame.bytes, familyOf(frame), translated);
     if (condition !== undefined) found.set(condition, [...(found.get(condition) ?? []), number]);
   }
   return [...found].map(([condition, frames]) => ({ condition, frames }));

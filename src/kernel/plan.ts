@@ -40,6 +40,12 @@ export function devicesOf(job: KernelJob): Devices {
   return { in: inName, out: outName, all: [...names] };
 }
 
+/** Every error is sent, and none with a label that is drawn. */
+const ANSWERS6: readonly [path: string, value: string][] = [
+  ['net/ipv6/icmp/ratemask', '127'],
+  ['net/ipv6/auto_flowlabels', '0'],
+];
+
 /** The command of a backend and a family: `ip6tables-legacy-save`. */
 export function iptables(backend: KernelJob['backend'], family: Family, verb: 'restore' | 'save' | ''): string {
   return `ip${family === 6 ? '6' : ''}tables-${backend}${verb === '' ? '' : `-${verb}`}`;
@@ -87,7 +93,7 @@ export function baseSysctls(job: KernelJob): [path: string, value: string][] {
     }
     values.push([`net/ipv6/conf/${where}/forwarding`, '1']);
   }
-  if (hasFamily(job, 6)) values.push(['net/ipv6/conf/default/addr_gen_mode', '1'], ['net/ipv6/icmp/ratelimit', '0']);
+  if (hasFamily(job, 6)) values.push(['net/ipv6/conf/default/addr_gen_mode', '1'], ...ANSWERS6);
   return values.map(([name, value]) => [`/proc/sys/${name}`, value]);
 }
 

@@ -29,11 +29,12 @@ import { type Defragmenter, defragmenterFor, type Gathered } from './defrag/defr
 import type { FragmentQueue } from './defrag/queue.ts';
 import type { FamilyRules, HookListener, Passage } from './hooks.ts';
 import { type Decisions, type Departure, headerOf, Journey, type Judged } from './journey.ts';
+import { masqueradeAddress } from './nat/addresses.ts';
 import { Nat } from './nat/nat.ts';
 import { Packet, type Received } from './packet.ts';
 import { checkPrestack } from './prestack.ts';
 import { randomNumbers } from './random.ts';
-import { attachedTo, type Refusal, Refusals } from './refusals.ts';
+import { asSent, attachedTo, type Refusal, Refusals } from './refusals.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { SharedState } from './shared.ts';
@@ -163,6 +164,13 @@ export class Interpreter {
     return this.#enter(received, rules, { way: copied ? 'broadcast' : own.way, device: own.device }, answered, listener);
   }
 
+  /** icmp_send, icmp6_send: an error comes from where the refused packet went, if that is the host itself; else from what the host is for its receiver. */
+  #errorSource({ family, destination }: Packet, refused: Words, device: string): Words | undefined {
+    if (this.#routes.isLocal(family, refused)) return refused;
+    if (this.#routes.isLocal(family, destination)) return destination;
+    return masqueradeAddress(this.#job.host, family, device, destination);
+  }
+
   /** An answer is the host's own, whatever its addresses say; a router of which nothing else is known sends it back to where the refused packet came from. */
   #answerLeaves({ inInterface }: Refusal, frame: Frame, { family, destination }: Ends): { way: Way; device: string } {
     if (this.#routes.isLocal(family, destination)) return { way: 'loopback', device: 'lo' };
@@ -195,7 +203,10 @@ export class Interpreter {
     const packet = new Packet(gathered.received, profile);
     packet.annotation = this.#job.annotations?.get(this.#frames) ?? {};
     const attached = answered && attachedTo(answered, this.conntrack.table, packet.now);
-    if (attached) packet.tracking = { kind: 'entry', ...attached, state: 'RELATED' };
+    if (answered && attached) {
+      packet.tracking = { kind: 'entry', ...attached, state: 'RELATED' };
+      packet.rewrite(asSent(packet, answered, attached, (refused) => this.#errorSource(packet, refused, device)));
+    }
     packet.answersRefused = answered !== undefined;
     if (answered !== undefined) listener?.answers(answered, attached != null);
     if (way === 'output' && this.#routes.hearsGroup(packet.family, packet.destination)) this.notes.add(LOCAL_COPIES);

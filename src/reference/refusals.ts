@@ -10,9 +10,10 @@ import * as icmp from '../packet/icmp.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import * as tcp from '../packet/tcp.ts';
-import { type Connection, type Direction, opposite } from './conntrack/connection.ts';
+import { type Connection, type Direction, ORIGINAL, opposite } from './conntrack/connection.ts';
 import type { ConnectionTable } from './conntrack/table.ts';
-import { ICMP, ICMPV6, TCP } from './conntrack/tuple.ts';
+import { ICMP, ICMPV6, invert, TCP, type Tuple } from './conntrack/tuple.ts';
+import { translate, translateQuoted } from './nat/translate.ts';
 import type { Packet } from './packet.ts';
 
 const UNREACHABLE = { 4: 3, 6: 1 } as const;
@@ -34,6 +35,8 @@ export interface Refusal {
   readonly upperLength: number;
   readonly inInterface: string;
   readonly of: { readonly connection: Connection; readonly direction: Direction; readonly inTable: boolean } | null;
+  /** Its destination was another one when it came, which is what answers bear on the wire; the rest of this is as it came. */
+  readonly translated: boolean;
 }
 
 /** A packet of the capture that may be an answer; its bytes as far as they were captured. */
@@ -50,21 +53,38 @@ export class Refusals {
 
   /** A rule refused the packet, with a TCP reset or an ICMP error; its connection is not yet forgotten. */
   remember(packet: Packet, reset: boolean): void {
-    if (!reset && !isReported(packet)) return;
-    const { number, family, source, destination, length, tracking, inInterface } = packet;
+    // Of an answer that is refused in its turn, over lo, the kernel's answer is not looked for.
+    if (packet.answersRefused || (!reset && !isReported(packet))) return;
+    const { number, family, source, length, tracking, inInterface, upperOffset } = packet;
     // A capture reader uses its memory again.
     const bytes = new Uint8Array(packet.bytes);
-    const { upperOffset } = packet;
+    let { destination } = packet;
     let of: Refusal['of'] = null;
+    let translated = false;
     if (tracking.kind === 'entry') {
       const { connection, direction } = tracking;
-      // What the capture shows of a translated connection's answers is not what OUTPUT saw.
-      if (connection.has(STATUS_SRC_NAT | STATUS_DST_NAT)) return;
       of = { connection, direction, inTable: connection.confirmed && !connection.dead };
+      translated = movesDestination(connection, direction);
+      const came = tupleOf(connection, direction);
+      if (translated && !translate(bytes, family, 0, came, 'destination')) return;
+      if (translated) destination = came.destination;
     }
     const upper = bytes.subarray(Math.min(upperOffset, bytes.length));
     const upperLength = length - upperOffset;
-    const refusal = { number, reset, family, source, destination, bytes, length, upper, upperLength, inInterface, of };
+    const refusal = {
+      number,
+      reset,
+      family,
+      source,
+      destination,
+      bytes,
+      length,
+      upper,
+      upperLength,
+      inInterface,
+      of,
+      translated,
+    };
     this.#waiting = [refusal, ...this.#waiting.filter((one) => one.number > number - ANSWER_WITHIN)];
   }
 
@@ -96,6 +116,27 @@ export function attachedTo(
   return found === undefined ? null : { connection: found.connection, direction };
 }
 
+/** Packets of that direction go to another destination than they came for. */
+const movesDestination = (connection: Connection, direction: Direction): boolean =>
+  connection.has(direction === ORIGINAL ? STATUS_DST_NAT : STATUS_SRC_NAT);
+
+const tupleOf = ({ original, reply }: Connection, direction: Direction): Tuple => (direction === ORIGINAL ? original : reply);
+
+/** The answer of a capture as OUTPUT had it: its translation is taken back. `select`: the address that errors come from if the host is not the other end itself. */
+export function asSent(
+  { bytes, family }: Pick<Packet, 'bytes' | 'family'>,
+  { reset, translated }: Refusal,
+  { connection, direction }: { connection: Connection; direction: Direction },
+  select: (destination: Words) => Words | undefined,
+): Uint8Array {
+  if (!translated || !movesDestination(connection, opposite(direction))) return bytes;
+  const own = tupleOf(connection, direction);
+  const out = new Uint8Array(bytes);
+  if (reset) translate(out, family, 0, own, 'source');
+  else translateQuoted(out, family, invert(own)!, select(own.source));
+  return out;
+}
+
 /** icmp_send, icmp6_send: nothing is sent about errors, later fragments, and what came to more than this host. */
 function isReported(packet: Packet): boolean {
   const { family, bytes, fragmentOffset, packetType, upper } = packet;
@@ -121,12 +162,14 @@ function messageAt({ family, bytes }: Candidate, protocol: number): number | nul
   return whole && ipv4.protocol(bytes) === protocol ? ipv4.headerLength(bytes) : null;
 }
 
-/** nf_reject_ip_tcphdr_put. TTL, TOS and identification are what rules and the device made of them, and the checksum may be left to the device. */
+/** nf_reject_iphdr_put, nf_reject_ip_tcphdr_put. TTL and TOS are what rules made of them, and the checksum may be left to the device. */
 function isReset(candidate: Candidate, { source, destination, upper, upperLength }: Refusal): boolean {
   const at = messageAt(candidate, TCP);
   if (at === null || candidate.length !== at + tcp.MINIMUM_HEADER || candidate.bytes.length < candidate.length) return false;
   const ends = addressesOf(candidate);
   if (!sameWords(ends.source, destination) || !sameWords(ends.destination, source)) return false;
+  // No identification, and not to be fragmented.
+  if (candidate.family === 4 && u32(candidate.bytes, 4) !== 0x4000) return false;
   const header = candidate.bytes.subarray(at);
   const swapped = tcp.sourcePort(header) === tcp.destinationPort(upper) && tcp.destinationPort(header) === tcp.sourcePort(upper);
   if (!swapped || u8(header, 12) !== 0x50 || tcp.window(header) !== 0 || u16(header, 18) !== 0) return false;

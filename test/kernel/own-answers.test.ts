@@ -169,6 +169,63 @@ describeKernel('answers of REJECT and the running kernel', () => {
       expect(counted(outcomes, RELATED)).toEqual([2, 2]);
     });
 
+    it(`IPv${family}: what was translated is answered from where it was sent to, and OUTPUT sees where it went`, async () => {
+      const [there, inside] = [`${firewall} 80`, family === 4 ? `${far}:8080` : `[${far}]:8080`];
+      const [first, second] = [tcp(`${peer} 5000`, there, SYN), udp(`${peer} 5000`, there)];
+      const nat = ['tcp', 'udp'].map((protocol) => `-A PREROUTING -p ${protocol} --dport 80 -j DNAT --to-destination ${inside}`);
+      const filter = [
+        '-A FORWARD -p tcp -j REJECT --reject-with tcp-reset',
+        '-A FORWARD -j REJECT',
+        '-A INPUT -p icmp -j REJECT',
+        `-A OUTPUT -s ${far} -p tcp --sport 8080`,
+        `-A OUTPUT -s ${firewall}`,
+      ];
+      const rules = rulesOf(filter, ['*nat', ...nat, '-A POSTROUTING -m mark ! --mark 1', 'COMMIT']);
+      const hop = (bytes: Uint8Array): Uint8Array => forwarded(bytes, family);
+      const packets = [first, reset(hop(first)), second, error(hop(second))];
+      const outcomes = await agree(rules, packets, { family });
+      expect(own(outcomes)).toEqual([
+        [2, 4],
+        [2, 4],
+      ]);
+      expect(counted(outcomes, RELATED)).toEqual([2, 2]);
+      for (const { counters } of outcomes) {
+        expect(counters.filter!.OUTPUT!.rules.map((rule) => rule.packets)).toEqual([1, 1]);
+        expect(counters.nat!.POSTROUTING!.rules[0]!.packets).toBe(1);
+      }
+    });
+
+    it(`IPv${family}: what was redirected to the host itself`, async () => {
+      const first = tcp(`${peer} 5000`, `${far} 80`, SYN);
+      const second = udp(`${peer} 5000`, `${far} 80`);
+      const nat = ['tcp', 'udp'].map((protocol) => `-A PREROUTING -p ${protocol} --dport 80 -j REDIRECT --to-ports 3128`);
+      const filter = [
+        '-A INPUT -p tcp -j REJECT --reject-with tcp-reset',
+        '-A INPUT -j REJECT',
+        `-A OUTPUT -s ${firewall} -p tcp --sport 3128`,
+        `-A OUTPUT -s ${firewall}`,
+      ];
+      const from = rejection(second, family, DEFAULT[family], far);
+      const outcomes = await agree(rulesOf(filter, ['*nat', ...nat, 'COMMIT']), [first, reset(first), second, from], {
+        family,
+        out: [2, 4],
+      });
+      expect(own(outcomes)).toEqual([
+        [2, 4],
+        [2, 4],
+      ]);
+      for (const { counters } of outcomes) expect(counters.filter!.OUTPUT!.rules.map((rule) => rule.packets)).toEqual([1, 2]);
+    });
+
+    it(`IPv${family}: an answer of a translated connection, refused on its way back`, async () => {
+      const [there, back] = [udp(`${peer} 5000`, `${far} 53`), udp(`${far} 53`, `${firewall} 5000`)];
+      const nat = ['*nat', `-A POSTROUTING -p udp -j SNAT --to-source ${firewall}`, 'COMMIT'];
+      const filter = [`-A FORWARD -s ${far} -j REJECT`, `-A OUTPUT -d ${far}`];
+      const outcomes = await agree(rulesOf(filter, nat), [there, back, error(forwarded(back, family))], { family });
+      expect(own(outcomes)).toEqual([[3], [3]]);
+      expect(counted(outcomes, RELATED)).toEqual([1, 1]);
+    });
+
     it(`IPv${family}: a router of which only the direction is known`, async () => {
       const first = tcp(`${peer} 5000`, `${far} 80`, SYN);
       const rules = rulesOf(['-A FORWARD -p tcp -j REJECT --reject-with tcp-reset', '-A OUTPUT -o eth0', '-A OUTPUT -o eth1']);

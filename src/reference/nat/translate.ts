@@ -1,5 +1,5 @@
 /** Translating the bytes of packets and of the packets that ICMP errors quote: net/netfilter/nf_nat_proto.c of 6.18. */
-import type { Family } from '../../model/ruleset.ts';
+import type { Family, Words } from '../../model/ruleset.ts';
 import { u8, u16, words } from '../../packet/bytes.ts';
 import { pseudoHeaderSum, sum16 } from '../../packet/checksum.ts';
 import * as ipv4 from '../../packet/ipv4.ts';
@@ -134,9 +134,21 @@ export function errorChecksumRight(bytes: Uint8Array, family: Family): boolean {
 export function translateError(bytes: Uint8Array, family: Family, quoted: Tuple, target: Tuple, manip: Manip): boolean {
   const message = errorAt(bytes, family);
   if (!translate(bytes, family, message + ICMP_HEADER, quoted, manip === 'source' ? 'destination' : 'source')) return false;
+  sumError(bytes, family, message);
+  return translate(bytes, family, 0, { ...target, protocol: family === 4 ? ICMP : ICMPV6 }, manip);
+}
+
+/** The quoted packet of an error gets the destination of `target`, the error itself the source, if there is one. */
+export function translateQuoted(bytes: Uint8Array, family: Family, target: Tuple, source: Words | undefined): void {
+  const message = errorAt(bytes, family);
+  translate(bytes, family, message + ICMP_HEADER, target, 'destination');
+  if (source !== undefined) putAddress(bytes, family, 0, true, source);
+  sumError(bytes, family, message);
+}
+
+function sumError(bytes: Uint8Array, family: Family, message: number): void {
   putU16(bytes, message + 2, 0);
   putU16(bytes, message + 2, ~sum16(bytes.subarray(message), checksumStart(bytes, family)) & 0xffff);
-  return translate(bytes, family, 0, { ...target, protocol: family === 4 ? ICMP : ICMPV6 }, manip);
 }
 
 function checksumStart(bytes: Uint8Array, family: Family): number {

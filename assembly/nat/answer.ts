@@ -1,0 +1,74 @@
+/** The host's own answers in translated connections: on the wire they bear what the refused packet was sent to, in OUTPUT where it went. */
+import {
+  FIELD_CT_DIRECTION,
+  FIELD_DESTINATION,
+  FIELD_FAMILY,
+  FIELD_L4_LENGTH,
+  FIELD_OUT_INTERFACE,
+  FIELD_SOURCE,
+  STATUS_DST_NAT,
+  STATUS_SRC_NAT,
+} from '../../src/abi/fields';
+import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
+import { checksumOf, pseudoHeaderOf } from '../conntrack/checksum';
+import { ENTRY_STATUS, PROTOCOL_ICMPV6, PROTOCOL_TCP } from '../conntrack/entry';
+import { innerRest, innerTransport, locateTransport } from '../conntrack/related';
+import { put16, putWords, readPorts, setAddress } from '../packet/rewrite.ts';
+import { isLocal, readAddresses } from '../stack/index.ts';
+import { sourceFor } from '../stack/source.ts';
+import { translate } from './translate';
+import { TUPLE_DESTINATION, TUPLE_SOURCE, tupleDport, tupleOf, tupleOpposite, tupleProtocol } from './tuple';
+
+const ICMP_HEADER: u32 = 8;
+
+/** Packets of a connection's direction go to another destination than they came for; an entry of 0 is none. */
+export function movesDestination(entry: usize, direction: u32): bool {
+  const bit: u32 = direction === 0 ? STATUS_DST_NAT : STATUS_SRC_NAT;
+  return entry !== 0 && (load<u32>(entry, ENTRY_STATUS) & bit) !== 0;
+}
+
+/** A copy at `ip` of a refused packet of that direction, of which `present` bytes are there, has the destination it came for afterwards; and `reset`, the TCP header of its answer, the port. False: too little of it is there. */
+export function asItCame(entry: usize, direction: u32, ip: usize, reset: usize, present: u32, six: bool): bool {
+  tupleOf(entry, direction);
+  if (reset === 0) return translate(ip, present, six, tupleProtocol, false);
+  putWords(ip + (six ? 24 : 16), TUPLE_DESTINATION, six ? 4 : 1);
+  put16(reset, tupleDport);
+  return true;
+}
+
+/** The packet in hand, an answer on the wire, is as OUTPUT had it afterwards: a reset, or an error. */
+export function asSent(slot: usize, entry: usize, reset: bool): void {
+  const ip: usize = load<u32>(slot, PACKET_IP);
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  const present = load<u32>(slot, PACKET_L4_OFFSET) + load<u32>(slot, FIELD_L4_LENGTH * 4);
+  const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
+  if (reset) {
+    tupleOf(entry, direction);
+    translate(ip, present, six, PROTOCOL_TCP, true);
+    memory.copy(slot + FIELD_SOURCE * 4, TUPLE_SOURCE, 16);
+    locateTransport(ip, present, six);
+    readPorts(slot, innerTransport());
+  } else {
+    asErrorSent(slot, entry, direction, ip, present, six);
+  }
+  readAddresses(slot);
+}
+
+function asErrorSent(slot: usize, entry: usize, direction: u32, ip: usize, present: u32, six: bool): void {
+  locateTransport(ip, present, six);
+  const message = innerTransport();
+  const length = innerRest();
+  tupleOpposite(entry, 1 - direction);
+  translate(message + ICMP_HEADER, length - ICMP_HEADER, six, tupleProtocol, false);
+  const source = errorSource(slot, six);
+  if (source !== 0) setAddress(slot, true, source);
+  store<u16>(message, 0, 2);
+  store<u16>(message, checksumOf(message, length, six ? pseudoHeaderOf(slot, PROTOCOL_ICMPV6, length) : 0), 2);
+}
+
+/** icmp_send, icmp6_send: an error comes from where the refused packet went (the destination in hand), if that is the host itself; else from what the host is for its receiver. Four words; 0: nobody knows. */
+function errorSource(slot: usize, six: bool): usize {
+  if (isLocal(TUPLE_DESTINATION, six)) return TUPLE_DESTINATION;
+  const receiver = slot + FIELD_DESTINATION * 4;
+  return isLocal(receiver, six) ? receiver : sourceFor(six, load<u32>(slot, FIELD_OUT_INTERFACE * 4), receiver);
+}
