@@ -135,14 +135,14 @@ export class Code {
     this.words.set(children, word + 66);
   }
 
-  /** The section with final segment numbers. */
+  /** The section with final segment numbers, in the memory it was written to. */
   finish(final: Uint32Array): Uint8Array {
     const { length, values } = this.segmentWords;
     for (let place = 0; place < length; place++) {
       const index = values[place]!;
       this.words[index] = final[this.words[index]!]!;
     }
-    return new Uint8Array(this.words.buffer, 0, this.length * 4).slice();
+    return new Uint8Array(this.words.buffer, 0, this.length * 4);
   }
 
   private step(words: readonly number[], segments: readonly number[]): number {

@@ -8,6 +8,8 @@ import type { Intervals } from './intervals.ts';
 const BINS = 256;
 /** Of up to so many entries every end is a cut, where there are more places than bins. */
 const FEW = 48;
+/** Among more entries than this none is looked for that fills a side: it would be one of very many. */
+const MANY = 1024;
 /** The dimension in which an entry does not fill the box: none, or more than one. */
 const NONE = -1;
 const SEVERAL = -2;
@@ -19,6 +21,8 @@ export class CutFinder {
   /** The last place of the left side. */
   at = 0;
   score = 0;
+  /** Bits of the dimensions that all entries fill: they do so in every part of the box, too. */
+  settled = 0;
   private readonly firsts: readonly Uint32Array[];
   private readonly lasts: readonly Uint32Array[];
   private readonly exact: Uint8Array;
@@ -49,18 +53,26 @@ export class CutFinder {
     this.exact = exact;
   }
 
-  /** Of the `count` entries in `list` from `from` on, in the box whose dimension d goes from place `box[at + 2d]` to `box[at + 2d + 1]`. */
-  find(list: Int32Array, from: number, count: number, box: Int32Array, at: number): void {
+  /**
+   * Of the `count` entries in `list` from `from` on, in the box whose dimension d goes from place `box[2d]` to `box[2d + 1]`. `settled`: dimensions
+   * that are known to be.
+   */
+  find(list: Int32Array, from: number, count: number, box: Int32Array, settled: number): void {
     this.dimension = -1;
     this.score = Number.POSITIVE_INFINITY;
     if (this.starts.length < count) this.makeRoom(count);
-    this.lookForOpen(list, from, count, box, at);
+    this.settled = settled;
+    this.closing = 0;
+    if (count <= MANY) this.lookForOpen(list, from, count, box);
     for (let dimension = 0; dimension < this.firsts.length; dimension++) {
-      const low = box[at + 2 * dimension]!;
-      const high = box[at + 2 * dimension + 1]!;
-      if (low === high) continue;
-      const partial = this.gather(dimension, list, from, count, low, high);
-      if (partial === 0) continue;
+      if (((settled >>> dimension) & 1) !== 0) continue;
+      const low = box[2 * dimension]!;
+      const high = box[2 * dimension + 1]!;
+      const partial = low === high ? 0 : this.gather(dimension, list, from, count, low, high);
+      if (partial === 0) {
+        this.settled |= 1 << dimension;
+        continue;
+      }
       const bins = partial <= FEW && partial * 4 < high - low ? this.ranks(count, low, high) : this.shifts(count, low, high);
       if (((this.closing >>> dimension) & 1) === 0) this.countAll(count, bins);
       else this.countMet(dimension, count, bins, low, high);
@@ -79,15 +91,14 @@ export class CutFinder {
     this.depths = Float64Array.from({ length: 4 * count + 1 }, (_, entries) => Math.log2(entries + 1));
   }
 
-  private lookForOpen(list: Int32Array, from: number, count: number, box: Int32Array, at: number): void {
-    const { firsts, lasts, open, exact } = this;
-    this.closing = 0;
+  private lookForOpen(list: Int32Array, from: number, count: number, box: Int32Array): void {
+    const { firsts, lasts, open, exact, settled } = this;
     for (let index = 0; index < count; index++) {
       const entry = list[from + index]!;
       let only = exact[entry] === 0 ? SEVERAL : NONE;
       for (let dimension = 0; dimension < firsts.length && only !== SEVERAL; dimension++) {
-        if (firsts[dimension]![entry]! <= box[at + 2 * dimension]! && lasts[dimension]![entry]! >= box[at + 2 * dimension + 1]!)
-          continue;
+        if (((settled >>> dimension) & 1) !== 0) continue;
+        if (firsts[dimension]![entry]! <= box[2 * dimension]! && lasts[dimension]![entry]! >= box[2 * dimension + 1]!) continue;
         only = only === NONE ? dimension : SEVERAL;
       }
       open[index] = only;

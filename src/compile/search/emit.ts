@@ -6,7 +6,7 @@ import { Box, FALSE, TRUE } from '../box.ts';
 import type { Code, CodeEdge } from '../code.ts';
 import { type Entry, NO_DROPS } from '../steps.ts';
 import type { SearchTree } from './grow.ts';
-import type { Dimension, Intervals } from './intervals.ts';
+import { type Dimension, type Intervals, wholeBox } from './intervals.ts';
 
 const NODE_WORDS = 4;
 
@@ -25,6 +25,8 @@ class Emitter {
   /** The box of the leaf at hand. */
   private readonly low = new Array<number>(FIELD_COUNT).fill(0);
   private readonly high = new Array<number>(FIELD_COUNT).fill(0xffffffff);
+  private readonly whole: Int32Array;
+  private readonly places: Int32Array;
   private readonly box = Box.between(this.low, this.high);
 
   constructor(tree: SearchTree, entries: readonly Entry[], dimensions: readonly Dimension[], code: Code) {
@@ -32,6 +34,8 @@ class Emitter {
     this.entries = entries;
     this.dimensions = dimensions;
     this.code = code;
+    this.whole = wholeBox(dimensions);
+    this.places = this.whole.slice();
   }
 
   run(): number {
@@ -61,12 +65,12 @@ class Emitter {
   /** The offset of a leaf's edge. */
   private leaf(node: number): number {
     const { tree, entries, low, high, dimensions } = this;
-    const places = tree.boxes.values;
+    tree.boxOf(node, this.whole, this.places);
     for (let index = 0; index < dimensions.length; index++) {
       const { field, ends } = dimensions[index]!;
-      const first = places[2 * (node * dimensions.length + index)]!;
+      const first = this.places[2 * index]!;
       low[field] = first === 0 ? 0 : ends[first - 1]! + 1;
-      high[field] = ends[places[2 * (node * dimensions.length + index) + 1]!]!;
+      high[field] = ends[this.places[2 * index + 1]!]!;
     }
     const from = tree.from.values[node]!;
     let next = found(entries.length);

@@ -3,7 +3,7 @@
 import { Numbers } from '../numbers.ts';
 import type { Work } from '../steps.ts';
 import { CutFinder } from './cut.ts';
-import { type Dimension, type Intervals, placeOf } from './intervals.ts';
+import { type Dimension, type Intervals, placeOf, wholeBox } from './intervals.ts';
 import { type UsualCut, usualCuts } from './usual.ts';
 
 /** Leaves of no more than this are left alone: their tests cost no more than nodes would. */
@@ -17,12 +17,12 @@ export class SearchTree {
   readonly at = new Numbers();
   /** The left child. */
   readonly child = new Numbers();
-  /** Where in `lists` the node's entries stand, ascending, and how many; the last is met by all packets when `closed` is 1. */
+  /** Of a leaf, where in `lists` its entries stand, ascending, and how many; the last is met by all packets when `closed` is 1. */
   readonly from = new Numbers();
   readonly count = new Numbers();
   readonly closed = new Numbers();
-  /** First and last place of each dimension, of each node. */
-  readonly boxes = new Numbers();
+  /** -1 of the root. */
+  readonly parent = new Numbers();
   readonly lists = new Numbers();
   /** Entries in all leaves. */
   copies = 0;
@@ -33,13 +33,43 @@ export class SearchTree {
     return this.dimension.length;
   }
 
-  add(from: number, count: number, closed: number): void {
+  /** Writes first and last place of each dimension of a node's part into `box`; `whole` has those of the root. */
+  boxOf(node: number, whole: Int32Array, box: Int32Array): void {
+    box.set(whole);
+    for (let below = node, above = this.parent.values[node]!; above >= 0; above = this.parent.values[above]!) {
+      const at = this.at.values[above]!;
+      const place = 2 * this.dimension.values[above]!;
+      if (below === this.child.values[above]) box[place + 1] = Math.min(box[place + 1]!, at);
+      else box[place] = Math.max(box[place]!, at + 1);
+      below = above;
+    }
+  }
+
+  add(parent: number, from: number, count: number, closed: number): void {
+    this.parent.push(parent);
     this.dimension.push(-1);
     this.at.push(0);
     this.child.push(0);
     this.from.push(from);
     this.count.push(count);
     this.closed.push(closed);
+  }
+
+  /** Room for so many entries more: lists of nodes that are cut are given up where there is none. */
+  makeRoom(more: number): void {
+    const { lists, from, count } = this;
+    if (lists.length + more <= lists.values.length) return;
+    let kept = 0;
+    for (let node = 0; node < this.nodes; node++) if (this.isLeaf(node)) kept += count.values[node]!;
+    const before = lists.values;
+    lists.values = new Int32Array(2 * (kept + more));
+    lists.length = 0;
+    for (let node = 0; node < this.nodes; node++) {
+      if (!this.isLeaf(node)) continue;
+      const start = from.values[node]!;
+      from.values[node] = lists.length;
+      for (let index = start; index < start + count.values[node]!; index++) lists.push(before[index]!);
+    }
   }
 
   isLeaf(node: number): boolean {
@@ -94,8 +124,11 @@ class Grower {
   private readonly intervals: Intervals;
   private readonly firsts: readonly Uint32Array[];
   private readonly lasts: readonly Uint32Array[];
-  /** Numbers that say where a node's box is. */
-  private readonly width: number;
+  /** First and last place of each dimension: of all, and of the node at hand. */
+  private readonly whole: Int32Array;
+  private readonly box: Int32Array;
+  /** Of each node, bits of dimensions that all its entries are known to fill. */
+  private readonly settled = new Numbers();
 
   constructor(intervals: Intervals, budget: TreeBudget, work: Work) {
     this.intervals = intervals;
@@ -104,7 +137,8 @@ class Grower {
     this.finder = new CutFinder(intervals);
     this.firsts = intervals.dimensions.map(({ first }) => first);
     this.lasts = intervals.dimensions.map(({ last }) => last);
-    this.width = 2 * intervals.dimensions.length;
+    this.whole = wholeBox(intervals.dimensions);
+    this.box = this.whole.slice();
   }
 
   run(members: readonly number[]): SearchTree {
@@ -155,7 +189,8 @@ class Grower {
     for (let node = 0; node < tree.nodes; node++) {
       const was = nodes[node]!;
       this.work.units += near[node]!.length;
-      const here = near[node]!.filter((places) => this.reaches(places, node));
+      tree.boxOf(node, this.whole, this.box);
+      const here = near[node]!.filter((places) => this.reaches(places));
       const reached = here.length > 0;
       if (old.tree.isLeaf(was)) {
         if (!reached) this.take(node, old, was);
@@ -176,11 +211,11 @@ class Grower {
     }
   }
 
-  private reaches(places: Int32Array, node: number): boolean {
-    const { values } = this.tree.boxes;
-    for (let index = 0; index < this.width; index += 2) {
-      if (places[index]! > values[node * this.width + index + 1]!) return false;
-      if (places[index + 1]! < values[node * this.width + index]!) return false;
+  /** Whether an entry's places reach into the box at hand. */
+  private reaches(places: Int32Array): boolean {
+    const { box } = this;
+    for (let index = 0; index < box.length; index += 2) {
+      if (places[index]! > box[index + 1]! || places[index + 1]! < box[index]!) return false;
     }
     return true;
   }
@@ -212,58 +247,54 @@ class Grower {
   }
 
   private root(members: readonly number[]): void {
-    const { tree, intervals } = this;
+    const { tree } = this;
+    tree.makeRoom(2 * members.length);
     for (const member of members) tree.lists.push(member);
-    for (const { ends } of intervals.dimensions) {
-      tree.boxes.push(0);
-      tree.boxes.push(ends.length - 1);
-    }
-    tree.copies = this.fill(0, members.length, 0);
+    this.box.set(this.whole);
+    tree.copies = this.fill(-1, 0, members.length, 0, 0);
   }
 
   private split(node: number): void {
-    const { tree, finder, width } = this;
+    const { tree, finder, box } = this;
     const count = tree.count.values[node]!;
     this.work.units += count;
-    finder.find(tree.lists.values, tree.from.values[node]!, count, tree.boxes.values, node * width);
+    tree.boxOf(node, this.whole, box);
+    finder.find(tree.lists.values, tree.from.values[node]!, count, box, this.settled.values[node]!);
+    this.settled.values[node] = finder.settled;
     if (finder.dimension >= 0) this.cut(node, finder.dimension, finder.at);
   }
 
   private cut(node: number, dimension: number, at: number): void {
-    const { tree, width } = this;
+    const { tree, box } = this;
     const count = tree.count.values[node]!;
-    const place = node * width + 2 * dimension;
-    const [low, high] = [tree.boxes.values[place]!, tree.boxes.values[place + 1]!];
+    tree.makeRoom(2 * count);
+    tree.boxOf(node, this.whole, box);
+    const high = box[2 * dimension + 1]!;
     tree.dimension.values[node] = dimension;
     tree.at.values[node] = at;
     tree.child.values[node] = tree.nodes;
-    tree.copies += this.part(node, dimension, low, at) + this.part(node, dimension, at + 1, high) - count;
+    box[2 * dimension + 1] = at;
+    tree.copies += this.part(node, dimension) - count;
+    box[2 * dimension] = at + 1;
+    box[2 * dimension + 1] = high;
+    tree.copies += this.part(node, dimension);
   }
 
-  /** A child of the node, which lies from place `low` to `high` of a dimension; the number of its entries. */
-  private part(node: number, dimension: number, low: number, high: number): number {
-    const { boxes, from, count } = this.tree;
-    const { width } = this;
-    boxes.reserve(width);
-    const at = boxes.length;
-    boxes.values.copyWithin(at, node * width, (node + 1) * width);
-    boxes.values[at + 2 * dimension] = low;
-    boxes.values[at + 2 * dimension + 1] = high;
-    boxes.length += width;
-    return this.fill(from.values[node]!, count.values[node]!, dimension);
+  /** The next child of a node that was cut in a dimension, whose box is at hand; the number of its entries. */
+  private part(node: number, dimension: number): number {
+    const { from, count } = this.tree;
+    return this.fill(node, from.values[node]!, count.values[node]!, dimension, this.settled.values[node]!);
   }
 
-  /** The next node, whose box is there, with those of the `count` entries from `from` on that reach into it in a dimension; their number. */
-  private fill(from: number, count: number, dimension: number): number {
+  /** The next node, with those of the `count` entries from `from` on that reach into the box at hand in a dimension; their number. */
+  private fill(parent: number, from: number, count: number, dimension: number, settled: number): number {
     const { tree } = this;
     const { lists } = tree;
-    lists.reserve(count);
     const { values } = lists;
     const first = this.firsts[dimension];
     const last = this.lasts[dimension];
-    const box = tree.nodes * this.width;
-    const low = tree.boxes.values[box + 2 * dimension]!;
-    const high = tree.boxes.values[box + 2 * dimension + 1]!;
+    const low = this.box[2 * dimension]!;
+    const high = this.box[2 * dimension + 1]!;
     const start = lists.length;
     let to = start;
     let closed = 0;
@@ -271,23 +302,24 @@ class Grower {
       const entry = values[index]!;
       if (first !== undefined && (first[entry]! > high || last![entry]! < low)) continue;
       values[to++] = entry;
-      if (!this.fillsBox(entry, box)) continue;
+      if (!this.fillsBox(entry, settled)) continue;
       // What stands behind is never met.
       closed = 1;
       break;
     }
     lists.length = to;
-    tree.add(start, to - start, closed);
+    tree.add(parent, start, to - start, closed);
+    this.settled.push(settled);
     return to - start;
   }
 
-  private fillsBox(entry: number, box: number): boolean {
-    const { firsts, lasts } = this;
-    const places = this.tree.boxes.values;
+  private fillsBox(entry: number, settled: number): boolean {
+    const { firsts, lasts, box } = this;
     if (this.intervals.exact[entry] === 0) return false;
     for (let dimension = 0; dimension < firsts.length; dimension++) {
-      if (firsts[dimension]![entry]! > places[box + 2 * dimension]!) return false;
-      if (lasts[dimension]![entry]! < places[box + 2 * dimension + 1]!) return false;
+      if (((settled >>> dimension) & 1) !== 0) continue;
+      if (firsts[dimension]![entry]! > box[2 * dimension]!) return false;
+      if (lasts[dimension]![entry]! < box[2 * dimension + 1]!) return false;
     }
     return true;
   }

@@ -133,6 +133,10 @@ class Measurer {
   }
 }
 
+/** First and last place of each dimension. */
+export const wholeBox = (dimensions: readonly Dimension[]): Int32Array =>
+  Int32Array.from(dimensions.flatMap(({ ends }) => [0, ends.length - 1]));
+
 /** `more`: ends of places that nothing else needs. */
 function placesOf(field: number, lows: Uint32Array, highs: Uint32Array, more: Uint32Array): Dimension {
   const cuts = new Uint32Array(lows.length * 2 + more.length + 1);
