@@ -48,6 +48,7 @@ import {
   conntrackConfirm,
   conntrackForget,
   conntrackIn,
+  conntrackLook,
   conntrackPlain,
   conntrackReset,
   helpPacket,
@@ -230,7 +231,7 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   const known = tracks ? conntrackPlain(slot, arrives) : 0;
   let verdict: u32;
   if (known !== 0) verdict = runKnownWalk(walk, short, slot, known, bytes);
-  else verdict = !tracks || conntrackIn(slot, arrives) ? runWalkAhead(walk, slot, bytes) : noRoom(slot);
+  else verdict = !tracks || conntrackLook(slot, arrives) ? runWalkAhead(walk, slot, bytes) : noRoom(slot);
   if (isRefusal(verdict)) refuse(slot, verdict);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
     if (verdict === NEXT_ACCEPT && !conntrackConfirm(slot)) verdict = NEXT_LOST;

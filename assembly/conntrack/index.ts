@@ -33,6 +33,7 @@ export {
   conntrackInit,
   conntrackKill,
   conntrackLive,
+  conntrackLook,
   conntrackPlain,
   conntrackUntrack,
 } from './track';

@@ -2,7 +2,13 @@
  * The way of most packets: a plain segment inside the windows of an open TCP connection over IPv4. It is what track.ts, tcp.ts and tcp-window.ts
  * do with such a packet and with no other; whatever is not plain is left as it was, for them to judge. Nothing is written before all is known.
  */
-import { TCP_ESTABLISHED, TRACKING_MAX_RETRANS, TRACKING_TCP, TRACKING_TCP_UNACK } from '../../src/abi/conntrack';
+import {
+  TCP_ESTABLISHED,
+  TRACKING_FLAG_NAT,
+  TRACKING_MAX_RETRANS,
+  TRACKING_TCP,
+  TRACKING_TCP_UNACK,
+} from '../../src/abi/conntrack';
 import {
   CT_ESTABLISHED,
   FIELD_CT_DIRECTION,
@@ -47,12 +53,14 @@ import {
   SIDE_MAXEND,
   SIDE_MAXWIN,
   SIDE_SIZE,
+  STATUS_ALIAS,
   STATUS_ALIASED,
   STATUS_DYING,
+  STATUS_HEAD,
   STATUS_VISIBLE,
 } from './entry';
 import { accounting, zonesOfOne } from './extension';
-import { parameter } from './parameters';
+import { flag, parameter } from './parameters';
 import { setClock } from './table';
 import { CLASS_ACK } from './tcp-matrix';
 import { highestSack, TCP_HEADER_SIZE } from './tcp-options';
@@ -103,16 +111,20 @@ export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
 export function followBare(slot: usize, entry: usize, direction: u32, ip: usize, length: u32, verify: bool): bool {
   const present = length - IPV4_HEADER;
   const covered = present + ADDRESSES_SIZE;
-  const pseudo = (PROTOCOL_TCP as u64) + (present as u64);
   if (covered <= SHORT_SUM) {
-    if (verify & !shortSumHolds(ip + ADDRESSES, covered, pseudo)) return false;
-  } else if (verify && !sumHolds(ip + ADDRESSES, covered, pseudo)) return false;
+    if (verify & !shortSumHolds(ip + ADDRESSES, covered, pseudoOf(present))) return false;
+  } else if (verify && !sumHolds(ip + ADDRESSES, covered, pseudoOf(present))) return false;
   return follow(slot, entry, direction, ip + IPV4_HEADER, present, present);
+}
+
+/** Without the addresses. */
+function pseudoOf(present: u32): u64 {
+  return (PROTOCOL_TCP as u64) + (present as u64);
 }
 
 function pseudoHeader(slot: usize, present: u32): u64 {
   const addresses = (load<u32>(slot, FIELD_SOURCE * 4) as u64) + (load<u32>(slot, FIELD_DESTINATION * 4) as u64);
-  return addresses + (PROTOCOL_TCP as u64) + (present as u64);
+  return addresses + pseudoOf(present);
 }
 
 /** The guess, if it still is the packet's connection: open, assured and in its state ESTABLISHED. 0 otherwise. */
@@ -126,6 +138,19 @@ export function openConnection(slot: usize, guess: u32): usize {
   const now = load<i64>(slot, PACKET_JIFFIES);
   if (load<i64>(entry, ENTRY_TIMEOUT) <= now) return 0;
   if (now >= due) return 0;
+  setClock(now);
+  return entry;
+}
+
+/** The guess, if it still is the packet's connection, in whatever state, and its time is not over; no key is in hand then. 0: it has to be looked up. */
+export function foreseenConnection(slot: usize, guess: u32, now: i64): usize {
+  if (guess === 0 || flag(TRACKING_FLAG_NAT)) return 0;
+  const entry = (guess & ~1) as usize;
+  const status = load<u32>(entry, ENTRY_STATUS);
+  if ((status & (STATUS_CONFIRMED | STATUS_DYING | STATUS_ALIASED | STATUS_ALIAS | STATUS_HEAD)) !== STATUS_CONFIRMED) return 0;
+  if (load<u64>(entry, ENTRY_LOW) !== load<u64>(slot, PACKET_CT_LOW)) return 0;
+  if (load<u64>(entry, ENTRY_HIGH) !== load<u64>(slot, PACKET_CT_HIGH)) return 0;
+  if (load<i64>(entry, ENTRY_TIMEOUT) <= now) return 0;
   setClock(now);
   return entry;
 }

@@ -76,7 +76,7 @@ import { admit, limitInit } from './limit';
 import { admitUnknown, NO_ENTRY, openEntry, openingInit, refused } from './opening';
 import { flag, takeParameters } from './parameters';
 import { tableLive } from './places';
-import { plainSegment } from './plain';
+import { directionIn, foreseenConnection, plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
 import { sctpCheck } from './sctp';
 import { addStatus } from './status';
@@ -89,6 +89,8 @@ import { udpCheck, udpliteCheck } from './udp';
 import { findClash, search, searchedDirection } from './zones';
 
 let confirmed: u32 = 0;
+/** What was guessed of the packet in hand (ahead.ts); 0: nothing. */
+let guessed: u32 = 0;
 
 /** Starts with no connections. `parameters`: the block of abi/conntrack.ts (copied). `heap`: begin of the last region of memory. */
 export function conntrackInit(parameters: usize, heap: usize): void {
@@ -119,7 +121,11 @@ export function conntrackLive(): u32 {
  * Out: false when the packet is dropped.
  */
 export function conntrackIn(slot: usize, prerouting: bool): bool {
-  if (conntrackPlain(slot, prerouting) !== 0) return true;
+  return conntrackPlain(slot, prerouting) !== 0 || conntrackLook(slot, prerouting);
+}
+
+/** The same behind conntrackPlain, for what is not plain. */
+export function conntrackLook(slot: usize, prerouting: bool): bool {
   const verify = prerouting && flag(TRACKING_FLAG_CHECKSUM);
   if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_UNTRACKED) return true;
   const known = load<u32>(slot, PACKET_CT_ENTRY) as usize;
@@ -131,6 +137,7 @@ export function conntrackIn(slot: usize, prerouting: bool): bool {
 export function conntrackPlain(slot: usize, prerouting: bool): usize {
   // There is a guess only as long as nobody looked at the packet, and no rule spoke of its connection.
   const guess = load<u32>(slot, PACKET_CT_GUESS);
+  guessed = guess;
   if (guess === 0) return 0;
   store<u32>(slot, 0, PACKET_CT_GUESS);
   // One is as likely as the other: no branch.
@@ -278,13 +285,19 @@ function jiffies(slot: usize): i64 {
 function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
   const now = jiffies(slot);
   const question = protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6;
-  keyPacket(slot, protocol, sport, dport);
-  if (question) keyAsks(true);
-  let entry = search(now);
+  const known = foreseenConnection(slot, guessed, now);
+  let entry = known;
   let direction: u32 = 0;
+  if (known !== 0) {
+    direction = directionIn(known, guessed);
+  } else {
+    keyPacket(slot, protocol, sport, dport);
+    if (question) keyAsks(true);
+    entry = search(now);
+    if (entry !== 0 && !question) direction = searchedDirection(entry);
+  }
   let result: u32 = TCP_REPEAT;
   if (entry !== 0) {
-    direction = question ? 0 : searchedDirection(entry);
     result = tracker(slot, entry, protocol, direction, now);
     // The connection starts anew: this packet is the first of the next one.
     if (result === TCP_REPEAT) {
@@ -293,6 +306,7 @@ function track(slot: usize, protocol: u32, sport: u32, dport: u32): u32 {
     }
   }
   if (result === TCP_REPEAT) {
+    if (known !== 0) keyPacket(slot, protocol, sport, dport);
     entry = openEntry(slot, protocol, sport, dport, now);
     if (entry === 0) return NO_ENTRY;
     direction = 0;
