@@ -80,7 +80,8 @@ const masked = (address: number, length: number): Prefix => ({
 });
 
 /** Shapes of rules: access lists name servers and services, firewalls leave much open, chains of IPC name pairs. */
-export type Shape = 'acl' | 'fw' | 'ipc';
+export const classbenchShapes = ['acl', 'fw', 'ipc'] as const;
+export type Shape = (typeof classbenchShapes)[number];
 
 /** A set of `rules` different filters of one shape, the same for the same seed: the narrower first, as in ClassBench's files, so that few stand behind one that takes all of theirs. */
 export function filterSet(shape: Shape, rules: number, seed = 1): FilterSet {
@@ -209,6 +210,17 @@ export function tuplesFor({ filters }: FilterSet, count: number, seed = 1): Uint
       ],
       index * TUPLE_WORDS,
     );
+  }
+  return words;
+}
+
+/** Packets of TCP and UDP drawn from all there are, as those of a scan: hardly any rule of addresses takes one. */
+export function strangeTuples(count: number, seed = 2): Uint32Array {
+  const draw = new Draw(seed);
+  const words = new Uint32Array(count * TUPLE_WORDS);
+  for (let index = 0; index < count; index++) {
+    const ports = draw.word();
+    words.set([draw.word(), draw.word(), ports >>> 16, ports & 0xffff, draw.pick([TCP, UDP])], index * TUPLE_WORDS);
   }
   return words;
 }

@@ -11,8 +11,9 @@ import { PackedWalk } from '../src/engine/packed/walk.ts';
 import { buildHost } from '../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../src/model/profile.ts';
 import { parseSave } from '../src/syntax/index.ts';
-import { type FilterSet, iptablesRules, TUPLE_WORDS, tuplesFor } from './classbench.ts';
+import { type FilterSet, iptablesRules, strangeTuples, TUPLE_WORDS, tuplesFor } from './classbench.ts';
 import { buildRteAcl, type Peer, runRteAcl } from './peers/rte-acl.ts';
+import { countWays, deepest } from './ways.ts';
 
 export interface Classified {
   set: string;
@@ -28,6 +29,10 @@ export interface Classified {
   single: number;
   packed: boolean;
   many?: number;
+  /** Clusters on a packet's way in the mean and at worst, and the bytes that all packets touch. */
+  steps?: { mean: number; worst: number; touched: number };
+  /** Nanoseconds a packet, packed, of traffic that wants to hurt: the deepest ways that were found, and packets of no rule. */
+  hurting?: { deepest: number; strangers: number };
   /** Why the set is not packed. */
   unpacked?: string;
   peer?: Peer;
@@ -107,16 +112,37 @@ async function engineRow(
   }
   const { compileMs, nodes, worstLeaf, imageBytes } = statistics;
   const each = (milliseconds: number): number => (milliseconds / packets) * 1e6;
+  const ways =
+    packed === null ? undefined : await hurt(packed, tuples, async () => each(await median(rounds, () => inCalls(packed))));
   const measured = {
     single: each(single),
     packed: many !== undefined,
     ...(many !== undefined && { many: each(many) }),
+    ...ways,
     ...(unpacked !== undefined && { unpacked }),
   };
   return {
     row: { set: set.name, rules: set.filters.length, packets, compileMs, packMs, nodes, worstLeaf, imageBytes, ...measured },
     dropped,
   };
+}
+
+/** Counts ways, and measures (nanoseconds a packet) the walk on packets that are put in place of its own: deep ones of the set's own packets and of strangers, and strangers alone. */
+async function hurt(
+  walk: PackedWalk,
+  tuples: Uint32Array,
+  measure: () => Promise<number>,
+): Promise<Required<Pick<Classified, 'steps' | 'hurting'>>> {
+  const packets = tuples.length / TUPLE_WORDS;
+  const others = strangeTuples(packets);
+  const both = (index: number): Uint32Array =>
+    fieldsOf((index < packets ? tuples : others).subarray((index % packets) * TUPLE_WORDS));
+  const { mean, worst, touched } = countWays(walk.packed, packets, both);
+  for (const [place, index] of deepest(countWays(walk.packed, 2 * packets, both), packets).entries())
+    walk.put(place, both(index));
+  const deep = await measure();
+  for (let index = 0; index < packets; index++) walk.put(index, both(packets + index));
+  return { steps: { mean, worst, touched }, hurting: { deepest: deep, strangers: await measure() } };
 }
 
 /** Or why the set cannot be packed. */
@@ -139,7 +165,8 @@ async function median(iterations: number, work: () => void): Promise<number> {
   return result.latency.p50;
 }
 
-function fieldsOf([source = 0, destination = 0, sport = 0, dport = 0, protocol = 0]: Uint32Array): Uint32Array {
+/** Fields of a packet (abi/fields.ts), of its five words. */
+export function fieldsOf([source = 0, destination = 0, sport = 0, dport = 0, protocol = 0]: Uint32Array): Uint32Array {
   const words = new Uint32Array(fields.FIELD_COUNT);
   words[fields.FIELD_FAMILY] = 4;
   words[fields.FIELD_PROTOCOL] = protocol;

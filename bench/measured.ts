@@ -1,7 +1,7 @@
 /** What the bench measures, part by part. */
 import { join } from 'node:path';
 import { bundledWorkloads } from './bundled.ts';
-import { classbenchSets, filterSet } from './classbench.ts';
+import { classbenchSets, classbenchShapes, filterSet } from './classbench.ts';
 import { type Classified, classification } from './classification.ts';
 import { measureFloor } from './floor.ts';
 import { collidingWorkload, floodWorkload, KNOWN_KEY } from './hostile.ts';
@@ -100,9 +100,9 @@ export async function bundled(size: Size): Promise<Group[]> {
 }
 
 export async function classified(size: Size): Promise<Classified[]> {
-  const sizes = size.smoke ? [100] : [100, 1000, 10_000];
-  const own = sizes.flatMap((rules) => (['acl', 'fw', 'ipc'] as const).map((shape) => filterSet(shape, rules)));
-  const theirs = size.classbench === undefined ? [] : classbenchSets(size.classbench, size.smoke ? 2000 : 20_000);
+  const sizes = size.smoke ? [100] : [100, 1000, 10_000, 100_000];
+  const own = sizes.flatMap((rules) => classbenchShapes.map((shape) => filterSet(shape, rules)));
+  const theirs = size.classbench === undefined ? [] : classbenchSets(size.classbench, size.smoke ? 2000 : 200_000);
   const options = { root: size.root, packets: size.smoke ? 4096 : 1 << 18, rounds: rounds(size), peers: size.peers };
   return classification([...own, ...theirs], options, (line) => console.log(line));
 }

@@ -23,13 +23,19 @@ export function printGroup({ title, rows }: Group): void {
 /** Nanoseconds a packet, and how often the engine's time goes into each peer's. */
 export function printClassified(rows: readonly Classified[]): void {
   console.log('\nClassification alone, packets that have nothing to do with each other');
-  for (const { set, many, single, compileMs, packMs, nodes, worstLeaf, imageBytes, peer } of rows) {
+  for (const { set, many, single, compileMs, packMs, nodes, worstLeaf, imageBytes, steps, hurting, peer } of rows) {
     const engine = `${many === undefined ? 'not packed' : `${many.toFixed(1)} ns`} (one by one ${single.toFixed(1)})`;
     const peers = (peer?.results ?? []).map(
       ({ name, nanoseconds }) => `${name} ${nanoseconds.toFixed(1)} ns x ${(nanoseconds / (many ?? single)).toFixed(2)}`,
     );
     const built = `compiled in ${compileMs.toFixed(0)} ms, packed in ${packMs.toFixed(0)}: ${nodes} nodes, worst leaf ${worstLeaf}, ${(imageBytes / 1024).toFixed(0)} KiB`;
     console.log(`  ${set.padEnd(12)} ${engine.padEnd(34)} ${built}${peers.length > 0 ? `; rte_acl ${peers.join(', ')}` : ''}`);
+    if (steps === undefined || hurting === undefined || many === undefined) continue;
+    const times = (nanoseconds: number): string => `${nanoseconds.toFixed(1)} ns x ${(nanoseconds / many).toFixed(2)}`;
+    const touched = `${(steps.touched / 1024).toFixed(0)} KiB touched`;
+    console.log(
+      `    ${steps.mean.toFixed(1)} steps a packet, ${steps.worst} at worst, ${touched}; deepest ways ${times(hurting.deepest)}, packets of no rule ${times(hurting.strangers)}`,
+    );
   }
 }
 

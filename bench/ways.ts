@@ -1,0 +1,77 @@
+/** How far down a packed walk packets go, counted without the engine: clusters on their ways, and the memory these take together. */
+import {
+  CLUSTER_CHILDREN,
+  CLUSTER_MAP,
+  CLUSTER_SIZE,
+  CLUSTER_TESTS,
+  CLUSTER_THRESHOLDS,
+  KEY_SIZE,
+  PACKED_EXIT,
+} from '../src/abi/packed.ts';
+import type { Packed } from '../src/engine/packed/walk.ts';
+import { random } from './traffic.ts';
+
+export interface Ways {
+  /** Clusters a packet, all groups together. */
+  mean: number;
+  worst: number;
+  /** Bytes of all clusters that some packet came to. */
+  touched: number;
+  /** By packet. */
+  steps: Uint32Array;
+}
+
+/** The exit (a number) that a packet leaves by, and the clusters on its way there. `met` is told each cluster's number. */
+export function follow(
+  { clusters, starts }: Pick<Packed, 'clusters' | 'starts'>,
+  key: Uint8Array,
+  met: (cluster: number) => void = () => {},
+): { steps: number; exit: number } {
+  const view = new DataView(clusters.buffer, clusters.byteOffset, clusters.length);
+  let steps = 0;
+  let exit = Number.POSITIVE_INFINITY;
+  for (const start of starts) {
+    let at = start;
+    for (; (at & PACKED_EXIT) === 0; at = childOf(clusters, view, at, key)) {
+      met(at / CLUSTER_SIZE);
+      steps++;
+    }
+    exit = Math.min(exit, (at ^ PACKED_EXIT) >>> 0);
+  }
+  return { steps, exit };
+}
+
+/** `fieldsOf`: of a packet, as PackedWalk.put takes them. */
+export function countWays(packed: Packed, packets: number, fieldsOf: (index: number) => Uint32Array): Ways {
+  const seen = new Uint8Array(packed.clusters.length / CLUSTER_SIZE);
+  const steps = new Uint32Array(packets);
+  const key = new Uint8Array(KEY_SIZE);
+  const see = (cluster: number): void => {
+    seen[cluster] = 1;
+  };
+  for (let index = 0; index < packets; index++) {
+    packed.layout.write(fieldsOf(index), key);
+    steps[index] = follow(packed, key, see).steps;
+  }
+  const mean = steps.reduce((sum, one) => sum + one, 0) / packets;
+  const worst = steps.reduce((most, one) => Math.max(most, one), 0);
+  return { mean, worst, touched: seen.reduce((sum, one) => sum + one, 0) * CLUSTER_SIZE, steps };
+}
+
+function childOf(clusters: Uint8Array, view: DataView, cluster: number, key: Uint8Array): number {
+  let bits = 0;
+  for (let test = 0; test < CLUSTER_TESTS; test++) {
+    let word = 0;
+    for (let byte = 0; byte < 4; byte++) word += (key[clusters[cluster + test * 4 + byte]!] ?? 0) * 2 ** (8 * byte);
+    if (word <= view.getUint32(cluster + CLUSTER_THRESHOLDS + test * 4, true)) bits |= 1 << test;
+  }
+  return view.getUint32(cluster + CLUSTER_CHILDREN + clusters[cluster + CLUSTER_MAP + bits]!, true);
+}
+
+/** Numbers of `count` packets of those with the most steps, in no order: one in 64 of all, again and again. */
+export function deepest({ steps }: Ways, count: number): Uint32Array {
+  const order = steps.map((_, index) => index).sort((one, other) => steps[other]! - steps[one]!);
+  const some = order.subarray(0, Math.ceil(steps.length / 64));
+  const draw = random(count);
+  return Uint32Array.from({ length: count }, () => some[draw() % some.length]!);
+}
