@@ -1,4 +1,4 @@
-/** When a tree is grown: not for few rules and few packets, which are judged before it would stand. */
+/** When a tree is grown: not where all packets are through the rules before it would stand. */
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,12 +9,15 @@ import { parseSave } from '../../src/syntax/index.ts';
 import { command, ROOT } from '../cli/command.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wasmtables-tree-'));
-const [small, large, packed] = [join(folder, 'small.pcap'), join(folder, 'large.pcap'), join(folder, 'packed')];
+const [small, medium, large, packed] = ['small.pcap', 'medium.pcap', 'large.pcap', 'packed'].map((name) =>
+  join(folder, name),
+) as [string, string, string, string];
 
 beforeAll(() => {
-  for (const path of [small, large]) writeFileSync(path, '');
+  for (const path of [small, medium, large]) writeFileSync(path, '');
   writeFileSync(packed, gzipSync(''));
-  // Nothing but a size: no byte of it is on the disk.
+  // Nothing but sizes: no byte of it is on the disk. Packets, of 76 bytes each: half a million, 2.7 millions.
+  truncateSync(medium, 40 << 20);
   truncateSync(large, 200 << 20);
 });
 
@@ -28,8 +31,12 @@ const rulesOf = (count: number) => {
 test.each([
   [[small], 20, false],
   [[small, small], 0, false],
-  [[small], 40, true],
+  [[small], 40, false],
   [[small], 2_000, false],
+  [[medium], 20, false],
+  [[medium], 80, false],
+  [[medium], 100, true],
+  [[medium, medium], 50, true],
   [[small, large], 2_000, true],
   [[large], 20, true],
   [[small, large], 20, true],
