@@ -20,9 +20,11 @@ import {
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT } from '../src/abi/program.ts';
+import { limit } from './capture/state.ts';
 import { keptEdge, keptPlan } from './classify/known.ts';
 import { code, count } from './classify/program.ts';
 import { advanceTo } from './clock.ts';
+import { SHORT_SUM } from './conntrack/checksum';
 import { directionIn, entryStatus, followBare, hasShortWay, openConnection, putKeyOfSegment } from './conntrack/index';
 import { flag } from './conntrack/parameters';
 import { ETHERNET_HEADER, frameType } from './packet/ethernet.ts';
@@ -34,6 +36,8 @@ import { simpleWays } from './stack/host.ts';
 import { routePlain } from './stack/index.ts';
 import { addTo } from './tally.ts';
 
+/** A short segment is summed with what lies behind it, up to here (shortSumHolds), which must be there to be read. */
+const SUMMED: usize = ETHERNET_HEADER + 12 + SHORT_SUM;
 /** There can be edges for such packets, and nobody wants to see more of them than what is counted. */
 let wanted: bool = false;
 /** Bytes of those that `judgeBare` judged last. */
@@ -57,7 +61,9 @@ export function markBare(slot: usize, end: usize): bool {
   for (; slot < end; slot += PACKET_SIZE) {
     const frame: usize = load<u32>(slot, PACKET_DATA);
     const bare =
-      load<u32>(slot, PACKET_LINKTYPE) === <u32>LINK_ETHERNET && isPlainSegment(frame, load<u32>(slot, PACKET_CAPTURED));
+      load<u32>(slot, PACKET_LINKTYPE) === <u32>LINK_ETHERNET &&
+      frame + SUMMED <= limit &&
+      isPlainSegment(frame, load<u32>(slot, PACKET_CAPTURED));
     store<u32>(slot, bare ? WAY_BARE : WAY_UNSEEN, PACKET_WAY);
     if (bare) putKeyOfSegment(slot, frame + ETHERNET_HEADER);
   }

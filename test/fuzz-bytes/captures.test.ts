@@ -51,6 +51,9 @@ test(
             cut: random.pick([every(bytes.length || 1), ragged(random)]),
           }),
         );
+      const silent = { silent: true, build: random.pick(BUILDS), place: random.pick(PLACES) };
+      agree(reference, await byEngine(job, bytes, silent));
+      agree(reference, await byEngine(job, bytes, { ...silent, cut: ragged(random) }));
       agree(reference, byReference(job.job, bytes, ragged(random)));
       packets += reference.packets.length;
       if (reference.result.captures[0]!.damage !== undefined) damaged++;

@@ -58,6 +58,8 @@ export interface EngineAsked {
   module?: object;
   place?: Place;
   cut?: Cut;
+  /** Nothing is told of single packets, so that the shortest ways are taken. */
+  silent?: boolean;
 }
 
 /** The image, which may be a damaged one, says that rules change where packets go: their TTL is lowered where they lie. */
@@ -74,7 +76,7 @@ export async function byEngine(
   capture: Uint8Array,
   asked: EngineAsked = {},
 ): Promise<Answer> {
-  const { build = 'release', place = 0x00, cut = whole, module = await engineModule(build) } = asked;
+  const { build = 'release', place = 0x00, cut = whole, silent = false, module = await engineModule(build) } = asked;
   const packets: PacketOutcome[] = [];
   const { engine, check } = await guarded(
     module,
@@ -85,7 +87,7 @@ export async function byEngine(
   );
   const session = new EngineSession(engine, image, {
     path: job.packets?.path ?? false,
-    onPacket: (outcome) => packets.push(outcome),
+    ...(!silent && { onPacket: (outcome: PacketOutcome) => packets.push(outcome) }),
   });
   play(session, capture, cut);
   check();
@@ -97,7 +99,7 @@ export async function byEngine(
     recent: () => session.recent(),
     hashlimit: (at) => session.hashlimit(at),
   };
-  return answerOf(`${build}, ${place}`, packets, told);
+  return { ...answerOf(`${build}, ${place}`, packets, told), ...(silent && { silent }) };
 }
 
 export function byReference(job: Job, capture: Uint8Array, cut: Cut = whole): Answer {
