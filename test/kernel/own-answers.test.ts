@@ -1,5 +1,6 @@
 /** The host's own answers to what REJECT refuses, in the capture: state, direction, mark, zone, rules and accounting as the running kernel has them, which sends these answers itself. */
 import { expect, it } from 'vitest';
+import { fillHeaderChecksum } from '../../src/fuzz/build-packet.ts';
 import { rejection } from '../../src/fuzz/rejection.ts';
 import type { KernelOutcome } from '../../src/kernel/index.ts';
 import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
@@ -301,7 +302,8 @@ function forwarded(bytes: Uint8Array, family: Family): Uint8Array {
     return out;
   }
   out[8]!--;
-  return summed(out);
+  fillHeaderChecksum(out.subarray(0, 20));
+  return out;
 }
 
 /** Bytes of the payload of an IPv4 packet without options, as a fragment. */
@@ -309,15 +311,6 @@ function fragment(packet: Uint8Array, from: number, to: number, more: boolean): 
   const out = join(packet.subarray(0, 20), packet.subarray(20 + from, 20 + to));
   out.set(u16(out.length), 2);
   out.set(u16((more ? 0x2000 : 0) | (from / 8)), 6);
-  return summed(out);
-}
-
-/** With the right IPv4 header checksum. */
-function summed(packet: Uint8Array): Uint8Array {
-  packet.set([0, 0], 10);
-  let sum = 0;
-  for (let at = 0; at < 20; at += 2) sum += packet[at]! * 256 + packet[at + 1]!;
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  packet.set(u16(~sum & 0xffff), 10);
-  return packet;
+  fillHeaderChecksum(out.subarray(0, 20));
+  return out;
 }
