@@ -131,7 +131,7 @@ sub inject { my ($names, $trace, $real, $groups, $sockets, $answers, $frames) = 
     my $before = $trace && $kind == 0 && unpack('x12 n', $bytes) == 0x800 && length($bytes) >= 22 && unpack('x20 n', $bytes) & 0x3fff ? reassemblies() : undef;
     $emit->(4, pack('Q<', int(now() * 1e9)));
     next if $answered{$frame};
-    if ($kind & 8) { $emit->(5, 'the kernel made no such answer'); next; }
+    next if $kind & 8;
     $! = 22; my $sent = $transmit->($kind, $device, $bytes);
     if (defined $sent) { $settle->($kind == 0 ? $index[$device] : 0); } else { $emit->(5, "$!") unless $! == EPERM && ($kind & 3); $settle->(0); }
     $emit->(8, '') if defined $before && reassemblies() > $before;

@@ -227,6 +227,13 @@ describeKernel('answers of REJECT and the running kernel', () => {
       expect(counted(outcomes, RELATED)).toEqual([1, 1]);
     });
 
+    it(`IPv${family}: the copy of a forwarded packet that looks like an answer never reached netfilter`, async () => {
+      const refused = tcp(`${far} 80`, `${peer} 5000`, RST | ACK, { seq: 0, ack: 1001, window: 0 });
+      const outcomes = await agree(rulesOf(['-A FORWARD -p udp -j REJECT']), [syn, refused], { family, out: [2] });
+      expect(own(outcomes)).toEqual([[], []]);
+      expect(outcomes.map(({ packets }) => packets[1]!.entered)).toEqual([false, false]);
+    });
+
     it(`IPv${family}: a router of which only the direction is known`, async () => {
       const first = tcp(`${peer} 5000`, `${far} 80`, SYN);
       const rules = rulesOf(['-A FORWARD -p tcp -j REJECT --reject-with tcp-reset', '-A OUTPUT -o eth0', '-A OUTPUT -o eth1']);

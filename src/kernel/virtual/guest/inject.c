@@ -3,7 +3,7 @@
 // `query` step: u32 bus, then the request; its answer: every message of the dump.
 // `open` step: u8 trace, u32 priority of the injector's own packets, u32 number of devices, names (u32 length, bytes): device i of the firewall has its other end, `wire<i>`,
 //   in the wire's namespace, where it is switched on; u32 number of multicast groups to join, each u8 device, u8 length (4 or 16), address.
-// `frames` step, numbered on through the job: frames, each u8 kind (0 arrives, 1 sent as IPv4, 2 sent as IPv6, plus 4: bound to the device), u8 device, u64 time in nanoseconds since the epoch, u32 length, bytes
+// `frames` step, numbered on through the job: frames, each u8 kind (0 arrives, 1 sent as IPv4, 2 sent as IPv6, plus 4: bound to the device, plus 8: never sent), u8 device, u64 time in nanoseconds since the epoch, u32 length, bytes
 //   (a frame that arrives has its Ethernet header on).
 // Its answer: records (u8 kind, u32 frame, u32 length, bytes), the same as the running kernel's injector writes (../../records.ts reads both):
 //   1 nfnetlink_log message, 2 nf_tables trace message, 3 packet that left (without link header), 4 time it was sent (u64 ns), 5 not sent: why, 6 records lost: where,
@@ -252,6 +252,7 @@ void inject(struct cursor *step) {
     sleep_until(when);
     uint64_t now = clock_now();
     record(SENT, &now, 8);
+    if (kind & 8) continue;
     errno = 0;
     ssize_t sent = transmit(kind, device, bytes, length);
     // EPERM from a raw socket: a rule dropped the packet in OUTPUT.
