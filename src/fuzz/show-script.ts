@@ -48,7 +48,7 @@ ${family === 4 ? setup4 : setup6}
   ip -n "$fw" link set ${host.in ?? 'eth0'} arp off up
   ip -n "$gen" link set v0 up
 ${host.forward === true ? forward(host.out ?? 'eth1') : ''}${local.map((address) => `  ip -n "$fw" addr add ${address} dev ${host.in ?? 'eth0'}${family === 6 ? ' nodad' : ''}\n`).join('')}  ip -n "$fw" ${family === 6 ? '-6 ' : ''}route add default dev ${host.forward === true ? (host.out ?? 'eth1') : (host.in ?? 'eth0')}
-${sysctls(about)}  # The kernel's own answers (resets, ICMP errors) are not part of the case.
+${sysctls(about)}  # The kernel's own answers (resets, ICMP errors) are dropped. Where the capture holds them (REJECT), it is they that are sent: without the connection of what they answer, unlike in expected.json.
   in_fw nft add table inet show_own 2>/dev/null && in_fw nft 'add chain inet show_own out { type filter hook output priority -500; }' && in_fw nft add rule inet show_own out meta priority != 5754:1 drop || true
 }
 
