@@ -40,6 +40,16 @@ import { addTo } from './tally.ts';
 const SUMMED: usize = ETHERNET_HEADER + 12 + SHORT_SUM;
 /** There can be edges for such packets, and nobody wants to see more of them than what is counted. */
 let wanted: bool = false;
+/** Packets marked in the latest batch that had some, and how many of them did not go this way. */
+let marked: u32 = 0;
+let missed: u32 = 0;
+/**
+ * Batches that are not marked: where three of four packets do not go this way (rules ask for more than is kept, connections only begin), one; where it is so again, twice as many and one,
+ * up to LONGEST_REST. A slot decoded alone costs more than one of many.
+ */
+const LONGEST_REST: u32 = 31;
+let rest: u32 = 0;
+let nextRest: u32 = 1;
 /** Bytes of those that `judgeBare` judged last. */
 export let bareBytes: u64 = 0;
 /** Packets that went this way: only the debug build counts them, for tests. */
@@ -57,7 +67,7 @@ export function bareStart(): void {
 
 /** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE). Out: whether some were asked. */
 export function markBare(slot: usize, end: usize): bool {
-  if (!wanted) return false;
+  if (!wanted || isResting()) return false;
   for (; slot < end; slot += PACKET_SIZE) {
     const frame: usize = load<u32>(slot, PACKET_DATA);
     const bare =
@@ -65,8 +75,25 @@ export function markBare(slot: usize, end: usize): bool {
       frame + SUMMED <= limit &&
       isPlainSegment(frame, load<u32>(slot, PACKET_CAPTURED));
     store<u32>(slot, bare ? WAY_BARE : WAY_UNSEEN, PACKET_WAY);
-    if (bare) putKeyOfSegment(slot, frame + ETHERNET_HEADER);
+    if (!bare) continue;
+    putKeyOfSegment(slot, frame + ETHERNET_HEADER);
+    marked++;
   }
+  return true;
+}
+
+/** Before a batch is marked. */
+function isResting(): bool {
+  if (missed > marked - (marked >>> 2)) {
+    rest = nextRest;
+    nextRest = min((nextRest << 1) | 1, LONGEST_REST);
+  } else if (marked !== 0) {
+    nextRest = 1;
+  }
+  marked = 0;
+  missed = 0;
+  if (rest === 0) return false;
+  rest--;
   return true;
 }
 
@@ -78,6 +105,7 @@ export function nextBare(slot: usize, end: usize): usize {
 
 /** A marked slot that did not go this way. */
 export function decodeBare(slot: usize): void {
+  missed++;
   decodePlain(slot, slot + PACKET_SIZE);
   routePlain(slot, slot + PACKET_SIZE);
 }
