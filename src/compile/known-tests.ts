@@ -11,6 +11,17 @@ export class KnownTests {
   /** Of each test that `known` has, its number and then its words. */
   private readonly memory = new Numbers();
   private readonly others = new Map<string, number>();
+  /** What `once` was asked for, by number. */
+  private readonly tests: Test[] = [];
+
+  /** The test itself, or an equal one that was asked for before; tests of other kinds than ranges and words are all their own. */
+  once(test: Test): Test {
+    if (test.kind !== 'range' && test.kind !== 'words') return test;
+    const { tests } = this;
+    const number = this.number(test, tests.length);
+    if (number === tests.length) tests.push(test);
+    return tests[number]!;
+  }
 
   /** The number of an equal test; else the test is known by `next` from now on. */
   number(test: Test, next: number): number {

@@ -12,6 +12,7 @@ import type { Action, Test } from '../model/predicate.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Builtin, Family, Match, Rule, RuleSet, Target } from '../model/ruleset.ts';
 import type { InterfaceTable } from './interfaces.ts';
+import { KnownTests } from './known-tests.ts';
 import type { PlainRule, PlainTable } from './plain.ts';
 
 export interface NormaliseContext {
@@ -33,15 +34,21 @@ export interface NormaliseContext {
  */
 export function normalise(rules: RuleSet, given: Omit<NormaliseContext, 'family'>): PlainTable[] {
   const context = { family: rules.family, ...given };
+  const known = new KnownTests();
   return rules.tables.map((table) => ({
     family: rules.family,
     name: table.name,
     chains: table.chains.map((chain) => ({
       name: chain.name,
       policy: chain.policy,
-      rules: chain.rules.map((rule) => normaliseRule(rule, context)),
+      rules: chain.rules.map((rule) => once(normaliseRule(rule, context), known)),
     })),
   }));
+}
+
+/** A rule whose tests of fields are the objects that equal ones before it have: large rule sets ask the same things again and again. */
+function once(rule: PlainRule, known: KnownTests): PlainRule {
+  return { ...rule, tests: rule.tests.map((test) => known.once(test)) };
 }
 
 function normaliseRule(rule: Rule, context: NormaliseContext): PlainRule {
