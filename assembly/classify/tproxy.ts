@@ -4,11 +4,13 @@ import {
   FIELD_DESTINATION,
   FIELD_DPORT,
   FIELD_FAMILY,
+  FIELD_FRAGMENT,
   FIELD_IN_INTERFACE,
   FIELD_L4_LENGTH,
   FIELD_MARK,
   FIELD_PROTOCOL,
 } from '../../src/abi/fields.ts';
+import { PACKET_IP } from '../../src/abi/packet.ts';
 import { firstAddress } from '../stack/source.ts';
 import { giveSocket } from '../stack/turn.ts';
 
@@ -19,9 +21,12 @@ const UDP_HEADER: u32 = 8;
 /** False when there is no socket for it, and it is dropped. */
 export function passesTproxy(parameters: usize, slot: usize): bool {
   const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
-  if (load<u32>(slot, FIELD_L4_LENGTH * 4) < (protocol === TCP ? TCP_HEADER : UDP_HEADER)) return false;
+  // Of an IPv6 fragment that is not the first the kernel does not find the ports: it reads the IPv6 header, where the destination's would be in the flow label.
+  const lost = load<u32>(slot, FIELD_FAMILY * 4) === 6 && load<u32>(slot, FIELD_FRAGMENT * 4) !== 0;
+  if (!lost && load<u32>(slot, FIELD_L4_LENGTH * 4) < (protocol === TCP ? TCP_HEADER : UDP_HEADER)) return false;
   const given = load<u32>(parameters, 8);
-  const port = given !== 0 ? given : load<u32>(slot, FIELD_DPORT * 4);
+  const own = lost ? (bswap(load<u16>(load<u32>(slot, PACKET_IP), 2)) as u32) : load<u32>(slot, FIELD_DPORT * 4);
+  const port = given !== 0 ? given : own;
   if (!listens(parameters, protocol, port, addressFor(parameters, slot))) return false;
   store<u32>(slot, (load<u32>(slot, FIELD_MARK * 4) & ~load<u32>(parameters)) ^ load<u32>(parameters, 4), FIELD_MARK * 4);
   giveSocket();

@@ -41,9 +41,11 @@ export const TPROXY: TargetExtension<TproxyOptions> = {
   print: ({ port, address, mark, mask }) =>
     ` --on-port ${port} --on-ip ${formatAddress(address)} --tproxy-mark ${hex(mark)}/${hex(mask)}`,
   evaluate({ port, address, mark, mask }, packet, effects, { firstAddress, proxies }) {
-    const { protocol, transport } = packet;
-    if (transport.length < (protocol === TCP ? TCP_HEADER : UDP_HEADER)) return 'DROP';
-    const wantedPort = port === 0 ? (transport[2]! << 8) | transport[3]! : port;
+    const { protocol } = packet;
+    // Of a later fragment ipv6_find_hdr does not say where its header is, and that of IPv6 is taken for it.
+    const header = packet.family === 6 && packet.fragmentOffset !== 0 ? packet.bytes : packet.transport;
+    if (header.length < (protocol === TCP ? TCP_HEADER : UDP_HEADER)) return 'DROP';
+    const wantedPort = port === 0 ? (header[2]! << 8) | header[3]! : port;
     const named = address.some((word) => word !== 0) ? address : firstAddress(packet.inInterface, packet.family);
     const wanted = named ?? packet.destination;
     const found = proxies.some(

@@ -98,7 +98,46 @@ COMMIT
 `;
 }
 
+/** A later fragment of 11 bytes with more behind it, which defragmentation lets by as it is (RFC 8200: only the last may be odd). */
+function oddFragment(destination: string, protocol: number, flowLabel: number): Uint8Array {
+  const payload = Uint8Array.from([protocol, 0, 0x03, 0x21, 0, 0, 0, flowLabel & 255, ...new Array(11).fill(7)]);
+  const bytes = usualPacket({ family: 6, source: PLACES[6].client, destination, protocol: 44 }, payload);
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(0, 0x60000000 | flowLabel);
+  return bytes;
+}
+
 describeKernel('TPROXY to sockets that listen', () => {
+  // ipv6_find_hdr says nothing of where the header of a later fragment is: the IPv6 header is taken for it, and the flow label for the port.
+  test('IPv6, later fragments', { timeout: 60_000 }, async () => {
+    const { own, server } = PLACES[6];
+    const labels = [0, 3129, 3130, 0x50c39];
+    const frames = [server, own[0]].flatMap((destination) =>
+      [TCP, UDP].flatMap((protocol) => labels.map((label) => oddFragment(destination, protocol, label))),
+    );
+    const rules = `*mangle
+:PREROUTING ACCEPT
+-A PREROUTING -p tcp -d ${server} -j TPROXY --on-port 3129 --tproxy-mark 1
+-A PREROUTING -p tcp -j TPROXY --on-port 0 --tproxy-mark 1
+-A PREROUTING -p udp -d ${server} -j TPROXY --on-port 0 --tproxy-mark 1
+-A PREROUTING -p udp -j TPROXY --on-port 3129 --tproxy-mark 1
+-A INPUT -m mark --mark 1
+COMMIT
+`;
+    const host = buildHost({ local: [`${own[0]}/64@eth0`], out: 'eth1', proxies: ['tcp:3129', 'udp:3129'], localMark: '1/1' });
+    const given = frames.map((bytes, index) => ({
+      time: BigInt(index),
+      linktype: 101,
+      bytes,
+      wire: bytes.length,
+      direction: 'in' as const,
+    }));
+    const { found, outcome } = await judge('legacy', { rules: { 6: rules }, host, frames: given }, WITNESSES);
+    for (const [witness, lines] of found) expect.soft(lines.slice(0, 10), witness).toEqual([]);
+    const { PREROUTING, INPUT } = outcome.counters.mangle!;
+    expect(PREROUTING!.rules.map(({ packets }) => packets)).toEqual([4, 4, 4, 4]);
+    expect(INPUT!.rules[0]!.packets).toBeGreaterThan(0);
+  });
+
   // Devices without addresses: the packet's own is the one that is wanted.
   for (const family of [4, 6] as const)
     test(`IPv${family}, a router`, { timeout: 60_000 }, async () => {
