@@ -134,7 +134,7 @@ function drawTraffic(
   judge: Judge,
   topology: TrafficFeatures['topology'],
   ruleset: RuleSet,
-  { protocols, gentle }: Pick<RuleFeatures, 'protocols' | 'gentle'>,
+  { protocols, gentle, talks }: Pick<RuleFeatures, 'protocols' | 'gentle' | 'talks'>,
 ): TrafficFeatures {
   const software = judge === 'software';
   // What is not rewritten yet differs from every kernel that does it.
@@ -142,9 +142,20 @@ function drawTraffic(
   const helpers = assignedHelpers(ruleset).filter((name) => !silent.includes(name));
   // Where no rule brings defragmentation, a kernel still puts fragments together before INPUT; the others do not.
   const fragments = software || topology === 'forward' || gathersFragments(ruleset);
+  const plain = {
+    fragments: 0,
+    damage: false,
+    options: 0,
+    errors: 0,
+    strangers: 0,
+    flows: draw.pick([1, 2]),
+    fresh: 0.03,
+    pause: 0,
+  };
   return {
     topology,
     gentle,
+    talks,
     fragments: fragments && !gentle ? draw.pick([0, 0, 0.1, 0.4]) : 0,
     damage: !gentle && draw.chance(0.6),
     options: draw.pick([0, 0, 0, 0.05, 0.4]),
@@ -158,6 +169,7 @@ function drawTraffic(
     wheel: !software,
     // Nobody talks to the end where hours lie between two words.
     pause: draw.pick(helpers.length > 0 && draw.chance(0.7) ? PAUSES[judge].slice(0, 2) : PAUSES[judge]),
+    ...(talks && plain),
   };
 }
 

@@ -25,6 +25,8 @@ export interface RuleFeatures {
   gentle: boolean;
   /** Matches that stand in the filter chain of every hook, each in a rule of its own. */
   everywhere: readonly string[];
+  /** Long TCP talks in which nothing goes wrong, under rules that ask for what differs from packet to packet: of them the engine keeps ways (assembly/classify/known.ts). */
+  talks: boolean;
   /** A rule for each connection state before all others: the way of every packet names its state. */
   probed: boolean;
   /** Helpers for all connections of their protocols, one each. */
@@ -62,6 +64,8 @@ export function drawFeatures(
 ): RuleFeatures {
   // So many bring conntrack, and defragmentation with it or alone, that hardly a fragment would meet a rule as it came.
   const untracked = only === undefined && draw.chance(0.25);
+  const talks = only === undefined && !untracked && draw.chance(0.12);
+  if (talks) return drawTalks(draw, without);
   // Some relations hold only where nothing but connections is remembered.
   const forgetful = only === undefined && draw.chance(0.2);
   const names = extensions
@@ -85,6 +89,7 @@ export function drawFeatures(
     extensions: [...new Set([...kept, ...focus])],
     focus,
     gentle,
+    talks,
     probed,
     helpers,
     everywhere: everywhere.filter((name) => names.includes(name)),
@@ -92,6 +97,39 @@ export function drawFeatures(
     tables: [...tables, 'filter'],
     rules: draw.pick([2, 4, 8, 16]),
     chains: draw.pick([0, 1, 3, 5]),
+  };
+}
+
+/** What asks for flags, and for what else a packet has of its own; and for the connection. */
+const OF_PACKETS: readonly string[] = [
+  'tcp',
+  'length',
+  'ttl',
+  'hl',
+  'tos',
+  'dscp',
+  'mac',
+  'pkttype',
+  'mark',
+  'multiport',
+  'conntrack',
+  'state',
+];
+
+function drawTalks(draw: Draw, without: readonly string[]): RuleFeatures {
+  const names = OF_PACKETS.filter((name) => !without.includes(name));
+  return {
+    extensions: names,
+    focus: ['tcp', draw.pick(names), draw.pick(names)],
+    protocols: [6],
+    gentle: true,
+    talks: true,
+    probed: draw.chance(0.3),
+    helpers: [],
+    everywhere: [],
+    tables: draw.pick([['filter'], ['mangle', 'filter']] as const),
+    rules: draw.pick([2, 4, 8, 16]),
+    chains: draw.pick([0, 0, 1]),
   };
 }
 

@@ -14,6 +14,8 @@ export interface TrafficFeatures {
   topology: 'host' | 'forward';
   /** Conversations mostly go as they should. */
   gentle: boolean;
+  /** Nothing goes wrong for long. */
+  talks: boolean;
   /** How often a packet is cut in fragments, or pretends to be one. */
   fragments: number;
   /** Wrong lengths, checksums, header lengths, tinygrams. */
@@ -180,10 +182,10 @@ export class Traffic {
       serverPort,
       next: [draw.integer(0, 0xffffffff), draw.integer(0, 0xffffffff)],
       step: 0,
-      mood: draw.pick(ALL_MOODS),
+      mood: this.#features.talks ? 'talk' : draw.pick(ALL_MOODS),
       windows: [0, 0],
       scales: [0, 0],
-      stutter: draw.pick(STUTTERS),
+      stutter: this.#features.talks ? STUTTERS[0]! : draw.pick(STUTTERS),
       announced: false,
     };
     this.#flows.push(flow);

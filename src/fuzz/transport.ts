@@ -45,6 +45,8 @@ export interface TransportFeatures {
   damage: boolean;
   /** Conversations mostly go as they should. */
   gentle: boolean;
+  /** Nothing goes wrong for long. */
+  talks: boolean;
 }
 
 export const ICMP: Record<Family, number> = { 4: 1, 6: 58 };
@@ -144,7 +146,7 @@ export class Transport {
     const data = silent ? 0 : (this.#speech(flow, fromClient) ?? this.#room(before + header, [1, 10, 60]));
     const length = typeof data === 'number' ? data : data.length;
     // A conversation needs many segments that are right.
-    const steady = flow.talk !== undefined && draw.chance(0.8);
+    const steady = this.#features.talks ? draw.chance(0.95) : flow.talk !== undefined && draw.chance(0.8);
     const off = steady ? 0 : this.#offWindow(flow.windows[1 - side]!);
     const acknowledges = (flags & ACK) !== 0 || draw.chance(0.2);
     const ackOff = !steady && draw.chance(0.08) ? this.#aside(flow.windows[side]) : 0;
