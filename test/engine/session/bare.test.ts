@@ -71,8 +71,17 @@ const CHANGES: ((frame: DataView, draw: Draw) => void)[] = [
   (frame, draw) => frame.setUint8(IP, [0x45, 0x46, 0x44, 0x65][draw(4)]!),
   (frame, draw) => frame.setUint8(IP + 9, [6, 17, 1][draw(3)]!),
   (frame, draw) => frame.setUint16(12, [0x86dd, 0x8100, 0x0800][draw(3)]!),
-  (frame, draw) => frame.setUint32(0, [0xffffffff, 0x01005e00, 0x02000001][draw(3)]!),
-  (frame, draw) => frame.setUint16(4, [0xffff, 2][draw(2)]!),
+  (frame, draw) => {
+    const [high, low] = (
+      [
+        [0xffffffff, 0xffff],
+        [0x01005e00, 1],
+        [0x02000001, 2],
+      ] as const
+    )[draw(3)]!;
+    frame.setUint32(0, high);
+    frame.setUint16(4, low);
+  },
 ];
 /** And behind them. */
 const SPOILED: ((frame: DataView, draw: Draw) => void)[] = [
