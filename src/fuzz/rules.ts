@@ -10,6 +10,9 @@ import { ICMP, type Judge, PROTOCOL_WORDS, type RuleFeatures } from './features.
 import { rulePools } from './pools.ts';
 import { protocolOf } from './talk.ts';
 
+const TCP = 6;
+/** What a packet has of its own. */
+const OF_PACKETS: readonly string[] = ['length', 'ttl', 'hl', 'tos', 'dscp', 'mac'];
 /** Protocols multiport takes. */
 const PORTED = [6, 17, 33, 132, 136];
 /** Where a backend takes them that the other does not ask. */
@@ -68,6 +71,7 @@ class RuleWriter {
       if (table === 'filter' && this.#hooks.includes(chain))
         for (const name of this.#features.everywhere) lines.push(this.#only(chain, name));
       if (this.#hooks.includes(chain)) lines.push(...this.#ofFocus(table, chain));
+      if (this.#features.talks && this.#hooks.includes(chain)) lines.push(...this.#ofPushes(chain));
       for (let index = 0; index < rules; index++) lines.push(`-A ${chain} ${this.#rule(table, chain, user)}`);
     }
     for (const [index, chain] of user.entries()) {
@@ -102,6 +106,17 @@ class RuleWriter {
               : [];
         return words.length === 0 ? [] : [`-A ${chain} ${written([...options, ...words])}`];
       });
+  }
+
+  /** Rules about pushes, or what is none, that also ask for something of the packet's own. */
+  #ofPushes(chain: string): string[] {
+    const draw = this.#draw;
+    return Array.from({ length: draw.integer(0, 2) }, () => {
+      const flags = draw.pick(['PSH PSH', 'PSH PSH', 'PSH NONE', 'SYN,PSH PSH', 'ACK,PSH ACK']).split(' ');
+      const own = this.#matches('filter', chain, TCP).filter(({ name }) => OF_PACKETS.includes(name));
+      const more = own.length === 0 ? [] : this.#written(draw.pick(own), chain, TCP);
+      return `-A ${chain} ${written(['-p', 'tcp', '-m', 'tcp', '--tcp-flags', ...flags, ...more, ...draw.pick([[], ['-j', 'ACCEPT']])])}`;
+    });
   }
 
   #rule(table: TableName, chain: string, callable: readonly string[]): string {
