@@ -40,6 +40,8 @@ const ICMP_HEADER: u32 = 8;
 const UNREACHABLE4: u32 = 3;
 const UNREACHABLE6: u32 = 1;
 const LAST_ICMP: u32 = 18;
+/** Types that are errors (icmp_pointers of ipv4/icmp.c), a bit each: 1 to 7 and 9 to 12, also those that were never given out. */
+const ERRORS: u32 = 0x1efe;
 const FIRST_QUESTION6: u32 = 128;
 
 /** Notes at `at` what the answer to the packet is like. False: there is none. `arrived`: it came in, so that its checksum counts. */
@@ -77,7 +79,7 @@ function getsError(slot: usize): bool {
   const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
   const type = load<u32>(slot, FIELD_ICMP_TYPE * 4);
   if (load<u32>(slot, FIELD_FAMILY * 4) === 6) return protocol !== ICMPV6 || type >= FIRST_QUESTION6;
-  return protocol !== ICMP || !(type > LAST_ICMP || type === 3 || type === 4 || type === 5 || type === 11 || type === 12);
+  return protocol !== ICMP || (type <= LAST_ICMP && ((ERRORS >>> type) & 1) === 0);
 }
 
 /** nf_reject_ip_tcphdr_put, but for the checksum. `length`: of the refused segment. */

@@ -9,6 +9,7 @@ import {
   FIELD_FRAGMENT,
   FIELD_ICMP_TYPE,
   FIELD_L4_LENGTH,
+  FIELD_LENGTH,
   FIELD_PROTOCOL,
   FIELD_SOURCE,
 } from '../src/abi/fields.ts';
@@ -16,6 +17,7 @@ import {
   PACKET_CAPTURED,
   PACKET_DATA,
   PACKET_IP,
+  PACKET_IP_CAPTURED,
   PACKET_JIFFIES,
   PACKET_L4_OFFSET,
   PACKET_LINKTYPE,
@@ -137,6 +139,10 @@ function addresses4(at: usize): u32 {
   return hashIPv4(bswap(load<u32>(at))) + hashIPv4(bswap(load<u32>(at, 4)));
 }
 
+/** It may be this host's answer to a packet that a rule refused (answer.ts), which another share knows: cut by the capture it does not say whose. */
+const UNREACHABLE: u32 = 3;
+const UNREACHABLE6: u32 = 1;
+
 /** Where the addresses of the packet lie that an ICMP error quotes, source first; 0: it is no error, or quotes too little to be about a connection. */
 function quotedAddresses(slot: usize): usize {
   const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
@@ -147,11 +153,18 @@ function quotedAddresses(slot: usize): usize {
   const inner: usize = load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET) + ERROR_HEADER;
   if (load<u32>(slot, FIELD_FAMILY * 4) === 4) {
     const error = type === 3 || type === 4 || type === 5 || type === 11 || type === 12;
+    if (protocol === ICMP && type === UNREACHABLE && length < ERROR_HEADER + 20 && isCut(slot)) exact = false;
     return protocol === ICMP && error && length >= ERROR_HEADER + 20 ? inner + 12 : 0;
   }
   // A redirect quotes its packet in an option, somewhere.
   if (protocol === ICMPV6 && type === ICMPV6_REDIRECT) exact = false;
+  if (protocol === ICMPV6 && type === UNREACHABLE6 && length < ERROR_HEADER + 40 && isCut(slot)) exact = false;
   return protocol === ICMPV6 && type < 128 && length >= ERROR_HEADER + 40 ? inner + 8 : 0;
+}
+
+/** The capture has not all of the packet. */
+function isCut(slot: usize): bool {
+  return load<u32>(slot, PACKET_IP_CAPTURED) < load<u32>(slot, FIELD_LENGTH * 4);
 }
 
 /** Of an address in a slot: four words in host order, of which IPv4 uses the first. */

@@ -110,7 +110,9 @@ function error(
   rejectWith: string,
   from: string,
 ): Uint8Array | null {
-  const isError = family === 4 ? [3, 4, 5, 11, 12].includes(bytes[0]!) || bytes[0]! > 18 : bytes[0]! < 128;
+  const type = bytes[0]!;
+  // icmp_pointers: below 19 only these are none.
+  const isError = family === 4 ? ![0, 8, 13, 14, 15, 16, 17, 18].includes(type) : type < 128;
   if (protocol === ICMP[family] && isError) return null;
   const header = family === 4 ? 20 : ipv6.HEADER_LENGTH;
   const quoted = refused.subarray(0, LARGEST[family] - header - 8);

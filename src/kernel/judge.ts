@@ -20,7 +20,7 @@ async function prepare(session: Session, job: KernelJob, devices: plan.Devices, 
     session.together([
       [['ip', '-batch', '-'], links],
       [['nft', '-f', '-'], plan.ownTable(job.trace, answers)],
-      ...plan.policyRules(job).map((argv) => [argv] as const),
+      ...plan.policyRules(job, answers.length > 0).map((argv) => [argv] as const),
     ]),
     session.plug(devices.all.map((_, i) => `wire${i}`)),
     // Asking for the (empty) table loads conntrack's sysctls where they are a module.

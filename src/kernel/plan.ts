@@ -199,12 +199,12 @@ export function socketList({ proxies = [], family, rulesOther }: KernelJob): str
     .join(',');
 }
 
-/** Behind the local table everything is local for packets with the job's mark, and what a router sends itself has a way of its own. */
-export function policyRules({ localMark, topology, ...job }: KernelJob): string[][] {
+/** Behind the local table everything is local for packets with the job's mark. `answers`: what a router answers is wanted, and has a way of its own; where nobody wants it, all that it asks routing is asked of the job's routes. */
+export function policyRules({ localMark, topology, ...job }: KernelJob, answers: boolean): string[][] {
   return familiesOf(job).flatMap((family) => {
     const add = ['ip', `-${family}`, 'rule', 'add'];
     return [
-      ...(topology === 'forward' ? [[...add, 'iif', 'lo', 'lookup', OWN_TABLE_NUMBER]] : []),
+      ...(topology === 'forward' && answers ? [[...add, 'iif', 'lo', 'lookup', OWN_TABLE_NUMBER]] : []),
       ...(localMark === undefined ? [] : [[...add, 'fwmark', localMark, 'lookup', LOCAL_MARK_TABLE]]),
     ];
   });

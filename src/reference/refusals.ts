@@ -18,7 +18,7 @@ import type { Packet } from './packet.ts';
 
 const UNREACHABLE = { 4: 3, 6: 1 } as const;
 /** ICMP types that are errors, and the last one anybody knows: about them no error is sent, nor about unknown ones. */
-const ERRORS: readonly number[] = [3, 4, 5, 11, 12];
+const ERRORS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12];
 const LAST_TYPE = 18;
 
 /** A refused packet, as it was then. */

@@ -32,11 +32,18 @@ export interface SharedOptions extends Pick<RunOptions, 'onProgress' | 'signal' 
 /** This thread and others, which load their program while this one reads rules and compiles them, and keep no process alive before they have work. */
 export class Threads {
   readonly #others: readonly Worker[];
+  /** Why one of them ended before it had work. */
+  #failure: unknown;
 
   /** `count`: with this one. */
   constructor(count: number) {
     this.#others = Array.from({ length: count - 1 }, () => new Worker(new URL('./share-worker.js', import.meta.url)));
-    for (const worker of this.#others) worker.unref();
+    for (const worker of this.#others) {
+      worker.unref();
+      worker.on('error', (error: unknown) => {
+        this.#failure ??= error;
+      });
+    }
   }
 
   /**
@@ -53,6 +60,7 @@ export class Threads {
     const failed = new AbortController();
     try {
       const [image, wasm] = [compile(job, { tree }), await engineModule()];
+      if (this.#failure !== undefined) throw this.#failure;
       const others = this.#others.map((worker, index) =>
         oneShare(worker, { kind: 'task', captures, image, wasm, share: { index: index + 1, of }, ...asked }, halt),
       );

@@ -339,9 +339,9 @@ test('threads that share the packets stop behind the same one', async () => {
       running: (child) => setTimeout(() => child.kill('SIGINT'), after),
     });
   let { code, stdout } = await interrupted(1500);
-  // On a busy machine it has not begun by then.
+  // On a busy machine it has not begun by then; whatever else it says is an answer.
   for (const after of [3000, 6000, 12_000]) {
-    if (code === 130 && json(stdout).packets > 0) break;
+    if (code !== null && (code !== 130 || json(stdout).packets > 0)) break;
     ({ code, stdout } = await interrupted(after));
   }
   expect(code).toBe(130);

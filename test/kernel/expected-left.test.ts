@@ -4,6 +4,7 @@ import { casesOf } from '../../src/fuzz/arbitrary.ts';
 import { kernelJob, tellsWhatLeaves } from '../../src/fuzz/kernels.ts';
 import { expectedLeft, type KernelJob, leftDifference, openKernelBench, runKernel } from '../../src/kernel/index.ts';
 import { rewrites } from '../../src/model/nat.ts';
+import { findUpper } from '../../src/packet/ipv6.ts';
 import { needsConntrack } from '../../src/reference/tables.ts';
 import { SEED } from '../seed.ts';
 import { describeKernel } from './machine.ts';
@@ -79,6 +80,8 @@ describeKernel('what leaves', () => {
         for (const [i, { verdict, hook, left }] of packets.entries()) {
           const { bytes } = fuzzCase.packets[numbers[i]! - 1]!;
           if (!tellsWhatLeaves(bytes, fuzzCase)) continue;
+          // It ends before its transport header: nf_tables has no trace record for it, so nobody says how far it came.
+          if (fuzzCase.family === 6 && (findUpper(bytes)?.offset ?? bytes.length) >= bytes.length) continue;
           const expected = expectedLeft(bytes, verdict, hook);
           expect(leftDifference(expected, left), `seed ${SEED} path ${index}, packet ${i + 1}`).toBeUndefined();
           if (hook && left.length > 0) leaving[hook]++;
