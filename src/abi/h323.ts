@@ -1,6 +1,6 @@
 /**
  * The types of H.225.0, H.245 and H.235 that the kernel knows of H.323 messages, as aligned PER has them (net/netfilter/nf_conntrack_h323_types.c of 6.18; ITU-T X.691): data for both decoders, which say what
- * is done with it. Import-free.
+ * is done with it. Import-free. That both read one table means that no comparison of the two can find an error in it: there the running kernel alone judges (test/helpers/h323.test.ts, h323-nat.test.ts).
  */
 /** What a type is. Behind it stand its size, its low and its high number, and for the last three its fields. */
 export const INTEGER = 0;
