@@ -44,7 +44,7 @@ const LAST_ICMP: u32 = 18;
 const ERRORS: u32 = 0x1efe;
 const FIRST_QUESTION6: u32 = 128;
 
-/** Notes at `at` what the answer to the packet is like. False: there is none. `arrived`: it came in, so that its checksum counts. */
+/** Notes at `at` what the answer to the packet is like. False: there is none. `arrived`: it came in, so that a reset wants its checksum to be right; of errors nobody asks it (docs/kernel-differences.md). */
 export function expectAnswer(slot: usize, at: usize, reset: bool, arrived: bool): bool {
   if (reset ? !getsReset(slot, arrived) : !getsError(slot)) return false;
   const ip: usize = load<u32>(slot, PACKET_IP);

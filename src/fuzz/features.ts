@@ -64,8 +64,7 @@ export function drawFeatures(
 ): RuleFeatures {
   // So many bring conntrack, and defragmentation with it or alone, that hardly a fragment would meet a rule as it came.
   const untracked = only === undefined && draw.chance(0.25);
-  const talks = only === undefined && !untracked && draw.chance(0.12);
-  if (talks) return drawTalks(draw, without);
+  if (only === undefined && !untracked && draw.chance(0.12)) return drawTalks(draw, without);
   // Some relations hold only where nothing but connections is remembered.
   const forgetful = only === undefined && draw.chance(0.2);
   const names = extensions
@@ -89,7 +88,7 @@ export function drawFeatures(
     extensions: [...new Set([...kept, ...focus])],
     focus,
     gentle,
-    talks,
+    talks: false,
     probed,
     helpers,
     everywhere: everywhere.filter((name) => names.includes(name)),

@@ -13,6 +13,7 @@ import type { Session } from '../../../src/replay/session.ts';
 import { parseSave } from '../../../src/syntax/index.ts';
 import { SEED } from '../../seed.ts';
 import { ascii, description, enhanced, joined, section } from '../front/files.ts';
+import { randomOf } from './random.ts';
 import { engineModule } from './wasm.ts';
 
 const RULES = `*filter
@@ -32,16 +33,6 @@ const [FILE_HEADER, RECORD, FRAME, IP, TCP] = [24, 16, 60, 14, 34];
 const BEGIN = 1_700_000_000n;
 
 type Draw = (below: number) => number;
-
-function drawOf(seed: number): Draw {
-  let state = (seed * 0x9e3779b1) | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 const sumOf = (frame: DataView, at: number, bytes: number): number =>
   Array.from({ length: bytes >> 1 }, (_, word) => frame.getUint16(at + 2 * word)).reduce((sum, word) => sum + word, 0) +
@@ -162,7 +153,7 @@ function told(session: Judge, capture: Uint8Array): unknown {
 test(`what is unusual about a segment is seen (seed ${SEED})`, { timeout: 120_000 }, async () => {
   let bare = 0;
   for (let index = 0; index < CASES; index++) {
-    const draw = drawOf(SEED * CASES + index);
+    const draw = randomOf(SEED * CASES + index);
     const job: Job = {
       rules: { 4: parseSave(RULES, { file: 'rules', family: 4 }) },
       host: buildHost({ local: ['10.1.2.3'], ...(draw(2) === 0 && { in: 'eth0' }) }),
