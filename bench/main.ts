@@ -1,38 +1,83 @@
 /**
  * `npm run bench`: measures and prints tables of ratios; with --record writes bench/results/DATE.json and pictures beside it (parts that were not measured stay as they were recorded on the
- * day). `--smoke` runs everything once on little, and is not recorded; `--only` names parts; `--peers` runs other programs beside ours (without it there are no whole processes); `--classbench DIR` adds ClassBench's own files.
+ * day).
  */
 import { parseArgs } from 'node:util';
 import {
   bundled,
   classified,
   clusters,
+  compiled,
   connections,
   hostFirewalls,
   processesByRules,
   type Size,
+  staged,
   wholeProcesses,
 } from './measured.ts';
 import { printClassified, printGroup, printProcesses } from './print.ts';
 import { type Results, record } from './record.ts';
 
-const { values } = parseArgs({
-  options: {
-    smoke: { type: 'boolean', default: false },
-    record: { type: 'boolean', default: false },
-    peers: { type: 'boolean', default: false },
-    only: { type: 'string', multiple: true },
-    classbench: { type: 'string' },
-    root: { type: 'string', default: '.' },
-  },
-});
+const HELP = `npm run bench -- [options]: what we and others cost, as ratios of one run
+
+  --only PART       one part; may be given again
+  --peers           other programs beside ours (root, tcpdump, tcpreplay, libdpdk-dev); without it there are no whole processes
+  --classbench DIR  ClassBench's own files, too
+  --smoke           everything once on little, not recorded
+  --record          writes bench/results/DATE.json and pictures beside it
+  --root DIR        of the project
+`;
+
+const PARTS = [
+  'host',
+  'stages',
+  'compile',
+  'clusters',
+  'connections',
+  'bundled',
+  'classification',
+  'processes',
+  'rules',
+] as const;
+
+/** Words that nobody knows are told without a stack. */
+function refuse(line: string): never {
+  console.error(`bench: ${line}; parts are ${PARTS.join(', ')}\n\n${HELP}`);
+  process.exit(2);
+}
+
+function readOptions(): ReturnType<typeof parse> {
+  try {
+    return parse();
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+const parse = () =>
+  parseArgs({
+    options: {
+      help: { type: 'boolean', short: 'h', default: false },
+      smoke: { type: 'boolean', default: false },
+      record: { type: 'boolean', default: false },
+      peers: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true },
+      classbench: { type: 'string' },
+      root: { type: 'string', default: '.' },
+    },
+  }).values;
+
+const values = readOptions();
+if (values.help) {
+  console.log(`${HELP}\nparts: ${PARTS.join(', ')}`);
+  process.exit(0);
+}
 const { root, smoke, peers, classbench } = values;
-if (smoke && values.record) throw new Error('--smoke measures too little to be recorded: leave it or --record out');
+if (smoke && values.record) refuse('--smoke measures too little to be recorded: leave it or --record out');
 const size: Size = { root, smoke, peers, ...(classbench !== undefined && { classbench }) };
 
-const PARTS = ['host', 'clusters', 'connections', 'bundled', 'classification', 'processes', 'rules'] as const;
 const unknown = values.only?.find((part) => !(PARTS as readonly string[]).includes(part));
-if (unknown !== undefined) throw new Error(`--only knows ${PARTS.join(', ')}, not "${unknown}"`);
+if (unknown !== undefined) refuse(`--only does not know "${unknown}"`);
 const wants = (part: (typeof PARTS)[number]): boolean => values.only?.includes(part) ?? true;
 
 /** What a part measured, printed as soon as it is known. */
@@ -43,6 +88,8 @@ function told<T>(results: T[], print: (one: T) => void): T[] {
 
 const results: Results = {
   host: told(wants('host') ? [await hostFirewalls(size)] : [], printGroup),
+  stages: told(wants('stages') ? [await staged(size)] : [], printGroup),
+  compile: told(wants('compile') ? [await compiled(size)] : [], printGroup),
   clusters: told(wants('clusters') ? await clusters(size) : [], printGroup),
   connections: told(wants('connections') ? await connections(size) : [], printGroup),
   bundled: told(wants('bundled') ? await bundled(size) : [], printGroup),

@@ -8,6 +8,7 @@ import { collidingWorkload, floodWorkload, KNOWN_KEY } from './hostile.ts';
 import { kubeFlood, kubeWorkload } from './kube.ts';
 import { type ProcessGroup, processes } from './peers/processes.ts';
 import type { Group } from './print.ts';
+import { compiling, stages } from './stages.ts';
 import { checkEvaluations, ENGINE, hostWorkload, KEYED, LINEAR, measure, REFERENCE, type Row } from './suite.ts';
 
 export interface Size {
@@ -51,6 +52,11 @@ export async function hostFirewalls(size: Size): Promise<Group> {
   ];
   return { title: 'Host firewall with conntrack, 64-byte packets, in memory', rows };
 }
+
+/** Read, decode, conntrack, classify: where a replay's time goes. */
+export const staged = (size: Size): Promise<Group> => stages(size.root, 2 * million(size), usualFlows(size), rounds(size));
+
+export const compiled = (size: Size): Promise<Group> => compiling(size.smoke ? [20, 100] : [20, 100, 1000, 10_000], few(size));
 
 /** What kube-proxy writes for a small cluster, about a hundred rules, and for a large one: when most packets belong to a connection, and when every packet opens one. */
 export async function clusters(size: Size): Promise<Group[]> {

@@ -7,16 +7,21 @@ import type { Row } from './suite.ts';
 export interface Group {
   title: string;
   rows: Row[];
+  /** What a row counts as its packets. */
+  of?: 'rule';
 }
 
-export function printGroup({ title, rows }: Group): void {
+export function printGroup({ title, rows, of }: Group): void {
   console.log(`\n${title}`);
   const first = rows[0]!.nanoseconds;
   for (const row of rows) {
-    const ratio = (row.nanoseconds / first).toFixed(2);
-    console.log(
-      `  ${row.name.padEnd(48)} ${(row.packetsPerSecond / 1e6).toFixed(2).padStart(8)} M packets/s ${row.nanoseconds.toFixed(1).padStart(9)} ns  x ${ratio}`,
-    );
+    const { name, packets, packetsPerSecond, nanoseconds } = row;
+    const speed =
+      of === 'rule'
+        ? `${((packets * nanoseconds) / 1e6).toFixed(1).padStart(8)} ms, a rule ${(nanoseconds / 1000).toFixed(1).padStart(6)} us`
+        : `${(packetsPerSecond / 1e6).toFixed(2).padStart(8)} M packets/s ${nanoseconds.toFixed(1).padStart(9)} ns`;
+    const work = row.evaluations === undefined ? '' : `  ${row.evaluations.toFixed(2)} rules a packet`;
+    console.log(`  ${name.padEnd(62)} ${speed}  x ${(nanoseconds / first).toFixed(2)}${work}`);
   }
 }
 

@@ -12,6 +12,8 @@ import type { Group } from './print.ts';
 /** What was measured; parts that were not are empty. */
 export interface Results {
   host: Group[];
+  stages: Group[];
+  compile: Group[];
   clusters: Group[];
   connections: Group[];
   bundled: Group[];

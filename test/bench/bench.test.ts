@@ -66,7 +66,17 @@ describe('rules of kube-proxy', () => {
 });
 
 describe('recording', () => {
-  const nothing: Results = { host: [], clusters: [], connections: [], bundled: [], classification: [], processes: [], rules: [] };
+  const nothing: Results = {
+    host: [],
+    stages: [],
+    compile: [],
+    clusters: [],
+    connections: [],
+    bundled: [],
+    classification: [],
+    processes: [],
+    rules: [],
+  };
   const group = (title: string): Results['host'] => [{ title, rows: [] }];
   const [old, now] = ['1111111', '2222222'].map((commit) => ({ machine: 'one', node: 'v20', commit })) as [Origin, Origin];
 
