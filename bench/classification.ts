@@ -6,7 +6,7 @@ import * as fields from '../src/abi/fields.ts';
 import { compile } from '../src/compile/index.ts';
 import type { WalkName } from '../src/compile/walks.ts';
 import { Classifier } from '../src/engine/classifier.ts';
-import { NotPackable } from '../src/engine/packed/read.ts';
+import { NotPackable } from '../src/engine/packed/tests.ts';
 import { PackedWalk } from '../src/engine/packed/walk.ts';
 import { buildHost } from '../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../src/model/profile.ts';

@@ -1,6 +1,7 @@
 /** Threshold tests that lead to each other and to exits, without cycles. What a packed walk is made from. */
-import { FIELD_DPORT, FIELD_SPORT } from '../../abi/fields.ts';
+import { FIELD_COUNT, FIELD_DPORT, FIELD_SPORT } from '../../abi/fields.ts';
 import { SMALL_FIELDS } from '../../compile/tests.ts';
+import type { Mets } from './mets.ts';
 
 /** The largest value that fields have which cannot have all. */
 const LARGEST: ReadonlyMap<number, number> = new Map([
@@ -8,36 +9,6 @@ const LARGEST: ReadonlyMap<number, number> = new Map([
   [FIELD_DPORT, 0xffff],
   ...[...SMALL_FIELDS].map(([field, values]): [number, number] => [field, values - 1]),
 ]);
-
-/** What packets met on their ways: each a rope of the image and a number of evaluated rules, behind all of an earlier one. Number 0 is nothing. */
-export class Mets {
-  readonly before: number[] = [0];
-  readonly rope: number[] = [0];
-  /** With those before. */
-  readonly evaluations: number[] = [0];
-  private readonly known = new Map<number, Map<number, number>>();
-
-  /** `met`, and then one more rope (0: none) and evaluations. */
-  add(met: number, rope: number, evaluations: number): number {
-    if (rope === 0 && evaluations === 0) return met;
-    // Evaluations alone leave no trace of their own: ways that differ in nothing else are one.
-    const before = this.rope[met] === 0 ? this.before[met]! : met;
-    const sum = this.evaluations[met]! + evaluations;
-    const key = before * 2 ** 26 + rope;
-    let row = this.known.get(key);
-    if (row === undefined) {
-      row = new Map();
-      this.known.set(key, row);
-    }
-    const known = row.get(sum);
-    if (known !== undefined) return known;
-    this.before.push(before);
-    this.rope.push(rope);
-    this.evaluations.push(sum);
-    row.set(sum, this.before.length - 1);
-    return this.before.length - 1;
-  }
-}
 
 /** Where a packet leaves: what it met (a number of Mets), and its verdict (NEXT_*). */
 export interface Exit {
@@ -48,45 +19,99 @@ export interface Exit {
 /** More than there are verdicts. */
 const VERDICTS = 16;
 
+/** Tests there is room for to begin with. */
+const ROOM = 1 << 12;
+
 /** A value of a small field up to which, from the one before, all lead to `target`. */
 interface Run {
   last: number;
   target: number;
 }
 
-/** A reference is the number of a test, or ~number of an exit. */
+/** A reference is the number of a test, or ~number of an exit. Equal tests are one. */
 export class Graph {
-  readonly field: number[] = [];
-  /** Values up to this one go to `low`, others to `high`. */
-  readonly at: number[] = [];
-  readonly low: number[] = [];
-  readonly high: number[] = [];
-  readonly mets = new Mets();
+  readonly mets: Mets;
   readonly exits: Exit[] = [];
-  private readonly weights: number[] = [];
-  private readonly known = new Map<number, number>();
+  /** What is known of packets where tests are added now: the first and last value of each field. */
+  readonly from = new Float64Array(FIELD_COUNT);
+  readonly to = Float64Array.from({ length: FIELD_COUNT }, (_, field) => LARGEST.get(field) ?? 0xffffffff);
+  /** Number of tests; what follows is by test. */
+  tests = 0;
+  field = new Uint8Array(ROOM);
+  /** Values up to this one go to `low`, others to `high`. */
+  at = new Uint32Array(ROOM);
+  low = new Int32Array(ROOM);
+  high = new Int32Array(ROOM);
+  private weights = new Float64Array(ROOM);
+  /** Numbers of tests + 1 by hash, 0 for none; at most half are taken. */
+  private slots = new Int32Array(2 * ROOM);
+  private readonly knownExits = new Map<number, number>();
+
+  constructor(mets: Mets) {
+    this.mets = mets;
+  }
 
   /** Ways to an exit from here: what a test sends to either side is guessed from it. */
   weight(reference: number): number {
     return reference < 0 ? 1 : this.weights[reference]!;
   }
 
+  /** `low` or `high` where what is known of packets decides. */
   test(field: number, at: number, low: number, high: number): number {
-    if (low === high || at >= (LARGEST.get(field) ?? 0xffffffff)) return low;
-    this.field.push(field);
-    this.at.push(at);
-    this.low.push(low);
-    this.high.push(high);
-    this.weights.push(this.weight(low) + this.weight(high));
-    return this.field.length - 1;
+    if (low === high || at >= this.to[field]!) return low;
+    if (at < this.from[field]!) return high;
+    if (this.tests === this.field.length) this.grow();
+    const slot = this.slotOf(field, at, low, high);
+    if (this.slots[slot] !== 0) return this.slots[slot]! - 1;
+    const test = this.tests++;
+    this.slots[slot] = test + 1;
+    this.field[test] = field;
+    this.at[test] = at;
+    this.low[test] = low;
+    this.high[test] = high;
+    this.weights[test] = this.weight(low) + this.weight(high);
+    return test;
+  }
+
+  /** Where a test's number is, or would be. */
+  private slotOf(field: number, at: number, low: number, high: number): number {
+    const { slots } = this;
+    let hash = Math.imul(at ^ Math.imul(field, 0x9e3779b1), 0x85ebca6b) ^ low;
+    hash = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1) ^ high;
+    hash = Math.imul(hash ^ (hash >>> 13), 0x85ebca6b);
+    hash ^= hash >>> 16;
+    const mask = slots.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const test = slots[slot]! - 1;
+      if (test < 0) return slot;
+      if (this.low[test] !== low || this.high[test] !== high || this.at[test] !== at) continue;
+      if (this.field[test] === field) return slot;
+    }
+  }
+
+  private grow(): void {
+    const room = 2 * this.tests;
+    const larger = <List extends Uint8Array | Uint32Array | Int32Array | Float64Array>(list: List, empty: List): List => {
+      empty.set(list);
+      return empty;
+    };
+    this.field = larger(this.field, new Uint8Array(room));
+    this.at = larger(this.at, new Uint32Array(room));
+    this.low = larger(this.low, new Int32Array(room));
+    this.high = larger(this.high, new Int32Array(room));
+    this.weights = larger(this.weights, new Float64Array(room));
+    this.slots = new Int32Array(2 * room);
+    for (let test = 0; test < this.tests; test++) {
+      this.slots[this.slotOf(this.field[test]!, this.at[test]!, this.low[test]!, this.high[test]!)] = test + 1;
+    }
   }
 
   exit(met: number, verdict: number): number {
     const key = met * VERDICTS + verdict;
-    const known = this.known.get(key);
+    const known = this.knownExits.get(key);
     if (known !== undefined) return known;
     this.exits.push({ met, verdict });
-    this.known.set(key, ~(this.exits.length - 1));
+    this.knownExits.set(key, ~(this.exits.length - 1));
     return ~(this.exits.length - 1);
   }
 
@@ -99,7 +124,7 @@ export class Graph {
   range(field: number, low: number, high: number, inside: number, outside: number): number {
     if (low > high) return outside;
     const below = this.test(field, high, inside, outside);
-    return low === 0 ? below : this.test(field, low - 1, outside, below);
+    return this.test(field, low - 1, outside, below);
   }
 
   /** The value `v` of a small field goes to `targets[v]`. */

@@ -1,7 +1,8 @@
 /** Where a packed walk finds the fields it tests: their places in keys of 16 bytes (abi/packed.ts). */
+import { FIELD_COUNT } from '../../abi/fields.ts';
 import { CLUSTER_NOTHING, KEY_SIZE } from '../../abi/packed.ts';
 import type { Graph } from './graph.ts';
-import { NotPackable } from './read.ts';
+import { NotPackable } from './tests.ts';
 
 interface Place {
   field: number;
@@ -10,21 +11,25 @@ interface Place {
 }
 
 export class KeyLayout {
-  private readonly places: readonly Place[];
-  private readonly patterns: ReadonlyMap<number, readonly number[]>;
+  private readonly places: Place[] = [];
+  /** By field. */
+  private readonly patterns = new Uint32Array(FIELD_COUNT).fill(NOTHING);
 
   /** Room for every field that `graph` tests, as wide as its thresholds are. Throws NotPackable. */
   constructor(graph: Graph) {
-    const largest = new Map<number, number>();
-    for (const [test, field] of graph.field.entries()) largest.set(field, Math.max(largest.get(field) ?? 0, graph.at[test]!));
+    const largest = new Float64Array(FIELD_COUNT).fill(-1);
+    for (let test = 0; test < graph.tests; test++) {
+      const field = graph.field[test]!;
+      largest[field] = Math.max(largest[field]!, graph.at[test]!);
+    }
     let offset = 0;
-    this.places = [...largest].map(([field, at]) => {
-      const bytes = at < 0xff ? 1 : at < 0xffff ? 2 : 4;
-      const place = { field, offset, bytes };
-      offset += bytes;
-      return place;
-    });
-    this.patterns = new Map(this.places.map((place) => [place.field, patternOf(place)]));
+    for (const [field, at] of largest.entries()) {
+      if (at < 0) continue;
+      const place = { field, offset, bytes: at < 0xff ? 1 : at < 0xffff ? 2 : 4 };
+      this.places.push(place);
+      this.patterns[field] = patternOf(place);
+      offset += place.bytes;
+    }
     if (offset > KEY_SIZE) throw new NotPackable(`its tests read ${offset} bytes of a packet, more than ${KEY_SIZE}`);
   }
 
@@ -37,13 +42,14 @@ export class KeyLayout {
     }
   }
 
-  /** Which byte of the key goes into each byte of a word that holds `field`; of a word of nothing without one. */
-  pattern(field: number | undefined): readonly number[] {
-    return (field !== undefined && this.patterns.get(field)) || NOTHING;
+  /** Which byte of the key goes into each byte of a word that holds `field`, lowest first. */
+  pattern(field: number): number {
+    return this.patterns[field]!;
   }
 }
 
-const NOTHING = new Array<number>(4).fill(CLUSTER_NOTHING);
+/** The pattern of a word that holds nothing. */
+export const NOTHING = Math.imul(CLUSTER_NOTHING, 0x01010101) >>> 0;
 
-const patternOf = ({ offset, bytes }: Place): number[] =>
-  [0, 1, 2, 3].map((byte) => (byte < bytes ? offset + byte : CLUSTER_NOTHING));
+const patternOf = ({ offset, bytes }: Place): number =>
+  [0, 1, 2, 3].reduce((word, byte) => word | ((byte < bytes ? offset + byte : CLUSTER_NOTHING) << (8 * byte)), 0) >>> 0;

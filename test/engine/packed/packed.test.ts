@@ -8,7 +8,7 @@ import type { PlainRule, PlainTable } from '../../../src/compile/plain.ts';
 import type { WalksOptions } from '../../../src/compile/walks.ts';
 import { readImage } from '../../../src/engine/image-view.ts';
 import type { WasmSource } from '../../../src/engine/loader.ts';
-import { NotPackable } from '../../../src/engine/packed/read.ts';
+import { NotPackable } from '../../../src/engine/packed/tests.ts';
 import { type Packed, PackedWalk, pack } from '../../../src/engine/packed/walk.ts';
 import type { Test } from '../../../src/model/predicate.ts';
 import { Naive } from '../../compile/naive.ts';
