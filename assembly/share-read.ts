@@ -1,7 +1,7 @@
 /** Records of a capture that several engines share: those of others are stepped over before anything is made of them. */
 import { CAPTURE_FORMAT, CAPTURE_NANO, FORMAT_PCAP, LINK_ETHERNET, RECORD_MAXIMUM } from '../src/abi/capture.ts';
 import { PACKET_DATA, PACKET_JIFFIES, PACKET_NUMBER, PACKET_SIZE, PACKET_TIME } from '../src/abi/packet.ts';
-import { isPlainFile, putPlain, stampPlain } from './capture/pcap.ts';
+import { isPlainFileOf, putPlain, stampPlain } from './capture/pcap.ts';
 import { advance, cursor, damaged, limit, state } from './capture/state.ts';
 import { latestTime, passed } from './clock.ts';
 import { isPlainFrame, isShared, PLAIN, plainIsOwn } from './share.ts';
@@ -20,10 +20,10 @@ export let sharedWire: u64 = 0;
 export function readShared(slot: usize, end: usize, number: u64, most: u64): usize {
   sharedRecords = 0;
   sharedWire = 0;
-  if (!isShared() || damaged() || load<u32>(state, CAPTURE_FORMAT) !== <u32>FORMAT_PCAP || !isPlainFile(LINK_ETHERNET))
+  if (!isShared() || damaged() || load<u32>(state, CAPTURE_FORMAT) !== <u32>FORMAT_PCAP || !isPlainFileOf(LINK_ETHERNET))
     return slot;
   const filled = stepOver(slot, end, number, number + most);
-  for (; slot < filled; slot += PACKET_SIZE) putPlain(slot, load<u32>(slot, PACKET_DATA));
+  putPlain(slot, filled);
   return filled;
 }
 

@@ -4,14 +4,12 @@
  */
 import { LINK_ETHERNET } from '../src/abi/capture.ts';
 import {
-  FIELD_DESTINATION,
   FIELD_FAMILY,
   FIELD_FRAGMENT,
   FIELD_ICMP_TYPE,
   FIELD_L4_LENGTH,
   FIELD_LENGTH,
   FIELD_PROTOCOL,
-  FIELD_SOURCE,
 } from '../src/abi/fields.ts';
 import {
   PACKET_CAPTURED,
@@ -97,7 +95,7 @@ export function plainIsOwn(frame: usize): bool {
 }
 
 function plainOwner(frame: usize): u32 {
-  return share(addresses4(frame + ETHERNET + 12));
+  return ownerOf4(frame + ETHERNET + 12);
 }
 
 /** What the reader filled. */
@@ -125,18 +123,25 @@ function owner(slot: usize): u32 {
   if ((load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT) !== 0) exact = false;
   const quoted = quotedAddresses(slot);
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
-  if (quoted === 0) return share(hash(slot + FIELD_SOURCE * 4) + hash(slot + FIELD_DESTINATION * 4));
-  return share(six ? hashBytes(quoted) + hashBytes(quoted + 16) : addresses4(quoted));
+  const ip: usize = load<u32>(slot, PACKET_IP);
+  return six ? ownerOf6(quoted !== 0 ? quoted : ip + 8) : ownerOf4(quoted !== 0 ? quoted : ip + 12);
 }
 
-/** Of the sum of two hashes: both directions have the same. */
-function share(sum: u32): u32 {
-  return (((sum as u64) * shares) >> 32) as u32;
+/** Of two addresses as they lie, one after the other: one XOR the other is the same for both directions. */
+function ownerOf4(at: usize): u32 {
+  const both = load<u64>(at);
+  return share(((both ^ (both >>> 32)) & 0xffffffff) * FIRST_FACTOR);
 }
 
-/** Of two IPv4 addresses as they lie. */
-function addresses4(at: usize): u32 {
-  return hashIPv4(bswap(load<u32>(at))) + hashIPv4(bswap(load<u32>(at, 4)));
+function ownerOf6(at: usize): u32 {
+  const first = load<u64>(at) ^ load<u64>(at, 16);
+  const last = load<u64>(at, 8) ^ load<u64>(at, 24);
+  return share((rotl<u64>(first * FIRST_FACTOR, 32) ^ last) * SECOND_FACTOR);
+}
+
+/** The upper half of a product depends on all bits of its factors. */
+function share(product: u64): u32 {
+  return (((product >>> 32) * shares) >>> 32) as u32;
 }
 
 /** It may be this host's answer to a packet that a rule refused (answer.ts), which another share knows: cut by the capture it does not say whose. */
@@ -165,25 +170,4 @@ function quotedAddresses(slot: usize): usize {
 /** The capture has not all of the packet. */
 function isCut(slot: usize): bool {
   return load<u32>(slot, PACKET_IP_CAPTURED) < load<u32>(slot, FIELD_LENGTH * 4);
-}
-
-/** Of an address in a slot: four words in host order, of which IPv4 uses the first. */
-function hash(words: usize): u32 {
-  return mix(load<u32>(words), load<u32>(words, 4), load<u32>(words, 8), load<u32>(words, 12));
-}
-
-function hashIPv4(word: u32): u32 {
-  return mix(word, 0, 0, 0);
-}
-
-/** Of 16 bytes in network order. */
-function hashBytes(at: usize): u32 {
-  return mix(bswap(load<u32>(at)), bswap(load<u32>(at, 4)), bswap(load<u32>(at, 8)), bswap(load<u32>(at, 12)));
-}
-
-function mix(first: u32, second: u32, third: u32, fourth: u32): u32 {
-  const high = (((first as u64) << 32) | second) * FIRST_FACTOR;
-  const low = (((third as u64) << 32) | fourth) * SECOND_FACTOR;
-  const all = (high ^ (high >>> 32) ^ low) * SECOND_FACTOR;
-  return (all >>> 32) as u32;
 }

@@ -65,10 +65,14 @@ export function pcapHeader(big: bool): i32 {
   return CAPTURE_RECORD;
 }
 
-/** Little-endian, 16 bytes of header, lengths in order, no frame check sequences, of the link type. */
-export function isPlainFile(linktype: u32): bool {
-  const entry = interfaceAt(0);
-  return plain && interfaceFcs(entry) === 0 && load<u32>(entry, INTERFACE_LINKTYPE) === linktype;
+/** Little-endian, 16 bytes of header, lengths in order, no frame check sequences, usual ticks: putPlain fills slots with its records. */
+export function isPlainFile(): bool {
+  return plain && load<u32>(state, CAPTURE_HZ) <= HZ_USUAL && interfaceFcs(interfaceAt(0)) === 0;
+}
+
+/** The same, and of the link type. */
+export function isPlainFileOf(linktype: u32): bool {
+  return isPlainFile() && load<u32>(interfaceAt(0), INTERFACE_LINKTYPE) === linktype;
 }
 
 /** The next record. */
@@ -81,34 +85,41 @@ export function pcapNext(slot: usize): i32 {
  * chunk, damage, a fraction of more than a second), which pcapNext then meets. The same as pcapNext, without leaving the loop.
  */
 export function pcapBatch(slot: usize, most: u32): u32 {
+  if (!isPlainFile()) return 0;
+  const second: u32 = load<u32>(state, CAPTURE_NANO) !== 0 ? 1000000000 : 1000000;
+  const end = limit;
+  const full = slot + (most as usize) * PACKET_SIZE;
+  let next = slot;
+  let data = cursor + 16;
+  while (data <= end && next < full) {
+    const captured = load<u32>(data - 8);
+    if (captured > <u32>RECORD_MAXIMUM || end - data < <usize>captured) break;
+    if (load<u32>(data - 12) >= second) break;
+    store<u32>(next, u32(data), PACKET_DATA);
+    data += captured + 16;
+    next += PACKET_SIZE;
+  }
+  advance(data - 16 - cursor);
+  putPlain(slot, next);
+  return ((next - slot) / PACKET_SIZE) as u32;
+}
+
+/** Fills the slots from `slot` to before `end`, in which it stands where the data of a plain file's records begin. */
+export function putPlain(slot: usize, end: usize): void {
   const entry = interfaceAt(0);
   const hz = load<u32>(state, CAPTURE_HZ);
-  if (!plain || hz > HZ_USUAL || interfaceFcs(entry) !== 0) return 0;
   const nano = load<u32>(state, CAPTURE_NANO) !== 0;
-  const second: u32 = nano ? 1000000000 : 1000000;
   const linktype = load<u32>(entry, INTERFACE_LINKTYPE);
   const device: u64 = load<u32>(entry, INTERFACE_ID);
-  const end = limit;
-  const start = slot;
-  const full = slot + (most as usize) * PACKET_SIZE;
-  let data = cursor + 16;
-  while (data <= end && slot < full) {
-    const captured = load<u32>(data - 8);
-    const fraction = load<u32>(data - 12);
-    if (captured > <u32>RECORD_MAXIMUM || end - data < <usize>captured) break;
-    if (fraction >= second) break;
-    putPlainTime(slot, load<u32>(data - 16), fraction, hz, nano);
-    store<u32>(slot, u32(data), PACKET_DATA);
-    store<u32>(slot, captured, PACKET_CAPTURED);
+  for (; slot < end; slot += PACKET_SIZE) {
+    const data: usize = load<u32>(slot, PACKET_DATA);
+    putPlainTime(slot, load<u32>(data - 16), load<u32>(data - 12), hz, nano);
+    store<u32>(slot, load<u32>(data - 8), PACKET_CAPTURED);
     store<u32>(slot, load<u32>(data - 4), PACKET_WIRE);
     store<u32>(slot, linktype, PACKET_LINKTYPE);
     // The direction, unknown, lies behind the interface.
     store<u64>(slot, device, PACKET_INTERFACE);
-    data += captured + 16;
-    slot += PACKET_SIZE;
   }
-  advance(data - 16 - cursor);
-  return ((slot - start) / PACKET_SIZE) as u32;
 }
 
 function putPlainTime(slot: usize, seconds: u32, fraction: u32, hz: u32, nano: bool): void {
@@ -125,19 +136,14 @@ function plainNext(slot: usize): i32 {
   const captured = load<u32>(at, 8);
   if (captured > <u32>RECORD_MAXIMUM) return damage(DAMAGE_RECORD_LENGTH);
   if (room < <usize>(16 + captured)) return short();
-  putPlain(slot, at + 16);
+  stampPlain(slot, at + 16);
+  const entry = interfaceAt(0);
+  putRecord(slot, entry, at + 16, captured, load<u32>(at, 12), DIRECTION_UNKNOWN, interfaceFcs(entry));
   advance(16 + captured);
   return CAPTURE_RECORD;
 }
 
-/** The record of a little-endian file whose data begin at `data`. */
-export function putPlain(slot: usize, data: usize): void {
-  stampPlain(slot, data);
-  const entry = interfaceAt(0);
-  putRecord(slot, entry, data, load<u32>(data - 8), load<u32>(data - 4), DIRECTION_UNKNOWN, interfaceFcs(entry));
-}
-
-/** Its time alone. */
+/** The time of a little-endian file's record whose data begin at `data`. */
 export function stampPlain(slot: usize, data: usize): void {
   stamp(slot, load<u32>(data - 16), load<u32>(data - 12));
 }

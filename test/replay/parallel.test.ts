@@ -149,6 +149,15 @@ describe('shares of a capture', () => {
     }
   });
 
+  test.each([2, 3, 4])('%i of them are about as large as each other, where many clients talk to one server', async (of) => {
+    const capture = tcpTraffic(8000, 8000);
+    const image = compile(FIREWALL, { tree: false });
+    for (let index = 0; index < of; index++) {
+      const { bytes } = replayed(await sharedSession(image, await engineModule(), { index, of }), capture).result();
+      expect(Math.abs((bytes * of) / (8000 * 40) - 1)).toBeLessThan(0.15);
+    }
+  });
+
   test.each([
     ['-A INPUT -m limit --limit 5/s -j ACCEPT', /-m limit is about more/],
     ['-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT', undefined],
