@@ -194,10 +194,35 @@ export const TUPLE_WORDS = 5;
 
 /** `count` packets, five words each: any rule's as often as any other's, drawn within its ranges. No two in a row have anything to do with each other. */
 export function tuplesFor({ filters }: FilterSet, count: number, seed = 1): Uint32Array {
-  const draw = new Draw(seed);
+  return tuplesOf(count, new Draw(seed), (draw) => draw.pick(filters));
+}
+
+/** The same, but a few rules have most of the packets (Zipf): the n-th of them, in an order that has nothing to do with theirs and is the same for every seed, one n-th of the first one's. */
+export function skewedTuplesFor({ filters }: FilterSet, count: number, seed = 1): Uint32Array {
+  const order = shuffled(filters, new Draw(filters.length));
+  const sums = new Float64Array(order.length);
+  for (let place = 0; place < order.length; place++) sums[place] = (sums[place - 1] ?? 0) + 1 / (place + 1);
+  return tuplesOf(count, new Draw(seed), (draw) => {
+    const point = (draw.word() / 2 ** 32) * sums.at(-1)!;
+    return order[sums.findIndex((sum) => point < sum)]!;
+  });
+}
+
+function shuffled<T>(list: readonly T[], draw: Draw): T[] {
+  const left = [...list];
+  return list.map(() => {
+    const place = draw.below(left.length);
+    const taken = left[place]!;
+    left[place] = left.at(-1)!;
+    left.pop();
+    return taken;
+  });
+}
+
+function tuplesOf(count: number, draw: Draw, filterOf: (draw: Draw) => Filter): Uint32Array {
   const words = new Uint32Array(count * TUPLE_WORDS);
   for (let index = 0; index < count; index++) {
-    const { source, destination, sport, dport, protocol } = draw.pick(filters);
+    const { source, destination, sport, dport, protocol } = filterOf(draw);
     const number = protocol ?? draw.pick([TCP, UDP]);
     const ported = number === TCP || number === UDP;
     words.set(

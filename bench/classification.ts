@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Bench } from 'tinybench';
 import * as fields from '../src/abi/fields.ts';
 import { compile } from '../src/compile/index.ts';
+import type { Traffic } from '../src/compile/traffic.ts';
 import type { WalkName } from '../src/compile/walks.ts';
 import { Classifier } from '../src/engine/classifier.ts';
 import { NotPackable } from '../src/engine/packed/tests.ts';
@@ -164,6 +165,25 @@ async function median(iterations: number, work: () => void): Promise<number> {
   if (result.state !== 'completed') throw new Error(result.state);
   return result.latency.p50;
 }
+
+/** A sample for the compiler: what the words of packets tell, and what is the same in all. */
+export function trafficOf(tuples: Uint32Array): Traffic {
+  const packets = tuples.length / TUPLE_WORDS;
+  const words = new Uint32Array(packets * fields.FIELD_COUNT);
+  for (let index = 0; index < packets; index++)
+    words.set(fieldsOf(tuples.subarray(index * TUPLE_WORDS)), index * fields.FIELD_COUNT);
+  return { words, known: KNOWN.reduce((bits, field) => bits | (1 << field), 0) };
+}
+
+const KNOWN = [
+  fields.FIELD_PROTOCOL,
+  fields.FIELD_FRAGMENT,
+  fields.FIELD_L4_LENGTH,
+  fields.FIELD_SPORT,
+  fields.FIELD_DPORT,
+  fields.FIELD_SOURCE,
+  fields.FIELD_DESTINATION,
+];
 
 /** Fields of a packet (abi/fields.ts), of its five words. */
 export function fieldsOf([source = 0, destination = 0, sport = 0, dport = 0, protocol = 0]: Uint32Array): Uint32Array {

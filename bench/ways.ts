@@ -8,6 +8,9 @@ import {
   KEY_SIZE,
   PACKED_EXIT,
 } from '../src/abi/packed.ts';
+import { type WalkName, walkNumber } from '../src/compile/walks.ts';
+import { readImage } from '../src/engine/image-view.ts';
+import { readWalk } from '../src/engine/packed/read.ts';
 import type { Packed } from '../src/engine/packed/walk.ts';
 import { random } from './traffic.ts';
 
@@ -56,6 +59,28 @@ export function countWays(packed: Packed, packets: number, fieldsOf: (index: num
   const mean = steps.reduce((sum, one) => sum + one, 0) / packets;
   const worst = steps.reduce((most, one) => Math.max(most, one), 0);
   return { mean, worst, touched: seen.reduce((sum, one) => sum + one, 0) * CLUSTER_SIZE, steps };
+}
+
+/** Tests (nodes, and comparisons of leaves) that packets are put to down a walk of an image, all groups of a search together. */
+export function countTests(
+  image: Uint8Array,
+  { family, hook, table }: WalkName,
+  packets: number,
+  fieldsOf: (index: number) => Uint32Array,
+): { mean: number; worst: number } {
+  const { graph, roots } = readWalk(readImage(image), walkNumber(family, hook, table));
+  let sum = 0;
+  let worst = 0;
+  for (let index = 0; index < packets; index++) {
+    const fields = fieldsOf(index);
+    let tests = 0;
+    for (const root of roots) {
+      for (let at = root; at >= 0; at = fields[graph.field[at]!]! <= graph.at[at]! ? graph.low[at]! : graph.high[at]!) tests++;
+    }
+    sum += tests;
+    worst = Math.max(worst, tests);
+  }
+  return { mean: sum / packets, worst };
 }
 
 function childOf(clusters: Uint8Array, view: DataView, cluster: number, key: Uint8Array): number {

@@ -3,6 +3,7 @@ import { FIELD_CT_STATE, FIELD_PROTOCOL, FIELD_TCP_FLAGS } from '../abi/fields.t
 import { type Box, UNKNOWN } from './box.ts';
 import type { Program } from './steps.ts';
 import type { CompiledTest, Condition, Range } from './tests.ts';
+import { type Sample, shareOf } from './traffic.ts';
 
 /** A child of a cut, with the share of traffic it is thought to have. */
 export interface Part {
@@ -69,7 +70,7 @@ export class CutFinder {
   private readonly sets = new Map<number, Map<Condition, number>>();
 
   /** The best cut of every field that has one, best first. */
-  candidates(program: Program, box: Box): Cut[] {
+  candidates(program: Program, box: Box, sample: Sample | null = null): Cut[] {
     const { sets } = this;
     for (const step of program.steps) {
       if (step.kind !== 'tests') continue;
@@ -78,12 +79,12 @@ export class CutFinder {
     const total = program.steps.length;
     const cuts: Cut[] = [];
     for (const field of this.fields) {
-      const cut = bestWideCut(field, this.wide[field]!, total, box);
+      const cut = bestWideCut(field, this.wide[field]!, total, box, valuesOf(sample, field));
       if (cut !== null) cuts.push(cut);
       this.wide[field]!.clear();
     }
     this.fields.length = 0;
-    for (const [field, conditions] of sets) cuts.push(tableCut(field, conditions, total, box));
+    for (const [field, conditions] of sets) cuts.push(tableCut(field, conditions, total, box, valuesOf(sample, field)));
     if (sets.size > 0) sets.clear();
     return cuts.sort((left, right) => left.score - right.score);
   }
@@ -239,13 +240,22 @@ function larger(array: Uint32Array): Uint32Array<ArrayBuffer> {
   return more;
 }
 
-function bestWideCut(field: number, boundaries: Boundaries, total: number, box: Box): Cut | null {
+/** Half of the packets are expected on either side of a cut. */
+const HALF = 0.5;
+const NOBODY = new Uint32Array(0);
+
+/** A field of the packets that were seen; none where the sample does not tell. */
+const valuesOf = (sample: Sample | null, field: number): Uint32Array => (sample?.tells(field) ? sample.values(field) : NOBODY);
+
+/** `seen`: the field of packets of a sample. */
+function bestWideCut(field: number, boundaries: Boundaries, total: number, box: Box, seen: Uint32Array): Cut | null {
   const sorted = boundaries.sorted();
   const rest = Math.max(0, total - boundaries.count);
-  const best = { at: -1, score: Number.POSITIVE_INFINITY };
-  sweep(sorted.firsts, sorted, rest, best);
-  sweep(sorted.lasts, sorted, rest, best);
-  const { at, score } = best;
+  const best = { at: -1, score: Number.POSITIVE_INFINITY, share: HALF };
+  seen.sort();
+  sweep(sorted.firsts, sorted, rest, seen, best);
+  sweep(sorted.lasts, sorted, rest, seen, best);
+  const { at, score, share } = best;
   const low = box.low[field]!;
   const high = box.high[field]!;
   if (at < low || at >= high) return null;
@@ -254,16 +264,22 @@ function bestWideCut(field: number, boundaries: Boundaries, total: number, box: 
     at,
     score,
     split: () => [
-      { box: box.withRange(field, low, at), weight: 0.5, bits: null },
-      { box: box.withRange(field, at + 1, high), weight: 0.5, bits: null },
+      { box: box.withRange(field, low, at), weight: share, bits: null },
+      { box: box.withRange(field, at + 1, high), weight: 1 - share, bits: null },
     ],
   };
 }
 
-/** Scores cuts at `candidates`, which are sorted like all the others: four fingers go along. */
-function sweep(candidates: Uint32Array, boundaries: Sorted, rest: number, best: { at: number; score: number }): void {
+/** Scores cuts at `candidates`, which are sorted like all the others and the packets that were `seen`: five fingers go along. */
+function sweep(
+  candidates: Uint32Array,
+  boundaries: Sorted,
+  rest: number,
+  seen: Uint32Array,
+  best: { at: number; score: number; share: number },
+): void {
   const { count, firsts, lasts, trues, trueFirsts, ends, trueLasts } = boundaries;
-  let [first, last, trueFirst, trueLast] = [0, 0, 0, 0];
+  let [first, last, trueFirst, trueLast, packets] = [0, 0, 0, 0, 0];
   let before = -1;
   for (let index = 0; index < count; index++) {
     const at = candidates[index]!;
@@ -273,19 +289,22 @@ function sweep(candidates: Uint32Array, boundaries: Sorted, rest: number, best: 
     while (last < count && lasts[last]! <= at) last++;
     while (trueFirst < trues && trueFirsts[trueFirst]! < at) trueFirst++;
     while (trueLast < ends && trueLasts[trueLast]! <= at) trueLast++;
+    while (packets < seen.length && seen[packets]! <= at) packets++;
     // Left: undecided where a change lies before the cut; otherwise what the test is at the start of the box.
     const left = first + DECIDED_TRUE * (trues - trueFirst);
     const right = count - last + DECIDED_TRUE * trueLast;
-    const score = rest + ((1 - WORST) * (left + right)) / 2 + WORST * Math.max(left, right);
+    const share = shareOf(HALF, packets, seen.length);
+    const score = rest + (1 - WORST) * (share * left + (1 - share) * right) + WORST * Math.max(left, right);
     if (score < best.score) {
       best.at = at;
       best.score = score;
+      best.share = share;
     }
   }
 }
 
 /** Values that no test tells apart are one class. */
-function tableCut(field: number, conditions: ReadonlyMap<Condition, number>, total: number, box: Box): Cut {
+function tableCut(field: number, conditions: ReadonlyMap<Condition, number>, total: number, box: Box, seen: Uint32Array): Cut {
   let classes: Uint32Array[] = [box.bits.get(field)!];
   for (const { bits } of conditions.keys()) {
     const refined: Uint32Array[] = [];
@@ -297,22 +316,30 @@ function tableCut(field: number, conditions: ReadonlyMap<Condition, number>, tot
   }
   const tested = [...conditions.values()].reduce((sum, number) => sum + number, 0);
   const rest = Math.max(0, total - tested);
-  const weights = classes.map((bits) => trafficOf(field, bits));
-  const all = weights.reduce((sum, weight) => sum + weight, 0);
+  const expected = classes.map((bits) => trafficOf(field, bits));
+  const all = expected.reduce((sum, weight) => sum + weight, 0);
+  const weights = classes.map((bits, index) => shareOf(expected[index]! / all, numberIn(bits, seen), seen.length));
   let mean = 0;
   let worst = 0;
   for (const [index, part] of classes.entries()) {
     let left = rest;
     for (const [{ bits }, number] of conditions) if (overlaps(part, bits!)) left += number * DECIDED_TRUE;
-    mean += (weights[index]! / all) * left;
+    mean += weights[index]! * left;
     worst = Math.max(worst, left);
   }
   return {
     field,
     at: null,
     score: (1 - WORST) * mean + WORST * worst,
-    split: () => classes.map((bits, index) => ({ box: box.withBits(field, bits), weight: weights[index]! / all, bits })),
+    split: () => classes.map((bits, index) => ({ box: box.withBits(field, bits), weight: weights[index]!, bits })),
   };
+}
+
+/** How many of the values lie in a set. */
+function numberIn(bits: Uint32Array, values: Uint32Array): number {
+  let sum = 0;
+  for (const value of values) sum += (bits[value >>> 5]! >>> (value & 31)) & 1;
+  return sum;
 }
 
 /** Adds the values of `part` that are in `bits`, of which there are some, and the others. */

@@ -41,7 +41,8 @@ import type { PlainTable } from './plain.ts';
 import type { KnownSearches } from './search/known.ts';
 import { encodeSets, interfacesOf } from './sets.ts';
 import { share } from './share.ts';
-import { compileWalks } from './walks.ts';
+import { Sample, type Traffic } from './traffic.ts';
+import { compileWalks, type WalkName } from './walks.ts';
 
 export interface CompileInput {
   rules: Partial<Record<Family, RuleSet>>;
@@ -65,6 +66,8 @@ export interface CompileOptions {
   searched?: number;
   /** Kept from one compile to the next of nearly the same rules, so that trees are grown anew only where rules have changed. */
   known?: KnownSearches;
+  /** Packets like those to come: the tree is cut for them. What becomes of packets does not depend on it. */
+  traffic?: Traffic;
 }
 
 export interface CompileStatistics {
@@ -133,12 +136,14 @@ function compileTables(
   options: CompileOptions,
   started: number,
 ): Image {
+  const sample = options.traffic === undefined ? undefined : Sample.of(options.traffic);
   const walks = compileWalks(tables, {
     tree: options.tree ?? true,
     effort: options.effort ?? 1,
     tracesDrops: profile.backend === 'nft',
     ...(options.searched !== undefined && { searched: options.searched }),
     ...(options.known !== undefined && { known: options.known }),
+    ...(sample !== undefined && { sampleAt: (family: Family, hook: WalkName['hook']) => sample.at(family, hook, host) }),
   });
   const notes = [...walks.notes, ...rulesets.flatMap((rules) => helperNote(rules) ?? [])];
   const { final, visible } = walks.segments.order();

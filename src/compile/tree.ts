@@ -4,7 +4,8 @@ import { type Cut, CutFinder, type Part } from './cut.ts';
 import type { Decisions } from './partial.ts';
 import type { Ropes } from './segments.ts';
 import { Scales, specialise, weigh } from './specialise.ts';
-import { OverBudget, type Program, type Work } from './steps.ts';
+import { type Entry, OverBudget, type Program, type Work } from './steps.ts';
+import type { Sample } from './traffic.ts';
 
 export interface Leaf {
   kind: 'leaf';
@@ -45,14 +46,24 @@ interface Open {
   slot: { node: TreeNode };
   box: Box;
   program: Program;
+  /** Packets that come here. */
+  sample: Sample | null;
 }
 
-/** Grows a tree over `program`, the residual program of `box`. Never fails: what the budget does not allow stays a leaf. */
-export function growTree(program: Program, box: Box, decisions: Decisions, ropes: Ropes, work: Work, budget: Budget): Grown {
+/** Grows a tree over `program`, the residual program of `box`. Never fails: what the budget does not allow stays a leaf. `sample`: packets that come to it. */
+export function growTree(
+  program: Program,
+  box: Box,
+  decisions: Decisions,
+  ropes: Ropes,
+  work: Work,
+  budget: Budget,
+  sample: Sample | null = null,
+): Grown {
   const root = { node: { kind: 'leaf', program } as TreeNode };
   const queue = new Queue();
   const splitter = new Splitter(decisions, ropes, work, budget);
-  queue.push({ slot: root, box, program });
+  queue.push({ slot: root, box, program, sample });
   let leaves = 1;
   let steps = program.steps.length;
   let exhausted = false;
@@ -84,10 +95,40 @@ export function growTree(program: Program, box: Box, decisions: Decisions, ropes
       children: slots.map((slot, index) => new Child(slot, parts[index]!.bits)),
     };
     for (const [index, part] of split.programs.entries()) {
-      if (part.steps.length > 0) queue.push({ slot: slots[index]!, box: parts[index]!.box, program: part });
+      if (part.steps.length === 0) continue;
+      const { box: inside } = parts[index]!;
+      const arriving = open.sample?.within(cut.field, inside) ?? null;
+      queue.push({ slot: slots[index]!, box: inside, program: part, sample: arriving });
     }
   }
   return { root: root.node, leaves, exhausted };
+}
+
+/** Of the packets that come to a tree over `box`, those that come to each search in its leaves, as far as the tree says. */
+export function arrivalsOf(root: TreeNode, box: Box, sample: Sample | null): Map<readonly Entry[], Sample> {
+  const arrivals = new Map<readonly Entry[], Sample>();
+  const stack = sample === null ? [] : [{ node: root, box, sample }];
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    const { node, box: above, sample: arriving } = top;
+    if (node.kind === 'branch') {
+      for (const [index, child] of node.children.entries()) {
+        const part = partOf(node, index, above);
+        stack.push({ node: child.node, box: part, sample: arriving.within(node.field, part) });
+      }
+      continue;
+    }
+    for (const step of node.program.steps) {
+      if (step.kind === 'search' && arriving.packets > 0)
+        arrivals.set(step.entries, arrivals.get(step.entries)?.with(arriving) ?? arriving);
+    }
+  }
+  return arrivals;
+}
+
+function partOf({ field, at, children }: Branch, index: number, box: Box): Box {
+  const { bits } = children[index]!;
+  if (at === null) return box.withBits(field, bits!);
+  return index === 0 ? box.withRange(field, box.low[field]!, at) : box.withRange(field, at + 1, box.high[field]!);
 }
 
 /** Reads its node from the slot that growing fills. */
@@ -128,10 +169,10 @@ class Splitter {
   }
 
   /** null when no cut leaves less than there was. Throws OverBudget. */
-  best({ program, box }: Open): Split | null {
+  best({ program, box, sample }: Open): Split | null {
     const size = program.steps.length;
     this.work.spend(size);
-    const cuts = this.finder.candidates(program, box);
+    const cuts = this.finder.candidates(program, box, sample);
     const tried = size <= this.budget.tried ? cuts.slice(0, this.budget.cuts) : cuts.slice(0, 1);
     let best: { cut: Cut; parts: Part[]; score: number } | null = null;
     for (const cut of tried) {

@@ -15,7 +15,8 @@ import { gatherRuns } from './search/runs.ts';
 import { Ropes, Segments } from './segments.ts';
 import { OverBudget, type Program, Work } from './steps.ts';
 import { type KeptState, TestPool } from './tests.ts';
-import { type Budget, growTree, type TreeNode } from './tree.ts';
+import type { Sample } from './traffic.ts';
+import { arrivalsOf, type Budget, growTree, type TreeNode } from './tree.ts';
 import { changedFields, type Walk, WalkBuilder } from './walk.ts';
 import { ProgramWriter } from './write.ts';
 
@@ -44,6 +45,8 @@ export interface WalksOptions {
   searched?: number;
   /** What compiling nearly the same tables has left behind, and leaves behind for the next time. */
   known?: KnownSearches;
+  /** Packets like those that will come to a hook. */
+  sampleAt?: (family: Family, hook: WalkName['hook']) => Sample;
 }
 
 export interface CompiledWalks {
@@ -84,7 +87,7 @@ export function compileWalks(tables: readonly PlainTable[], options: WalksOption
     table.chains.some((chain) => chain.rules.some(({ action }) => changedFields(action).includes(FIELD_MARK))),
   );
   let firstChain = 0;
-  const all: { walk: Walk; box: Box; word: number; name: string }[] = [];
+  const all: { walk: Walk; box: Box; word: number; name: string; sample: Sample | null }[] = [];
   for (const table of tables) {
     const builder = new WalkBuilder(table, firstChain, pool, ropes, options.tracesDrops);
     firstChain = builder.nextChain;
@@ -93,13 +96,14 @@ export function compileWalks(tables: readonly PlainTable[], options: WalksOption
       const walk = builder.walk(name);
       if (walk === null) continue;
       const word = 2 * walkNumber(table.family, name, table.name);
-      all.push({ walk, box: startBox(walk, table.family, hook, marked), word, name: `${table.name} ${name}` });
+      const sample = options.sampleAt?.(table.family, name) ?? null;
+      all.push({ walk, box: startBox(walk, table.family, hook, marked), word, name: `${table.name} ${name}`, sample });
     }
   }
   const compiler = new WalkCompiler(out, pool, options);
-  for (const { walk, box, word, name } of all) {
+  for (const { walk, box, word, name, sample } of all) {
     const policy = emitPolicy(walk, out.code);
-    out.code.setWalk(word, compiler.compile(walk, box, name), policy);
+    out.code.setWalk(word, compiler.compile(walk, box, name, sample), policy);
   }
   out.states = pool.states;
   out.kept = pool.kept;
@@ -129,8 +133,8 @@ class WalkCompiler {
     this.options = options;
   }
 
-  /** The walk's root reference. */
-  compile(walk: Walk, box: Box, name: string): number {
+  /** The walk's root reference. `sample`: packets that come to it. */
+  compile(walk: Walk, box: Box, name: string, sample: Sample | null): number {
     if (!this.options.tree) return this.linear(walk, box);
     const flat = new Work(FLATTEN_BASE + FLATTEN_RULE * walk.rules);
     let program: Program;
@@ -146,7 +150,8 @@ class WalkCompiler {
     }
     program = gatherRuns(program, this.options.searched ?? SEARCHED, this.pool, this.out.ropes);
     const work = new Work(this.options.effort * (WORK_BASE + WORK_RULE * walk.rules));
-    const grown = growTree(program, box, this.decisions, this.out.ropes, work, budgetFor(walk.rules, this.options.effort));
+    const budget = budgetFor(walk.rules, this.options.effort);
+    const grown = growTree(program, box, this.decisions, this.out.ropes, work, budget, sample);
     this.out.work += work.units;
     this.out.leaves += grown.leaves;
     const worst = worstLeaf(grown.root);
@@ -157,10 +162,10 @@ class WalkCompiler {
         `${name}: the tree stopped at its budget of ${grown.leaves} leaves; a leaf has up to ${worst} rules left`,
       );
     }
-    return this.emit(grown.root, name, box);
+    return this.emit(grown.root, name, box, sample);
   }
 
-  private emit(root: TreeNode, name: string, box: Box): number {
+  private emit(root: TreeNode, name: string, box: Box, sample: Sample | null): number {
     const { out } = this;
     const { effort } = this.options;
     const work = new Work(Number.POSITIVE_INFINITY);
@@ -170,10 +175,8 @@ class WalkCompiler {
       groups: GROUPS,
       short: Math.ceil(Math.min(1, effort) * SHORT),
     };
-    const writer = new ProgramWriter(out.code, budget, work, {
-      name: `${box.low[FIELD_FAMILY]} ${name}`,
-      searches: this.options.known ?? null,
-    });
+    const known = { name: `${box.low[FIELD_FAMILY]} ${name}`, searches: this.options.known ?? null };
+    const writer = new ProgramWriter(out.code, budget, work, known, arrivalsOf(root, box, sample));
     const reference = emitTree(root, writer);
     out.work += work.units;
     out.leaves += writer.leaves;

@@ -5,6 +5,7 @@ import { type Group, type GroupBudget, growGroups } from './search/groups.ts';
 import { type Intervals, intervalsOf } from './search/intervals.ts';
 import type { KnownSearches } from './search/known.ts';
 import type { Edge, Entry, Program, Step, Work } from './steps.ts';
+import type { Sample } from './traffic.ts';
 
 interface Written {
   offset: number;
@@ -17,6 +18,9 @@ interface Known {
   searches: KnownSearches | null;
 }
 
+/** Packets of a sample that come to a search; of others nothing is known. */
+export type Arrivals = ReadonlyMap<readonly Entry[], Sample>;
+
 /** Writes the programs of one walk. */
 export class ProgramWriter {
   readonly code: Code;
@@ -26,15 +30,17 @@ export class ProgramWriter {
   private readonly budget: GroupBudget;
   private readonly work: Work;
   private readonly known: Known;
+  private readonly arrivals: Arrivals;
   private readonly searches = new Map<readonly Entry[], Written>();
   /** Offsets of the steps that searches lead to. */
   private readonly behind = new Map<Step, number>();
 
-  constructor(code: Code, budget: GroupBudget, work: Work, known: Known) {
+  constructor(code: Code, budget: GroupBudget, work: Work, known: Known, arrivals: Arrivals) {
     this.code = code;
     this.budget = budget;
     this.work = work;
     this.known = known;
+    this.arrivals = arrivals;
   }
 
   /** Writes a program's steps, later ones first so that every step leads to lower offsets; the offset of its start edge. */
@@ -82,17 +88,23 @@ export class ProgramWriter {
   }
 
   private grow(entries: readonly Entry[]): { intervals: Intervals; groups: Group[] } {
-    const { budget, work, known } = this;
+    const { budget, work, known, arrivals } = this;
+    const sample = arrivals.get(entries) ?? null;
     const name = `${known.name} ${this.searches.size}`;
-    const grown = known.searches?.regrow(name, entries, budget, work) ?? growAll(entries, budget, work);
+    const grown = known.searches?.regrow(name, entries, budget, work, sample) ?? growAll(entries, budget, work, sample);
     known.searches?.keep(name, entries, grown);
     return grown;
   }
 }
 
-function growAll(entries: readonly Entry[], budget: GroupBudget, work: Work): { intervals: Intervals; groups: Group[] } {
+function growAll(
+  entries: readonly Entry[],
+  budget: GroupBudget,
+  work: Work,
+  sample: Sample | null,
+): { intervals: Intervals; groups: Group[] } {
   const intervals = intervalsOf(entries);
-  return { intervals, groups: growGroups(intervals, budget, work) };
+  return { intervals, groups: growGroups(intervals, budget, work, sample) };
 }
 
 const placed = ({ rope, evaluations, next }: Edge, offset: (step: Step) => number): CodeEdge => ({

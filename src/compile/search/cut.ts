@@ -2,7 +2,9 @@
  * Chooses where to cut a box of places. A packet of one of n entries, each as likely as the others, is taken to need log2(n) cuts more: the cut is the one that leaves it fewest, where what lies on both
  * sides makes the sides longer. Behind an entry that fills a side nothing is met there, so it is not counted.
  */
+import { shareOf } from '../traffic.ts';
 import type { Intervals } from './intervals.ts';
+import type { Seen } from './seen.ts';
 
 /** Places are counted in at most so many bins; a cut lies between bins. */
 const BINS = 256;
@@ -46,6 +48,9 @@ export class CutFinder {
   private readonly right = new Int32Array(BINS);
   /** By number of entries: cuts that are needed to come down to one. */
   private depths = new Float64Array(0);
+  /** For the cut behind each bin: packets of a sample on the left side, and how many there are on both. */
+  private readonly packets = new Int32Array(BINS);
+  private seen = 0;
 
   constructor({ dimensions, exact }: Intervals) {
     this.firsts = dimensions.map(({ first }) => first);
@@ -55,9 +60,17 @@ export class CutFinder {
 
   /**
    * Of the `count` entries in `list` from `from` on, in the box whose dimension d goes from place `box[2d]` to `box[2d + 1]`. `settled`: dimensions
-   * that are known to be.
+   * that are known to be. `sample`: packets that were seen, those of node number `node`.
    */
-  find(list: Int32Array, from: number, count: number, box: Int32Array, settled: number): void {
+  find(
+    list: Int32Array,
+    from: number,
+    count: number,
+    box: Int32Array,
+    settled: number,
+    sample: Seen | null = null,
+    node = 0,
+  ): void {
     this.dimension = -1;
     this.score = Number.POSITIVE_INFINITY;
     if (this.starts.length < count) this.makeRoom(count);
@@ -76,8 +89,8 @@ export class CutFinder {
       const bins = partial <= FEW && partial * 4 < high - low ? this.ranks(count, low, high) : this.shifts(count, low, high);
       if (((this.closing >>> dimension) & 1) === 0) this.countAll(count, bins);
       else this.countMet(dimension, count, bins, low, high);
-      for (let bin = 0; bin < bins - 1; bin++)
-        this.consider(dimension, this.cuts[bin]!, count, this.left[bin]!, this.right[bin]!);
+      this.seen = sample === null ? 0 : this.countPackets(sample, node, dimension, bins);
+      for (let bin = 0; bin < bins - 1; bin++) this.consider(dimension, bin, count);
     }
   }
 
@@ -240,15 +253,32 @@ export class CutFinder {
     for (let index = count - 1; index >= 0; index--) order[--from[binOf[index]!]!] = index;
   }
 
-  private consider(dimension: number, at: number, count: number, left: number, right: number): void {
+  /** Packets of a sample on the left side of every cut; how many there are on both, 0 where the sample does not tell. */
+  private countPackets({ list, from, count, places }: Seen, node: number, dimension: number, bins: number): number {
+    const { packets, cuts } = this;
+    const of = places[dimension]!;
+    if (of === null) return 0;
+    packets.fill(0, 0, bins);
+    const start = from.values[node]!;
+    const all = count.values[node]!;
+    for (let index = start; index < start + all; index++) packets[binOf(cuts, bins, of[list.values[index]!]!)]!++;
+    for (let bin = 1; bin < bins; bin++) packets[bin]! += packets[bin - 1]!;
+    return all;
+  }
+
+  private consider(dimension: number, bin: number, count: number): void {
+    const left = this.left[bin]!;
+    const right = this.right[bin]!;
     if (left === count && right === count) return;
-    const { depths } = this;
+    const { depths, seen } = this;
     const both = left + right;
-    const score = (left * depths[left]! + right * depths[right]!) / both + Math.max(depths[both]!, depths[count]!);
+    const more = seen === 0 ? 0 : shareOf(left / both, this.packets[bin]!, seen) * both - left;
+    const cuts = (left + more) * depths[left]! + (right - more) * depths[right]!;
+    const score = cuts / both + Math.max(depths[both]!, depths[count]!);
     // Of equal cuts the one whose shorter side is wider.
     if (score > this.score || (score === this.score && left >= right)) return;
     this.dimension = dimension;
-    this.at = at;
+    this.at = this.cuts[bin]!;
     this.score = score;
   }
 }

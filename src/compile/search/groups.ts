@@ -1,5 +1,6 @@
 /** Splits the entries of a search into groups, each with a tree: where one tree would copy much, those that are wide where the others are narrow get a tree of their own. */
 import type { Work } from '../steps.ts';
+import type { Sample } from '../traffic.ts';
 import { growTree, type SearchTree } from './grow.ts';
 import type { Intervals } from './intervals.ts';
 import { usualParts } from './usual.ts';
@@ -21,11 +22,11 @@ export interface Group {
 }
 
 /** Never fails: what the budget does not allow stays in long leaves. */
-export function growGroups(intervals: Intervals, budget: GroupBudget, work: Work): Group[] {
+export function growGroups(intervals: Intervals, budget: GroupBudget, work: Work, sample: Sample | null = null): Group[] {
   return usualParts(intervals).flatMap((part) => {
     const groups: Group[] = [];
     for (let members = part; members.length > 0; ) {
-      const { group, rest } = growGroup(intervals, members, groups.length + 1 < budget.groups, budget, work);
+      const { group, rest } = growGroup(intervals, members, groups.length + 1 < budget.groups, budget, work, sample);
       groups.push(group);
       members = rest;
     }
@@ -40,18 +41,27 @@ function growGroup(
   may: boolean,
   { base, copies, short }: GroupBudget,
   work: Work,
+  sample: Sample | null,
 ): { group: Group; rest: number[] } {
   const rest: number[] = [];
   let kept = members;
   for (;;) {
-    const tree = growTree(intervals, kept, { most: base + copies * kept.length, short }, work);
-    if (!may || tree.longest <= short) return { group: { tree, members: kept }, rest: rest.sort((left, right) => left - right) };
+    const most = base + copies * kept.length;
+    const plain = growTree(intervals, kept, { most, short }, work);
+    if (!may || plain.longest <= short) {
+      const tree = sample === null ? plain : suited(plain, growTree(intervals, kept, { most, short }, work, sample), short);
+      return { group: { tree, members: kept }, rest: rest.sort((left, right) => left - right) };
+    }
     const [narrow, wide] = byWidth(intervals, kept) ?? halves(kept);
     work.units += kept.length;
     kept = narrow;
     rest.push(...wide);
   }
 }
+
+/** The tree that suits a sample, unless it has long leaves where the other has none: cuts that suit few entries may copy many others. */
+const suited = (plain: SearchTree, tree: SearchTree, short: number): SearchTree =>
+  tree.longest > Math.max(short, plain.longest) ? plain : tree;
 
 /** An entry that reaches into more than one in so many places is wide. */
 const WIDE = 16;

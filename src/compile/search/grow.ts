@@ -2,12 +2,19 @@
 
 import { Numbers } from '../numbers.ts';
 import type { Work } from '../steps.ts';
+import type { Sample } from '../traffic.ts';
 import { CutFinder } from './cut.ts';
 import { type Dimension, type Intervals, placeOf, wholeBox } from './intervals.ts';
+import { type Seen, seenBy } from './seen.ts';
 import { type UsualCut, usualCuts } from './usual.ts';
 
 /** Leaves of no more than this are left alone: their tests cost no more than nodes would. */
 const FINE = 2;
+
+/** A leaf that more packets of a sample come to than one in so many is decided completely. */
+const BUSY = 1000;
+/** For those, one more in so many entries than the budget has. */
+const SPARE = 8;
 
 /** Nodes in arrays; number 0 is the root, and the children of a node are two neighbours behind it. */
 export class SearchTree {
@@ -89,9 +96,15 @@ export interface TreeBudget {
   short: number;
 }
 
-/** A tree over `members` (ascending), as far as the budget goes. */
-export function growTree(intervals: Intervals, members: readonly number[], budget: TreeBudget, work: Work): SearchTree {
-  return new Grower(intervals, budget, work).run(members);
+/** A tree over `members` (ascending), as far as the budget goes. `sample`: packets that come to it. */
+export function growTree(
+  intervals: Intervals,
+  members: readonly number[],
+  budget: TreeBudget,
+  work: Work,
+  sample: Sample | null = null,
+): SearchTree {
+  return new Grower(intervals, budget, work, sample).run(members);
 }
 
 /** A tree that was grown over other entries. */
@@ -112,8 +125,9 @@ export function regrowTree(
   budget: TreeBudget,
   work: Work,
   old: OldTree,
+  sample: Sample | null = null,
 ): SearchTree {
-  return new Grower(intervals, budget, work).rerun(members, old);
+  return new Grower(intervals, budget, work, sample).rerun(members, old);
 }
 
 class Grower {
@@ -129,8 +143,9 @@ class Grower {
   private readonly box: Int32Array;
   /** Of each node, bits of dimensions that all its entries are known to fill. */
   private readonly settled = new Numbers();
+  private readonly seen: Seen | null;
 
-  constructor(intervals: Intervals, budget: TreeBudget, work: Work) {
+  constructor(intervals: Intervals, budget: TreeBudget, work: Work, sample: Sample | null) {
     this.intervals = intervals;
     this.budget = budget;
     this.work = work;
@@ -139,6 +154,7 @@ class Grower {
     this.lasts = intervals.dimensions.map(({ last }) => last);
     this.whole = wholeBox(intervals.dimensions);
     this.box = this.whole.slice();
+    this.seen = sample === null ? null : seenBy(sample, intervals.dimensions);
   }
 
   run(members: readonly number[]): SearchTree {
@@ -234,16 +250,28 @@ class Grower {
   private finish(): SearchTree {
     const { tree } = this;
     const { most, short } = this.budget;
-    // Long lists first: what can be afforded is spent where it does most.
-    for (const small of [short, FINE]) {
-      for (let node = 0; node < tree.nodes && tree.copies < most; node++) {
-        if (tree.isLeaf(node) && tree.undecided(node) > small) this.split(node);
-      }
-    }
+    // Long lists first, then those that many packets meet: what can be afforded is spent where it does most.
+    this.splitAll(most, (node) => tree.undecided(node) > short);
+    if (this.seen !== null) this.splitAll(most + most / SPARE, (node) => tree.undecided(node) > 0 && this.isBusy(node));
+    this.splitAll(most, (node) => tree.undecided(node) > FINE);
     for (let node = 0; node < tree.nodes; node++) {
       if (tree.isLeaf(node)) tree.longest = Math.max(tree.longest, tree.undecided(node));
     }
     return tree;
+  }
+
+  /** Splits leaves as long as there are such, and `most` entries in all leaves are not reached. */
+  private splitAll(most: number, isLong: (leaf: number) => boolean): void {
+    const { tree } = this;
+    for (let node = 0; node < tree.nodes && tree.copies < most; node++) {
+      if (tree.isLeaf(node) && isLong(node)) this.split(node);
+    }
+  }
+
+  /** Whether so many packets were seen in a leaf that its tests cost more than nodes would. */
+  private isBusy(node: number): boolean {
+    const { values } = this.seen!.count;
+    return values[node]! * BUSY > values[0]!;
   }
 
   private root(members: readonly number[]): void {
@@ -257,9 +285,9 @@ class Grower {
   private split(node: number): void {
     const { tree, finder, box } = this;
     const count = tree.count.values[node]!;
-    this.work.units += count;
+    this.work.units += count + (this.seen?.count.values[node] ?? 0);
     tree.boxOf(node, this.whole, box);
-    finder.find(tree.lists.values, tree.from.values[node]!, count, box, this.settled.values[node]!);
+    finder.find(tree.lists.values, tree.from.values[node]!, count, box, this.settled.values[node]!, this.seen, node);
     this.settled.values[node] = finder.settled;
     if (finder.dimension >= 0) this.cut(node, finder.dimension, finder.at);
   }
@@ -278,6 +306,7 @@ class Grower {
     box[2 * dimension] = at + 1;
     box[2 * dimension + 1] = high;
     tree.copies += this.part(node, dimension);
+    this.seen?.cut(node, dimension, at);
   }
 
   /** The next child of a node that was cut in a dimension, whose box is at hand; the number of its entries. */

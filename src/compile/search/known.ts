@@ -1,6 +1,7 @@
 /** Trees of searches that were grown before: where rules have changed since, only what the changed ones reach into is grown anew. */
 import type { Entry, Work } from '../steps.ts';
 import type { CompiledTest } from '../tests.ts';
+import type { Sample } from '../traffic.ts';
 import type { Group, GroupBudget } from './groups.ts';
 import { regrowTree } from './grow.ts';
 import { type Dimension, type Intervals, intervalsOf, placeOf } from './intervals.ts';
@@ -41,6 +42,7 @@ export class KnownSearches {
     entries: readonly Entry[],
     budget: GroupBudget,
     work: Work,
+    sample: Sample | null = null,
   ): { intervals: Intervals; groups: Group[] } | null {
     const known = this.searches.get(name);
     const change = known === undefined ? null : this.changeOf(known, wordsOf(entries));
@@ -62,7 +64,7 @@ export class KnownSearches {
       members.sort((left, right) => left - right);
       const most = budget.base + budget.copies * members.length;
       const old = { tree: group.tree, numbers, dimensions, changed };
-      const tree = regrowTree(intervals, members, { most, short: budget.short }, work, old);
+      const tree = regrowTree(intervals, members, { most, short: budget.short }, work, old, sample);
       // What is wide where the others are narrow wants groups of another kind.
       const worse =
         tree.longest > Math.max(budget.short, group.tree.longest) || tree.copies > 2 * Math.max(most, group.tree.copies);
