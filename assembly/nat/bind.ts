@@ -60,6 +60,7 @@ import { allocateRecord } from '../conntrack/table';
 import { conntrackKill } from '../conntrack/track';
 import { readPorts } from '../packet/rewrite.ts';
 import { readAddresses } from '../stack/index.ts';
+import { isLoopback } from '../stack/ipv6.ts';
 import { redirectTo, sourceFor } from '../stack/source.ts';
 import { tally } from '../tally.ts';
 import { choose, drawn, RANGE_HIGH, RANGE_LOW, setPorts, setRange } from './choose';
@@ -113,7 +114,10 @@ export function natBind(parameters: usize, slot: usize): bool {
     tally(CONTROL_NAT_NO_ADDRESS, kind === NAT_TO_MASQUERADE ? 0 : 1);
     return false;
   }
-  if (kind === NAT_TO_MASQUERADE) store<u16>(entry, load<u32>(slot, FIELD_OUT_INTERFACE * 4) as u16, ENTRY_MASQUERADED);
+  if (kind === NAT_TO_MASQUERADE) {
+    store<u16>(entry, load<u32>(slot, FIELD_OUT_INTERFACE * 4) as u16, ENTRY_MASQUERADED);
+    if (isLoopback(RANGE_LOW)) tally(CONTROL_NAT_NO_ADDRESS, 0);
+  }
   bind(slot, entry);
   return true;
 }

@@ -68,7 +68,7 @@ export function decide6(slot: usize, device: u32, destination: u32): void {
   store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
 }
 
-function isLoopback(words: usize): bool {
+export function isLoopback(words: usize): bool {
   return load<u64>(words) === 0 && load<u64>(words, 8) === 0x0000000100000000;
 }
 

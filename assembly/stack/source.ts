@@ -10,6 +10,7 @@ import {
   ADDRESS_WORDS,
 } from '../../src/abi/host.ts';
 import { addressCount, hostAddresses } from './host.ts';
+import { isLoopback } from './ipv6.ts';
 
 const LINK: u32 = 2;
 const SITE: u32 = 5;
@@ -50,7 +51,7 @@ function sourceFor4(device: u32, destination: u32): usize {
   return own !== 0 ? own : other;
 }
 
-/** RFC 6724, section 5, as far as addresses decide it: rules 1, 2, 5 and 8. */
+/** RFC 6724, section 5, as far as addresses decide it: rules 1, 2, 5, 6 and 8. The loopback address is one like any other. */
 function sourceFor6(device: u32, destination: usize): usize {
   const wanted = scopeOf(destination);
   const local = wanted <= LINK || load<u8>(destination, 3) === 0xff;
@@ -59,19 +60,19 @@ function sourceFor6(device: u32, destination: usize): usize {
   for (let index: u32 = 0; index < addressCount; index++) {
     const entry = entryAt(index);
     const own = load<u32>(entry, ADDRESS_DEVICE) === device;
-    if (load<u32>(entry, ADDRESS_FAMILY) !== 6 || (load<u32>(entry, ADDRESS_FLAGS) & ADDRESS_FLAG_LOOPBACK) !== 0) continue;
-    if (local && !own) continue;
-    const address = entry + ADDRESS_WORDS;
-    if (best === 0 || isBetter(address, own, best, bestOwn, destination, wanted)) {
-      best = address;
+    if (load<u32>(entry, ADDRESS_FAMILY) !== 6 || (local && !own)) continue;
+    if (best === 0 || isBetter(entry, own, best, bestOwn, destination, wanted)) {
+      best = entry;
       bestOwn = own;
     }
   }
-  return best;
+  return best === 0 ? 0 : best + ADDRESS_WORDS;
 }
 
-/** Devices' addresses come in the host's order, so the device itself must win where all else is equal. */
-function isBetter(address: usize, own: bool, other: usize, otherOwn: bool, destination: usize, wanted: u32): bool {
+/** Of two entries. Devices' addresses come in the host's order, so the device itself must win where all else is equal. */
+function isBetter(entry: usize, own: bool, otherEntry: usize, otherOwn: bool, destination: usize, wanted: u32): bool {
+  const address = entry + ADDRESS_WORDS;
+  const other = otherEntry + ADDRESS_WORDS;
   const same = commonBits(address, destination) === 128;
   const otherSame = commonBits(other, destination) === 128;
   if (same !== otherSame) return same;
@@ -79,14 +80,39 @@ function isBetter(address: usize, own: bool, other: usize, otherOwn: bool, desti
   const otherScope = scopeOf(other);
   if (scope !== otherScope) return scope < otherScope ? scope >= wanted : otherScope < wanted;
   if (own !== otherOwn) return own;
-  return commonBits(address, destination) > commonBits(other, destination);
+  const policy = labelOf(destination);
+  const alike = labelOf(address) === policy;
+  if (alike !== (labelOf(other) === policy)) return alike;
+  return matched(entry, destination) > matched(otherEntry, destination);
+}
+
+/** Bits that an entry's address has in common with another, within its network. */
+function matched(entry: usize, destination: usize): u32 {
+  return min<u32>(commonBits(entry + ADDRESS_WORDS, destination), load<u32>(entry, ADDRESS_PREFIX));
+}
+
+/** The default policy table (net/ipv6/addrlabel.c). */
+function labelOf(address: usize): u32 {
+  const first = load<u32>(address);
+  if (first === 0 && load<u32>(address, 4) === 0) {
+    const third = load<u32>(address, 8);
+    if (third === 0) return load<u32>(address, 12) === 1 ? 0 : 3;
+    return third === 0xffff ? 4 : 1;
+  }
+  if (first === 0x20010000) return 6;
+  if (first >>> 4 === 0x2001001) return 7;
+  const half = first >>> 16;
+  if (half === 0x2002) return 2;
+  if (half === 0x3ffe) return 12;
+  if (half >>> 6 === 0xfec0 >>> 6) return 11;
+  return half >>> 9 === 0xfc00 >>> 9 ? 5 : 1;
 }
 
 function scopeOf(address: usize): u32 {
   const first = load<u32>(address);
   if (first >>> 24 === 0xff) return (first >>> 16) & 15;
   if ((first & 0xffc00000) === 0xfe800000) return LINK;
-  if (load<u64>(address) === 0 && load<u64>(address, 8) === 0x0000000100000000) return LINK;
+  if (isLoopback(address)) return LINK;
   return (first & 0xffc00000) === 0xfec00000 ? SITE : GLOBAL;
 }
 

@@ -6,7 +6,7 @@ export const CONTROL_BYTES = 8;
 export const CONTROL_TIME = 16;
 /** Connections whose port the kernel draws by lot. */
 export const CONTROL_NAT_DRAWN = 24;
-/** Packets dropped because there was no address to give: by MASQUERADE, by REDIRECT. */
+/** Packets dropped because there was no address to give: by MASQUERADE (or made to come from ::1), by REDIRECT. */
 export const CONTROL_NAT_NO_ADDRESS = 32;
 /** Packets that met a full table of connections: dropped, dropped by lot, let through by lot (model/table-limit.ts). */
 export const CONTROL_TABLE_FULL = 48;

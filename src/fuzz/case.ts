@@ -44,6 +44,8 @@ export interface CaseOptions {
   backend?: Profile['backend'];
   /** Default 6.18 at 250 Hz. */
   kernel?: Pick<Profile, 'kernel' | 'hz'>;
+  /** Rules that the kernel does not take, and that are left out. */
+  lacks?: RegExp;
   /** Only these extensions. */
   only?: readonly string[];
 }
@@ -98,11 +100,8 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const without = [...WITHOUT[options.judge], ...(software ? [] : topology === 'forward' ? ['rpfilter'] : ['owner', 'cgroup'])];
   const only = options.only ?? (options.judge === 'virtual' ? ON_THE_CLOCK : undefined);
   const features = drawFeatures(draw, family, only, without, EVERYWHERE[options.judge], topology);
-  const { rules, refused, ruleset } = legalRules(
-    generateRules(draw, family, features, HOOKS[topology], options.judge),
-    family,
-    profile.backend,
-  );
+  const written = generateRules(draw, family, features, HOOKS[topology], options.judge);
+  const { rules, refused, ruleset } = legalRules(takenBy(written, options.lacks), family, profile.backend);
   const edges = boundariesOf(ruleset, profile);
   // Older kernels know ports and states of DCCP (docs/kernel-differences.md).
   const protocols = options.judge === 'virtual' ? features.protocols.filter((protocol) => protocol !== DCCP) : features.protocols;
@@ -172,6 +171,14 @@ function drawTraffic(
     ...(talks && plain),
   };
 }
+
+const takenBy = (rules: string, lacks: RegExp | undefined): string =>
+  lacks === undefined
+    ? rules
+    : rules
+        .split('\n')
+        .filter((line) => !lacks.test(line))
+        .join('\n');
 
 /** Reads rules; lines that are refused are taken out until the rest is legal. */
 function legalRules(

@@ -81,13 +81,14 @@ function demand(name: string): void {
   if (!can.ok) throw new WitnessMissing(`${name}: ${can.reason}`);
 }
 
-type About = Pick<CaseOptions, 'judge' | 'backend' | 'kernel'>;
+type About = Pick<CaseOptions, 'judge' | 'backend' | 'kernel' | 'lacks'>;
 
 function about(name: string): About {
   const virtual = VIRTUAL.get(name);
   if (virtual === undefined) return { judge: 'kernel', backend: name === 'nft' ? 'nft' : 'legacy' };
   const { version, backend } = virtual;
-  return { judge: 'virtual', backend, kernel: { kernel: version, hz: machineOf(version).hz } };
+  const { hz, lacks } = machineOf(version);
+  return { judge: 'virtual', backend, kernel: { kernel: version, hz }, ...(lacks !== undefined && { lacks }) };
 }
 
 function lane(programs: readonly string[], kernels: readonly string[], judge: About, given: LaneOptions): Lane {

@@ -117,14 +117,16 @@ function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
   if (isLocal(host, inner.family, to)) return leaving;
   const route = routeTo(host, inner.family, to);
   // A bound socket holds its packets at the device, whatever rules make of their destination: only where routing alone would not find it.
-  const routed =
-    route?.type === 'unicast' &&
-    route.device !== undefined &&
-    to[0]! >>> 28 !== (inner.family === 4 ? 14 : 15) &&
-    to[0] !== 0xffffffff;
+  const routed = route?.type === 'unicast' && route.device !== undefined && !wantsDevice(to);
   if (routed && frame.interfaceName === undefined && host.out === undefined) return leaving;
   const iface = frame.interfaceName ?? host.out ?? route?.device ?? host.in ?? firstDevice(host);
   return { ...leaving, iface };
+}
+
+/** Groups, link-local and limited broadcast addresses: routes alone do not say by which device. */
+function wantsDevice([first = 0, ...rest]: Words): boolean {
+  if (rest.length === 0) return first >>> 28 === 14 || first === 0xffffffff;
+  return first >>> 24 === 0xff || first >>> 22 === 0xfe80 >>> 6;
 }
 
 /** Routes the kernel makes by itself when the addresses are set. */

@@ -278,12 +278,18 @@ export function cannotSend(bytes: Uint8Array, family: Family): string | undefine
   return undefined;
 }
 
+/** Link-local addresses and groups of the device or the link: the socket's address names their device (sin6_scope_id), and the socket need not be bound, so that a rule may send the packet elsewhere. */
+function isScoped(bytes: Uint8Array, family: Family): boolean {
+  const [first = 0, second = 0] = bytes.subarray(24, 26);
+  return family === 6 && (first === 0xff ? (second & 15) <= 2 : first === 0xfe && (second & 0xc0) === 0x80);
+}
+
 /** A frame as the injector reads it (see INJECTOR). `origin`: time of the first frame, nanoseconds. */
 export function encodeFrame(job: KernelJob, devices: Devices, frame: KernelFrame, origin: bigint): Uint8Array {
   const family = frameFamily(job, frame);
   const name = frame.iface ?? (frame.direction === 'in' ? devices.in : devices.out);
   const device = Math.max(0, devices.all.indexOf(name));
-  const bound = frame.direction === 'out' && frame.iface !== undefined && frame.iface !== 'lo';
+  const bound = frame.direction === 'out' && frame.iface !== undefined && frame.iface !== 'lo' && !isScoped(frame.bytes, family);
   let bytes = frame.bytes;
   if (frame.direction === 'out') {
     bytes = cannotSend(bytes, family) === undefined ? withoutPadding(bytes, family) : new Uint8Array(0);

@@ -7,15 +7,16 @@ import { withAnswers } from '../../src/fuzz/answers.ts';
 import type { FuzzCase } from '../../src/fuzz/case.ts';
 import { captureOf } from '../../src/fuzz/case.ts';
 import { ask, jobOf } from '../../src/fuzz/differential.ts';
-import { askKernel, type Kernel, kernelDifferences, runningKernel } from '../../src/fuzz/kernels.ts';
+import { askKernel, type Kernel, kernelDifferences, runningKernel, virtualKernel } from '../../src/fuzz/kernels.ts';
 import type { FuzzPacket } from '../../src/fuzz/packets.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
+import { machineOf } from '../../src/kernel/virtual/index.ts';
 import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import { parseSave } from '../../src/syntax/index.ts';
-import { describeKernel } from './machine.ts';
-import { ACK, ping, SYN, tcp, udp } from './packets.ts';
+import { describeKernel, describeVirtual } from './machine.ts';
+import { ACK, ip, ping, SYN, tcp, udp } from './packets.ts';
 
 interface Scenario {
   title: string;
@@ -48,6 +49,22 @@ const ROUTER: HostGiven = {
     },
   ],
   routes: [[{ dst: '0.0.0.0/0', dev: 'eth1' }], [{ dst: '::/0', dev: 'eth1' }]],
+  in: 'eth0',
+};
+/** A device with addresses of several labels, and with two of one network. */
+const MANY: HostGiven = {
+  addresses: [
+    { ifname: 'eth0', addr_info: [{ family: 'inet6', local: 'fd01::1', prefixlen: 64 }] },
+    {
+      ifname: 'eth1',
+      addr_info: ['3fff::1', 'fd00::1', '2001:db8:1::1', '2001:db8:1::8', '2002::1'].map((local) => ({
+        family: 'inet6',
+        local,
+        prefixlen: 64,
+      })),
+    },
+  ],
+  routes: [[{ dst: '::/0', dev: 'eth1' }]],
   in: 'eth0',
 };
 const HOST: HostGiven = { local: ['10.0.0.1'], in: 'eth0' };
@@ -192,6 +209,45 @@ const SCENARIOS: readonly Scenario[] = [
     packets: [udp('10.0.0.1 9', `${OUTSIDE} 53`), tcp('10.0.0.1 4000', `${OUTSIDE} 80`, SYN)],
   },
   {
+    title: 'own packets to unique local and link-local addresses take another way',
+    family: 6,
+    host: { local: ['2001:db8:9::1'], in: 'eth0' },
+    out: true,
+    nat: ['OUTPUT -p udp -j REDIRECT', 'OUTPUT -p tcp -j DNAT --to-destination 2001:db8:9::7'],
+    packets: ['fd00::9', 'fe80::9', '2001:db8:5::9'].flatMap((to, index) => [
+      udp(`2001:db8:9::1 ${40 + index}`, `${to} 53`),
+      tcp(`2001:db8:9::1 ${40 + index}`, `${to} 80`, SYN),
+    ]),
+  },
+  {
+    title: 'translated, then the hops are used up',
+    family: 6,
+    host: { forward: true, in: 'eth0', out: 'eth1' },
+    nat: ['PREROUTING -j DNAT --to-destination 2001:db8:9::7'],
+    packets: [1, 2].map((ttl) => ip('fd00::5', '2001:db8:5::1', 99, Buffer.alloc(8), -1, { ttl })),
+  },
+  {
+    title: 'MASQUERADE where nothing but lo has an address, IPv6',
+    family: 6,
+    host: { forward: true, in: 'eth0', out: 'eth1' },
+    nat: ['POSTROUTING -j MASQUERADE'],
+    packets: [udp('fd00::5 53', '2001:db8:9::7 53')],
+  },
+  {
+    title: 'MASQUERADE where nothing has an address drops',
+    family: 4,
+    host: { forward: true, in: 'eth0', out: 'eth1' },
+    nat: ['POSTROUTING -j MASQUERADE'],
+    packets: [udp('10.0.0.5 53', `${OUTSIDE} 53`)],
+  },
+  ...['2001:db8:1::9', '2001:db8:2::9', 'fd00::9', '2002:1::9', '3000::9', '::5'].map((to) => ({
+    title: `MASQUERADE of what goes to ${to}: the label decides before the prefix, which is no longer than the network`,
+    family: 6 as const,
+    host: MANY,
+    nat: ['POSTROUTING -j MASQUERADE'],
+    packets: [udp('fd01::5 53', `${to} 53`)],
+  })),
+  {
     title: 'SNAT in INPUT',
     family: 4,
     host: HOST,
@@ -220,6 +276,24 @@ function caseOf({ family, host, nat, packets, out = false }: Scenario, kernel: K
 /** Everything that may happen does. */
 const ALWAYS = { integer: (low: number) => low, pick: <T>([first]: readonly T[]) => first!, chance: () => true };
 
+async function judged(scenarios: readonly Scenario[], kernel: Kernel): Promise<void> {
+  const cases = scenarios.map((scenario) => {
+    const opened = caseOf(scenario, kernel);
+    return { ...opened, packets: withAnswers(ALWAYS, opened) };
+  });
+  const answers = await askKernel(kernel, cases, cases.length === 1);
+  for (const [index, answer] of answers.entries()) {
+    const { title, drawn = 0 } = scenarios[index]!;
+    expect(answer.outcome.refused, title).toBeUndefined();
+    for (const name of ['reference', 'engine']) {
+      const said = await ask(PROGRAMS[name]!, jobOf(answer.sent), captureOf(answer.sent));
+      expect(kernelDifferences(answer, said), `${title}: ${name}`).toEqual([]);
+      expect(said.connections().filter((each) => each.drawn !== undefined)).toHaveLength(drawn);
+    }
+    expect(answer.outcome.entries.length + (title.includes('drops') ? 1 : 0), title).toBeGreaterThan(0);
+  }
+}
+
 describeKernel('translation of addresses', () => {
   test.each(SCENARIOS.flatMap((scenario) => (['legacy', 'nft'] as const).map((backend) => ({ ...scenario, backend }))))(
     '$title ($backend)',
@@ -227,19 +301,17 @@ describeKernel('translation of addresses', () => {
     async ({ backend, ...scenario }) => {
       const kernel = runningKernel(backend);
       try {
-        const opened = caseOf(scenario, kernel);
-        const fuzzCase = { ...opened, packets: withAnswers(ALWAYS, opened) };
-        const [answer] = await askKernel(kernel, [fuzzCase], true);
-        expect(answer!.outcome.refused).toBeUndefined();
-        for (const name of ['reference', 'engine']) {
-          const said = await ask(PROGRAMS[name]!, jobOf(answer!.sent), captureOf(answer!.sent));
-          expect(kernelDifferences(answer!, said), name).toEqual([]);
-          expect(said.connections().filter(({ drawn }) => drawn !== undefined)).toHaveLength(scenario.drawn ?? 0);
-        }
-        expect(answer!.outcome.entries.length + (scenario.title.includes('drops') ? 1 : 0)).toBeGreaterThan(0);
+        await judged([scenario], kernel);
       } finally {
         await kernel.close();
       }
     },
   );
 });
+
+for (const version of ['6.1', '6.12'] as const)
+  describeVirtual(version, 'translation of addresses', () => {
+    test.each(machineOf(version).backends)('all of the above (%s)', { timeout: 120_000 }, (backend) =>
+      judged(SCENARIOS, virtualKernel(version, backend)),
+    );
+  });

@@ -108,7 +108,7 @@ function tracedPacketsOf(job: PlacedJob, raw: RawPacket[], texts: SavedTexts, to
     const frame = job.frames[i];
     if (!job.trace || frame === undefined) return packet;
     const { saved, rules } = frameFamily(job, frame) === job.family ? own : other;
-    return { ...packet, ...tracedByMarks(logs, frame.bytes, saved, rules) };
+    return { ...packet, ...tracedByMarks(logs, frame.bytes, saved, rules, packet.left.length > 0) };
   });
 }
 

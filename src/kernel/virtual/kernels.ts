@@ -20,6 +20,8 @@ export interface Machine {
   margin: bigint;
   /** Nanoseconds a packet may take: looking at the clock moves Debian's. */
   step: bigint;
+  /** Rules it does not take, for its kernel was built without what they need. */
+  lacks?: RegExp;
   /** What the kernel must load before the first job; none where everything is built in. */
   modules: readonly string[];
   /** Its file, the words it needs for its clock to show `start` (nanoseconds since the epoch, a whole second), and its environment. */
@@ -38,6 +40,8 @@ const DEBIAN: Machine = {
   hz: 100,
   release: () => readdirSync(DEBIAN_MODULES)[0] ?? '',
   backends: ['legacy'],
+  // CONFIG_NF_CONNTRACK_ZONES.
+  lacks: / --zone(-orig|-reply)? /,
   margin: 10_000n,
   step: 1_000n,
   modules: ['ipv6', 'veth', 'af_packet'],

@@ -84,10 +84,10 @@ function ownNumber(words: string): string {
   return `${table}:${chain}:${kind}:${Number(number) - ownRulesOf(`${table} ${chain}`, true).length}`;
 }
 
-/** The hook, when the packet came to one: every packet that does meets its mangle chain (OUTPUT: its raw one). */
+/** The hook, when the packet came to one: every packet that does meets its mangle chain (OUTPUT: its raw one). Own packets that came back to the host came as far as INPUT; a broadcast's copy came there before the packet left. */
 function hookOf(all: readonly string[]): HookName | null {
   const met = (place: string) => all.some((words) => words.startsWith(`${place}:`));
-  if (met('raw:OUTPUT')) return 'OUTPUT';
+  if (met('raw:OUTPUT')) return ['PREROUTING', 'INPUT'].includes(lastBase(all)[1]) ? 'INPUT' : 'OUTPUT';
   if (met('mangle:FORWARD')) return 'FORWARD';
   return met('mangle:INPUT') ? 'INPUT' : null;
 }
@@ -108,16 +108,29 @@ function lastBase(all: readonly string[]): [table: string, chain: string] {
   return [table, base?.split(':')[1] ?? ''];
 }
 
-function verdictOf(all: readonly string[], saved: Saved): Verdict | undefined {
+/** Targets of the nat table, which end its walk. */
+const TRANSLATING: readonly string[] = ['DNAT', 'SNAT', 'NETMAP', 'REDIRECT', 'MASQUERADE'];
+/** Those of them that drop the packet where the device has no address to give. */
+const GIVING_ADDRESSES: readonly string[] = ['REDIRECT', 'MASQUERADE'];
+
+/** Rules of this kind bring what drops packets behind the last rule, where no mark stands: helpers, and the confirmation of translated connections. */
+const DROPPING_BEHIND = / -j (CT .*--helper|DNAT|SNAT|NETMAP|REDIRECT|MASQUERADE)\b/;
+
+/** `behind`: packets may be dropped behind their last rule. `left`: this one left by a device. */
+function verdictOf(all: readonly string[], saved: Saved, behind: boolean, left: boolean): Verdict | undefined {
   const last = all.at(-1);
   if (last === undefined) return undefined;
   const target = targetAt(last, saved);
   if (target === 'DROP' || target === 'REJECT') return target;
+  // Dropped by that rule or by the stack behind it: nothing stands behind nat that would tell.
+  if (GIVING_ADDRESSES.includes(target) && !left) return undefined;
   const [table, chain] = lastBase(all);
+  const accepted = target === 'ACCEPT' || last.includes(':policy:') || TRANSLATING.includes(target);
   // The walk of a chain did not come to its end: a match dropped the packet.
-  const through = (target === 'ACCEPT' || last.includes(':policy:')) && LAST[chain]?.includes(table);
+  const through = accepted && LAST[chain]?.includes(table);
   if (!through) return 'DROP';
-  return chain === 'INPUT' || chain === 'POSTROUTING' ? 'ACCEPT' : 'STACK';
+  if (chain !== 'INPUT' && chain !== 'POSTROUTING') return 'STACK';
+  return behind && !left ? undefined : 'ACCEPT';
 }
 
 /** An IP packet that defragmentation may hold: an IPv4 fragment, or an IPv6 packet with a fragment header. */
@@ -134,7 +147,7 @@ function isFragment(bytes: Uint8Array): boolean {
 }
 
 /**
- * The traced half of a packet's outcome. `bytes`: the packet; `saved`: what withoutOwnRules leaves, read. The first mark stands behind defragmentation, so of a fragment without
+ * The traced half of a packet's outcome. `bytes`: the packet; `saved`: what withoutOwnRules leaves, read; `left`: it was seen to leave. The first mark stands behind defragmentation, so of a fragment without
  * any mark it is not known whether netfilter saw it.
  */
 export function tracedByMarks(
@@ -142,11 +155,12 @@ export function tracedByMarks(
   bytes: Uint8Array,
   saved: Saved,
   rules: string,
+  left: boolean,
 ): Pick<KernelPacket, 'path' | 'hook' | 'verdict' | 'entered'> {
   const all = logs.flatMap((message) => logWords(message) ?? []).map(ownNumber);
   const used = tablesIn(rules);
   const path = all.filter((words) => used.has(words.split(':')[0] ?? '') && Number(words.split(':')[3]) > 0);
-  const verdict = verdictOf(all, saved);
+  const verdict = verdictOf(all, saved, DROPPING_BEHIND.test(rules), left);
   const known = all.length > 0 || !isFragment(bytes);
   const outcome = { path, hook: hookOf(all), ...(known ? { entered: all.length > 0 } : {}) };
   return verdict === undefined ? outcome : { ...outcome, verdict };

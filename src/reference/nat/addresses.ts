@@ -10,15 +10,15 @@ const LOOPBACK: Readonly<Record<Family, Words>> = { 4: [0x7f000001], 6: [0, 0, 0
 const addressesOf = (device: HostInterface | undefined, family: Family): HostAddress[] =>
   device?.addresses.filter((one) => one.family === family) ?? [];
 
-const isLoopback = ({ family, address }: HostAddress): boolean =>
-  family === 4 ? address[0]! >>> 24 === 127 : ipv6.isLoopback(address);
+/** What may stand outside: 127.0.0.0/8 is of the host's scope. Of IPv6 even ::1 may, where there is nothing else. */
+const outside4 = (list: readonly HostAddress[]): HostAddress[] => list.filter(({ address }) => address[0]! >>> 24 !== 127);
 
 /** What a packet to `destination` that leaves by `device` is made to come from; undefined: the host has no address to give. */
 export function masqueradeAddress(host: Host, family: Family, device: string, destination: Words): Words | undefined {
   const own = host.interfaces.find(({ name }) => name === device);
   const others = host.interfaces.filter((one) => one !== own);
-  const candidates = [own, ...others].map((one) => addressesOf(one, family).filter((address) => !isLoopback(address)));
-  return family === 4 ? select4(candidates, destination) : select6(candidates, destination);
+  const candidates = [own, ...others].map((one) => addressesOf(one, family));
+  return family === 4 ? select4(candidates.map(outside4), destination) : select6(candidates, destination);
 }
 
 /** One in the network of the destination, else the device's first, else that of another device. An address of a network that an earlier one has is secondary: not asked. */
@@ -34,17 +34,19 @@ function select4(candidates: readonly HostAddress[][], destination: Words): Word
   return (near ?? candidates.flat()[0])?.address;
 }
 
-/** RFC 6724, as far as addresses alone decide it: the destination itself, a fitting scope, the outgoing device, the longest common prefix. */
+/** RFC 6724, as far as addresses alone decide it: the destination itself, a fitting scope, the outgoing device, the destination's label, the longest common prefix, as far as the network goes. */
 function select6(candidates: readonly HostAddress[][], destination: Words): Words | undefined {
   const wanted = scope(destination);
   // Link-local and multicast destinations have a source of their own device only.
   const usable = wanted <= LINK_SCOPE || ipv6.isMulticast(destination) ? candidates.slice(0, 1) : candidates;
   let best: { address: Words; rank: number[] } | undefined;
   for (const [index, list] of usable.entries()) {
-    for (const { address } of list) {
+    for (const { address, prefix } of list) {
       const own = scope(address);
       const fits = own >= wanted ? 64 - own : own - 64;
-      const rank = [sameWords(address, destination) ? 1 : 0, fits, index === 0 ? 1 : 0, commonBits(address, destination)];
+      const alike = label(address) === label(destination) ? 1 : 0;
+      const near = Math.min(commonBits(address, destination), prefix);
+      const rank = [sameWords(address, destination) ? 1 : 0, fits, index === 0 ? 1 : 0, alike, near];
       if (best === undefined || exceeds(rank, best.rank)) best = { address, rank };
     }
   }
@@ -52,6 +54,24 @@ function select6(candidates: readonly HostAddress[][], destination: Words): Word
 }
 
 const LINK_SCOPE = 2;
+
+/** The kernel's own policy table (net/ipv6/addrlabel.c), longest prefixes first; 1 for all else. */
+const LABELS: readonly [network: Words, prefix: number, label: number][] = [
+  [[0, 0, 0, 1], 128, 0],
+  [[0, 0, 0xffff, 0], 96, 4],
+  [[0, 0, 0, 0], 96, 3],
+  [[0x20010000, 0, 0, 0], 32, 6],
+  [[0x20010010, 0, 0, 0], 28, 7],
+  [[0x20020000, 0, 0, 0], 16, 2],
+  [[0x3ffe0000, 0, 0, 0], 16, 12],
+  [[0xfec00000, 0, 0, 0], 10, 11],
+  [[0xfc000000, 0, 0, 0], 7, 5],
+];
+
+function label(address: Words): number {
+  const found = LABELS.find(([network, prefix]) => sameWords(maskAddress(address, prefixMask(prefix, 6)), network));
+  return found === undefined ? 1 : found[2];
+}
 
 /** 2 for link-local, 5 for site-local, 14 for all else; of a group its own. */
 function scope(address: Words): number {

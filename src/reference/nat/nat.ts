@@ -210,7 +210,9 @@ export class Nat {
     const { family, tracking } = packet;
     if (family === 4 && tracking.kind === 'entry' && tracking.connection.original.source[0] === 0) return 'leave';
     const address = masqueradeAddress(this.#around.host, family, packet.outInterface, packet.destination);
-    return address === undefined ? this.#noAddress('masquerade') : only(address);
+    if (address === undefined) return this.#noAddress('masquerade');
+    if (family === 6 && ipv6.isLoopback(address)) this.#around.notes.add(NAT_NOTES.masquerade);
+    return only(address);
   }
 
   #noAddress(target: 'masquerade' | 'redirect'): 'none' {
