@@ -1,5 +1,5 @@
 /**
- * A packed walk (abi/packed.ts) for many packets. A packet's way is a chain of loads, each waiting for the one before, so eight packets go
+ * A packed walk (abi/packed.ts) for many packets. A packet's way is a chain of loads, each waiting for the one before, so many packets go
  * side by side; one that has arrived stands still until the others have, for a branch that asks would be guessed wrongly once a packet.
  */
 import {
@@ -45,35 +45,33 @@ export function runPacked(
   }
 }
 
-/** The numbers of the exits of eight packets; unless it is the first group, only where they are less than those that are there. */
+/** Where the packets of a group are, one child each: that many do not fit into registers. */
+const places: usize = memory.data(PACKED_GROUP * 4);
+
+/** The numbers of the exits of a group of packets; unless it is the first group of the search, only where they are less than those that are there. */
 function descendGroup(clusters: usize, start: i32, keys: usize, answers: usize, first: bool): void {
-  let a = start;
-  let b = start;
-  let c = start;
-  let d = start;
-  let e = start;
-  let f = start;
-  let g = start;
-  let h = start;
-  while ((a & b & c & d & e & f & g & h) >= 0) {
-    a = hop(clusters, a, keys);
-    b = hop(clusters, b, keys + KEY_SIZE);
-    c = hop(clusters, c, keys + 2 * KEY_SIZE);
-    d = hop(clusters, d, keys + 3 * KEY_SIZE);
-    e = hop(clusters, e, keys + 4 * KEY_SIZE);
-    f = hop(clusters, f, keys + 5 * KEY_SIZE);
-    g = hop(clusters, g, keys + 6 * KEY_SIZE);
-    h = hop(clusters, h, keys + 7 * KEY_SIZE);
+  for (let packet: usize = 0; packet < (PACKED_GROUP as usize); packet++) store<i32>(places + (packet << 2), start);
+  let arrived = start;
+  while (arrived >= 0) {
+    arrived = -1;
+    for (let packet: usize = 0; packet < (PACKED_GROUP as usize); packet += 4) {
+      const place = places + (packet << 2);
+      const key = keys + packet * KEY_SIZE;
+      arrived &= step(clusters, place, key);
+      arrived &= step(clusters, place + 4, key + KEY_SIZE);
+      arrived &= step(clusters, place + 8, key + 2 * KEY_SIZE);
+      arrived &= step(clusters, place + 12, key + 3 * KEY_SIZE);
+    }
   }
   const more = first ? -1 : 0;
-  keepLess(answers, a, more);
-  keepLess(answers + 4, b, more);
-  keepLess(answers + 8, c, more);
-  keepLess(answers + 12, d, more);
-  keepLess(answers + 16, e, more);
-  keepLess(answers + 20, f, more);
-  keepLess(answers + 24, g, more);
-  keepLess(answers + 28, h, more);
+  for (let at: usize = 0; at < (PACKED_GROUP as usize) * 4; at += 4) keepLess(answers + at, load<i32>(places + at), more);
+}
+
+/** One packet goes on. */
+function step(clusters: usize, place: usize, key: usize): i32 {
+  const at = hop(clusters, load<i32>(place), key);
+  store<i32>(place, at);
+  return at;
 }
 
 /** `more` -1: what is there counts for nothing. */
@@ -85,10 +83,9 @@ function keepLess(answer: usize, arrived: i32, more: i32): void {
 
 /** Where a packet goes from `at`: nowhere once it is at an exit. */
 function hop(clusters: usize, at: i32, key: usize): i32 {
-  const arrived = at >> 31;
-  const cluster = clusters + ((at & ~arrived) as usize);
+  const cluster = select<usize>(clusters + (at as usize), clusters, at >= 0);
   const child = load<u8>(cluster + (holding(cluster, key) as usize), CLUSTER_MAP) as usize;
-  return (at & arrived) | (load<i32>(cluster + child, CLUSTER_CHILDREN) & ~arrived);
+  return select<i32>(load<i32>(cluster + child, CLUSTER_CHILDREN), at, at >= 0);
 }
 
 /** A bit for each test of the cluster that holds. */

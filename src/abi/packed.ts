@@ -18,7 +18,10 @@ export const CLUSTER_MAP = 32;
 export const CLUSTER_CHILDREN = 48;
 /** 1 << 31 as an i32 literal, so that asc folds it. */
 export const PACKED_EXIT = -2147483648;
-/** Packets are taken so many at a time: there is room for whole groups of keys and answers. */
-export const PACKED_GROUP = 8;
+/**
+ * Packets are taken so many at a time: there is room for whole groups of keys and answers. With eight, walks that are larger than caches took half as long again; more than
+ * these wait for each other.
+ */
+export const PACKED_GROUP = 32;
 /** Counters of an exit: packets u64, bytes u64. */
 export const EXIT_COUNTERS = 16;

@@ -78,7 +78,7 @@ export class PackedWalk {
   }
 
   /**
-   * NEXT_* of `packets` packets from place `from` on, a multiple of 8, in the engine's own memory; `bytes` is what rules count for each.
+   * NEXT_* of `packets` packets from place `from` on, a multiple of PACKED_GROUP, in the engine's own memory; `bytes` is what rules count for each.
    * Thousands in one call at most: a loop in one long call stays in V8's baseline compiler.
    */
   classify(packets: number, bytes: number, from = 0): Uint32Array {
