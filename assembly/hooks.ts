@@ -51,6 +51,7 @@ import {
   conntrackLook,
   conntrackPlain,
   conntrackReset,
+  conntrackSyn,
   helpPacket,
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
@@ -231,7 +232,8 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   const known = tracks ? conntrackPlain(slot, arrives) : 0;
   let verdict: u32;
   if (known !== 0) verdict = runKnownWalk(walk, short, slot, known, bytes);
-  else verdict = !tracks || conntrackLook(slot, arrives) ? runWalkAhead(walk, slot, bytes) : noRoom(slot);
+  else if (!tracks || conntrackSyn(slot, arrives) || conntrackLook(slot, arrives)) verdict = runWalkAhead(walk, slot, bytes);
+  else verdict = noRoom(slot);
   if (isRefusal(verdict)) refuse(slot, verdict);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
     if (verdict === NEXT_ACCEPT && !conntrackConfirm(slot)) verdict = NEXT_LOST;

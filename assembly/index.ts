@@ -19,6 +19,7 @@ import {
   describeConnection,
   describeExpectation,
   nextExpectation,
+  synsOpened,
   zonesOfOne,
 } from './conntrack/index';
 import { planHooks, setFlags, translates } from './hooks.ts';
@@ -50,6 +51,7 @@ export {
   setsStart,
   settleWays as settle,
   shareIsExact,
+  synsOpened,
 };
 
 let capture: usize = 0;

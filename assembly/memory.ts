@@ -11,6 +11,9 @@
 const PAGE_SHIFT: u32 = 16;
 const ALIGNMENT: usize = 63;
 
+/** So much memory at once at most that is not wanted yet; a multiple of 3. */
+const AMPLE: usize = 3 << 26;
+
 let top: usize = 0;
 
 /** A zeroed region, aligned to a cache line; 0 when memory cannot grow. */
@@ -45,4 +48,12 @@ export function ensureMemory(used: usize, end: usize): bool {
   if (end <= have) return true;
   const pages = ((end - have + 0xffff) >>> PAGE_SHIFT) as i32;
   return memory.grow(pages) >= 0 && end <= memorySize();
+}
+
+/** The same, and more than is wanted as long as there is not much: memory that nobody touches costs nothing, but every growth costs the host a look at all it has (V8 collects garbage). */
+export function ensureAmple(used: usize, end: usize): bool {
+  const have = memorySize();
+  if (end >= used && end <= have) return true;
+  const ample = have + min(have, AMPLE / 3) * 3;
+  return (end >= used && ample > end && ensureMemory(used, ample)) || ensureMemory(used, end);
 }

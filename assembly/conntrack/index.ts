@@ -23,6 +23,7 @@ export { tablePlaces as connectionPlaces } from './places';
 export { directionIn, followBare, hasShortWay, openConnection } from './plain';
 export { conntrackReset, isReset } from './reset';
 export { conntrackReserve } from './room';
+export { conntrackSyn, synsOpened } from './syn';
 export { carve as conntrackCarve } from './table';
 export { conntrackMark, conntrackTemplate, TEMPLATE } from './template';
 export {

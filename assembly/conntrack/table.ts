@@ -5,9 +5,9 @@
  * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches; but for `extraRecord`.
  */
 import { STATUS_SRC_NAT } from '../../src/abi/fields';
-import { ensureMemory, memorySize } from '../memory';
+import { ensureAmple, ensureMemory, memorySize } from '../memory';
 import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, isEntry, putKey } from './alias';
-import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, probe } from './bucket';
+import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, moveToTwice, place, probe } from './bucket';
 import { isOfCall } from './calls';
 import { end } from './end';
 import {
@@ -45,7 +45,7 @@ export let bits: u32 = 0;
 let free: usize = 0;
 let freeCount: u32 = 0;
 let limbo: usize = 0;
-/** Untouched memory, up to the end of memory. */
+/** Untouched memory, all zeros, up to the end of memory. */
 let untouched: usize = 0;
 /** Entries that exist, free or not. */
 let total: u32 = 0;
@@ -134,6 +134,12 @@ export function lookup(low: u64, high: u64, hash: u32, six: bool, way: u32): usi
   }
 }
 
+/** Whether nobody in the table has the hash, as far as its bucket tells: false, where others of the bucket live further on. */
+export function isUnknown(hash: u32): bool {
+  const bucket = bucketOf(hash);
+  return (probe(bucket, hash) | load<u32>(bucket, BUCKET_OVERFLOW)) === 0;
+}
+
 function goesThrough(record: usize, way: u32): bool {
   const status = load<u32>(record, ENTRY_STATUS);
   if ((status & (STATUS_ALIASED | STATUS_ALIAS)) === 0) return true;
@@ -168,18 +174,17 @@ export function create(): usize {
 
 /** A record (an entry, an extension, an alias), all zeros; 0 when memory is out. */
 export function allocateRecord(): usize {
-  let room = free;
+  const room = free;
   if (room !== 0) {
     free = load<u32>(room, ENTRY_NEXT);
     freeCount--;
-  } else {
-    if (untouched + ENTRY_SIZE > memorySize()) return 0;
-    room = untouched;
-    untouched += ENTRY_SIZE;
-    total++;
+    clearRecord(room);
+    return room;
   }
-  clearRecord(room);
-  return room;
+  if (untouched + ENTRY_SIZE > memorySize()) return 0;
+  total++;
+  untouched += ENTRY_SIZE;
+  return untouched - ENTRY_SIZE;
 }
 
 /** As allocateRecord, and beyond what was reserved: memory grows in the middle of a batch, for lists of which nobody can know how long they get. */
@@ -187,10 +192,7 @@ export function extraRecord(): usize {
   const reserved = allocateRecord();
   if (reserved !== 0) return reserved;
   const room = carve(ENTRY_SIZE);
-  if (room !== 0) {
-    total++;
-    clearRecord(room);
-  }
+  if (room !== 0) total++;
   return room;
 }
 
@@ -245,22 +247,9 @@ export function insert(entry: usize): void {
 
 /** Puts a record with a key into the table. */
 export function insertRecord(record: usize): void {
-  place(load<u32>(record, ENTRY_HASH), record);
+  place(buckets, bits, load<u32>(record, ENTRY_HASH), record);
   count++;
   insertedSinceSweep++;
-}
-
-function place(hash: u32, entry: usize): void {
-  let bucket = bucketOf(hash);
-  let open = probe(bucket, 0);
-  while (open === 0) {
-    store<u32>(bucket, load<u32>(bucket, BUCKET_OVERFLOW) + 1, BUCKET_OVERFLOW);
-    bucket = bucketAfter(bucket);
-    open = probe(bucket, 0);
-  }
-  const slot = bucket + ((ctz(open) as usize) << 2);
-  store<u32>(slot, hash);
-  store<u32>(slot, entry as u32, BUCKET_REFERENCES);
 }
 
 /** Takes an entry out of the table; the entry itself stays as it is. */
@@ -334,7 +323,7 @@ function grow(packets: u32): bool {
   const have = available();
   if (have >= wanted) return true;
   const end = memorySize() + ((wanted - have) as usize) * ENTRY_SIZE;
-  if (ensureMemory(untouched, end)) return true;
+  if (ensureAmple(untouched, end)) return true;
   return have >= packets || ensureMemory(untouched, memorySize() + ((packets - have) as usize) * ENTRY_SIZE);
 }
 
@@ -366,18 +355,11 @@ function double(): bool {
   const old = buckets;
   const oldSize = BUCKET_SIZE << bits;
   const fresh = untouched;
-  if (!ensureMemory(untouched, fresh + (oldSize << 1))) return false;
+  if (!ensureAmple(untouched, fresh + (oldSize << 1))) return false;
   untouched = fresh + (oldSize << 1);
-  memory.fill(fresh, 0, oldSize << 1);
+  moveToTwice(old, bits, fresh);
   buckets = fresh;
   bits++;
-  for (let bucket = old; bucket < old + oldSize; bucket += BUCKET_SIZE) {
-    for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
-      const at = bucket + (slot << 2);
-      const entry = load<u32>(at, BUCKET_REFERENCES) as usize;
-      if (entry !== 0) place(load<u32>(at), entry);
-    }
-  }
   for (let entry = old; entry < old + oldSize; entry += ENTRY_SIZE) {
     releaseRecord(entry);
     total++;

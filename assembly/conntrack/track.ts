@@ -80,6 +80,7 @@ import { directionIn, foreseenConnection, plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
 import { sctpCheck } from './sctp';
 import { addStatus } from './status';
+import { synInit } from './syn';
 import { insert, release, releaseLater, remove, tableInit } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck } from './tcp';
 import { enterZone, leaveZone, TEMPLATE } from './template';
@@ -101,6 +102,7 @@ export function conntrackInit(parameters: usize, heap: usize): void {
   collectorInit();
   checksumInit();
   openingInit();
+  synInit();
   confirmed = 0;
 }
 

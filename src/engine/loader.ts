@@ -35,6 +35,8 @@ export interface EngineExports {
   edgesTaken(): number;
   /** Packets that were judged without being decoded (assembly/bare.ts); likewise. */
   bareJudged(): number;
+  /** Connections that began the short way (assembly/conntrack/syn.ts); likewise. */
+  synsOpened(): number;
   consumed(): number;
   drain(): number;
   connections(): number;

@@ -9,11 +9,11 @@ import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
 import type { Job } from '../../../src/model/witness.ts';
 import { engineSession } from '../../../src/replay/engine-session.ts';
 import { referenceSession } from '../../../src/replay/reference-session.ts';
-import type { Session } from '../../../src/replay/session.ts';
 import { parseSave } from '../../../src/syntax/index.ts';
 import { SEED } from '../../seed.ts';
 import { ascii, description, enhanced, joined, section } from '../front/files.ts';
 import { randomOf } from './random.ts';
+import { told } from './told.ts';
 import { engineModule } from './wasm.ts';
 
 const RULES = `*filter
@@ -138,16 +138,6 @@ function asPcapng(packets: readonly Packet[], draw: Draw): Uint8Array {
     }),
   );
   return joined(section(false), device('eth0'), device('eth1'), description(false, 1, 65535), ...blocks);
-}
-
-type Judge = Pick<Session, 'startCapture' | 'feed' | 'result' | 'connections'> & { endCapture(): unknown };
-
-function told(session: Judge, capture: Uint8Array): unknown {
-  session.startCapture('memory');
-  session.feed(capture);
-  session.endCapture();
-  const { captures: _, ...result } = session.result();
-  return { result, connections: session.connections() };
 }
 
 test(`what is unusual about a segment is seen (seed ${SEED})`, { timeout: 120_000 }, async () => {

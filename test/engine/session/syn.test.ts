@@ -1,0 +1,109 @@
+/** How connections begin (assembly/conntrack/syn.ts): SYNs of all kinds, alone and in floods, repeated and answered, some of them dropped; as the reference sees them. */
+import { expect, test } from 'vitest';
+import { writePcap } from '../../../src/capture/writer.ts';
+import { compile } from '../../../src/compile/index.ts';
+import { loadEngine } from '../../../src/engine/loader.ts';
+import { EngineSession } from '../../../src/engine/session.ts';
+import { buildHost } from '../../../src/model/host-build.ts';
+import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
+import type { Job } from '../../../src/model/witness.ts';
+import { engineSession } from '../../../src/replay/engine-session.ts';
+import { referenceSession } from '../../../src/replay/reference-session.ts';
+import { parseSave } from '../../../src/syntax/index.ts';
+import { SEED } from '../../seed.ts';
+import { ACK, FIN, PSH, RST, SYN, tcp, URG } from '../conntrack/packets.ts';
+import { randomOf } from './random.ts';
+import { told } from './told.ts';
+import { engineModule } from './wasm.ts';
+
+const HOST = '10.1.2.3';
+const RULES = `*filter
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -m conntrack --ctstate INVALID
+-A INPUT -p tcp -m tcp --dport 1 -j DROP
+-A INPUT -p tcp -m tcp --dport 2 -j REJECT --reject-with tcp-reset
+-A INPUT -m conntrack --ctstate NEW -m connmark --mark 0 -m tcp -p tcp --dport 3 -j CONNMARK --set-mark 7
+-A INPUT -m connmark --mark 7
+-A INPUT -p tcp -m tcp --syn -m conntrack --ctstate ESTABLISHED
+-A INPUT -p tcp -m tcp --dport 5:6 -m ttl --ttl-lt 60
+-A INPUT -s 10.9.0.128/25 -m conntrack --ctstate NEW -j ACCEPT
+-A OUTPUT -p tcp -m tcp --dport 1 -m conntrack --ctstate NEW -j DROP
+-A OUTPUT -m conntrack --ctstate NEW,RELATED
+COMMIT
+`;
+/** More connections than the smallest table has places for, so that it grows more than once. */
+const [CASES, PACKETS, CLIENTS, PORTS] = [6, 6000, 160, 40];
+const BEGIN = 1_700_000_000_000_000_000n;
+/** MSS, window scale, SACK permitted, timestamps; cut, silly, ended. */
+const OPTIONS = [
+  [],
+  [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7],
+  [3, 3, 15, 0],
+  [3, 3, 2, 4, 2, 3, 3, 1],
+  [3, 1, 1, 1],
+  [0, 4, 2, 0],
+  [4, 2, 8],
+];
+const ETHERNET = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
+
+type Draw = (below: number) => number;
+
+/** One packet of one of many connections, most of them never seen before: a SYN three times of four. Every tenth is not as it should be. */
+function packet(draw: Draw): Uint8Array {
+  const port = draw(PORTS);
+  const client = `10.9.0.${draw(CLIENTS)}`;
+  const inward = draw(8) !== 0;
+  const step = draw(12);
+  const flags =
+    step < 9 ? SYN : ([SYN | ACK, ACK, RST, SYN | PSH, SYN | URG, SYN | FIN, FIN | ACK, 0x42, 0xc2][draw(9)] as number);
+  const answer = flags === (SYN | ACK);
+  const ends = answer ? { sport: port, dport: 1024 + port } : { sport: 1024 + port, dport: port };
+  const segment = tcp(inward !== answer ? client : HOST, inward !== answer ? HOST : client, {
+    ...ends,
+    flags,
+    seq: [0, 1, 0xffffffff, 1000 + draw(4)][draw(4)]!,
+    ack: draw(3),
+    window: [0, 1, 65535, 29200][draw(4)]!,
+    options: OPTIONS[draw(OPTIONS.length)]!.filter((_, index, all) => index < all.length - (all.length % 4)),
+    data: draw(10) === 0 ? draw(30) : 0,
+  });
+  if (draw(10) === 0) segment[20 + [13, 16, 12, 12, 14][draw(5)]!]! ^= 1 << draw(8);
+  return segment;
+}
+
+function captureOf(draw: Draw): Uint8Array {
+  let time = BEGIN;
+  const frames = Array.from({ length: PACKETS }, () => {
+    time += draw(400) === 0 ? 200_000_000_000n : BigInt(draw(2_000_000));
+    const segment = packet(draw);
+    return { time, bytes: Uint8Array.from([...ETHERNET, ...segment.subarray(0, draw(60) === 0 ? 20 + draw(24) : undefined)]) };
+  });
+  // Some come again at once, while their batch is under way.
+  return writePcap(
+    frames.flatMap((frame) => (draw(12) === 0 ? [frame, frame] : [frame])),
+    1,
+  );
+}
+
+test(`connections begin as the reference says (seed ${SEED})`, { timeout: 240_000 }, async () => {
+  let opened = 0;
+  for (let index = 0; index < CASES; index++) {
+    const draw = randomOf(SEED * CASES + index);
+    const sysctls = { nf_conntrack_checksum: draw(2), nf_conntrack_tcp_timeout_max_retrans: [300, 90][draw(2)]! };
+    const job: Job = {
+      rules: { 4: parseSave(RULES, { file: 'rules', family: 4 }) },
+      host: buildHost({ local: [HOST], in: 'eth0' }),
+      profile: { ...DEFAULT_PROFILE, sysctls },
+    };
+    const capture = captureOf(draw);
+    const image = compile(job);
+    const expected = told(referenceSession(job), capture);
+    for (const build of ['release', 'scalar'] as const)
+      expect(told(await engineSession(job, { image, build }), capture), `${build}, case ${index}`).toEqual(expected);
+    const debug = await loadEngine(engineModule('debug'));
+    expect(told(new EngineSession(debug, image, { path: false }), capture), `debug, case ${index}`).toEqual(expected);
+    opened += debug.synsOpened();
+  }
+  expect(opened).toBeGreaterThan(0.3 * CASES * PACKETS);
+});
