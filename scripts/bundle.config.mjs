@@ -24,6 +24,13 @@ const buffers = {
   transform: (code, id) => (id.includes('/pcap-parser/') ? code.replaceAll('new Buffer(', 'Buffer.alloc(') : null),
 };
 
+/** commander can start commands that are programs of their own. There are none, and Node takes most of a millisecond to load what starts them. */
+const programs = {
+  name: 'programs',
+  transform: (code, id) =>
+    id.endsWith('/commander/lib/command.js') ? code.replace("require('node:child_process')", '{}') : null,
+};
+
 /** The package is one of ES modules; this folder is not. */
 const commonjs = {
   name: 'commonjs',
@@ -34,7 +41,7 @@ const commonjs = {
 
 export default ({ mode }) => ({
   logLevel: 'warn',
-  plugins: [places, buffers, commonjs],
+  plugins: [places, buffers, programs, commonjs],
   ssr: { noExternal: true },
   build: {
     ssr: true,

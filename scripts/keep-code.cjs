@@ -2,7 +2,7 @@
 const { readFileSync, renameSync, rmSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { gzipSync } = require('node:zlib');
-const { codeOf, load } = require('../bin/load.js');
+const { codeOf, keptOf, load } = require('../bin/load.js');
 
 const root = join(__dirname, '..');
 const program = join(root, 'dist/joined/main.js');
@@ -13,7 +13,8 @@ const packed = join(root, 'dist/joined/traffic.pcap.gz');
 
 async function keep() {
   // bin/load.js reads a byte as a character.
-  if (/[^\0-\x7f]/.test(readFileSync(program, 'utf8'))) throw new Error(`${program} is not ASCII`);
+  const text = readFileSync(program);
+  if (text.some((byte) => byte > 0x7f)) throw new Error(`${program} is not ASCII`);
   const { script, exports: loaded } = load(program);
   writeFileSync(packed, gzipSync(readFileSync(traffic)));
   for (const capture of [traffic, packed]) {
@@ -23,7 +24,7 @@ async function keep() {
   rmSync(packed);
   // Whole or not at all: V8 looks at its length and believes the rest.
   const unfinished = `${codeOf(program)}.${process.pid}`;
-  writeFileSync(unfinished, script.createCachedData());
+  writeFileSync(unfinished, keptOf(script.createCachedData(), text));
   renameSync(unfinished, codeOf(program));
 }
 

@@ -1,6 +1,5 @@
 /** Opens captures: plain files, .gz, .zst, standard input; folders and simple patterns. Node only. */
-import { closeSync, constants, createReadStream, openSync, readdirSync, readSync, statSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { closeSync, createReadStream, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Damage } from '../capture/frames.ts';
@@ -135,8 +134,9 @@ const message = (error: unknown): string => (error instanceof Error ? error.mess
  * @throws CaptureOpenError when the file cannot be read.
  */
 export async function* readChunks(path: string, close?: AbortSignal): AsyncGenerator<Uint8Array, Damage | undefined> {
-  const source =
-    path === '-' ? process.stdin : isPipe(path) ? openPipe(path) : createReadStream(path, { highWaterMark: 1 << 20 });
+  const source = await open(path);
+  // Given back in the meantime.
+  if (close?.aborted === true) source.destroy();
   const onClose = (): unknown => source.destroy();
   close?.addEventListener('abort', onClose);
   try {
@@ -147,11 +147,13 @@ export async function* readChunks(path: string, close?: AbortSignal): AsyncGener
   }
 }
 
-const isPipe = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+async function open(path: string): Promise<Readable> {
+  if (path === '-') return process.stdin;
+  if (isPipe(path)) return (await import('./pipe.ts')).openPipe(path);
+  return createReadStream(path, { highWaterMark: 1 << 20 });
+}
 
-/** A named pipe, without waiting for its writer: a thread that waits in open() or read() could not be called back, and would keep the process alive. */
-const openPipe = (path: string): Readable =>
-  new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false });
+const isPipe = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
 
 async function* unpacked(path: string, source: Readable): AsyncGenerator<Uint8Array, Damage | undefined> {
   const chunks = readable(path, source);

@@ -13,8 +13,9 @@ interface Loaded {
   exports: { answer(): number; other(): number; self: unknown };
 }
 
-const { codeOf, load } = createRequire(import.meta.url)('../../bin/load.js') as {
+const { codeOf, keptOf, load } = createRequire(import.meta.url)('../../bin/load.js') as {
   codeOf(file: string): string;
+  keptOf(code: Uint8Array, text: Uint8Array): Uint8Array;
   load(file: string): Loaded;
 };
 let folder: string;
@@ -24,40 +25,51 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A file in the folder, its code in `kept` beside it. */
+const textOf = (answer: string): string =>
+  `exports.answer = () => ${answer};\nexports.other = () => require('./other.cjs').number;\nexports.self = module;\n`;
+
+/** A file in the folder, and beside it what was `kept`. */
 function program(name: string, answer: string, kept?: Uint8Array): string {
   const file = join(folder, name);
-  writeFileSync(
-    file,
-    `exports.answer = () => ${answer};\nexports.other = () => require('./other.cjs').number;\nexports.self = module;\n`,
-  );
+  writeFileSync(file, textOf(answer));
   if (kept !== undefined) writeFileSync(codeOf(file), kept);
   return file;
+}
+
+/** The code that V8 made of the program with an answer, and the text of one that is said to be it. */
+function codeFor(answer: string, said: string): Uint8Array {
+  const { script, exports: loaded } = load(program('made.cjs', answer));
+  loaded.answer();
+  return keptOf(script.createCachedData(), Buffer.from(textOf(said)));
 }
 
 test('without code it is compiled, and kept code is taken', () => {
   const first = load(program('first.cjs', '41 + 1'));
   expect(first.exports.answer()).toBe(42);
   expect(first.script.cachedDataRejected).toBeUndefined();
-  const second = load(program('second.cjs', '41 + 1', first.script.createCachedData()));
+  const second = load(program('second.cjs', '41 + 1', codeFor('41 + 1', '41 + 1')));
   expect(second.script.cachedDataRejected).toBe(false);
   expect(second.exports.answer()).toBe(42);
 });
 
-test.each([
-  ['nothing', new Uint8Array(0)],
-  ['something else', new Uint8Array(5000).fill(7)],
-])('a file of code that holds %s only means that V8 compiles', (_, kept) => {
-  const { script, exports: loaded } = load(program(`${kept.length}.cjs`, '43', kept));
-  expect(script.cachedDataRejected).toBe(true);
-  expect(loaded.answer()).toBe(43);
+test('code of another text is not taken, of the same length either', () => {
+  // V8 would run it.
+  const { script, exports: fooled } = load(program('fooled.cjs', '2', codeFor('1', '2')));
+  expect([script.cachedDataRejected, fooled.answer()]).toEqual([false, 1]);
+  const { script: other, exports: loaded } = load(program('two.cjs', '2', codeFor('1', '1')));
+  expect([other.cachedDataRejected, loaded.answer()]).toEqual([undefined, 2]);
+  expect(load(program('long.cjs', '1 + 1', codeFor('1', '1'))).exports.answer()).toBe(2);
 });
 
-test('code of a text of another length is refused', () => {
-  const { script } = load(program('short.cjs', '1'));
-  const { script: other, exports: loaded } = load(program('long.cjs', '1 + 1', script.createCachedData()));
-  expect(other.cachedDataRejected).toBe(true);
-  expect(loaded.answer()).toBe(2);
+test.each([
+  ['nothing', (): Uint8Array => new Uint8Array(0), undefined],
+  ['something else', () => new Uint8Array(5000).fill(7), undefined],
+  ['the text alone', () => Buffer.from(textOf('43')), undefined],
+  ['the text behind something else', () => keptOf(new Uint8Array(5000).fill(7), Buffer.from(textOf('43'))), true],
+])('a file of code that holds %s only means that V8 compiles', (name, kept, rejected) => {
+  const { script, exports: loaded } = load(program(`${name}.cjs`, '43', kept()));
+  expect(script.cachedDataRejected).toBe(rejected);
+  expect(loaded.answer()).toBe(43);
 });
 
 test('files it requires are beside it, and may require it back', () => {
