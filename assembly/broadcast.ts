@@ -12,7 +12,14 @@ import {
   FIELD_SPORT,
   PACKET_HOST,
 } from '../src/abi/fields.ts';
-import { PACKET_CT_ENTRY, PACKET_CT_UNCONFIRMED, PACKET_INVALID, PACKET_IP, PACKET_L4_OFFSET } from '../src/abi/packet.ts';
+import {
+  PACKET_CT_ENTRY,
+  PACKET_CT_UNCONFIRMED,
+  PACKET_INVALID,
+  PACKET_IP,
+  PACKET_L4_OFFSET,
+  PACKET_SIZE,
+} from '../src/abi/packet.ts';
 import { markPath } from './classify/program.ts';
 import { conntrackForget } from './conntrack/index';
 import { keepHeaders, restoreHeaders } from './packet/keep.ts';
@@ -34,10 +41,14 @@ const HEADERS: usize = memory.data(160, 16);
 const HEADERS_SIZE: u32 = 160;
 const ADDRESSES: usize = memory.data(32, 16);
 let ports: u64 = 0;
+/** Of a fragment: the copy's slot before it was put together with others; whether there is one. */
+const PIECE: usize = memory.data(256, 16);
+let pieceKept: bool = false;
 
 /** The copy goes ahead. It shares the connection, and nothing else. */
 export function beginCopy(slot: usize): void {
   copying = true;
+  pieceKept = false;
   out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
   mark = load<u32>(slot, FIELD_MARK * 4);
   entry = load<u32>(slot, PACKET_CT_ENTRY);
@@ -56,9 +67,16 @@ function headersSize(slot: usize): u32 {
   return min<u32>(HEADERS_SIZE, load<u32>(slot, PACKET_L4_OFFSET) + load<u32>(slot, FIELD_L4_LENGTH * 4));
 }
 
+/** The copy may become another packet: the packet itself does not. */
+export function keepPiece(slot: usize): void {
+  memory.copy(PIECE, slot, PACKET_SIZE);
+  pieceKept = true;
+}
+
 /** The packet itself goes on, as it was before the copy. */
 export function endCopy(slot: usize): void {
   copying = false;
+  if (pieceKept) memory.copy(slot, PIECE, PACKET_SIZE);
   store<u32>(slot, 0, FIELD_IN_INTERFACE * 4);
   store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
   store<u32>(slot, PACKET_HOST, FIELD_PACKET_TYPE * 4);

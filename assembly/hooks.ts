@@ -37,8 +37,8 @@ import {
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
-import { STACK_TABLE_FULL } from '../src/abi/reasons.ts';
-import { beginCopy, copying, endCopy } from './broadcast.ts';
+import { STACK_NONE, STACK_TABLE_FULL } from '../src/abi/reasons.ts';
+import { beginCopy, copying, endCopy, keepPiece } from './broadcast.ts';
 import { walkLater, walkWaiting } from './classify/ahead.ts';
 import { clearQueued, queued } from './classify/effects.ts';
 import { runKnownWalk, runWalk, runWalkAhead } from './classify/walk.ts';
@@ -55,7 +55,7 @@ import {
   helpPacket,
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
-import { defragment, mayBeFragment } from './defrag/index.ts';
+import { defragment, gatherDelivered, mayBeFragment } from './defrag/index.ts';
 import { natFinish, natFollow, natMoved, natPending, natStart } from './nat/bind.ts';
 import { seeAsConntrack, seeAsRules } from './packet/extension-headers.ts';
 import {
@@ -66,6 +66,7 @@ import {
   OP_COPY_END,
   OP_END,
   OP_FORWARD,
+  OP_GATHER,
   OP_HELP,
   OP_HIDE_IN,
   OP_HIDE_OUT,
@@ -86,6 +87,7 @@ import {
   SHORT_WALK_SHIFT,
 } from './plan.ts';
 import { rememberRefusal } from './refusals.ts';
+import { marksLocal } from './stack/host.ts';
 import { isMarkedLocal, leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
 import { hasSocket, hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
 
@@ -94,6 +96,8 @@ let flags: u32 = 0;
 /** Of the packet under way: conntrack looked at it; where it is forwarded to. */
 let looked: bool = false;
 let out: u32 = 0;
+/** WAY_FRAGMENT if it is a fragment that is put together in front of INPUT, else 0. */
+let fragment: u32 = 0;
 
 export function setFlags(value: u32): void {
   flags = value;
@@ -111,15 +115,29 @@ export function planHooks(): void {
   makePlans(true, hasFamily(true), (flags & IMAGE_FLAG_CONNTRACK6) !== 0, turns);
 }
 
-/** A decoded and routed packet: marks it where defragmentation has to look at it before its way begins. */
+/** A decoded and routed packet: marks it where defragmentation has to look at it, before its way begins or in front of INPUT. */
 export function deferFragment(slot: usize): void {
-  const wanted = load<u32>(slot, FIELD_FAMILY * 4) === 6 ? <u32>IMAGE_FLAG_DEFRAGMENT6 : <u32>IMAGE_FLAG_DEFRAGMENT4;
-  if ((flags & wanted) === 0 || load<u32>(slot, PACKET_UNSEEN) !== 0 || !mayBeFragment(slot)) return;
+  if (!gathersFirst(slot) && !mayBeDelivered(slot)) return;
+  if (load<u32>(slot, PACKET_UNSEEN) !== 0 || !mayBeFragment(slot)) return;
   store<u32>(slot, load<u32>(slot, PACKET_WAY) | WAY_FRAGMENT, PACKET_WAY);
 }
 
-/** A marked packet's turn: it is whole afterwards, or a fragment that waits or is thrown away (PACKET_UNSEEN). */
+/** Rules of its family bring defragmentation. */
+function gathersFirst(slot: usize): bool {
+  const wanted = load<u32>(slot, FIELD_FAMILY * 4) === 6 ? <u32>IMAGE_FLAG_DEFRAGMENT6 : <u32>IMAGE_FLAG_DEFRAGMENT4;
+  return (flags & wanted) !== 0;
+}
+
+/** An IPv4 packet that meets INPUT, or may turn to it. */
+function mayBeDelivered(slot: usize): bool {
+  if (load<u32>(slot, FIELD_FAMILY * 4) === 6) return false;
+  const way = load<u32>(slot, PACKET_WAY);
+  return way === WAY_INPUT || way === WAY_LOOPBACK || way === WAY_BROADCAST || marksLocal;
+}
+
+/** A marked packet's turn, where that comes before its way begins: it is whole afterwards, or a fragment that waits or is thrown away (PACKET_UNSEEN). */
 export function putTogether(slot: usize): void {
+  if (!gathersFirst(slot)) return;
   store<u32>(slot, load<u32>(slot, PACKET_WAY) ^ WAY_FRAGMENT, PACKET_WAY);
   defragment(slot, hookOf(slot) === 1);
 }
@@ -165,6 +183,8 @@ export function hasFamily(six: bool): bool {
 /** NEXT_* of the whole way; a packet that the stack drops after PREROUTING is NEXT_ACCEPT here. Its connection is confirmed or forgotten. */
 export function runHooks(plan: usize, slot: usize): u32 {
   looked = false;
+  fragment = load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT;
+  store<u32>(slot, load<u32>(slot, PACKET_WAY) ^ fragment, PACKET_WAY);
   natStart();
   turnStart();
   let verdict: u32 = NEXT_ACCEPT;
@@ -269,6 +289,8 @@ function operate(operation: u32, slot: usize): u32 {
       return load<u32>(slot, PACKET_CT_UNCONFIRMED) === 0 || conntrackConfirm(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_HELP:
       return helpPacket(slot) ? NEXT_ACCEPT : NEXT_LOST;
+    case OP_GATHER:
+      return deliver(slot);
     case OP_LEAVES:
       return !hasTurnedAway() || mayLeave(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_HIDE_OUT:
@@ -306,8 +328,20 @@ function track(slot: usize, arriving: bool): u32 {
 
 /** There is no room for the connection that the packet opens. */
 function noRoom(slot: usize): u32 {
-  if (!copying) store<u32>(slot, STACK_TABLE_FULL, PACKET_STACK);
+  return lostFor(slot, STACK_TABLE_FULL);
+}
+
+/** What becomes of a copy is not told. */
+function lostFor(slot: usize, reason: u32): u32 {
+  if (!copying) store<u32>(slot, reason, PACKET_STACK);
   return NEXT_LOST;
+}
+
+/** A fragment for this host: INPUT meets whole packets only. */
+function deliver(slot: usize): u32 {
+  if (copying) keepPiece(slot);
+  const reason = gatherDelivered(slot);
+  return reason === STACK_NONE ? NEXT_ACCEPT : lostFor(slot, reason);
 }
 
 /** The rules of the nat table are asked once a connection and direction of manipulation; every packet is translated (nf_nat_core.c). */
@@ -344,7 +378,7 @@ function routed(operation: u32, at: usize, slot: usize): usize {
   }
   natStart();
   turnStart();
-  at = planOf(load<u32>(slot, FIELD_FAMILY * 4) === 6, load<u32>(slot, PACKET_WAY)) + PLAN_OPERATIONS;
+  at = planOf(load<u32>(slot, FIELD_FAMILY * 4) === 6, load<u32>(slot, PACKET_WAY) | fragment) + PLAN_OPERATIONS;
   while (load<u32>(at) !== operation) at += 4;
   return at + 4;
 }

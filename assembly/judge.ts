@@ -25,7 +25,13 @@ import {
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
-import { STACK_TABLE_FULL, UNSEEN_ELSEWHERE, UNSEEN_FAMILY } from '../src/abi/reasons.ts';
+import {
+  STACK_FRAGMENT_DISCARDED,
+  STACK_FRAGMENT_KEPT,
+  STACK_TABLE_FULL,
+  UNSEEN_ELSEWHERE,
+  UNSEEN_FAMILY,
+} from '../src/abi/reasons.ts';
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
 import { bareBytes, decodeBare, judgeBare } from './bare.ts';
 import { advance } from './clock.ts';
@@ -120,7 +126,12 @@ function lost(slot: usize): u32 {
   return VERDICT_STACK;
 }
 
+/** Why the stack ends a packet's way where routing let it go on. */
+function isStacks(reason: u32): bool {
+  return reason === STACK_TABLE_FULL || reason === STACK_FRAGMENT_KEPT || reason === STACK_FRAGMENT_DISCARDED;
+}
+
 function refusal(slot: usize, next: u32): u32 {
-  if (next === NEXT_LOST && load<u32>(slot, PACKET_STACK) === STACK_TABLE_FULL) return lost(slot);
+  if (next === NEXT_LOST && isStacks(load<u32>(slot, PACKET_STACK))) return lost(slot);
   return next === NEXT_REJECT || next === NEXT_RESET ? VERDICT_REJECT : VERDICT_DROP;
 }

@@ -17,6 +17,7 @@ import {
 import {
   WAY_BROADCAST,
   WAY_FORWARD,
+  WAY_FRAGMENT,
   WAY_INPUT,
   WAY_LOOPBACK,
   WAY_LOST_FORWARD,
@@ -52,6 +53,8 @@ export const OP_ROUTE_OUT: u32 = 14;
 export const OP_HELP: u32 = 15;
 /** An own packet with another destination is dropped if there is no way for it. */
 export const OP_LEAVES: u32 = 16;
+/** A fragment for this host is put together with others in front of INPUT, or goes no further. */
+export const OP_GATHER: u32 = 17;
 
 /**
  * A plan: u32, what a short plan does, 0 when it is not short; then the operations. Short is a plan of at most one walk that decides, with conntrack
@@ -68,7 +71,7 @@ export const SHORT_HIDES: u32 = 16;
 export const SHORT_WALK_SHIFT: u32 = 8;
 
 const PLAN_SIZE: usize = 40 * 4;
-/** WAY_*, with and without WAY_FRAGMENT; the latter have no plan, and so no short one. */
+/** WAY_*, with and without WAY_FRAGMENT: of a fragment that nothing puts together before its way begins. */
 const WAYS: usize = 16;
 const PLANS: usize = memory.data(2 * 16 * 40 * 4, 16);
 
@@ -79,6 +82,8 @@ let tracked: bool = false;
 let translated: bool = false;
 /** Rules may change what the routing decision looks at. */
 let turns: bool = false;
+/** WAY_FRAGMENT while the plans of fragments are made, else 0. */
+let fragment: u32 = 0;
 
 export function planOf(six: bool, way: u32): usize {
   return PLANS + ((six ? WAYS : 0) + (way as usize)) * PLAN_SIZE;
@@ -90,6 +95,16 @@ export function makePlans(six: bool, present: bool, conntrack: bool, turning: bo
   family = six ? 25 : 0;
   tracked = conntrack;
   translated = conntrack && hasNat();
+  fragment = WAY_FRAGMENT;
+  makeWays(six);
+  fragment = 0;
+  makeWays(six);
+  if (!present) return;
+  shorten(planOf(six, WAY_INPUT), 0);
+  shorten(planOf(six, WAY_OUTPUT), 1);
+}
+
+function makeWays(six: bool): void {
   for (let way: u32 = WAY_LOST_INPUT; way <= <u32>WAY_LOST_FORWARD; way++) {
     begin(six, way);
     put(OP_HIDE_OUT);
@@ -124,9 +139,6 @@ export function makePlans(six: bool, present: bool, conntrack: bool, turning: bo
   put(OP_COPY_END);
   postrouting();
   put(OP_END);
-  if (!present) return;
-  shorten(planOf(six, WAY_INPUT), 0);
-  shorten(planOf(six, WAY_OUTPUT), 1);
 }
 
 /** Marks a plan as short if it is: a hidden interface, conntrack, one walk and the confirmation, in this order and nothing else. */
@@ -150,7 +162,7 @@ function shorten(plan: usize, hook: u32): void {
 }
 
 function begin(six: bool, way: u32): void {
-  at = planOf(six, way) + PLAN_OPERATIONS;
+  at = planOf(six, way | fragment) + PLAN_OPERATIONS;
 }
 
 function put(operation: u32): void {
@@ -175,6 +187,7 @@ function prerouting(first: bool): void {
 
 /** iptables-nft registers security at priority 150, behind nat; the kernel's own table stands at 50. */
 function input(): void {
+  if (fragment !== 0) put(OP_GATHER);
   walk(OP_WALK, HOOK_INPUT, TABLE_MANGLE);
   walk(OP_WALK, HOOK_INPUT, TABLE_FILTER);
   if (!nft) walk(OP_WALK, HOOK_INPUT, TABLE_SECURITY);

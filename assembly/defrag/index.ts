@@ -1,13 +1,22 @@
-/** Defragmentation: where conntrack is registered, fragments become whole packets before any table sees them (priority -400). */
+/**
+ * Defragmentation: where conntrack is registered, fragments become whole packets before any table sees them (priority -400); where it is not, those of IPv4 for this host
+ * before INPUT does.
+ */
 import { FIELD_FAMILY } from '../../src/abi/fields.ts';
 import { PACKET_CT_GUESS, PACKET_ETHERTYPE, PACKET_IP, PACKET_UNSEEN, PACKET_WAY, WAY_UNSEEN } from '../../src/abi/packet.ts';
-import { UNSEEN_FRAGMENT_DISCARDED, UNSEEN_FRAGMENT_KEPT } from '../../src/abi/reasons.ts';
+import {
+  STACK_FRAGMENT_DISCARDED,
+  STACK_FRAGMENT_KEPT,
+  STACK_NONE,
+  UNSEEN_FRAGMENT_DISCARDED,
+  UNSEEN_FRAGMENT_KEPT,
+} from '../../src/abi/reasons.ts';
 import { conntrackCarve } from '../conntrack/index';
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../packet/ethertype.ts';
 import { decodeRebuilt } from '../packet/index.ts';
 import { routePacket, setLongestFragment } from '../stack/index.ts';
 import { DISCARDED, KEPT, PASSES, REBUILT } from './answer.ts';
-import { gather4, isFragment4, longest } from './ipv4.ts';
+import { ARRIVING, DELIVERED, gather4, isFragment4, LEAVING, longest } from './ipv4.ts';
 import { gather6, longest6, mayBeFragment6 } from './ipv6.ts';
 import { queuesInit } from './queue.ts';
 import { regionInit } from './region.ts';
@@ -17,6 +26,10 @@ const BUFFER_SIZE: usize = (40 + 65535 + 33 + 127) & ~127;
 
 /** The packet rebuilt last lies here: it is judged before the next one is. */
 let buffer: usize = 0;
+
+function isReady(): bool {
+  return buffer !== 0 || defragInit();
+}
 
 /** For the first fragment of a job: most have none. False without memory. */
 function defragInit(): bool {
@@ -37,7 +50,8 @@ export function mayBeFragment(slot: usize): bool {
  */
 export function defragment(slot: usize, leaves: bool): void {
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
-  const answer = buffer === 0 && !defragInit() ? DISCARDED : six ? gather6(slot, leaves, buffer) : gather4(slot, leaves, buffer);
+  const user = leaves ? LEAVING : ARRIVING;
+  const answer = !isReady() ? DISCARDED : six ? gather6(slot, leaves, buffer) : gather4(slot, user, buffer);
   if (answer === PASSES) return;
   if (answer !== REBUILT) {
     assert(answer === KEPT || answer === DISCARDED);
@@ -45,13 +59,29 @@ export function defragment(slot: usize, leaves: bool): void {
     store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
     return;
   }
-  store<u32>(slot, buffer as u32, PACKET_IP);
-  store<u32>(slot, six ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4, PACKET_ETHERTYPE);
   // What was said of the fragment itself: unseen, stack.
   store<u64>(slot, 0, PACKET_UNSEEN);
   store<u32>(slot, 0, PACKET_CT_GUESS);
   setLongestFragment(six ? longest6 : longest);
-  decodeRebuilt(slot);
+  decodeBuffer(slot, six);
   routePacket(slot);
   setLongestFragment(0);
+}
+
+/** The whole packet's headers. */
+function decodeBuffer(slot: usize, six: bool): void {
+  store<u32>(slot, buffer as u32, PACKET_IP);
+  store<u32>(slot, six ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4, PACKET_ETHERTYPE);
+  decodeRebuilt(slot);
+}
+
+/**
+ * An IPv4 fragment has met PREROUTING, and is for this host. STACK_NONE: it was the last that was missing, and the slot has headers and mark of the whole packet, time and device of
+ * this fragment; or why it goes no further.
+ */
+export function gatherDelivered(slot: usize): u32 {
+  const answer = isReady() ? gather4(slot, DELIVERED, buffer) : DISCARDED;
+  if (answer !== REBUILT) return answer === KEPT ? STACK_FRAGMENT_KEPT : STACK_FRAGMENT_DISCARDED;
+  decodeBuffer(slot, false);
+  return STACK_NONE;
 }

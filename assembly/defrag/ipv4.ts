@@ -1,4 +1,4 @@
-/** IPv4 fragments: net/ipv4/ip_fragment.c as net/ipv4/netfilter/nf_defrag_ipv4.c uses it. */
+/** IPv4 fragments: net/ipv4/ip_fragment.c as net/ipv4/netfilter/nf_defrag_ipv4.c and ip_local_deliver use it. */
 import { TRACKING_FRAG4, TRACKING_FRAG4_DISTANCE } from '../../src/abi/conntrack';
 import { FIELD_LENGTH, FIELD_PROTOCOL, FIELD_SOURCE } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
@@ -38,18 +38,23 @@ const MORE_FRAGMENTS: u32 = 0x2000;
 const OFFSET: u32 = 0x1fff;
 const MOST: u32 = 65535;
 
+/** Who asks: fragments that arrive, that this host sends, and that are for it, are put together apart from each other. */
+export const ARRIVING: u32 = 0;
+export const LEAVING: u32 = 1;
+export const DELIVERED: u32 = 2;
+
 /** More fragments follow, or there were some before. */
 export function isFragment4(slot: usize): bool {
   return (be16((load<u32>(slot, PACKET_IP) as usize) + 6) & (MORE_FRAGMENTS | OFFSET)) !== 0;
 }
 
-/** A fragment that passed ip_rcv. `leaves`: this host sends it. REBUILT: the whole packet lies at `buffer`. */
-export function gather4(slot: usize, leaves: bool, buffer: usize): u32 {
+/** A fragment that passed ip_rcv. `user`: who asks. REBUILT: the whole packet lies at `buffer`. */
+export function gather4(slot: usize, user: u32, buffer: usize): u32 {
   const now = load<i64>(slot, PACKET_JIFFIES);
   expire(FAMILY, now);
   const ip = load<u32>(slot, PACKET_IP) as usize;
   const expires = now + (parameter(TRACKING_FRAG4) as i64);
-  const rest = load<u32>(slot, FIELD_PROTOCOL * 4) | (4 << 8) | ((leaves as u32) << 16);
+  const rest = load<u32>(slot, FIELD_PROTOCOL * 4) | (4 << 8) | (user << 16);
   const queue = findQueue(slot, FAMILY, be16(ip + 4), rest, 0, expires);
   if (queue === 0) return DISCARDED;
   if (isTooFar(slot, queue)) {

@@ -3,7 +3,7 @@
  * inet_frag_find and inet_frag_queue_insert). What the two families do differently is in ipv4.ts and ipv6.ts.
  */
 import { TRACKING_FRAG4_MEMORY, TRACKING_FRAG6_MEMORY } from '../../src/abi/conntrack';
-import { FIELD_DESTINATION, FIELD_MAC_HIGH, FIELD_PACKET_TYPE, FIELD_SOURCE } from '../../src/abi/fields.ts';
+import { FIELD_DESTINATION, FIELD_MAC_HIGH, FIELD_MARK, FIELD_PACKET_TYPE, FIELD_SOURCE } from '../../src/abi/fields.ts';
 import { PACKET_ETHERNET } from '../../src/abi/packet.ts';
 import { parameter } from '../conntrack/parameters';
 import { FRAGMENT_COST, FRAGMENT_END, FRAGMENT_NEXT, FRAGMENT_OFFSET, FRAGMENT_RUN_END } from './fragment.ts';
@@ -39,11 +39,12 @@ export const QUEUE_NAMED_AT: usize = 92;
 /** u32: the longest fragment (with its headers), the longest that must not be fragmented. */
 export const QUEUE_LONGEST: usize = 96;
 export const QUEUE_LONGEST_DF: usize = 100;
-/** Of the first fragment: its destination MAC as it lies, u16 and u32; u64 source MAC fields; u32 packet type. */
+/** Of the first fragment: its destination MAC as it lies, u16 and u32; u64 source MAC fields; u8 packet type; u32 mark. */
 const QUEUE_TO: usize = 94;
 const QUEUE_TO_REST: usize = 124;
 const QUEUE_MAC: usize = 104;
-const QUEUE_PACKET_TYPE: usize = 112;
+const QUEUE_PACKET_TYPE: usize = 22;
+const QUEUE_MARK: usize = 112;
 const QUEUE_HASH: usize = 116;
 /** u32: the first fragment of the last run. */
 const QUEUE_LAST_RUN: usize = 120;
@@ -269,10 +270,11 @@ export function takesEnd(queue: usize, end: u32, more: bool): bool {
   return true;
 }
 
-/** The first fragment came: how it came is how the whole packet came. */
+/** The first fragment came: how it came is how the whole packet came, and its mark is the whole packet's. */
 export function keepLink(slot: usize, queue: usize): void {
   store<u64>(queue, load<u64>(slot, FIELD_MAC_HIGH * 4), QUEUE_MAC);
-  store<u32>(queue, load<u32>(slot, FIELD_PACKET_TYPE * 4), QUEUE_PACKET_TYPE);
+  store<u8>(queue, load<u32>(slot, FIELD_PACKET_TYPE * 4), QUEUE_PACKET_TYPE);
+  store<u32>(queue, load<u32>(slot, FIELD_MARK * 4), QUEUE_MARK);
   const ethernet: usize = load<u32>(slot, PACKET_ETHERNET);
   if (ethernet === 0) return;
   store<u16>(queue, load<u16>(ethernet), QUEUE_TO);
@@ -282,7 +284,8 @@ export function keepLink(slot: usize, queue: usize): void {
 export function giveLink(slot: usize, queue: usize): void {
   const mac = load<u64>(queue, QUEUE_MAC);
   store<u64>(slot, mac, FIELD_MAC_HIGH * 4);
-  store<u32>(slot, load<u32>(queue, QUEUE_PACKET_TYPE), FIELD_PACKET_TYPE * 4);
+  store<u32>(slot, load<u8>(queue, QUEUE_PACKET_TYPE), FIELD_PACKET_TYPE * 4);
+  store<u32>(slot, load<u32>(queue, QUEUE_MARK), FIELD_MARK * 4);
   if (load<u32>(slot, PACKET_ETHERNET) === 0) return;
   store<u16>(LINK, load<u16>(queue, QUEUE_TO));
   store<u32>(LINK, load<u32>(queue, QUEUE_TO_REST), 2);

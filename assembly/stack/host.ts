@@ -66,7 +66,7 @@ export let addressCount: u32 = 0;
 export let waysBack: usize = 0;
 export let waysBackEnd: usize = 0;
 /** Packets with this mark are for this host, if any are for their mark. */
-let marksLocal: bool = false;
+export let marksLocal: bool = false;
 let localMark: u32 = 0;
 let localMask: u32 = 0;
 let solicited: usize = 0;

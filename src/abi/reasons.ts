@@ -55,7 +55,10 @@ export const STACK_IP_OPTIONS = 13;
 export const STACK_TABLE_FULL = 14;
 /** ip_forward, ip6_forward: it has a socket (TPROXY), and is for this host or for nobody. */
 export const STACK_HAS_SOCKET = 15;
-export const STACK_COUNT = 16;
+/** ip_local_deliver: an IPv4 fragment for this host that nobody gathered before: in front of INPUT it waits for the rest, or is thrown away as by defragmentation. */
+export const STACK_FRAGMENT_KEPT = 16;
+export const STACK_FRAGMENT_DISCARDED = 17;
+export const STACK_COUNT = 18;
 
 /** Why conntrack called a packet INVALID (or NONE). */
 export const INVALID_NONE = 0;

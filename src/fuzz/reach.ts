@@ -70,6 +70,7 @@ export class ReachMeter {
 
   readonly #listener: Listener = {
     way() {},
+    held() {},
     reassembled() {},
     answers: ({ reset }, attached) => this.#count('answer', `${reset ? 'reset' : 'error'}${attached ? ', RELATED' : ''}`),
     hook() {},

@@ -10,7 +10,7 @@ export type HookName = 'INPUT' | 'OUTPUT' | 'FORWARD';
 
 /**
  * What became of a packet that entered netfilter. STACK: the stack itself dropped it between two hooks (no route, TTL
- * exceeded in forwarding, martian address...), `reason` says why.
+ * exceeded in forwarding, martian address...), or keeps it (an IPv4 fragment for this host that nothing put together before), `reason` says why.
  */
 export type Verdict = 'ACCEPT' | 'DROP' | 'REJECT' | 'STACK';
 

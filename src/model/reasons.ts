@@ -37,6 +37,8 @@ export const STACK_WORDS = [
   'bad IP options',
   'nf_conntrack: table full',
   'given to a proxy, but not routed to this host',
+  'fragment kept for reassembly',
+  'fragment discarded by reassembly',
 ] as const;
 
 /** Why conntrack calls a packet INVALID: in the words of the kernel's own log (nf_conntrack_log_invalid) where it has some, without their numbers. */

@@ -1,5 +1,4 @@
 /** The way of one packet, rule by rule: what `wasmtables trace` prints. Neutral data. */
-import { UNSEEN_FRAGMENT_KEPT } from '../abi/reasons.ts';
 import { evaluateBuiltin } from '../extensions/builtin.ts';
 import { formatAddress } from '../model/address.ts';
 import { protocolName } from '../model/names.ts';
@@ -79,7 +78,7 @@ export class Explainer {
   #count = 0;
   #explanation: Explanation | undefined;
   /** The packet is a fragment that waits. */
-  #waiting: { queue: FragmentQueue; event: Extract<Event, { kind: 'fragment' }> } | undefined;
+  #waiting: Waiting | undefined;
 
   /** `number`: which frame, from 1. Throws RuleError as createReference does. */
   constructor(job: Job, number: number) {
@@ -109,9 +108,10 @@ export class Explainer {
   }
 
   #explain(frame: Frame): void {
-    const recorder = new Recorder(this.#job);
+    const recorder = new Recorder(this.#job, this.#number);
     const processed = this.#interpreter.process(frame, recorder);
-    const { events } = recorder;
+    const { events, waiting } = recorder;
+    this.#waiting = waiting;
     const outcome = outcomeOf(processed, frame, this.#number);
     if (!('unseen' in processed)) {
       this.#explanation = { outcome, packet: recorder.arrived ?? headline(processed.packet), events };
@@ -120,17 +120,16 @@ export class Explainer {
     const { held } = processed;
     this.#explanation = {
       outcome,
-      packet: held === undefined ? '' : headline(new Packet(held.received, this.#job.profile)),
+      packet: held === undefined ? '' : headline(new Packet(held, this.#job.profile)),
       events,
     };
-    const queue = held?.queue ?? null;
-    if (queue === null) return;
-    const kept = processed.unseen === UNSEEN_FRAGMENT_KEPT;
-    const by = queue.fate === 'waiting' ? null : this.#number;
-    const event: Event = { kind: 'fragment', kept, packets: numbersOf(queue), fate: queue.fate, by };
-    events.push(event);
-    if (kept) this.#waiting = { queue, event };
   }
+}
+
+/** A fragment that waits, and what is told of it. */
+interface Waiting {
+  queue: FragmentQueue;
+  event: Extract<Event, { kind: 'fragment' }>;
 }
 
 const numbersOf = (queue: FragmentQueue): number[] => queue.fragments.map(({ received }) => received.frame);
@@ -160,15 +159,26 @@ class Recorder implements Listener {
   readonly events: Event[] = [];
   /** The packet as it came, before a rule could change it. */
   arrived: string | undefined;
+  waiting: Waiting | undefined;
   readonly #profile: Job['profile'];
+  readonly #number: number;
   #packet: Packet | undefined;
 
-  constructor(job: Job) {
+  constructor(job: Job, number: number) {
     this.#profile = job.profile;
+    this.#number = number;
   }
 
   way(way: Course, device: string): void {
     this.events.push({ kind: 'way', way, device });
+  }
+
+  held(kept: boolean, queue: FragmentQueue | null): void {
+    if (queue === null) return;
+    const by = queue.fate === 'waiting' ? null : this.#number;
+    const event: Waiting['event'] = { kind: 'fragment', kept, packets: numbersOf(queue), fate: queue.fate, by };
+    this.events.push(event);
+    if (kept) this.waiting = { queue, event };
   }
 
   reassembled(queue: FragmentQueue): void {

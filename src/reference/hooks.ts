@@ -8,6 +8,7 @@ import type { EvaluateContext } from '../packet/view.ts';
 import type { Connection } from './conntrack/connection.ts';
 import type { Conntrack } from './conntrack/conntrack.ts';
 import type { Defragmenter } from './defrag/defrag.ts';
+import type { FragmentQueue } from './defrag/queue.ts';
 import type { Nat } from './nat/nat.ts';
 import type { Packet } from './packet.ts';
 import type { ReadyMatch, ReadyTables } from './tables.ts';
@@ -35,6 +36,10 @@ const orderOf = (hook: HookPoint, backend: Profile['backend']): readonly Stop[] 
 export interface HookListener extends WalkListener {
   hook(hook: HookPoint, packet: Packet): void;
   conntrack(packet: Packet): void;
+  /** A fragment that is kept or thrown away; `queue`: what it was for, null when it never got so far. */
+  held(kept: boolean, queue: FragmentQueue | null): void;
+  /** A fragment made this packet whole. */
+  reassembled(queue: FragmentQueue): void;
   confirmed(connection: Connection): void;
 }
 
@@ -54,6 +59,8 @@ export interface FamilyRules {
   tables: ReadyTables;
   conntrack: Conntrack | null;
   defragmenter: Defragmenter | null;
+  /** IPv4 without that: what puts fragments for this host together in front of INPUT. */
+  delivery: Defragmenter | null;
   /** There is a nat table, and conntrack: connections are bound, with or without rules that translate. */
   nat: Nat | null;
   /** Whether there is a way for a packet of the host that has another destination now. */

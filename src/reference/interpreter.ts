@@ -26,7 +26,6 @@ import { Clock } from './clock.ts';
 import { Conntrack } from './conntrack/conntrack.ts';
 import { connectionsOf } from './conntrack/lookup.ts';
 import { type Defragmenter, defragmenterFor, type Gathered } from './defrag/defrag.ts';
-import type { FragmentQueue } from './defrag/queue.ts';
 import type { FamilyRules, HookListener, Passage } from './hooks.ts';
 import { type Decisions, type Departure, headerOf, Journey, type Judged } from './journey.ts';
 import { masqueradeAddress } from './nat/addresses.ts';
@@ -42,19 +41,10 @@ import { gathersFragments, loadRules, needsConntrack, prepareTables, turnedOn } 
 import { arrivalDevice, type Course, chooseWay, departureDevice, mayBeOwn, routedDevice, type Way } from './way.ts';
 
 /** UNSEEN_* number, or the packet and what became of it. */
-export type Processed = { unseen: number; held?: HeldFragment } | Judged;
-
-/** A fragment that defragmentation kept or threw away. */
-export interface HeldFragment {
-  received: Received;
-  /** What it was for; null when it never got so far. */
-  queue: FragmentQueue | null;
-}
+export type Processed = { unseen: number /** A fragment that defragmentation kept or threw away. */; held?: Received } | Judged;
 
 /** Told of everything, for `trace`. */
 export interface Listener extends HookListener {
-  /** A fragment made this packet whole. */
-  reassembled(queue: FragmentQueue): void;
   way(way: Course, device: string): void;
   /** The packet is the host's answer to one that a rule refused, and has its connection, if `attached`. */
   answers(refusal: Refusal, attached: boolean): void;
@@ -66,9 +56,6 @@ const LINK_REASONS: Readonly<Record<LinkReason, number>> = {
   'link-type': UNSEEN_LINKTYPE,
   truncated: UNSEEN_LINK_TRUNCATED,
 };
-
-const LOCAL_FRAGMENTS =
-  'fragments for this host met INPUT one by one, for no rule needs conntrack: the kernel reassembles them before INPUT, this replay does not yet';
 
 const LOCAL_COPIES =
   'this host sent to a group it joined: whether the kernel delivered a copy to itself is up to the sender (IP_MULTICAST_LOOP); this replay has none';
@@ -126,8 +113,9 @@ export class Interpreter {
         ? { conntrack: this.conntrack, nat: tables.has('nat') ? nat : null }
         : { conntrack: null, nat: null };
       const defragmenter = gathersFragments(rules) ? defragmenterFor(family, job.profile) : null;
+      const delivery = family === 4 && defragmenter === null ? defragmenterFor(family, job.profile) : null;
       const mayLeave = (packet: Packet): boolean => this.#routes.mayLeave(packet);
-      this.families.set(family, { tables, defragmenter, mayLeave, ...brought });
+      this.families.set(family, { tables, defragmenter, delivery, mayLeave, ...brought });
     }
   }
 
@@ -197,8 +185,9 @@ export class Interpreter {
     const gathered = defragment(received, rules.defragmenter, way, device, profile);
     listener?.way(way, device);
     if (gathered.kind === 'kept' || gathered.kind === 'discarded') {
-      const unseen = gathered.kind === 'kept' ? UNSEEN_FRAGMENT_KEPT : UNSEEN_FRAGMENT_DISCARDED;
-      return { unseen, held: { received, queue: gathered.queue } };
+      const kept = gathered.kind === 'kept';
+      listener?.held(kept, gathered.queue);
+      return { unseen: kept ? UNSEEN_FRAGMENT_KEPT : UNSEEN_FRAGMENT_DISCARDED, held: received };
     }
     const packet = new Packet(gathered.received, profile);
     packet.annotation = this.#job.annotations?.get(this.#frames) ?? {};
@@ -217,7 +206,6 @@ export class Interpreter {
     const arrive = (one: Packet): Routed => {
       const routed = route(one, { host, routes: this.#routes, profile });
       listener?.routed(routed);
-      if (routed.hook === 'INPUT' && one.family === 4 && one.isFragment) this.notes.add(LOCAL_FRAGMENTS);
       return routed;
     };
     const leave = ({ family, destination }: Packet): Departure => {

@@ -1,5 +1,5 @@
 /** A packet at its hooks, one after the other, and what the stack does between them. */
-import { STACK_NONE } from '../abi/reasons.ts';
+import { STACK_FRAGMENT_DISCARDED, STACK_FRAGMENT_KEPT, STACK_NONE } from '../abi/reasons.ts';
 import type { HookName, Verdict } from '../model/outcome.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import { sameWords } from '../packet/bytes.ts';
@@ -7,7 +7,7 @@ import type { Link } from '../packet/link.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import { answerWithReset } from './conntrack/reset.ts';
 import { type FamilyRules, type HookPoint, type Passage, runHook } from './hooks.ts';
-import type { Packet } from './packet.ts';
+import { Packet } from './packet.ts';
 import type { Routed } from './routing.ts';
 import type { WalkResult } from './walk.ts';
 import type { Course } from './way.ts';
@@ -50,7 +50,8 @@ export interface Decisions {
 
 /** A packet at its hooks, one after the other. */
 export class Journey {
-  readonly #packet: Packet;
+  /** From the hook on that put it together another one: the whole. */
+  #packet: Packet;
   readonly #rules: FamilyRules;
   readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
   readonly #passage: Passage;
@@ -87,14 +88,15 @@ export class Journey {
     if (sent !== null) return this.#end('OUTPUT', sent);
     if (way !== 'loopback') return this.#end('OUTPUT', null);
     this.#packet.linkHeader = headerOf(NO_MACS, this.#packet.family);
-    return this.#end('INPUT', this.#hook('PREROUTING', device, '') ?? this.#hook('INPUT', device, ''));
+    return this.#end('INPUT', this.#hook('PREROUTING', device, '') ?? this.#deliver(device));
   }
 
   /**
    * ip_mc_output: a broadcast comes back to its sender, as a copy that goes ahead of it. The two share the connection, and what becomes of the copy is not what becomes of the packet.
    */
   #copy(device: string): void {
-    const { mark, packetType, tracking, invalidReason, bytes, annotation } = this.#packet;
+    const packet = this.#packet;
+    const { mark, packetType, tracking, invalidReason, bytes, annotation } = packet;
     const { lastFilter, last } = this.#passage;
     this.#packet.hasSocket = false;
     this.#packet.linkHeader = new Uint8Array(0);
@@ -102,9 +104,10 @@ export class Journey {
     this.#packet.annotation = {};
     if (this.#hook('POSTROUTING', '', device) === null) {
       this.#packet.packetType = 'broadcast';
-      if (this.#hook('PREROUTING', device, '') === null) this.#hook('INPUT', device, '');
+      if (this.#hook('PREROUTING', device, '') === null) this.#deliver(device);
     }
-    Object.assign(this.#packet, {
+    this.#packet = packet;
+    Object.assign(packet, {
       mark,
       packetType,
       tracking,
@@ -114,7 +117,7 @@ export class Journey {
       linkHeader: null,
       annotation,
     });
-    this.#packet.rewrite(bytes);
+    packet.rewrite(bytes);
     Object.assign(this.#passage, { lastFilter, last });
   }
 
@@ -123,10 +126,34 @@ export class Journey {
     const { hook, drop, out } = this.#decisions.arrive(this.#packet);
     if (before !== null) return this.#end(hook, before);
     if (drop !== STACK_NONE) return { ...this.#end(hook, null), verdict: 'STACK', stack: drop, rule: null };
-    if (hook === 'INPUT') return this.#end('INPUT', this.#hook('INPUT', device, '', true));
+    if (hook === 'INPUT') return this.#end('INPUT', this.#deliver(device, true));
     this.#packet.decrementTtl();
     const result = this.#hook('FORWARD', device, out, true) ?? this.#hook('POSTROUTING', device, out, true);
     return this.#end('FORWARD', result);
+  }
+
+  /** ip_local_deliver: INPUT meets whole packets only. */
+  #deliver(device: string, offTheWire = false): WalkResult | null {
+    return this.#gather(device) ?? this.#hook('INPUT', device, '', offTheWire);
+  }
+
+  /** A fragment waits or is thrown away (what ends its way), or was the last that was missing: then the whole goes on in its place, null as for what is no fragment. */
+  #gather(device: string): WalkResult | null {
+    const packet = this.#packet;
+    const { delivery } = this.#rules;
+    if (delivery === null || !packet.isFragment) return null;
+    const { listener } = this.#passage;
+    const gathered = delivery.gather(packet.received, 'INPUT', device, packet.now);
+    if (gathered.kind === 'kept' || gathered.kind === 'discarded') {
+      const kept = gathered.kind === 'kept';
+      listener?.held(kept, gathered.queue);
+      return { verdict: 'DROP', rule: null, tcpReset: false, stack: kept ? STACK_FRAGMENT_KEPT : STACK_FRAGMENT_DISCARDED };
+    }
+    if (gathered.kind === 'on') return null;
+    listener?.reassembled(gathered.queue);
+    const { annotation, looped, hasSocket, logged } = packet;
+    this.#packet = Object.assign(new Packet(gathered.received, this.#plain.profile), { annotation, looped, hasSocket, logged });
+    return null;
   }
 
   /** POSTROUTING knows the device a forwarded packet came from, too. */

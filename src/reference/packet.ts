@@ -30,6 +30,8 @@ export interface Received {
   frame: number;
   /** Of a packet put together: length of the largest IP packet that brought a part of it. */
   largestFragment?: number;
+  /** Of a fragment that rules have met already, and of what is put together from such. */
+  mark?: number;
 }
 
 /** Where conntrack stands with a packet. `none`: it has not seen it (ctinfo of a packet without entry). */
@@ -82,13 +84,13 @@ export class Packet implements PacketView {
   tos: number;
   inInterface = '';
   outInterface = '';
-  mark = 0;
+  mark: number;
   packetType: 'unicast' | 'broadcast' | 'multicast';
   sourceMac: readonly number[] | null;
   /** As model/log.ts has it. */
   linkHeader: Uint8Array | null;
   /** What LOG rules wrote down so far. */
-  readonly logged: LoggedPacket[] = [];
+  logged: LoggedPacket[] = [];
   readonly time: bigint;
   /** Jiffies of the profile's HZ since the epoch. */
   readonly now: number;
@@ -123,6 +125,7 @@ export class Packet implements PacketView {
     this.packetType = received.packetType;
     this.sourceMac = received.sourceMac;
     this.linkHeader = received.linkHeader;
+    this.mark = received.mark ?? 0;
     this.time = received.time;
     this.hz = profile.hz;
     this.now = Number(jiffiesAt(received.time, profile.hz));
@@ -154,6 +157,12 @@ export class Packet implements PacketView {
     this.transport = bytes.subarray(Math.min(this.transportOffset, bytes.length));
     this.upperOffset = family === 4 ? this.transportOffset : (ipv6.findUpper(bytes)?.offset ?? bytes.length);
     this.upper = bytes.subarray(Math.min(this.upperOffset, bytes.length));
+  }
+
+  /** As rules left it: a fragment that defragmentation takes in the middle of its way. */
+  get received(): Received {
+    const { family, bytes, length, packetType, sourceMac, linkHeader, time, number: frame, mark } = this;
+    return { family, bytes, length, packetType, sourceMac, linkHeader, time, frame, mark };
   }
 
   get connection(): ConnectionView | null {

@@ -156,7 +156,7 @@ function totals(report: Report, style: Style, verbose: boolean): string[] {
     if (shown.length > 0)
       lines.push(`${style.bold(title)}  ${shown.map(([word, value]) => `${word} ${count(value)}`).join(', ')}`);
   };
-  extra('Dropped by the stack', report.stack);
+  extra('Ended in the stack', report.stack);
   extra('Never reached netfilter', report.unseen);
   if (verbose) {
     extra('Hooks', report.hooks);

@@ -22,8 +22,12 @@ import { OWN, storm } from './storm.ts';
 const STORMS = Number(process.env.WASMTABLES_STORMS ?? 4);
 const DATAGRAMS = 40;
 
-/** Rules that tell one packet from another: state, length, fragment, source MAC. */
-function rules(family: Family): string {
+/** Of rules that bring no conntrack, in the place of its states: the packet's mark, which the first table gives by source MAC. */
+const MARKS = ['0x0', '0x1'].map((mark) => `-m mark --mark ${mark}`);
+
+/** Rules that tell one packet from another: state or mark, length, fragment, source MAC. */
+function rules(family: Family, tracked: boolean): string {
+  const matches = tracked ? STATE_MATCHES : MARKS;
   const more = [
     '-m length --length 0:100',
     '-m length --length 101:1500',
@@ -43,9 +47,13 @@ function rules(family: Family): string {
       'COMMIT\n',
     ].join('\n');
   return (
-    table('raw', ['PREROUTING', 'OUTPUT'], more) +
-    table('mangle', ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'], STATE_MATCHES) +
-    table('filter', ['INPUT', 'FORWARD', 'OUTPUT'], [...STATE_MATCHES, ...more.slice(0, 4)])
+    table(
+      'raw',
+      ['PREROUTING', 'OUTPUT'],
+      [...more, '-m mac --mac-source 02:00:00:00:00:98 -j MARK --set-xmark 0x1/0xffffffff'],
+    ) +
+    table('mangle', ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'], matches) +
+    table('filter', ['INPUT', 'FORWARD', 'OUTPUT'], [...matches, ...more.slice(0, 4)])
   );
 }
 
@@ -57,13 +65,17 @@ const WITNESSES: Record<string, (job: Job, onPacket: (outcome: PacketOutcome) =>
   'engine debug': (job, onPacket) => engineSession(job, { hashKey: hashKeyOf(job), onPacket, build: 'debug' }),
 };
 
-async function differences(seed: number, family: Family, backend: 'legacy' | 'nft', forward: boolean): Promise<string[]> {
+async function differences(
+  seed: number,
+  { family, backend, forward, tracked }: { family: Family; backend: 'legacy' | 'nft'; forward: boolean; tracked: boolean },
+): Promise<string[]> {
+  const text = rules(family, tracked);
   const packets = storm(seed, family, forward, DATAGRAMS);
   const mac = (index: number): string => (index % 3 === 0 ? '02:00:00:00:00:98' : '02:00:00:00:00:99');
   const job: KernelJob = {
     backend,
     family,
-    rules: rules(family),
+    rules: text,
     topology: forward ? 'forward' : 'host',
     trace: true,
     inIface: 'eth0',
@@ -85,7 +97,7 @@ async function differences(seed: number, family: Family, backend: 'legacy' | 'nf
     return { time: kernel.packets[index]!.injected, bytes: ethernetFrame(to, from, family, bytes, false) };
   });
   const asked: Job = {
-    rules: { [family]: parseSave(rules(family), { file: 'storm', family }) },
+    rules: { [family]: parseSave(text, { file: 'storm', family }) },
     host: forward ? buildHost({ forward: true, in: 'eth0', out: 'eth1' }) : buildHost({ local: [OWN[family]], in: 'eth0' }),
     profile: { ...DEFAULT_PROFILE, backend, hz: kernel.kernel.hz || 250 },
     packets: { path: true },
@@ -98,7 +110,10 @@ async function differences(seed: number, family: Family, backend: 'legacy' | 'nf
     session.startCapture('storm');
     session.feed(writePcap(frames, 1));
     session.endCapture();
-    for (const { unseen = 'whole' } of outcomes) reach.set(unseen, (reach.get(unseen) ?? 0) + 1);
+    for (const { unseen, reason } of outcomes) {
+      const fate = unseen ?? (reason?.startsWith('fragment ') ? `${reason} before INPUT` : 'whole');
+      reach.set(fate, (reach.get(fate) ?? 0) + 1);
+    }
     lines.push(...compareOutcomes(compared, comparedWitness(name, session.result().counters[family] ?? {}, outcomes)));
   }
   return lines;
@@ -108,15 +123,22 @@ let bench: ReturnType<typeof openKernelBench>;
 /** What became of fragments, over all storms: the storms must not go blind. */
 const reach = new Map<string, number>();
 
+const WAYS = [
+  ['forward', true, true],
+  ['host', false, true],
+  ['host, without conntrack', false, false],
+] as const;
+
 describeKernel('fragment storms', () => {
   for (const family of [4, 6] as const)
     for (const backend of ['legacy', 'nft'] as const)
-      for (const forward of [true, false])
-        test(`IPv${family}, ${backend}, ${forward ? 'forward' : 'host'}`, { timeout: 240_000 }, async () => {
+      for (const [way, forward, tracked] of WAYS)
+        test(`IPv${family}, ${backend}, ${way}`, { timeout: 240_000 }, async () => {
           bench = openKernelBench();
           try {
             for (let index = 0; index < STORMS; index++) {
-              expect(await differences(SEED + index, family, backend, forward), `seed ${SEED + index}`).toEqual([]);
+              const found = await differences(SEED + index, { family, backend, forward, tracked });
+              expect(found, `seed ${SEED + index}`).toEqual([]);
             }
           } finally {
             await bench.close();
@@ -124,7 +146,8 @@ describeKernel('fragment storms', () => {
         });
 
   test('fragments were kept, thrown away and put together', () => {
-    for (const what of ['fragment kept for reassembly', 'fragment discarded by reassembly', 'whole'])
+    const fates = ['fragment kept for reassembly', 'fragment discarded by reassembly'];
+    for (const what of [...fates, ...fates.map((fate) => `${fate} before INPUT`), 'whole'])
       expect(reach.get(what), what).toBeGreaterThan(STORMS * 20);
   });
 });

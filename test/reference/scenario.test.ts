@@ -261,10 +261,6 @@ test('captures, damage and notes', () => {
   ]);
   expect(session.result.captures).toEqual([{ file: 'test', packets: 1, bytes: 36, linktypes: [101] }]);
   expect(session.result.notes).toEqual([]);
-  const { result } = replay(jobOf(PLAIN, HOST), [
-    frameOf(ip('192.0.2.9', '192.0.2.1', 17, new Uint8Array(16), -1, { fragment: 0x2000 })),
-  ]);
-  expect(result.notes.join()).toContain('fragments for this host met INPUT one by one');
 });
 
 test('explain: every rule with its reason', () => {

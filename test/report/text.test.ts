@@ -88,7 +88,7 @@ num  packets    bytes  share  rule
 Never hit  filter:INPUT 2 (of 4 rules)
 
 Verdicts   ACCEPT 19,000 (95.0%)  DROP 1,000 (5.0%)  REJECT 0  STACK 1 (<0.1%)
-Dropped by the stack  martian source 1
+Ended in the stack  martian source 1
 Never reached netfilter  not IP 3, bad IP header checksum 1
 Evaluations 40,002 rules, 2.00 a packet
 2,000,500 packets/s (0.010 s)

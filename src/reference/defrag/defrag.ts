@@ -1,4 +1,7 @@
-/** Putting fragments together: the hooks at priority -400, before raw and conntrack, of families whose rules need conntrack. */
+/**
+ * Putting fragments together: the hooks at priority -400, before raw and conntrack, of families whose rules need conntrack; of IPv4 without them, in front of INPUT (ip_local_deliver). IPv6
+ * puts together behind INPUT what nobody did before: rules never see it.
+ */
 import type { Profile } from '../../model/profile.ts';
 import type { Family } from '../../model/ruleset.ts';
 import type { Received } from '../packet.ts';
@@ -6,8 +9,8 @@ import { Defragmenter4 } from './ipv4.ts';
 import { Defragmenter6 } from './ipv6.ts';
 import type { FragmentQueue } from './queue.ts';
 
-/** Fragments that arrive and fragments that are sent do not mix. */
-export type DefragHook = 'PREROUTING' | 'OUTPUT';
+/** Fragments that arrive, that are sent, and that are for this host do not mix. */
+export type DefragHook = 'PREROUTING' | 'OUTPUT' | 'INPUT';
 
 export type Gathered =
   /** No fragment, or one that this hook lets through as it is. */

@@ -1,4 +1,4 @@
-/** Defragmentation of IPv4: net/ipv4/ip_fragment.c of 6.18, as net/ipv4/netfilter/nf_defrag_ipv4.c uses it. */
+/** Defragmentation of IPv4: net/ipv4/ip_fragment.c of 6.18, as net/ipv4/netfilter/nf_defrag_ipv4.c and ip_local_deliver use it. */
 import type { Profile } from '../../model/profile.ts';
 import { sysctl } from '../../model/profile.ts';
 import { sum16 } from '../../packet/checksum.ts';
@@ -65,7 +65,7 @@ export class Defragmenter4 implements Defragmenter {
     return { kind: 'discarded', queue };
   }
 
-  /** ip_frag_reasm: the header of the first fragment (where it came from on the link, too), at the time of the last that came. */
+  /** ip_frag_reasm: the header of the first fragment (where it came from on the link, and its mark, too), at the time of the last that came. */
   #reassemble(queue: FragmentQueue, last: Received): Gathered {
     this.#queues.remove(queue, 'complete');
     const first = queue.fragments[0]!.received;
@@ -87,6 +87,6 @@ export class Defragmenter4 implements Defragmenter {
     const sum = 0xffff - sum16(header);
     header.set([sum >> 8, sum & 0xff], 10);
     const bytes = queue.joinedTo(header);
-    return { kind: 'whole', queue, received: { ...first, bytes, length, time: last.time, largestFragment } };
+    return { kind: 'whole', queue, received: { ...first, bytes, length, time: last.time, frame: last.frame, largestFragment } };
   }
 }

@@ -69,7 +69,7 @@ export class Defragmenter6 implements Defragmenter {
     const length = ipv6.HEADER_LENGTH + payload;
     const payloads = queue.fragments.map(({ received }) => ipv6.payloadLength(received.bytes));
     const largestFragment = ipv6.HEADER_LENGTH + Math.max(...payloads);
-    return { kind: 'whole', queue, received: { ...first, bytes, length, time: last.time, largestFragment } };
+    return { kind: 'whole', queue, received: { ...first, bytes, length, time: last.time, frame: last.frame, largestFragment } };
   }
 }
 
