@@ -7,7 +7,7 @@ import { CaptureOpenError } from '../replay/open.ts';
 import { EXIT, NobodyReads, UsageError } from './exit.ts';
 import { fuzzCommand } from './fuzz.ts';
 import { styledHelp, withExamples } from './help.ts';
-import { refuseTwice } from './options.ts';
+import { refuseNameless, refuseTwice } from './options.ts';
 import { replayCommand } from './replay.ts';
 import { RuleFileError } from './rules.ts';
 import { say } from './terminal.ts';
@@ -51,7 +51,11 @@ function program(done: (code: number) => void): Command {
     .showHelpAfterError('(wasmtables --help tells more)');
   withExamples(root, EXAMPLES).addHelpText('after', EXIT_CODES);
   for (const command of [replayCommand(done), traceCommand(done), fuzzCommand(done)]) root.addCommand(command);
-  for (const command of [root, ...root.commands]) refuseTwice(styledHelp(command).exitOverride());
+  for (const command of [root, ...root.commands]) {
+    styledHelp(command).exitOverride();
+    refuseTwice(command);
+    refuseNameless(command);
+  }
   return root;
 }
 

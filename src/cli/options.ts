@@ -57,6 +57,16 @@ export function refuseTwice(command: Command): void {
   }
 }
 
+/** A file has a name. Without one (a shell's variable that is not set) an option is refused before anything is opened. */
+export function refuseNameless(command: Command): void {
+  for (const option of command.options) {
+    if (!option.flags.includes('<file')) continue;
+    command.on(`option:${option.name()}`, (value: string) => {
+      if (value === '') throw new UsageError(`${option.long ?? option.short} wants the name of a file, and got an empty one`);
+    });
+  }
+}
+
 /** -R, --rules6, --ipset, -4, -6, --repair, --unsupported. `several`: what more than one -R is good for. */
 export function addRuleOptions(command: Command, several = ''): Command {
   return command

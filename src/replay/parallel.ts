@@ -6,6 +6,7 @@ import type { Job } from '../model/witness.ts';
 import { sharedSession } from './engine-replay.ts';
 import { engineModule } from './engine-session.ts';
 import { mergeConnections, mergeResults } from './merge.ts';
+import { CaptureOpenError } from './open.ts';
 import type { RunOptions, RunOutcome } from './run.ts';
 import { runShare, type ShareOutcome } from './share.ts';
 
@@ -23,7 +24,10 @@ export type ToWorker = ShareTask | { kind: 'stop' } | { kind: 'limit'; packets: 
 
 export type FromWorker =
   /** Asked to stop: packets read so far. */
-  { kind: 'at'; packets: number } | ({ kind: 'done' } & ShareOutcome);
+  | { kind: 'at'; packets: number }
+  | ({ kind: 'done' } & ShareOutcome)
+  /** A capture cannot be opened: an error's class does not come through. */
+  | { kind: 'unread'; message: string };
 
 export interface SharedOptions extends Pick<RunOptions, 'onProgress' | 'signal' | 'connections' | 'limit'> {
   tree: boolean;
@@ -147,14 +151,15 @@ function oneShare(worker: Worker, task: ShareTask, halt: Halt): Promise<ShareOut
   return new Promise((resolve, reject) => {
     worker.ref();
     worker.postMessage(task);
-    worker.on('message', (message: FromWorker) => {
-      halt.at(task.share.index, message.kind === 'at' ? message.packets : message.outcome.result.packets);
-      if (message.kind === 'done') resolve(message);
-    });
     const failed = (error: Error): void => {
       halt.at(task.share.index, 0);
       reject(error);
     };
+    worker.on('message', (message: FromWorker) => {
+      if (message.kind === 'unread') return failed(new CaptureOpenError(message.message));
+      halt.at(task.share.index, message.kind === 'at' ? message.packets : message.outcome.result.packets);
+      if (message.kind === 'done') resolve(message);
+    });
     worker.on('error', failed);
     worker.on('exit', () => failed(new Error('a thread of the replay ended without a result')));
   });

@@ -25,8 +25,8 @@ export interface Prepared {
 const GUESS_BYTES = 4 * 1024 * 1024;
 /** Of every frame: more than its headers. */
 const GUESS_CAPTURED = 128;
-/** What is read of a chunk before it is asked whether there are enough frames. */
-const PIECE = 1 << 16;
+/** Bytes of it that are shown to the guess before it is asked whether it has seen enough. */
+const GLANCE = 1 << 16;
 
 /**
  * Settles the host model: from the flags when they say who is local, else guessed from the first packets of the first capture.
@@ -91,7 +91,7 @@ async function look(
     if (next === 'aborted' || next.done === true) break;
     chunks.push(next.value);
     read += next.value.length;
-    for (let at = 0; at < next.value.length && seen < most; at += PIECE) reader.push(next.value.subarray(at, at + PIECE));
+    for (let at = 0; at < next.value.length && seen < most; at += GLANCE) reader.push(next.value.subarray(at, at + GLANCE));
   }
   return { frames, ahead: { path, chunks, rest } };
 }

@@ -1,6 +1,7 @@
 /** A thread of a shared replay (parallel.ts), other than the one that started it. */
 import { parentPort } from 'node:worker_threads';
 import { sharedSession } from './engine-replay.ts';
+import { CaptureOpenError } from './open.ts';
 import type { FromWorker, ShareTask, ToWorker } from './parallel.ts';
 import { runShare } from './share.ts';
 
@@ -22,7 +23,12 @@ async function judge({ captures, image, wasm, share, ...options }: ShareTask): P
       return limited;
     },
   };
-  tell({ kind: 'done', ...(await runShare(captures, session, stop, options)) });
+  try {
+    tell({ kind: 'done', ...(await runShare(captures, session, stop, options)) });
+  } catch (error) {
+    if (!(error instanceof CaptureOpenError)) throw error;
+    tell({ kind: 'unread', message: error.message });
+  }
   port.close();
 }
 

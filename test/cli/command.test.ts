@@ -84,6 +84,9 @@ test.each([
   [['replay', '-R', RULES, '-R', RULES, '-r', CAPTURE, '--dump-conntrack', '-'], /takes one -R/],
   [['replay', '-R', RULES, '-R', RULES, '-r', CAPTURE, '--dump-expect', '-'], /takes one -R/],
   [['replay', '-R', RULES, '-r', CAPTURE, '--dump-conntrack', '-', '--dump-expect', '-'], /standard output/],
+  [['replay', '-R', RULES, '-r', CAPTURE, '--dump-hashlimit', ''], /--dump-hashlimit wants the name of a file/],
+  [['replay', '-R', RULES, '-r', CAPTURE, ''], /--read wants the name of a file/],
+  [['trace', '-R', '', '-r', CAPTURE, '--packet', '1'], /--rules wants the name of a file/],
   [['trace', '-R', RULES, '-r', CAPTURE, '--packet', '99999'], /3212 packets/],
   [['trace', '-R', RULES, '-r', CAPTURE], /--packet/],
 ])('wrong usage is 2 and says why: %j', async (args, why) => {
@@ -121,6 +124,9 @@ test.each([
   [['-r', 'pcaps/*/nothing-*.pcap'], /no such/],
   [['-r', CAPTURE, '--verdicts', '/no/such/folder/verdicts'], /no\/such/],
   [['-r', CAPTURE, '--verdicts', folder], /: this is a folder, not a file/],
+  // It can be opened, not read.
+  [['-r', CAPTURE, '-r', '/proc/self/mem', '--local', '10.0.0.2'], /mem: EIO/],
+  [['-r', CAPTURE, '-r', '/proc/self/mem', '--local', '10.0.0.2', '--jobs', '2'], /mem: EIO/],
 ])('what cannot be opened is 4: %j', async (args, why) => {
   const { code, stdout, stderr } = await replay(...args);
   expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
