@@ -146,11 +146,6 @@ function goesThrough(record: usize, way: u32): bool {
   return ((load<u8>(record, ENTRY_SWAPPED) as u32) ^ way) === (status & STATUS_ALIAS ? 1 : 0);
 }
 
-/** Reads the bucket of a hash, so that it is near when it is looked up. */
-export function touch(hash: u32): u32 {
-  return load<u32>(bucketOf(hash), BUCKET_OVERFLOW);
-}
-
 /** A packet was seen at `now` (jiffies) that needed no `find`. */
 export function setClock(now: i64): void {
   clock = now;
