@@ -91,8 +91,10 @@ export class Box {
       case 'constant':
         return shape.value ? TRUE : FALSE;
       case 'all': {
+        const { conditions } = shape;
+        if (conditions.length === 1) return this.decideCondition(conditions[0]!);
         let all: Decision = TRUE;
-        for (const condition of shape.conditions) {
+        for (const condition of conditions) {
           const one = this.decideCondition(condition);
           if (one === FALSE) return FALSE;
           if (one === UNKNOWN) all = UNKNOWN;
@@ -119,7 +121,8 @@ export class Box {
     if (set !== undefined) return decideBits(set, bits!);
     const low = this.low[field]!;
     const high = this.high[field]!;
-    for (const range of ranges) {
+    for (let index = 0; index < ranges.length; index++) {
+      const range = ranges[index]!;
       if (range[0] > high) return FALSE;
       if (range[1] < low) continue;
       return range[0] <= low && range[1] >= high ? TRUE : UNKNOWN;

@@ -1,6 +1,7 @@
 /** Writes the code section: tests, lists of tests, steps, edges and nodes, equal ones once. Layout: abi/program.ts. */
 import { WALKS_SIZE } from '../abi/image.ts';
 import {
+  END_HIT,
   NODE_TABLE,
   STEP_CALL,
   STEP_EFFECT,
@@ -74,7 +75,6 @@ export class Code {
 
   /** `drops`: what happened when a test drops the packet. */
   testStep(tests: readonly CompiledTest[], end: number, hit: CodeEdge, miss: CodeEdge, drops: DropRopes): number {
-    if (tests.length > 0xffff) throw new RangeError('more than 65535 matches in a rule');
     const list = this.list(tests);
     const head = (STEP_TESTS | (tests.length << 8) | (end << 24)) >>> 0;
     const hitSegment = this.segments.number(hit.rope, hit.evaluations);
@@ -98,14 +98,22 @@ export class Code {
     return this.step([STEP_RETURN, 0, 0, 0, 0, 0, 0, 0], []);
   }
 
-  /** A search of entries with these edges, in groups with these trees (references of their roots). */
-  search(roots: readonly number[], edges: readonly CodeEdge[]): number {
-    const offset = this.put([edges.length, ...roots]);
-    for (const edge of edges) {
-      this.segmentWords.push(this.length);
-      this.put([this.segments.number(edge.rope, edge.evaluations), edge.next]);
-    }
-    return offset;
+  /** A search of `entries` entries, in groups with these trees (references of their roots); the entries' edges are to follow (`entry`). */
+  search(roots: readonly number[], entries: number): number {
+    return this.put([entries, ...roots]);
+  }
+
+  entry({ rope, evaluations, next }: CodeEdge): void {
+    this.grow(2);
+    this.segmentWords.push(this.length);
+    this.words[this.length] = this.segments.number(rope, evaluations);
+    this.words[this.length + 1] = next;
+    this.length += 2;
+  }
+
+  /** A step of a search's leaf: what happens on its edges is not counted. */
+  searchedStep(tests: readonly CompiledTest[], hit: number, miss: number): number {
+    return this.step([(STEP_TESTS | (tests.length << 8) | (END_HIT << 24)) >>> 0, this.list(tests), 0, hit, 0, miss, 0, 0], []);
   }
 
   /** `search`: of `groups` groups; `miss`: when it finds nothing. */
@@ -174,7 +182,9 @@ export class Code {
   }
 
   private list(tests: readonly CompiledTest[]): number {
-    const offsets = tests.map((test) => this.test(test));
+    if (tests.length > 0xffff) throw new RangeError('more than 65535 matches in a rule');
+    const offsets: number[] = [];
+    for (let index = 0; index < tests.length; index++) offsets.push(this.test(tests[index]!));
     return this.once(LIST, offsets, []);
   }
 
@@ -196,7 +206,7 @@ export class Code {
     if (known >= 0) return known * 4;
     const offset = this.put(words);
     for (const index of segments) this.segmentWords.push(offset / 4 + index);
-    this.known.add(kind, words, offset / 4);
+    this.known.add(offset / 4);
     return offset;
   }
 

@@ -114,7 +114,8 @@ export function checksum(bytes: Uint8Array): number {
 
 function segmentSection({ segments, final }: ImageParts, used: UsedRopes): Uint8Array {
   const words = new Uint32Array(final.length * 2);
-  for (const [number, target] of final.entries()) {
+  for (let number = 0; number < final.length; number++) {
+    const target = final[number]!;
     words[target * 2] = used.number[segments.ropes[number]!]!;
     words[target * 2 + 1] = segments.evaluations[number]!;
   }
@@ -132,8 +133,11 @@ function ropeSection(ropes: UsedRopes): Uint8Array {
 
 function eventSection(ropes: UsedRopes): Uint8Array {
   const words = new Uint32Array(ropes.events.length * 3);
-  for (const [index, event] of ropes.events.entries()) {
-    words.set([event.chain, event.number, event.word | (event.counts << 8)], index * 3);
+  for (let index = 0; index < ropes.events.length; index++) {
+    const event = ropes.events[index]!;
+    words[index * 3] = event.chain;
+    words[index * 3 + 1] = event.number;
+    words[index * 3 + 2] = event.word | (event.counts << 8);
   }
   return new Uint8Array(words.buffer);
 }

@@ -2,18 +2,15 @@
 import {
   CT_ZONE_ORIGINAL,
   CT_ZONE_REPLY,
-  EFFECT_CT_TEMPLATE,
   EFFECT_PREFIX,
   EFFECT_TCPMSS,
   EFFECT_TPROXY,
   EFFECT_TTL,
   MSS_CLAMP,
 } from '../abi/effects.ts';
-import { FIELD_DESTINATION_TYPE, FIELD_SOURCE_TYPE } from '../abi/fields.ts';
 import { HELPER_NONE } from '../abi/helpers.ts';
 import * as abi from '../abi/image.ts';
 import {
-  SPECIAL_ADDRTYPE_DEVICE,
   SPECIAL_CLUSTER,
   SPECIAL_CONNBYTES,
   SPECIAL_CONNLABEL,
@@ -28,10 +25,10 @@ import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { LogRequest } from '../model/log.ts';
-import type { Action, Test } from '../model/predicate.ts';
 import { deviceOfSysctl, type Profile } from '../model/profile.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import { encodeConntrack } from './conntrack.ts';
+import { Facts } from './facts.ts';
 import { encodeHost } from './host.ts';
 import { assembleImage } from './image.ts';
 import { buildInterfaces, type InterfaceTable } from './interfaces.ts';
@@ -147,7 +144,8 @@ function compileTables(
   });
   const notes = [...walks.notes, ...rulesets.flatMap((rules) => helperNote(rules) ?? [])];
   const { final, visible } = walks.segments.order();
-  const helpers = someTemplate(tables, ({ parameters }) => parameters[2] !== HELPER_NONE);
+  const facts = new Facts(tables);
+  const helpers = facts.someTemplate(({ parameters }) => parameters[2] !== HELPER_NONE);
   const bytes = assembleImage({
     code: walks.code.finish(final),
     segments: walks.segments,
@@ -156,24 +154,24 @@ function compileTables(
     ropes: walks.ropes,
     names: { tables: tableNames(tables), notes, logs, kept: walks.kept },
     host: encodeHost(host, profile, interfaces, {
-      addressTypes: readsAddressTypes(tables),
-      reversePaths: countSpecial(tables, SPECIAL_REVERSE_PATH) > 0,
-      clamps: someEffect(tables, ({ code, parameters }) => code === EFFECT_TCPMSS && parameters[0] === MSS_CLAMP),
+      addressTypes: facts.readsAddressTypes,
+      reversePaths: facts.special(SPECIAL_REVERSE_PATH) > 0,
+      clamps: facts.someEffect(({ code, parameters }) => code === EFFECT_TCPMSS && parameters[0] === MSS_CLAMP),
     }),
     conntrack: encodeConntrack(profile, {
       nat: tables.some((table) => table.name === 'nat'),
-      accounting: countSpecial(tables, SPECIAL_CONNBYTES) > 0,
-      labels: countSpecial(tables, SPECIAL_CONNLABEL) > 0,
+      accounting: facts.special(SPECIAL_CONNBYTES) > 0,
+      labels: facts.special(SPECIAL_CONNLABEL) > 0,
       helpers,
-      masters: helpers && countSpecial(tables, SPECIAL_CLUSTER) > 0,
-      zonesOfOne: someTemplate(tables, ({ parameters }) => isOfOne(parameters[1]!)),
-      counted: countSpecial(tables, SPECIAL_CONNLIMIT),
+      masters: helpers && facts.special(SPECIAL_CLUSTER) > 0,
+      zonesOfOne: facts.someTemplate(({ parameters }) => isOfOne(parameters[1]!)),
+      counted: facts.special(SPECIAL_CONNLIMIT),
     }),
     interfaces: interfaces.encode(),
     sets: encodeSets(sets, profile.hz, changedSets(rulesets, sets), interfaces),
     states: walks.states,
     stack: walks.stack,
-    flags: flagsOf(rulesets) | (host.localMark !== undefined || turnsPackets(tables) ? abi.IMAGE_FLAG_TURNS : 0),
+    flags: flagsOf(rulesets) | (host.localMark !== undefined || turnsPackets(facts) ? abi.IMAGE_FLAG_TURNS : 0),
     hz: profile.hz,
   });
   return {
@@ -191,15 +189,6 @@ function compileTables(
       compileMs: Date.now() - started,
     },
   };
-}
-
-/** How many tests of this special kind rules have, whether they can be reached or not. */
-function countSpecial(tables: readonly PlainTable[], code: number): number {
-  let count = 0;
-  for (const { chains } of tables)
-    for (const { rules } of chains)
-      for (const { tests } of rules) for (const test of tests) if (test.kind === 'special' && test.code === code) count++;
-  return count;
 }
 
 function flagsOf(rulesets: readonly RuleSet[]): number {
@@ -260,35 +249,11 @@ function interfaceNames(host: Host, profile: Profile): string[] {
   return [...names];
 }
 
-function readsAddressTypes(tables: readonly PlainTable[]): boolean {
-  return tables.some((table) => table.chains.some((chain) => chain.rules.some((rule) => rule.tests.some(readsType))));
-}
-
-function readsType(test: Test): boolean {
-  const isType = (field: number): boolean => field === FIELD_SOURCE_TYPE || field === FIELD_DESTINATION_TYPE;
-  if (test.kind === 'special') return test.code === SPECIAL_ADDRTYPE_DEVICE;
-  if (test.kind === 'ranges') return test.fields.some(isType);
-  if (test.kind === 'words' || test.kind === 'wordRange') return false;
-  return 'field' in test && isType(test.field);
-}
-
-type Effect = Extract<Action, { kind: 'effect' }>;
-
-/** Whether a rule says how connections are to be tracked (CT), in a way that is asked for. */
-function someTemplate(tables: readonly PlainTable[], asked: (template: Effect) => boolean): boolean {
-  return someEffect(tables, (effect) => effect.code === EFFECT_CT_TEMPLATE && asked(effect));
-}
-
-function someEffect(tables: readonly PlainTable[], asked: (effect: Effect) => boolean): boolean {
-  const isAsked = (action: Action): boolean => action.kind === 'effect' && asked(action);
-  return tables.some(({ chains }) => chains.some(({ rules }) => rules.some(({ action }) => isAsked(action))));
-}
-
 /** Flags of a zone (CT_ZONE_*) that one direction alone is in. */
 const isOfOne = (flags: number): boolean => ((flags & CT_ZONE_ORIGINAL) === 0) !== ((flags & CT_ZONE_REPLY) === 0);
 
 /** Whether a rule changes what the routing decision looks at. */
-function turnsPackets(tables: readonly PlainTable[]): boolean {
+function turnsPackets(facts: Facts): boolean {
   const turning = [EFFECT_TTL, EFFECT_PREFIX, EFFECT_TPROXY];
-  return countSpecial(tables, SPECIAL_CLUSTER) > 0 || someEffect(tables, ({ code }) => turning.includes(code));
+  return facts.special(SPECIAL_CLUSTER) > 0 || facts.someEffect(({ code }) => turning.includes(code));
 }

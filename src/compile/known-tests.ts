@@ -39,7 +39,7 @@ export class KnownTests {
     const start = known.find(kind, words, memory.values);
     if (start >= 0) return memory.values[start - 1]!;
     memory.push(next);
-    known.add(kind, words, memory.length);
+    known.add(memory.length);
     for (const word of words) memory.push(word);
     return next;
   }

@@ -8,11 +8,16 @@ export class KnownWords {
   /** Length and kind. */
   private readonly shapes = new Numbers();
   private readonly hashes = new Numbers();
+  /** Of what was looked for last. */
+  private hash = 0;
+  private shape = 0;
 
   /** Where in `memory` (an index) a list of this kind with these words lies; -1 when there is none. `kind`: 0 to 7. */
   find(kind: number, words: readonly number[], memory: ArrayLike<number>): number {
     const shape = words.length * 8 + kind;
     const hash = hashOf(shape, words);
+    this.shape = shape;
+    this.hash = hash;
     const mask = this.slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const entry = this.slots[slot]! - 1;
@@ -23,15 +28,13 @@ export class KnownWords {
     }
   }
 
-  /** A list of this kind with these words, not known yet, lies at `start`. */
-  add(kind: number, words: readonly number[], start: number): void {
-    const shape = words.length * 8 + kind;
-    const hash = hashOf(shape, words);
+  /** The list that was looked for last, and not found, lies at `start` from now on. */
+  add(start: number): void {
     this.starts.push(start);
-    this.shapes.push(shape);
-    this.hashes.push(hash);
+    this.shapes.push(this.shape);
+    this.hashes.push(this.hash);
     if (this.starts.length * 2 > this.slots.length) this.grow();
-    else this.place(hash, this.starts.length);
+    else this.place(this.hash, this.starts.length);
   }
 
   private place(hash: number, number: number): void {

@@ -41,26 +41,22 @@ export function normalise(rules: RuleSet, given: Omit<NormaliseContext, 'family'
     chains: table.chains.map((chain) => ({
       name: chain.name,
       policy: chain.policy,
-      rules: chain.rules.map((rule) => once(normaliseRule(rule, context), known)),
+      rules: chain.rules.map((rule) => normaliseRule(rule, context, known)),
     })),
   }));
 }
 
-/** A rule whose tests of fields are the objects that equal ones before it have: large rule sets ask the same things again and again. */
-function once(rule: PlainRule, known: KnownTests): PlainRule {
-  return { ...rule, tests: rule.tests.map((test) => known.once(test)) };
-}
-
-function normaliseRule(rule: Rule, context: NormaliseContext): PlainRule {
+/** Tests of fields are the objects that equal ones before them are: large rule sets ask the same things again and again. */
+function normaliseRule(rule: Rule, context: NormaliseContext, known: KnownTests): PlainRule {
   const tests = lowerBuiltin(rule.builtin, {
     family: context.family,
     interfaceRange: (pattern: string) => context.interfaces.range(pattern),
     profile: context.profile,
   });
-  const all = [...tests];
-  for (const match of rule.matches) all.push(...lowerMatch(match, context));
-  all.push(...countsOf(rule.target, context));
-  return { tests: all, action: lowerTarget(rule.target, context), bare: isBare(rule), line: rule.position.line };
+  for (const match of rule.matches) tests.push(...lowerMatch(match, context));
+  tests.push(...countsOf(rule.target, context));
+  for (let index = 0; index < tests.length; index++) tests[index] = known.once(tests[index]!);
+  return { tests, action: lowerTarget(rule.target, context), bare: isBare(rule), line: rule.position.line };
 }
 
 function lowerMatch(match: Match, context: NormaliseContext): Test[] {

@@ -82,7 +82,8 @@ export class ProgramWriter {
       this.leaves += (tree.nodes + 1) / 2;
       this.worstLeaf = Math.max(this.worstLeaf, tree.longest);
     }
-    const written = { offset: code.search(roots, edges.map(place)), groups: roots.length };
+    const written = { offset: code.search(roots, entries.length), groups: roots.length };
+    for (const edge of edges) code.entry(place(edge));
     this.searches.set(entries, written);
     return written;
   }

@@ -1,12 +1,13 @@
 /** Pass: writes searches: the trees of their groups, and what is behind their entries. */
 
 import { FIELD_COUNT } from '../../abi/fields.ts';
-import { END_HIT, FOUND, REF_EDGE } from '../../abi/program.ts';
+import { FOUND, REF_EDGE } from '../../abi/program.ts';
 import { Box, FALSE, TRUE } from '../box.ts';
-import type { Code, CodeEdge } from '../code.ts';
-import { type Entry, NO_DROPS } from '../steps.ts';
+import type { Code } from '../code.ts';
+import type { Entry } from '../steps.ts';
+import type { CompiledTest } from '../tests.ts';
 import type { SearchTree } from './grow.ts';
-import { type Dimension, type Intervals, wholeBox } from './intervals.ts';
+import type { Dimension, Intervals } from './intervals.ts';
 
 const NODE_WORDS = 4;
 
@@ -20,13 +21,11 @@ class Emitter {
   private readonly entries: readonly Entry[];
   private readonly dimensions: readonly Dimension[];
   private readonly code: Code;
-  /** Offsets, by what they lead to. */
-  private readonly edges = new Map<number, number>();
+  /** By node: the reference of what stands for it. */
+  private readonly references: Uint32Array;
   /** The box of the leaf at hand. */
   private readonly low = new Array<number>(FIELD_COUNT).fill(0);
   private readonly high = new Array<number>(FIELD_COUNT).fill(0xffffffff);
-  private readonly whole: Int32Array;
-  private readonly places: Int32Array;
   private readonly box = Box.between(this.low, this.high);
 
   constructor(tree: SearchTree, entries: readonly Entry[], dimensions: readonly Dimension[], code: Code) {
@@ -34,19 +33,17 @@ class Emitter {
     this.entries = entries;
     this.dimensions = dimensions;
     this.code = code;
-    this.whole = wholeBox(dimensions);
-    this.places = this.whole.slice();
+    this.references = new Uint32Array(tree.nodes);
   }
 
   run(): number {
-    const { tree, code } = this;
+    const { tree, code, references } = this;
     const { dimension, at, child } = tree;
-    // By node: the reference of what stands for it.
-    const references = new Uint32Array(tree.nodes);
+    this.leaves();
     for (let node = tree.nodes - 1; node >= 0; node--) {
       const left = child.values[node]!;
-      if (tree.isLeaf(node)) references[node] = this.leaf(node) | REF_EDGE;
-      else if (references[left] !== 0 && references[left] === references[left + 1]) references[node] = references[left]!;
+      if (!tree.isLeaf(node) && references[left] !== 0 && references[left] === references[left + 1])
+        references[node] = references[left]!;
     }
     const inner: number[] = [];
     for (let node = 0; node < tree.nodes; node++) {
@@ -62,47 +59,57 @@ class Emitter {
     return references[0]!;
   }
 
-  /** The offset of a leaf's edge. */
-  private leaf(node: number): number {
-    const { tree, entries, low, high, dimensions } = this;
-    tree.boxOf(node, this.whole, this.places);
-    for (let index = 0; index < dimensions.length; index++) {
-      const { field, ends } = dimensions[index]!;
-      const first = this.places[2 * index]!;
-      low[field] = first === 0 ? 0 : ends[first - 1]! + 1;
-      high[field] = ends[this.places[2 * index + 1]!]!;
+  /** Writes the leaves, from left to right. */
+  private leaves(): void {
+    const { tree, low, high, dimensions, references } = this;
+    const { dimension, at, child, parent } = tree;
+    // Of each node above: the last value of its field while its left side is written, then the first one.
+    const bounds: number[] = [];
+    for (let node = 0; ; ) {
+      for (; !tree.isLeaf(node); node = child.values[node]!) {
+        const { field, ends } = dimensions[dimension.values[node]!]!;
+        bounds.push(high[field]!);
+        high[field] = ends[at.values[node]!]!;
+      }
+      references[node] = this.leaf(node) | REF_EDGE;
+      for (let above = parent.values[node]!; ; above = parent.values[node]!) {
+        if (above < 0) return;
+        const { field, ends } = dimensions[dimension.values[above]!]!;
+        if (node === child.values[above]) {
+          high[field] = bounds.pop()!;
+          bounds.push(low[field]!);
+          low[field] = ends[at.values[above]!]! + 1;
+          node++;
+          break;
+        }
+        low[field] = bounds.pop()!;
+        node = above;
+      }
     }
+  }
+
+  /** The offset of a leaf's edge; many lead to the same. */
+  private leaf(node: number): number {
+    const { tree, entries } = this;
     const from = tree.from.values[node]!;
     let next = found(entries.length);
     for (let index = from + tree.count.values[node]! - 1; index >= from; index--) {
       next = this.before(next, tree.lists.values[index]!);
     }
-    return this.edge(next);
-  }
-
-  /** Many leaves lead to the same. */
-  private edge(next: number): number {
-    const known = this.edges.get(next);
-    if (known !== undefined) return known;
-    const offset = this.code.edge(quiet(next));
-    this.edges.set(next, offset);
-    return offset;
+    return this.code.edge({ rope: 0, evaluations: 0, next });
   }
 
   /** What comes first when an entry stands before the others. */
   private before(next: number, entry: number): number {
-    const tests = [];
-    for (const test of this.entries[entry]!.tests) {
-      const decision = this.box.decide(test);
+    const tests: CompiledTest[] = [];
+    const all = this.entries[entry]!.tests;
+    for (let index = 0; index < all.length; index++) {
+      const decision = this.box.decide(all[index]!);
       if (decision === FALSE) return next;
-      if (decision !== TRUE) tests.push(test);
+      if (decision !== TRUE) tests.push(all[index]!);
     }
-    if (tests.length === 0) return found(entry);
-    return this.code.testStep(tests, END_HIT, quiet(found(entry)), quiet(next), NO_DROPS);
+    return tests.length === 0 ? found(entry) : this.code.searchedStep(tests, found(entry), next);
   }
 }
-
-/** An edge on which nothing happens. */
-const quiet = (next: number): CodeEdge => ({ rope: 0, evaluations: 0, next });
 
 const found = (entry: number): number => entry * 2 + FOUND;

@@ -168,6 +168,7 @@ class Grower {
     let usual = 0;
     for (const cut of usualCuts(this.intervals)) {
       if (this.copied(usual, cut) * 2 > this.tree.count.values[usual]!) continue;
+      this.tree.boxOf(usual, this.whole, this.box);
       this.cut(usual, cut.dimension, cut.at);
       usual = this.tree.child.values[usual]! + (cut.side === 'left' ? 0 : 1);
     }
@@ -292,11 +293,11 @@ class Grower {
     if (finder.dimension >= 0) this.cut(node, finder.dimension, finder.at);
   }
 
+  /** Cuts a node whose box is at hand. */
   private cut(node: number, dimension: number, at: number): void {
     const { tree, box } = this;
     const count = tree.count.values[node]!;
     tree.makeRoom(2 * count);
-    tree.boxOf(node, this.whole, box);
     const high = box[2 * dimension + 1]!;
     tree.dimension.values[node] = dimension;
     tree.at.values[node] = at;

@@ -106,8 +106,8 @@ class Measurer {
   }
 
   private within(field: number, low: number, high: number): void {
-    this.low[field] = Math.max(this.low[field]!, low);
-    this.high[field] = Math.min(this.high[field]!, high);
+    if (low > this.low[field]!) this.low[field] = low;
+    if (high < this.high[field]!) this.high[field] = high;
     this.narrowed.push(field);
   }
 

@@ -43,6 +43,8 @@ export class Graph {
   low = new Int32Array(ROOM);
   high = new Int32Array(ROOM);
   private weights = new Float64Array(ROOM);
+  /** By field, the largest threshold of its tests; -1 without. */
+  readonly largest = new Float64Array(FIELD_COUNT).fill(-1);
   /** Numbers of tests + 1 by hash, 0 for none; at most half are taken. */
   private slots = new Int32Array(2 * ROOM);
   private readonly knownExits = new Map<number, number>();
@@ -70,6 +72,7 @@ export class Graph {
     this.low[test] = low;
     this.high[test] = high;
     this.weights[test] = this.weight(low) + this.weight(high);
+    if (at > this.largest[field]!) this.largest[field] = at;
     return test;
   }
 

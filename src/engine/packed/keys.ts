@@ -17,13 +17,8 @@ export class KeyLayout {
 
   /** Room for every field that `graph` tests, as wide as its thresholds are. Throws NotPackable. */
   constructor(graph: Graph) {
-    const largest = new Float64Array(FIELD_COUNT).fill(-1);
-    for (let test = 0; test < graph.tests; test++) {
-      const field = graph.field[test]!;
-      largest[field] = Math.max(largest[field]!, graph.at[test]!);
-    }
     let offset = 0;
-    for (const [field, at] of largest.entries()) {
+    for (const [field, at] of graph.largest.entries()) {
       if (at < 0) continue;
       const place = { field, offset, bytes: at < 0xff ? 1 : at < 0xffff ? 2 : 4 };
       this.places.push(place);
