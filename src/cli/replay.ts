@@ -9,9 +9,10 @@ import { announcedLinktypes } from '../replay/accepted.ts';
 import { engineModule } from '../replay/engine-session.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import type { Threads } from '../replay/parallel.ts';
-import { isTreeWorthwhile, type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
+import { type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
 import { whyNotShared } from '../replay/shares.ts';
+import { isTreeWorthwhile } from '../replay/worthwhile.ts';
 import { comparisonNotes, whyIncomparable } from '../report/comparable.ts';
 import type { Comparison } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
@@ -293,7 +294,7 @@ function lostAnnotations(
 
 /** By several threads, or by one: also where they cannot know the whole answer, and then the notes say why it took longer. */
 async function judged(prepared: Prepared, job: Job, threads: Threads | undefined, given: WitnessOptions): Promise<RunOutcome> {
-  const options = { ...given, tree: given.tree && isTreeWorthwhile(prepared.captures, job.rules) };
+  const options = { ...given, tree: given.tree && isTreeWorthwhile(prepared.captures, job.rules, given.limit) };
   if (threads === undefined) return replayOne(prepared, job, options);
   const shared = await threads.replay(prepared.captures, job, options);
   if (shared !== undefined) return shared;

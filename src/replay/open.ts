@@ -79,9 +79,9 @@ export class PlainFile {
     this.size = size;
   }
 
-  /** Fills the front of `into`; returns how many bytes there were, 0 at the end. */
-  read(into: Uint8Array): number {
-    return readSync(this.#descriptor, into, 0, into.length, null);
+  /** Fills the front of `into`, from a place in the file or from where the last call without one ended; returns how many bytes there were, 0 at the end. */
+  read(into: Uint8Array, from: number | null = null): number {
+    return readSync(this.#descriptor, into, 0, into.length, from);
   }
 
   close(): void {

@@ -7,7 +7,7 @@ import type { Family, RuleSet } from '../model/ruleset.ts';
 import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
 import { HostGuess } from './guess.ts';
-import { isReadOnce, sizeAhead } from './open.ts';
+import { isReadOnce } from './open.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
 import type { Session } from './session.ts';
 import { lookAtVantage, VANTAGE_FRAMES } from './vantage.ts';
@@ -102,24 +102,6 @@ export interface ReplayOptions extends RunOptions {
   tree: boolean;
   limit?: number;
   onPacket?: OnPacket;
-}
-
-/**
- * Up to so many rules met by packets, all together, growing a tree takes longer than it saves: passing a rule takes 4 ns, growing a tree over 40 to 1,000 rules, cold, 150 to 300 ms.
- */
-const FEW_MET = 50_000_000;
-/** Bytes of a record with a frame of 60 bytes: how many packets there are at most. */
-const SMALL_RECORD = 76;
-/** However many the rules are, a capture of so few bytes does not take the seconds that their tree does (20,000 rules: 4.6 s with a tree, 1.8 without). */
-const LITTLE = 1 << 20;
-
-/** Whether the engine judges these captures sooner with a tree; it answers the same without one. */
-export function isTreeWorthwhile(captures: readonly string[], rules: Job['rules']): boolean {
-  const chains = [rules[4], rules[6]].flatMap((dual) => dual?.tables.flatMap((table) => table.chains) ?? []);
-  const count = chains.reduce((sum, chain) => sum + chain.rules.length, 0);
-  // Nobody knows how much a packed file holds.
-  const bytes = captures.reduce((sum, path) => sum + (sizeAhead(path) ?? Number.POSITIVE_INFINITY), 0);
-  return bytes > LITTLE && (bytes / SMALL_RECORD) * count > FEW_MET;
 }
 
 /** Replays prepared captures by one job. */

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { isTreeWorthwhile } from '../../src/replay/replay.ts';
+import { tcpTraffic } from '../../bench/traffic.ts';
+import { isTreeWorthwhile } from '../../src/replay/worthwhile.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { command, ROOT } from '../cli/command.ts';
 
@@ -46,6 +47,17 @@ test.each([
   [[join(folder, 'not there')], 20, false],
 ])('%j with %d rules: %s', (captures, rules, worthwhile) => {
   expect(isTreeWorthwhile(captures, rulesOf(rules))).toBe(worthwhile);
+});
+
+test('large packets are fewer, and no more are asked about than are judged', () => {
+  const path = join(folder, 'full.pcap');
+  writeFileSync(path, tcpTraffic(50_000, 100, 1460));
+  // 37 MB: half a million small packets, or 50,000.
+  expect(isTreeWorthwhile([path], rulesOf(200))).toBe(false);
+  expect(isTreeWorthwhile([small, path], rulesOf(200))).toBe(false);
+  expect(isTreeWorthwhile([path], rulesOf(2_000))).toBe(true);
+  expect(isTreeWorthwhile([path], rulesOf(2_000), 1000)).toBe(false);
+  expect(isTreeWorthwhile([medium], rulesOf(200))).toBe(true);
 });
 
 // The story's connection goes on from file to file: only packets of one that was there before their batch take a way that is kept (assembly/classify/known.ts).
