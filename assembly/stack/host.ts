@@ -33,7 +33,9 @@ import {
   HOST_SOLICITED,
   HOST_SOLICITED_COUNT,
   HOST_WAY_BACK_COUNT,
+  HOST_WAY_OUT_COUNT,
   HOST_WAYS_BACK,
+  HOST_WAYS_OUT,
   ROUTE_SIZE,
 } from '../../src/abi/host.ts';
 import { initRoutes } from './routes.ts';
@@ -65,6 +67,9 @@ export let addressCount: u32 = 0;
 /** Routes (abi/host.ts), only where rules ask for ways back, from the first to behind the last. */
 export let waysBack: usize = 0;
 export let waysBackEnd: usize = 0;
+/** The same, only where a route has a gateway and somebody asks for it. */
+export let waysOut: usize = 0;
+export let waysOutEnd: usize = 0;
 /** Packets with this mark are for this host, if any are for their mark. */
 export let marksLocal: bool = false;
 let localMark: u32 = 0;
@@ -101,6 +106,8 @@ export function stackInit(block: usize): bool {
   localMask = load<u32>(block, HOST_LOCAL_MASK);
   waysBack = block + load<u32>(block, HOST_WAYS_BACK);
   waysBackEnd = waysBack + (load<u32>(block, HOST_WAY_BACK_COUNT) as usize) * ROUTE_SIZE;
+  waysOut = block + load<u32>(block, HOST_WAYS_OUT);
+  waysOutEnd = waysOut + (load<u32>(block, HOST_WAY_OUT_COUNT) as usize) * ROUTE_SIZE;
   simpleWays = !everythingArrives && !addressTypes && !hasFilter() && macCount === 0;
   initRoutes(block);
   return true;

@@ -11,6 +11,7 @@ import {
 } from '../../src/abi/host.ts';
 import { addressCount, hostAddresses } from './host.ts';
 import { isLoopback } from './ipv6.ts';
+import { neighbour4 } from './neighbour.ts';
 
 const LINK: u32 = 2;
 const SITE: u32 = 5;
@@ -20,15 +21,15 @@ const LOOPBACK6: usize = memory.data<u32>([0, 0, 0, 1]);
 
 /** Four words of the address for a packet to `destination` (four words) that leaves by a device; 0 when there is none. */
 export function sourceFor(six: bool, device: u32, destination: usize): usize {
-  return six ? sourceFor6(device, destination) : sourceFor4(device, load<u32>(destination));
+  return six ? sourceFor6(device, destination) : sourceFor4(device, load<u32>(neighbour4(device, destination)));
 }
 
 function entryAt(index: u32): usize {
   return hostAddresses + (index as usize) * ADDRESS_SIZE;
 }
 
-/** An address of a device that may stand outside: primary, in the destination's network; else its first; else anybody's. */
-function sourceFor4(device: u32, destination: u32): usize {
+/** An address of a device that may stand outside: primary, in the neighbour's network; else its first; else anybody's. */
+function sourceFor4(device: u32, neighbour: u32): usize {
   let first: usize = 0;
   let other: usize = 0;
   let own: usize = 0;
@@ -45,7 +46,7 @@ function sourceFor4(device: u32, destination: u32): usize {
     if (first === 0) first = entry + ADDRESS_WORDS;
     const prefix = load<u32>(entry, ADDRESS_PREFIX);
     const mask: u32 = prefix === 0 ? 0 : 0xffffffff << (32 - prefix);
-    if (((load<u32>(entry, ADDRESS_WORDS) ^ destination) & mask) === 0) return entry + ADDRESS_WORDS;
+    if (((load<u32>(entry, ADDRESS_WORDS) ^ neighbour) & mask) === 0) return entry + ADDRESS_WORDS;
   }
   if (first !== 0) return first;
   return own !== 0 ? own : other;

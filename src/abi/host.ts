@@ -47,15 +47,19 @@ export const HOST_WAY_BACK_COUNT = 96;
 /** u32: packets whose mark has this value under this mask are for this host, where HOST_FLAG_LOCAL_MARK says so. */
 export const HOST_LOCAL_MARK = 100;
 export const HOST_LOCAL_MASK = 104;
-export const HOST_HEADER_SIZE = 112;
+/** u32 position, u32 entries: all routes, as above; none where no route has a gateway, or nobody asks for one. */
+export const HOST_WAYS_OUT = 108;
+export const HOST_WAY_OUT_COUNT = 112;
+export const HOST_HEADER_SIZE = 120;
 
-/** A route: u32 prefix length, u32 RTN_*, u32 interface id (0: none), u32 family, four words, most significant first (IPv4: the first). */
+/** A route: u32 prefix length, u32 RTN_*, u32 interface id (0: none), u32 family, four words, most significant first (IPv4: the first), and as many of its gateway, all 0: none. */
 export const ROUTE_PREFIX = 0;
 export const ROUTE_TYPE = 4;
 export const ROUTE_DEVICE = 8;
 export const ROUTE_FAMILY = 12;
 export const ROUTE_WORDS = 16;
-export const ROUTE_SIZE = 32;
+export const ROUTE_GATEWAY = 32;
+export const ROUTE_SIZE = 48;
 
 /** An address: u32 interface id, u32 family, u32 prefix length, u32 ADDRESS_FLAG_*, four words, most significant first, IPv4: u32 broadcast address, 0: none. */
 export const ADDRESS_DEVICE = 0;

@@ -40,6 +40,8 @@ export interface HostNeeds {
   /** Rules ask whether ways back lead through a device (rpfilter), which nobody knows with --forward; or how much ways back take (TCPMSS). Not so when left out. */
   reversePaths?: boolean;
   clamps?: boolean;
+  /** Rules ask which neighbour packets are handed to: translation of sources, helpers. Not so when left out. */
+  neighbours?: boolean;
 }
 
 /**
@@ -64,7 +66,8 @@ export function encodeHost(host: Host, profile: Profile, interfaces: InterfaceTa
   putSix(parts, ranges(routes, 6, interfaces));
   putSolicited(parts, host);
   putAddresses(parts, host, interfaces);
-  putWaysBack(parts, waysBack(host, needs), interfaces);
+  putRoutes(parts, [abi.HOST_WAYS_BACK, abi.HOST_WAY_BACK_COUNT], waysBack(host, needs), interfaces);
+  putRoutes(parts, [abi.HOST_WAYS_OUT, abi.HOST_WAY_OUT_COUNT], waysOut(host, needs), interfaces);
   return parts.bytes();
 }
 
@@ -231,15 +234,27 @@ function putAddresses(parts: Parts, host: Host, interfaces: InterfaceTable): voi
   parts.word(abi.HOST_ADDRESS_COUNT, all.length);
 }
 
-/** The routes that are looked through one by one. With --forward files tell ways back, and nothing is local but the loopback networks. */
+/** For rules that ask for ways back. With --forward files tell them. */
 function waysBack(host: Host, { reversePaths = false, clamps = false }: HostNeeds): Route[] {
   if (!host.forward) return reversePaths ? host.routes.filter(({ family }) => family === 6) : [];
-  if (!clamps) return [];
-  return [...LOOPBACKS, ...host.routes.filter(({ type }) => !LOCAL_TABLE.has(type))];
+  return clamps ? toldRoutes(host) : [];
 }
 
-/** For ways back: which of several routes to the same network is taken depends on the device. */
-function putWaysBack(parts: Parts, routes: readonly Route[], interfaces: InterfaceTable): void {
+function waysOut(host: Host, { neighbours = false }: HostNeeds): Route[] {
+  return neighbours && host.routes.some(({ gateway }) => gateway !== undefined) ? toldRoutes(host) : [];
+}
+
+/** With --forward nothing is local but the loopback networks. */
+const toldRoutes = (host: Host): Route[] =>
+  host.forward ? [...LOOPBACKS, ...host.routes.filter(({ type }) => !LOCAL_TABLE.has(type))] : host.routes;
+
+/** One by one: which of several routes to the same network is taken depends on the device. */
+function putRoutes(
+  parts: Parts,
+  [position, count]: readonly [position: number, count: number],
+  routes: readonly Route[],
+  interfaces: InterfaceTable,
+): void {
   const order = (one: Route): number => (LOCAL_TABLE.has(one.type) ? 0 : 1);
   const all = [...routes].sort((a, b) => order(a) - order(b) || b.prefix - a.prefix || a.metric - b.metric);
   const start = parts.reserve(all.length * abi.ROUTE_SIZE);
@@ -250,9 +265,10 @@ function putWaysBack(parts: Parts, routes: readonly Route[], interfaces: Interfa
     parts.word(at + abi.ROUTE_DEVICE, route.device === undefined ? 0 : interfaces.idOf(route.device));
     parts.word(at + abi.ROUTE_FAMILY, route.family);
     for (const [word, value] of route.destination.entries()) parts.word(at + abi.ROUTE_WORDS + 4 * word, value);
+    for (const [word, value] of (route.gateway ?? []).entries()) parts.word(at + abi.ROUTE_GATEWAY + 4 * word, value);
   }
-  parts.word(abi.HOST_WAYS_BACK, start);
-  parts.word(abi.HOST_WAY_BACK_COUNT, all.length);
+  parts.word(position, start);
+  parts.word(count, all.length);
 }
 
 function addressFlags(one: HostAddress, addresses: readonly HostAddress[]): number {

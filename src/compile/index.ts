@@ -146,6 +146,7 @@ function compileTables(
   const { final, visible } = walks.segments.order();
   const facts = new Facts(tables);
   const helpers = facts.someTemplate(({ parameters }) => parameters[2] !== HELPER_NONE);
+  const nat = tables.some((table) => table.name === 'nat');
   const bytes = assembleImage({
     code: walks.code.finish(final),
     segments: walks.segments,
@@ -157,9 +158,10 @@ function compileTables(
       addressTypes: facts.readsAddressTypes,
       reversePaths: facts.special(SPECIAL_REVERSE_PATH) > 0,
       clamps: facts.someEffect(({ code, parameters }) => code === EFFECT_TCPMSS && parameters[0] === MSS_CLAMP),
+      neighbours: nat || helpers,
     }),
     conntrack: encodeConntrack(profile, {
-      nat: tables.some((table) => table.name === 'nat'),
+      nat,
       accounting: facts.special(SPECIAL_CONNBYTES) > 0,
       labels: facts.special(SPECIAL_CONNLABEL) > 0,
       helpers,

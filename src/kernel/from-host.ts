@@ -145,15 +145,21 @@ function isConnected(host: Host, route: Route): boolean {
   );
 }
 
+/** The model has looked at the gateway; `ip` may know less of its device. */
+const viaOf = ({ gateway }: Route): string => (gateway === undefined ? '' : ` via ${formatAddress(gateway)} onlink`);
+
 function routeLines(host: Host, families: readonly Family[]): string[] {
   const lines = new Set<string>();
-  for (const route of host.routes) {
+  // Behind those that gateways are reached by.
+  const inOrder = [...host.routes].sort((a, b) => Number(a.gateway !== undefined) - Number(b.gateway !== undefined));
+  for (const route of inOrder) {
     if (!families.includes(route.family) || isConnected(host, route)) continue;
     const network = `${formatAddress(route.destination)}/${route.prefix}`;
     const metric = route.metric > 0 ? ` metric ${route.metric}` : '';
     if (UNREACHABLE.has(route.type)) lines.add(`${route.type} ${network}${metric}`);
     else if (route.type === 'local') lines.add(`local ${network} dev lo table local`);
-    else if (route.type === 'unicast' && route.device !== undefined) lines.add(`${network} dev ${route.device}${metric}`);
+    else if (route.type === 'unicast' && route.device !== undefined)
+      lines.add(`${network}${viaOf(route)} dev ${route.device}${metric}`);
   }
   if (host.out !== undefined) {
     // Behind every other route: what no route takes leaves by --out.

@@ -1,5 +1,6 @@
 /** Builds a Host from what the user gives: flags, `ip -j addr` and `ip -j route`. Adds what the kernel adds by itself: lo, local, connected and broadcast routes. */
 import { formatAddress, maskAddress, parseAddress, parseWhole, prefixMask } from './address.ts';
+import { type Gatewayed, setGateways } from './gateways.ts';
 import type { Host, HostAddress, HostInterface, ProxySocket, Route, RouteType } from './host.ts';
 import { parseUnsigned } from './numbers.ts';
 import type { Family, Words } from './ruleset.ts';
@@ -56,7 +57,11 @@ export function buildHost(given: HostGiven): Host {
   if (given.addresses !== undefined) readAddresses(host, given.addresses);
   for (const text of given.local ?? []) addLocal(host, text, given.in ?? given.out ?? DEFAULT_INTERFACE);
   for (const entry of interfaces) for (const address of entry.addresses) addAddressRoutes(host, entry.name, address);
-  for (const file of given.routes ?? []) readRoutes(host, file);
+  const fault = setGateways(
+    host,
+    (given.routes ?? []).flatMap((file) => readRoutes(host, file)),
+  );
+  if (fault !== undefined) throw new HostError(`--route: ${fault}`);
   // Without routes everything that is not local leaves by one device, as on a host with a default route.
   if (given.routes === undefined || given.routes.length === 0) addDefaultRoutes(host);
   return host;
@@ -251,20 +256,21 @@ function macOf(value: string | undefined): number[] | undefined {
   return value.split(':').map((byte) => Number.parseInt(byte, 16));
 }
 
-/** The family of a route: by its destination or gateway, else (`default dev ppp0`) that of the whole list, IPv4 when it holds both. */
+/** The family of a route: by its destination, else its gateway, else (`default dev ppp0`) that of the whole list, IPv4 when it holds both. */
 function familyOf(entry: Entry, list: readonly Entry[]): Family {
   const words = (one: Entry): string => ['dst', 'gateway', 'prefsrc'].map((name) => text(one, name, '--route') ?? '').join(' ');
-  if (words(entry).includes(':')) return 6;
-  if (words(entry).includes('.')) return 4;
+  const [sign] = /[.:]/.exec(words(entry)) ?? [];
+  if (sign !== undefined) return sign === ':' ? 6 : 4;
   return list.some((one) => words(one).includes('.')) || !list.some((one) => words(one).includes(':')) ? 4 : 6;
 }
 
-function readRoutes(host: Host, json: unknown): void {
+/** Reads a list of routes; those with a gateway come back, to be given it when all are known. */
+function readRoutes(host: Host, json: unknown): Gatewayed[] {
   const list = entries(json, '--route');
-  for (const entry of list) {
+  return list.flatMap((entry) => {
     const family = familyOf(entry, list);
     const table = text(entry, 'table', '--route');
-    if (table !== undefined && table !== 'main' && table !== 'default' && table !== 'local') continue;
+    if (table !== undefined && table !== 'main' && table !== 'default' && table !== 'local') return [];
     const destination = text(entry, 'dst', '--route') ?? '';
     const [bare = '', prefixText] = destination === 'default' ? [formatAddress(zeros(family)), '0'] : destination.split('/');
     const address = parseAddress(bare, family);
@@ -273,9 +279,11 @@ function readRoutes(host: Host, json: unknown): void {
       throw new HostError(`--route: cannot read the destination ${JSON.stringify(entry.dst)}`);
     }
     const type = text(entry, 'type', '--route') ?? 'unicast';
-    if (!ROUTE_TYPES.includes(type)) continue;
-    host.routes.push(routeOf(host, entry, family, address, prefix, type as RouteType));
-  }
+    if (!ROUTE_TYPES.includes(type)) return [];
+    const route = routeOf(host, entry, family, address, prefix, type as RouteType);
+    host.routes.push(route);
+    return gatewayOf(entry, route);
+  });
 }
 
 function routeOf(host: Host, entry: Entry, family: Family, destination: Words, prefix: number, type: RouteType): Route {
@@ -283,4 +291,24 @@ function routeOf(host: Host, entry: Entry, family: Family, destination: Words, p
   const device = text(entry, 'dev', '--route');
   if (device !== undefined) route.device = interfaceNamed(host, device).name;
   return route;
+}
+
+/** None, or one. A gateway of the other family (`via inet6 fe80::1`) stands under another name; addresses and helpers do not ask for it. */
+function gatewayOf(entry: Entry, route: Route): Gatewayed[] {
+  const written = text(entry, 'gateway', '--route');
+  if (written === undefined) return [];
+  const gateway = parseAddress(written, route.family);
+  if (gateway === undefined) {
+    const kind = route.family === 4 ? 'inet' : 'inet6';
+    throw new HostError(`--route: ${viaText(entry)}: ${kind} address is expected rather than ${JSON.stringify(written)}.`);
+  }
+  const flags = entry.flags ?? [];
+  if (!Array.isArray(flags)) throw new HostError(`--route: "flags" wants a list, got ${shown(flags)}`);
+  return [{ route, gateway, onlink: flags.includes('onlink'), words: viaText(entry) }];
+}
+
+/** A route as `ip route` writes it. */
+function viaText({ type, dst, gateway, dev }: Entry): string {
+  const words = [type, dst, 'via', gateway, ...(dev === undefined ? [] : ['dev', dev])];
+  return words.filter((word) => word !== undefined).join(' ');
 }

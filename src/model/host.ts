@@ -55,6 +55,8 @@ export interface Route {
   type: RouteType;
   /** Interface name; undefined for blackhole and the like. */
   device?: string;
+  /** The router that packets are handed to (`via`), of the route's family; undefined where they go to their destination itself. */
+  gateway?: Words;
   metric: number;
 }
 

@@ -85,7 +85,8 @@ export class Interpreter {
     this.#job = job;
     this.#routes = new Routes(job.host);
     this.clock = new Clock(job.profile.hz);
-    this.conntrack = new Conntrack(job.profile, this.notes, new Set(Object.values(job.rules).flatMap(turnedOn)));
+    const turned = new Set(Object.values(job.rules).flatMap(turnedOn));
+    this.conntrack = new Conntrack(job.profile, this.notes, turned, (...ends) => this.#routes.onSameSide(...ends));
     this.#plain = {
       profile: job.profile,
       ...askedOfHost(job.host, this.#routes),
@@ -156,7 +157,7 @@ export class Interpreter {
   #errorSource({ family, destination }: Packet, refused: Words, device: string): Words | undefined {
     if (this.#routes.isLocal(family, refused)) return refused;
     if (this.#routes.isLocal(family, destination)) return destination;
-    return masqueradeAddress(this.#job.host, family, device, destination);
+    return masqueradeAddress({ host: this.#job.host, routes: this.#routes }, family, device, destination);
   }
 
   /** An answer is the host's own, whatever its addresses say; a router of which nothing else is known sends it back to where the refused packet came from. */

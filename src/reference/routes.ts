@@ -83,6 +83,27 @@ export class Routes {
     return this.localTable(family, address) ?? this.#best(family, address, isOutward);
   }
 
+  /** rt_nexthop of the route by which packets to an IPv4 address leave by a device: its gateway, else the address itself. Groups and 255.255.255.255 have none (__mkroute_output). */
+  nextHop(address: Words, device: string): Words {
+    const first = address[0]!;
+    if (first >>> 28 === 14 || first === 0xffffffff) return address;
+    const ofDevice = (route: Route): boolean => isOutward(route) && (route.device ?? device) === device;
+    const route = this.localTable(4, address) ?? best(this.#host.routes, 4, address, ofDevice);
+    return route?.gateway ?? address;
+  }
+
+  /** callforward_do_filter: packets to both addresses leave by the same device for the same next hop (rt_nexthop, rt6_nexthop). */
+  onSameSide(family: Family, one: Words, other: Words): boolean {
+    if (sameWords(one, other)) return true;
+    const [first, second] = [one, other].map((address) => {
+      const route = this.localTable(family, address) ?? best(this.#host.routes, family, address, isOutward);
+      if (route === undefined) return this.#host.out === undefined ? undefined : { device: this.#host.out, hop: address };
+      const { device, gateway: hop = address } = route;
+      return LOCAL_TABLE.includes(route.type) || route.type === 'unicast' ? { device, hop } : undefined;
+    });
+    return first !== undefined && second !== undefined && first.device === second.device && sameWords(first.hop, second.hop);
+  }
+
   /** ip_route_me_harder, nf_ip6_route_me_harder: an own packet with another destination takes another way, if there is one. */
   mayLeave({ family, source, destination }: Ends): boolean {
     if (this.localTable(family, destination) !== undefined) return true;

@@ -139,3 +139,46 @@ test.each([
 ])('%j', (given, message) => {
   expect(() => buildHost(given)).toThrow(message);
 });
+
+const network = (local: string, prefixlen: number) => ({ family: local.includes(':') ? 'inet6' : 'inet', local, prefixlen });
+const ADDRESSED = [
+  { ifname: 'eth0', addr_info: [network('10.0.0.1', 24), network('2001:db8::1', 64)] },
+  { ifname: 'eth1', addr_info: [network('10.1.0.1', 24)] },
+];
+
+/** In the words of `ip route add`. */
+test.each([
+  ['192.0.2.0/24', 'fe80::1', 'inet address is expected rather than "fe80::1".'],
+  ['2001:db8:9::/48', '10.0.0.9', 'inet6 address is expected rather than "10.0.0.9".'],
+  ['default', '10.9.0.1', 'Nexthop has invalid gateway. (it is in no network of eth0: 10.0.0.0/24)'],
+  ['default', '10.1.0.9', 'Nexthop has invalid gateway. (it is in no network of eth0: 10.0.0.0/24)'],
+  ['default', '10.0.0.255', 'Nexthop has invalid gateway. (no address of a host)'],
+  ['default', '224.0.0.1', 'Nexthop has invalid gateway. (no address of a host)'],
+  ['default', '127.0.0.1', 'Nexthop has invalid gateway. (an address of this host, but not of eth0)'],
+  ['default', '10.1.0.1', 'Nexthop has invalid gateway. (an address of this host, but not of eth0)'],
+  ['2001:db8:9::/48', '2001:db8::1', 'Gateway can not be a local address.'],
+  ['2001:db8:9::/48', 'ff02::1', 'Invalid gateway address. (no address of a host)'],
+  ['2001:db8:9::/48', '2001:db8:1::1', 'No route to host (it is in no network of eth0: 2001:db8::/64)'],
+])('no gateway: %s via %s', (dst, gateway, message) => {
+  const routes = [[{ dst, gateway, dev: 'eth0', flags: [] }]];
+  expect(() => buildHost({ addresses: ADDRESSED, routes })).toThrow(`--route: ${dst} via ${gateway} dev eth0: ${message}`);
+});
+
+test('gateways: on the link, by another route, by flag, and of a device of which nothing is told', () => {
+  const told = (addresses: HostGiven['addresses'], ...list: object[]): (string | undefined)[] =>
+    buildHost({ addresses, routes: [list] })
+      .routes.slice(-list.length)
+      .map(({ gateway }) => gateway?.join());
+  const via = (gateway: string, more: object = {}) => ({ dst: 'default', gateway, dev: 'eth0', flags: [], ...more });
+  expect(told(ADDRESSED, via('10.0.0.9'))).toEqual(['167772169']);
+  // An own address is none.
+  expect(told(ADDRESSED, via('10.0.0.1'))).toEqual([undefined]);
+  expect(told(ADDRESSED, via('10.9.0.1'), { dst: '10.9.0.1', dev: 'eth0' })).toEqual(['168361985', undefined]);
+  expect(told(ADDRESSED, via('10.9.0.1', { flags: ['onlink'] }))).toEqual(['168361985']);
+  expect(told([{ ifname: 'eth0', addr_info: [] }, ...ADDRESSED.slice(1)], via('10.9.0.1'))).toEqual(['168361985']);
+  expect(told(ADDRESSED, { ...via('fe80::1'), dst: '2001:db8:9::/48' })).toEqual(['4269801472,0,0,1']);
+  expect(() => told(ADDRESSED, via('10.0.0.9', { type: 'blackhole', dst: '192.0.2.0/24' }))).toThrow(
+    '--route: blackhole 192.0.2.0/24 via 10.0.0.9 dev eth0: Gateway, device and multipath can not be specified for this route type.',
+  );
+  expect(() => told(ADDRESSED, via('10.0.0.9', { flags: 'onlink' }))).toThrow('--route: "flags" wants a list, got "onlink"');
+});

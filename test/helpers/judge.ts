@@ -1,6 +1,6 @@
 /** Rules that show what helpers do to every packet, and the running kernel as judge of all witnesses. */
 import { expect } from 'vitest';
-import { buildHost } from '../../src/model/host-build.ts';
+import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
 import type { Family } from '../../src/model/ruleset.ts';
 import { differences } from '../kernel/differential.ts';
 import { WITNESSES } from '../kernel/witnesses.ts';
@@ -27,18 +27,18 @@ COMMIT
 `;
 }
 
-/** All packets forwarded, one after the other: nothing may differ, on either backend; with `lists` neither what is listed at the end. */
+/** All packets forwarded (by `host`, or as they come), one after the other: nothing may differ, on either backend; with `lists` neither what is listed at the end. */
 export async function expectAgreement(
   rules: string,
   packets: readonly Uint8Array[],
   family: Family = 4,
-  more: { lists?: boolean } = {},
+  { host = FORWARDING, ...more }: { lists?: boolean; host?: HostGiven } = {},
 ): Promise<void> {
   const frames = packets.map((bytes, i) => frameOf(bytes, i));
   // What nobody expects proves nothing.
-  expect(replay(jobOf(rules, FORWARDING, {}, family), frames).result.ctstates.RELATED).toBeGreaterThan(0);
+  expect(replay(jobOf(rules, host, {}, family), frames).result.ctstates.RELATED).toBeGreaterThan(0);
   for (const backend of ['legacy', 'nft'] as const) {
-    const given = { rules: { [family]: rules }, host: buildHost(FORWARDING), frames, ...more };
+    const given = { rules: { [family]: rules }, host: buildHost(host), frames, ...more };
     const found = await differences(backend, given, WITNESSES);
     expect(Object.fromEntries([...found].map(([name, lines]) => [name, lines.slice(0, 12)])), backend).toEqual(
       Object.fromEntries([...found.keys()].map((name) => [name, []])),

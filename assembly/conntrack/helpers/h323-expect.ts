@@ -3,7 +3,8 @@
 import { FIELD_CT_DIRECTION } from '../../../src/abi/fields';
 import { ROLE_IPV4, ROLE_IPV6 } from '../../../src/abi/h323';
 import { PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../../src/abi/packet';
-import { entryFamily, isAt } from '../accessors';
+import { sameNeighbour } from '../../stack/neighbour';
+import { entryAddress, entryFamily, isAt } from '../accessors';
 import { EXPECT_ASSIGNS_SHIFT, EXPECT_DESTINATION, EXPECT_FLAGS, expect, FORESEEN } from '../expectations';
 import { foresee, foreseeSource } from './foresee';
 import { findKept, keptValue } from './h323-decode';
@@ -21,6 +22,7 @@ export let most: u32 = 0;
 /** The address that was taken last (four words) and its port. */
 export const ADDRESS: usize = memory.data(16, 16);
 export let portTold: u32 = 0;
+const LISTENER: usize = memory.data(16, 16);
 
 export function beginMessages(packet: usize, connection: usize, limit: u32): void {
   slot = packet;
@@ -51,6 +53,12 @@ export function isSpeakers(source: bool): bool {
 /** Whether the address in hand is the one that answers come from (`source`), or those go to. */
 export function isListeners(source: bool): bool {
   return isAt(entry, 1 - direction, source, ADDRESS);
+}
+
+/** Whether whoever answers is reached by the neighbour that the address in hand is reached by. */
+export function isBesideListener(): bool {
+  for (let word: u32 = 0; word < 4; word++) store<u32>(LISTENER + (word << 2), entryAddress(entry, 1 - direction, true, word));
+  return sameNeighbour(entryFamily(entry) === 6, ADDRESS, LISTENER);
 }
 
 /** As takePlace, for what the speaker can be reached at itself. */

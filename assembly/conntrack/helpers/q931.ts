@@ -14,7 +14,15 @@ import { HELPER_H245, HELPER_Q931 } from '../../../src/abi/helpers';
 import { PROTOCOL_TCP } from '../entry';
 import { expectChannels } from './h245';
 import { decode, findKept, firstIn, nextTo } from './h323-decode';
-import { beginMessages, expectToPlace, expectToSpeaker, isListeners, portTold, takeOwnPlace, takePlace } from './h323-expect';
+import {
+  beginMessages,
+  expectToPlace,
+  expectToSpeaker,
+  isBesideListener,
+  portTold,
+  takeOwnPlace,
+  takePlace,
+} from './h323-expect';
 import { expectHiddenForwarded, expectSignalling, isHidden, isRewritten, tellParties } from './h323-nat';
 import { firstPackage, nextPackage, packageAt, packageEnd } from './h323-tpkt';
 
@@ -82,10 +90,10 @@ function readCall(entry: usize): bool {
   return true;
 }
 
-/** A call goes on elsewhere, unless that is where it was to go already: routes here have no gateways, by which others would be on the same side. */
+/** A call goes on elsewhere, unless that is on the side of whoever called (callforward_filter). */
 function expectForwarded(): bool {
   const alternative = findKept(ROLE_ALTERNATIVE, 0, 0);
-  if (alternative === 0 || !takePlace(alternative) || portTold === 0 || isListeners(true)) return true;
+  if (alternative === 0 || !takePlace(alternative) || portTold === 0 || isBesideListener()) return true;
   if (!isHidden()) return expectToPlace(PROTOCOL_TCP, 0, HELPER_Q931);
   expectHiddenForwarded(alternative, HELPER_Q931);
   return true;

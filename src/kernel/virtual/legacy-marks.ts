@@ -110,27 +110,22 @@ function lastBase(all: readonly string[]): [table: string, chain: string] {
 
 /** Targets of the nat table, which end its walk. */
 const TRANSLATING: readonly string[] = ['DNAT', 'SNAT', 'NETMAP', 'REDIRECT', 'MASQUERADE'];
-/** Those of them that drop the packet where the device has no address to give. */
-const GIVING_ADDRESSES: readonly string[] = ['REDIRECT', 'MASQUERADE'];
-
-/** Rules of this kind bring what drops packets behind the last rule, where no mark stands: helpers, and the confirmation of translated connections. */
+/** Rules of this kind bring what drops packets behind the last rule of a hook, where no mark stands: helpers, translations that cannot be, the confirmation of connections whose answers another one has. */
 const DROPPING_BEHIND = / -j (CT .*--helper|DNAT|SNAT|NETMAP|REDIRECT|MASQUERADE)\b/;
 
-/** `behind`: packets may be dropped behind their last rule. `left`: this one left by a device. */
+/** `behind`: packets may be dropped behind their last rule: those that `left` by a device were not, and of the others nobody knows. */
 function verdictOf(all: readonly string[], saved: Saved, behind: boolean, left: boolean): Verdict | undefined {
   const last = all.at(-1);
   if (last === undefined) return undefined;
   const target = targetAt(last, saved);
   if (target === 'DROP' || target === 'REJECT') return target;
-  // Dropped by that rule or by the stack behind it: nothing stands behind nat that would tell.
-  if (GIVING_ADDRESSES.includes(target) && !left) return undefined;
   const [table, chain] = lastBase(all);
   const accepted = target === 'ACCEPT' || last.includes(':policy:') || TRANSLATING.includes(target);
   // The walk of a chain did not come to its end: a match dropped the packet.
   const through = accepted && LAST[chain]?.includes(table);
   if (!through) return 'DROP';
-  if (chain !== 'INPUT' && chain !== 'POSTROUTING') return 'STACK';
-  return behind && !left ? undefined : 'ACCEPT';
+  if (behind && !left) return undefined;
+  return chain === 'INPUT' || chain === 'POSTROUTING' ? 'ACCEPT' : 'STACK';
 }
 
 /** An IP packet that defragmentation may hold: an IPv4 fragment, or an IPv6 packet with a fragment header. */

@@ -13,7 +13,7 @@ import { Connection, ORIGINAL, REPLY } from './connection.ts';
 import { ExpectationTable } from './expectations.ts';
 import { trackGeneric } from './generic.ts';
 import { greKey, trackGre } from './gre.ts';
-import { helpOf, runHelper, sameHelp } from './helpers/index.ts';
+import { helpOf, type OnSameSide, runHelper, sameHelp } from './helpers/index.ts';
 import { inspectIcmp, trackIcmp } from './icmp.ts';
 import { TableLimit } from './limit.ts';
 import { trackSctp } from './sctp.ts';
@@ -38,6 +38,7 @@ export class Conntrack {
   );
   readonly #profile: Profile;
   readonly #notes: Set<string>;
+  readonly #onSameSide: OnSameSide;
 
   readonly limit: TableLimit;
   readonly vantage = new Vantage();
@@ -46,9 +47,10 @@ export class Conntrack {
   readonly #accounting: boolean;
   readonly #labels: boolean;
 
-  /** `notes`: where limits met on the way are noted. `turnedOn`: what loading the rules turned on. */
-  constructor(profile: Profile, notes: Set<string>, turnedOn: ReadonlySet<TurnedOn> = new Set()) {
+  /** `notes`: where limits met on the way are noted. `turnedOn`: what loading the rules turned on. `onSameSide`: what helpers ask of routes. */
+  constructor(profile: Profile, notes: Set<string>, turnedOn: ReadonlySet<TurnedOn>, onSameSide: OnSameSide) {
     this.#profile = profile;
+    this.#onSameSide = onSameSide;
     this.#accounting = turnedOn.has('accounting') || sysctl(profile, 'nf_conntrack_acct') !== 0;
     this.#labels = turnedOn.has('labels');
     this.expectations = new ExpectationTable(sysctl(profile, 'nf_conntrack_expect_max'));
@@ -165,7 +167,8 @@ export class Conntrack {
   /** The packet's last stop before it is confirmed. False: its connection's helper drops it. */
   help(packet: Packet): boolean {
     const { expectations, calls } = this;
-    return runHelper(packet, { expectations, calls, notes: this.#notes, kernel: this.#profile.kernel });
+    const { kernel } = this.#profile;
+    return runHelper(packet, { expectations, calls, notes: this.#notes, kernel, onSameSide: this.#onSameSide });
   }
 
   /** The packet made it through: a connection it opened becomes known. False: it cannot, and the packet is dropped. */

@@ -4,6 +4,7 @@ import type { Host, HostAddress, HostInterface } from '../../model/host.ts';
 import type { Family, Words } from '../../model/ruleset.ts';
 import { sameWords } from '../../packet/bytes.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
+import type { Routes } from '../routes.ts';
 
 const LOOPBACK: Readonly<Record<Family, Words>> = { 4: [0x7f000001], 6: [0, 0, 0, 1] };
 
@@ -14,15 +15,20 @@ const addressesOf = (device: HostInterface | undefined, family: Family): HostAdd
 const outside4 = (list: readonly HostAddress[]): HostAddress[] => list.filter(({ address }) => address[0]! >>> 24 !== 127);
 
 /** What a packet to `destination` that leaves by `device` is made to come from; undefined: the host has no address to give. */
-export function masqueradeAddress(host: Host, family: Family, device: string, destination: Words): Words | undefined {
+export function masqueradeAddress(
+  { host, routes }: { host: Host; routes: Routes },
+  family: Family,
+  device: string,
+  destination: Words,
+): Words | undefined {
   const own = host.interfaces.find(({ name }) => name === device);
   const others = host.interfaces.filter((one) => one !== own);
   const candidates = [own, ...others].map((one) => addressesOf(one, family));
-  return family === 4 ? select4(candidates.map(outside4), destination) : select6(candidates, destination);
+  return family === 4 ? select4(candidates.map(outside4), routes.nextHop(destination, device)) : select6(candidates, destination);
 }
 
-/** One in the network of the destination, else the device's first, else that of another device. An address of a network that an earlier one has is secondary: not asked. */
-function select4(candidates: readonly HostAddress[][], destination: Words): Words | undefined {
+/** One in the network of whom packets are handed to, else the device's first, else that of another device. An address of a network that an earlier one has is secondary: not asked. */
+function select4(candidates: readonly HostAddress[][], hop: Words): Words | undefined {
   const covers = ({ address, prefix }: HostAddress, other: Words): boolean => {
     const mask = prefixMask(prefix, 4);
     return sameWords(maskAddress(address, mask), maskAddress(other, mask));
@@ -30,7 +36,7 @@ function select4(candidates: readonly HostAddress[][], destination: Words): Word
   const primary = (candidates[0] ?? []).filter(
     (one, index, all) => !all.slice(0, index).some((before) => before.prefix === one.prefix && covers(before, one.address)),
   );
-  const near = primary.find((one) => covers(one, destination)) ?? primary[0];
+  const near = primary.find((one) => covers(one, hop)) ?? primary[0];
   return (near ?? candidates.flat()[0])?.address;
 }
 

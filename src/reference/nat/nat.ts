@@ -209,7 +209,7 @@ export class Nat {
   #masquerade(packet: Packet, only: (address: Words) => Range): Range | 'none' | 'leave' {
     const { family, tracking } = packet;
     if (family === 4 && tracking.kind === 'entry' && tracking.connection.original.source[0] === 0) return 'leave';
-    const address = masqueradeAddress(this.#around.host, family, packet.outInterface, packet.destination);
+    const address = masqueradeAddress(this.#around, family, packet.outInterface, packet.destination);
     if (address === undefined) return this.#noAddress('masquerade');
     if (family === 6 && ipv6.isLoopback(address)) this.#around.notes.add(NAT_NOTES.masquerade);
     return only(address);

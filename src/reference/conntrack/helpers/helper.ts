@@ -46,6 +46,8 @@ export interface Seen<Memory = unknown> {
   broadcastMask: number | null;
   calls: Calls;
   kernel: Kernel;
+  /** Packets to both addresses are handed to the same neighbour. */
+  onSameSide(one: Words, other: Words): boolean;
   expect(foreseen: Foreseen): Expected;
   /** What the connection made expected, the newest first; over or not. */
   expectations(): readonly Expectation[];

@@ -17,6 +17,7 @@ import {
 } from '../../../abi/helpers.ts';
 import { NAT_NOTES } from '../../../model/nat.ts';
 import type { Kernel } from '../../../model/profile.ts';
+import type { Family, Words } from '../../../model/ruleset.ts';
 import { sumUp } from '../../nat/replace.ts';
 import type { Packet } from '../../packet.ts';
 import type { Calls } from '../calls.ts';
@@ -66,12 +67,16 @@ export function sameHelp({ help }: Connection): Help | null {
   return help === null ? null : { helper: help.helper, memory: help.helper.remember(), expectations: [] };
 }
 
+/** Packets to both addresses are handed to the same neighbour. */
+export type OnSameSide = (family: Family, one: Words, other: Words) => boolean;
+
 /** What helpers reach beside the packet's connection. */
 interface Around {
   expectations: ExpectationTable;
   calls: Calls;
   notes: Set<string>;
   kernel: Kernel;
+  onSameSide: OnSameSide;
 }
 
 /** The packet is about to be confirmed: its helper looks at it, then its sequence numbers follow what helpers changed before. False: it is dropped. */
@@ -92,7 +97,7 @@ export function runHelper(packet: Packet, around: Around): boolean {
   return whole;
 }
 
-function help(packet: Packet, own: Help, { expectations, calls, notes, kernel }: Around): boolean {
+function help(packet: Packet, own: Help, { expectations, calls, notes, kernel, onSameSide }: Around): boolean {
   if (packet.tracking.kind !== 'entry') return true;
   const { connection, direction, state } = packet.tracking;
   const seen: Seen = {
@@ -105,6 +110,7 @@ function help(packet: Packet, own: Help, { expectations, calls, notes, kernel }:
     broadcastMask: packet.broadcastMask,
     calls,
     kernel,
+    onSameSide: (one, other) => onSameSide(connection.family, one, other),
     expect: (foreseen) => expectations.expect(connection, own, foreseen, packet.now, packet.hz),
     expectations: () => own.expectations.filter((one) => isLiving(one, packet.now)),
     forget: (one) => expectations.remove(one),

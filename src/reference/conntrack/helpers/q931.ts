@@ -10,7 +10,7 @@ import {
   ROLE_TUNNELLED,
 } from '../../../abi/h323.ts';
 import { HELPER_H245, HELPER_Q931 } from '../../../abi/helpers.ts';
-import { sameWords, u8, u16 } from '../../../packet/bytes.ts';
+import { u8, u16 } from '../../../packet/bytes.ts';
 import { opposite } from '../connection.ts';
 import { TCP } from '../tuple.ts';
 import { expectChannels } from './h245.ts';
@@ -79,13 +79,13 @@ function readBody(kept: Kept, said: StreamSaid): boolean {
   return offered === undefined || expectChannels(offered, said);
 }
 
-/** Not where the other side's way there is the one that leads to itself: hosts here have no gateways, which others might share. */
+/** callforward_filter: not where the way there is the one that leads to the other side itself, which may be that of a router. */
 function expectForwarded(kept: Kept, said: StreamSaid): boolean {
   const { seen } = said;
   const alternative = kept.first(ROLE_ALTERNATIVE);
   const place = placeIn(alternative, said);
   if (place === null || place.port === 0) return true;
-  if (sameWords(place.address, tupleIn(seen, opposite(seen.direction)).source)) return true;
+  if (seen.onSameSide(place.address, tupleIn(seen, opposite(seen.direction)).source)) return true;
   if (!isHidden(seen)) return expectAt(seen, TCP, place, { assigns: HELPER_Q931 });
   expectHiddenForwarded(alternative, said, place, HELPER_Q931);
   return true;
