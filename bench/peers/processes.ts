@@ -62,21 +62,33 @@ export async function processes(root: string, task: Processes): Promise<ProcessG
     writeFileSync(files.rules, rules);
     writeFileSync(files.filter, filterOf(task.rules));
     const { evaluations, established } = await engineSays(rules, bytes);
-    const all = commands(root, files, established);
-    const missing: string[] = [];
-    const rows: ProcessRow[] = [];
-    for (const name of task.programs) {
-      const tooMany = name === 'tcpdump' && task.rules > MOST_CLAUSES;
-      const seconds = tooMany ? `${task.rules} clauses do not compile in a minute` : median(all[name], task.rounds);
-      if (typeof seconds === 'string') missing.push(`${name}: ${seconds}`);
-      else rows.push({ name, packets: task.packets, seconds });
-    }
+    const { rows, missing } = measured(task, commands(root, files, established));
     const size = Math.round((bytes.length - 24) / task.packets) - 16;
     const title = `Whole processes, ${task.packets.toLocaleString('en-US')} packets of ${size} bytes, ${task.rules} rules, ${task.flows.toLocaleString('en-US')} flows`;
     return { title, rules: task.rules, evaluations: evaluations / task.packets, rows, missing };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The programs take turns: what else a machine does meanwhile meets them all. */
+function measured(task: Processes, all: Record<ProgramName, Command>): Pick<ProcessGroup, 'rows' | 'missing'> {
+  const times = new Map<ProgramName, number[]>(task.programs.map((name) => [name, []]));
+  const missing: string[] = [];
+  const leaveOut = (name: ProgramName, why: string): void => {
+    times.delete(name);
+    missing.push(`${name}: ${why}`);
+  };
+  if (task.rules > MOST_CLAUSES && times.has('tcpdump')) leaveOut('tcpdump', `${task.rules} clauses do not compile in a minute`);
+  for (let round = 0; round < task.rounds; round++) {
+    for (const [name, taken] of times) {
+      const seconds = once(all[name]);
+      if (typeof seconds === 'string') leaveOut(name, seconds);
+      else taken.push(seconds);
+    }
+  }
+  const median = (taken: number[]): number => taken.sort((a, b) => a - b)[taken.length >>> 1]!;
+  return { rows: [...times].map(([name, taken]) => ({ name, packets: task.packets, seconds: median(taken) })), missing };
 }
 
 /** What the engine counts: rules evaluated, and packets of the rule for ESTABLISHED. */
@@ -116,19 +128,15 @@ const filterOf = (clauses: number): string =>
 const { NODE_EXTRA_CA_CERTS: _, ...ENVIRONMENT } = process.env;
 
 /** Seconds, or why there are none. */
-function median([program, ...args]: readonly [string, ...string[]], rounds: number): number | string {
-  const times: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const start = performance.now();
-    const { status, error, stderr } = spawnSync(program, args, {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      encoding: 'utf8',
-      env: ENVIRONMENT,
-      timeout: 600_000,
-    });
-    if (error !== undefined) return error.message;
-    if (status !== 0) return stderr.trim().split('\n').at(-1) || `exit ${status}`;
-    times.push((performance.now() - start) / 1000);
-  }
-  return times.sort((a, b) => a - b)[rounds >>> 1]!;
+function once([program, ...args]: Command): number | string {
+  const start = performance.now();
+  const { status, error, stderr } = spawnSync(program, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+    env: ENVIRONMENT,
+    timeout: 600_000,
+  });
+  if (error !== undefined) return error.message;
+  if (status !== 0) return stderr.trim().split('\n').at(-1) || `exit ${status}`;
+  return (performance.now() - start) / 1000;
 }
