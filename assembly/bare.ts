@@ -5,12 +5,14 @@
 import { LINK_ETHERNET } from '../src/abi/capture.ts';
 import { TRACKING_FLAG_CHECKSUM } from '../src/abi/conntrack.ts';
 import { CONTROL_OUTCOMES, VERDICT_ACCEPT } from '../src/abi/control.ts';
-import { CT_ESTABLISHED } from '../src/abi/fields.ts';
+import { CT_ESTABLISHED, PACKET_HOST } from '../src/abi/fields.ts';
 import {
   PACKET_CAPTURED,
   PACKET_CT_GUESS,
   PACKET_DATA,
+  PACKET_JIFFIES,
   PACKET_LINKTYPE,
+  PACKET_SEGMENT,
   PACKET_SIZE,
   PACKET_TIME,
   PACKET_WAY,
@@ -21,23 +23,33 @@ import {
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT } from '../src/abi/program.ts';
 import { limit } from './capture/state.ts';
-import { keptEdge, keptPlan } from './classify/known.ts';
-import { code, count } from './classify/program.ts';
+import { isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
+import { code, countMany } from './classify/program.ts';
 import { advanceTo } from './clock.ts';
-import { SHORT_SUM } from './conntrack/checksum';
-import { directionIn, entryStatus, followBare, hasShortWay, openConnection, putKeyOfSegment } from './conntrack/index';
+import {
+  directionIn,
+  entryStatusWord,
+  followBare,
+  hasKeyOf,
+  hasShortWay,
+  isCollected,
+  isEstablished,
+  isOpen,
+  isOver,
+  putKeyOfSegment,
+  segmentSumHolds,
+  setClock,
+} from './conntrack/index';
 import { flag } from './conntrack/parameters';
-import { ETHERNET_HEADER, frameType } from './packet/ethernet.ts';
+import { ETHERNET_HEADER } from './packet/ethernet.ts';
 import { decodePlain } from './packet/index.ts';
-import { isPlainSegment, lengthAt } from './packet/segment.ts';
+import { SEGMENT_LENGTH, SEGMENT_READ, SUMMED_MOST, segmentAt, segmentInit } from './packet/segment.ts';
 import { PLAN_SHORT, planOf, SHORT_ARRIVES, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
 import { recording } from './records.ts';
 import { simpleWays } from './stack/host.ts';
 import { routePlain } from './stack/index.ts';
 import { addTo } from './tally.ts';
 
-/** A short segment is summed with what lies behind it, up to here (shortSumHolds), which must be there to be read. */
-const SUMMED: usize = ETHERNET_HEADER + 12 + SHORT_SUM;
 /** There can be edges for such packets, and nobody wants to see more of them than what is counted. */
 let wanted: bool = false;
 /** Packets marked in the latest batch that had some, and how many of them did not go this way. */
@@ -62,23 +74,29 @@ export function bareJudged(): u32 {
 /** Once plans are made. */
 export function bareStart(): void {
   const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT);
+  segmentInit();
   wanted = ASC_FEATURE_SIMD && simpleWays && hasShortWay() && (short & SHORT_TRACKS) !== 0 && !recording();
 }
 
 /** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE). Out: whether some were asked. */
 export function markBare(slot: usize, end: usize): bool {
   if (!wanted || isResting()) return false;
+  let bare: u32 = 0;
   for (; slot < end; slot += PACKET_SIZE) {
     const frame: usize = load<u32>(slot, PACKET_DATA);
-    const bare =
-      load<u32>(slot, PACKET_LINKTYPE) === <u32>LINK_ETHERNET &&
-      frame + SUMMED <= limit &&
-      isPlainSegment(frame, load<u32>(slot, PACKET_CAPTURED));
-    store<u32>(slot, bare ? WAY_BARE : WAY_UNSEEN, PACKET_WAY);
-    if (!bare) continue;
+    let segment: u32 = 0;
+    if (load<u32>(slot, PACKET_LINKTYPE) === <u32>LINK_ETHERNET)
+      if (frame + SEGMENT_READ <= limit) segment = segmentAt(frame, load<u32>(slot, PACKET_CAPTURED));
+    if (segment === 0) {
+      store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+      continue;
+    }
+    store<u32>(slot, segment, PACKET_SEGMENT);
+    store<u32>(slot, WAY_BARE, PACKET_WAY);
     putKeyOfSegment(slot, frame + ETHERNET_HEADER);
-    marked++;
+    bare++;
   }
+  marked = bare;
   return true;
 }
 
@@ -113,34 +131,47 @@ export function decodeBare(slot: usize): void {
 /** Judges and counts the slots from `slot` to before `end`. Out: the first that did not go this way, as it was. */
 export function judgeBare(slot: usize, end: usize): usize {
   const base = code;
-  const sums = flag(TRACKING_FLAG_CHECKSUM);
+  const sums = flag(TRACKING_FLAG_CHECKSUM) ? SHORT_ARRIVES : 0;
   const start = slot;
   let time: u64 = 0;
   let bytes: u64 = 0;
   let left: u32 = 0;
-  for (; slot < end && load<u32>(slot, PACKET_WAY) === <u32>WAY_BARE; slot += PACKET_SIZE) {
+  bareBytes = 0;
+  // Time never goes back.
+  if (isCollected(load<i64>(end - PACKET_SIZE, PACKET_JIFFIES))) return slot;
+  while (slot < end) {
+    if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) break;
     const guess = load<u32>(slot, PACKET_CT_GUESS);
     if (guess === 0) break;
-    const entry = openConnection(slot, guess);
-    if (entry === 0) break;
+    const entry = (guess & ~1) as usize;
+    if (!hasKeyOf(entry, slot)) break;
+    const status = entryStatusWord(entry);
+    if (!isOpen(status)) break;
+    if (!isEstablished(entry)) break;
+    const now = load<i64>(slot, PACKET_JIFFIES);
+    if (isOver(entry, now)) break;
     const direction = directionIn(entry, guess);
-    const frame: usize = load<u32>(slot, PACKET_DATA);
-    const plan = keptPlan(slot, entry, direction, frameType(frame), entryStatus(entry));
-    if (plan === 0) break;
-    const kept = keptEdge(entry, direction);
-    if (kept === 0) break;
-    const edge = base + (kept as usize);
-    if (load<u32>(edge, 4) !== <u32>NEXT_ACCEPT) break;
-    const length = lengthAt(frame + ETHERNET_HEADER);
-    if (!followBare(slot, entry, direction, frame + ETHERNET_HEADER, length, sums & ((plan & SHORT_ARRIVES) !== 0))) break;
-    count(load<u32>(edge), length as u64);
+    const kept = keptPlan(slot, entry, direction, PACKET_HOST, status);
+    if (!isKept(kept)) break;
+    const plan = (kept >>> KEPT_PLAN_SHIFT) as u32;
+    const edge = keptEdge(entry, direction) as usize;
+    if (edge === 0) break;
+    if (load<u32>(base + edge, 4) !== <u32>NEXT_ACCEPT) break;
+    const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
+    const segment = load<u32>(slot, PACKET_SEGMENT);
+    const length = segment & SEGMENT_LENGTH;
+    if (segment !== length) if ((plan & sums) !== 0) if (length <= SUMMED_MOST || !segmentSumHolds(ip, length)) break;
+    if (!followBare(entry, direction, ip, length, now)) break;
+    countMany(load<u32>(base + edge), 1, length as u64);
     bytes += length as u64;
     left += plan & SHORT_HOOK;
     time = max(time, load<u64>(slot, PACKET_TIME));
+    slot += PACKET_SIZE;
   }
-  bareBytes = bytes;
   if (slot === start) return slot;
+  bareBytes = bytes;
   advanceTo(time);
+  setClock(load<i64>(slot - PACKET_SIZE, PACKET_JIFFIES));
   const packets = ((slot - start) / PACKET_SIZE) as u32;
   if (!ASC_NO_ASSERT) judged += packets;
   tallyAccepted(0, packets - left);

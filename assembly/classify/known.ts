@@ -77,7 +77,7 @@ const ALIKE: u32 =
 const FLAG_PSH: u32 = 8;
 /** What is kept of the fields is never 0. Above it, the short plan (plan.ts) through which the way goes. */
 const KEPT: u64 = (1 as u64) << 63;
-const KEPT_PLAN_SHIFT: u64 = 48;
+export const KEPT_PLAN_SHIFT: u64 = 48;
 const KEPT_PLAN: u64 = (0x7fff as u64) << 48;
 /** A way, as large as a cache line: its segment's counter (u64 packets and bytes), its edge, u32 how many segments it stands for (0: the place is free), and which. */
 const WAY_SIZE: usize = 64;
@@ -116,11 +116,13 @@ export function knownEdge(base: usize, root: u32, policy: u32, plan: u32, slot: 
   return edge !== 0 ? edge : descend(base, root, slot);
 }
 
-/** The short plan of the edge that is kept for a plain packet of the connection `entry` whose slot is not decoded, but its record, kind (PACKET_*) and status are known; 0 without one. */
-export function keptPlan(slot: usize, entry: usize, direction: u32, kind: u32, status: u32): u32 {
-  const checks = load<u64>(entry + ((direction as usize) << 3), ENTRY_EDGE_CHECKS);
-  const plan = checks ^ sharedFields(slot, kind, status);
-  return (plan & ~KEPT_PLAN) !== 0 ? 0 : ((plan >>> KEPT_PLAN_SHIFT) as u32);
+/** For a plain packet of the connection `entry` whose slot is not decoded, but its record, kind (PACKET_*) and status are known: the short plan of the edge that is kept for it, above KEPT_PLAN_SHIFT, if `isKept`. */
+export function keptPlan(slot: usize, entry: usize, direction: u32, kind: u32, status: u32): u64 {
+  return load<u64>(entry + ((direction as usize) << 3), ENTRY_EDGE_CHECKS) ^ sharedFields(slot, kind, status);
+}
+
+export function isKept(plan: u64): bool {
+  return (plan & ~KEPT_PLAN) === 0;
 }
 
 /** The edge of that plan; 0: packets like it need not leave by the same one. */

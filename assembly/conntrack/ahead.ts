@@ -123,7 +123,6 @@ export function putKeyOfSegment(slot: usize, ip: usize): void {
   if (!ASC_FEATURE_SIMD) return;
   const ends = v128.swizzle(v128.load(ip, 12), i8x16(9, 8, 3, 2, 1, 0, z, z, 11, 10, 7, 6, 5, 4, z, z));
   putKeyOf(slot, i64x2.extract_lane(ends, 0), i64x2.extract_lane(ends, 1), PROTOCOL_TCP);
-  store<u32>(slot, 0, PACKET_CT_GUESS);
 }
 
 /** Of two endpoints, as an entry has them. */
@@ -135,7 +134,9 @@ function putKeyOf(slot: usize, from: u64, to: u64, protocol: u32): void {
   store<u64>(slot, low, PACKET_CT_LOW);
   store<u64>(slot, high, PACKET_CT_HIGH);
   // A connection to itself has a direction of its own kind: no guess. A hash of 0 is none, too.
-  store<u32>(slot, from === to ? 0 : (hash ^ 1) | (swapped as u32), PACKET_CT_HASH);
+  const directed = select<u32>(0, (hash ^ 1) | (swapped as u32), from === to);
+  // No guess yet; the hash lies behind it.
+  store<u64>(slot, (directed as u64) << 32, PACKET_CT_GUESS);
 }
 
 /** The first record with the tag of a hash, whose key nobody compared; 0 if there is none. */

@@ -9,33 +9,6 @@ function halves(word: u64): u64 {
   return (word & 0xffffffff) + (word >> 32);
 }
 
-/** Bytes that shortSumHolds takes at most, and at least. */
-export const SHORT_SUM: u32 = 48;
-export const SHORTEST_SUM: u32 = 16;
-/** SHORT_SUM - SHORTEST_SUM bytes of ones, then as many zeros: what lies at the end of the ones masks as many bytes. */
-const MASKS: usize = memory.data(64, 16);
-
-/** Before shortSumHolds. */
-export function checksumInit(): void {
-  memory.fill(MASKS, 0xff, (SHORT_SUM - SHORTEST_SUM) as usize);
-}
-
-/**
- * As sumHolds, of SHORTEST_SUM to SHORT_SUM bytes: without a branch. What lies behind them, up to SHORT_SUM bytes from `data`, is read and does not count.
- * Four bytes of each 16 are added as one number: carries go where they belong modulo 0xffff.
- */
-export function shortSumHolds(data: usize, length: u32, pseudo: u64): bool {
-  if (!ASC_FEATURE_SIMD) return sumHolds(data, length, pseudo);
-  const masks = MASKS + ((SHORT_SUM - length) as usize);
-  const first = v128.load(data);
-  const second = v128.and(v128.load(data, 16), v128.load(masks));
-  const third = v128.and(v128.load(data, 32), v128.load(masks, 16));
-  let total = i64x2.add(i64x2.extend_low_i32x4_u(first), i64x2.extend_high_i32x4_u(first));
-  total = i64x2.add(total, i64x2.add(i64x2.extend_low_i32x4_u(second), i64x2.extend_high_i32x4_u(second)));
-  total = i64x2.add(total, i64x2.add(i64x2.extend_low_i32x4_u(third), i64x2.extend_high_i32x4_u(third)));
-  return isSum((i64x2.extract_lane(total, 0) as u64) + (i64x2.extract_lane(total, 1) as u64) + (pseudo << 8));
-}
-
 /** Ones' complement sum of the bytes, as little-endian words, not folded. Reads exactly `length` bytes. */
 function sum(data: usize, length: u32): u64 {
   let at = data;

@@ -20,11 +20,22 @@ export { helpPacket } from './helpers/index';
 export { describeConnection, describeExpectation } from './listing';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
-export { directionIn, followBare, hasShortWay, openConnection } from './plain';
+export {
+  directionIn,
+  entryStatusWord,
+  followBare,
+  hasKeyOf,
+  hasShortWay,
+  isCollected,
+  isEstablished,
+  isOpen,
+  isOver,
+  segmentSumHolds,
+} from './plain';
 export { conntrackReset, isReset } from './reset';
 export { conntrackReserve } from './room';
 export { conntrackSyn, synsOpened } from './syn';
-export { carve as conntrackCarve } from './table';
+export { carve as conntrackCarve, setClock } from './table';
 export { conntrackMark, conntrackTemplate, TEMPLATE } from './template';
 export {
   conntrackConfirm,

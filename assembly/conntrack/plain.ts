@@ -2,13 +2,7 @@
  * The way of most packets: a plain segment inside the windows of an open TCP connection over IPv4. It is what track.ts, tcp.ts and tcp-window.ts
  * do with such a packet and with no other; whatever is not plain is left as it was, for them to judge. Nothing is written before all is known.
  */
-import {
-  TCP_ESTABLISHED,
-  TRACKING_FLAG_NAT,
-  TRACKING_MAX_RETRANS,
-  TRACKING_TCP,
-  TRACKING_TCP_UNACK,
-} from '../../src/abi/conntrack';
+import { TCP_ESTABLISHED, TRACKING_FLAG_NAT, TRACKING_MAX_RETRANS } from '../../src/abi/conntrack';
 import {
   CT_ESTABLISHED,
   FIELD_CT_DIRECTION,
@@ -32,27 +26,16 @@ import {
   PACKET_JIFFIES,
   PACKET_L4_OFFSET,
 } from '../../src/abi/packet';
-import { SHORT_SUM, shortSumHolds, sumHolds } from './checksum';
+import { sumHolds } from './checksum';
 import { due } from './collector';
 import {
   ENTRY_HIGH,
-  ENTRY_LAST_DIRECTION,
-  ENTRY_LAST_END,
-  ENTRY_LAST_SEQ,
   ENTRY_LOW,
-  ENTRY_SIDES,
   ENTRY_STATUS,
   ENTRY_SWAPPED,
-  ENTRY_TCP_FLAGS,
-  ENTRY_TCP_SCALE,
   ENTRY_TCP_STATE,
   ENTRY_TIMEOUT,
   PROTOCOL_TCP,
-  SIDE_END,
-  SIDE_MAXACK,
-  SIDE_MAXEND,
-  SIDE_MAXWIN,
-  SIDE_SIZE,
   STATUS_ALIAS,
   STATUS_ALIASED,
   STATUS_DYING,
@@ -60,14 +43,11 @@ import {
   STATUS_VISIBLE,
 } from './entry';
 import { accounting, zonesOfOne } from './extension';
+import { follow } from './follow';
 import { flag, parameter } from './parameters';
 import { setClock } from './table';
-import { CLASS_ACK } from './tcp-matrix';
-import { highestSack, TCP_HEADER_SIZE } from './tcp-options';
-import { LEAST_ACK_WINDOW, SIDE_MAXACK_SET, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED } from './tcp-window';
+import { TCP_HEADER_SIZE } from './tcp-options';
 
-/** As an index of swizzle: zero. */
-const z: i8 = -128;
 const FLAG_PSH: u32 = 8;
 const FLAG_ACK: u32 = 16;
 /** Bytes of a segment whose sum is made, wanted or not. */
@@ -91,14 +71,16 @@ export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
   if (present < TCP_HEADER_SIZE) return false;
   const offset = load<u32>(slot, PACKET_L4_OFFSET);
   const header = (load<u32>(slot, PACKET_IP) + offset) as usize;
-  const entry = openConnection(slot, guess);
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  const entry = openConnection(slot, guess, now);
   if (entry === 0) return false;
   // Whether it counts depends on the packet's direction, which nobody can foresee: a short sum costs less than guessing wrong.
   if (verify | (present <= SUM_ANYWAY)) {
     if (verify & !sumHolds(header, present, pseudoHeader(slot, present))) return false;
   }
   const direction = directionIn(entry, guess);
-  if (!follow(slot, entry, direction, header, present, load<u32>(slot, FIELD_LENGTH * 4) - offset)) return false;
+  if (!follow(entry, direction, header, present, load<u32>(slot, FIELD_LENGTH * 4) - offset, now)) return false;
+  setClock(now);
   const status = (load<u32>(entry, ENTRY_STATUS) & STATUS_VISIBLE) | STATUS_ENTRY;
   store<u32>(slot, CT_ESTABLISHED, FIELD_CT_STATE * 4);
   // The direction and the status behind it; the entry and, behind it, that it is confirmed.
@@ -107,14 +89,16 @@ export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
   return true;
 }
 
-/** As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), and whose connection is open: only its entry knows it. False, and nothing is changed, when it is not plain. */
-export function followBare(slot: usize, entry: usize, direction: u32, ip: usize, length: u32, verify: bool): bool {
+/** Whether the checksum of the segment in a packet of `length` bytes at `ip` is right. */
+export function segmentSumHolds(ip: usize, length: u32): bool {
   const present = length - IPV4_HEADER;
-  const covered = present + ADDRESSES_SIZE;
-  if (covered <= SHORT_SUM) {
-    if (verify & !shortSumHolds(ip + ADDRESSES, covered, pseudoOf(present))) return false;
-  } else if (verify && !sumHolds(ip + ADDRESSES, covered, pseudoOf(present))) return false;
-  return follow(slot, entry, direction, ip + IPV4_HEADER, present, present);
+  return sumHolds(ip + ADDRESSES, present + ADDRESSES_SIZE, pseudoOf(present));
+}
+
+/** As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), whose checksum need not be asked any more, and whose connection is open: only its entry knows it. False, and nothing is changed, when it is not plain. */
+export function followBare(entry: usize, direction: u32, ip: usize, length: u32, now: i64): bool {
+  const present = length - IPV4_HEADER;
+  return follow(entry, direction, ip + IPV4_HEADER, present, present, now);
 }
 
 /** Without the addresses. */
@@ -128,29 +112,49 @@ function pseudoHeader(slot: usize, present: u32): u64 {
 }
 
 /** The guess, if it still is the packet's connection: open, assured and in its state ESTABLISHED. 0 otherwise. */
-export function openConnection(slot: usize, guess: u32): usize {
+function openConnection(slot: usize, guess: u32, now: i64): usize {
   const entry = (guess & ~1) as usize;
-  if ((load<u32>(entry, ENTRY_STATUS) & (OPEN | STATUS_DYING | STATUS_ALIASED)) !== OPEN) return 0;
-  if (load<u8>(entry, ENTRY_TCP_STATE) !== TCP_ESTABLISHED) return 0;
-  // Since the guess it can have become another's.
-  if (load<u64>(entry, ENTRY_LOW) !== load<u64>(slot, PACKET_CT_LOW)) return 0;
-  if (load<u64>(entry, ENTRY_HIGH) !== load<u64>(slot, PACKET_CT_HIGH)) return 0;
-  const now = load<i64>(slot, PACKET_JIFFIES);
-  if (load<i64>(entry, ENTRY_TIMEOUT) <= now) return 0;
-  if (now >= due) return 0;
-  setClock(now);
-  return entry;
+  const open = isOpen(entryStatusWord(entry)) && isEstablished(entry) && hasKeyOf(entry, slot);
+  return open && !isOver(entry, now) && !isCollected(now) ? entry : 0;
+}
+
+/** All of ENTRY_STATUS. */
+export function entryStatusWord(entry: usize): u32 {
+  return load<u32>(entry, ENTRY_STATUS);
+}
+
+/** Whether an entry with such a status is a connection, assured, whose answers have the same key. */
+export function isOpen(status: u32): bool {
+  return (status & (OPEN | STATUS_DYING | STATUS_ALIASED)) === OPEN;
+}
+
+export function isEstablished(entry: usize): bool {
+  return load<u8>(entry, ENTRY_TCP_STATE) === TCP_ESTABLISHED;
+}
+
+/** Whether a guess still is the connection of the packet in `slot`: since then it can have become another's. */
+export function hasKeyOf(entry: usize, slot: usize): bool {
+  const low = load<u64>(entry, ENTRY_LOW) ^ load<u64>(slot, PACKET_CT_LOW);
+  return (low | (load<u64>(entry, ENTRY_HIGH) ^ load<u64>(slot, PACKET_CT_HIGH))) === 0;
+}
+
+/** Its time is over at `now`. */
+export function isOver(entry: usize, now: i64): bool {
+  return load<i64>(entry, ENTRY_TIMEOUT) <= now;
+}
+
+/** The collector comes before a packet at `now`. */
+export function isCollected(now: i64): bool {
+  return now >= due;
 }
 
 /** The guess, if it still is the packet's connection, in whatever state, and its time is not over; no key is in hand then. 0: it has to be looked up. */
 export function foreseenConnection(slot: usize, guess: u32, now: i64): usize {
   if (guess === 0 || flag(TRACKING_FLAG_NAT)) return 0;
   const entry = (guess & ~1) as usize;
-  const status = load<u32>(entry, ENTRY_STATUS);
+  const status = entryStatusWord(entry);
   if ((status & (STATUS_CONFIRMED | STATUS_DYING | STATUS_ALIASED | STATUS_ALIAS | STATUS_HEAD)) !== STATUS_CONFIRMED) return 0;
-  if (load<u64>(entry, ENTRY_LOW) !== load<u64>(slot, PACKET_CT_LOW)) return 0;
-  if (load<u64>(entry, ENTRY_HIGH) !== load<u64>(slot, PACKET_CT_HIGH)) return 0;
-  if (load<i64>(entry, ENTRY_TIMEOUT) <= now) return 0;
+  if (!hasKeyOf(entry, slot) || isOver(entry, now)) return 0;
   setClock(now);
   return entry;
 }
@@ -158,78 +162,4 @@ export function foreseenConnection(slot: usize, guess: u32, now: i64): usize {
 /** The direction of the packet in the connection that its guess is. */
 export function directionIn(entry: usize, guess: u32): u32 {
   return (guess & 1) ^ (load<u8>(entry, ENTRY_SWAPPED) as u32);
-}
-
-/**
- * tcp_in_window for a segment of `length` bytes with an ACK, of which `present` were captured. False, and nothing is changed, when a bound fails, or anything else about it is not plain.
- * Sequence numbers are before others when the difference is negative: where all differences are to be looked at, their signs are looked at together.
- */
-function follow(slot: usize, entry: usize, direction: u32, header: usize, present: u32, length: u32): bool {
-  const said = numbersAt(header);
-  // Size of the header, flags, window, as they lie.
-  const rest = load<u32>(header, 12);
-  const size = (rest >>> 2) & 0x3c;
-  const raw = (rest >>> 24) | ((rest >>> 8) & 0xff00);
-  if (i32((size - TCP_HEADER_SIZE) | (present - size)) < 0) return false;
-  // What may be a retransmission.
-  if (load<u64>(entry, ENTRY_LAST_SEQ) === said) return false;
-  const turn = (direction as usize) * SIDE_SIZE;
-  const sender = entry + ENTRY_SIDES + turn;
-  const receiver = entry + ENTRY_SIDES + SIDE_SIZE - turn;
-  const seq = said as u32;
-  const ack = (said >>> 32) as u32;
-  const end = seq + length - size;
-  const own = direction << 3;
-  const peer = own ^ 8;
-  let flags = load<u16>(entry, ENTRY_TCP_FLAGS) as u32;
-  if ((flags & (SIDE_MAXACK_SET << own)) === 0) return false;
-  let sack = ack;
-  if (size !== TCP_HEADER_SIZE && (flags & (SIDE_SACK_PERMITTED << peer)) !== 0)
-    sack = highestSack(header, size - TCP_HEADER_SIZE, ack);
-  const room = load<u32>(sender, SIDE_MAXWIN);
-  const bound = load<u32>(sender, SIDE_MAXEND);
-  const last = load<u32>(sender, SIDE_END);
-  const receiverRoom = load<u32>(receiver, SIDE_MAXWIN);
-  const receiverEnd = load<u32>(receiver, SIDE_END);
-  const over = (bound - seq) | (receiverEnd - sack);
-  const under = (end - last + receiverRoom) | (sack - receiverEnd + max(room, LEAST_ACK_WINDOW));
-  // A closed window, a side not seen yet.
-  const closed = (raw - 1) | (room - 1) | (receiverRoom - 1);
-  if (i32(over | under | closed) < 0) return false;
-
-  // What countRetransmission keeps: sequence and acknowledgement; end, window and no retransmissions.
-  store<u64>(entry, said, ENTRY_LAST_SEQ);
-  store<u64>(entry, (end as u64) | ((raw as u64) << 32), ENTRY_LAST_END);
-  store<u16>(entry, direction | (CLASS_ACK << 8), ENTRY_LAST_DIRECTION);
-  // Both sides move. What is new differs from packet to packet: everything is stored, nothing branched on.
-  const window = raw << (load<u8>(entry + (direction as usize), ENTRY_TCP_SCALE) as u32);
-  const advances = negative(last - end);
-  store<u32>(sender, last + ((end - last) & advances), SIDE_END);
-  store<u32>(sender, max(room, window + (sack - ack)), SIDE_MAXWIN);
-  const acknowledged = load<u32>(sender, SIDE_MAXACK);
-  store<u32>(sender, acknowledged + ((ack - acknowledged) & negative(acknowledged - ack)), SIDE_MAXACK);
-  if (i32(bound - end) < 0) store<u32>(receiver, receiverRoom + (end - bound), SIDE_MAXWIN);
-  const most = load<u32>(receiver, SIDE_MAXEND);
-  const reach = sack + window - most;
-  store<u32>(receiver, most + (reach & ~negative(reach)), SIDE_MAXEND);
-  flags |= (SIDE_UNACKNOWLEDGED & advances) << own;
-  flags &= ~(select<u32>(SIDE_UNACKNOWLEDGED, 0, ack === receiverEnd) << peer);
-  store<u16>(entry, flags, ENTRY_TCP_FLAGS);
-  const usual = parameter(TRACKING_TCP + (TCP_ESTABLISHED << 2));
-  const waits = (flags & (SIDE_UNACKNOWLEDGED | (SIDE_UNACKNOWLEDGED << 8))) !== 0;
-  const timeout = select(min(usual, parameter(TRACKING_TCP_UNACK)), usual, waits);
-  store<i64>(entry, load<i64>(slot, PACKET_JIFFIES) + (timeout as i64), ENTRY_TIMEOUT);
-  return true;
-}
-
-/** All ones for a negative difference, else 0. */
-function negative(difference: u32): u32 {
-  return ((difference as i32) >> 31) as u32;
-}
-
-/** Sequence number and, above it, acknowledgement. */
-function numbersAt(header: usize): u64 {
-  if (ASC_FEATURE_SIMD)
-    return i64x2.extract_lane(v128.swizzle(v128.load(header), i8x16(7, 6, 5, 4, 11, 10, 9, 8, z, z, z, z, z, z, z, z)), 0);
-  return (bswap(load<u32>(header, 4)) as u64) | ((bswap(load<u32>(header, 8)) as u64) << 32);
 }

@@ -44,7 +44,6 @@ import {
   INVALID_SHORT,
 } from '../../src/abi/reasons';
 import { seeAsConntrack, seeAsRules } from '../packet/extension-headers.ts';
-import { checksumInit } from './checksum';
 import { collect, collectorInit, due } from './collector';
 import {
   ENTRY_STATUS,
@@ -100,7 +99,6 @@ export function conntrackInit(parameters: usize, heap: usize): void {
   limitInit();
   tableInit(heap);
   collectorInit();
-  checksumInit();
   openingInit();
   synInit();
   confirmed = 0;

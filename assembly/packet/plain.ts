@@ -71,7 +71,7 @@ export function decodePlain(slot: usize, end: usize): usize {
 }
 
 /** Ones' complement sum of the 20 bytes: the upper half of a word plus itself turned by 16 bits is the sum of its halves, carry included. */
-export function checksumGood(ip: usize): bool {
+function checksumGood(ip: usize): bool {
   const first = load<u64>(ip);
   const second = load<u64>(ip, 8);
   const sum = (first & 0xffffffff) + (first >>> 32) + (second & 0xffffffff) + (second >>> 32) + u64(load<u32>(ip, 16));

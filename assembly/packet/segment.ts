@@ -1,31 +1,94 @@
-/** The packet that most packets are, told by its bytes: a frame that plain.ts decodes, with a TCP segment whose only flags are ACK and, perhaps, PSH. */
+/** The packet that most packets are, told by its bytes: a frame to one host that plain.ts decodes, with a TCP segment whose only flags are ACK and, perhaps, PSH. */
 import { lenient } from '../stack/host.ts';
-import { checksumGood } from './plain.ts';
 
 const ETHERNET: u32 = 14;
 /** Both headers without options. */
 const HEADERS: u32 = 40;
-/** EtherType 0x0800, version 4, five words of header, as they lie. */
+/** The bit of a frame's first byte that says it is for several; EtherType 0x0800, version 4, five words of header, as they lie. */
+const GROUP: u32 = 1;
 const IPV4_PLAIN: u32 = 0x450008;
-const TCP: u8 = 6;
+/** More fragments, the fragment offset and the protocol, as they lie, and between them the TTL, which counts for nothing. */
+const NO_TTL: u32 = 0xff00ff3f;
+const TCP: u32 = 6;
 /** Of a TCP header's byte 13: all flags without PSH; ACK. */
 const FLAGS: u32 = 0x37;
 const ACK: u32 = 0x10;
+/** Of what segmentAt tells: the total length of the IP packet; its TCP checksum is wrong, or it is longer than SUMMED_MOST and nobody summed it. */
+export const SEGMENT_LENGTH: u32 = 0xffff;
+export const SEGMENT_UNSUMMED: u32 = 1 << 16;
+/** Total length of the packets that are summed where they are told. So many bytes are read of each of them. */
+export const SUMMED_MOST: u32 = 60;
+/** Bytes behind a frame's address that are read. */
+export const SEGMENT_READ: u32 = ETHERNET + SUMMED_MOST;
+/**
+ * For each total length from HEADERS to SUMMED_MOST, and behind them for all others: which bytes from 28 and which from 44 on belong to the packet, 16 bytes each; then what is to be added to
+ * the sum of the header and, behind it, of the segment.
+ */
+const ROW_SHIFT: u32 = 6;
+const ROWS: usize = memory.data(22 << 6, 16);
+/** A 16-bit word is summed as a signed number: so much too little. */
+const SIGN: u32 = 0x8000;
+const HEADER_WORDS: u32 = 10;
+const SEGMENT_WORDS: u32 = 24;
 
-/** Whether the Ethernet frame of `captured` bytes is one. Such a frame decodePlain decodes. */
-export function isPlainSegment(frame: usize, captured: u32): bool {
-  if (!ASC_FEATURE_SIMD || captured < ETHERNET + HEADERS) return false;
-  if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) return false;
-  const ip = frame + ETHERNET;
-  // More fragments, the fragment offset, the protocol.
-  const asked = v128.and(v128.load(ip), i8x16(0, 0, 0, 0, 0, 0, 0x3f, -1, 0, -1, 0, 0, 0, 0, 0, 0));
-  if (v128.any_true(v128.xor(asked, i8x16(0, 0, 0, 0, 0, 0, 0, 0, 0, TCP, 0, 0, 0, 0, 0, 0)))) return false;
-  if (((load<u8>(ip, 33) as u32) & FLAGS) !== ACK) return false;
-  const total = lengthAt(ip);
-  return total >= HEADERS && total <= captured - ETHERNET && (lenient || checksumGood(ip));
+/** Eight words each, in memory: the engine's code makes constants of that size anew wherever they are used. */
+const SIGNS: usize = memory.data(16, 16);
+const ONES: usize = memory.data(16, 16);
+/** Ones for the second 32 bits. */
+const SECOND: usize = memory.data(16, 16);
+
+/** Before segmentAt. */
+export function segmentInit(): void {
+  if (!ASC_FEATURE_SIMD) return;
+  v128.store(SIGNS, i16x8.splat(-0x8000));
+  v128.store(ONES, i16x8.splat(1));
+  v128.store(SECOND, i16x8(0, 0, 1, 1, 0, 0, 0, 0));
+  for (let length = HEADERS; length <= SUMMED_MOST; length++) {
+    const row = rowOf(length);
+    memory.fill(row, 0, 32);
+    memory.fill(row, 0xff, (length - 28) as usize);
+    store<u32>(row, HEADER_WORDS * SIGN, 32);
+    // The rest of the pseudo header as its bytes lie: the protocol and the length of the segment.
+    store<u32>(row, SEGMENT_WORDS * SIGN + (TCP << 8) + ((length - 20) << 8), 36);
+  }
+  memory.copy(rowOf(SUMMED_MOST + 1), rowOf(SUMMED_MOST), 1 << ROW_SHIFT);
 }
 
-/** The total length in an IPv4 header. */
-export function lengthAt(ip: usize): u32 {
-  return bswap(load<u16>(ip, 2)) as u32;
+function rowOf(length: u32): usize {
+  return ROWS + (((length - HEADERS) << ROW_SHIFT) as usize);
+}
+
+/** The total length, with SEGMENT_UNSUMMED where it is so, if the Ethernet frame of `captured` bytes is one; else 0. Such a frame decodePlain decodes. Reads SEGMENT_READ bytes, captured or not. */
+export function segmentAt(frame: usize, captured: u32): u32 {
+  if (!ASC_FEATURE_SIMD || captured < ETHERNET + HEADERS) return 0;
+  const ip = frame + ETHERNET;
+  if ((((load<u32>(frame, 12) & 0xffffff) ^ IPV4_PLAIN) | (load<u8>(frame) & GROUP)) !== 0) return 0;
+  if ((load<u32>(ip, 6) & NO_TTL) !== TCP << 24 || ((load<u8>(ip, 33) as u32) & FLAGS) !== ACK) return 0;
+  const total = bswap(load<u16>(ip, 2)) as u32;
+  if (total - HEADERS > captured - ETHERNET - HEADERS) return 0;
+  const right = rightSums(ip, rowOf(min(total, SUMMED_MOST + 1)));
+  if (!lenient && (right & 1) === 0) return 0;
+  return total | (select<u32>(2, (right & 2) ^ 2, total > SUMMED_MOST) << 15);
+}
+
+/** Of the packet at `ip`, of a length that has this row: bit 0, the sum of its header is right; bit 1, that of its segment. */
+function rightSums(ip: usize, row: usize): i32 {
+  const sign = v128.load(SIGNS);
+  const each = v128.load(ONES);
+  const first = v128.xor(v128.load(ip), sign);
+  // The addresses, with which the segment is summed, and its beginning.
+  const ends = v128.xor(v128.load(ip, 12), sign);
+  const third = v128.xor(v128.and(v128.load(ip, 28), v128.load(row)), sign);
+  const last = v128.xor(v128.and(v128.load(ip, 44), v128.load(row, 16)), sign);
+  const header = i32x4.add(i32x4.dot_i16x8_s(first, each), i32x4.dot_i16x8_s(ends, v128.load(SECOND)));
+  const segment = i32x4.add(
+    i32x4.dot_i16x8_s(ends, each),
+    i32x4.add(i32x4.dot_i16x8_s(third, each), i32x4.dot_i16x8_s(last, each)),
+  );
+  // Of each of the two the four lanes are added up, side by side.
+  const halves = i32x4.add(v128.shuffle<i32>(header, segment, 0, 4, 1, 5), v128.shuffle<i32>(header, segment, 2, 6, 3, 7));
+  const sums = i32x4.add(i32x4.add(halves, v128.shuffle<i32>(halves, halves, 2, 3, 0, 1)), v128.load(row, 32));
+  // A multiple of 0xffff (conntrack/checksum.ts): 0x10001 is (2^32 - 1) / 0xffff, and its negative the inverse of 0xffff modulo 2^32.
+  const quotient = i32x4.sub(i32x4.neg(sums), i32x4.shl(sums, 16));
+  return i32x4.bitmask(i32x4.le_u(quotient, each));
 }

@@ -21,6 +21,8 @@ export const PACKET_IP = 160;
 export const PACKET_IP_CAPTURED = 164;
 /** u32: offset of the transport header from the IP header (0 when there is none). */
 export const PACKET_L4_OFFSET = 168;
+/** In its place, of a slot that is not decoded: u32, what packet/segment.ts tells. */
+export const PACKET_SEGMENT = 168;
 /** u32: IPv4 header length, IPv6: offset of the last header; equals L4_OFFSET when that is known. */
 export const PACKET_WAY = 172;
 /** u32: address of the conntrack entry, 0 without one; u32: 1 while it is not confirmed. */
