@@ -21,7 +21,6 @@ import {
   TEST_WORD_RANGE,
   TEST_WORDS,
 } from '../abi/program.ts';
-import type { Test } from '../model/predicate.ts';
 import { KnownWords } from './known-words.ts';
 import { natWords } from './nat.ts';
 import { Numbers } from './numbers.ts';
@@ -45,11 +44,11 @@ const PARAMETERS = 4;
 
 export class Code {
   readonly segments: Segments;
-  private words = new Uint32Array(1 << 12);
-  private length = WALKS_SIZE / 4;
+  /** The section's words. */
+  private readonly memory = new Numbers(1 << 12);
   /** Indices of words that hold a segment number. */
   private readonly segmentWords = new Numbers();
-  private readonly known = new KnownWords();
+  private readonly known = new KnownWords(this.memory);
   /** By number of a test; 0 where it is not written. */
   private testOffsets = new Uint32Array(64);
   steps = 0;
@@ -57,107 +56,133 @@ export class Code {
 
   constructor(segments: Segments) {
     this.segments = segments;
+    this.memory.length = WALKS_SIZE / 4;
   }
 
   get size(): number {
-    return this.length * 4;
+    return this.memory.length * 4;
   }
 
   setWalk(word: number, root: number, policy: number): void {
-    this.words[word] = root;
-    this.words[word + 1] = policy;
+    this.memory.values[word] = root;
+    this.memory.values[word + 1] = policy;
   }
 
-  edge(edge: CodeEdge): number {
-    const segment = this.segments.number(edge.rope, edge.evaluations);
-    return this.once(EDGE, [segment, edge.next], [0]);
+  edge({ rope, evaluations, next }: CodeEdge): number {
+    const start = this.memory.length;
+    this.memory.push(this.segments.number(rope, evaluations));
+    this.memory.push(next);
+    return this.once(EDGE, start, 0b1);
   }
 
   /** `drops`: what happened when a test drops the packet. */
   testStep(tests: readonly CompiledTest[], end: number, hit: CodeEdge, miss: CodeEdge, drops: DropRopes): number {
     const list = this.list(tests);
-    const head = (STEP_TESTS | (tests.length << 8) | (end << 24)) >>> 0;
-    const hitSegment = this.segments.number(hit.rope, hit.evaluations);
-    const missSegment = this.segments.number(miss.rope, miss.evaluations);
-    const dropSegment = this.segments.number(drops.silent, 1);
-    const matchedSegment = this.segments.number(drops.matched, 1);
-    return this.step([head, list, hitSegment, hit.next, missSegment, miss.next, dropSegment, matchedSegment], [2, 4, 6, 7]);
+    const start = this.memory.length;
+    this.put((STEP_TESTS | (tests.length << 8) | (end << 24)) >>> 0, list);
+    this.put(this.segments.number(hit.rope, hit.evaluations), hit.next);
+    this.put(this.segments.number(miss.rope, miss.evaluations), miss.next);
+    this.put(this.segments.number(drops.silent, 1), this.segments.number(drops.matched, 1));
+    return this.step(start, 0b11010100);
   }
 
   actionStep(action: PacketAction, edge: CodeEdge): number {
-    const segment = this.segments.number(edge.rope, edge.evaluations);
     const [head, first, ...rest] = this.actionWords(action);
-    return this.step([head, first, segment, edge.next, ...rest], [2]);
+    const start = this.memory.length;
+    this.put(head, first);
+    this.put(this.segments.number(edge.rope, edge.evaluations), edge.next);
+    this.putAll(rest);
+    return this.step(start, 0b100);
   }
 
   callStep(target: number, after: number): number {
-    return this.step([STEP_CALL, 0, 0, target, 0, after, 0, 0], []);
+    return this.plainStep(STEP_CALL, 0, target, after);
   }
 
   returnStep(): number {
-    return this.step([STEP_RETURN, 0, 0, 0, 0, 0, 0, 0], []);
+    return this.plainStep(STEP_RETURN, 0, 0, 0);
   }
 
   /** A search of `entries` entries, in groups with these trees (references of their roots); the entries' edges are to follow (`entry`). */
   search(roots: readonly number[], entries: number): number {
-    return this.put([entries, ...roots]);
+    const offset = this.memory.length * 4;
+    this.memory.push(entries);
+    this.putAll(roots);
+    return offset;
   }
 
   entry({ rope, evaluations, next }: CodeEdge): void {
-    this.grow(2);
-    this.segmentWords.push(this.length);
-    this.words[this.length] = this.segments.number(rope, evaluations);
-    this.words[this.length + 1] = next;
-    this.length += 2;
+    this.segmentWords.push(this.memory.length);
+    this.put(this.segments.number(rope, evaluations), next);
   }
 
   /** A step of a search's leaf: what happens on its edges is not counted. */
   searchedStep(tests: readonly CompiledTest[], hit: number, miss: number): number {
-    return this.step([(STEP_TESTS | (tests.length << 8) | (END_HIT << 24)) >>> 0, this.list(tests), 0, hit, 0, miss, 0, 0], []);
+    return this.plainStep((STEP_TESTS | (tests.length << 8) | (END_HIT << 24)) >>> 0, this.list(tests), hit, miss);
   }
 
   /** `search`: of `groups` groups; `miss`: when it finds nothing. */
   searchStep(search: number, groups: number, miss: CodeEdge): number {
-    const segment = this.segments.number(miss.rope, miss.evaluations);
-    return this.step([(STEP_SEARCH | (groups << 8)) >>> 0, search, segment, miss.next, 0, 0, 0, 0], [2]);
+    const start = this.memory.length;
+    this.put((STEP_SEARCH | (groups << 8)) >>> 0, search);
+    this.put(this.segments.number(miss.rope, miss.evaluations), miss.next);
+    this.putAll([0, 0, 0, 0]);
+    return this.step(start, 0b100);
   }
 
   /** Room for a node of so many words; nodes are filled when their children have their places. */
   reserve(words: number): number {
-    const at = this.length;
-    this.grow(words);
-    this.length += words;
+    const { memory } = this;
+    const at = memory.length;
+    memory.reserve(words);
+    memory.length += words;
     this.nodes++;
     return at * 4;
   }
 
   binaryNode(offset: number, field: number, at: number, left: number, right: number): void {
-    this.words.set([field * 4, at, left, right], offset / 4);
+    const { values } = this.memory;
+    const word = offset / 4;
+    values[word] = field * 4;
+    values[word + 1] = at;
+    values[word + 2] = left;
+    values[word + 3] = right;
   }
 
   tableNode(offset: number, field: number, classes: Uint8Array, children: readonly number[]): void {
+    const { values } = this.memory;
     const word = offset / 4;
-    this.words[word] = (field * 4) | NODE_TABLE;
-    this.words[word + 1] = children.length;
-    new Uint8Array(this.words.buffer, offset + 8, 256).set(classes);
-    this.words.set(children, word + 66);
+    values[word] = (field * 4) | NODE_TABLE;
+    values[word + 1] = children.length;
+    new Uint8Array(values.buffer, offset + 8, 256).set(classes);
+    values.set(children, word + 66);
   }
 
   /** The section with final segment numbers, in the memory it was written to. */
   finish(final: Uint32Array): Uint8Array {
-    const { length, values } = this.segmentWords;
-    for (let place = 0; place < length; place++) {
-      const index = values[place]!;
-      this.words[index] = final[this.words[index]!]!;
+    const { values } = this.memory;
+    for (let place = 0; place < this.segmentWords.length; place++) {
+      const index = this.segmentWords.values[place]!;
+      values[index] = final[values[index]!]!;
     }
-    return new Uint8Array(this.words.buffer, 0, this.length * 4);
+    return new Uint8Array(values.buffer, 0, this.memory.length * 4);
   }
 
-  private step(words: readonly number[], segments: readonly number[]): number {
-    const before = this.length;
-    const offset = this.once(STEP, words, segments);
-    if (this.length !== before) this.steps++;
+  /** The step that was written from `start` on. `segments`: bits of its words that hold a segment number. */
+  private step(start: number, segments: number): number {
+    const offset = this.once(STEP, start, segments);
+    if (offset === start * 4) this.steps++;
     return offset;
+  }
+
+  /** A step without segments. */
+  private plainStep(head: number, first: number, hit: number, miss: number): number {
+    const start = this.memory.length;
+    this.put(head, first);
+    this.put(0, hit);
+    this.put(0, miss);
+    this.put(0, 0);
+    return this.step(start, 0);
   }
 
   /** The head of an action's step and its five parameters. */
@@ -169,12 +194,12 @@ export class Code {
         return [STEP_NOTRACK, 0, 0, 0, 0, 0];
       case 'nat': {
         const words = natWords(action.spec);
-        return [STEP_NAT, this.once(NAT, words, []), 0, 0, 0, 0];
+        return [STEP_NAT, this.listed(NAT, words), 0, 0, 0, 0];
       }
       case 'effect': {
         const { parameters } = action;
         const many = parameters.length > STEP_EFFECT_PARAMETERS;
-        const words = many ? [this.once(PARAMETERS, parameters, [])] : parameters;
+        const words = many ? [this.listed(PARAMETERS, parameters)] : parameters;
         const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = words;
         return [STEP_EFFECT | (action.code << 8), first, second, third, fourth, fifth];
       }
@@ -183,55 +208,51 @@ export class Code {
 
   private list(tests: readonly CompiledTest[]): number {
     if (tests.length > 0xffff) throw new RangeError('more than 65535 matches in a rule');
-    const offsets: number[] = [];
-    for (let index = 0; index < tests.length; index++) offsets.push(this.test(tests[index]!));
-    return this.once(LIST, offsets, []);
+    for (let index = 0; index < tests.length; index++) this.test(tests[index]!);
+    const start = this.memory.length;
+    for (let index = 0; index < tests.length; index++) this.memory.push(this.testOffsets[tests[index]!.id]!);
+    return this.once(LIST, start, 0);
   }
 
-  private test(test: CompiledTest): number {
+  /** Writes a test that was not written before. */
+  private test(test: CompiledTest): void {
     if (test.id >= this.testOffsets.length) {
       const larger = new Uint32Array(test.id * 2);
       larger.set(this.testOffsets);
       this.testOffsets = larger;
     }
-    const known = this.testOffsets[test.id]!;
-    if (known !== 0) return known;
-    const offset = this.put(testWords(test));
-    this.testOffsets[test.id] = offset;
-    return offset;
+    if (this.testOffsets[test.id] !== 0) return;
+    this.testOffsets[test.id] = this.memory.length * 4;
+    this.putAll(testWords(test));
   }
 
-  private once(kind: number, words: readonly number[], segments: readonly number[]): number {
-    const known = this.known.find(kind, words, this.words);
-    if (known >= 0) return known * 4;
-    const offset = this.put(words);
-    for (const index of segments) this.segmentWords.push(offset / 4 + index);
-    this.known.add(offset / 4);
-    return offset;
+  private listed(kind: number, words: readonly number[]): number {
+    const start = this.memory.length;
+    this.putAll(words);
+    return this.once(kind, start, 0);
   }
 
-  private put(words: readonly number[]): number {
-    this.grow(words.length);
-    this.words.set(words, this.length);
-    const offset = this.length * 4;
-    this.length += words.length;
-    return offset;
+  /** The offset of what was written from `start` on, or of an equal list of the kind before. `segments`: bits of its words that hold a segment number. */
+  private once(kind: number, start: number, segments: number): number {
+    const place = this.known.once(kind, start);
+    if (place === start) {
+      for (let word = start, bits = segments; bits !== 0; word++, bits >>>= 1) if ((bits & 1) !== 0) this.segmentWords.push(word);
+    }
+    return place * 4;
   }
 
-  private grow(words: number): void {
-    if (this.length + words <= this.words.length) return;
-    const larger = new Uint32Array(Math.max(this.words.length * 2, this.length + words));
-    larger.set(this.words);
-    this.words = larger;
+  private put(one: number, other: number): void {
+    this.memory.push(one);
+    this.memory.push(other);
+  }
+
+  private putAll(words: readonly number[]): void {
+    for (let index = 0; index < words.length; index++) this.memory.push(words[index]!);
   }
 }
 
 function testWords({ test, invert, drops, state }: CompiledTest): number[] {
   const flags = (invert ? TEST_INVERT : 0) | (drops ? TEST_DROPS : 0);
-  return [...bodyWords(test, flags, state)].map((word) => word >>> 0);
-}
-
-function bodyWords(test: Test, flags: number, state: number): number[] {
   switch (test.kind) {
     case 'range':
       if (test.low >>> 0 > test.high >>> 0) return [TEST_MASK | flags, test.field * 4, 0, 1];
@@ -248,13 +269,11 @@ function bodyWords(test: Test, flags: number, state: number): number[] {
         ...ranges.flatMap(([low, high]) => [low, high - low]),
       ];
     }
-    case 'words':
-      return [
-        TEST_WORDS | flags,
-        test.field * 4,
-        test.mask.length,
-        ...test.mask.flatMap((mask, at) => [mask, test.value[at] ?? 0]),
-      ];
+    case 'words': {
+      const words = [TEST_WORDS | flags, test.field * 4, test.mask.length];
+      for (let at = 0; at < test.mask.length; at++) words.push(test.mask[at]!, test.value[at] ?? 0);
+      return words;
+    }
     case 'wordRange':
       return [TEST_WORD_RANGE | flags, test.field * 4, test.low.length, ...test.low, ...test.high];
     case 'special':

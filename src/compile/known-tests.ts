@@ -7,9 +7,9 @@ const RANGE = 0;
 const WORDS = 1;
 
 export class KnownTests {
-  private readonly known = new KnownWords();
-  /** Of each test that `known` has, its number and then its words. */
+  /** Of each test that is known by words, its number and then those. */
   private readonly memory = new Numbers();
+  private readonly known = new KnownWords(this.memory);
   private readonly others = new Map<string, number>();
   /** What `once` was asked for, by number. */
   private readonly tests: Test[] = [];
@@ -25,23 +25,33 @@ export class KnownTests {
 
   /** The number of an equal test; else the test is known by `next` from now on. */
   number(test: Test, next: number): number {
-    if (test.kind === 'range') return this.ofWords(RANGE, [test.field, test.low, test.high, flagsOf(test)], next);
-    if (test.kind === 'words')
-      return this.ofWords(WORDS, [test.field, flagsOf(test), test.mask.length, ...test.mask, ...test.value], next);
+    const { memory } = this;
+    if (test.kind === 'range' || test.kind === 'words') {
+      memory.push(next);
+      memory.push(test.field);
+      memory.push(flagsOf(test));
+      if (test.kind === 'words') {
+        for (let index = 0; index < test.mask.length; index++) memory.push(test.mask[index]!);
+        for (let index = 0; index < test.value.length; index++) memory.push(test.value[index]!);
+        return this.ofWords(WORDS, 2 + test.mask.length + test.value.length);
+      }
+      memory.push(test.low);
+      memory.push(test.high);
+      return this.ofWords(RANGE, 4);
+    }
     const key = JSON.stringify(test);
     const known = this.others.get(key);
     if (known === undefined) this.others.set(key, next);
     return known ?? next;
   }
 
-  private ofWords(kind: number, words: readonly number[], next: number): number {
-    const { known, memory } = this;
-    const start = known.find(kind, words, memory.values);
-    if (start >= 0) return memory.values[start - 1]!;
-    memory.push(next);
-    known.add(memory.length);
-    for (const word of words) memory.push(word);
-    return next;
+  /** Of the last `words` words of the memory, with a number in front of them. */
+  private ofWords(kind: number, words: number): number {
+    const { memory } = this;
+    const start = memory.length - words;
+    const place = this.known.once(kind, start);
+    if (place !== start) memory.length = start - 1;
+    return memory.values[place - 1]!;
   }
 }
 

@@ -187,11 +187,9 @@ function shapeOf(test: Test): Shape {
     case 'ranges':
       return { kind: 'any', conditions: test.fields.map((field) => condition(field, test.ranges)) };
     case 'mask':
-      return maskShape([{ field: test.field, mask: test.mask >>> 0, value: test.value >>> 0 }]);
+      return maskShape(test.field, [test.mask], [test.value]);
     case 'words':
-      return maskShape(
-        test.mask.map((mask, index) => ({ field: test.field + index, mask: mask >>> 0, value: (test.value[index] ?? 0) >>> 0 })),
-      );
+      return maskShape(test.field, test.mask, test.value);
     case 'wordRange': {
       const low = test.low.map((word) => word >>> 0);
       const high = test.high.map((word) => word >>> 0);
@@ -207,12 +205,14 @@ function fieldsOf(shape: Shape): number {
   return shape.conditions.reduce((bits, { field }) => bits | (1 << field), 0);
 }
 
-function maskShape(parts: { field: number; mask: number; value: number }[]): Shape {
+function maskShape(first: number, masks: readonly number[], values: readonly number[]): Shape {
   const conditions: Condition[] = [];
-  for (const { field, mask, value } of parts) {
+  for (let index = 0; index < masks.length; index++) {
+    const mask = masks[index]! >>> 0;
+    const value = (values[index] ?? 0) >>> 0;
     if ((value & ~mask) !== 0) return { kind: 'constant', value: false };
     if (mask === 0) continue;
-    const made = maskCondition(field, mask, value);
+    const made = maskCondition(first + index, mask, value);
     if (made === null) return { kind: 'opaque' };
     conditions.push(made);
   }
@@ -239,7 +239,9 @@ function condition(field: number, ranges: readonly Range[]): Condition {
   return { field, ranges: merged, bits: SMALL_FIELDS.has(field) ? rangeBits(merged) : null };
 }
 
-function mergeRanges(ranges: readonly Range[]): Range[] {
+function mergeRanges(ranges: readonly Range[]): readonly Range[] {
+  // Most are one range, in order.
+  if (ranges.length === 1 && ranges[0]![0] >= 0 && ranges[0]![0] <= ranges[0]![1]) return ranges;
   const sorted = ranges
     .map(([low, high]): [number, number] => [low >>> 0, high >>> 0])
     .filter(([low, high]) => low <= high)

@@ -6,7 +6,7 @@ import { NEXT_ACCEPT, NEXT_DROP } from '../abi/program.ts';
 import type { Action } from '../model/predicate.ts';
 import type { PlainTable } from './plain.ts';
 import type { Ropes } from './segments.ts';
-import type { DropRopes } from './steps.ts';
+import { type DropRopes, NO_DROPS } from './steps.ts';
 import type { CompiledTest, TestPool } from './tests.ts';
 
 export interface WalkRule {
@@ -67,13 +67,14 @@ export class WalkBuilder {
         }),
         rules: chain.rules.map((rule, position) => {
           const tests = rule.tests.map((test) => pool.add(test));
-          const place = { chain: number, number: position + 1 };
+          const place = position + 1;
           const word = rule.bare ? (base ? EVENT_POLICY : EVENT_RETURN) : EVENT_RULE;
           const traced = tracesDrops && tests.some((test) => test.mayDrop);
-          const rope = ropes.event({ ...place, word, counts: COUNTS_RULE });
-          const silent = traced ? ropes.event({ ...place, word: EVENT_RULE, counts: COUNTS_NOTHING }) : 0;
+          const rope = ropes.event({ chain: number, number: place, word, counts: COUNTS_RULE });
+          const silent = traced ? ropes.event({ chain: number, number: place, word: EVENT_RULE, counts: COUNTS_NOTHING }) : 0;
           const matched = tests.some((test) => test.mayDropMatched) ? rope : 0;
-          return { tests, action: withState(rule.action, pool), rope, drops: { silent, matched }, target: null };
+          const drops = silent === 0 && matched === 0 ? NO_DROPS : { silent, matched };
+          return { tests, action: withState(rule.action, pool), rope, drops, target: null };
         }),
       });
     }

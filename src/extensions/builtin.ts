@@ -29,14 +29,13 @@ export interface BuiltinContext {
 
 /** The tests, in the kernel's order. */
 export function lowerBuiltin(builtin: Builtin, context: BuiltinContext): Test[] {
-  return [
-    ...addressTests(FIELD_SOURCE, builtin.source),
-    ...addressTests(FIELD_DESTINATION, builtin.destination),
-    ...interfaceTests(FIELD_IN_INTERFACE, builtin.inInterface, context),
-    ...interfaceTests(FIELD_OUT_INTERFACE, builtin.outInterface, context),
-    ...(context.family === 4 ? protocolTests4(builtin) : protocolTests6(builtin, context.profile?.backend ?? 'legacy')),
-    ...(builtin.fragment === undefined ? [] : [range(FIELD_FRAGMENT, 0, 0, !builtin.fragment.invert)]),
-  ];
+  const tests = addressTests(FIELD_SOURCE, builtin.source);
+  tests.push(...addressTests(FIELD_DESTINATION, builtin.destination));
+  tests.push(...interfaceTests(FIELD_IN_INTERFACE, builtin.inInterface, context));
+  tests.push(...interfaceTests(FIELD_OUT_INTERFACE, builtin.outInterface, context));
+  tests.push(...(context.family === 4 ? protocolTests4(builtin) : protocolTests6(builtin, context.profile?.backend ?? 'legacy')));
+  if (builtin.fragment !== undefined) tests.push(range(FIELD_FRAGMENT, 0, 0, !builtin.fragment.invert));
+  return tests;
 }
 
 function addressTests(field: number, match: AddressMatch | undefined): Test[] {

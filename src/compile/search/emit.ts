@@ -26,6 +26,8 @@ class Emitter {
   /** The box of the leaf at hand. */
   private readonly low = new Array<number>(FIELD_COUNT).fill(0);
   private readonly high = new Array<number>(FIELD_COUNT).fill(0xffffffff);
+  /** Places of an entry's tests that the box leaves open. */
+  private readonly open: number[] = [];
   private readonly box = Box.between(this.low, this.high);
 
   constructor(tree: SearchTree, entries: readonly Entry[], dimensions: readonly Dimension[], code: Code) {
@@ -64,11 +66,11 @@ class Emitter {
     const { tree, low, high, dimensions, references } = this;
     const { dimension, at, child, parent } = tree;
     // Of each node above: the last value of its field while its left side is written, then the first one.
-    const bounds: number[] = [];
+    const bounds = new Uint32Array(tree.nodes);
     for (let node = 0; ; ) {
       for (; !tree.isLeaf(node); node = child.values[node]!) {
         const { field, ends } = dimensions[dimension.values[node]!]!;
-        bounds.push(high[field]!);
+        bounds[node] = high[field]!;
         high[field] = ends[at.values[node]!]!;
       }
       references[node] = this.leaf(node) | REF_EDGE;
@@ -76,13 +78,13 @@ class Emitter {
         if (above < 0) return;
         const { field, ends } = dimensions[dimension.values[above]!]!;
         if (node === child.values[above]) {
-          high[field] = bounds.pop()!;
-          bounds.push(low[field]!);
+          high[field] = bounds[above]!;
+          bounds[above] = low[field]!;
           low[field] = ends[at.values[above]!]! + 1;
           node++;
           break;
         }
-        low[field] = bounds.pop()!;
+        low[field] = bounds[above]!;
         node = above;
       }
     }
@@ -101,14 +103,18 @@ class Emitter {
 
   /** What comes first when an entry stands before the others. */
   private before(next: number, entry: number): number {
-    const tests: CompiledTest[] = [];
-    const all = this.entries[entry]!.tests;
-    for (let index = 0; index < all.length; index++) {
-      const decision = this.box.decide(all[index]!);
+    const { box, open } = this;
+    const { tests } = this.entries[entry]!;
+    let left = 0;
+    for (let index = 0; index < tests.length; index++) {
+      const decision = box.decide(tests[index]!);
       if (decision === FALSE) return next;
-      if (decision !== TRUE) tests.push(all[index]!);
+      if (decision !== TRUE) open[left++] = index;
     }
-    return tests.length === 0 ? found(entry) : this.code.searchedStep(tests, found(entry), next);
+    if (left === 0) return found(entry);
+    const kept = left === tests.length ? tests : new Array<CompiledTest>(left);
+    if (kept !== tests) for (let index = 0; index < left; index++) (kept as CompiledTest[])[index] = tests[open[index]!]!;
+    return this.code.searchedStep(kept, found(entry), next);
   }
 }
 

@@ -77,9 +77,9 @@ function byWidth({ dimensions }: Intervals, members: readonly number[]): [narrow
     const isWide = (entry: number): boolean => width(entry) * WIDE > ends.length;
     let wide = 0;
     let load = 0;
-    for (const entry of members) {
-      load += width(entry) / ends.length;
-      if (isWide(entry)) wide++;
+    for (let index = 0; index < members.length; index++) {
+      load += width(members[index]!) / ends.length;
+      if (isWide(members[index]!)) wide++;
     }
     if (wide > 0 && wide < members.length && (best === null || load < best.load)) best = { isWide, load };
   }
