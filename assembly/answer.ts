@@ -1,19 +1,10 @@
 /** What a host answers to a packet that a rule refuses, as far as it can be foretold: the reset of nf_send_reset, the error of icmp_send (nf_reject_ipv4.c, nf_reject_ipv6.c, ipv4/icmp.c, ipv6/icmp.c). */
 import { ERROR_MOST4, ERROR_MOST6 } from '../src/abi/answers.ts';
-import {
-  FIELD_CT_DIRECTION,
-  FIELD_FAMILY,
-  FIELD_FRAGMENT,
-  FIELD_ICMP_TYPE,
-  FIELD_LENGTH,
-  FIELD_PACKET_TYPE,
-  FIELD_PROTOCOL,
-  FIELD_TCP_FLAGS,
-  PACKET_HOST,
-} from '../src/abi/fields.ts';
+import { FIELD_CT_DIRECTION, FIELD_FAMILY, FIELD_LENGTH, FIELD_TCP_FLAGS } from '../src/abi/fields.ts';
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../src/abi/packet.ts';
 import { isReset as getsReset } from './conntrack/index';
 import { asItCame, asSent, movesDestination } from './nat/answer.ts';
+import { isReported } from './reported.ts';
 
 /** u8 each: it is a reset; the destination of the refused packet is translated, so that it is kept as it came. u32 each: family; length of the refused packet, and how much of it is kept. */
 const RESET: usize = 0;
@@ -39,14 +30,14 @@ const TCP_HEADER: u32 = 20;
 const ICMP_HEADER: u32 = 8;
 const UNREACHABLE4: u32 = 3;
 const UNREACHABLE6: u32 = 1;
-const LAST_ICMP: u32 = 18;
-/** Types that are errors (icmp_pointers of ipv4/icmp.c), a bit each: 1 to 7 and 9 to 12, also those that were never given out. */
-const ERRORS: u32 = 0x1efe;
-const FIRST_QUESTION6: u32 = 128;
 
-/** Notes at `at` what the answer to the packet is like. False: there is none. `arrived`: it came in, so that a reset wants its checksum to be right; of errors nobody asks it (docs/kernel-differences.md). */
-export function expectAnswer(slot: usize, at: usize, reset: bool, arrived: bool): bool {
-  if (reset ? !getsReset(slot, arrived) : !getsError(slot)) return false;
+/** A refused packet is answered. `arrived`: it came in, so that its checksum counts. */
+export function isAnswered(slot: usize, reset: bool, arrived: bool): bool {
+  return reset ? getsReset(slot, arrived) : isReported(slot, arrived);
+}
+
+/** Notes at `at` what the answer to the packet, which is answered, is like. False: it cannot be foretold. */
+export function expectAnswer(slot: usize, at: usize, reset: bool): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const length = load<u32>(slot, FIELD_LENGTH * 4);
@@ -71,15 +62,6 @@ export function takeBackTranslation(slot: usize, at: usize): void {
   const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
   const refused = 1 - load<u32>(slot, FIELD_CT_DIRECTION * 4);
   if (load<u8>(at, TRANSLATED) !== 0 && movesDestination(entry, refused)) asSent(slot, entry, load<u8>(at, RESET) !== 0);
-}
-
-/** icmp_send, icmp6_send: nothing is sent about errors, later fragments, and what came to more than this host. */
-function getsError(slot: usize): bool {
-  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0 || load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST) return false;
-  const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
-  const type = load<u32>(slot, FIELD_ICMP_TYPE * 4);
-  if (load<u32>(slot, FIELD_FAMILY * 4) === 6) return protocol !== ICMPV6 || type >= FIRST_QUESTION6;
-  return protocol !== ICMP || (type <= LAST_ICMP && ((ERRORS >>> type) & 1) === 0);
 }
 
 /** nf_reject_ip_tcphdr_put, but for the checksum. `length`: of the refused segment. */

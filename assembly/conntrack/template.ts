@@ -8,13 +8,14 @@ import {
   FIELD_CT_STATE,
   FIELD_CT_STATUS,
   FIELD_MARK,
+  FIELD_PROTOCOL,
   STATUS_CONFIRMED,
   STATUS_ENTRY,
 } from '../../src/abi/fields';
 import { HELPER_NONE } from '../../src/abi/helpers';
-import { PACKET_CT_ENTRY, PACKET_CT_GUESS } from '../../src/abi/packet';
+import { PACKET_CT_ENTRY, PACKET_CT_GUESS, PACKET_INVALID, PACKET_NUMBER } from '../../src/abi/packet';
 import { setEntryMark } from './accessors';
-import { ENTRY_SIZE, ENTRY_STATUS } from './entry';
+import { ENTRY_SIZE, ENTRY_STATUS, PROTOCOL_TCP } from './entry';
 
 /** An entry of nobody: all zeros but for its status, which matches in the raw table can see. */
 export const TEMPLATE: usize = memory.data(ENTRY_SIZE as i32, 16);
@@ -31,9 +32,24 @@ let templateFlags: u32 = BOTH;
 let templateHelper: u32 = HELPER_NONE;
 let templateState: usize = 0;
 
+/** The number of the last answer of the host's to what was UNTRACKED. */
+let seenNumber: u64 = 0;
+
+/** The packet in hand is an answer to what was UNTRACKED: nf_ct_attach gives it a ctinfo all the same. */
+export function takeForSeen(slot: usize): void {
+  seenNumber = load<u64>(slot, PACKET_NUMBER);
+}
+
+/** Rules of CT leave the packet alone (xt_CT.c): such an answer, unless it is a reset that conntrack called INVALID. */
+export function isTakenForSeen(slot: usize): bool {
+  if (load<u64>(slot, PACKET_NUMBER) !== seenNumber) return false;
+  return load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP || load<u32>(slot, PACKET_INVALID) === 0;
+}
+
 /** CT without --notrack. `flags`: CT_ZONE_*. `state`: where the rule's template keeps its mark (u32) from packet to packet. A packet that has a connection or a template, or is untracked, is left alone. */
 export function conntrackTemplate(slot: usize, id: u32, flags: u32, assigned: u32, state: usize): void {
   if (load<i32>(slot, FIELD_CT_STATUS * 4) < 0 || load<u32>(slot, FIELD_CT_STATE * 4) === <u32>CT_UNTRACKED) return;
+  if (isTakenForSeen(slot)) return;
   templateZone = id;
   templateFlags = flags;
   templateHelper = assigned;

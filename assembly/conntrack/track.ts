@@ -82,7 +82,7 @@ import { addStatus } from './status';
 import { synInit } from './syn';
 import { insert, release, releaseLater, remove, tableInit } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck } from './tcp';
-import { enterZone, leaveZone, TEMPLATE } from './template';
+import { enterZone, isTakenForSeen, leaveZone, TEMPLATE } from './template';
 import { tracker } from './trackers';
 import { keyAsks, keyPacket } from './tuple';
 import { udpCheck, udpliteCheck } from './udp';
@@ -380,7 +380,7 @@ export function conntrackForget(slot: usize): void {
 
 /** NOTRACK and CT --notrack (xt_CT.c): a packet that already has an entry (it came over lo) keeps it. */
 export function conntrackUntrack(slot: usize): void {
-  if (load<u32>(slot, PACKET_CT_ENTRY) !== 0) return;
+  if (load<u32>(slot, PACKET_CT_ENTRY) !== 0 || isTakenForSeen(slot)) return;
   store<u32>(slot, 0, PACKET_CT_GUESS);
   attach(slot, CT_UNTRACKED, 0, 0);
 }

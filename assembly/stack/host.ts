@@ -18,6 +18,7 @@ import {
   HOST_FLAG_LENIENT,
   HOST_FLAG_LOCAL_MARK,
   HOST_FLAG_NFT,
+  HOST_FLAG_SUMS_DCCP,
   HOST_FLAG_WHOLE_HEADERS,
   HOST_FLAGS,
   HOST_IN,
@@ -44,6 +45,8 @@ export let lenient: bool = false;
 export let nft: bool = false;
 /** An extension header that is longer than the packet cannot be walked over (-p; not conntrack). */
 export let wholeHeaders: bool = false;
+/** REJECT asks for a right sum of DCCP. */
+export let sumsDccp: bool = false;
 /** Every packet arrives (--forward). */
 export let everythingArrives: bool = false;
 export let addressTypes: bool = false;
@@ -84,6 +87,7 @@ export function stackInit(block: usize): bool {
   lenient = (flags & HOST_FLAG_LENIENT) !== 0;
   nft = (flags & HOST_FLAG_NFT) !== 0;
   wholeHeaders = (flags & HOST_FLAG_WHOLE_HEADERS) !== 0;
+  sumsDccp = (flags & HOST_FLAG_SUMS_DCCP) !== 0;
   everythingArrives = (flags & HOST_FLAG_FORWARD) !== 0;
   addressTypes = (flags & HOST_FLAG_ADDRESS_TYPES) !== 0;
   forwards4 = (flags & HOST_FLAG_IPV4_FORWARDING) !== 0;

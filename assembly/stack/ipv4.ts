@@ -75,7 +75,7 @@ export function arrive4(slot: usize, device: u32, source: u32, destination: u32)
   store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
 }
 
-function isMulticast(address: u32): bool {
+export function isMulticast(address: u32): bool {
   return address >>> 28 === 14;
 }
 

@@ -48,7 +48,7 @@ import {
   macCount,
   simpleWays,
 } from './host.ts';
-import { arrive4, EVERYBODY } from './ipv4.ts';
+import { arrive4, EVERYBODY, isMulticast } from './ipv4.ts';
 import { arrive6, decide6 } from './ipv6.ts';
 import { isUsual, ownUsual, route4, route6, routeDevice, routeType, search4 } from './routes.ts';
 
@@ -216,8 +216,10 @@ export function mayLeave(slot: usize): bool {
 /** Nobody resets what was sent to many: broadcasts and groups (the route's flags); with IPv6 also from an address that is none of one sender. */
 export function isForOne(slot: usize): bool {
   if (load<u32>(slot, FIELD_FAMILY * 4) === 6) return isOfOne6(slot + FIELD_SOURCE * 4) && isOfOne6(slot + FIELD_DESTINATION * 4);
-  const type = routeType(routeOf(slot, FIELD_DESTINATION * 4, false));
-  return type !== <u32>RTN_BROADCAST && type !== <u32>RTN_MULTICAST;
+  const to = load<u32>(slot, FIELD_DESTINATION * 4);
+  // No route says what these are. From nobody to nobody is to everybody.
+  if (to === 0 || to === EVERYBODY || isMulticast(to)) return false;
+  return routeType(route4(to)) !== <u32>RTN_BROADCAST;
 }
 
 /** No group, not the unspecified address, none of IPv4 in the form of IPv6. */

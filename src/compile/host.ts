@@ -91,6 +91,7 @@ function flags(host: Host, profile: Profile, needs: HostNeeds): number {
     (profile.prestack === 'lenient' ? abi.HOST_FLAG_LENIENT : 0) |
     (profile.backend === 'nft' ? abi.HOST_FLAG_NFT : 0) |
     (profile.kernel === '6.12' ? abi.HOST_FLAG_WHOLE_HEADERS : 0) |
+    (profile.kernel === '6.18' ? abi.HOST_FLAG_SUMS_DCCP : 0) |
     (host.localMark === undefined ? 0 : abi.HOST_FLAG_LOCAL_MARK) |
     (needs.addressTypes ? abi.HOST_FLAG_ADDRESS_TYPES : 0) |
     (sysctl(profile, 'net.ipv4.ip_forward') !== 0 ? abi.HOST_FLAG_IPV4_FORWARDING : 0) |

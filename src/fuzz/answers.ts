@@ -54,19 +54,20 @@ export function withAnswers(draw: Draw, fuzzCase: FuzzCase, judge: Judge = 'soft
   const out: FuzzPacket[] = [];
   /** Own answers on their way. */
   const late: FuzzPacket[] = [];
-  const send = (packet: FuzzPacket): void => {
+  const send = (packet: FuzzPacket, answers = refused): void => {
     const bytes = frameOf(packet, ETHERNET);
     reference.frame({ time: packet.time, linktype: ETHERNET, bytes, wire: bytes.length });
     out.push(packet);
-    const own = refused && outcome ? ownAnswer(packet, outcome, fuzzCase) : null;
+    // What a rule makes of an answer is answered by nobody.
+    const own = answers && outcome ? ownAnswer(packet, outcome, fuzzCase) : null;
     // What other processors received may lie between; the kernel that judges sends its answer at once.
     if (own !== null && judge === 'software' && draw.chance(0.3)) late.push(disturbed(draw, own));
-    else if (own !== null) send(own);
+    else if (own !== null) send(own, false);
   };
   for (const packet of fuzzCase.packets) {
     send(packet);
     if (translated) for (const answer of answersTo(draw, packet, outcome)) send(answer);
-    for (const own of late.length > 0 && draw.chance(0.3) ? late.splice(0) : []) send({ ...own, time: packet.time });
+    for (const own of late.length > 0 && draw.chance(0.3) ? late.splice(0) : []) send({ ...own, time: packet.time }, false);
   }
   return out;
 }
@@ -92,8 +93,10 @@ function ownAnswer(packet: FuzzPacket, { verdict, rule, rewritten, hook }: Packe
   const refused = asItCame(rewritten, packet);
   if (refused === null) return null;
   if (hook === 'FORWARD') addHops(refused, family, -1);
+  // The kernel that judges sends the host's packets by a raw socket, and then looks at checksums that a device would have made.
+  if (packet.direction === 'out' && !isSummed(refused, family)) return null;
   const to = destinationOf(refused, family);
-  const from = hook === 'INPUT' || to !== destinationOf(rewritten, family) ? to : LOCAL[family];
+  const from = (hook === 'INPUT' && !GROUP.test(to)) || to !== destinationOf(rewritten, family) ? to : LOCAL[family];
   const bytes = rejection(refused, family, rejectWith, from);
   return bytes === null ? null : { ...packet, time: packet.time + 10n, bytes, direction: 'out' };
 }
@@ -103,7 +106,7 @@ function asItCame(rewritten: Uint8Array, { bytes, family }: FuzzPacket): Uint8Ar
   const out = new Uint8Array(rewritten);
   if (destinationOf(bytes, family) === destinationOf(rewritten, family)) return out;
   const [at, end] = family === 4 ? [16, 20] : [24, 40];
-  const upper = family === 6 ? ipv6.skipExtensions(bytes) : { protocol: ipv4.protocol(bytes), offset: ipv4.headerLength(bytes) };
+  const upper = upperOf(bytes, family);
   if (upper === 'unparsable' || out.length > bytes.length || out.length < upper.offset + 20) return null;
   out.set(bytes.subarray(at, end), at);
   if (family === 4) fillHeaderChecksum(out.subarray(0, ipv4.headerLength(bytes)));
@@ -112,6 +115,26 @@ function asItCame(rewritten: Uint8Array, { bytes, family }: FuzzPacket): Uint8Ar
   out.set(bytes.subarray(upper.offset + 2, upper.offset + 4), upper.offset + 2);
   out.set(bytes.subarray(checksum, checksum + 2), checksum);
   return out;
+}
+
+const upperOf = (bytes: Uint8Array, family: Family): { protocol: number; offset: number } | 'unparsable' =>
+  family === 6 ? ipv6.skipExtensions(bytes) : { protocol: ipv4.protocol(bytes), offset: ipv4.headerLength(bytes) };
+
+/** Addresses that errors do not come from. */
+const GROUP = /^(?:22[4-9]|23\d|255)\.|\.255$|^ff/;
+
+/** False where a checksum of TCP or UDP, if there is one, is not right. */
+function isSummed(bytes: Uint8Array, family: Family): boolean {
+  const upper = upperOf(bytes, family);
+  if (upper === 'unparsable' || ![TCP, UDP].includes(upper.protocol)) return true;
+  const at = CHECKSUM_AT[upper.protocol]!;
+  const payload = bytes.subarray(upper.offset);
+  if (payload.length < at + 2) return false;
+  if (upper.protocol === UDP && u16(payload, at) === 0) return true;
+  const summed = new Uint8Array(payload);
+  const source = formatAddress((family === 4 ? ipv4 : ipv6).source(bytes));
+  fillChecksum(summed, at, { family, source, destination: destinationOf(bytes, family), protocol: upper.protocol });
+  return u16(payload, at) === u16(summed, at);
 }
 
 const destinationOf = (bytes: Uint8Array, family: Family): string =>

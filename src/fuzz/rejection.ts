@@ -35,57 +35,36 @@ const LARGEST: Readonly<Record<Family, number>> = { 4: 576, 6: 1280 };
 /** Precedence "internetwork control". */
 const CONTROL = 0xc0;
 
-/** `refused`: the packet as REJECT had it, whole. `from`: the address errors come from. null: it gets no answer. */
+/**
+ * `refused`: the packet as REJECT had it, whole. `from`: the address errors come from. null: it gets no answer that can be foretold. Whether the kernel sends it is not asked: of wrong checksums, groups and errors it does not
+ * speak.
+ */
 export function rejection(refused: Uint8Array, family: Family, rejectWith: string, from: string): Uint8Array | null {
-  const transport = transportOf(refused, family);
-  if (transport === null || !isSound(refused, family, transport)) return null;
-  return rejectWith === 'tcp-reset' ? reset(refused, family, transport) : error(refused, family, transport, rejectWith, from);
+  return rejectWith === 'tcp-reset' ? reset(refused, family) : error(refused, family, rejectWith, from);
 }
 
-interface Transport {
-  protocol: number;
-  bytes: Uint8Array;
+/** From the refused packet's receiver to its sender. */
+function answerFields(refused: Uint8Array, family: Family, protocol: number): IpFields {
+  const ip = family === 4 ? ipv4 : ipv6;
+  const [source, destination] = [formatAddress(ip.destination(refused)), formatAddress(ip.source(refused))];
+  return usualFields({ family, source, destination, protocol });
 }
 
-function transportOf(bytes: Uint8Array, family: Family): Transport | null {
+/** The segment that a packet carries; null: it carries none, or a later piece of one. */
+function segmentOf(bytes: Uint8Array, family: Family): Uint8Array | null {
   if (family === 4) {
-    // Options may be answered with options.
-    if (ipv4.headerLength(bytes) !== 20 || ipv4.fragmentOffset(bytes) !== 0 || ipv4.moreFragments(bytes)) return null;
-    return { protocol: ipv4.protocol(bytes), bytes: bytes.subarray(20) };
+    const whole = ipv4.protocol(bytes) === TCP && ipv4.fragmentOffset(bytes) === 0;
+    return whole ? bytes.subarray(ipv4.headerLength(bytes)) : null;
   }
   const upper = ipv6.skipExtensions(bytes);
-  if (upper === 'unparsable' || upper.fragment || upper.offset > bytes.length) return null;
-  return { protocol: upper.protocol, bytes: bytes.subarray(upper.offset) };
+  if (upper === 'unparsable' || upper.protocol !== TCP || upper.fragmentOffset !== 0) return null;
+  return bytes.subarray(Math.min(upper.offset, bytes.length));
 }
 
-const endsOf = (bytes: Uint8Array, family: Family): { source: string; destination: string } => {
-  const ip = family === 4 ? ipv4 : ipv6;
-  return { source: formatAddress(ip.source(bytes)), destination: formatAddress(ip.destination(bytes)) };
-};
-
-/** Protocols whose checksum REJECT does not look at (nf_reject_verify_csum): DCCP, GRE, ESP, AH, SCTP, UDP-Lite. */
-const UNSUMMED: readonly number[] = [33, 47, 50, 51, 132, 136];
-const UDP = 17;
-
-/** Only what has a right checksum is answered; of protocols nobody knows the whole is summed, which is hardly ever right. */
-function isSound(packet: Uint8Array, family: Family, { protocol, bytes }: Transport): boolean {
-  if (UNSUMMED.includes(protocol)) return bytes.length > 0;
-  const at = [TCP, UDP, ICMP[family]].includes(protocol) ? CHECKSUM_AT[protocol] : undefined;
-  if (at === undefined || bytes.length < (protocol === TCP ? tcp.MINIMUM_HEADER : 8)) return false;
-  if (protocol === UDP && u16(bytes, at) === 0) return true;
-  const summed = new Uint8Array(bytes);
-  fillChecksum(summed, at, { ...endsOf(packet, family), family, protocol });
-  return u16(summed, at) === u16(bytes, at);
-}
-
-function answerFields(refused: Uint8Array, family: Family, protocol: number): IpFields {
-  const { source, destination } = endsOf(refused, family);
-  return usualFields({ family, source: destination, destination: source, protocol });
-}
-
-function reset(refused: Uint8Array, family: Family, { protocol, bytes }: Transport): Uint8Array | null {
-  const flags = bytes.length < tcp.MINIMUM_HEADER ? tcp.RST : tcp.flags(bytes);
-  if (protocol !== TCP || (flags & tcp.RST) !== 0) return null;
+function reset(refused: Uint8Array, family: Family): Uint8Array | null {
+  const bytes = segmentOf(refused, family);
+  if (bytes === null || !tcp.hasHeader(bytes)) return null;
+  const flags = tcp.flags(bytes);
   const acked = (flags & tcp.ACK) !== 0;
   const counted = ((flags & tcp.SYN) !== 0 ? 1 : 0) + ((flags & tcp.FIN) !== 0 ? 1 : 0);
   const segment = tcpSegment({
@@ -103,18 +82,10 @@ function reset(refused: Uint8Array, family: Family, { protocol, bytes }: Transpo
   return ipPacket(fields, segment);
 }
 
-function error(
-  refused: Uint8Array,
-  family: Family,
-  { protocol, bytes }: Transport,
-  rejectWith: string,
-  from: string,
-): Uint8Array | null {
-  const type = bytes[0]!;
-  // icmp_pointers: below 19 only these are none.
-  const isError = family === 4 ? ![0, 8, 13, 14, 15, 16, 17, 18].includes(type) : type < 128;
-  if (protocol === ICMP[family] && isError) return null;
+function error(refused: Uint8Array, family: Family, rejectWith: string, from: string): Uint8Array | null {
   const header = family === 4 ? 20 : ipv6.HEADER_LENGTH;
+  // Options may be answered with options.
+  if (family === 4 && ipv4.headerLength(refused) !== header) return null;
   const quoted = refused.subarray(0, LARGEST[family] - header - 8);
   const message = icmpMessage(UNREACHABLE[family], CODES[rejectWith]!, 0, quoted);
   const tos = family === 4 ? (ipv4.tos(refused) & 0x1e) | CONTROL : 0;

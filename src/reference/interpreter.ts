@@ -193,6 +193,7 @@ export class Interpreter {
     const packet = new Packet(gathered.received, profile);
     packet.annotation = this.#job.annotations?.get(this.#frames) ?? {};
     const attached = answered && attachedTo(answered, this.conntrack.table, packet.now);
+    if (answered?.untracked) packet.tracking = { kind: 'answer' };
     if (answered && attached) {
       packet.tracking = { kind: 'entry', ...attached, state: 'RELATED' };
       packet.rewrite(asSent(packet, answered, attached, (refused) => this.#errorSource(packet, refused, device)));

@@ -8,6 +8,7 @@ import type { EvaluateContext } from '../packet/view.ts';
 import { answerWithReset } from './conntrack/reset.ts';
 import { type FamilyRules, type HookPoint, type Passage, runHook } from './hooks.ts';
 import { Packet } from './packet.ts';
+import { isReported } from './reported.ts';
 import type { Routed } from './routing.ts';
 import type { WalkResult } from './walk.ts';
 import type { Course } from './way.ts';
@@ -44,7 +45,7 @@ export interface Decisions {
   /** Anew, for another destination. */
   leave(packet: Packet): Departure;
   broadcastMask(device: string, destination: Words): number | null;
-  /** A rule refused the packet, and it is answered: with a reset, or an error (which is not sent about everything). */
+  /** A rule refused the packet, and it is answered: with a reset, or an error. */
   refused(packet: Packet, reset: boolean): void;
 }
 
@@ -163,7 +164,8 @@ export class Journey {
     packet.outInterface = outInterface;
     const result = runHook(hook, packet, this.#rules, this.#passage, this.#plain, offTheWire);
     if (result?.verdict !== 'REJECT') return result;
-    const answered = !result.tcpReset || answerWithReset(packet, this.#plain, offTheWire);
+    const answers = result.tcpReset ? answerWithReset : isReported;
+    const answered = answers(packet, this.#plain, offTheWire);
     // Nobody answers a broadcast.
     if (answered && !packet.looped) this.#decisions.refused(packet, result.tcpReset);
     return result;

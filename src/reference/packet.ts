@@ -37,6 +37,8 @@ export interface Received {
 /** Where conntrack stands with a packet. `none`: it has not seen it (ctinfo of a packet without entry). */
 type Tracking =
   | { kind: 'none' }
+  /** An answer of the host's to what was UNTRACKED: nf_ct_attach gives it a ctinfo all the same, by which rules of CT take it for one that was seen. Conntrack does not. */
+  | { kind: 'answer' }
   | { kind: 'untracked' }
   /** CT said how conntrack has to look. `own`: the template, which is the rule's. */
   | ({ kind: 'template'; own: { mark: number } } & CtTemplate)

@@ -17,9 +17,6 @@ import { translate, translateQuoted } from './nat/translate.ts';
 import type { Packet } from './packet.ts';
 
 const UNREACHABLE = { 4: 3, 6: 1 } as const;
-/** ICMP types that are errors, and the last one anybody knows: about them no error is sent, nor about unknown ones. */
-const ERRORS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12];
-const LAST_TYPE = 18;
 
 /** A refused packet, as it was then. */
 export interface Refusal {
@@ -35,6 +32,8 @@ export interface Refusal {
   readonly upperLength: number;
   readonly inInterface: string;
   readonly of: { readonly connection: Connection; readonly direction: Direction; readonly inTable: boolean } | null;
+  /** It was UNTRACKED, not INVALID. */
+  readonly untracked: boolean;
   /** Its destination was another one when it came, which is what answers bear on the wire; the rest of this is as it came. */
   readonly translated: boolean;
 }
@@ -51,10 +50,10 @@ export class Refusals {
   /** The latest first. */
   #waiting: Refusal[] = [];
 
-  /** A rule refused the packet, with a TCP reset or an ICMP error; its connection is not yet forgotten. */
+  /** A rule refused the packet, which is answered with a TCP reset or an ICMP error; its connection is not yet forgotten. */
   remember(packet: Packet, reset: boolean): void {
     // Of an answer that is refused in its turn, over lo, the kernel's answer is not looked for.
-    if (packet.answersRefused || (!reset && !isReported(packet))) return;
+    if (packet.answersRefused) return;
     const { number, family, source, length, tracking, inInterface, upperOffset } = packet;
     // A capture reader uses its memory again.
     const bytes = new Uint8Array(packet.bytes);
@@ -83,6 +82,7 @@ export class Refusals {
       upperLength,
       inInterface,
       of,
+      untracked: tracking.kind === 'untracked',
       translated,
     };
     this.#waiting = [refusal, ...this.#waiting.filter((one) => one.number > number - ANSWER_WITHIN)];
@@ -135,19 +135,6 @@ export function asSent(
   if (reset) translate(out, family, 0, own, 'source');
   else translateQuoted(out, family, invert(own)!, select(own.source));
   return out;
-}
-
-/** icmp_send, icmp6_send: nothing is sent about errors, later fragments, and what came to more than this host. */
-function isReported(packet: Packet): boolean {
-  const { family, bytes, fragmentOffset, packetType, upper } = packet;
-  if (fragmentOffset !== 0 || packetType !== 'unicast') return false;
-  if (family === 4) {
-    if (packet.protocol !== ICMP) return true;
-    return upper.length > 0 && !ERRORS.includes(icmp.type(upper)) && icmp.type(upper) <= LAST_TYPE;
-  }
-  const found = ipv6.skipExtensions(bytes);
-  if (found === 'unparsable') return false;
-  return found.protocol !== ICMPV6 || (upper.length > 0 && icmp.type(upper) >= 128);
 }
 
 const addressesOf = ({ family, bytes }: Candidate): { source: Words; destination: Words } => {

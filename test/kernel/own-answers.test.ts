@@ -2,73 +2,10 @@
 import { expect, it } from 'vitest';
 import { fillHeaderChecksum } from '../../src/fuzz/build-packet.ts';
 import { rejection } from '../../src/fuzz/rejection.ts';
-import type { KernelOutcome } from '../../src/kernel/index.ts';
-import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
-import type { Family } from '../../src/model/ruleset.ts';
 import { ACK, join, ping, RST, SYN, tcp, u16, udp } from '../reference/build.ts';
-import { FORWARDING, frameOf, STATE_MATCHES, STATES } from '../reference/replay.ts';
-import { judge } from './differential.ts';
+import { FORWARDING, STATE_MATCHES } from '../reference/replay.ts';
 import { describeKernel } from './machine.ts';
-import { WITNESSES } from './witnesses.ts';
-
-const FIREWALL = { 4: '10.9.0.1', 6: '2001:db8:9::1' } as const;
-const PEER = { 4: '10.0.0.2', 6: '2001:db8::2' } as const;
-const FAR = { 4: '10.1.0.3', 6: '2001:db8:1::3' } as const;
-const DEFAULT = { 4: 'icmp-port-unreachable', 6: 'icmp6-port-unreachable' } as const;
-const HOSTS: Record<Family, HostGiven> = {
-  4: { local: [FIREWALL[4]], in: 'eth0' },
-  6: { local: [FIREWALL[6]], in: 'eth0' },
-};
-const PROBES = [...STATE_MATCHES, '-m conntrack --ctdir REPLY', '-m conntrack --ctstatus CONFIRMED', '-m connmark --mark 7'];
-const RELATED = STATES.indexOf('RELATED');
-const INVALID = STATES.indexOf('INVALID');
-
-/** Probes where own packets are seen; the connection of what is new gets a mark. */
-const rulesOf = (filter: readonly string[], more: readonly string[] = []): string =>
-  [
-    '*mangle',
-    ...['OUTPUT', 'POSTROUTING'].flatMap((chain) => PROBES.map((match) => `-A ${chain} ${match}`)),
-    '-A PREROUTING -m conntrack --ctstate NEW -j CONNMARK --set-mark 7',
-    'COMMIT',
-    '*filter',
-    ...filter,
-    'COMMIT',
-    ...more,
-    '',
-  ].join('\n');
-
-interface Given {
-  family?: Family;
-  host?: HostGiven;
-  /** Packets, from 1, of which the capture says that they went out. */
-  out?: readonly number[];
-}
-
-/** Counters, ways and connections of every witness as the kernel has them, on both backends. Out: the kernel's answers. */
-async function agree(
-  rules: string,
-  packets: readonly (Uint8Array | null)[],
-  { family = 4, host = HOSTS[family], out = [] }: Given = {},
-) {
-  const outcomes: KernelOutcome[] = [];
-  const frames = packets.map((bytes, i) => frameOf(bytes!, i, out.includes(i + 1) ? { direction: 'out' } : {}));
-  for (const backend of ['legacy', 'nft'] as const) {
-    const sysctls = { nf_conntrack_acct: 1 };
-    const given = { rules: { [family]: rules }, host: buildHost(host), frames, sysctls, lists: true };
-    const { outcome, found } = await judge(backend, given, WITNESSES);
-    for (const [witness, lines] of found) expect(lines, `${backend}, ${witness}`).toEqual([]);
-    outcomes.push(outcome);
-  }
-  return outcomes;
-}
-
-/** What a probe of OUTPUT counted, by each kernel. */
-const counted = (outcomes: readonly KernelOutcome[], probe: number): number[] =>
-  outcomes.map(({ counters }) => counters.mangle!.OUTPUT!.rules[probe]!.packets);
-
-/** Which packets the kernels sent themselves, from 1. */
-const own = (outcomes: readonly KernelOutcome[]): number[][] =>
-  outcomes.map(({ packets }) => packets.flatMap(({ ownAnswer }, i) => (ownAnswer ? [i + 1] : [])));
+import { agree, counted, DEFAULT, FAR, FIREWALL, forwarded, INVALID, own, PEER, RELATED, rulesOf } from './refused.ts';
 
 const REFUSALS = {
   4: ['net-unreachable', 'host-unreachable', 'proto-unreachable', 'port-unreachable', 'net-prohibited', 'host-prohibited'].map(
@@ -148,6 +85,37 @@ describeKernel('answers of REJECT and the running kernel', () => {
       expect(counted(outcomes, INVALID)).toEqual([2, 2]);
     });
 
+    it(`IPv${family}: what answers something untracked is left alone by rules of CT, over lo too; not so what answers something INVALID`, async () => {
+      const strange = tcp(`${peer} 5000`, `${firewall} 80`, SYN | ACK, { ack: 77 });
+      const [first, second] = [tcp(`${firewall} 5000`, `${far} 80`, SYN), udp(`${firewall} 5000`, `${far} 53`)];
+      const filter = [
+        '-A INPUT -p tcp --tcp-flags RST NONE -j REJECT --reject-with tcp-reset',
+        '-A INPUT -p udp -j REJECT',
+        '-A OUTPUT -p tcp --tcp-flags RST NONE -j REJECT --reject-with tcp-reset',
+        '-A OUTPUT -p udp -j REJECT',
+        ...STATE_MATCHES.map((match) => `-A INPUT ${match}`),
+      ];
+      const packets = [strange, reset(strange), datagram, error(datagram), first, reset(first), second, error(second)];
+      for (const [target, invalid] of [
+        ['-j NOTRACK', 3],
+        ['-j CT --zone 7', 4],
+      ] as const) {
+        const raw = [
+          '*raw',
+          '-A PREROUTING -p udp -j NOTRACK',
+          `-A PREROUTING -i lo ${target}`,
+          `-A OUTPUT -d ${peer} ${target}`,
+        ];
+        const sent = ['-A OUTPUT -p udp -j NOTRACK', '-A OUTPUT -p tcp --syn -j NOTRACK', `-A OUTPUT ${target}`, 'COMMIT'];
+        const outcomes = await agree(rulesOf(filter, [...raw, ...sent]), packets, { family, out: [6] });
+        expect(own(outcomes)).toEqual([
+          [2, 4, 6, 8],
+          [2, 4, 6, 8],
+        ]);
+        expect(counted(outcomes, INVALID)).toEqual([invalid, invalid]);
+      }
+    });
+
     it(`IPv${family}: the zone is the refused packet's`, async () => {
       const rules = rulesOf(
         ['-A INPUT -m connbytes --connbytes 2: --connbytes-dir original --connbytes-mode packets -j REJECT'],
@@ -193,6 +161,24 @@ describeKernel('answers of REJECT and the running kernel', () => {
       for (const { counters } of outcomes) {
         expect(counters.filter!.OUTPUT!.rules.map((rule) => rule.packets)).toEqual([1, 1]);
         expect(counters.nat!.POSTROUTING!.rules[0]!.packets).toBe(1);
+      }
+    });
+
+    it(`IPv${family}: packets of which an error quotes the beginning, translated and not`, async () => {
+      const inside = family === 4 ? far : `[${far}]`;
+      const nat = ['*nat', `-A PREROUTING -d ${firewall} -j DNAT --to-destination ${inside}`, 'COMMIT'];
+      const kinds = [548, 1176, 1177, 1300, 1400].flatMap((data, i) => [
+        udp(`${peer} ${5000 + i}`, `${firewall} 53`, { data }),
+        tcp(`${peer} ${5000 + i}`, `${firewall} 80`, SYN, { data }),
+        ping(peer, firewall, { id: i, data }),
+      ]);
+      for (const more of [[], nat]) {
+        const chain = more === nat ? 'FORWARD' : 'INPUT';
+        const packets = kinds.flatMap((one) => [one, error(more === nat ? forwarded(one, family) : one)]);
+        const outcomes = await agree(rulesOf([`-A ${chain} -j REJECT`], more), packets, { family });
+        const all = kinds.map((_, i) => 2 * i + 2);
+        expect(own(outcomes)).toEqual([all, all]);
+        expect(counted(outcomes, RELATED)).toEqual([kinds.length, kinds.length]);
       }
     });
 
@@ -300,18 +286,6 @@ describeKernel('answers of REJECT and the running kernel', () => {
     expect(counted(outcomes, RELATED)).toEqual([2, 2]);
   });
 });
-
-/** The packet one hop on. */
-function forwarded(bytes: Uint8Array, family: Family): Uint8Array {
-  const out = Uint8Array.from(bytes);
-  if (family === 6) {
-    out[7]!--;
-    return out;
-  }
-  out[8]!--;
-  fillHeaderChecksum(out.subarray(0, 20));
-  return out;
-}
 
 /** Bytes of the payload of an IPv4 packet without options, as a fragment. */
 function fragment(packet: Uint8Array, from: number, to: number, more: boolean): Uint8Array {

@@ -119,8 +119,8 @@ export function icmp(
 }
 
 /** Echo request (answer: `reply`). */
-export function ping(from: string, to: string, more: IpMore & { id?: number; reply?: boolean } = {}): Uint8Array {
+export function ping(from: string, to: string, more: IpMore & { id?: number; reply?: boolean; data?: Data } = {}): Uint8Array {
   const six = from.includes(':');
   const type = more.reply ? (six ? 129 : 0) : six ? 128 : 8;
-  return icmp(from, to, type, 0, [...u16(more.id ?? 7), 0, 1], more);
+  return icmp(from, to, type, 0, join(u16(more.id ?? 7), [0, 1], bytesOf(more.data ?? 0)), more);
 }

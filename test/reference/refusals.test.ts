@@ -7,7 +7,7 @@ import type { Frame, ReplayResult } from '../../src/model/witness.ts';
 import { explain } from '../../src/reference/index.ts';
 import { renderExplanation } from '../../src/report/explanation.ts';
 import { WITNESSES } from '../kernel/witnesses.ts';
-import { ping, SYN, tcp, udp } from './build.ts';
+import { ip, ping, SYN, tcp, udp } from './build.ts';
 import { frameOf, jobOf } from './replay.ts';
 
 const [HOST, PEER] = ['192.0.2.1', '198.51.100.7'];
@@ -76,6 +76,35 @@ describe('answers to what REJECT refused', () => {
       changed[8] = 63;
       fillHeaderChecksum(changed.subarray(0, 20));
       expect(await ask(framesOf([datagram, changed]))).toEqual([1, 0, 0, 1]);
+    });
+
+    it(`${witness.name}: of DCCP with a wrong sum, where the kernel asks no sum of it`, async () => {
+      const dccp = ip(PEER, HOST, 33, new Uint8Array(32).fill(7));
+      const frames = framesOf([dccp, rejection(dccp, 4, 'icmp-port-unreachable', HOST)!]);
+      const rules = RULES.replace('-A INPUT -p udp -j REJECT', '-A INPUT -j REJECT');
+      for (const [kernel, answers] of [
+        ['6.1', 1],
+        ['6.12', 1],
+        ['6.18', 0],
+      ] as const) {
+        const { result } = await witness.replay(jobOf(rules, { local: [HOST], in: 'eth0' }, { kernel }), frames);
+        expect([kernel, result.answers]).toEqual([kernel, answers]);
+      }
+    });
+
+    it(`${witness.name}: of a capture that was cut, by what there is of them; sums are taken for right`, async () => {
+      const lenient = jobOf(RULES, { local: [HOST], in: 'eth0' }, { prestack: 'lenient' });
+      const wrong = udp(`${PEER} 40001`, `${HOST} 53`, { badChecksum: true, tos: 4 });
+      const packets = [datagram, wrong, rejection(datagram, 4, 'icmp-port-unreachable', HOST)!];
+      const cutAt = async (length: number): Promise<number[]> => {
+        const frames = framesOf(packets).map((frame) => ({ ...frame, bytes: frame.bytes.subarray(0, length) }));
+        return told((await witness.replay(lenient, frames)).result);
+      };
+      // Ports tell which of the two it is about; where there are none, the latest.
+      expect(await cutAt(56)).toEqual([1, 0, 0, 1]);
+      expect(await cutAt(28)).toEqual([0, 1, 0, 1]);
+      // Not even an ICMP header.
+      expect(await cutAt(27)).toEqual([0, 0, 1, 0]);
     });
 
     it(`${witness.name}: what came in is none, whatever it looks like`, async () => {

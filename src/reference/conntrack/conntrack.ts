@@ -64,8 +64,9 @@ export class Conntrack {
     packet.invalidReason = '';
     if (tracking.kind === 'entry' || tracking.kind === 'untracked') return true;
     const zone = zoneOf(packet);
-    const helper = tracking.kind === 'none' ? HELPER_NONE : tracking.helper;
-    packet.tracking = { kind: 'none' };
+    const helper = tracking.kind === 'template' ? tracking.helper : HELPER_NONE;
+    // An error that is about nothing known keeps what it has; a reset does not.
+    packet.tracking = tracking.kind === 'answer' && packet.protocol !== TCP ? tracking : { kind: 'none' };
     this.calls.now = packet.now;
     this.#collect(packet.now);
     const sourceKey: SourceKey = (...of) => this.calls.sourceKey(...of);

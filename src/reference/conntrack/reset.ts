@@ -13,7 +13,7 @@ import { TCP } from './tuple.ts';
 import { NO_ZONE } from './zone.ts';
 
 /** Whether somebody can answer in the place of its receiver: of IPv4 routing decides (rt_flags), of IPv6 the addresses themselves. */
-function isToOne({ family, source, destination }: Packet, addressType: EvaluateContext['addressType']): boolean {
+export function isToOne({ family, source, destination }: Packet, addressType: EvaluateContext['addressType']): boolean {
   if (family === 6) return [source, destination].every(ipv6.isUnicast);
   const type = addressType(4, destination);
   return type !== RTN_BROADCAST && type !== RTN_MULTICAST;
