@@ -11,6 +11,7 @@ import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import type { Threads } from '../replay/parallel.ts';
 import { type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
+import { sampleFor } from '../replay/sample.ts';
 import { whyNotShared } from '../replay/shares.ts';
 import { isTreeWorthwhile } from '../replay/worthwhile.ts';
 import { comparisonNotes, whyIncomparable } from '../report/comparable.ts';
@@ -18,7 +19,7 @@ import type { Comparison } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
 import { FateList } from '../report/fates.ts';
 import { logLine } from '../report/log-line.ts';
-import { buildReport, type Report } from '../report/report.ts';
+import { buildReport, type Report, type ReportInput } from '../report/report.ts';
 import { renderSaved } from '../report/saved.ts';
 import { PLAIN } from '../report/style.ts';
 import { renderText } from '../report/text.ts';
@@ -55,6 +56,7 @@ interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions, Output
   count?: number;
   engine: 'wasm' | 'reference';
   tree: boolean;
+  sample: boolean;
   jobs: number;
   timing: boolean;
 }
@@ -109,6 +111,7 @@ export function replayCommand(done: (code: number) => void): Command {
         .default('wasm'),
     )
     .option('--no-tree', 'evaluate rule by rule instead of by the decision tree')
+    .option('--no-sample', 'cut the tree of many rules for what is expected, not for the first packets of the capture')
     .addOption(
       new Option('--jobs <n>', 'threads that share the packets; refused where rules remember more than a connection')
         .argParser(wholeNumber('--jobs', 1, 64))
@@ -168,7 +171,9 @@ async function replay(options: ReplayOptions): Promise<number> {
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
   if (threads !== undefined) checkShared(options, captures, rules, profile);
   const { value, interrupted } = await interruptible(async (signal) => {
-    const prepared = await prepare(captures, rules, given, signal);
+    const samples = options.engine === 'wasm' && options.tree && options.sample;
+    const sample = samples ? sampleFor(captures, rules, options.count) : undefined;
+    const prepared = await prepare(captures, rules, given, signal, sample);
     return rules.length > 1
       ? compare({ options, prepared, profile, told, signal }, rules)
       : single({ options, prepared, profile, told, signal, ...(threads && { threads }) }, rules[0]!);
@@ -230,7 +235,7 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
       ...(written === undefined ? {} : { onFrame: (frame: Frame) => written.captured(frame) }),
     });
     bar.clear();
-    const { result, seconds, damaged } = outcome;
+    const { result, damaged } = outcome;
     const unread = whyUnread(result);
     if (unread !== undefined) {
       say(unread);
@@ -247,7 +252,7 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
     dumps.write(outcome);
     await tell(
       options,
-      render(options, buildReport({ rules, host, profile, result, notes: all, ...timing(options, seconds) }), rules),
+      render(options, buildReport({ rules, host, profile, result, notes: all, ...timing(options, outcome) }), rules),
     );
     if (!isRead) return EXIT.unread;
     return damaged || saysUnjudged(options, result, signal) ? EXIT.damaged : EXIT.ok;
@@ -296,7 +301,8 @@ function lostAnnotations(
 async function judged(prepared: Prepared, job: Job, threads: Threads | undefined, given: WitnessOptions): Promise<RunOutcome> {
   const options = { ...given, tree: given.tree && isTreeWorthwhile(prepared.captures, job.rules, given.limit) };
   if (threads === undefined) return replayOne(prepared, job, options);
-  const shared = await threads.replay(prepared.captures, job, options);
+  const traffic = options.tree ? prepared.sample?.trafficFor(job.rules) : undefined;
+  const shared = await threads.replay(prepared.captures, job, { ...options, ...(traffic && { traffic }) });
   if (shared !== undefined) return shared;
   const outcome = await replayOne(prepared, job, options);
   outcome.result.notes.push(NOT_SHARED);
@@ -305,7 +311,8 @@ async function judged(prepared: Prepared, job: Job, threads: Threads | undefined
 
 const NOT_SHARED = '--jobs: fragments that wait, or IPv6 redirects, were met: one thread judged everything anew';
 
-const timing = (options: ReplayOptions, seconds: number): { seconds?: number } => (options.timing ? { seconds } : {});
+const timing = (options: ReplayOptions, { seconds, sampled }: RunOutcome): Pick<ReportInput, 'seconds' | 'sampled'> =>
+  options.timing ? { seconds, ...(sampled !== undefined && { sampled }) } : {};
 
 const witness = (options: ReplayOptions) => ({
   engine: options.engine,
@@ -355,10 +362,10 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
     }
     lists.push(list);
     damaged ||= outcome.damaged;
-    const { result, seconds } = outcome;
+    const { result } = outcome;
     last = result;
     const all = [...notes, ...lostAnnotations(options, told.annotations, result.packets, signal)];
-    reports.push(buildReport({ rules: one, host, profile, result, notes: all, ...timing(options, seconds) }));
+    reports.push(buildReport({ rules: one, host, profile, result, notes: all, ...timing(options, outcome) }));
   }
   bar.clear();
   let isRead = true;

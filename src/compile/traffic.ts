@@ -11,6 +11,9 @@ export interface Traffic {
   known: number;
 }
 
+/** How many packets a sample has. */
+export const packetsOf = ({ words }: Traffic): number => Math.floor(words.length / FIELD_COUNT);
+
 /** What is expected of a cut weighs as much as so many packets: nothing has no weight, and where few were seen they say little. */
 const EXPECTED = 16;
 
@@ -30,10 +33,9 @@ export class Sample {
   }
 
   static of(traffic: Traffic): Sample {
-    const packets = Math.floor(traffic.words.length / FIELD_COUNT);
     return new Sample(
       traffic,
-      Int32Array.from({ length: packets }, (_, packet) => packet * FIELD_COUNT),
+      Int32Array.from({ length: packetsOf(traffic) }, (_, packet) => packet * FIELD_COUNT),
     );
   }
 

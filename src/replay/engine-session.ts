@@ -1,6 +1,7 @@
 /** The engine as a session: the module is read from the package, captures go straight into its memory. Node only. */
 import { readFileSync } from 'node:fs';
 import { compile, type Image } from '../compile/index.ts';
+import type { Traffic } from '../compile/traffic.ts';
 import { compileModule, type HashKey, openImage } from '../engine/index.ts';
 import type { Job, OnPacket } from '../model/witness.ts';
 import { EngineReplay } from './engine-replay.ts';
@@ -26,10 +27,18 @@ export function engineModule(build: Build = 'release'): Promise<object> {
   return compiled;
 }
 
-/** A session of the engine. `tree` false: rule by rule. `limit`: packets at most. `image`: the job's rules, compiled before (then `tree` says nothing). `hashKey`: as in EngineOptions. */
+/** A session of the engine. `tree` false: rule by rule. `traffic`: packets like those to come. `limit`: packets at most. `image`: the job's rules, compiled before (then `tree` and `traffic` say nothing). `hashKey`: as in EngineOptions. */
 export async function engineSession(
   job: Job,
-  options: { onPacket?: OnPacket; limit?: number; tree?: boolean; build?: Build; image?: Image; hashKey?: HashKey } = {},
+  options: {
+    onPacket?: OnPacket;
+    limit?: number;
+    tree?: boolean;
+    traffic?: Traffic;
+    build?: Build;
+    image?: Image;
+    hashKey?: HashKey;
+  } = {},
 ): Promise<Session> {
   const { build, image = compile(job, options), ...rest } = options;
   return new EngineReplay(await openImage(image, { wasm: await engineModule(build), ...rest }, job.packets), job.sets);

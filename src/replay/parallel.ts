@@ -1,6 +1,7 @@
 /** A replay by several threads, each with an engine of its own: every thread reads the captures and judges its pairs of addresses (assembly/share.ts). Node only. */
 import { Worker } from 'node:worker_threads';
 import { compile, type Image } from '../compile/index.ts';
+import { packetsOf, type Traffic } from '../compile/traffic.ts';
 import type { Share } from '../engine/index.ts';
 import type { Job } from '../model/witness.ts';
 import { sharedSession } from './engine-replay.ts';
@@ -31,6 +32,8 @@ export type FromWorker =
 
 export interface SharedOptions extends Pick<RunOptions, 'onProgress' | 'signal' | 'connections' | 'limit'> {
   tree: boolean;
+  /** Packets like those to come. */
+  traffic?: Traffic;
 }
 
 /** This thread and others, which load their program while this one reads rules and compiles them, and keep no process alive before they have work. */
@@ -57,13 +60,13 @@ export class Threads {
    */
   async replay(captures: readonly string[], job: Job, options: SharedOptions): Promise<RunOutcome | undefined> {
     const start = process.hrtime.bigint();
-    const { tree, signal, onProgress, connections = false, limit } = options;
+    const { tree, traffic, signal, onProgress, connections = false, limit } = options;
     const asked = { connections, ...(limit !== undefined && { limit }) };
     const of = this.#others.length + 1;
     const halt = new Halt(this.#others, signal);
     const failed = new AbortController();
     try {
-      const [image, wasm] = [compile(job, { tree }), await engineModule()];
+      const [image, wasm] = [compile(job, { tree, ...(traffic && { traffic }) }), await engineModule()];
       if (this.#failure !== undefined) throw this.#failure;
       const others = this.#others.map((worker, index) =>
         oneShare(worker, { kind: 'task', captures, image, wasm, share: { index: index + 1, of }, ...asked }, halt),
@@ -75,7 +78,8 @@ export class Threads {
         signal: failed.signal,
         ...(onProgress && { onProgress }),
       }).finally(() => halt.at(0, session.packets()));
-      return merged(await Promise.all([own, ...others]), start, signal?.aborted === true);
+      const outcome = merged(await Promise.all([own, ...others]), start, signal?.aborted === true);
+      return outcome && traffic ? { ...outcome, sampled: packetsOf(traffic) } : outcome;
     } finally {
       halt.close();
       for (const worker of this.#others) void worker.terminate();

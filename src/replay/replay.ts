@@ -1,5 +1,6 @@
 /** A whole replay: the host model (given or guessed), one witness, the captures. Node only. */
 import { CaptureReader } from '../capture/frames.ts';
+import { packetsOf } from '../compile/traffic.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
 import { translatesSources } from '../model/nat.ts';
@@ -9,6 +10,7 @@ import { engineSession } from './engine-session.ts';
 import { HostGuess } from './guess.ts';
 import { isReadOnce } from './open.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
+import type { PacketSample } from './sample.ts';
 import type { Session } from './session.ts';
 import { lookAtVantage, VANTAGE_FRAMES } from './vantage.ts';
 
@@ -19,18 +21,22 @@ export interface Prepared {
   /** What the first packets tell of where the captures were taken. */
   notes?: readonly string[];
   ahead?: ReadAhead;
+  /** What the first packets are like. */
+  sample?: PacketSample;
 }
 
 /** Bytes of a capture looked at to guess the host. */
 const GUESS_BYTES = 4 * 1024 * 1024;
 /** Of every frame: more than its headers. */
 const GUESS_CAPTURED = 128;
+/** Milliseconds that a pipe is waited for where only a sample is wanted. */
+const PATIENCE = 500;
 /** Bytes of it that are shown to the guess before it is asked whether it has seen enough. */
 const GLANCE = 1 << 16;
 
 /**
  * Settles the host model: from the flags when they say who is local, else guessed from the first packets of the first capture.
- * `signal`, aborted, guesses from what was read by then.
+ * `signal`, aborted, guesses from what was read by then. `sample` is shown the first packets, too.
  * @throws HostError, CaptureOpenError.
  */
 export async function prepare(
@@ -38,6 +44,7 @@ export async function prepare(
   rules: readonly Partial<Record<Family, RuleSet>>[],
   given: HostGiven | undefined,
   signal?: AbortSignal,
+  sample?: PacketSample,
 ): Promise<Prepared> {
   const saysWho =
     given !== undefined &&
@@ -46,42 +53,58 @@ export async function prepare(
   if (saysWho) {
     const host = buildHost(given);
     // A look costs time, and a pipe may be silent for long: only where it is likely to find something.
-    if (!sets.some(translatesSources) || isReadOnce(captures[0]!)) return { captures, host };
-    const { frames, ahead } = await look(captures[0]!, undefined, signal);
-    ahead.rest.close();
-    return { captures, host, notes: lookAtVantage(frames, sets, host) };
+    const once = isReadOnce(captures[0]!);
+    const looks = sets.some(translatesSources) && !once;
+    if (!looks && sample === undefined) return { captures, host };
+    const seen = await look(captures[0]!, { sample }, once ? soon(signal) : signal);
+    return { captures, host, ...kept(seen.ahead, sample), ...(looks && { notes: lookAtVantage(seen.frames, sets, host) }) };
   }
   // The first file that holds a packet: a rotated capture may begin with an empty one.
   let first = captures[0]!;
   const guess = new HostGuess(sets, given);
-  let { frames, ahead } = await look(first, guess, signal);
+  let { frames, ahead } = await look(first, { guess, sample }, signal);
   for (const next of captures.slice(1)) {
     if (frames.length > 0 || isReadOnce(first) || isReadOnce(next)) break;
     ahead.rest.close();
     first = next;
-    ({ frames, ahead } = await look(first, guess, signal));
+    ({ frames, ahead } = await look(first, { guess, sample }, signal));
   }
-  const kept = isReadOnce(first);
-  if (!kept) ahead.rest.close();
   const host = guess.host();
-  const notes = lookAtVantage(frames, sets, host);
-  return kept ? { captures, host, notes, ahead } : { captures, host, notes };
+  return { captures, host, notes: lookAtVantage(frames, sets, host), ...kept(ahead, sample) };
 }
 
-/** Shows the first frames of a capture to the guess. Out: those that tell where it was taken, and the bytes they came in. */
+/** What was read ahead is kept of what cannot be read twice. */
+function kept(ahead: ReadAhead, sample: PacketSample | undefined): Pick<Prepared, 'ahead' | 'sample'> {
+  const again = !isReadOnce(ahead.path);
+  if (again) ahead.rest.close();
+  return { ...(!again && { ahead }), ...(sample && { sample }) };
+}
+
+/** Aborted with `signal`, or after a while. */
+function soon(signal: AbortSignal | undefined): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort();
+  setTimeout(stop, PATIENCE).unref();
+  if (signal?.aborted === true) stop();
+  signal?.addEventListener('abort', stop, { once: true });
+  return controller.signal;
+}
+
+/** Shows the first frames of a capture to the guess and the sample. Out: those that tell where it was taken, and the bytes they came in. */
 async function look(
   path: string,
-  guess: HostGuess | undefined,
+  { guess, sample }: { guess?: HostGuess; sample: PacketSample | undefined },
   signal?: AbortSignal,
 ): Promise<{ frames: Frame[]; ahead: ReadAhead }> {
   const frames: Frame[] = [];
-  const most = Math.max(guess?.wanted ?? 0, VANTAGE_FRAMES);
+  const most = Math.max(guess?.wanted ?? 0, sample?.wanted ?? 0, VANTAGE_FRAMES);
   let seen = 0;
   const reader = new CaptureReader((frame) => {
     if (seen === most) return;
     seen++;
     frame.bytes = frame.bytes.subarray(0, GUESS_CAPTURED);
     guess?.see(frame);
+    sample?.see(frame);
     if (frames.length < VANTAGE_FRAMES) frames.push(frame);
   });
   const chunks: Uint8Array[] = [];
@@ -110,8 +133,15 @@ export async function replayOne(prepared: Prepared, job: Job, options: ReplayOpt
     ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
     ...(options.limit === undefined ? {} : { limit: options.limit }),
   };
-  const session = await start(job, options.engine, { ...asked, tree: options.tree });
-  return run(prepared.captures, session, prepared.ahead === undefined ? options : { ...options, ahead: prepared.ahead });
+  const isCut = options.engine === 'wasm' && options.tree;
+  const traffic = isCut ? prepared.sample?.trafficFor(job.rules) : undefined;
+  const session = await start(job, options.engine, { ...asked, tree: options.tree, ...(traffic && { traffic }) });
+  const outcome = await run(
+    prepared.captures,
+    session,
+    prepared.ahead === undefined ? options : { ...options, ahead: prepared.ahead },
+  );
+  return traffic === undefined ? outcome : { ...outcome, sampled: packetsOf(traffic) };
 }
 
 /** The interpreter is loaded when it is wanted: it is as large as all the rest. */

@@ -49,6 +49,8 @@ export interface RunOutcome {
   sets?: IpSet[];
   recent?: RecentTable[];
   hashlimit?: HashlimitTable[];
+  /** Packets for which the decision tree was cut; undefined: for what is expected, or there is none. */
+  sampled?: number;
 }
 
 /** Milliseconds of work before the event loop gets its turn (signals, progress). */
@@ -180,7 +182,10 @@ type Step = IteratorResult<Uint8Array, Damage | undefined>;
 export class ChunkSource {
   readonly #chunks: AsyncGenerator<Uint8Array, Damage | undefined>;
   readonly #close: AbortController;
+  /** The end is remembered: who asks again is told the same (a generator tells its return value once). */
   #ended: Step | undefined;
+  /** A step that was not waited for to its end: who asks again gets it. */
+  #under: Promise<Step> | undefined;
 
   constructor(path: string) {
     this.#close = new AbortController();
@@ -191,7 +196,15 @@ export class ChunkSource {
   async next(signal?: AbortSignal): Promise<Step | 'aborted'> {
     if (this.#ended !== undefined) return this.#ended;
     if (signal?.aborted === true) return 'aborted';
-    const step = this.#step();
+    this.#under ??= this.#chunks.next();
+    const step = await this.#wait(this.#under, signal);
+    if (step === 'aborted') return step;
+    this.#under = undefined;
+    if (step.done === true) this.#ended = step;
+    return step;
+  }
+
+  async #wait(step: Promise<Step>, signal: AbortSignal | undefined): Promise<Step | 'aborted'> {
     if (signal === undefined) return step;
     let onAbort = (): void => {};
     const aborted = new Promise<'aborted'>((resolve) => {
@@ -205,13 +218,6 @@ export class ChunkSource {
       // A step nobody waits for any more fails when the stream is closed.
       step.catch(() => {});
     }
-  }
-
-  /** The end is remembered: who asks again is told the same (a generator tells its return value once). */
-  async #step(): Promise<Step> {
-    const step = await this.#chunks.next();
-    if (step.done === true) this.#ended = step;
-    return step;
   }
 
   /** Gives the file or pipe back, also while a step is under way. */

@@ -1,4 +1,4 @@
-/** When a tree is grown: not where all packets are through the rules before it would stand. Node only. */
+/** When a tree is grown: not where all packets are through the rules before it would stand. How much there is to judge. Node only. */
 import type { Job } from '../model/witness.ts';
 import { sizeAhead } from './open.ts';
 import { meanRecord } from './record-size.ts';
@@ -12,16 +12,35 @@ const SMALL_RECORD = 76;
 /** However many the rules are, a capture of so few bytes does not take the seconds that their tree does (20,000 rules: 4.6 s with a tree, 1.8 without). */
 const LITTLE = 1 << 20;
 
-/** Whether the engine judges these captures, and of them `limit` packets at most, sooner with a tree; it answers the same without one. */
-export function isTreeWorthwhile(captures: readonly string[], rules: Job['rules'], limit = Number.POSITIVE_INFINITY): boolean {
+/** In all chains of a job. */
+export function countRules(rules: Job['rules']): number {
   const chains = [rules[4], rules[6]].flatMap((dual) => dual?.tables.flatMap((table) => table.chains) ?? []);
-  const count = chains.reduce((sum, chain) => sum + chain.rules.length, 0);
-  // Nobody knows how much a packed file holds.
-  const sizes = captures.map((path) => sizeAhead(path) ?? Number.POSITIVE_INFINITY);
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  const isMuch = (record: number): boolean => Math.min(bytes / record, limit) * count > FEW_MET;
-  if (bytes <= LITTLE || !isMuch(SMALL_RECORD)) return false;
+  return chains.reduce((sum, chain) => sum + chain.rules.length, 0);
+}
+
+/** A capture and the bytes it has. */
+interface Size {
+  path: string;
+  bytes: number;
+}
+
+/** Nobody knows how much a packed file holds. */
+export const sizesOf = (captures: readonly string[]): Size[] =>
+  captures.map((path) => ({ path, bytes: sizeAhead(path) ?? Number.POSITIVE_INFINITY }));
+
+const sumOf = (sizes: readonly Size[]): number => sizes.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Whether captures, and of them `limit` packets at most, hold as many packets as `isMuch` asks for. */
+export function holds(sizes: readonly Size[], limit = Number.POSITIVE_INFINITY, isMuch: (packets: number) => boolean): boolean {
+  const ask = (record: number): boolean => isMuch(Math.min(sumOf(sizes) / record, limit));
+  if (sizes.length === 0 || !ask(SMALL_RECORD)) return false;
   // Records are looked at where it may matter; the largest capture speaks for all.
-  const largest = sizes.reduce((best, size, index) => (size > sizes[best]! ? index : best), 0);
-  return isMuch(Math.max(meanRecord(captures[largest]!) ?? 0, SMALL_RECORD));
+  const largest = sizes.reduce((best, size) => (size.bytes > best.bytes ? size : best));
+  return ask(Math.max(meanRecord(largest.path) ?? 0, SMALL_RECORD));
+}
+
+/** Whether the engine judges these captures, and of them `limit` packets at most, sooner with a tree; it answers the same without one. */
+export function isTreeWorthwhile(captures: readonly string[], rules: Job['rules'], limit?: number): boolean {
+  const sizes = sizesOf(captures);
+  return sumOf(sizes) > LITTLE && holds(sizes, limit, (packets) => packets * countRules(rules) > FEW_MET);
 }

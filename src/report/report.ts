@@ -57,7 +57,7 @@ export interface Report {
   nfacct?: (Counter & { name: string })[];
   notes: string[];
   /** Only what was measured; absent under --quiet timing. */
-  speed?: { seconds: number; packetsPerSecond: number };
+  speed?: { seconds: number; packetsPerSecond: number; sampled?: number };
 }
 
 export interface ReportInput {
@@ -69,12 +69,14 @@ export interface ReportInput {
   notes?: readonly string[];
   /** Seconds spent reading and judging. */
   seconds?: number;
+  /** Packets for which the decision tree was cut; undefined: for none. */
+  sampled?: number;
 }
 
 const sum = (values: Record<string, number>): number => Object.values(values).reduce((total, value) => total + value, 0);
 
 /** The document of one replay. */
-export function buildReport({ rules, host, profile, result, notes = [], seconds }: ReportInput): Report {
+export function buildReport({ rules, host, profile, result, notes = [], seconds, sampled }: ReportInput): Report {
   const family: Family = rules[4] !== undefined ? 4 : 6;
   const primary = rules[family]!;
   const second = family === 4 ? rules[6] : undefined;
@@ -111,7 +113,8 @@ export function buildReport({ rules, host, profile, result, notes = [], seconds 
   if (report.verdicts.STACK === 0) delete report.verdicts.STACK;
   if (second !== undefined) report.tables6 = reportTables(second, result.counters[6]);
   if (seconds !== undefined) {
-    report.speed = { seconds, packetsPerSecond: seconds > 0 ? Math.round(result.packets / seconds) : 0 };
+    const packetsPerSecond = seconds > 0 ? Math.round(result.packets / seconds) : 0;
+    report.speed = { seconds, packetsPerSecond, ...(sampled !== undefined && { sampled }) };
   }
   return report;
 }

@@ -168,7 +168,9 @@ function totals(report: Report, style: Style, verbose: boolean): string[] {
     `${style.bold('Evaluations')} ${plural(report.evaluations, 'rule')}${style.dim(`, ${average.toFixed(2)} a packet`)}`,
   );
   if (report.speed !== undefined) {
-    lines.push(style.dim(`${count(report.speed.packetsPerSecond)} packets/s (${report.speed.seconds.toFixed(3)} s)`));
+    const { packetsPerSecond, seconds, sampled } = report.speed;
+    const cut = sampled === undefined ? '' : `; tree cut for ${plural(sampled, 'packet')} of the capture's beginning`;
+    lines.push(style.dim(`${count(packetsPerSecond)} packets/s (${seconds.toFixed(3)} s)${cut}`));
   }
   return lines;
 }

@@ -1,7 +1,7 @@
 /** Splits the entries of a search into groups, each with a tree: where one tree would copy much, those that are wide where the others are narrow get a tree of their own. */
 import type { Work } from '../steps.ts';
 import type { Sample } from '../traffic.ts';
-import { growTree, type SearchTree } from './grow.ts';
+import { growTree, type SearchTree, type TreeBudget } from './grow.ts';
 import type { Intervals } from './intervals.ts';
 import { usualParts } from './usual.ts';
 
@@ -46,12 +46,8 @@ function growGroup(
   const rest: number[] = [];
   let kept = members;
   for (;;) {
-    const most = base + copies * kept.length;
-    const plain = growTree(intervals, kept, { most, short }, work);
-    if (!may || plain.longest <= short) {
-      const tree = sample === null ? plain : suited(plain, growTree(intervals, kept, { most, short }, work, sample), short);
-      return { group: { tree, members: kept }, rest: rest.sort((left, right) => left - right) };
-    }
+    const tree = growShort(intervals, kept, { most: base + copies * kept.length, short }, work, sample);
+    if (!may || tree.longest <= short) return { group: { tree, members: kept }, rest: rest.sort((left, right) => left - right) };
     const [narrow, wide] = byWidth(intervals, kept) ?? halves(kept);
     work.units += kept.length;
     kept = narrow;
@@ -59,9 +55,19 @@ function growGroup(
   }
 }
 
-/** The tree that suits a sample, unless it has long leaves where the other has none: cuts that suit few entries may copy many others. */
-const suited = (plain: SearchTree, tree: SearchTree, short: number): SearchTree =>
-  tree.longest > Math.max(short, plain.longest) ? plain : tree;
+/** A tree that suits a sample, where there is one; where that has long leaves (cuts that suit few entries may copy many others), perhaps one that suits all. */
+function growShort(
+  intervals: Intervals,
+  members: readonly number[],
+  budget: TreeBudget,
+  work: Work,
+  sample: Sample | null,
+): SearchTree {
+  const tree = growTree(intervals, members, budget, work, sample);
+  if (sample === null || tree.longest <= budget.short) return tree;
+  const plain = growTree(intervals, members, budget, work);
+  return plain.longest < tree.longest ? plain : tree;
+}
 
 /** An entry that reaches into more than one in so many places is wide. */
 const WIDE = 16;
