@@ -28,7 +28,7 @@ interface Run {
   target: number;
 }
 
-/** A reference is the number of a test, or ~number of an exit. Equal tests are one. */
+/** A reference is the number of a test, or ~number of an exit. */
 export class Graph {
   readonly mets: Mets;
   readonly exits: Exit[] = [];
@@ -45,8 +45,6 @@ export class Graph {
   private weights = new Float64Array(ROOM);
   /** By field, the largest threshold of its tests; -1 without. */
   readonly largest = new Float64Array(FIELD_COUNT).fill(-1);
-  /** Numbers of tests + 1 by hash, 0 for none; at most half are taken. */
-  private slots = new Int32Array(2 * ROOM);
   private readonly knownExits = new Map<number, number>();
 
   constructor(mets: Mets) {
@@ -63,10 +61,7 @@ export class Graph {
     if (low === high || at >= this.to[field]!) return low;
     if (at < this.from[field]!) return high;
     if (this.tests === this.field.length) this.grow();
-    const slot = this.slotOf(field, at, low, high);
-    if (this.slots[slot] !== 0) return this.slots[slot]! - 1;
     const test = this.tests++;
-    this.slots[slot] = test + 1;
     this.field[test] = field;
     this.at[test] = at;
     this.low[test] = low;
@@ -74,22 +69,6 @@ export class Graph {
     this.weights[test] = this.weight(low) + this.weight(high);
     if (at > this.largest[field]!) this.largest[field] = at;
     return test;
-  }
-
-  /** Where a test's number is, or would be. */
-  private slotOf(field: number, at: number, low: number, high: number): number {
-    const { slots } = this;
-    let hash = Math.imul(at ^ Math.imul(field, 0x9e3779b1), 0x85ebca6b) ^ low;
-    hash = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1) ^ high;
-    hash = Math.imul(hash ^ (hash >>> 13), 0x85ebca6b);
-    hash ^= hash >>> 16;
-    const mask = slots.length - 1;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const test = slots[slot]! - 1;
-      if (test < 0) return slot;
-      if (this.low[test] !== low || this.high[test] !== high || this.at[test] !== at) continue;
-      if (this.field[test] === field) return slot;
-    }
   }
 
   private grow(): void {
@@ -103,10 +82,6 @@ export class Graph {
     this.low = larger(this.low, new Int32Array(room));
     this.high = larger(this.high, new Int32Array(room));
     this.weights = larger(this.weights, new Float64Array(room));
-    this.slots = new Int32Array(2 * room);
-    for (let test = 0; test < this.tests; test++) {
-      this.slots[this.slotOf(this.field[test]!, this.at[test]!, this.low[test]!, this.high[test]!)] = test + 1;
-    }
   }
 
   exit(met: number, verdict: number): number {
