@@ -14,7 +14,7 @@ import {
   STEP_HIT_SEGMENT,
   STEP_LIST,
   STEP_MARK,
-  STEP_MATCHED_DROP_SEGMENT,
+  STEP_MATCHED_DROP_EDGE,
   STEP_MISS_NEXT,
   STEP_MISS_SEGMENT,
   STEP_NAT,
@@ -140,7 +140,7 @@ function testStep(step: usize, head: u32, slot: usize, bytes: u64): u32 {
   return NEXT_HOTDROP;
 }
 
-/** A test held and wants the packet dropped: the tests behind it say whether the rule counts. */
+/** A test held and wants the packet dropped: the tests behind it say whether the rule counts and its target acts. */
 function matchedDrop(step: usize, list: usize, from: u32, head: u32, slot: usize, bytes: u64): u32 {
   const number = (head >>> 8) & 0xffff;
   let counts = head >>> 24 === END_HIT;
@@ -148,9 +148,14 @@ function matchedDrop(step: usize, list: usize, from: u32, head: u32, slot: usize
     const answer = runTest(code + (load<u32>(list + ((index as usize) << 2)) as usize), slot);
     counts = answer === TEST_HIT || answer === TEST_HOTDROP_MATCHED;
   }
-  if (counts) count(load<u32>(step, STEP_MATCHED_DROP_SEGMENT), bytes);
-  else count(load<u32>(step, STEP_DROP_SEGMENT), bytes);
-  return counts ? NEXT_DROP : NEXT_HOTDROP;
+  if (!counts) {
+    count(load<u32>(step, STEP_DROP_SEGMENT), bytes);
+    return NEXT_HOTDROP;
+  }
+  const edge = load<u32>(step, STEP_MATCHED_DROP_EDGE);
+  if (edge === 0) return NEXT_DROP;
+  count(load<u32>(code + (edge as usize)), bytes);
+  return load<u32>(code + (edge as usize), 4);
 }
 
 function setMark(step: usize, slot: usize): void {

@@ -27,7 +27,7 @@ export const NEXT_LOST = 5;
 /** Smallest step offset. */
 export const NEXT_STEP = 16;
 
-/** Step: [kind | number of tests << 8 | end << 24][offset of the list of tests][hit segment][hit next][miss segment][miss next][hotdrop segment][segment of a drop that counts]. */
+/** Step: [kind | number of tests << 8 | end << 24][offset of the list of tests][hit segment][hit next][miss segment][miss next][hotdrop segment][edge of a drop that counts, 0: there is none]. */
 export const STEP_TESTS = 0;
 /** mark = (mark & ~mask) ^ value: word 1 is the mask, words 2 and 3 the edge, word 4 the value. */
 export const STEP_MARK = 1;
@@ -56,7 +56,7 @@ export const STEP_HIT_NEXT = 12;
 export const STEP_MISS_SEGMENT = 16;
 export const STEP_MISS_NEXT = 20;
 export const STEP_DROP_SEGMENT = 24;
-export const STEP_MATCHED_DROP_SEGMENT = 28;
+export const STEP_MATCHED_DROP_EDGE = 28;
 /** Where an effect's parameters lie: the first alone, the others behind the edge. */
 export const STEP_EFFECT_FIRST = 4;
 export const STEP_EFFECT_REST = 16;

@@ -2,6 +2,8 @@
 import { WALKS_SIZE } from '../abi/image.ts';
 import {
   END_HIT,
+  NEXT_DROP,
+  NEXT_REJECT,
   NODE_TABLE,
   STEP_CALL,
   STEP_EFFECT,
@@ -78,12 +80,29 @@ export class Code {
   /** `drops`: what happened when a test drops the packet. */
   testStep(tests: readonly CompiledTest[], end: number, hit: CodeEdge, miss: CodeEdge, drops: DropRopes): number {
     const list = this.list(tests);
+    const matched = drops.matched === null ? 0 : this.matchedDrop(drops.matched);
     const start = this.memory.length;
     this.put((STEP_TESTS | (tests.length << 8) | (end << 24)) >>> 0, list);
     this.put(this.segments.number(hit.rope, hit.evaluations), hit.next);
     this.put(this.segments.number(miss.rope, miss.evaluations), miss.next);
-    this.put(this.segments.number(drops.silent, 1), this.segments.number(drops.matched, 1));
-    return this.step(start, 0b11010100);
+    this.put(this.segments.number(drops.silent, 1), matched);
+    return this.step(start, 0b01010100);
+  }
+
+  /** The edge of a packet that a rule counts, acts on and drops. REJECT answers it (with an error: resets are for TCP); any other verdict is lost. */
+  private matchedDrop({ rope, action }: NonNullable<DropRopes['matched']>): number {
+    const dropped: CodeEdge = { rope: 0, evaluations: 0, next: NEXT_DROP };
+    switch (action.kind) {
+      case 'mark':
+      case 'notrack':
+      case 'effect':
+      case 'nat':
+        return this.edge({ rope, evaluations: 1, next: this.actionStep(action, dropped) });
+      case 'verdict':
+        return this.edge({ rope, evaluations: 1, next: action.verdict === 'REJECT' ? NEXT_REJECT : NEXT_DROP });
+      default:
+        return this.edge({ rope, evaluations: 1, next: NEXT_DROP });
+    }
   }
 
   actionStep(action: PacketAction, edge: CodeEdge): number {

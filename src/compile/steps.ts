@@ -14,16 +14,16 @@ export interface Edge {
   next: Next;
 }
 
-/** Ropes of the two kinds of drops that a rule's tests can end with. */
+/** The two kinds of drops that a rule's tests can end with. */
 export interface DropRopes {
   /** The rule does not count. What TRACE says then: nf_tables names the rule, ip_tables is silent (rope 0). */
   silent: number;
-  /** The rule counts (TEST_HOTDROP_MATCHED). */
-  matched: number;
+  /** The rule counts (TEST_HOTDROP_MATCHED) and its target acts, which changes nothing of the drop; null: no test of it does so. */
+  matched: { rope: number; action: Action } | null;
 }
 
 /** No test drops anything. */
-export const NO_DROPS: DropRopes = { silent: 0, matched: 0 };
+export const NO_DROPS: DropRopes = { silent: 0, matched: null };
 
 export interface TestStep {
   kind: 'tests';

@@ -72,9 +72,10 @@ export class WalkBuilder {
           const traced = tracesDrops && tests.some((test) => test.mayDrop);
           const rope = ropes.event({ chain: number, number: place, word, counts: COUNTS_RULE });
           const silent = traced ? ropes.event({ chain: number, number: place, word: EVENT_RULE, counts: COUNTS_NOTHING }) : 0;
-          const matched = tests.some((test) => test.mayDropMatched) ? rope : 0;
-          const drops = silent === 0 && matched === 0 ? NO_DROPS : { silent, matched };
-          return { tests, action: withState(rule.action, pool), rope, drops, target: null };
+          const action = withState(rule.action, pool);
+          const matched = tests.some((test) => test.mayDropMatched) ? { rope, action } : null;
+          const drops = silent === 0 && matched === null ? NO_DROPS : { silent, matched };
+          return { tests, action, rope, drops, target: null };
         }),
       });
     }

@@ -174,7 +174,8 @@ class CodeChecker {
     this.segment(this.words[word + 4]!);
     this.next(this.words[word + 5]!, at);
     this.segment(this.words[word + 6]!);
-    this.segment(this.words[word + 7]!);
+    const matchedDrop = this.words[word + 7]!;
+    if (matchedDrop !== 0) this.edge(matchedDrop, at);
     this.tests(word);
   }
 

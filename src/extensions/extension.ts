@@ -126,7 +126,7 @@ export interface MatchExtension<O = unknown> extends ExtensionBase<O> {
   implicitFor?: readonly number[];
   /**
    * The reference: what the kernel's match function answers (with the extension's own inversions). `hotdrop-matched`: it matches and the packet is dropped: where all
-   * other matches of the rule hold, too, the rule counts.
+   * other matches of the rule hold, too, the rule counts and its target acts.
    */
   evaluate(options: O, packet: PacketView, context: EvaluateContext): boolean | 'hotdrop' | 'hotdrop-matched';
   /** The engine: the same, in the predicate language, written from the kernel's behaviour and not from evaluate. `sets`: names of the job's sets, by their numbers; `fingerprints`: those of --osf. */

@@ -4,7 +4,7 @@ import type { TargetEffects } from '../extensions/extension.ts';
 import type { NatSpec } from '../model/nat.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import type { Packet } from './packet.ts';
-import type { ReadyChain, ReadyMatch, ReadyRule } from './tables.ts';
+import type { ReadyChain, ReadyMatch, ReadyRule, ReadyTarget } from './tables.ts';
 
 export interface WalkContext {
   /** What matches may ask; `state` is bound to the match in hand. */
@@ -20,7 +20,7 @@ export interface WalkContext {
   listener: WalkListener | null;
 }
 
-/** `matched drop`: the rule counts, but instead of its target comes the drop that one of its matches asked for. */
+/** `matched drop`: the rule counts and its target acts, but behind that comes the drop that one of its matches asked for. */
 export type RuleResult = 'match' | 'miss' | 'hotdrop' | 'matched drop';
 
 /** Told of every step, for `trace`. `at`: the match that decided, or the built-in options. */
@@ -61,8 +61,8 @@ export function walk(base: ReadyChain, packet: Packet, context: WalkContext): Wa
     rule.counter.bytes += packet.length;
     const word = `${chain.table}:${chain.name}:${kindOf(chain, rule)}:${rule.number}`;
     context.path?.push(word);
-    if (result === 'matched drop') return { verdict: 'DROP', rule: word, tcpReset: false };
     const { target } = rule;
+    if (result === 'matched drop') return { ...dropped(target, packet, context), rule: word };
     if (target.kind === 'none') continue;
     if (target.kind === 'chain') {
       if (!target.goto) callers.push({ chain, next });
@@ -84,6 +84,13 @@ export function walk(base: ReadyChain, packet: Packet, context: WalkContext): Wa
     const verdict = target.extension.evaluate(target.options, packet, effectsOn(packet, context, target.template), context.plain);
     if (verdict !== 'continue') return { verdict, rule: word, tcpReset: target.tcpReset };
   }
+}
+
+/** ipt_do_table looks at hotdrop when the target is through: what it did is done, what it says is not asked. REJECT has answered. */
+function dropped(target: ReadyTarget, packet: Packet, context: WalkContext): Pick<WalkResult, 'verdict' | 'tcpReset'> {
+  if (target.kind !== 'extension') return { verdict: 'DROP', tcpReset: false };
+  const verdict = target.extension.evaluate(target.options, packet, effectsOn(packet, context, target.template), context.plain);
+  return { verdict: verdict === 'REJECT' ? 'REJECT' : 'DROP', tcpReset: target.tcpReset };
 }
 
 /** The packet is dropped in the middle of a rule that does not count it: ip_tables traces nothing then, nf_tables the rule. */
