@@ -2,25 +2,13 @@
  * Packets that most likely open a connection walk their trees before the first packet of their batch is judged, several at a time: a walk alone waits for every node, and for every branch that was guessed wrong.
  * Conntrack has the last word: the edge counts only if it says of the packet what was supposed here.
  */
-import {
-  CT_NEW,
-  FIELD_CT_DIRECTION,
-  FIELD_CT_STATE,
-  FIELD_CT_STATUS,
-  FIELD_FAMILY,
-  FIELD_FRAGMENT,
-  FIELD_HEADER_ERROR,
-  FIELD_L4_LENGTH,
-  FIELD_PROTOCOL,
-  FIELD_TCP_FLAGS,
-} from '../../src/abi/fields.ts';
+import { CT_NEW, FIELD_CT_DIRECTION, FIELD_CT_STATE } from '../../src/abi/fields.ts';
 import { PACKET_EDGE } from '../../src/abi/packet.ts';
-import { NODE_TABLE, REF_EDGE } from '../../src/abi/program.ts';
-import { PROTOCOL_TCP } from '../conntrack/entry.ts';
-import { FLAG_SYN, OPENING } from '../conntrack/syn';
-import { TCP_HEADER_SIZE } from '../conntrack/tcp-options.ts';
+import { REF_EDGE } from '../../src/abi/program.ts';
+import { OPENING } from '../conntrack/syn';
 import { child } from './descend.ts';
 import { code } from './program.ts';
+import { isWholeSyn, synRoot } from './syn-root.ts';
 
 /** Walks at a time. */
 const LANES: u32 = 4;
@@ -28,19 +16,6 @@ const LANES: u32 = 4;
 const WAITING: usize = memory.data(4 * 4, 16);
 const ROOTS: usize = memory.data(4 * 4, 16);
 let waiting: u32 = 0;
-/** Fields in which whole SYNs that open a connection are alike. */
-const COMMON: u32 =
-  (1 << FIELD_CT_STATE) |
-  (1 << FIELD_CT_DIRECTION) |
-  (1 << FIELD_CT_STATUS) |
-  (1 << FIELD_PROTOCOL) |
-  (1 << FIELD_FRAGMENT) |
-  (1 << FIELD_TCP_FLAGS) |
-  (1 << FIELD_HEADER_ERROR) |
-  (1 << FIELD_FAMILY);
-/** A reference each of the walks of IPv4; 0: not known yet. */
-const SYN_ROOTS: usize = memory.data(25 * 4, 16);
-
 /** The packet in `slot` will meet walk `walk` with a connection it opens; what else rules ask about is there. Its edge is there after `walkWaiting`. */
 export function walkLater(slot: usize, walk: u32): void {
   const root = load<u32>(code + ((walk as usize) << 3));
@@ -57,30 +32,6 @@ export function walkLater(slot: usize, walk: u32): void {
   store<u32>(ROOTS + place, begin);
   waiting++;
   if (waiting === LANES) descendTogether();
-}
-
-/** Nearly all that open a connection: a SYN, of IPv4 and no fragment as everything that was looked up ahead, whose header is whole. */
-function isWholeSyn(slot: usize): bool {
-  const syn = load<u32>(slot, FIELD_TCP_FLAGS * 4) === FLAG_SYN && load<u32>(slot, FIELD_PROTOCOL * 4) === PROTOCOL_TCP;
-  return syn && load<u32>(slot, FIELD_L4_LENGTH * 4) >= TCP_HEADER_SIZE;
-}
-
-/** Where such a SYN stands behind the first nodes of a walk, which ask what all of them have in common: a node, or an edge. */
-function synRoot(walk: u32, root: u32, slot: usize): u32 {
-  const kept = SYN_ROOTS + ((walk << 2) as usize);
-  let reference = load<u32>(kept);
-  if (reference !== 0) return reference;
-  reference = root;
-  while ((reference & REF_EDGE) === 0 && isCommon(code + (reference as usize)))
-    reference = child(code + (reference as usize), slot);
-  store<u32>(kept, reference);
-  return reference;
-}
-
-function isCommon(node: usize): bool {
-  const head = load<u32>(node);
-  if (head === FIELD_L4_LENGTH * 4) return load<u32>(node, 4) < TCP_HEADER_SIZE;
-  return ((COMMON >>> ((head & ~NODE_TABLE) >>> 2)) & 1) !== 0;
 }
 
 export function walkWaiting(): void {

@@ -69,17 +69,19 @@ export function conntrackAhead(slots: usize, count: u32): usize {
   return unknown;
 }
 
-/** The buckets of all hashes are read. Four a step, and little code between: so the processor has as many of a batch's misses under way as it can. Behind `end` lie hashes of earlier batches, or none. */
+/** The buckets of all hashes are read. Four a step, and little code between: so the processor has as many of a batch's misses under way as it can. */
 function touchBuckets(slots: usize, end: usize): u32 {
   const base = buckets;
   const shift = 32 - bits;
   let read: u32 = 0;
-  for (let slot = slots; slot < end; slot += 4 * PACKET_SIZE) {
+  let slot = slots;
+  for (; slot + 3 * PACKET_SIZE < end; slot += 4 * PACKET_SIZE) {
     read += wordOfBucket(base, load<u32>(slot, PACKET_CT_HASH) >>> shift);
     read += wordOfBucket(base, load<u32>(slot, PACKET_SIZE + PACKET_CT_HASH) >>> shift);
     read += wordOfBucket(base, load<u32>(slot, 2 * PACKET_SIZE + PACKET_CT_HASH) >>> shift);
     read += wordOfBucket(base, load<u32>(slot, 3 * PACKET_SIZE + PACKET_CT_HASH) >>> shift);
   }
+  for (; slot < end; slot += PACKET_SIZE) read += wordOfBucket(base, load<u32>(slot, PACKET_CT_HASH) >>> shift);
   return read;
 }
 
@@ -90,12 +92,14 @@ function wordOfBucket(base: usize, index: u32): u32 {
 /** The two cache lines of all entries that were guessed, in the same way. */
 function touchEntries(slots: usize, end: usize): u32 {
   let read: u32 = 0;
-  for (let slot = slots; slot < end; slot += 4 * PACKET_SIZE) {
+  let slot = slots;
+  for (; slot + 3 * PACKET_SIZE < end; slot += 4 * PACKET_SIZE) {
     read += wordsOfEntry(load<u32>(slot, PACKET_CT_GUESS));
     read += wordsOfEntry(load<u32>(slot, PACKET_SIZE + PACKET_CT_GUESS));
     read += wordsOfEntry(load<u32>(slot, 2 * PACKET_SIZE + PACKET_CT_GUESS));
     read += wordsOfEntry(load<u32>(slot, 3 * PACKET_SIZE + PACKET_CT_GUESS));
   }
+  for (; slot < end; slot += PACKET_SIZE) read += wordsOfEntry(load<u32>(slot, PACKET_CT_GUESS));
   return read;
 }
 
