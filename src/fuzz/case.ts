@@ -8,7 +8,6 @@ import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
-import { gathersFragments } from '../reference/tables.ts';
 import { parseSave, parseSaveAll } from '../syntax/index.ts';
 import { withAnswers } from './answers.ts';
 import { boundariesOf } from './boundaries.ts';
@@ -139,8 +138,6 @@ function drawTraffic(
   // What is not rewritten yet differs from every kernel that does it.
   const silent = notRewritten(ruleset);
   const helpers = assignedHelpers(ruleset).filter((name) => !silent.includes(name));
-  // Where no rule brings defragmentation, a kernel still puts fragments together before INPUT; the others do not.
-  const fragments = software || topology === 'forward' || gathersFragments(ruleset);
   const plain = {
     fragments: 0,
     damage: false,
@@ -155,7 +152,7 @@ function drawTraffic(
     topology,
     gentle,
     talks,
-    fragments: fragments && !gentle ? draw.pick([0, 0, 0.1, 0.4]) : 0,
+    fragments: gentle ? 0 : draw.pick([0, 0, 0.1, 0.4]),
     damage: !gentle && draw.chance(0.6),
     options: draw.pick([0, 0, 0, 0.05, 0.4]),
     errors: draw.pick(helpers.length > 0 ? [0.02, 0.06] : [0.02, 0.06, 0.25]),
