@@ -110,6 +110,24 @@ describe('as the naive walk', () => {
     expect(packed).toEqual(naive);
   });
 
+  test('a leaf asks only what the way to it leaves open', () => {
+    const rules = Array.from({ length: 64 }, (_, place): PlainRule => {
+      const tenth: Test = {
+        kind: 'range',
+        field: field.FIELD_DPORT,
+        low: place * 10,
+        high: place * 10 + 9,
+        invert: false,
+        onFail: 'miss',
+      };
+      return { tests: [tenth], action: { kind: 'verdict', verdict: 'DROP' }, bare: false };
+    });
+    const table: PlainTable = { family: 4, name: 'mangle', chains: [{ name: 'INPUT', policy: 'ACCEPT', rules }] };
+    const { graph } = pack(readImage(plainImage([table], SEARCHES).bytes), WALK);
+    // A node for two rules, and in its leaf one bound of either; the others are cuts above.
+    expect(graph.tests).toBeLessThanOrEqual(1.5 * rules.length);
+  });
+
   test('a planted error is found: a threshold that is one too large', async () => {
     const is80: Test = { kind: 'range', field: field.FIELD_DPORT, low: 80, high: 80, invert: false, onFail: 'miss' };
     const rules: PlainRule[] = [{ tests: [is80], action: { kind: 'verdict', verdict: 'ACCEPT' }, bare: false }];
