@@ -1,5 +1,5 @@
 /** Which address and port a connection gets (net/netfilter/nf_nat_core.c, get_unique_tuple): the tuple in hand is given, and becomes the one chosen. */
-import { TCP_SYN_SENT, TCP_TIME_WAIT } from '../../src/abi/conntrack';
+import { TCP_SYN_SENT, TCP_TIME_WAIT, TRACKING_FLAG_DRAWN_DESTINATIONS } from '../../src/abi/conntrack';
 import { STATUS_SRC_NAT } from '../../src/abi/fields';
 import { NAT_FEW, NAT_HARDER, NAT_TRIES } from '../../src/abi/nat';
 import { ALIAS_ENTRY, ALIAS_OLDER } from '../conntrack/alias';
@@ -19,6 +19,7 @@ import {
   STATUS_TRANSLATED,
 } from '../conntrack/entry';
 import { mappedBefore } from '../conntrack/mapped';
+import { flag } from '../conntrack/parameters';
 import { release, remove } from '../conntrack/table';
 import { findAnswers, searchedDirection } from '../conntrack/zones';
 import { addressHash } from './hash';
@@ -207,7 +208,7 @@ function choosePort(entry: usize, source: bool, now: i64): void {
   const port = icmp || source ? tupleSport : tupleDport;
   const first = firstOf(port, icmp, ofCall);
   const size = sizeOf(port, icmp, ofCall);
-  const lots = !shifts && (random || source);
+  const lots = !shifts && (random || source || flag(TRACKING_FLAG_DRAWN_DESTINATIONS));
   let offset: u32 = 0;
   if (shifts) offset = port - portBase;
   else if (lots) offset = (size >>> 1) + (port - first < size ? port - first : 0);

@@ -70,6 +70,8 @@ export const TRACKING_FLAG_ZONES_OF_ONE = 8192;
 export const TRACKING_FLAG_MASTERS = 16384;
 /** The next contact of a SIP message is looked for behind the one that was changed, where that ends now. */
 export const TRACKING_FLAG_CONTACTS = 32768;
+/** The port of a translated destination is drawn where it is one of several (6.1). */
+export const TRACKING_FLAG_DRAWN_DESTINATIONS = 65536;
 
 /** TCP states in the kernel's order (enum tcp_conntrack); timeouts lie at TRACKING_TCP + 4 * state. */
 export const TCP_NONE = 0;

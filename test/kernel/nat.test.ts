@@ -29,6 +29,8 @@ interface Scenario {
   out?: boolean;
   /** Connections whose port is drawn by lot. */
   drawn?: number;
+  /** Nobody answers: to what is drawn nobody could. */
+  unanswered?: true;
 }
 
 const ROUTER: HostGiven = {
@@ -227,6 +229,13 @@ const SCENARIOS: readonly Scenario[] = [
     packets: [1, 2].map((ttl) => ip('fd00::5', '2001:db8:5::1', 99, Buffer.alloc(8), -1, { ttl })),
   },
   {
+    title: 'handed to a queue that nobody listens to, then the hops are used up',
+    family: 6,
+    host: { forward: true, in: 'eth0', out: 'eth1' },
+    nat: ['PREROUTING -j NFQUEUE --queue-bypass'],
+    packets: [1, 2].map((ttl) => ip('fd00::5', '2001:db8:5::1', 99, Buffer.alloc(8), -1, { ttl })),
+  },
+  {
     title: 'MASQUERADE where nothing but lo has an address, IPv6',
     family: 6,
     host: { forward: true, in: 'eth0', out: 'eth1' },
@@ -279,7 +288,7 @@ const ALWAYS = { integer: (low: number) => low, pick: <T>([first]: readonly T[])
 async function judged(scenarios: readonly Scenario[], kernel: Kernel): Promise<void> {
   const cases = scenarios.map((scenario) => {
     const opened = caseOf(scenario, kernel);
-    return { ...opened, packets: withAnswers(ALWAYS, opened) };
+    return scenario.unanswered ? opened : { ...opened, packets: withAnswers(ALWAYS, opened) };
   });
   const answers = await askKernel(kernel, cases, cases.length === 1);
   for (const [index, answer] of answers.entries()) {
@@ -309,9 +318,29 @@ describeKernel('translation of addresses', () => {
   );
 });
 
+/** What 6.1 draws: any port of a destination's range, where others begin with the first. */
+const FIRST_FREE = SCENARIOS.filter(({ title }) => title.includes('the first that is free'));
+const DRAWN: Scenario = {
+  title: 'DNAT to a range of ports draws one',
+  family: 4,
+  host: ROUTER,
+  nat: ['PREROUTING -p udp -j DNAT --to-destination 198.51.100.9:5000-5999'],
+  packets: Array.from({ length: 20 }, (_, i) => udp(`10.0.0.5 ${i + 1}`, `${OUTSIDE} ${53 + i}`)),
+  unanswered: true,
+};
+
 for (const version of ['6.1', '6.12'] as const)
   describeVirtual(version, 'translation of addresses', () => {
-    test.each(machineOf(version).backends)('all of the above (%s)', { timeout: 120_000 }, (backend) =>
-      judged(SCENARIOS, virtualKernel(version, backend)),
-    );
+    test.each(machineOf(version).backends)('all of the above (%s)', { timeout: 120_000 }, async (backend) => {
+      const kernel = virtualKernel(version, backend);
+      const draws = version === '6.1';
+      await judged(
+        SCENARIOS.filter((one) => !(draws && FIRST_FREE.includes(one))).concat({ ...DRAWN, drawn: draws ? 20 : 0 }),
+        kernel,
+      );
+      const [answer] = await askKernel(kernel, [caseOf(DRAWN, kernel)]);
+      const ports = new Set(answer!.outcome.packets.map(({ left: [bytes] }) => (bytes![22]! << 8) | bytes![23]!));
+      if (draws) expect(ports.size).toBeGreaterThan(1);
+      else expect([...ports]).toEqual([5000]);
+    });
   });

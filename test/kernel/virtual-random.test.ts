@@ -31,7 +31,8 @@ for (const [version, backend] of KERNELS) {
         mismatch === undefined ? [] : [`case ${i} of seed ${SEED}`, ...mismatch.lines.slice(0, 8)],
       );
       expect(lines).toEqual([]);
-      expect(packets).toBe(CASES * PACKETS);
+      // And the host's own answers to what rules refuse or translate.
+      expect(packets).toBeGreaterThanOrEqual(CASES * PACKETS);
       expect(seconds).toBeGreaterThan(600n * BigInt(CASES));
     });
   });

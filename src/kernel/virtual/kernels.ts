@@ -24,6 +24,8 @@ export interface Machine {
   lacks?: RegExp;
   /** What the kernel must load before the first job; none where everything is built in. */
   modules: readonly string[];
+  /** Those of helpers whose connections are translated; none where they are built in. Rules load the helpers alone. */
+  helperModules: readonly string[];
   /** Its file, the words it needs for its clock to show `start` (nanoseconds since the epoch, a whole second), and its environment. */
   command(start: bigint): { file: string; words: string[]; env: Record<string, string> };
 }
@@ -45,6 +47,7 @@ const DEBIAN: Machine = {
   margin: 10_000n,
   step: 1_000n,
   modules: ['ipv6', 'veth', 'af_packet'],
+  helperModules: ['ftp', 'tftp', 'irc', 'amanda', 'sip', 'pptp', 'snmp_basic', 'h323'].map((name) => `nf_nat_${name}`),
   command: (start) => ({
     file: DEBIAN_KERNEL,
     words: [
@@ -81,6 +84,7 @@ const BUILT: Machine = {
   margin: 5_000n,
   step: 0n,
   modules: [],
+  helperModules: [],
   command: (start) => ({
     file: builtKernel() ?? '',
     words: ['time-travel=inf-cpu', `time-travel-start=${start}`, 'log_buf_len=1M'],

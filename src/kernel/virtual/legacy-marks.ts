@@ -119,6 +119,8 @@ function verdictOf(all: readonly string[], saved: Saved, behind: boolean, left: 
   if (last === undefined) return undefined;
   const target = targetAt(last, saved);
   if (target === 'DROP' || target === 'REJECT') return target;
+  // Handed to a queue: where nobody listens, --queue-bypass lets it go on.
+  if (/^(NF)?QUEUE$/.test(target)) return left ? 'ACCEPT' : undefined;
   const [table, chain] = lastBase(all);
   const accepted = target === 'ACCEPT' || last.includes(':policy:') || TRANSLATING.includes(target);
   // The walk of a chain did not come to its end: a match dropped the packet.

@@ -154,6 +154,8 @@ function play(job: PlacedJob, devices: plan.Devices): Step[] {
   return steps;
 }
 
+const assignsHelpers = ({ rules, rulesOther = '' }: PlacedJob): boolean => /--helper/.test(rules + rulesOther);
+
 /** All steps of a job; the first of a boot loads the kernel's modules. */
 export function stepsOf(job: PlacedJob, machine: Machine, first: boolean): Step[] {
   const devices = plan.devicesOf(job);
@@ -164,9 +166,9 @@ export function stepsOf(job: PlacedJob, machine: Machine, first: boolean): Step[
     'nfnetlink_log',
   ]);
   const other = plan.otherFamily(job.family);
-  const modules = first && machine.modules.length > 0;
+  const modules = [...(first ? machine.modules : []), ...(assignsHelpers(job) ? machine.helperModules : [])];
   return [
-    ...(modules ? [run('must', ['/sbin/modprobe', '-d', '/run/modules', '-a', ...machine.modules])] : []),
+    ...(modules.length > 0 ? [run('must', ['/sbin/modprobe', '-d', '/run/modules', '-a', ...modules])] : []),
     ...prepare(job, machine, devices),
     ...load(job, machine),
     openInjector(job, devices),
@@ -175,7 +177,7 @@ export function stepsOf(job: PlacedJob, machine: Machine, first: boolean): Step[
     ...play(job, devices),
     ...(job.log === true ? [run('log', ['dmesg', '-S', '--raw'])] : []),
     // Only connections with a helper expect others.
-    ...(/--helper/.test(job.rules + job.rulesOther)
+    ...(assignsHelpers(job)
       ? plan.familiesOf(job).map((family) => run('expect', ['conntrack', '-L', 'expect', '-f', `ipv${family}`]))
       : []),
     // The next job has the usual ones again.

@@ -2,6 +2,7 @@
 import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../abi/fields.ts';
 import { NAT_FEW, NAT_HARDER, NAT_TRIES } from '../../abi/nat.ts';
 import type { NatPorts } from '../../model/nat.ts';
+import type { Kernel } from '../../model/profile.ts';
 import type { Words } from '../../model/ruleset.ts';
 import { sameWords, swapped } from '../../packet/bytes.ts';
 import { jhash2 } from '../../packet/jhash.ts';
@@ -37,11 +38,13 @@ export class Chooser {
   readonly #table: ConnectionTable;
   readonly #connection: Connection;
   readonly #now: number;
+  readonly #kernel: Kernel;
 
-  constructor(table: ConnectionTable, connection: Connection, now: number) {
+  constructor(table: ConnectionTable, connection: Connection, now: number, kernel: Kernel) {
     this.#table = table;
     this.#connection = connection;
     this.#now = now;
+    this.#kernel = kernel;
   }
 
   /** `given`: the tuple as it is so far. */
@@ -95,13 +98,13 @@ export class Chooser {
     return undefined;
   }
 
-  /** nf_nat_l4proto_unique_tuple. */
+  /** nf_nat_l4proto_unique_tuple. From 5.1 to 6.7, and in 6.1.176 yet, destinations begin at a drawn port of their range, too. */
   #withPort(tuple: Tuple, range: Range, manip: Manip): Choice {
     const field = this.#keyField(tuple, manip);
     if (field === null) return kept(tuple);
     if (range.ports === null && manip === 'destination' && PORTED.includes(tuple.protocol)) return kept(tuple);
     const [min, size] = portsToTry(tuple[field], range.ports, tuple.protocol);
-    const lots = range.ports?.base === undefined && (range.random || manip === 'source');
+    const lots = range.ports?.base === undefined && (range.random || manip === 'source' || this.#kernel === '6.1');
     let drawn = lots && size > 1;
     let offset = 0;
     if (range.ports?.base !== undefined) offset = (tuple[field] - range.ports.base) & 0xffff;

@@ -169,7 +169,7 @@ export class Nat {
   #bind(connection: Connection, range: Range, manip: Manip, now: number): void {
     if (connection.confirmed) return;
     const given = invert(connection.reply)!;
-    const choice = new Chooser(this.#around.table, connection, now).choose(given, range, manip);
+    const choice = new Chooser(this.#around.table, connection, now, this.#around.profile.kernel).choose(given, range, manip);
     if (!sameTuple(choice.tuple, given)) {
       connection.reply = invert(choice.tuple)!;
       connection.status |= manip === 'source' ? STATUS_SRC_NAT : STATUS_DST_NAT;
