@@ -35,6 +35,7 @@ import {
 import { RECORD_NO_VERDICT } from '../src/abi/records.ts';
 import { bareBytes, decodeBare, judgeBare } from './bare.ts';
 import { advance } from './clock.ts';
+import { forgetLongest } from './defrag/index.ts';
 import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } from './hooks.ts';
 import { logIsFull } from './log.ts';
 import { PLAN_SHORT, planOf, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
@@ -99,7 +100,8 @@ function judge(slot: usize, record: bool): u64 {
     store<u32>(slot, UNSEEN_FAMILY, PACKET_UNSEEN);
     store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
   }
-  if ((load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT) !== 0) putTogether(slot);
+  const fragment = (load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT) !== 0;
+  if (fragment) putTogether(slot);
   const unseen = load<u32>(slot, PACKET_UNSEEN);
   if (unseen === UNSEEN_ELSEWHERE) return 0;
   if (unseen !== 0) {
@@ -108,6 +110,7 @@ function judge(slot: usize, record: bool): u64 {
     return 0;
   }
   const next = runHooks(planOfSlot(slot), slot);
+  if (fragment) forgetLongest();
   const hook = hookOf(slot);
   const verdict = verdictOf(slot, next);
   countOutcome(slot, hook, verdict, conntrackLooked());

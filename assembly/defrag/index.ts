@@ -65,6 +65,10 @@ export function defragment(slot: usize, leaves: bool): void {
   setLongestFragment(six ? longest6 : longest);
   decodeBuffer(slot, six);
   routePacket(slot);
+}
+
+/** The way of the packet in hand is over: those that are routed next came whole. */
+export function forgetLongest(): void {
   setLongestFragment(0);
 }
 
