@@ -1,13 +1,15 @@
-/** What a host answers to a packet that a rule refuses, as far as it can be foretold: the reset of nf_send_reset, the error of icmp_send (nf_reject_ipv4.c, nf_reject_ipv6.c, ipv4/icmp.c, ipv6/icmp.c). */
+/** What a host answers to a packet that a rule refuses, or that the stack does not forward, as far as it can be foretold: the reset of nf_send_reset, the error of icmp_send (nf_reject_ipv4.c, nf_reject_ipv6.c, ipv4/icmp.c, ipv6/icmp.c). */
 import { ERROR_MOST4, ERROR_MOST6 } from '../src/abi/answers.ts';
 import { FIELD_CT_DIRECTION, FIELD_FAMILY, FIELD_LENGTH, FIELD_TCP_FLAGS } from '../src/abi/fields.ts';
-import { PACKET_CT_ENTRY, PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../src/abi/packet.ts';
+import { PACKET_CT_ENTRY, PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET, PACKET_STACK } from '../src/abi/packet.ts';
+import { STACK_MTU, STACK_NO_ROUTE, STACK_SOURCE_SCOPE, STACK_TTL, STACK_UNREACHABLE } from '../src/abi/reasons.ts';
 import { isReset as getsReset } from './conntrack/index';
 import { asItCame, asSent, movesDestination } from './nat/answer.ts';
-import { isReported } from './reported.ts';
+import { isReported, isTold } from './reported.ts';
+import { isSwallowed } from './stack/index.ts';
 
-/** u8 each: it is a reset; the destination of the refused packet is translated, so that it is kept as it came. u32 each: family; length of the refused packet, and how much of it is kept. */
-const RESET: usize = 0;
+/** u8 each: the type of the error, 0: it is a reset; the destination of the refused packet is translated, so that it is kept as it came. u32 each: family; length of the refused packet, and how much of it is kept. */
+const TYPE: usize = 0;
 const TRANSLATED: usize = 1;
 const FAMILY: usize = 4;
 const LENGTH: usize = 8;
@@ -29,21 +31,53 @@ const ACK: u32 = 16;
 const TCP_HEADER: u32 = 20;
 const ICMP_HEADER: u32 = 8;
 const UNREACHABLE4: u32 = 3;
+const FRAGMENTATION_NEEDED4: u32 = 4;
+const TIME_EXCEEDED4: u32 = 11;
 const UNREACHABLE6: u32 = 1;
+const TOO_BIG6: u32 = 2;
+const TIME_EXCEEDED6: u32 = 3;
+/** Of what answers are like: types of errors, and these. */
+const RESET: u32 = 0;
+export const NO_ANSWER: u32 = 255;
 
-/** A refused packet is answered. `arrived`: it came in, so that its checksum counts. */
-export function isAnswered(slot: usize, reset: bool, arrived: bool): bool {
-  return reset ? getsReset(slot, arrived) : isReported(slot, arrived);
+/** What REJECT answers a packet with; NO_ANSWER: with nothing. `arrived`: it came in, so that its checksum counts. */
+export function answerOfRule(slot: usize, reset: bool, arrived: bool): u32 {
+  if (reset) return getsReset(slot, arrived) ? RESET : NO_ANSWER;
+  if (!isReported(slot, arrived)) return NO_ANSWER;
+  return load<u32>(slot, FIELD_FAMILY * 4) === 6 ? UNREACHABLE6 : UNREACHABLE4;
 }
 
-/** Notes at `at` what the answer to the packet, which is answered, is like. False: it cannot be foretold. */
-export function expectAnswer(slot: usize, at: usize, reset: bool): bool {
+/** What the stack answers a packet with that it does not forward (PACKET_STACK): ip_forward and ip_error, ip6_forward and ip6_pkt_discard. */
+export function answerOfStack(slot: usize): u32 {
+  const type = errorAbout(load<u32>(slot, PACKET_STACK), load<u32>(slot, FIELD_FAMILY * 4) === 6);
+  return type !== NO_ANSWER && isTold(slot) && !isSwallowed(slot) ? type : NO_ANSWER;
+}
+
+function errorAbout(reason: u32, six: bool): u32 {
+  switch (reason) {
+    case STACK_NO_ROUTE:
+    case STACK_UNREACHABLE:
+      return six ? UNREACHABLE6 : UNREACHABLE4;
+    case STACK_MTU:
+      return six ? TOO_BIG6 : UNREACHABLE4;
+    case STACK_TTL:
+      return six ? TIME_EXCEEDED6 : TIME_EXCEEDED4;
+    case STACK_SOURCE_SCOPE:
+      return UNREACHABLE6;
+    default:
+      return NO_ANSWER;
+  }
+}
+
+/** Notes at `at` what the answer to the packet is like: `type` is one of the above. False: it cannot be foretold. */
+export function expectAnswer(slot: usize, at: usize, type: u32): bool {
+  const reset = type === RESET;
   const ip: usize = load<u32>(slot, PACKET_IP);
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const length = load<u32>(slot, FIELD_LENGTH * 4);
   const present = min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED));
   const kept = reset ? (six ? 40 : 20) : min<u32>(present, QUOTED_MOST);
-  store<u8>(at, reset ? 1 : 0, RESET);
+  store<u8>(at, type as u8, TYPE);
   store<u8>(at, 0, TRANSLATED);
   store<u32>(at, six ? 6 : 4, FAMILY);
   store<u32>(at, length, LENGTH);
@@ -61,7 +95,7 @@ export function expectAnswer(slot: usize, at: usize, reset: bool): bool {
 export function takeBackTranslation(slot: usize, at: usize): void {
   const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
   const refused = 1 - load<u32>(slot, FIELD_CT_DIRECTION * 4);
-  if (load<u8>(at, TRANSLATED) !== 0 && movesDestination(entry, refused)) asSent(slot, entry, load<u8>(at, RESET) !== 0);
+  if (load<u8>(at, TRANSLATED) !== 0 && movesDestination(entry, refused)) asSent(slot, entry, load<u8>(at, TYPE) === RESET);
 }
 
 /** nf_reject_ip_tcphdr_put, but for the checksum. `length`: of the refused segment. */
@@ -88,7 +122,7 @@ function putReset(at: usize, segment: usize, length: u32, flags: u32): void {
 /** A packet of the capture is the answer that is noted at `at`. */
 export function isAnswer(slot: usize, at: usize): bool {
   if (load<u32>(slot, FIELD_FAMILY * 4) !== load<u32>(at, FAMILY)) return false;
-  return load<u8>(at, RESET) !== 0 ? isReset(slot, at) : isError(slot, at);
+  return load<u8>(at, TYPE) === RESET ? isReset(slot, at) : isError(slot, at);
 }
 
 /** Where the message begins if the packet is a whole one of this protocol, with nothing between it and the IP header but IPv4's options; else 0. */
@@ -117,7 +151,7 @@ function isReset(slot: usize, at: usize): bool {
   return memory.compare(segment, at + HEADER, 16) === 0 && load<u16>(segment, 18) === 0;
 }
 
-/** Destination unreachable, of whatever code, that quotes the refused packet, of which TTL and header checksum may have changed. */
+/** The error, of whatever code, that quotes the refused packet, of which TTL and header checksum may have changed. */
 function isError(slot: usize, at: usize): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
   const six = load<u32>(at, FAMILY) === 6;
@@ -129,11 +163,17 @@ function isError(slot: usize, at: usize): bool {
   const most = (six ? ERROR_MOST6 : ERROR_MOST4) - begin;
   if (present < begin || length !== begin + min<u32>(load<u32>(at, LENGTH), most)) return false;
   const message = ip + offset;
-  if ((load<u8>(message) as u32) !== (six ? UNREACHABLE6 : UNREACHABLE4) || load<u32>(message, 4) !== 0) return false;
+  if (load<u8>(message) !== load<u8>(at, TYPE) || (load<u32>(message, 4) !== 0 && !bearsMtu(message, six))) return false;
   const to: usize = six ? 24 : 16;
   const source: usize = six ? 8 : 12;
   if (memory.compare(ip + to, at + BYTES + source, six ? 16 : 4) !== 0) return false;
   return quotes(ip + begin, at + BYTES, min<u32>(present - begin, load<u32>(at, PRESENT)), six);
+}
+
+/** An error about what was too big tells for what. */
+function bearsMtu(message: usize, six: bool): bool {
+  const type: u32 = load<u8>(message);
+  return six ? type === TOO_BIG6 : type === UNREACHABLE4 && load<u8>(message, 1) === FRAGMENTATION_NEEDED4;
 }
 
 function quotes(quoted: usize, refused: usize, length: u32, six: bool): bool {

@@ -34,6 +34,7 @@ import {
   WAY_INPUT,
   WAY_LOOPBACK,
   WAY_LOST_FORWARD,
+  WAY_LOST_INPUT,
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
@@ -86,7 +87,7 @@ import {
   SHORT_TRACKS,
   SHORT_WALK_SHIFT,
 } from './plan.ts';
-import { rememberRefusal } from './refusals.ts';
+import { rememberLoss, rememberRefusal } from './refusals.ts';
 import { marksLocal } from './stack/host.ts';
 import { isMarkedLocal, leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
 import { hasSocket, hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
@@ -215,6 +216,7 @@ export function runHooks(plan: usize, slot: usize): u32 {
   }
   // Packets of the next batch are routed before their way begins: they were given to nobody.
   if (hasSocket()) turnStart();
+  if (verdict === NEXT_ACCEPT && load<u32>(slot, PACKET_WAY) >= <u32>WAY_LOST_INPUT) rememberLoss(slot);
   // Dropped by a rule or by the stack: a connection it would have opened vanishes.
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
   return verdict;

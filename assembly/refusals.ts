@@ -1,5 +1,5 @@
 /**
- * Packets that rules refused, kept for the host's own answers to them in the capture. An answer has the connection of the refused packet, RELATED (nf_ct_attach), and is this host's, whatever its addresses say.
+ * Packets that rules refused, or that the stack did not forward, kept for the host's own answers to them in the capture. An answer has the connection of the refused packet, RELATED (nf_ct_attach), and is this host's, whatever its addresses say.
  * A ring of as many places as packets may lie between the two, so that none is lost. It lies in memory of its own, from the first one that is answered on.
  */
 import { ANSWER_WITHIN } from '../src/abi/answers.ts';
@@ -7,7 +7,7 @@ import { CONTROL_ANSWERS } from '../src/abi/control.ts';
 import { FIELD_IN_INTERFACE } from '../src/abi/fields.ts';
 import { PACKET_EDGE, PACKET_NUMBER, PACKET_UNSEEN } from '../src/abi/packet.ts';
 import { UNSEEN_OUTGOING_COPY } from '../src/abi/reasons.ts';
-import { ANSWER_SIZE, expectAnswer, isAnswer, isAnswered, takeBackTranslation } from './answer.ts';
+import { ANSWER_SIZE, answerOfRule, answerOfStack, expectAnswer, isAnswer, NO_ANSWER, takeBackTranslation } from './answer.ts';
 import { attachConnection, conntrackCarve, dropConnection, KEPT_SIZE, keepConnection } from './conntrack/index';
 import { leaveAsAnswer, mayBeOwn } from './stack/index.ts';
 import { addTo } from './tally.ts';
@@ -30,9 +30,18 @@ export let answeredUntil: u64 = 0;
 
 /** A rule refused the packet, with a reset or an error. Its connection is then kept, or left as it was. `arrived`: it came in, so that its checksum counts. */
 export function rememberRefusal(slot: usize, reset: bool, arrived: bool): void {
+  remember(slot, answerOfRule(slot, reset, arrived));
+}
+
+/** The same of a packet that the stack dropped between PREROUTING and FORWARD. */
+export function rememberLoss(slot: usize): void {
+  remember(slot, answerOfStack(slot));
+}
+
+function remember(slot: usize, type: u32): void {
   // Of an answer that is refused in its turn, over lo, the kernel's answer is not looked for.
   const number = load<u64>(slot, PACKET_NUMBER);
-  if (number === answer || !isAnswered(slot, reset, arrived)) return;
+  if (type === NO_ANSWER || number === answer) return;
   if (ring === 0) {
     ring = conntrackCarve(PLACE_SIZE * ANSWER_WITHIN);
     if (ring === 0) return;
@@ -40,7 +49,7 @@ export function rememberRefusal(slot: usize, reset: bool, arrived: bool): void {
   const place = after(latest);
   store<u64>(place, 0, NUMBER);
   dropConnection(place + CONNECTION);
-  if (!expectAnswer(slot, place + ANSWER, reset)) return;
+  if (!expectAnswer(slot, place + ANSWER, type)) return;
   keepConnection(slot, place + CONNECTION);
   store<u64>(place, number, NUMBER);
   store<u32>(place, load<u32>(slot, FIELD_IN_INTERFACE * 4), DEVICE);

@@ -1,4 +1,4 @@
-/** Which refused packets an ICMP error tells their sender of: the checks of nf_send_unreach (ipv4/netfilter/nf_reject_ipv4.c, ipv6/netfilter/nf_reject_ipv6.c) and of icmp_send (ipv4/icmp.c, ipv6/icmp.c). */
+/** Which packets that go no further an ICMP error tells their sender of: the checks of nf_send_unreach (ipv4/netfilter/nf_reject_ipv4.c, ipv6/netfilter/nf_reject_ipv6.c) and of icmp_send (ipv4/icmp.c, ipv6/icmp.c). */
 import {
   FIELD_DESTINATION,
   FIELD_FAMILY,
@@ -32,23 +32,33 @@ const ERRORS: u32 = 0x1efe;
 const INFORMATIONAL6: u32 = 128;
 const GROUP6: u32 = 0xff;
 
-/** An error is sent about the packet. `arrived`: it came in; what this host sends itself gets the checksums of TCP and UDP later. */
+/** REJECT sends an error about the packet. `arrived`: it came in; what this host sends itself gets the checksums of TCP and UDP later. */
 export function isReported(slot: usize, arrived: bool): bool {
-  if (load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST || load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return false;
+  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0 || !isTold(slot)) return false;
   const ip: usize = load<u32>(slot, PACKET_IP);
   const length = load<u32>(slot, FIELD_LENGTH * 4);
-  const present = min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED));
   if (load<u32>(slot, FIELD_FAMILY * 4) !== 6) {
     const at = ((load<u8>(ip) as u32) & 15) << 2;
     const protocol: u32 = load<u8>(ip, 9);
-    if (!isForOne(slot) || (protocol === ICMP && isError4(ip, at, present))) return false;
     return isSound(slot, protocol, ip + at, length - at, arrived, protocol !== TCP && protocol !== UDP);
   }
-  if (!isBetweenTwo6(slot) || !skipExtensionHeaders(ip, present)) return false;
+  if (!skipExtensionHeaders(ip, presentOf(slot))) return false;
   // A later fragment whose chain rules cannot walk has no fragment offset for them.
   if (skippedKind === FRAGMENT || skippedTo >= length) return false;
-  if (skippedKind === ICMPV6 && (skippedTo >= present || (load<u8>(ip + skippedTo) as u32) < INFORMATIONAL6)) return false;
   return isSound(slot, skippedKind, ip + skippedTo, length - skippedTo, arrived, false);
+}
+
+/** The sender of a packet that goes no further is told so (icmp_send, icmp6_send), whatever its checksum. */
+export function isTold(slot: usize): bool {
+  if (load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST) return false;
+  const ip: usize = load<u32>(slot, PACKET_IP);
+  if (load<u32>(slot, FIELD_FAMILY * 4) === 6) return isBetweenTwo6(slot) && !isError6(ip, presentOf(slot));
+  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0 || !isForOne(slot)) return false;
+  return load<u8>(ip, 9) !== ICMP || !isError4(ip, ((load<u8>(ip) as u32) & 15) << 2, presentOf(slot));
+}
+
+function presentOf(slot: usize): u32 {
+  return min<u32>(load<u32>(slot, FIELD_LENGTH * 4), load<u32>(slot, PACKET_IP_CAPTURED));
 }
 
 /** The message at `at` is an error, unknown, or not there. */
@@ -56,6 +66,12 @@ function isError4(ip: usize, at: u32, present: u32): bool {
   if (at >= present) return true;
   const type: u32 = load<u8>(ip + at);
   return type > LAST_ICMP || ((ERRORS >>> type) & 1) !== 0;
+}
+
+/** The same of ICMPv6. What headers lead nowhere is none. */
+function isError6(ip: usize, present: u32): bool {
+  if (!skipExtensionHeaders(ip, present) || skippedKind !== ICMPV6) return false;
+  return skippedTo >= present || (load<u8>(ip + skippedTo) as u32) < INFORMATIONAL6;
 }
 
 /** To no group, and from a sender that can be told. */

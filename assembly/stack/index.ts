@@ -5,6 +5,7 @@ import { setLongestFragment } from './mtu.ts';
 import {
   isLocal,
   isMarkedLocal,
+  isSwallowed,
   leaveAnew,
   leaveAsAnswer,
   mayBeOwn,
@@ -19,6 +20,7 @@ export {
   addressTypeOnDevice,
   isLocal,
   isMarkedLocal,
+  isSwallowed,
   leaveAnew,
   leaveAsAnswer,
   mayBeOwn,

@@ -10,6 +10,7 @@ import {
   FIELD_PACKET_TYPE,
   FIELD_SOURCE,
   PACKET_HOST,
+  RTN_BLACKHOLE,
   RTN_BROADCAST,
   RTN_LOCAL,
   RTN_MULTICAST,
@@ -40,6 +41,7 @@ import { judgeFrame } from './frame.ts';
 import {
   addressTypes,
   everythingArrives,
+  forwards4,
   hostFirst,
   hostIn,
   hostLo,
@@ -211,6 +213,12 @@ export function mayLeave(slot: usize): bool {
   const inside = six ? load<u64>(from) === 0 && load<u64>(from, 8) === 0x0000000100000000 : load<u32>(from) >>> 24 === LOOPBACK;
   if (inside) return false;
   return type === <u32>RTN_UNICAST || (hostOut !== 0 && (type === <u32>RTN_UNSPEC || type === <u32>RTN_THROW));
+}
+
+/** A packet that is not forwarded is dropped without a word: its route is a blackhole; with IPv4 also where the host does not forward (ip_error). */
+export function isSwallowed(slot: usize): bool {
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  return (!six && !forwards4) || routeType(routeOf(slot, FIELD_DESTINATION * 4, six)) === <u32>RTN_BLACKHOLE;
 }
 
 /** Nobody resets what was sent to many: broadcasts and groups (the route's flags); with IPv6 also from an address that is none of one sender. */

@@ -72,7 +72,8 @@ export class ReachMeter {
     way() {},
     held() {},
     reassembled() {},
-    answers: ({ reset }, attached) => this.#count('answer', `${reset ? 'reset' : 'error'}${attached ? ', RELATED' : ''}`),
+    answers: ({ error }, attached) =>
+      this.#count('answer', `${error === null ? 'reset' : 'error'}${attached ? ', RELATED' : ''}`),
     hook() {},
     conntrack: ({ connection, ctstate, tracking }) => {
       if (tracking.kind === 'entry' && ctstate !== 'RELATED') this.#flow(tracking.connection);

@@ -1,5 +1,5 @@
 /**
- * Frames of a job that may be what the firewall itself answers to a packet before them: a reset, or an error that says "unreachable". Where the kernel sends the very same, its own goes through and the frame is not
+ * Frames of a job that may be what the firewall itself answers to a packet before them: a reset, or an error about a packet that goes no further. Where the kernel sends the very same, its own goes through and the frame is not
  * injected: so it has the connection that the kernel gives it. Knows nothing of rules: whether a packet is answered, and with what, is the kernel's to say.
  */
 import type { Family } from '../model/ruleset.ts';
@@ -10,7 +10,8 @@ export const ANSWER_GROUP = 7;
 export const ANSWER_PREFIX = 'own answer ';
 
 const ICMP = { 4: 1, 6: 58 } as const;
-const UNREACHABLE = { 4: 3, 6: 1 } as const;
+/** Unreachable, time exceeded; of ICMPv6 too big as well. */
+const ERRORS: Readonly<Record<Family, readonly number[]>> = { 4: [3, 11], 6: [1, 2, 3] };
 const TCP = 6;
 const RST = 4;
 const IP_HEADER = { 4: 20, 6: 40 } as const;
@@ -36,7 +37,7 @@ function conditions(bytes: Uint8Array, family: Family, translated = false): stri
   const message = bytes.subarray(header);
   const protocol = bytes[family === 4 ? 9 : 6];
   const reset = protocol === TCP && message.length === TCP_HEADER && ((message[13] ?? 0) & RST) !== 0;
-  const error = protocol === ICMP[family] && message[0] === UNREACHABLE[family];
+  const error = protocol === ICMP[family] && ERRORS[family].includes(message[0] ?? 0);
   if (!reset && !error) return undefined;
   const ip =
     family === 4

@@ -14,7 +14,7 @@ import { checkSets } from '../extensions/ipset-there.ts';
 import { checkLoadedBefore } from '../extensions/loaded-before.ts';
 import { helperNote } from '../model/helpers.ts';
 import type { Host } from '../model/host.ts';
-import { jiffiesAt, type Profile } from '../model/profile.ts';
+import { jiffiesAt, type Profile, sysctl } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame, Job } from '../model/witness.ts';
 import * as ipv4 from '../packet/ipv4.ts';
@@ -33,7 +33,8 @@ import { Nat } from './nat/nat.ts';
 import { Packet, type Received } from './packet.ts';
 import { checkPrestack } from './prestack.ts';
 import { randomNumbers } from './random.ts';
-import { asSent, attachedTo, type Refusal, Refusals } from './refusals.ts';
+import { asSent, attachedTo, type Refusal, Refusals, UNREACHABLE } from './refusals.ts';
+import { errorAboutDrop } from './reported.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { SharedState } from './shared.ts';
@@ -216,9 +217,19 @@ export class Interpreter {
       return departure;
     };
     const broadcastMask: Decisions['broadcastMask'] = (...to) => this.#routes.broadcastMask(...to);
-    const refused: Decisions['refused'] = (...refusal) => this.#refusals.remember(...refusal);
-    const decisions = { arrive, leave, broadcastMask, refused };
+    const refused: Decisions['refused'] = (one, reset) => this.#refusals.remember(one, reset ? null : UNREACHABLE[one.family]);
+    const lost: Decisions['lost'] = (one, reason) => {
+      const error = this.#isSwallowed(one) ? null : errorAboutDrop(one, reason, this.#plain);
+      if (error !== null) this.#refusals.remember(one, error);
+    };
+    const decisions = { arrive, leave, broadcastMask, refused, lost };
     return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener), decisions).go(start);
+  }
+
+  /** ip_error, dst_discard: nobody is told of what a blackhole takes; with IPv4 of nothing where the host does not forward. */
+  #isSwallowed({ family, destination }: Packet): boolean {
+    const forwards = family === 6 || sysctl(this.#job.profile, 'net.ipv4.ip_forward') !== 0;
+    return !forwards || this.#routes.outward(family, destination)?.type === 'blackhole';
   }
 
   #journeyPassage(listener: Listener | null): Passage {

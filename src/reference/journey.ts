@@ -47,6 +47,8 @@ export interface Decisions {
   broadcastMask(device: string, destination: Words): number | null;
   /** A rule refused the packet, and it is answered: with a reset, or an error. */
   refused(packet: Packet, reset: boolean): void;
+  /** The stack dropped the packet behind PREROUTING: STACK_*. */
+  lost(packet: Packet, reason: number): void;
 }
 
 /** A packet at its hooks, one after the other. */
@@ -126,6 +128,7 @@ export class Journey {
     const before = this.#hook('PREROUTING', device, '', true);
     const { hook, drop, out } = this.#decisions.arrive(this.#packet);
     if (before !== null) return this.#end(hook, before);
+    if (drop !== STACK_NONE) this.#decisions.lost(this.#packet, drop);
     if (drop !== STACK_NONE) return { ...this.#end(hook, null), verdict: 'STACK', stack: drop, rule: null };
     if (hook === 'INPUT') return this.#end('INPUT', this.#deliver(device, true));
     this.#packet.decrementTtl();

@@ -16,13 +16,17 @@ import { ICMP, ICMPV6, invert, TCP, type Tuple } from './conntrack/tuple.ts';
 import { translate, translateQuoted } from './nat/translate.ts';
 import type { Packet } from './packet.ts';
 
-const UNREACHABLE = { 4: 3, 6: 1 } as const;
+export const UNREACHABLE = { 4: 3, 6: 1 } as const;
+/** What was too big is told for what: IPv4's code of "unreachable", ICMPv6's type. */
+const FRAGMENTATION_NEEDED = 4;
+const PACKET_TOO_BIG = 2;
 
 /** A refused packet, as it was then. */
 export interface Refusal {
   /** Of the refused packet. */
   readonly number: number;
-  readonly reset: boolean;
+  /** The ICMP type of the error that answers it; null: a TCP reset does. */
+  readonly error: number | null;
   readonly family: Family;
   readonly source: Words;
   readonly destination: Words;
@@ -50,8 +54,8 @@ export class Refusals {
   /** The latest first. */
   #waiting: Refusal[] = [];
 
-  /** A rule refused the packet, which is answered with a TCP reset or an ICMP error; its connection is not yet forgotten. */
-  remember(packet: Packet, reset: boolean): void {
+  /** A rule refused the packet, or the stack did not forward it, and it is answered with a TCP reset (null) or an ICMP error of that type; its connection is not yet forgotten. */
+  remember(packet: Packet, error: number | null): void {
     // Of an answer that is refused in its turn, over lo, the kernel's answer is not looked for.
     if (packet.answersRefused) return;
     const { number, family, source, length, tracking, inInterface, upperOffset } = packet;
@@ -72,7 +76,7 @@ export class Refusals {
     const upperLength = length - upperOffset;
     const refusal = {
       number,
-      reset,
+      error,
       family,
       source,
       destination,
@@ -95,7 +99,7 @@ export class Refusals {
       (one) =>
         candidate.number <= one.number + ANSWER_WITHIN &&
         candidate.family === one.family &&
-        (one.reset ? isReset(candidate, one) : isError(candidate, one)),
+        (one.error === null ? isReset(candidate, one) : isError(candidate, one)),
     );
     if (found !== undefined) this.#waiting = this.#waiting.filter((one) => one !== found);
     return found;
@@ -125,14 +129,14 @@ const tupleOf = ({ original, reply }: Connection, direction: Direction): Tuple =
 /** The answer of a capture as OUTPUT had it: its translation is taken back. `select`: the address that errors come from if the host is not the other end itself. */
 export function asSent(
   { bytes, family }: Pick<Packet, 'bytes' | 'family'>,
-  { reset, translated }: Refusal,
+  { error, translated }: Refusal,
   { connection, direction }: { connection: Connection; direction: Direction },
   select: (destination: Words) => Words | undefined,
 ): Uint8Array {
   if (!translated || !movesDestination(connection, opposite(direction))) return bytes;
   const own = tupleOf(connection, direction);
   const out = new Uint8Array(bytes);
-  if (reset) translate(out, family, 0, own, 'source');
+  if (error === null) translate(out, family, 0, own, 'source');
   else translateQuoted(out, family, invert(own)!, select(own.source));
   return out;
 }
@@ -171,7 +175,7 @@ function isReset(candidate: Candidate, { source, destination, upper, upperLength
   return answers && tcp.sequence(header) === 0;
 }
 
-/** Destination unreachable, of whatever code, that quotes the refused packet, of which TTL and header checksum may have changed. */
+/** The error, of whatever code, that quotes the refused packet, of which TTL and header checksum may have changed. */
 function isError(candidate: Candidate, refusal: Refusal): boolean {
   const { family, bytes, length } = candidate;
   const at = messageAt(candidate, family === 4 ? ICMP : ICMPV6);
@@ -179,7 +183,12 @@ function isError(candidate: Candidate, refusal: Refusal): boolean {
   const quotedAt = at + icmp.HEADER_LENGTH;
   const room = (family === 4 ? ERROR_MOST4 : ERROR_MOST6) - quotedAt;
   if (bytes.length < quotedAt || length !== quotedAt + Math.min(refusal.length, room)) return false;
-  if (icmp.type(bytes.subarray(at)) !== UNREACHABLE[family] || u32(bytes, at + 4) !== 0) return false;
+  const message = bytes.subarray(at);
+  const bearsMtu =
+    family === 4
+      ? refusal.error === UNREACHABLE[4] && icmp.code(message) === FRAGMENTATION_NEEDED
+      : refusal.error === PACKET_TOO_BIG;
+  if (icmp.type(message) !== refusal.error || (u32(message, 4) !== 0 && !bearsMtu)) return false;
   if (!sameWords(addressesOf(candidate).destination, refusal.source)) return false;
   const quoted = bytes.subarray(quotedAt, length);
   const changed = family === 4 ? [8, 10, 11] : [7];

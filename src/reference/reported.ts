@@ -1,8 +1,10 @@
 /**
- * Which packets that REJECT refuses with an error are reported to their sender: nf_send_unreach and nf_send_unreach6 (nf_reject_ipv4.c, nf_reject_ipv6.c; nf_reject_verify_csum of nf_reject.h), then icmp_send and icmp6_send
+ * Which packets that go no further are reported to their sender, by REJECT or by the stack: nf_send_unreach and nf_send_unreach6 (nf_reject_ipv4.c, nf_reject_ipv6.c; nf_reject_verify_csum of nf_reject.h), then icmp_send and icmp6_send
  * (ipv4/icmp.c, ipv6/icmp.c).
  */
+import { STACK_MTU, STACK_NO_ROUTE, STACK_SOURCE_SCOPE, STACK_TTL, STACK_UNREACHABLE } from '../abi/reasons.ts';
 import type { Profile } from '../model/profile.ts';
+import type { Family } from '../model/ruleset.ts';
 import { checksumRight, pseudoHeaderSum } from '../packet/checksum.ts';
 import * as icmp from '../packet/icmp.ts';
 import * as ipv4 from '../packet/ipv4.ts';
@@ -22,36 +24,75 @@ const [ESP, AH] = [50, 51];
 /** Their checksums, if they have any, are not over everything behind the IP header. */
 const UNSUMMED: readonly number[] = [GRE, ESP, AH, SCTP, UDPLITE];
 
-/** `offTheWire`: it came in, so that the checksums of TCP and UDP count; this host's own packets get those later. */
+type Types = Pick<EvaluateContext, 'addressType'>;
+
+/** REJECT sends an error about the packet. `offTheWire`: it came in, so that the checksums of TCP and UDP count; this host's own packets get those later. */
 export function isReported(
   packet: Packet,
   context: Pick<EvaluateContext, 'profile' | 'addressType'>,
   offTheWire: boolean,
 ): boolean {
-  if (packet.packetType !== 'unicast') return false;
-  const message = packet.family === 4 ? message4(packet, context) : message6(packet);
-  return message !== null && !isError(packet, message) && isSound(packet, message, context.profile, offTheWire);
+  const message = messageOf(packet);
+  return message !== null && isTold(packet, context) && isSound(packet, message, context.profile, offTheWire);
 }
 
-/** What a packet carries, for icmp_send and for its checksum. */
+/** Types of the errors that the stack sends about packets which it does not forward (ip_forward, ip_error; ip6_forward, ip6_pkt_discard). */
+const STACK_ERRORS: Readonly<Record<Family, ReadonlyMap<number, number>>> = {
+  4: new Map([
+    [STACK_NO_ROUTE, 3],
+    [STACK_UNREACHABLE, 3],
+    [STACK_MTU, 3],
+    [STACK_TTL, 11],
+  ]),
+  6: new Map([
+    [STACK_NO_ROUTE, 1],
+    [STACK_UNREACHABLE, 1],
+    [STACK_SOURCE_SCOPE, 1],
+    [STACK_MTU, 2],
+    [STACK_TTL, 3],
+  ]),
+};
+
+/** The type of the error that tells of a packet which the stack dropped for this reason (STACK_*); null: there is none. */
+export function errorAboutDrop(packet: Packet, reason: number, context: Types): number | null {
+  const type = STACK_ERRORS[packet.family].get(reason);
+  return type !== undefined && isTold(packet, context) ? type : null;
+}
+
+/** icmp_send, icmp6_send: between two, about no error, of IPv4 not about later fragments. */
+function isTold(packet: Packet, { addressType }: Types): boolean {
+  if (packet.packetType !== 'unicast') return false;
+  const { family, source, destination } = packet;
+  if (family === 4) {
+    const message = messageOf(packet);
+    return message !== null && isToOne(packet, addressType) && !isError(packet, message);
+  }
+  if (ipv6.isMulticast(destination) || ipv6.isMulticast(source) || ipv6.isUnspecified(source)) return false;
+  // What headers lead nowhere is no error.
+  const last = ipv6.skipExtensions(packet.bytes);
+  return last === 'unparsable' || !isError(packet, carriedBy(packet, last));
+}
+
+/** What a packet carries. */
 interface Message {
   protocol: number;
   bytes: Uint8Array;
 }
 
-/** null: it went to more than one, or is a later fragment. */
-function message4(packet: Packet, { addressType }: Pick<EvaluateContext, 'addressType'>): Message | null {
-  const { bytes } = packet;
-  if (ipv4.fragmentOffset(bytes) !== 0 || !isToOne(packet, addressType)) return null;
-  return { protocol: ipv4.protocol(bytes), bytes: bytes.subarray(ipv4.headerLength(bytes)) };
-}
+const carriedBy = ({ bytes }: Packet, { protocol, offset }: { protocol: number; offset: number }): Message => ({
+  protocol,
+  bytes: bytes.subarray(Math.min(offset, bytes.length)),
+});
 
-/** null: it went to a group, came from nobody or a group, is a later fragment, or nothing is found behind its headers. */
-function message6({ bytes, length, source, destination }: Packet): Message | null {
-  if (ipv6.isMulticast(destination) || ipv6.isMulticast(source) || ipv6.isUnspecified(source)) return null;
+/** null: it is a later fragment, or (IPv6) nothing is found behind its headers. */
+function messageOf(packet: Packet): Message | null {
+  const { family, bytes, length } = packet;
+  if (family === 4) {
+    if (ipv4.fragmentOffset(bytes) !== 0) return null;
+    return carriedBy(packet, { protocol: ipv4.protocol(bytes), offset: ipv4.headerLength(bytes) });
+  }
   const last = ipv6.skipExtensions(bytes);
-  if (last === 'unparsable' || last.fragmentOffset !== 0 || last.offset >= length) return null;
-  return { protocol: last.protocol, bytes: bytes.subarray(Math.min(last.offset, bytes.length)) };
+  return last === 'unparsable' || last.fragmentOffset !== 0 || last.offset >= length ? null : carriedBy(packet, last);
 }
 
 /** An ICMP error, or one without a type. */

@@ -47,7 +47,7 @@ function lineOf(event: Event, style: Style): string {
       return style.dim(`  defragmentation: complete, put together from packets ${event.packets.join(', ')}`);
     case 'answer':
       return style.dim(
-        `  the answer to packet ${event.packet}, which REJECT refused${event.attached ? ': it has its connection' : ''}`,
+        `  the answer to packet ${event.packet}, which went no further${event.attached ? ': it has its connection' : ''}`,
       );
     case 'fragment':
       return fragmentLine(event);

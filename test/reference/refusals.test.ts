@@ -117,6 +117,6 @@ describe('answers to what REJECT refused', () => {
   it('trace says what a packet answers', () => {
     const explanation = explain(job(), framesOf([syn, reset]), 2)!;
     expect(explanation.events).toContainEqual({ kind: 'answer', packet: 1, attached: true });
-    expect(renderExplanation(explanation)).toContain('the answer to packet 1, which REJECT refused: it has its connection');
+    expect(renderExplanation(explanation)).toContain('the answer to packet 1, which went no further: it has its connection');
   });
 });
