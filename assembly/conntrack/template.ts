@@ -32,8 +32,8 @@ let templateFlags: u32 = BOTH;
 let templateHelper: u32 = HELPER_NONE;
 let templateState: usize = 0;
 
-/** The number of the last answer of the host's to what was UNTRACKED. */
-let seenNumber: u64 = 0;
+/** The number of the last answer of the host's to what was UNTRACKED; at first that of no packet. */
+let seenNumber: u64 = u64.MAX_VALUE;
 
 /** The packet in hand is an answer to what was UNTRACKED: nf_ct_attach gives it a ctinfo all the same. */
 export function takeForSeen(slot: usize): void {
