@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bench } from 'tinybench';
-import * as fields from '../src/abi/fields.ts';
-import { compile } from '../src/compile/index.ts';
+import { compile, type Image } from '../src/compile/index.ts';
 import type { Traffic } from '../src/compile/traffic.ts';
 import type { WalkName } from '../src/compile/walks.ts';
 import { Classifier } from '../src/engine/classifier.ts';
@@ -13,7 +12,9 @@ import { buildHost } from '../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../src/model/profile.ts';
 import { parseSave } from '../src/syntax/index.ts';
 import { type FilterSet, iptablesRules, strangeTuples, TUPLE_WORDS, tuplesFor } from './classbench.ts';
+import { fieldsOf, LENGTH } from './packet-fields.ts';
 import { buildRteAcl, type Peer, runRteAcl } from './peers/rte-acl.ts';
+import { type Skewed, skewed } from './skewed.ts';
 import { countWays, deepest } from './ways.ts';
 
 export interface Classified {
@@ -34,15 +35,18 @@ export interface Classified {
   steps?: { mean: number; worst: number; touched: number };
   /** Nanoseconds a packet, packed, of traffic that wants to hurt: the deepest ways that were found, and packets of no rule. */
   hurting?: { deepest: number; strangers: number };
+  /** Of traffic most of which a few rules have; not for the largest sets. */
+  skewed?: Skewed;
   /** Why the set is not packed. */
   unpacked?: string;
   peer?: Peer;
 }
 
 const WALK: WalkName = { family: 4, hook: 'FORWARD', table: 'filter' };
-const LENGTH = 60;
 /** Packets a call. */
 const CALL = 1024;
+/** Larger sets are not compiled three times. */
+const LARGE = 20_000;
 
 export interface ClassificationOptions {
   root: string;
@@ -84,7 +88,8 @@ async function engineRow(
   const packets = tuples.length / TUPLE_WORDS;
   const rules = { 4: parseSave(iptablesRules(set), { file: set.name, family: 4 }) };
   const host = buildHost({ forward: true, in: 'eth0', out: 'eth1' });
-  const { bytes, statistics } = compile({ rules, host, profile: DEFAULT_PROFILE });
+  const job = { rules, host, profile: DEFAULT_PROFILE };
+  const { bytes, statistics } = compile(job);
   const started = performance.now();
   const opened = await packedWalk(wasm, bytes, packets);
   const [packed, unpacked] = typeof opened === 'string' ? [null, opened] : [opened, undefined];
@@ -115,7 +120,10 @@ async function engineRow(
   const each = (milliseconds: number): number => (milliseconds / packets) * 1e6;
   const ways =
     packed === null ? undefined : await hurt(packed, tuples, async () => each(await median(rounds, () => inCalls(packed))));
+  const compiled = (traffic?: Traffic): Image => compile(job, traffic && { traffic });
+  const isLeftOut = packed === null || set.filters.length > LARGE;
   const measured = {
+    ...(!isLeftOut && { skewed: await skewed(set, compiled, { wasm, walk: WALK, length: LENGTH, rounds }) }),
     single: each(single),
     packed: many !== undefined,
     ...(many !== undefined && { many: each(many) }),
@@ -164,38 +172,4 @@ async function median(iterations: number, work: () => void): Promise<number> {
   const result = bench.tasks[0]!.result;
   if (result.state !== 'completed') throw new Error(result.state);
   return result.latency.p50;
-}
-
-/** A sample for the compiler: what the words of packets tell, and what is the same in all. */
-export function trafficOf(tuples: Uint32Array): Traffic {
-  const packets = tuples.length / TUPLE_WORDS;
-  const words = new Uint32Array(packets * fields.FIELD_COUNT);
-  for (let index = 0; index < packets; index++)
-    words.set(fieldsOf(tuples.subarray(index * TUPLE_WORDS)), index * fields.FIELD_COUNT);
-  return { words, known: KNOWN.reduce((bits, field) => bits | (1 << field), 0) };
-}
-
-const KNOWN = [
-  fields.FIELD_PROTOCOL,
-  fields.FIELD_FRAGMENT,
-  fields.FIELD_L4_LENGTH,
-  fields.FIELD_SPORT,
-  fields.FIELD_DPORT,
-  fields.FIELD_SOURCE,
-  fields.FIELD_DESTINATION,
-];
-
-/** Fields of a packet (abi/fields.ts), of its five words. */
-export function fieldsOf([source = 0, destination = 0, sport = 0, dport = 0, protocol = 0]: Uint32Array): Uint32Array {
-  const words = new Uint32Array(fields.FIELD_COUNT);
-  words[fields.FIELD_FAMILY] = 4;
-  words[fields.FIELD_PROTOCOL] = protocol;
-  words[fields.FIELD_SOURCE] = source;
-  words[fields.FIELD_DESTINATION] = destination;
-  words[fields.FIELD_SPORT] = sport;
-  words[fields.FIELD_DPORT] = dport;
-  words[fields.FIELD_L4_LENGTH] = LENGTH - 20;
-  words[fields.FIELD_LENGTH] = LENGTH;
-  words[fields.FIELD_TTL] = 64;
-  return words;
 }

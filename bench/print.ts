@@ -1,6 +1,7 @@
 /** Results as a person reads them. */
 import type { Classified } from './classification.ts';
 import type { ProcessGroup } from './peers/processes.ts';
+import type { Walked } from './skewed.ts';
 import type { Row } from './suite.ts';
 
 /** Lines of one group; the first is what the others are compared to. */
@@ -28,7 +29,7 @@ export function printGroup({ title, rows, of }: Group): void {
 /** Nanoseconds a packet, and how often the engine's time goes into each peer's. */
 export function printClassified(rows: readonly Classified[]): void {
   console.log('\nClassification alone, packets that have nothing to do with each other');
-  for (const { set, many, single, compileMs, packMs, nodes, worstLeaf, imageBytes, steps, hurting, peer } of rows) {
+  for (const { set, many, single, compileMs, packMs, nodes, worstLeaf, imageBytes, steps, hurting, skewed, peer } of rows) {
     const engine = `${many === undefined ? 'not packed' : `${many.toFixed(1)} ns`} (one by one ${single.toFixed(1)})`;
     const peers = (peer?.results ?? []).map(
       ({ name, nanoseconds }) => `${name} ${nanoseconds.toFixed(1)} ns x ${(nanoseconds / (many ?? single)).toFixed(2)}`,
@@ -41,6 +42,12 @@ export function printClassified(rows: readonly Classified[]): void {
     console.log(
       `    ${steps.mean.toFixed(1)} steps a packet, ${steps.worst} at worst, ${touched}; deepest ways ${times(hurting.deepest)}, packets of no rule ${times(hurting.strangers)}`,
     );
+    if (skewed === undefined) continue;
+    const { expected, sampled } = skewed;
+    const walked = ({ tests, single, compileMs }: Walked): string =>
+      `${tests.toFixed(1)} tests, ${single.toFixed(1)} ns one by one, compiled in ${compileMs.toFixed(0)} ms`;
+    const ratios = `x ${(sampled.tests / expected.tests).toFixed(2)} tests, x ${(sampled.single / expected.single).toFixed(2)} ns`;
+    console.log(`    few rules have most packets: ${walked(expected)}; tree cut for a sample: ${walked(sampled)} (${ratios})`);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Ways of packets through packed walks: counted as the engine goes, and none much longer than others. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { classbenchShapes, filterSet, iptablesRules, strangeTuples, TUPLE_WORDS, tuplesFor } from '../../bench/classbench.ts';
-import { fieldsOf } from '../../bench/classification.ts';
+import { fieldsOf } from '../../bench/packet-fields.ts';
 import { countWays, deepest, follow } from '../../bench/ways.ts';
 import { KEY_SIZE } from '../../src/abi/packed.ts';
 import { compile } from '../../src/compile/index.ts';

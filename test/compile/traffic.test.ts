@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { classbenchShapes, filterSet, iptablesRules, skewedTuplesFor, TUPLE_WORDS, tuplesFor } from '../../bench/classbench.ts';
-import { fieldsOf, trafficOf } from '../../bench/classification.ts';
+import { fieldsOf, trafficOf } from '../../bench/packet-fields.ts';
 import { countTests } from '../../bench/ways.ts';
 import * as field from '../../src/abi/fields.ts';
 import { type CompileOptions, compile } from '../../src/compile/index.ts';

@@ -46,7 +46,7 @@ function growGroup(
   const rest: number[] = [];
   let kept = members;
   for (;;) {
-    const tree = growShort(intervals, kept, { most: base + copies * kept.length, short }, work, sample);
+    const tree = growShort(intervals, kept, may, { most: base + copies * kept.length, short }, work, sample);
     if (!may || tree.longest <= short) return { group: { tree, members: kept }, rest: rest.sort((left, right) => left - right) };
     const [narrow, wide] = byWidth(intervals, kept) ?? halves(kept);
     work.units += kept.length;
@@ -55,16 +55,21 @@ function growGroup(
   }
 }
 
-/** A tree that suits a sample, where there is one; where that has long leaves (cuts that suit few entries may copy many others), perhaps one that suits all. */
+/** A tree whose leaves are longer than so many times what is short would hardly have short ones if it were cut for all packets. */
+const FAR = 3;
+
+/** A tree that suits a sample, where there is one; where that has long leaves (cuts that suit few entries may copy many others), perhaps one that suits all. `may`: as in growGroup. */
 function growShort(
   intervals: Intervals,
   members: readonly number[],
+  may: boolean,
   budget: TreeBudget,
   work: Work,
   sample: Sample | null,
 ): SearchTree {
   const tree = growTree(intervals, members, budget, work, sample);
-  if (sample === null || tree.longest <= budget.short) return tree;
+  const isFar = tree.longest > FAR * budget.short;
+  if (sample === null || tree.longest <= budget.short || (may && isFar)) return tree;
   const plain = growTree(intervals, members, budget, work);
   return plain.longest < tree.longest ? plain : tree;
 }
