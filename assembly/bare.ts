@@ -62,6 +62,11 @@ let missed: u32 = 0;
 const LONGEST_REST: u32 = 31;
 let rest: u32 = 0;
 let nextRest: u32 = 1;
+/** The slots of the latest batch that were not marked, how many they are, and how many of them `nextOthers` took; the end of those it took last. */
+const OTHERS: usize = memory.data(64 << 2, 16);
+let others: u32 = 0;
+let othersTaken: u32 = 0;
+export let othersEnd: usize = 0;
 /** Bytes of those that `judgeBare` judged last. */
 export let bareBytes: u64 = 0;
 /** Packets that went this way: only the debug build counts them, for tests. */
@@ -82,6 +87,8 @@ export function bareStart(): void {
 export function markBare(slot: usize, end: usize): bool {
   if (!wanted || isResting()) return false;
   let bare: u32 = 0;
+  others = 0;
+  othersTaken = 0;
   for (; slot < end; slot += PACKET_SIZE) {
     const frame: usize = load<u32>(slot, PACKET_DATA);
     let segment: u32 = 0;
@@ -89,6 +96,8 @@ export function markBare(slot: usize, end: usize): bool {
       if (frame + SEGMENT_READ <= limit) segment = segmentAt(frame, load<u32>(slot, PACKET_CAPTURED));
     if (segment === 0) {
       store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+      store<u32>(OTHERS + ((others << 2) as usize), slot as u32);
+      others++;
       continue;
     }
     store<u32>(slot, segment, PACKET_SEGMENT);
@@ -115,10 +124,17 @@ function isResting(): bool {
   return true;
 }
 
-/** The first slot from `slot` to before `end` that is marked, or `end`. */
-export function nextBare(slot: usize, end: usize): usize {
-  while (slot < end && load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) slot += PACKET_SIZE;
-  return slot;
+/** The first of the next slots in a row that were not marked; they end at `othersEnd`. 0: there are no more. */
+export function nextOthers(): usize {
+  if (othersTaken === others) return 0;
+  const first = otherAt(othersTaken++);
+  othersEnd = first + PACKET_SIZE;
+  for (; othersTaken < others && otherAt(othersTaken) === othersEnd; othersTaken++) othersEnd += PACKET_SIZE;
+  return first;
+}
+
+function otherAt(index: u32): usize {
+  return load<u32>(OTHERS + ((index as usize) << 2));
 }
 
 /** A marked slot that did not go this way. */

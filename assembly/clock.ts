@@ -13,8 +13,10 @@ let latestNumber: u64 = 0;
 /** How late a packet came at most. */
 let most: u64 = 0;
 
-/** Packets are read, in the slots from `slot` up to `end`: their jiffies are the clock's. PACKET_TIME stays what the capture says. */
-export function order(slot: usize, end: usize): void {
+/** Packets are read, in the slots from `slot` up to `end`: their jiffies are the clock's. PACKET_TIME stays what the capture says. `ascends`: none of them is earlier than the one before. */
+export function order(slot: usize, end: usize, ascends: bool): void {
+  const first = load<u64>(slot, PACKET_TIME);
+  if (ascends && first !== 0 && first >= latest) slot = passSlots(end);
   for (; slot < end; slot += PACKET_SIZE) {
     slot = inOrder(slot, end);
     if (slot === end) return;
@@ -32,21 +34,23 @@ export function passed(time: u64, ticks: u64, number: u64): void {
   latestNumber = number;
 }
 
+/** Passes packets up to `end`, of which the last one is the latest. Gives `end`. */
+function passSlots(end: usize): usize {
+  const last = end - PACKET_SIZE;
+  passed(load<u64>(last, PACKET_TIME), load<u64>(last, PACKET_JIFFIES), load<u64>(last, PACKET_NUMBER));
+  return end;
+}
+
 /** Passes packets that have a time, none of them earlier than the one before. Gives the slot where it stopped. */
 function inOrder(slot: usize, end: usize): usize {
-  const start = slot;
   let time = latest;
+  const start = slot;
   for (; slot < end; slot += PACKET_SIZE) {
     const next = load<u64>(slot, PACKET_TIME);
     if (next < time || next === 0) break;
     time = next;
   }
-  if (slot !== start) {
-    latest = time;
-    latestJiffies = load<u64>(slot - PACKET_SIZE, PACKET_JIFFIES);
-    latestNumber = load<u64>(slot - PACKET_SIZE, PACKET_NUMBER);
-  }
-  return slot;
+  return slot === start ? slot : passSlots(slot);
 }
 
 /** A packet comes when the clock is ahead of it by more than nobody can see. */

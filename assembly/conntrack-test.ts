@@ -1,6 +1,7 @@
 /** Entry of the tests of conntrack/ alone. */
 import { FIELD_PROTOCOL } from '../src/abi/fields';
-import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackIn as judge } from './conntrack/index';
+import { PACKET_SIZE } from '../src/abi/packet';
+import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackKeys, conntrackIn as judge } from './conntrack/index';
 
 import { natFinish, natPending as pending } from './nat/bind';
 
@@ -15,6 +16,7 @@ export function natDone(slot: usize, source: bool): bool {
   return natFinish(slot, source, load<u32>(slot, FIELD_PROTOCOL * 4), 0, false);
 }
 
+export { slide, slideTogether } from './conntrack/follow';
 export { transition } from './conntrack/tcp-matrix';
 
 /** First byte that the test may use. */
@@ -24,6 +26,7 @@ export function heapBase(): usize {
 
 /** As the batch loop: a look ahead, then the judgement. */
 export function conntrackIn(slot: usize, prerouting: bool): bool {
+  conntrackKeys(slot, slot + PACKET_SIZE);
   conntrackAhead(slot, 1);
   return judge(slot, prerouting);
 }

@@ -1,13 +1,13 @@
 /** Test-only entry of the front half: records, link layers, IP, stack. */
-import { captureBatch, captureConsumed, captureFeed, captureNext, captureReset } from './capture/index.ts';
+import { captureConsumed, captureFeed, captureNext, captureReset, captureBatch as readBatch } from './capture/index.ts';
 import { interfaceId } from './capture/names.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
+import { segmentAt, segmentInit } from './packet/segment.ts';
 import { addressTypeOnDevice, routePacket, routePlain, stackInit } from './stack/index.ts';
 import { route4, route6 } from './stack/routes.ts';
 
 export {
   addressTypeOnDevice,
-  captureBatch,
   captureConsumed,
   captureFeed,
   captureNext,
@@ -20,8 +20,15 @@ export {
   route6,
   routePacket,
   routePlain,
+  segmentAt,
+  segmentInit,
   stackInit,
 };
+
+/** Records numbered from 1. */
+export function captureBatch(slot: usize, most: u32): u32 {
+  return readBatch(slot, most, 0);
+}
 
 /** Every record of the chunk through the whole front half, into one slot; how many. */
 export function drain(slot: usize, deep: bool): u32 {

@@ -49,6 +49,7 @@ import {
   conntrackConfirm,
   conntrackForget,
   conntrackIn,
+  conntrackKeys,
   conntrackLook,
   conntrackPlain,
   conntrackReset,
@@ -143,13 +144,17 @@ export function putTogether(slot: usize): void {
   defragment(slot, hookOf(slot) === 1);
 }
 
+/** Packets from `slot` to before `end` are decoded: by what conntrack will know them. */
+export function keysAhead(slot: usize, end: usize): void {
+  if ((flags & (IMAGE_FLAG_CONNTRACK4 | IMAGE_FLAG_CONNTRACK6)) !== 0) conntrackKeys(slot, end);
+}
+
 /** A batch is decoded: what can be done before the first of its packets goes its way. */
 export function lookAhead(slots: usize, count: u32): void {
   if ((flags & (IMAGE_FLAG_CONNTRACK4 | IMAGE_FLAG_CONNTRACK6)) === 0) return;
-  let unknown = conntrackAhead(slots, count);
-  while (unknown !== 0) {
-    const slot = unknown;
-    unknown = load<u32>(slot, PACKET_EDGE) as usize;
+  let next: usize = 0;
+  for (let slot = conntrackAhead(slots, count); slot !== 0; slot = next) {
+    next = load<u32>(slot, PACKET_EDGE) as usize;
     store<u32>(slot, 0, PACKET_EDGE);
     walkAhead(slot);
   }

@@ -10,11 +10,11 @@ import {
   RUN_END,
   RUN_MORE,
 } from '../src/abi/control.ts';
-import { PACKET_JIFFIES, PACKET_NUMBER, PACKET_SIZE, PACKET_WAY, PACKET_WIRE, WAY_BARE } from '../src/abi/packet.ts';
-import { markBare, nextBare } from './bare.ts';
-import { batchAnswer, captureBatch } from './capture/index.ts';
+import { PACKET_JIFFIES, PACKET_SIZE } from '../src/abi/packet.ts';
+import { markBare, nextOthers, othersEnd } from './bare.ts';
+import { batchAnswer, batchAscends, batchWire, captureBatch } from './capture/index.ts';
 import { latestTime, order } from './clock.ts';
-import { deferFragment, lookAhead } from './hooks.ts';
+import { deferFragment, keysAhead, lookAhead } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
 import { startSets } from './sets/region.ts';
@@ -88,8 +88,8 @@ function decode(): void {
   do end = read(end);
   while (answer === CAPTURE_RECORD && end < slotAt(ENOUGH));
   filled = ((end - slots) / PACKET_SIZE) as u32;
-  if (markBare(slots, end)) decodeMixed(end);
-  else decodeSlots(slots, end);
+  if (!markBare(slots, end)) decodeSlots(slots, end);
+  else for (let other = nextOthers(); other !== 0; other = nextOthers()) decodeSlots(other, othersEnd);
   shareSlots(slots, end);
 }
 
@@ -101,14 +101,15 @@ function read(slot: usize): usize {
   }
   const room = slotAt(BATCH) - slot;
   const most = min<u64>(limit - number, (room / PACKET_SIZE) as u64) as u32;
-  const count = captureBatch(slot, most);
+  const count = captureBatch(slot, most, number);
   answer = batchAnswer;
   if (count > 0) {
     const end = slot + (count as usize) * PACKET_SIZE;
     if (number === 0) startSets(load<u64>(slot, PACKET_JIFFIES));
     addTo(CONTROL_PACKETS, count);
-    addTo(CONTROL_WIRE, numbered(slot, end));
-    order(slot, end);
+    number += count;
+    addTo(CONTROL_WIRE, batchWire);
+    order(slot, end, batchAscends);
     tell(CONTROL_TIME, latestTime());
     slot = keepOwn(slot, end);
   }
@@ -126,41 +127,19 @@ function readAhead(end: usize): usize {
   return end;
 }
 
-/** Gives the packets their numbers; tells how long they were on the wire. */
-function numbered(slot: usize, end: usize): u64 {
-  let last = number;
-  let wire: u64 = 0;
-  for (; slot < end; slot += PACKET_SIZE) {
-    last++;
-    store<u64>(slot, last, PACKET_NUMBER);
-    wire += load<u32>(slot, PACKET_WIRE) as u64;
-  }
-  number = last;
-  return wire;
-}
-
-/** What is not marked as bare. */
-function decodeMixed(end: usize): void {
-  let slot = slots;
-  while (slot < end) {
-    const bare = nextBare(slot, end);
-    decodeSlots(slot, bare);
-    slot = bare;
-    while (slot < end && load<u32>(slot, PACKET_WAY) === <u32>WAY_BARE) slot += PACKET_SIZE;
-  }
-}
-
 /** Plain packets in runs, the others one by one. */
 function decodeSlots(slot: usize, end: usize): void {
+  const start = slot;
   while (slot < end) {
     const stop = decodePlain(slot, end);
     routePlain(slot, stop);
     slot = stop;
-    if (slot === end) return;
+    if (slot === end) break;
     decodeLink(slot);
     decodeIp(slot);
     routePacket(slot);
     deferFragment(slot);
     slot += PACKET_SIZE;
   }
+  keysAhead(start, end);
 }

@@ -1,7 +1,7 @@
 /** Records of a capture that several engines share: those of others are stepped over before anything is made of them. */
 import { CAPTURE_FORMAT, CAPTURE_NANO, FORMAT_PCAP, LINK_ETHERNET, RECORD_MAXIMUM } from '../src/abi/capture.ts';
 import { PACKET_DATA, PACKET_JIFFIES, PACKET_NUMBER, PACKET_SIZE, PACKET_TIME } from '../src/abi/packet.ts';
-import { isPlainFileOf, putPlain, stampPlain } from './capture/pcap.ts';
+import { isPlainFileOf, putPlain, stampOf, stampPlain } from './capture/pcap.ts';
 import { advance, cursor, damaged, limit, state } from './capture/state.ts';
 import { latestTime, passed } from './clock.ts';
 import { isPlainFrame, isShared, PLAIN, plainIsOwn } from './share.ts';
@@ -67,9 +67,4 @@ function isInTime(slot: usize, data: usize): bool {
   stampPlain(slot, data);
   const time = load<u64>(slot, PACKET_TIME);
   return time !== 0 && time >= latestTime();
-}
-
-/** Seconds, and below them what the record says beside: where that is less than a second, in the order of time. */
-function stampOf(data: usize): u64 {
-  return rotl<u64>(load<u64>(data - RECORD_HEADER), 32);
 }

@@ -11,8 +11,8 @@ import {
   FORMAT_PCAPNG,
   FORMAT_UNKNOWN,
 } from '../../src/abi/capture.ts';
-import { PACKET_SIZE } from '../../src/abi/packet.ts';
-import { isPcapMagic, pcapBatch, pcapHeader, pcapNext } from './pcap.ts';
+import { PACKET_NUMBER, PACKET_SIZE, PACKET_WIRE } from '../../src/abi/packet.ts';
+import { isPcapMagic, pcapAscends, pcapBatch, pcapHeader, pcapNext, pcapWire } from './pcap.ts';
 import { BLOCK_SECTION, pcapngNext } from './pcapng.ts';
 import { consumed, cursor, damage, damaged, feed, limit, resetState, short, state } from './state.ts';
 
@@ -47,15 +47,28 @@ export function captureNext(slot: usize): i32 {
 /** What the last captureBatch ended with: CAPTURE_RECORD when it got all records it was asked for, else as captureNext. */
 export let batchAnswer: i32 = CAPTURE_RECORD;
 
-/** Fills up to `most` slots from `slot` on, PACKET_SIZE bytes each, and tells how many. */
-export function captureBatch(slot: usize, most: u32): u32 {
+/** Of its records: their bytes on the wire; that none of them is earlier than the one before, if that is known. */
+export let batchWire: u64 = 0;
+export let batchAscends: bool = false;
+
+/** Fills up to `most` slots from `slot` on, PACKET_SIZE bytes each, gives them the numbers behind `number`, and tells how many. */
+export function captureBatch(slot: usize, most: u32, number: u64): u32 {
   let count: u32 = 0;
-  if (load<u32>(state, CAPTURE_FORMAT) === <u32>FORMAT_PCAP && !damaged()) count = pcapBatch(slot, most);
+  batchWire = 0;
+  batchAscends = false;
   batchAnswer = CAPTURE_RECORD;
-  while (count < most) {
-    batchAnswer = captureNext(slot + (count as usize) * PACKET_SIZE);
+  if (load<u32>(state, CAPTURE_FORMAT) === <u32>FORMAT_PCAP && !damaged()) {
+    count = pcapBatch(slot, most, number);
+    batchWire = pcapWire;
+    batchAscends = pcapAscends;
+  }
+  for (; count < most; count++) {
+    const next = slot + (count as usize) * PACKET_SIZE;
+    batchAnswer = captureNext(next);
     if (batchAnswer !== CAPTURE_RECORD) break;
-    count++;
+    store<u64>(next, number + (count as u64) + 1, PACKET_NUMBER);
+    batchWire += load<u32>(next, PACKET_WIRE) as u64;
+    batchAscends = false;
   }
   return count;
 }

@@ -21,6 +21,7 @@ import {
   PACKET_INTERFACE,
   PACKET_JIFFIES,
   PACKET_LINKTYPE,
+  PACKET_NUMBER,
   PACKET_SIZE,
   PACKET_TIME,
   PACKET_WIRE,
@@ -80,28 +81,48 @@ export function pcapNext(slot: usize): i32 {
   return plain ? plainNext(slot) : unusualNext(slot);
 }
 
+/** Of the records of the last pcapBatch: their bytes on the wire; whether none was earlier than the one before. */
+export let pcapWire: u64 = 0;
+export let pcapAscends: bool = false;
+
 /**
- * Fills slots from `slot` on with up to `most` records of a plain file and tells how many; stops before anything unusual (the end of the
+ * Fills slots from `slot` on with up to `most` records of a plain file, numbered from behind `number`, and tells how many; stops before anything unusual (the end of the
  * chunk, damage, a fraction of more than a second), which pcapNext then meets. The same as pcapNext, without leaving the loop.
  */
-export function pcapBatch(slot: usize, most: u32): u32 {
+export function pcapBatch(slot: usize, most: u32, number: u64): u32 {
+  pcapWire = 0;
+  pcapAscends = true;
   if (!isPlainFile()) return 0;
   const second: u32 = load<u32>(state, CAPTURE_NANO) !== 0 ? 1000000000 : 1000000;
   const end = limit;
   const full = slot + (most as usize) * PACKET_SIZE;
   let next = slot;
   let data = cursor + 16;
+  let latest: u64 = 0;
+  let wire: u64 = 0;
   while (data <= end && next < full) {
     const captured = load<u32>(data - 8);
     if (captured > <u32>RECORD_MAXIMUM || end - data < <usize>captured) break;
-    if (load<u32>(data - 12) >= second) break;
+    const stamp = stampOf(data);
+    if ((stamp as u32) >= second) break;
+    if (stamp < latest) pcapAscends = false;
+    latest = stamp;
+    number++;
+    wire += load<u32>(data - 4) as u64;
     store<u32>(next, u32(data), PACKET_DATA);
+    store<u64>(next, number, PACKET_NUMBER);
     data += captured + 16;
     next += PACKET_SIZE;
   }
   advance(data - 16 - cursor);
+  pcapWire = wire;
   putPlain(slot, next);
   return ((next - slot) / PACKET_SIZE) as u32;
+}
+
+/** Of the record whose data begin at `data`: seconds, and below them what it says beside; where that is less than a second, in the order of time. */
+export function stampOf(data: usize): u64 {
+  return rotl<u64>(load<u64>(data - 16), 32);
 }
 
 /** Fills the slots from `slot` to before `end`, in which it stands where the data of a plain file's records begin. */

@@ -19,8 +19,6 @@ import {
   PACKET_EDGE,
   PACKET_SIZE,
   PACKET_UNSEEN,
-  PACKET_WAY,
-  WAY_BARE,
 } from '../../src/abi/packet';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, probe } from './bucket';
 import { ENTRY_LOW, ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
@@ -33,26 +31,24 @@ const NEAR: usize = memory.data(4, 4);
 /** As an index of swizzle: zero. */
 const z: i8 = -128;
 
-/**
- * `count` slots in a row, decoded or with a key from `putKeyOfSegment`: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without), and the key where there is one.
- * Out: the last slot with a key for which there is no entry; each of them has the one before in PACKET_EDGE. All others have 0 there.
- */
-export function conntrackAhead(slots: usize, count: u32): usize {
-  const end = slots + (count as usize) * PACKET_SIZE;
+/** Puts their keys in the decoded slots from `slot` to before `end`, as far as they have one. */
+export function conntrackKeys(slot: usize, end: usize): void {
   const short = hasShortWay();
-  let keys = false;
-  for (let slot = slots; slot < end; slot += PACKET_SIZE) {
-    if (load<u32>(slot, PACKET_WAY) === WAY_BARE) {
-      keys = true;
-      continue;
-    }
+  for (; slot < end; slot += PACKET_SIZE) {
     const wanted = short && hasPorts(slot);
     store<u32>(slot, 0, PACKET_CT_GUESS);
     store<u32>(slot, 0, PACKET_CT_HASH);
     if (wanted) putKey(slot);
-    keys = keys || wanted;
   }
-  if (!keys) return 0;
+}
+
+/**
+ * `count` slots in a row, behind `conntrackKeys` or `putKeyOfSegment`: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without).
+ * Out: the last slot with a key for which there is no entry; each of them has the one before in PACKET_EDGE. All others have 0 there.
+ */
+export function conntrackAhead(slots: usize, count: u32): usize {
+  const end = slots + (count as usize) * PACKET_SIZE;
+  if (!hasShortWay()) return 0;
   // What is read so that it is near; kept, so that the reading stays.
   let read = touchBuckets(slots, end);
   let unknown: usize = 0;

@@ -73,7 +73,7 @@ function sackBeyond(header: usize, size: u32): u32 {
  * Moves both sides for a segment with `data` bytes, with SACK blocks up to `beyond` behind its acknowledgement. Out: SLID_*.
  * Sequence numbers are before others when the difference is negative: where all differences are to be looked at, their signs are looked at together.
  */
-function slide(entry: usize, direction: u32, header: usize, data: u32, beyond: u32): u32 {
+export function slide(entry: usize, direction: u32, header: usize, data: u32, beyond: u32): u32 {
   const seq = bswap(load<u32>(header, 4));
   const ack = bswap(load<u32>(header, 8));
   const raw = bswap(load<u16>(header, 14)) as u32;
@@ -117,7 +117,8 @@ function negative(difference: u32): u32 {
 }
 
 /** The same without SACK blocks, four words at a time. SLID_NOT, and nothing is changed, also where `slide` has to look closer: data behind the bound, numbers as far from each other as can be. */
-function slideTogether(entry: usize, direction: u32, header: usize, data: u32): u32 {
+export function slideTogether(entry: usize, direction: u32, header: usize, data: u32): u32 {
+  if (!ASC_FEATURE_SIMD) return SLID_NOT;
   const from = entry + (direction as usize) * SIDE_SIZE;
   const to = entry + ((direction ^ 1) as usize) * SIDE_SIZE;
   const none = i32x4.splat(0);

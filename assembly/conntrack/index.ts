@@ -10,7 +10,7 @@ export {
   entryStatus,
   entryTcpState,
 } from './accessors';
-export { conntrackAhead, putKeyOfSegment } from './ahead';
+export { conntrackAhead, conntrackKeys, putKeyOfSegment } from './ahead';
 export { attachConnection, dropConnection, KEPT_SIZE, keepConnection } from './answered';
 export { countConnections } from './count';
 export { nextExpectation } from './expectations';

@@ -50,6 +50,8 @@ interface Exports {
   entryStatus(entry: number): number;
   entryExpires(entry: number, now: bigint): number;
   entryTcpState(entry: number): number;
+  slide(entry: number, direction: number, header: number, data: number, beyond: number): number;
+  slideTogether(entry: number, direction: number, header: number, data: number): number;
   transition(direction: number, packetClass: number, state: number): number;
   run(slots: number, count: number, stride: number, rounds: number, jiffies: bigint): void;
 }
@@ -119,7 +121,8 @@ export class Tracker {
     this.exports = new wasm.Instance(module, {}).exports as Exports;
     const base = (this.exports.heapBase() + 255) & ~255;
     this.slot = base + 256;
-    this.data = this.slot + 256;
+    // Slots are read four at a time (conntrack/ahead.ts).
+    this.data = this.slot + 4 * 256;
     const bytes = encodeConntrack(full, { nat });
     new DataView(bytes.buffer).setBigUint64(TRACKING_SEED, seed, true);
     new Uint8Array(this.exports.memory.buffer).set(bytes, base);

@@ -27,6 +27,8 @@ interface Exports {
   decodePlain(slot: number, end: number): number;
   routePacket(slot: number): void;
   routePlain(slot: number, end: number): void;
+  segmentInit(): void;
+  segmentAt(frame: number, captured: number): number;
   stackInit(block: number): number;
   addressTypeOnDevice(slot: number, ofDestination: number, device: number): number;
   interfaceId(table: number, name: number, length: number): number;
