@@ -229,11 +229,8 @@ export function runHooks(plan: usize, slot: usize): u32 {
 
 /** The routing decision comes behind operation `at`. */
 function isUnrouted(at: usize): bool {
-  while (load<u32>(at) !== OP_END) {
-    if (load<u32>(at) === OP_ROUTE_IN) return true;
-    at += 4;
-  }
-  return false;
+  while (load<u32>(at) !== OP_END && load<u32>(at) !== OP_ROUTE_IN) at += 4;
+  return load<u32>(at) === OP_ROUTE_IN;
 }
 
 function isRefusal(verdict: u32): bool {
