@@ -144,9 +144,14 @@ function share(product: u64): u32 {
   return (((product >>> 32) * shares) >>> 32) as u32;
 }
 
-/** It may be this host's answer to a packet that a rule refused (answer.ts), which another share knows: cut by the capture it does not say whose. */
+/**
+ * Types of the errors that may be this host's answer to a packet which a rule refused or the stack did not forward (answer.ts), and which another share knows: cut by the capture they do not say whose.
+ * Nothing is too big in captures that are cut (`--prestack lenient`).
+ */
 const UNREACHABLE: u32 = 3;
+const TIME_EXCEEDED: u32 = 11;
 const UNREACHABLE6: u32 = 1;
+const TIME_EXCEEDED6: u32 = 3;
 
 /** Where the addresses of the packet lie that an ICMP error quotes, source first; 0: it is no error, or quotes too little to be about a connection. */
 function quotedAddresses(slot: usize): usize {
@@ -158,12 +163,14 @@ function quotedAddresses(slot: usize): usize {
   const inner: usize = load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET) + ERROR_HEADER;
   if (load<u32>(slot, FIELD_FAMILY * 4) === 4) {
     const error = type === 3 || type === 4 || type === 5 || type === 11 || type === 12;
-    if (protocol === ICMP && type === UNREACHABLE && length < ERROR_HEADER + 20 && isCut(slot)) exact = false;
+    const answers = type === UNREACHABLE || type === TIME_EXCEEDED;
+    if (protocol === ICMP && answers && length < ERROR_HEADER + 20 && isCut(slot)) exact = false;
     return protocol === ICMP && error && length >= ERROR_HEADER + 20 ? inner + 12 : 0;
   }
   // A redirect quotes its packet in an option, somewhere.
   if (protocol === ICMPV6 && type === ICMPV6_REDIRECT) exact = false;
-  if (protocol === ICMPV6 && type === UNREACHABLE6 && length < ERROR_HEADER + 40 && isCut(slot)) exact = false;
+  const answers = type === UNREACHABLE6 || type === TIME_EXCEEDED6;
+  if (protocol === ICMPV6 && answers && length < ERROR_HEADER + 40 && isCut(slot)) exact = false;
   return protocol === ICMPV6 && type < 128 && length >= ERROR_HEADER + 40 ? inner + 8 : 0;
 }
 

@@ -309,7 +309,8 @@ async function judged(prepared: Prepared, job: Job, threads: Threads | undefined
   return outcome;
 }
 
-const NOT_SHARED = '--jobs: fragments that wait, or IPv6 redirects, were met: one thread judged everything anew';
+const NOT_SHARED =
+  '--jobs: fragments that wait, IPv6 redirects or errors that the capture cut were met: one thread judged everything anew';
 
 const timing = (options: ReplayOptions, { seconds, sampled }: RunOutcome): Pick<ReportInput, 'seconds' | 'sampled'> =>
   options.timing ? { seconds, ...(sampled !== undefined && { sampled }) } : {};

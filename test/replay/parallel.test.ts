@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { SERVER, tcpTraffic } from '../../bench/traffic.ts';
+import { writePcap } from '../../src/capture/writer.ts';
 import { compile } from '../../src/compile/index.ts';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
 import { captureOf, type FuzzCase } from '../../src/fuzz/case.ts';
@@ -9,12 +10,15 @@ import { jobOf } from '../../src/fuzz/differential.ts';
 import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
+import type { Family } from '../../src/model/ruleset.ts';
+import type { Job } from '../../src/model/witness.ts';
 import { sharedSession } from '../../src/replay/engine-replay.ts';
 import { engineModule, engineSession } from '../../src/replay/engine-session.ts';
 import { mergeConnections, mergeResults } from '../../src/replay/merge.ts';
 import type { Session } from '../../src/replay/session.ts';
 import { whyNotShared } from '../../src/replay/shares.ts';
 import { parseSave } from '../../src/syntax/index.ts';
+import { icmp, join, udp } from '../reference/build.ts';
 import { SEED } from '../seed.ts';
 
 const CASES = 150;
@@ -108,6 +112,34 @@ async function shares(fuzzCase: FuzzCase, of: number) {
   };
 }
 
+/** The host's errors about packets of many peers that go no further, each behind its packet and cut behind the ICMP header: only the order tells what they are about. */
+function cutErrors(family: Family, type: number, more: { ttl?: number }): { job: Job; capture: Uint8Array } {
+  const [net, far] = family === 4 ? ['10.9.0.', '10.1.0.3'] : ['2001:db8:9::', '2001:db8:1::3'];
+  const packets = Array.from({ length: 12 }, (_, index) => {
+    const peer = `${net}${index + 10}`;
+    const lost = udp(`${peer} 5000`, `${far} 53`, more);
+    const error = icmp(`${net}1`, peer, type, 0, join([0, 0, 0, 0], lost));
+    return [
+      { bytes: lost, wire: lost.length },
+      { bytes: error.subarray(0, family === 4 ? 28 : 48), wire: error.length },
+    ];
+  });
+  const rules = ['*filter', '-A FORWARD -p udp -m conntrack --ctstate NEW -j REJECT', '-A OUTPUT -m conntrack --ctstate RELATED'];
+  const job = {
+    rules: { [family]: parseSave([...rules, 'COMMIT', ''].join('\n'), { file: 'rules', family }) },
+    host: buildHost({ local: [`${net}1`], in: 'eth0' }),
+    // What the capture cut is taken for right.
+    profile: { ...DEFAULT_PROFILE, prestack: 'lenient' as const },
+  };
+  return {
+    job,
+    capture: writePcap(
+      packets.flat().map((one, index) => ({ ...one, time: BigInt(index) * 1000n })),
+      101,
+    ),
+  };
+}
+
 describe('shares of a capture', () => {
   test(`add up to what one engine says (seed ${SEED})`, { timeout: 120_000 }, async () => {
     let [asked, exact, spread] = [0, 0, 0];
@@ -146,6 +178,21 @@ describe('shares of a capture', () => {
         const judged = sessions.map((session) => session.result().bytes);
         if (limit === undefined) expect(Math.min(...judged)).toBeGreaterThan(0);
       }
+    }
+  });
+
+  test.each<[string, Family, number, { ttl?: number }]>([
+    ['unreachable', 4, 3, {}],
+    ['time exceeded', 4, 11, { ttl: 1 }],
+    ['unreachable', 6, 1, {}],
+    ['time exceeded', 6, 3, { ttl: 1 }],
+  ])('of errors (%s, IPv%i) that are cut before they say about whom, none knows all', async (_, family, type, more) => {
+    const { job, capture } = cutErrors(family, type, more);
+    expect(replayed(await engineSession(job), capture).result().answers).toBe(12);
+    const image = compile(job);
+    for (const index of [0, 1]) {
+      const session = replayed(await sharedSession(image, await engineModule(), { index, of: 2 }), capture);
+      expect(session.shareIsExact()).toBe(false);
     }
   });
 
