@@ -266,7 +266,7 @@ function familyOf(entry: Entry, list: readonly Entry[]): Family {
 
 /** Reads a list of routes; those with a gateway come back, to be given it when all are known. */
 function readRoutes(host: Host, json: unknown): Gatewayed[] {
-  const list = entries(json, '--route');
+  const list = entries(json, '--route').map((entry) => oneHop(host, entry));
   return list.flatMap((entry) => {
     const family = familyOf(entry, list);
     const table = text(entry, 'table', '--route');
@@ -284,6 +284,19 @@ function readRoutes(host: Host, json: unknown): Gatewayed[] {
     host.routes.push(route);
     return gatewayOf(entry, route);
   });
+}
+
+/** Of several ways of a route (`nexthop`) the first, which the notes tell: the kernel chooses by a hash of addresses. */
+function oneHop(host: Host, entry: Entry): Entry {
+  const { nexthops } = entry;
+  if (nexthops === undefined) return entry;
+  if (!Array.isArray(nexthops) || nexthops.length === 0)
+    throw new HostError(`--route: "nexthops" wants a list, got ${shown(nexthops)}`);
+  const first = asEntry(nexthops[0], '--route: nexthops');
+  host.notes.push(
+    `--route: ${viaText({ ...entry, ...first })} is taken for all ${nexthops.length} ways of this route; the kernel chooses one by a hash`,
+  );
+  return { ...entry, ...first };
 }
 
 function routeOf(host: Host, entry: Entry, family: Family, destination: Words, prefix: number, type: RouteType): Route {

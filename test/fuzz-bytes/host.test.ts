@@ -182,3 +182,14 @@ test('gateways: on the link, by another route, by flag, and of a device of which
   );
   expect(() => told(ADDRESSED, via('10.0.0.9', { flags: 'onlink' }))).toThrow('--route: "flags" wants a list, got "onlink"');
 });
+
+test('several ways of one route: the first is taken, and told', () => {
+  const hop = (gateway: string, dev: string) => ({ gateway, dev, weight: 1, flags: [] });
+  const ways = { dst: 'default', flags: [], nexthops: [hop('10.0.0.9', 'eth0'), hop('10.1.0.9', 'eth1')] };
+  const host = buildHost({ addresses: ADDRESSED, routes: [[ways]] });
+  expect(host.routes.find(({ prefix }) => prefix === 0)).toMatchObject({ device: 'eth0', gateway: [0x0a000009] });
+  expect(host.notes).toContainEqual(expect.stringContaining('default via 10.0.0.9 dev eth0 is taken for all 2 ways'));
+  expect(() => buildHost({ addresses: ADDRESSED, routes: [[{ dst: 'default', nexthops: 7 }]] })).toThrow(
+    '"nexthops" wants a list',
+  );
+});
