@@ -13,6 +13,8 @@ import { innerRest, innerTransport, locateTransport } from '../conntrack/related
 import { halves, put16, putWords, sum16, sum32, updateChecksum } from '../packet/rewrite.ts';
 import { TUPLE_DESTINATION, TUPLE_SOURCE, tupleDport, tupleSport } from './tuple';
 
+const IPV4_HEADER: u32 = 20;
+const IPV6_HEADER: u32 = 40;
 const TCP_SIZE: u32 = 20;
 const SCTP_SIZE: u32 = 12;
 
@@ -40,6 +42,9 @@ function followAddress(at: usize): void {
  * The IP packet at `ip`, of which `present` bytes are there. `protocol`: whose header its tuple has. False: too little of it is there, so that it is dropped.
  */
 export function translate(ip: usize, present: u32, six: bool, protocol: u32, source: bool): bool {
+  // Of a quoted packet: behind what the capture kept of it lies the next record.
+  const header = six ? IPV6_HEADER : IPV4_HEADER;
+  if (present < header) return false;
   address = ip + (six ? (source ? 8 : 24) : source ? 12 : 16);
   words = source ? TUPLE_SOURCE : TUPLE_DESTINATION;
   isSix = six;

@@ -107,6 +107,32 @@ describe('answers to what REJECT refused', () => {
       expect(await cutAt(27)).toEqual([0, 0, 1, 0]);
     });
 
+    it.each([4, 6] as const)(
+      `${witness.name}: of a translated IPv%i connection, cut anywhere: it is dropped where too little is left, and what lies behind it stays`,
+      async (family) => {
+        const [host, peer, to, kind] =
+          family === 4 ? [HOST, PEER, '10.1.0.3', 'icmp'] : ['2001:db8:9::1', '2001:db8::2', '2001:db8:1::3', 'icmp6'];
+        const lines = [
+          ...['*raw', `-A PREROUTING -m u32 --u32 "0x0>>0x1c=0x${family}"`, 'COMMIT'],
+          ...['*nat', `-A PREROUTING -d ${host} -j DNAT --to-destination ${to}`, 'COMMIT'],
+          ...['*filter', '-A FORWARD -p udp -j REJECT', '-A OUTPUT -m conntrack --ctstate RELATED', 'COMMIT', ''],
+        ];
+        const lenient = jobOf(lines.join('\n'), { local: [host], in: 'eth0' }, { prestack: 'lenient' }, family);
+        const refused = udp(`${peer} 40000`, `${host} 53`);
+        const answer = rejection(refused, family, `${kind}-port-unreachable`, host)!;
+        const quoted = family === 4 ? 28 : 48;
+        const whole = quoted + (family === 4 ? 28 : 48);
+        for (let length = quoted; length <= answer.length; length++) {
+          const frames = framesOf([refused, answer, tcp(`${peer} 1`, `${to} 80`, SYN)]);
+          frames[1]!.bytes = answer.subarray(0, length);
+          const { result } = await witness.replay(lenient, frames);
+          const [seen] = result.counters[family]!.raw!.PREROUTING!.rules;
+          const { answers, verdicts } = result;
+          expect([length, seen!.packets, answers, verdicts.DROP]).toEqual([length, 2, 1, length < whole ? 1 : 0]);
+        }
+      },
+    );
+
     it(`${witness.name}: what came in is none, whatever it looks like`, async () => {
       const direction = (second: 'in' | 'out') => (i: number) => ({ direction: i === 0 ? ('in' as const) : second });
       expect(await ask(framesOf([datagram, error], direction('out')))).toEqual([1, 0, 0, 1]);

@@ -12,6 +12,7 @@ import type { Manip } from './choose.ts';
 /** ICMP messages with an identifier. */
 const IDENTIFIED: readonly number[] = [0, 8, 13, 14, 15, 16, 17, 18];
 const ECHO6: readonly number[] = [128, 129];
+const IP_HEADER = { 4: 20, 6: ipv6.HEADER_LENGTH } as const;
 const ICMP_HEADER = 8;
 const TCP_HEADER = 20;
 const SCTP_HEADER = 12;
@@ -28,6 +29,7 @@ interface Work {
 
 /** Changes `bytes` from the IP header at `ip` on: source, or destination, become those of `target`. False: too little of the packet is there, it is dropped. */
 export function translate(bytes: Uint8Array, family: Family, ip: number, target: Tuple, manip: Manip): boolean {
+  if (bytes.length - ip < IP_HEADER[family]) return false;
   const source = manip === 'source';
   const transport = transportOf(bytes, family, ip);
   if (transport !== null && !translateTransport({ bytes, family, ip, transport, target, source })) return false;
