@@ -37,11 +37,10 @@ export function sll2(slot: usize, at: usize, end: usize): void {
 function cooked(slot: usize, type: u32, hardware: u32, addressLength: u32, address: usize): void {
   if (type <= <u32>PACKET_OUTGOING) {
     store<u32>(slot, type, FIELD_PACKET_TYPE * 4);
-    // epb_flags, where there are any, were meant for this file.
-    if (hardware === ARPHRD_LOOPBACK) store<u32>(slot, DIRECTION_UNKNOWN, PACKET_DIRECTION);
-    else if (load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_UNKNOWN) {
-      store<u32>(slot, type === <u32>PACKET_OUTGOING ? DIRECTION_OUTBOUND : DIRECTION_INBOUND, PACKET_DIRECTION);
-    }
+    // The kernel wrote this; epb_flags, where they say otherwise, are a program's.
+    const direction: u32 =
+      hardware === ARPHRD_LOOPBACK ? DIRECTION_UNKNOWN : type === <u32>PACKET_OUTGOING ? DIRECTION_OUTBOUND : DIRECTION_INBOUND;
+    store<u32>(slot, direction, PACKET_DIRECTION);
   }
   if (hardware === ARPHRD_ETHER && addressLength === 6) putSourceMac(slot, address);
 }

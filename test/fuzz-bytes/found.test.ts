@@ -98,6 +98,17 @@ describe('link layers', () => {
     const cooked = (hardware: string) => [...hex(`0000 ${hardware} 0006 020000000099 0000 0800`), ...udp('10.0.0.1', '10.0.0.2')];
     expect(words(await told(pcap(113, cooked('0001'), cooked('0338'))))).toEqual([ARRIVED, [null, null, 'not IP']]);
   });
+
+  test("a cooked header tells the direction, whatever pcapng's flags say of it", async () => {
+    const cooked = (type: number) => [0, type, ...hex('0001 0006 020000000099 0000 0800'), ...udp('10.0.0.1', '10.9.0.9')];
+    const flagged = (type: number, flags: number) =>
+      enhanced(Uint8Array.from(cooked(type)), { options: [option(2, new Bytes(true).u32(flags).done())] });
+    const capture = concat(section(), describe_(113), flagged(4, 1), flagged(0, 2));
+    expect(words(await told(capture))).toEqual([
+      [null, null, 'outgoing copy of a forwarded packet'],
+      ['FORWARD', 'ACCEPT', undefined],
+    ]);
+  });
 });
 
 describe('the way of a packet', () => {

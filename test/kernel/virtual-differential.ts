@@ -72,6 +72,8 @@ export interface Judged {
   outcome: VirtualOutcome;
   /** Lines of what differs between the kernel and each witness; none where all agree. */
   differences: string[];
+  /** What each of the witnesses says of every packet. */
+  witnessed: PacketOutcome[][];
 }
 
 const [OWN_MAC, OTHER_MAC] = ['02:00:00:00:00:01', '02:00:00:00:00:99'];
@@ -165,7 +167,7 @@ async function compared(
   given: VirtualCase,
   outcome: VirtualOutcome,
   [name, start]: (typeof WITNESSES)[number],
-): Promise<string[]> {
+): Promise<{ lines: string[]; packets: PacketOutcome[] }> {
   const packets: PacketOutcome[] = [];
   const session = await start(witnessJob(kernel, given), (packet) => packets.push(packet));
   const looks: Look[] = [...outcome.looks, outcome];
@@ -197,7 +199,7 @@ async function compared(
   }
   const witness = comparedWitness(name, session.result().counters[given.family ?? 4] ?? {}, packets);
   const kernelSide = comparedKernel({ backend: given.backend ?? 'legacy', rules: given.rules }, outcome);
-  return [...compareOutcomes(kernelSide, witness), ...lines].map((line) => `${name}: ${line}`);
+  return { lines: [...compareOutcomes(kernelSide, witness), ...lines].map((line) => `${name}: ${line}`), packets };
 }
 
 /** The running kernel in place of a virtual one: only for cases of a few seconds, and their connections are not compared. */
@@ -216,9 +218,13 @@ export async function judgeVirtual(kernel: Kernel, cases: readonly VirtualCase[]
     if (outcome.refused !== undefined) throw new Error(`${given.name}: the kernel refuses the rules: ${outcome.refused.stderr}`);
     const unsent = outcome.packets.findIndex((packet) => packet.unsent !== undefined);
     if (unsent >= 0) throw new Error(`${given.name}: packet ${unsent + 1} was not sent: ${outcome.packets[unsent]?.unsent}`);
-    const all: string[] = [];
-    for (const witness of WITNESSES) all.push(...(await compared(kernel, given, outcome, witness)));
-    judged.push({ case: given, outcome, differences: all });
+    const [all, witnessed]: [string[], Judged['witnessed']] = [[], []];
+    for (const witness of WITNESSES) {
+      const { lines, packets } = await compared(kernel, given, outcome, witness);
+      all.push(...lines);
+      witnessed.push(packets);
+    }
+    judged.push({ case: given, outcome, differences: all, witnessed });
   }
   return judged;
 }
