@@ -22,6 +22,7 @@ import {
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT } from '../src/abi/program.ts';
+import { BATCH } from './capture/index.ts';
 import { limit } from './capture/state.ts';
 import { isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
 import { code, countMany } from './classify/program.ts';
@@ -63,7 +64,7 @@ const LONGEST_REST: u32 = 31;
 let rest: u32 = 0;
 let nextRest: u32 = 1;
 /** The slots of the latest batch that were not marked, how many they are, and how many of them `nextOthers` took; the end of those it took last. */
-const OTHERS: usize = memory.data(64 << 2, 16);
+const OTHERS: usize = memory.data(BATCH << 2, 16);
 let others: u32 = 0;
 let othersTaken: u32 = 0;
 export let othersEnd: usize = 0;

@@ -42,7 +42,7 @@ const HEADERS_SIZE: u32 = 160;
 const ADDRESSES: usize = memory.data(32, 16);
 let ports: u64 = 0;
 /** Of a fragment: the copy's slot before it was put together with others; whether there is one. */
-const PIECE: usize = memory.data(256, 16);
+const PIECE: usize = memory.data(PACKET_SIZE, 16);
 let pieceKept: bool = false;
 
 /** The copy goes ahead. It shares the connection, and nothing else. */

@@ -5,7 +5,7 @@
 import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
 import { bareJudged, bareStart } from './bare.ts';
-import { captureConsumed, captureFeed, captureReset } from './capture/index.ts';
+import { BATCH, captureConsumed, captureFeed, captureReset } from './capture/index.ts';
 import { edgesTaken, settleWays } from './classify/known.ts';
 import { runPacked } from './classify/packed.ts';
 import { setProgram } from './classify/program.ts';
@@ -26,7 +26,7 @@ import { planHooks, setFlags, translates } from './hooks.ts';
 import { drainLog, setLogRegion } from './log.ts';
 import { allocate, heapStart } from './memory.ts';
 import { drainRing, setRecordBytes, setRing } from './records.ts';
-import { BATCH, setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
+import { setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
 import { setSets, setsStart } from './sets/region.ts';
 import { setShare as shareCapture, shareIsExact } from './share.ts';
 import { stackInit } from './stack/index.ts';

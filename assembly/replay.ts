@@ -12,7 +12,7 @@ import {
 } from '../src/abi/control.ts';
 import { PACKET_JIFFIES, PACKET_SIZE } from '../src/abi/packet.ts';
 import { markBare, nextOthers, othersEnd } from './bare.ts';
-import { batchAnswer, batchAscends, batchWire, captureBatch } from './capture/index.ts';
+import { BATCH, batchAnswer, batchAscends, batchWire, captureBatch } from './capture/index.ts';
 import { latestTime, order } from './clock.ts';
 import { deferFragment, keysAhead, lookAhead } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
@@ -23,8 +23,6 @@ import { readShared, sharedRecords, sharedWire } from './share-read.ts';
 import { routePacket, routePlain } from './stack/index.ts';
 import { addTo, tell } from './tally.ts';
 
-/** Packets decoded before the first of them goes its way. */
-export const BATCH: u32 = 64;
 /** With so many of them their way begins. */
 const ENOUGH: u32 = 56;
 /** Batches a call of `run` does at most: the engine's code gets better between calls only. */

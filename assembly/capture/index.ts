@@ -44,6 +44,9 @@ export function captureNext(slot: usize): i32 {
   return pcapngNext(slot);
 }
 
+/** Packets decoded before the first of them goes its way: no batch has more. */
+export const BATCH: u32 = 64;
+
 /** What the last captureBatch ended with: CAPTURE_RECORD when it got all records it was asked for, else as captureNext. */
 export let batchAnswer: i32 = CAPTURE_RECORD;
 

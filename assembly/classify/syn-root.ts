@@ -16,6 +16,7 @@ import {
   FIELD_PROTOCOL,
   FIELD_TCP_FLAGS,
 } from '../../src/abi/fields.ts';
+import { WALKS } from '../../src/abi/image.ts';
 import { NODE_TABLE, REF_EDGE } from '../../src/abi/program.ts';
 import { PROTOCOL_TCP } from '../conntrack/entry.ts';
 import { FLAG_SYN } from '../conntrack/syn';
@@ -35,8 +36,8 @@ const COMMON: u32 =
   (1 << FIELD_FAMILY);
 /** And those to one service by one device. */
 const OF_SERVICE: u32 = COMMON | (1 << FIELD_DPORT) | (1 << FIELD_IN_INTERFACE) | (1 << FIELD_OUT_INTERFACE);
-/** A reference each of the walks of IPv4; 0: not known yet. */
-const ROOTS: usize = memory.data(25 * 4, 16);
+/** A reference each of the walks of IPv4, the first half of all; 0: not known yet. */
+const ROOTS: usize = memory.data((WALKS / 2) << 2, 16);
 /** Places of services: u64 what it is for (port | walk << 16 | IS_PLACE, devices above), 0: nothing yet; u32 the reference. */
 const PLACE_SIZE: usize = 16;
 const PLACE_BITS: u32 = 8;

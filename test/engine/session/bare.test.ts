@@ -1,20 +1,14 @@
 /** Plain segments that are judged without being decoded (assembly/bare.ts): what is not plain about others, wherever it stands in the packet or its record, is seen all the same. */
 import { expect, test } from 'vitest';
 import { tcpTraffic } from '../../../bench/traffic.ts';
-import { compile } from '../../../src/compile/index.ts';
-import { loadEngine } from '../../../src/engine/loader.ts';
-import { EngineSession } from '../../../src/engine/session.ts';
 import { buildHost } from '../../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
 import type { Job } from '../../../src/model/witness.ts';
-import { engineSession } from '../../../src/replay/engine-session.ts';
-import { referenceSession } from '../../../src/replay/reference-session.ts';
 import { parseSave } from '../../../src/syntax/index.ts';
 import { SEED } from '../../seed.ts';
 import { ascii, description, enhanced, joined, section } from '../front/files.ts';
 import { randomOf } from './random.ts';
-import { told } from './told.ts';
-import { engineModule } from './wasm.ts';
+import { expectAlike } from './told.ts';
 
 const RULES = `*filter
 :INPUT ACCEPT [0:0]
@@ -151,12 +145,7 @@ test(`what is unusual about a segment is seen (seed ${SEED})`, { timeout: 120_00
     };
     const packets = packetsOf(draw);
     const capture = draw(2) === 0 ? asPcap(packets) : asPcapng(packets, draw);
-    const image = compile(job);
-    const expected = told(referenceSession(job), capture);
-    for (const build of ['release', 'scalar'] as const)
-      expect(told(await engineSession(job, { image, build }), capture), `${build}, case ${index}`).toEqual(expected);
-    const debug = await loadEngine(engineModule('debug'));
-    expect(told(new EngineSession(debug, image, { path: false }), capture), `debug, case ${index}`).toEqual(expected);
+    const { debug } = await expectAlike(job, capture, `case ${index}`);
     bare += debug.bareJudged();
   }
   expect(bare).toBeGreaterThan(0.4 * CASES * PACKETS);

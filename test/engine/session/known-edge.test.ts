@@ -1,17 +1,12 @@
 /** The way of a plain packet through the rules is kept in its connection: packets of one connection that differ in what rules ask are told apart all the same. */
 import { expect, test } from 'vitest';
-import { compile } from '../../../src/compile/index.ts';
-import { loadEngine } from '../../../src/engine/loader.ts';
-import { EngineSession } from '../../../src/engine/session.ts';
 import { buildHost } from '../../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
 import type { Job } from '../../../src/model/witness.ts';
-import { engineModule, engineSession } from '../../../src/replay/engine-session.ts';
-import { referenceSession } from '../../../src/replay/reference-session.ts';
-import type { Session } from '../../../src/replay/session.ts';
 import { parseSave } from '../../../src/syntax/index.ts';
 import { SEED } from '../../seed.ts';
 import { randomOf } from './random.ts';
+import { expectAlike } from './told.ts';
 import { tcpTraffic } from './traffic.ts';
 
 const SERVER = 0xc0a80101;
@@ -116,16 +111,6 @@ function changed(random: (below: number) => number): Uint8Array {
   return capture;
 }
 
-type Judge = Pick<Session, 'startCapture' | 'feed' | 'result'> & { endCapture(): unknown };
-
-function told(session: Judge, capture: Uint8Array): unknown {
-  session.startCapture('memory');
-  session.feed(capture);
-  session.endCapture();
-  const { counters, evaluations, ctstates } = session.result();
-  return { counters, evaluations, ctstates };
-}
-
 test(`by trees as by rules (seed ${SEED})`, { timeout: 60_000 }, async () => {
   let [established, nodes, taken, bare] = [0, 0, 0, 0];
   for (let index = 0; index < CASES; index++) {
@@ -137,17 +122,9 @@ test(`by trees as by rules (seed ${SEED})`, { timeout: 60_000 }, async () => {
       profile: { ...DEFAULT_PROFILE, sysctls: { nf_conntrack_checksum: 0 } },
     };
     const capture = changed(random);
-    const image = compile(job);
+    const { image, expected, debug } = await expectAlike(job, capture, `case ${index} of seed ${SEED}`);
     nodes += image.statistics.nodes;
-    const reference = told(referenceSession(job), capture) as { ctstates: { ESTABLISHED: number } };
-    established += reference.ctstates.ESTABLISHED;
-    for (const build of ['release', 'scalar'] as const)
-      expect(told(await engineSession(job, { image, build }), capture), `${build}, case ${index} of seed ${SEED}`).toEqual(
-        reference,
-      );
-    const debug = await loadEngine(await engineModule('debug'));
-    const session = new EngineSession(debug, image, { path: false, bytes: false, logs: false });
-    expect(told(session, capture), `debug, case ${index} of seed ${SEED}`).toEqual(reference);
+    established += expected.result.ctstates.ESTABLISHED!;
     taken += debug.edgesTaken();
     bare += debug.bareJudged();
   }
