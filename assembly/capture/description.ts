@@ -8,9 +8,12 @@ import {
   INTERFACE_FCS,
   INTERFACE_ID,
   INTERFACE_LINKTYPE,
+  INTERFACE_LOOPBACK,
   INTERFACE_MAXIMUM,
   INTERFACE_OFFSET,
   INTERFACE_SNAPLEN,
+  LINK_SLL,
+  LINK_SLL2,
 } from '../../src/abi/capture.ts';
 import { announceLinktype, interfaceAt } from './interface.ts';
 import { interfaceId } from './names.ts';
@@ -23,6 +26,11 @@ const OPTION_RESOLUTION: u32 = 9;
 const OPTION_FCS: u32 = 13;
 const OPTION_OFFSET: u32 = 14;
 const MICROSECONDS: u32 = 6;
+/** 'an', 'y', as they lie. */
+const ANY_HEAD: u16 = 0x6e61;
+const ANY_TAIL: u8 = 0x79;
+/** 'lo', as it lies. */
+const LOOPBACK: u16 = 0x6f6c;
 
 /** Adds the interface of the block at the cursor, `total` bytes of which are there. */
 export function describeInterface(total: u32): i32 {
@@ -36,11 +44,10 @@ export function describeInterface(total: u32): i32 {
   store<u32>(entry, linktype, INTERFACE_LINKTYPE);
   store<u32>(entry, word(cursor + 12), INTERFACE_SNAPLEN);
   const name = findOption(options, end, OPTION_NAME, 1);
-  store<u32>(
-    entry,
-    name === 0 ? 0 : interfaceId(load<u32>(state, CAPTURE_NAMES), name, trimmed(name, optionLength(name))),
-    INTERFACE_ID,
-  );
+  const length = name === 0 ? 0 : trimmed(name, optionLength(name));
+  const device = isEverything(name, length, linktype) ? 0 : interfaceId(load<u32>(state, CAPTURE_NAMES), name, length);
+  store<u32>(entry, device, INTERFACE_ID);
+  store<u32>(entry, u32(length === 2 && load<u16>(name) === LOOPBACK), INTERFACE_LOOPBACK);
   const resolution = findOption(options, end, OPTION_RESOLUTION, 1);
   putResolution(entry, resolution === 0 ? MICROSECONDS : load<u8>(resolution));
   const fcs = findOption(options, end, OPTION_FCS, 1);
@@ -50,6 +57,12 @@ export function describeInterface(total: u32): i32 {
   store<u32>(state, count + 1, CAPTURE_INTERFACES);
   announceLinktype(linktype);
   return CAPTURE_RECORD;
+}
+
+/** "any" is all devices: each packet of such a capture was at one of them, and has a cooked header. */
+function isEverything(name: usize, length: u32, linktype: u32): bool {
+  if (length !== 3 || (linktype !== <u32>LINK_SLL && linktype !== <u32>LINK_SLL2)) return false;
+  return load<u16>(name) === ANY_HEAD && load<u8>(name, 2) === ANY_TAIL;
 }
 
 /** Some writers end names with a zero byte. */

@@ -6,6 +6,7 @@ import {
   DAMAGE_CAPTURED_LENGTH,
   DAMAGE_INTERFACE,
   DIRECTION_UNKNOWN,
+  INTERFACE_LOOPBACK,
   INTERFACE_SNAPLEN,
 } from '../../src/abi/capture.ts';
 import { interfaceAt, interfaceFcs, putRecord, putTime } from './interface.ts';
@@ -43,7 +44,8 @@ function stampedPacket(slot: usize, total: u32, index: u32): i32 {
     if (flags !== 0) {
       const value = word(flags);
       const way = value & FLAGS_DIRECTION;
-      if (way !== 3) direction = way;
+      // What is sent on lo is received there, too.
+      if (way !== 3 && load<u32>(entry, INTERFACE_LOOPBACK) === 0) direction = way;
       if (((value >>> 5) & 15) !== 0) fcs = (value >>> 5) & 15;
     }
   }

@@ -1,7 +1,10 @@
 /** Linux cooked captures, version 1 (LINKTYPE 113) and 2 (276): what `tcpdump -i any` writes. All words are big-endian. */
 import { DIRECTION_INBOUND, DIRECTION_OUTBOUND, DIRECTION_UNKNOWN } from '../../src/abi/capture.ts';
+import { CONTROL_UNNAMED } from '../../src/abi/control.ts';
 import { FIELD_PACKET_TYPE, PACKET_OUTGOING } from '../../src/abi/fields.ts';
-import { PACKET_DIRECTION } from '../../src/abi/packet.ts';
+import { PACKET_DIRECTION, PACKET_INTERFACE, PACKET_NUMBER, PACKET_UNSEEN } from '../../src/abi/packet.ts';
+import { deviceOfNumber, hostLo, numberCount } from '../stack/host.ts';
+import { control, tallyFirst, tell } from '../tally.ts';
 import { putSourceMac } from './ethernet.ts';
 import { be16, payload } from './ethertype.ts';
 import { linkTruncated, notIp } from './link.ts';
@@ -29,9 +32,21 @@ export function sll2(slot: usize, at: usize, end: usize): void {
     linkTruncated(slot);
     return;
   }
-  cooked(slot, load<u8>(at + 10), be16(at + 8), load<u8>(at + 11), at + 12);
   if (be16(at + 8) === ARPHRD_NETLINK) notIp(slot);
   else payload(slot, be16(at), at + HEADER_2, end);
+  if (numberCount !== 0 && load<u32>(slot, PACKET_UNSEEN) === 0) putDevice(slot, bswap<u32>(load<u32>(at, 4)));
+  cooked(slot, load<u8>(at + 10), be16(at + 8), load<u8>(at + 11), at + 12);
+}
+
+/** The packet was captured at the device of this number. */
+function putDevice(slot: usize, number: u32): void {
+  const device = deviceOfNumber(number);
+  if (device !== 0) {
+    store<u32>(slot, device, PACKET_INTERFACE);
+    return;
+  }
+  tallyFirst(CONTROL_UNNAMED, load<u64>(slot, PACKET_NUMBER));
+  if (load<u64>(control, CONTROL_UNNAMED) === 1) tell(CONTROL_UNNAMED + 16, number);
 }
 
 function cooked(slot: usize, type: u32, hardware: u32, addressLength: u32, address: usize): void {
@@ -39,7 +54,11 @@ function cooked(slot: usize, type: u32, hardware: u32, addressLength: u32, addre
     store<u32>(slot, type, FIELD_PACKET_TYPE * 4);
     // The kernel wrote this; epb_flags, where they say otherwise, are a program's.
     const direction: u32 =
-      hardware === ARPHRD_LOOPBACK ? DIRECTION_UNKNOWN : type === <u32>PACKET_OUTGOING ? DIRECTION_OUTBOUND : DIRECTION_INBOUND;
+      hardware === ARPHRD_LOOPBACK || load<u32>(slot, PACKET_INTERFACE) === hostLo
+        ? DIRECTION_UNKNOWN
+        : type === <u32>PACKET_OUTGOING
+          ? DIRECTION_OUTBOUND
+          : DIRECTION_INBOUND;
     store<u32>(slot, direction, PACKET_DIRECTION);
   }
   if (hardware === ARPHRD_ETHER && addressLength === 6) putSourceMac(slot, address);

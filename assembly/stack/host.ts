@@ -18,6 +18,7 @@ import {
   HOST_FLAG_LENIENT,
   HOST_FLAG_LOCAL_MARK,
   HOST_FLAG_NFT,
+  HOST_FLAG_RECORDED_WAYS,
   HOST_FLAG_SUMS_DCCP,
   HOST_FLAG_WHOLE_HEADERS,
   HOST_FLAGS,
@@ -29,6 +30,8 @@ import {
   HOST_MACS,
   HOST_MAGIC,
   HOST_MAGIC_VALUE,
+  HOST_NUMBER_COUNT,
+  HOST_NUMBERS,
   HOST_OTHER_DEVICES,
   HOST_OUT,
   HOST_SOLICITED,
@@ -37,6 +40,8 @@ import {
   HOST_WAY_OUT_COUNT,
   HOST_WAYS_BACK,
   HOST_WAYS_OUT,
+  NUMBER_DEVICE,
+  NUMBER_SIZE,
   ROUTE_SIZE,
 } from '../../src/abi/host.ts';
 import { initRoutes } from './routes.ts';
@@ -49,6 +54,8 @@ export let wholeHeaders: bool = false;
 export let sumsDccp: bool = false;
 /** Every packet arrives (--forward). */
 export let everythingArrives: bool = false;
+/** With it: nobody said where they do, and a capture that names devices is believed. */
+export let recordedWays: bool = false;
 export let addressTypes: bool = false;
 export let forwards4: bool = false;
 export let forwards6: bool = false;
@@ -60,6 +67,9 @@ export let hostLo: u32 = 0;
 export let macCount: u32 = 0;
 /** Neither MACs nor a reverse path filter nor rules want to know more of a packet than its addresses. */
 export let simpleWays: bool = false;
+/** Numbers of devices that the host model has. */
+export let numberCount: u32 = 0;
+let numbers: usize = 0;
 let macs: usize = 0;
 let devices: usize = 0;
 let deviceCount: u32 = 0;
@@ -89,6 +99,7 @@ export function stackInit(block: usize): bool {
   wholeHeaders = (flags & HOST_FLAG_WHOLE_HEADERS) !== 0;
   sumsDccp = (flags & HOST_FLAG_SUMS_DCCP) !== 0;
   everythingArrives = (flags & HOST_FLAG_FORWARD) !== 0;
+  recordedWays = (flags & HOST_FLAG_RECORDED_WAYS) !== 0;
   addressTypes = (flags & HOST_FLAG_ADDRESS_TYPES) !== 0;
   forwards4 = (flags & HOST_FLAG_IPV4_FORWARDING) !== 0;
   forwards6 = (flags & HOST_FLAG_IPV6_FORWARDING) !== 0;
@@ -98,6 +109,8 @@ export function stackInit(block: usize): bool {
   hostLo = load<u32>(block, HOST_LO);
   macs = block + load<u32>(block, HOST_MACS);
   macCount = load<u32>(block, HOST_MAC_COUNT);
+  numbers = block + load<u32>(block, HOST_NUMBERS);
+  numberCount = load<u32>(block, HOST_NUMBER_COUNT);
   devices = block + load<u32>(block, HOST_DEVICES);
   deviceCount = load<u32>(block, HOST_DEVICE_COUNT);
   otherDevices = load<u32>(block, HOST_OTHER_DEVICES);
@@ -154,6 +167,19 @@ export function isOwnMac(mac: u64): bool {
     else high = middle;
   }
   return low < macCount && load<u64>(macs + (low << 3)) === mac;
+}
+
+/** The interface id of the device with this number (ifindex), 0 when the host model has none. */
+export function deviceOfNumber(number: u32): u32 {
+  let low: u32 = 0;
+  let high = numberCount;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (load<u32>(numbers + middle * NUMBER_SIZE) < number) low = middle + 1;
+    else high = middle;
+  }
+  const found = numbers + low * NUMBER_SIZE;
+  return low < numberCount && load<u32>(found) === number ? load<u32>(found, NUMBER_DEVICE) : 0;
 }
 
 /** An IPv6 address of the host ends in these 24 bits. */

@@ -48,6 +48,7 @@ import {
   hostOut,
   isLocalMark,
   macCount,
+  recordedWays,
   simpleWays,
 } from './host.ts';
 import { arrive4, EVERYBODY, isMulticast } from './ipv4.ts';
@@ -121,9 +122,20 @@ function takeSimpleWay(slot: usize): bool {
 }
 
 function takeWay(slot: usize, source: u32, destination: u32, six: bool): void {
-  if (everythingArrives) arrive(slot, hostIn !== 0 ? hostIn : hostFirst, source, destination, six);
+  if (tellsWay(slot)) arriveAsTold(slot, source, destination, six);
+  else if (everythingArrives) arrive(slot, hostIn !== 0 ? hostIn : hostFirst, source, destination, six);
   else decide(slot, source, destination, six);
   if (addressTypes) putAddressTypes(slot, source, destination, six);
+}
+
+/** Nobody said where a router's packets come in, and the capture says where this one was. */
+function tellsWay(slot: usize): bool {
+  return recordedWays && load<u32>(slot, PACKET_INTERFACE) !== 0;
+}
+
+function arriveAsTold(slot: usize, source: u32, destination: u32, six: bool): void {
+  if (load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_OUTBOUND) isCopy(slot);
+  else arrive(slot, load<u32>(slot, PACKET_INTERFACE), source, destination, six);
 }
 
 /** What ip_rcv holds against a packet counts only if the packet comes in: neither what the host sends nor the copy of what it forwards does. */
@@ -131,7 +143,7 @@ function settleDoubt(slot: usize): void {
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const leaves =
     load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_OUTBOUND || isOwn(slot, routeOf(slot, FIELD_SOURCE * 4, six));
-  if (!everythingArrives && leaves) return;
+  if (leaves && (!everythingArrives || (tellsWay(slot) && load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_OUTBOUND))) return;
   store<u32>(slot, load<u32>(slot, PACKET_DOUBT), PACKET_UNSEEN);
   store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
 }
@@ -249,11 +261,16 @@ function decide(slot: usize, source: u32, destination: u32, six: bool): void {
   if (isOwn(slot, source)) {
     leave(slot, destination);
   } else if (direction === <u32>DIRECTION_OUTBOUND) {
-    store<u32>(slot, UNSEEN_OUTGOING_COPY, PACKET_UNSEEN);
-    store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+    isCopy(slot);
   } else {
     arrive(slot, arrivalDevice(slot, source), source, destination, six);
   }
+}
+
+/** Of a packet that was forwarded: it leaves. */
+function isCopy(slot: usize): void {
+  store<u32>(slot, UNSEEN_OUTGOING_COPY, PACKET_UNSEEN);
+  store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
 }
 
 /** The record's own, else `in`, else where a route leads back to the source, else the first. */

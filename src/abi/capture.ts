@@ -32,12 +32,13 @@ export const LINKTYPES_MAXIMUM = 14;
 /** The interface table: INTERFACE_MAXIMUM entries of INTERFACE_SIZE bytes. */
 export const CAPTURE_INTERFACE_TABLE = 128;
 
-/** u32 link type, u32 snaplen, u32 FCS bytes, u32 interface id, u32 if_tsresol byte, u32 free, u64 units a second (0: over 10^19), i64 if_tsoffset. */
+/** u32 link type, u32 snaplen, u32 FCS bytes, u32 interface id, u32 if_tsresol byte, u32 1 where it is lo, u64 units a second (0: over 10^19), i64 if_tsoffset. */
 export const INTERFACE_LINKTYPE = 0;
 export const INTERFACE_SNAPLEN = 4;
 export const INTERFACE_FCS = 8;
 export const INTERFACE_ID = 12;
 export const INTERFACE_RESOLUTION = 16;
+export const INTERFACE_LOOPBACK = 20;
 export const INTERFACE_UNITS = 24;
 export const INTERFACE_OFFSET = 32;
 export const INTERFACE_SIZE = 40;

@@ -16,6 +16,8 @@ export const CONTROL_LOGS_LOST = 72;
 export const CONTROL_AHEAD = 80;
 /** Packets whose timestamp is 0, and the number of the first of them. */
 export const CONTROL_TIMELESS = 88;
+/** Packets of devices whose number (SLL2) the host model does not have, where it has numbers; the first of them, and its device's number. */
+export const CONTROL_UNNAMED = 104;
 /** 32 each. */
 export const CONTROL_UNSEEN = 128;
 export const CONTROL_STACK = 384;

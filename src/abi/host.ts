@@ -50,7 +50,14 @@ export const HOST_LOCAL_MASK = 104;
 /** u32 position, u32 entries: all routes, as above; none where no route has a gateway, or nobody asks for one. */
 export const HOST_WAYS_OUT = 108;
 export const HOST_WAY_OUT_COUNT = 112;
-export const HOST_HEADER_SIZE = 120;
+/** u32 position, u32 entries: numbers of devices (ifindex), NUMBER_SIZE bytes each, sorted. */
+export const HOST_NUMBERS = 116;
+export const HOST_NUMBER_COUNT = 120;
+export const HOST_HEADER_SIZE = 128;
+
+/** u32 number, u32 interface id. */
+export const NUMBER_DEVICE = 4;
+export const NUMBER_SIZE = 8;
 
 /** A route: u32 prefix length, u32 RTN_*, u32 interface id (0: none), u32 family, four words, most significant first (IPv4: the first), and as many of its gateway, all 0: none. */
 export const ROUTE_PREFIX = 0;
@@ -86,6 +93,8 @@ export const HOST_FLAG_IPV6_FORWARDING = 32;
 /** IPv6 extension headers must lie whole in the packet, or the chain cannot be parsed for -p. */
 export const HOST_FLAG_WHOLE_HEADERS = 64;
 export const HOST_FLAG_LOCAL_MARK = 128;
+/** With HOST_FLAG_FORWARD: HOST_IN is only what is usual; a packet whose capture names its device arrives there, and is the copy that leaves where the capture says so. */
+export const HOST_FLAG_RECORDED_WAYS = 512;
 /** REJECT takes DCCP for a protocol that it does not know: an error is sent where everything behind the IP header sums up right. */
 export const HOST_FLAG_SUMS_DCCP = 256;
 

@@ -11,6 +11,8 @@ import {
   DAMAGE_INTERFACES,
   DAMAGE_VERSION,
   INTERFACE_MAXIMUM,
+  LINK_SLL,
+  LINK_SLL2,
 } from '../abi/capture.ts';
 import type { Frame } from '../model/witness.ts';
 import { clampTime, type Damage, damageAt, type FrameReader, type OnFrame, withoutFcs } from './reader.ts';
@@ -74,6 +76,12 @@ function firstOptions(body: DataView, from: number, little: boolean): Map<number
     at += 4 + padded(length);
   }
   return found;
+}
+
+/** Empty for "any", which all devices together are called: what is captured there has a cooked header, and was at one of them. */
+function deviceName(value: DataView, linktype: number): string {
+  const name = new TextDecoder('latin1').decode(value).replace(/\0.*$/s, '');
+  return name === 'any' && (linktype === LINK_SLL || linktype === LINK_SLL2) ? '' : name;
 }
 
 const byteOf = (value: DataView | undefined): number | undefined =>
@@ -231,7 +239,7 @@ export class PcapngReader implements FrameReader {
     };
     const found = firstOptions(body, 8, this.#little);
     const name = found.get(OPTION_IF_NAME);
-    if (name !== undefined) entry.name = new TextDecoder('latin1').decode(name).replace(/\0.*$/s, '');
+    if (name !== undefined) entry.name = deviceName(name, entry.linktype);
     const exponent = byteOf(found.get(OPTION_IF_TSRESOL));
     if (exponent !== undefined)
       entry.resolution = (exponent & 0x80) !== 0 ? 2n ** BigInt(exponent & 0x7f) : 10n ** BigInt(exponent);

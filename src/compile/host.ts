@@ -66,6 +66,7 @@ export function encodeHost(host: Host, profile: Profile, interfaces: InterfaceTa
   putSix(parts, ranges(routes, 6, interfaces));
   putSolicited(parts, host);
   putAddresses(parts, host, interfaces);
+  putNumbers(parts, host, interfaces);
   putRoutes(parts, [abi.HOST_WAYS_BACK, abi.HOST_WAY_BACK_COUNT], waysBack(host, needs), interfaces);
   putRoutes(parts, [abi.HOST_WAYS_OUT, abi.HOST_WAY_OUT_COUNT], waysOut(host, needs), interfaces);
   return parts.bytes();
@@ -88,6 +89,7 @@ function forwardRoutes(host: Host): Route[] {
 function flags(host: Host, profile: Profile, needs: HostNeeds): number {
   return (
     (host.forward ? abi.HOST_FLAG_FORWARD : 0) |
+    (host.forward && host.recordedWays === true ? abi.HOST_FLAG_RECORDED_WAYS : 0) |
     (profile.prestack === 'lenient' ? abi.HOST_FLAG_LENIENT : 0) |
     (profile.backend === 'nft' ? abi.HOST_FLAG_NFT : 0) |
     (profile.kernel === '6.12' ? abi.HOST_FLAG_WHOLE_HEADERS : 0) |
@@ -233,6 +235,19 @@ function putAddresses(parts: Parts, host: Host, interfaces: InterfaceTable): voi
   }
   parts.word(abi.HOST_ADDRESSES, start);
   parts.word(abi.HOST_ADDRESS_COUNT, all.length);
+}
+
+function putNumbers(parts: Parts, host: Host, interfaces: InterfaceTable): void {
+  const numbered = host.interfaces
+    .flatMap(({ name, index }) => (index === undefined ? [] : [{ index, id: interfaces.idOf(name) }]))
+    .sort((a, b) => a.index - b.index);
+  const start = parts.reserve(numbered.length * abi.NUMBER_SIZE);
+  for (const [at, { index, id }] of numbered.entries()) {
+    parts.word(start + at * abi.NUMBER_SIZE, index);
+    parts.word(start + at * abi.NUMBER_SIZE + abi.NUMBER_DEVICE, id);
+  }
+  parts.word(abi.HOST_NUMBERS, start);
+  parts.word(abi.HOST_NUMBER_COUNT, numbered.length);
 }
 
 /** For rules that ask for ways back. With --forward files tell them. */

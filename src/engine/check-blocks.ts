@@ -33,6 +33,8 @@ function checkHost(bytes: Uint8Array): void {
   area(host.HOST_SOLICITED, at(host.HOST_SOLICITED_COUNT) * 4, 'groups');
   area(host.HOST_ADDRESSES, at(host.HOST_ADDRESS_COUNT) * host.ADDRESS_SIZE, 'addresses');
   area(host.HOST_WAYS_BACK, at(host.HOST_WAY_BACK_COUNT) * host.ROUTE_SIZE, 'ways back');
+  area(host.HOST_WAYS_OUT, at(host.HOST_WAY_OUT_COUNT) * host.ROUTE_SIZE, 'ways out');
+  area(host.HOST_NUMBERS, at(host.HOST_NUMBER_COUNT) * host.NUMBER_SIZE, 'numbers of devices');
   const four = at(host.HOST_V4_COUNT);
   const six = at(host.HOST_V6_COUNT);
   demand(four >= 1 && six >= 1, 'no routes');

@@ -1,6 +1,7 @@
 /** What an engine's counts say that is not a count: notes of its result. */
 import * as control from '../abi/control.ts';
 import { clockNotes } from '../model/clock.ts';
+import { numberNotes } from '../model/device-numbers.ts';
 import { logNote } from '../model/log.ts';
 import { NAT_NOTES } from '../model/nat.ts';
 import { tableNotes } from '../model/table-limit.ts';
@@ -23,5 +24,6 @@ export function notesOf(block: DataView, limit: number): string[] {
     ...tableNotes(limit, { dropped: dropped!, unlucky: unlucky!, lucky: lucky! }),
     ...(lost > 0 ? [logNote(lost)] : []),
     ...clockNotes(late, counted(control.CONTROL_TIMELESS)),
+    ...numberNotes({ ...counted(control.CONTROL_UNNAMED), device: number(control.CONTROL_UNNAMED + 16) }),
   ];
 }

@@ -4,7 +4,7 @@ import type { HostGiven } from '../model/host-build.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import type { TrafficFeatures } from './packets.ts';
-import { LOCAL, LOCAL_BROADCAST, MACS, OWN_MAC, PORTS, REMOTE } from './pools.ts';
+import { DEVICE_INDEX, LOCAL, LOCAL_BROADCAST, MACS, OWN_MAC, PORTS, REMOTE } from './pools.ts';
 
 const OTHER_MAC = '02:00:00:00:00:02';
 
@@ -26,7 +26,8 @@ export function drawHost(draw: Draw, topology: TrafficFeatures['topology'], fami
   const [inet, prefix, everything] = family === 4 ? (['inet', 24, '0.0.0.0/0'] as const) : (['inet6', 64, '::/0'] as const);
   // Frames to the host bear OWN_MAC; a device with the MAC of a sender makes its packets the host's own, and others' those of another host.
   const macs = draw.pick([undefined, undefined, undefined, [OWN_MAC, MACS[0]!], [OTHER_MAC, OWN_MAC], [OTHER_MAC, MACS[1]!]]);
-  const device = (ifname: string, address: string, mac?: string) => ({
+  const device = (ifindex: number, ifname: string, address: string, mac?: string) => ({
+    ifindex,
     ifname,
     ...(mac !== undefined && { address: mac }),
     mtu: draw.pick([1500, 1500, 60, 1280]),
@@ -41,7 +42,7 @@ export function drawHost(draw: Draw, topology: TrafficFeatures['topology'], fami
     ...(draw.chance(0.3) ? [route(near, 'eth1')] : []),
   ];
   return {
-    addresses: [device('eth0', LOCAL[family], macs?.[0]), device('eth1', third, macs?.[1])],
+    addresses: [device(DEVICE_INDEX + 1, 'eth0', LOCAL[family], macs?.[0]), device(DEVICE_INDEX, 'eth1', third, macs?.[1])],
     routes: [routes],
     ...(draw.chance(0.5) ? { in: 'eth0' } : {}),
   };

@@ -2,7 +2,7 @@
 import type { Family } from '../model/ruleset.ts';
 import { ethernetFrame } from './build-packet.ts';
 import type { FuzzPacket } from './packets.ts';
-import { OWN_MAC } from './pools.ts';
+import { DEVICE_INDEX, OWN_MAC } from './pools.ts';
 
 /** LINKTYPE_ numbers: Ethernet, raw IP, both Linux cooked captures (tcpdump -i any). */
 export const LINKS = [1, 101, 113, 276] as const;
@@ -13,7 +13,6 @@ const GROUP_MACS = { host: OWN_MAC, broadcast: 'ff:ff:ff:ff:ff:ff', multicast: '
 /** Cooked captures know how a packet came: to this host, to all, to a group, or from here. */
 const COOKED = { host: 0, broadcast: 1, multicast: 2, out: 4 };
 const ARPHRD_ETHER = 1;
-const DEVICE_INDEX = 2;
 
 /** The packet as the firewall's device would have captured it. */
 export function frameOf(packet: FuzzPacket, link: Link): Uint8Array {

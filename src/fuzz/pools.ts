@@ -33,6 +33,9 @@ export const STRANGERS: Record<Family, readonly string[]> = {
 
 export const PORTS: readonly number[] = [22, 25, 53, 80, 443, 1023, 1024, 40000, 65535];
 
+/** Number of the device that cooked captures (SLL2) were taken at. */
+export const DEVICE_INDEX = 2;
+
 /** Of the device that frames come to. */
 export const OWN_MAC = '02:00:00:00:00:01';
 export const MACS: readonly string[] = ['02:00:00:00:00:99', '02:00:00:00:00:98', '02:00:00:00:01:99'];

@@ -27,6 +27,8 @@ export interface Inner {
   kind?: NonNullable<KernelFrame['dstMacKind']>;
   source?: string;
   destination?: string;
+  /** Number of the device it was captured at (SLL2). */
+  device?: number;
 }
 
 const IPV4 = 0x0800;
@@ -88,7 +90,8 @@ export function innerOf(frame: CapturedFrame): Inner | undefined {
     const type = u16(bytes, 0);
     const inner =
       type === IPV4 || type === IPV6 ? { family: (type === IPV4 ? 4 : 6) as Family, bytes: bytes.subarray(20) } : undefined;
-    return cooked(inner, bytes[10] ?? 0, bytes, 12, bytes[11] ?? 0);
+    const device = u16(bytes, 4) * 0x10000 + u16(bytes, 6);
+    return cooked(inner && { ...inner, device }, bytes[10] ?? 0, bytes, 12, bytes[11] ?? 0);
   }
   return undefined;
 }

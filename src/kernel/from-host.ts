@@ -84,6 +84,11 @@ function knownDirection(host: Host, frame: Frame, inner: Inner): 'in' | 'out' | 
   return own ? 'out' : undefined;
 }
 
+/** The device it was captured at, where the capture says: by its number, which the host knows, or by its name. */
+function deviceOf(host: Host, frame: Frame, { device }: Inner): string | undefined {
+  return host.interfaces.find(({ index }) => index !== undefined && index === device)?.name ?? frame.interfaceName;
+}
+
 /** The frame as the job wants it; a reason when it is not to be injected. */
 function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
   const link = {
@@ -94,13 +99,16 @@ function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
   const answers = looksLikeAnswer(inner.bytes, inner.family);
   if (host.forward) {
     const wentOut = (frame.direction ?? inner.direction) === 'out';
+    // Whoever captured it may not be the router.
+    if (arriving.dstMacKind === 'other') delete arriving.dstMacKind;
     return { ...arriving, direction: 'in', ...(answers && wentOut && { answer: 'maybe' }) };
   }
+  const recorded = deviceOf(host, frame, inner);
   const known = knownDirection(host, frame, inner);
   const own = isLocal(host, inner.family, source(inner));
   if (known === 'out' && !own && !answers) return 'outgoing copy of a forwarded packet';
   if (known === 'in' || (known === undefined && !own)) {
-    const iface = frame.interfaceName ?? host.in ?? deviceFrom(host, inner.family, source(inner)) ?? firstDevice(host);
+    const iface = recorded ?? host.in ?? deviceFrom(host, inner.family, source(inner)) ?? firstDevice(host);
     const knowsMac = host.interfaces.some((device) => device.name === iface && device.mac !== undefined);
     const dstMac = knowsMac && inner.destination !== undefined ? { dstMac: inner.destination } : {};
     return { ...arriving, ...dstMac, direction: 'in', iface };
@@ -118,8 +126,8 @@ function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
   const route = routeTo(host, inner.family, to);
   // A bound socket holds its packets at the device, whatever rules make of their destination: only where routing alone would not find it.
   const routed = route?.type === 'unicast' && route.device !== undefined && !wantsDevice(to);
-  if (routed && frame.interfaceName === undefined && host.out === undefined) return leaving;
-  const iface = frame.interfaceName ?? host.out ?? route?.device ?? host.in ?? firstDevice(host);
+  if (routed && recorded === undefined && host.out === undefined) return leaving;
+  const iface = recorded ?? host.out ?? route?.device ?? host.in ?? firstDevice(host);
   return { ...leaving, iface };
 }
 

@@ -95,7 +95,8 @@ function readMark(text: string): NonNullable<Host['localMark']> {
 function nameWays(host: Host): void {
   if (host.in === undefined) {
     host.in = host.out === DEFAULT_INTERFACE ? 'eth1' : DEFAULT_INTERFACE;
-    host.notes.push(`--in was not given: packets enter at ${host.in}`);
+    host.recordedWays = true;
+    host.notes.push(`--in was not given: packets enter at ${host.in}, or where the capture says`);
   }
   if (host.out === undefined) {
     host.out = host.in === DEFAULT_INTERFACE ? 'eth1' : DEFAULT_INTERFACE;
@@ -208,6 +209,7 @@ function number(entry: Entry, name: string, most: number, flag: Flag): number | 
 
 const U32_MAXIMUM = 0xffff_ffff;
 const MTU_MAXIMUM = 0x7fff_ffff;
+const INDEX_MAXIMUM = 0x7fff_ffff;
 
 function readAddresses(host: Host, json: unknown): void {
   const list = entries(json, '--addr').filter((entry) => Object.keys(entry).length > 0);
@@ -227,10 +229,20 @@ function readAddresses(host: Host, json: unknown): void {
     if (mac !== undefined && entry.link_type !== 'loopback' && name !== 'lo') device.mac = mac;
     const mtu = number(entry, 'mtu', MTU_MAXIMUM, '--addr');
     if (mtu !== undefined) device.mtu = mtu;
+    const index = number(entry, 'ifindex', INDEX_MAXIMUM, '--addr');
+    if (index !== undefined) numberInterface(host, device, index);
     const infos = entry.addr_info ?? [];
     if (!Array.isArray(infos)) throw new HostError(`--addr: ${name}: "addr_info" wants a list, got ${shown(infos)}`);
     for (const info of infos as unknown[]) readAddress(device, info);
   }
+}
+
+function numberInterface(host: Host, device: HostInterface, index: number): void {
+  const other = host.interfaces.find((one) => one !== device && one.index === index);
+  if (index === 0) throw new HostError(`--addr: ${device.name}: "ifindex" wants a number from 1 on, got 0`);
+  if (other !== undefined)
+    throw new HostError(`--addr: ${device.name}: "ifindex" ${index} is that of ${other.name}, too: one file is for one machine`);
+  device.index = index;
 }
 
 function readAddress(device: HostInterface, info: unknown): void {

@@ -2,7 +2,8 @@
  * The host model: which addresses, interfaces and routes the firewall host has. It decides which way a captured packet takes.
  *
  * Which way a captured packet takes (both witnesses implement this, each by itself):
- * 1. `forward` true (--forward): every packet arrives at `in`; nothing is local but 127.0.0.0/8, ::1, broadcast and multicast as the
+ * 1. `forward` true (--forward): every packet arrives at `in`, or, where that was not given (`recordedWays`), at the record's own device; what the capture says left by such a device is unseen, "outgoing copy of a
+ *    forwarded packet". Nothing is local but 127.0.0.0/8, ::1, broadcast and multicast as the
  *    kernel has them; everything else is routed to `out`. Packets the kernel would not forward (martians, TTL 1, link-layer broadcast)
  *    meet their usual fate. A packet to 255.255.255.255 goes to INPUT, as in the kernel. Nobody knows the ways back, so rp_filter is not asked.
  * 2. otherwise, from what the capture says (the packet type of a cooked header, else pcapng's epb_flags, else a source MAC that is one of the host's own): outbound and
@@ -14,7 +15,8 @@
  *    An OUTPUT packet to 255.255.255.255, or to a broadcast address of the device it leaves by (not lo), comes back as the kernel has it: between OUTPUT and POSTROUTING a copy goes through
  *    POSTROUTING, PREROUTING and INPUT of that device, with the same connection; its fate is not the packet's, but its counters count. Multicast only leaves: the capture does not say
  *    whether the sender wanted a copy (IP_MULTICAST_LOOP).
- * Interface of an arriving packet: the record's own interface name (pcapng if_name), else `in`, else the device of the route back to its source, if routing finds a unicast or a broadcast one (the
+ * The record's own device: that whose `index` is the number in its header (Linux cooked captures of version 2, "-i any"), else the one that pcapng names (if_name).
+ * Interface of an arriving packet: the record's own, else `in`, else the device of the route back to its source, if routing finds a unicast or a broadcast one (the
  * host's own addresses first, then the longest prefix, then the lowest metric; never `lo`), else the first interface that is not `lo`, else `eth0`. Of a leaving packet: the record's
  * own, else `out`, else the route's device, else `in`, else the first interface that is not `lo`, else `eth0`. Out of a forwarded packet: the route's device (longest prefix, then lowest metric),
  * else `out`, else no route. LOOPBACK: `lo` both.
@@ -31,6 +33,8 @@ export interface HostAddress {
 
 export interface HostInterface {
   name: string;
+  /** Its number (ifindex), when known: captures of "any" have it in every header. */
+  index?: number;
   /** Six bytes, when known: packets that arrive in frames to another unicast address are for another host. Where the capture does not name the device, those to the MAC of any device are for this one. */
   mac?: readonly number[];
   mtu?: number;
@@ -75,6 +79,8 @@ export interface Host {
   /** Everything a lookup needs: connected and given routes, local and broadcast routes of the addresses (buildHost adds them). */
   routes: Route[];
   forward: boolean;
+  /** With `forward`: nobody said where packets arrive, `in` is only what is usual; a capture that tells devices knows better. */
+  recordedWays?: boolean;
   /** Sockets for TPROXY; none when not given. */
   proxies?: readonly ProxySocket[];
   /** Arriving packets whose mark has this value under this mask are for the host itself, whatever their address: `ip rule add fwmark ... lookup`, a table with `local default dev lo`. The local table is asked before. */

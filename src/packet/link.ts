@@ -20,6 +20,8 @@ export interface Link {
   sourceMac: readonly number[] | null;
   /** The kernel's packet type where the capture recorded it (SLL). */
   recordedType?: 'host' | 'broadcast' | 'multicast' | 'otherhost' | 'outgoing';
+  /** Number (ifindex) of the device the frame was captured at, where its header has one (SLL2). */
+  device?: number;
   /** The frame was captured on the loopback device. */
   loopback: boolean;
 }

@@ -30,6 +30,7 @@ import type { FamilyRules, HookListener, Passage } from './hooks.ts';
 import { type Decisions, type Departure, headerOf, Journey, type Judged } from './journey.ts';
 import { masqueradeAddress } from './nat/addresses.ts';
 import { Nat } from './nat/nat.ts';
+import { NumberedDevices } from './numbered-devices.ts';
 import { Packet, type Received } from './packet.ts';
 import { checkPrestack } from './prestack.ts';
 import { randomNumbers } from './random.ts';
@@ -67,6 +68,7 @@ const LOOPED_FRAGMENTS =
 export class Interpreter {
   readonly conntrack: Conntrack;
   readonly clock: Clock;
+  readonly devices: NumberedDevices;
   readonly families = new Map<Family, FamilyRules>();
   /** Limits met on the way, for the report. */
   readonly notes = new Set<string>();
@@ -86,6 +88,7 @@ export class Interpreter {
     this.#job = job;
     this.#routes = new Routes(job.host);
     this.clock = new Clock(job.profile.hz);
+    this.devices = new NumberedDevices(job.host);
     const turned = new Set(Object.values(job.rules).flatMap(turnedOn));
     this.conntrack = new Conntrack(job.profile, this.notes, turned, (...ends) => this.#routes.onSameSide(...ends));
     this.#plain = {
@@ -121,13 +124,14 @@ export class Interpreter {
     }
   }
 
-  process(frame: Frame, listener: Listener | null = null): Processed {
+  process(captured: Frame, listener: Listener | null = null): Processed {
     this.#frames++;
-    this.clock.advance(frame.time, this.#frames);
+    this.clock.advance(captured.time, this.#frames);
     if (this.#frames === 1) this.#began = this.clock.jiffies;
     this.#sets ??= new IpSets(this.#job.sets ?? [], this.clock.jiffies, this.#job.profile.hz);
-    const link = readLink(frame);
+    const link = readLink(captured);
     if (link.kind === 'unseen') return { unseen: LINK_REASONS[link.reason] };
+    const frame = this.devices.named(captured, link, this.#frames);
     const bytes = carriedBytes(frame.bytes, link);
     const { host, profile } = this.#job;
     const ends = addressesOf(bytes, link);
@@ -249,8 +253,10 @@ export class Interpreter {
     switch (link.recordedType) {
       case 'broadcast':
       case 'multicast':
-      case 'otherhost':
         return link.recordedType;
+      case 'otherhost':
+        // Whoever captured it may not be the router.
+        return this.#job.host.forward ? 'unicast' : 'otherhost';
     }
     const mac = link.destinationMac;
     if (mac === null) return 'unicast';

@@ -126,7 +126,7 @@ class Session implements ReferenceSession {
   result(): ReplayResult {
     const counters: ReplayResult['counters'] = {};
     for (const [family, { tables }] of this.#interpreter.families) counters[family] = countersOf(tables);
-    const { conntrack, clock, notes, shared } = this.#interpreter;
+    const { conntrack, clock, devices, notes, shared } = this.#interpreter;
     const nfacct = shared.nfacct();
     return structuredClone({
       captures: this.#captures,
@@ -134,7 +134,7 @@ class Session implements ReferenceSession {
       counters,
       connections: conntrack.table.confirmed,
       ...(nfacct && { nfacct }),
-      notes: [...notes, ...conntrack.limit.notes(), ...conntrack.vantage.notes(), ...clock.notes()],
+      notes: [...notes, ...conntrack.limit.notes(), ...conntrack.vantage.notes(), ...clock.notes(), ...devices.notes()],
     });
   }
 }

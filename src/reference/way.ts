@@ -20,6 +20,9 @@ export type Course = Exclude<Way, 'outgoing-copy'> | 'broadcast';
 const DEFAULT_INTERFACE = 'eth0';
 const LOOPBACK = 'lo';
 
+/** Whether a capture says where a router's packets come in: only where the user did not. */
+const tellsWay = (frame: Frame, host: Host): boolean => host.recordedWays === true && frame.interfaceName !== undefined;
+
 /** What the capture says about the direction of a frame. On lo it says nothing: every packet is sent and received there. */
 function directionOf(frame: Frame, link: Link, host: Host): 'in' | 'out' | 'unknown' {
   if (link.loopback || frame.interfaceName === LOOPBACK) return 'unknown';
@@ -47,7 +50,7 @@ export function chooseWay(
   source: Words,
   destination: Words,
 ): Way {
-  if (host.forward) return 'arrives';
+  if (host.forward) return tellsWay(frame, host) && directionOf(frame, link, host) === 'out' ? 'outgoing-copy' : 'arrives';
   const direction = directionOf(frame, link, host);
   const fromHere = routes.isLocal(family, source);
   // From no address yet: DHCP, duplicate address detection.
@@ -61,7 +64,7 @@ const firstInterface = (host: Host): string | undefined => host.interfaces.find(
 
 /** The device a packet arrives at. */
 export function arrivalDevice(frame: Frame, host: Host, routes: Routes, family: Family, source: Words): string {
-  if (host.forward && host.in !== undefined) return host.in;
+  if (host.forward && host.in !== undefined && !tellsWay(frame, host)) return host.in;
   return frame.interfaceName ?? host.in ?? routes.deviceFrom(family, source) ?? firstInterface(host) ?? DEFAULT_INTERFACE;
 }
 

@@ -1,6 +1,7 @@
 /**
  * `tcpdump -i any` calls packets on lo inbound; the engine took 127.0.0.1 from outside for a martian. Such a packet is sent and received by the host: OUTPUT, then INPUT.
  * Not asked of the kernel here: the oracle injects at Ethernet devices. A live session counted such packets on `-i lo` rules.
+ * The same of what a pcapng file of lo flags: the engine believed it.
  */
 import { describe, expect, it } from 'vitest';
 import { writePcap } from '../../src/capture/writer.ts';
@@ -8,6 +9,7 @@ import { udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import { parseSave } from '../../src/syntax/index.ts';
+import { concat, describe_, enhanced, option, section } from '../capture/build.ts';
 import { WITNESSES } from './witnesses.ts';
 
 const RULES =
@@ -15,12 +17,28 @@ const RULES =
 
 /** SLL2: protocol, reserved, interface index, ARPHRD_LOOPBACK, packet type "to us", no address. */
 const SLL2 = [8, 0, 0, 0, 0, 0, 0, 1, 772 >> 8, 772 & 255, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0];
+const ETHERNET = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0];
 
-function capture(): Uint8Array {
+/** From 127.0.0.1 to itself, behind a header of the link layer. */
+function frame(header: readonly number[]): Uint8Array {
   const source = '127.0.0.1';
   const bytes = usualPacket({ family: 4, source, destination: source, protocol: 17 }, udpDatagram(1000, 53, 4));
-  return writePcap([{ time: 1_700_000_000_000_000_000n, bytes: Uint8Array.from([...SLL2, ...bytes]) }], 276);
+  return Uint8Array.from([...header, ...bytes]);
 }
+
+/** pcapng of the device lo, whose writer flags every packet as inbound (1) or outbound (2). */
+const flagged = (flags: number): Uint8Array =>
+  concat(
+    section(),
+    describe_(1, { options: [option(2, Buffer.from('lo'))] }),
+    enhanced(frame(ETHERNET), { options: [option(2, [flags, 0, 0, 0])] }),
+  );
+
+const CAPTURES: readonly (readonly [name: string, capture: Uint8Array])[] = [
+  ['tcpdump -i any', writePcap([{ time: 1_700_000_000_000_000_000n, bytes: frame(SLL2) }], 276)],
+  ['pcapng that calls it inbound', flagged(1)],
+  ['pcapng that calls it outbound', flagged(2)],
+];
 
 /** A handshake, a SYN that is ignored, a RST that is out of the window: from one address of the host to another, from the IP header on. */
 const DOUBTED_RESET = [
@@ -95,13 +113,13 @@ describe('a packet on lo that is INVALID in one zone and ESTABLISHED in the next
   }
 });
 
-describe('a packet on lo in tcpdump -i any', () => {
+describe.each(CAPTURES)('a packet on lo in %s', (_, capture) => {
   for (const [name, start] of WITNESSES) {
     it(name, async () => {
       const host = buildHost({ local: ['192.0.2.1'], in: 'eth0' });
       const session = await start({ rules: { 4: parseSave(RULES, { file: 'lo', family: 4 }) }, host, profile: DEFAULT_PROFILE });
       session.startCapture('lo');
-      session.feed(capture());
+      session.feed(capture);
       session.endCapture();
       const { counters, verdicts } = session.result();
       expect(verdicts).toEqual({ ACCEPT: 1, DROP: 0, REJECT: 0, STACK: 0 });

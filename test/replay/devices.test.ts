@@ -1,0 +1,142 @@
+/** Captures of "any" name devices by number (SLL2): a real one of a router with two ways out (two-wans/record.sh), held against its own iptables. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, test } from 'vitest';
+import { loadRules } from '../../src/cli/rules.ts';
+import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
+import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
+import type { Job } from '../../src/model/witness.ts';
+import { prepare, replayOne } from '../../src/replay/replay.ts';
+import { buildReport, type Report } from '../../src/report/report.ts';
+import { renderSaved } from '../../src/report/saved.ts';
+import { parseSave } from '../../src/syntax/index.ts';
+import { concat, describe_, enhanced, option, section } from '../capture/build.ts';
+import { feed } from '../capture/read.ts';
+import { command } from '../cli/command.ts';
+import { udp } from '../reference/build.ts';
+import { WITNESSES } from '../regressions/witnesses.ts';
+
+const FOLDER = fileURLToPath(new URL('two-wans/', import.meta.url));
+const CAPTURE = join(FOLDER, 'any.pcap');
+const json = (name: string): unknown => JSON.parse(readFileSync(join(FOLDER, name), 'utf8'));
+const ADDRESSES = json('addr.json') as Record<string, unknown>[];
+const ROUTER: HostGiven = { addresses: ADDRESSES, routes: [json('route.json')] };
+const [RULES] = loadRules({ rules: [join(FOLDER, 'rules.v4')], rules6: join(FOLDER, 'rules.v6'), unsupported: 'refuse' });
+
+/** What the router's own tools counted: each table's lines. */
+const COUNTED = ['counters.v4', 'counters.v6'].flatMap((name) => tablesOf(readFileSync(join(FOLDER, name), 'utf8')));
+
+function tablesOf(saved: string): string[] {
+  const lines = saved.split('\n').filter((line) => !line.startsWith('#'));
+  return lines.join('\n').split(/(?=^\*)/m);
+}
+
+/** The reports of both programs. */
+async function reports(given: HostGiven): Promise<Report[]> {
+  const rules = RULES!;
+  const prepared = await prepare([CAPTURE], [rules], given);
+  return Promise.all(
+    (['reference', 'wasm'] as const).map(async (engine) => {
+      const { host } = prepared;
+      const { result } = await replayOne(prepared, { rules, host, profile: DEFAULT_PROFILE }, { engine, tree: true });
+      return buildReport({ rules, host, profile: DEFAULT_PROFILE, result, notes: [] });
+    }),
+  );
+}
+
+const saved = (report: Report): string[] => tablesOf(renderSaved(report, [RULES![4]!, RULES![6]!]));
+const sorted = (tables: readonly string[]): string[] => tables.map((table) => table.trim()).sort();
+
+test('every packet has the device of its header: the counters of the real router', async () => {
+  for (const report of await reports(ROUTER)) {
+    expect(sorted(saved(report))).toEqual(sorted(COUNTED));
+    expect(report.notes).toEqual([]);
+  }
+});
+
+test('threads, too', async () => {
+  const files = ['addr', 'route'].flatMap((name) => [`--${name}`, join(FOLDER, `${name}.json`)]);
+  const rules = ['-R', join(FOLDER, 'rules.v4'), '--rules6', join(FOLDER, 'rules.v6'), '-r', CAPTURE];
+  const { stdout } = await command(['replay', ...rules, ...files, '--jobs', '2', '--format', 'iptables-save']);
+  expect(sorted(tablesOf(stdout))).toEqual(sorted(COUNTED));
+});
+
+test('trace tells them', async () => {
+  const files = ['addr', 'route'].flatMap((name) => [`--${name}`, join(FOLDER, `${name}.json`)]);
+  const { stdout } = await command(['trace', '-R', join(FOLDER, 'rules.v4'), '-r', CAPTURE, ...files, '--packet', '6']);
+  expect(stdout).toMatch(/in wan1/);
+});
+
+test('a router of which nothing is known but its devices: packets come in where the capture says, and what leaves is no packet of its own', async () => {
+  const rules = COUNTED.find((table) => table.startsWith('*mangle'))!;
+  const came = (text: string): string[] => text.match(/^\[.*-A PREROUTING.*$/gm) ?? [];
+  expect(came(rules)).toHaveLength(4);
+  for (const report of await reports({ addresses: ADDRESSES, forward: true })) {
+    expect(came(saved(report).join('\n'))).toEqual(came(rules));
+    expect(report.unseen['outgoing copy of a forwarded packet']).toBe(21);
+  }
+  for (const report of await reports({ addresses: ADDRESSES, forward: true, in: 'wan0', out: 'lan0' })) {
+    expect(came(saved(report).join('\n')).map((line) => line.split(':')[0])).toEqual(['[0', '[33', '[0', '[0']);
+    expect(report.unseen['outgoing copy of a forwarded packet']).toBeUndefined();
+  }
+});
+
+test('a number that --addr does not have is told once', async () => {
+  const known = ADDRESSES.filter(({ ifname }) => ifname !== 'wan1');
+  for (const { notes } of await reports({ ...ROUTER, addresses: known })) {
+    expect(notes.filter((note) => /numbers --addr does not have/.test(note))).toEqual([
+      expect.stringMatching(/^\d+ packets were captured at devices .*\(the first: packet 6, device 2\)/),
+    ]);
+  }
+  // Without any number nobody was promised one.
+  const numberless = ADDRESSES.map(({ ifindex: _, ...rest }) => rest);
+  for (const { notes } of await reports({ ...ROUTER, addresses: numberless })) expect(notes).toEqual([]);
+});
+
+describe('"any" is no device', () => {
+  /** SLL2 of device 4, a packet for another host. */
+  const COOKED = [8, 0, 0, 0, 0, 0, 0, 4, 0, 1, 3, 6, 2, 0, 0, 0, 0, 9, 0, 0];
+  const bytes = Uint8Array.from([...COOKED, ...udp('198.51.100.10 4000', '192.168.7.10 9')]);
+  const capture = concat(section(), describe_(276, { options: [option(2, Buffer.from('any'))] }), enhanced(bytes));
+  const rules = (device: string) =>
+    `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -i ${device} -j ACCEPT\nCOMMIT\n`;
+  const job = (device: string, given: HostGiven): Job => ({
+    rules: { 4: parseSave(rules(device), { file: 'rules', family: 4 }) },
+    host: buildHost(given),
+    profile: DEFAULT_PROFILE,
+  });
+
+  for (const [name, start] of WITNESSES) {
+    // To a router of which only its devices are known, nothing is for another host: whoever captured it may not be the router.
+    it.each([
+      ['eth0', { forward: true, in: 'eth0', out: 'eth1' }],
+      ['wan0', { forward: true, addresses: ADDRESSES }],
+    ])(`${name}: %s`, async (device, given) => {
+      const session = await start(job(device, given));
+      feed(session, capture);
+      expect(session.result().verdicts.ACCEPT).toBe(1);
+    });
+  }
+});
+
+describe('--addr', () => {
+  const device = (ifname: string, ifindex: unknown) => ({ ifname, ifindex, addr_info: [] });
+
+  it('has a number for each device', () => {
+    const { interfaces } = buildHost({ addresses: [device('b', 7), device('a', 0x7fffffff)] });
+    expect(interfaces.map(({ name, index }) => [name, index])).toEqual([
+      ['lo', undefined],
+      ['b', 7],
+      ['a', 0x7fffffff],
+    ]);
+  });
+
+  it.each([
+    [[device('b', 7), device('a', 7)], '--addr: a: "ifindex" 7 is that of b, too: one file is for one machine'],
+    [[device('b', 0)], '--addr: b: "ifindex" wants a number from 1 on, got 0'],
+    [[device('b', '7')], '--addr: "ifindex" wants a whole number from 0 to 2147483647, got "7"'],
+  ])('%j', (addresses, message) => {
+    expect(() => buildHost({ addresses })).toThrow(message);
+  });
+});
