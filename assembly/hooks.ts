@@ -57,7 +57,7 @@ import {
   helpPacket,
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
-import { defragment, gatherDelivered, mayBeFragment } from './defrag/index.ts';
+import { defragment, gatherDelivered, mayBeFragment, wasCut } from './defrag/index.ts';
 import { natFinish, natFollow, natMoved, natPending, natStart } from './nat/bind.ts';
 import { seeAsConntrack, seeAsRules } from './packet/extension-headers.ts';
 import {
@@ -119,8 +119,8 @@ export function planHooks(): void {
 
 /** A decoded and routed packet: marks it where defragmentation has to look at it, before its way begins or in front of INPUT. */
 export function deferFragment(slot: usize): void {
-  if (!gathersFirst(slot) && !mayBeDelivered(slot)) return;
   if (load<u32>(slot, PACKET_UNSEEN) !== 0 || !mayBeFragment(slot)) return;
+  if (!gathersFirst(slot) && !mayBeDelivered(slot) && !wasCut(slot)) return;
   store<u32>(slot, load<u32>(slot, PACKET_WAY) | WAY_FRAGMENT, PACKET_WAY);
 }
 
@@ -139,9 +139,10 @@ function mayBeDelivered(slot: usize): bool {
 
 /** A marked packet's turn, where that comes before its way begins: it is whole afterwards, or a fragment that waits or is thrown away (PACKET_UNSEEN). */
 export function putTogether(slot: usize): void {
-  if (!gathersFirst(slot)) return;
+  const first = gathersFirst(slot);
+  if (!first && !wasCut(slot)) return;
   store<u32>(slot, load<u32>(slot, PACKET_WAY) ^ WAY_FRAGMENT, PACKET_WAY);
-  defragment(slot, hookOf(slot) === 1);
+  defragment(slot, first, hookOf(slot) === 1);
 }
 
 /** Packets from `slot` to before `end` are decoded: by what conntrack will know them. */

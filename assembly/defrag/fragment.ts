@@ -55,11 +55,16 @@ export function copyHeaders(fragment: usize, to: usize): void {
   copyBytes(fragment, 0, load<u32>(fragment, FRAGMENT_SKIP), to);
 }
 
+/** How many fragments the datagram had that was copied last. */
+export let pieces: u32 = 0;
+
 /** Writes the datagram whose first fragment this is to `to`; how many bytes there are before the first that was not captured. */
 export function copyDatagram(first: usize, to: usize): u32 {
   let there: u32 = 0;
   let cut = false;
+  pieces = 0;
   for (let part = first; part !== 0; part = load<u32>(part, FRAGMENT_NEXT) as usize) {
+    pieces++;
     const offset = load<u32>(part, FRAGMENT_OFFSET);
     const copied = copyPayload(part, to + offset);
     if (cut) continue;

@@ -1,9 +1,20 @@
 /**
  * Defragmentation: where conntrack is registered, fragments become whole packets before any table sees them (priority -400); where it is not, those of IPv4 for this host
- * before INPUT does.
+ * before INPUT does, and what the host's own kernel cut before OUTPUT, which met it whole.
  */
+import { CONTROL_OWN_PARTS } from '../../src/abi/control.ts';
 import { FIELD_FAMILY } from '../../src/abi/fields.ts';
-import { PACKET_CT_GUESS, PACKET_ETHERTYPE, PACKET_IP, PACKET_UNSEEN, PACKET_WAY, WAY_UNSEEN } from '../../src/abi/packet.ts';
+import {
+  PACKET_CT_GUESS,
+  PACKET_ETHERTYPE,
+  PACKET_IP,
+  PACKET_UNSEEN,
+  PACKET_WAY,
+  WAY_BROADCAST,
+  WAY_FRAGMENT,
+  WAY_OUTPUT,
+  WAY_UNSEEN,
+} from '../../src/abi/packet.ts';
 import {
   STACK_FRAGMENT_DISCARDED,
   STACK_FRAGMENT_KEPT,
@@ -15,11 +26,15 @@ import { conntrackCarve } from '../conntrack/index';
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../packet/ethertype.ts';
 import { decodeRebuilt } from '../packet/index.ts';
 import { routePacket, setLongestFragment } from '../stack/index.ts';
+import { addTo } from '../tally.ts';
 import { DISCARDED, KEPT, PASSES, REBUILT } from './answer.ts';
-import { ARRIVING, DELIVERED, gather4, isFragment4, LEAVING, longest } from './ipv4.ts';
+import { pieces } from './fragment.ts';
+import { gather4, isFragment4, longest } from './ipv4.ts';
 import { gather6, longest6, mayBeFragment6 } from './ipv6.ts';
 import { queuesInit } from './queue.ts';
 import { regionInit } from './region.ts';
+import { isCutHere } from './sent.ts';
+import { ARRIVING, CUT, DELIVERED, LEAVING } from './users.ts';
 
 /** The largest packet, and what vectors may read behind it. */
 const BUFFER_SIZE: usize = (40 + 65535 + 33 + 127) & ~127;
@@ -45,13 +60,14 @@ export function mayBeFragment(slot: usize): bool {
 }
 
 /**
- * A packet for which mayBeFragment holds enters PREROUTING or OUTPUT (`leaves`). It goes on as it is; or PACKET_UNSEEN says that it is kept or thrown away;
+ * A packet for which mayBeFragment holds enters PREROUTING or OUTPUT (`leaves`), where rules put fragments together (`asked`), or its kernel cut it later. It goes on as it is; or PACKET_UNSEEN says that it is kept or thrown away;
  * or it was the last fragment that was missing: then the slot has headers and way of the whole packet, time and device of this fragment.
  */
-export function defragment(slot: usize, leaves: bool): void {
+export function defragment(slot: usize, asked: bool, leaves: bool): void {
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
-  const user = leaves ? LEAVING : ARRIVING;
-  const answer = !isReady() ? DISCARDED : six ? gather6(slot, leaves, buffer) : gather4(slot, user, buffer);
+  const user = !asked ? CUT : leaves ? LEAVING : ARRIVING;
+  const answer = !isReady() ? DISCARDED : six ? gather6(slot, user, buffer) : gather4(slot, user, buffer);
+  if (leavesWire(slot)) countOwn(answer);
   if (answer === PASSES) return;
   if (answer !== REBUILT) {
     assert(answer === KEPT || answer === DISCARDED);
@@ -65,6 +81,23 @@ export function defragment(slot: usize, leaves: bool): void {
   setLongestFragment(six ? longest6 : longest);
   decodeBuffer(slot, six);
   routePacket(slot);
+}
+
+/** A packet of this host that does not go to itself. */
+export function leavesWire(slot: usize): bool {
+  const way = load<u32>(slot, PACKET_WAY) & ~WAY_FRAGMENT;
+  return way === WAY_OUTPUT || way === WAY_BROADCAST;
+}
+
+/** What this host's kernel cut behind POSTROUTING, and no rule puts together: a socket's datagram, which rules met whole. Over lo everything fits. */
+export function wasCut(slot: usize): bool {
+  return leavesWire(slot) && isCutHere(slot);
+}
+
+/** Every datagram that this host sends was whole once. */
+function countOwn(answer: u32): void {
+  if (answer === KEPT) addTo(CONTROL_OWN_PARTS, 1);
+  if (answer === REBUILT) addTo(CONTROL_OWN_PARTS, 1 - (pieces as u64));
 }
 
 /** The way of the packet in hand is over: those that are routed next came whole. */

@@ -31,6 +31,7 @@ import {
   takesEnd,
 } from './queue.ts';
 import { giveBlocks } from './region.ts';
+import { CUT } from './users.ts';
 
 const FAMILY: usize = 0;
 const DONT_FRAGMENT: u32 = 0x4000;
@@ -38,17 +39,12 @@ const MORE_FRAGMENTS: u32 = 0x2000;
 const OFFSET: u32 = 0x1fff;
 const MOST: u32 = 65535;
 
-/** Who asks: fragments that arrive, that this host sends, and that are for it, are put together apart from each other. */
-export const ARRIVING: u32 = 0;
-export const LEAVING: u32 = 1;
-export const DELIVERED: u32 = 2;
-
 /** More fragments follow, or there were some before. */
 export function isFragment4(slot: usize): bool {
   return (be16((load<u32>(slot, PACKET_IP) as usize) + 6) & (MORE_FRAGMENTS | OFFSET)) !== 0;
 }
 
-/** A fragment that passed ip_rcv. `user`: who asks. REBUILT: the whole packet lies at `buffer`. */
+/** A fragment that passed ip_rcv. `user`: who asks (users.ts). REBUILT: the whole packet lies at `buffer`. */
 export function gather4(slot: usize, user: u32, buffer: usize): u32 {
   const now = load<i64>(slot, PACKET_JIFFIES);
   expire(FAMILY, now);
@@ -57,7 +53,8 @@ export function gather4(slot: usize, user: u32, buffer: usize): u32 {
   const rest = load<u32>(slot, FIELD_PROTOCOL * 4) | (4 << 8) | (user << 16);
   const queue = findQueue(slot, FAMILY, be16(ip + 4), rest, 0, expires);
   if (queue === 0) return DISCARDED;
-  if (isTooFar(slot, queue)) {
+  // Nobody ever waited for what this host's kernel cut.
+  if (user !== CUT && isTooFar(slot, queue)) {
     renew(queue, FAMILY, expires);
     flush(queue, FAMILY);
   }

@@ -27,6 +27,7 @@ import {
   takesEnd,
 } from './queue.ts';
 import { giveBlocks } from './region.ts';
+import { ARRIVING } from './users.ts';
 
 const FAMILY: usize = 4;
 const HEADER: u32 = 40;
@@ -92,6 +93,11 @@ function findHeader(ip: usize, present: u32): bool {
   return at <= present;
 }
 
+/** Where the fragment header of a packet lies, of which `present` bytes are at `ip`; 0 where there is none, or not all of it. */
+export function fragmentHeader6(ip: usize, present: u32): u32 {
+  return findHeader(ip, present) && headerAt + FRAGMENT_HEADER <= present ? headerAt : 0;
+}
+
 /** A first fragment must hold all headers up to the transport header and that one too (RFC 8200, 4.5; ipv6frag_thdr_truncated). */
 function isTruncated(ip: usize, present: u32, length: u32): bool {
   let kind = FRAGMENT;
@@ -114,8 +120,8 @@ function transportSize(protocol: u32): u32 {
   return protocol === UDP || protocol === ICMPV6 ? 8 : 1;
 }
 
-/** A packet that passed ip6_rcv and for which mayBeFragment6 holds. `leaves`: this host sends it. REBUILT: the whole packet lies at `buffer`. */
-export function gather6(slot: usize, leaves: bool, buffer: usize): u32 {
+/** A packet that passed ip6_rcv and for which mayBeFragment6 holds. `user`: who asks (users.ts). REBUILT: the whole packet lies at `buffer`. */
+export function gather6(slot: usize, user: u32, buffer: usize): u32 {
   const ip = load<u32>(slot, PACKET_IP) as usize;
   const length = load<u32>(slot, FIELD_LENGTH * 4);
   const present = min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED));
@@ -124,9 +130,9 @@ export function gather6(slot: usize, leaves: bool, buffer: usize): u32 {
   if (headerAt + FRAGMENT_HEADER > present) return DISCARDED;
   const now = load<i64>(slot, PACKET_JIFFIES);
   expire(FAMILY, now);
-  const device = leaves || !isBoundToLink(slot) ? 0 : load<u32>(slot, FIELD_IN_INTERFACE * 4);
+  const device = user !== ARRIVING || !isBoundToLink(slot) ? 0 : load<u32>(slot, FIELD_IN_INTERFACE * 4);
   const expires = now + (parameter(TRACKING_FRAG6) as i64);
-  const queue = findQueue(slot, FAMILY, load<u32>(ip + headerAt, 4), (6 << 8) | ((leaves as u32) << 16), device, expires);
+  const queue = findQueue(slot, FAMILY, load<u32>(ip + headerAt, 4), (6 << 8) | (user << 16), device, expires);
   return queue === 0 ? DISCARDED : enqueue(slot, ip, present, queue, buffer);
 }
 

@@ -31,6 +31,8 @@ export const CONTROL_ANSWERS_BACK = 928;
 export const CONTROL_OTHER_SIDE = 944;
 /** The host's own answers to packets that were refused. */
 export const CONTROL_ANSWERS = 960;
+/** Fragments of the host's own datagrams that the capture has not held all of, so far. */
+export const CONTROL_OWN_PARTS = 968;
 /** One number for each hook (INPUT, OUTPUT, FORWARD), verdict and state: entry (hook * 4 + verdict) * 8 + CT_*, or STATE_NONE where no conntrack looked. */
 export const CONTROL_OUTCOMES = 1024;
 export const STATE_NONE = 7;

@@ -4,6 +4,7 @@ import { clockNotes } from '../model/clock.ts';
 import { numberNotes } from '../model/device-numbers.ts';
 import { logNote } from '../model/log.ts';
 import { NAT_NOTES } from '../model/nat.ts';
+import { partsNotes } from '../model/own-parts.ts';
 import { tableNotes } from '../model/table-limit.ts';
 import { vantageNotes } from '../model/vantage.ts';
 
@@ -20,6 +21,7 @@ export function notesOf(block: DataView, limit: number): string[] {
     ...(number(control.CONTROL_NAT_DRAWN) > 0 ? [NAT_NOTES.drawn] : []),
     ...(number(control.CONTROL_NAT_NO_ADDRESS) > 0 ? [NAT_NOTES.masquerade] : []),
     ...(number(control.CONTROL_NAT_NO_ADDRESS + 8) > 0 ? [NAT_NOTES.redirect] : []),
+    ...partsNotes(number(control.CONTROL_OWN_PARTS)),
     ...vantageNotes(counted(control.CONTROL_ANSWERS_BACK), counted(control.CONTROL_OTHER_SIDE)),
     ...tableNotes(limit, { dropped: dropped!, unlucky: unlucky!, lucky: lucky! }),
     ...(lost > 0 ? [logNote(lost)] : []),

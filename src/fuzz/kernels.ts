@@ -6,9 +6,11 @@ import {
   comparedWitness,
   compareOutcomes,
   expectedLeft,
+  type HostedJob,
   jobFromHost,
   type KernelJob,
   type KernelOutcome,
+  type KernelPacket,
   leftDifference,
   openKernelBench,
   runKernel,
@@ -45,19 +47,25 @@ export interface KernelAnswer {
   outcome: KernelOutcome;
   sent: FuzzCase;
   compared: Compared;
+  /** Places in `sent` of fragments for which the whole datagram was sent. */
+  wholes: ReadonlySet<number>;
 }
 
-/** The job of a case, and which of its packets become frames (numbers from 1). */
-export function kernelJob(fuzzCase: FuzzCase, backend = fuzzCase.profile.backend): { job: KernelJob; numbers: number[] } {
+/** The job of a case, and which of its packets become frames (numbers from 1), in whose place whole datagrams are sent, and which are parts of those. */
+export function kernelJob(
+  fuzzCase: FuzzCase,
+  backend = fuzzCase.profile.backend,
+): { job: KernelJob } & Pick<HostedJob, 'numbers' | 'parts' | 'wholes'> {
   const frames: Frame[] = [];
   const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: frame.bytes.slice() }));
   reader.push(captureOf(fuzzCase));
-  const { numbers, skipped: _skipped, ...hosted } = jobFromHost(fuzzCase.host, frames, [fuzzCase.family]);
-  const { family, rules } = fuzzCase;
+  const { family, rules, ruleset } = fuzzCase;
+  const whole = gathersFragments(ruleset) ? [] : [family];
+  const { numbers, skipped: _skipped, parts, wholes, ...hosted } = jobFromHost(fuzzCase.host, frames, [family], { whole });
   const sets = asksSets(rules) ? { sets: SETS_TEXT } : {};
   const beforehand = accountsOf(rules).map((name) => ({ argv: ['nfacct', 'add', name] }));
   const afterwards = looksAt(rules).map(({ argv }) => argv);
-  return { job: { ...hosted, ...sets, beforehand, afterwards, backend, family, rules, trace: true }, numbers };
+  return { job: { ...hosted, ...sets, beforehand, afterwards, backend, family, rules, trace: true }, numbers, parts, wholes };
 }
 
 /** A command that tells what rules remember, and what of it a witness says otherwise. */
@@ -102,21 +110,35 @@ export async function askKernel(kernel: Kernel, cases: readonly FuzzCase[], afre
   return cases.map((one, index) => answerOf(kernel, one, jobs[index]!, outcomes[index]!));
 }
 
+/** The packets that the kernel was given, each with its number, and between them parts of datagrams that it was given whole: those are as early as what was sent before them. */
+function withParts(numbers: readonly number[], packets: readonly KernelPacket[], parts: readonly number[]) {
+  const given = numbers.flatMap((number, index) =>
+    packets[index]!.unsent === undefined ? [{ number, packet: packets[index]! }] : [],
+  );
+  let injected = given[0]?.packet.injected ?? 0n;
+  const all = [...given, ...parts.map((number) => ({ number, packet: undefined }))].sort((a, b) => a.number - b.number);
+  return all.map(({ number, packet }) => {
+    injected = packet?.injected ?? injected;
+    return { number, packet: packet ?? { left: [], injected, unsent: 'a part of a datagram' } };
+  });
+}
+
 function answerOf(
   kernel: Kernel,
   fuzzCase: FuzzCase,
-  { job, numbers }: ReturnType<typeof kernelJob>,
+  { job, numbers, parts, wholes }: ReturnType<typeof kernelJob>,
   outcome: KernelOutcome,
 ): KernelAnswer {
-  const sent = outcome.packets.flatMap((packet, index) => (packet.unsent === undefined ? [index] : []));
-  const packets = sent.map((index) => ({ ...fuzzCase.packets[numbers[index]! - 1]!, time: outcome.packets[index]!.injected }));
-  const kept = { ...outcome, packets: sent.map((index) => outcome.packets[index]!) };
+  const sent = withParts(numbers, outcome.packets, parts);
+  const packets = sent.map(({ number, packet }) => ({ ...fuzzCase.packets[number - 1]!, time: packet.injected }));
+  const kept = { ...outcome, packets: sent.map(({ packet }) => packet) };
   return {
     kernel,
     job,
     outcome: kept,
     sent: { ...fuzzCase, packets, profile: { ...fuzzCase.profile, ...kernel.profile } },
     compared: { ...comparedKernel(job, kept), name: kernel.name },
+    wholes: new Set(sent.flatMap(({ number }, index) => (wholes.includes(number) ? [index] : []))),
   };
 }
 
@@ -131,18 +153,19 @@ export const tellsWhatLeaves = (bytes: Uint8Array, { family, ruleset }: Pick<Fuz
   !(isFragment(bytes, family) && gathersFragments(ruleset));
 
 /** What differs between a kernel and a program that was asked about `sent`: counters, ways, bytes that left, connections, expectations. */
-export function kernelDifferences({ kernel, compared, outcome, sent }: KernelAnswer, answer: Answer): string[] {
+export function kernelDifferences({ kernel, compared, outcome, sent, wholes }: KernelAnswer, answer: Answer): string[] {
   const { name, packets, result, connections } = answer;
   const said = packets.map((packet) => (droppedByMatch(packet, sent.ruleset) ? { ...packet, verdict: null } : packet));
   const counters = result.counters[sent.family] ?? {};
   const lines = compareOutcomes(compared, answer.silent ? { name, counters } : comparedWitness(name, counters, said));
   for (const [index, { verdict, hook, rewritten, drawn, ctstate }] of packets.entries()) {
     const own = sent.packets[index]!.bytes;
-    if (!tellsWhatLeaves(own, sent)) continue;
+    const { left, unsent } = outcome.packets[index]!;
+    if (unsent !== undefined || wholes.has(index) || !tellsWhatLeaves(own, sent)) continue;
     // An error quotes the drawn number in its inner packet.
     if (drawn !== undefined && ctstate === 'RELATED') continue;
     const expected = expectedLeft(rewritten ?? own, verdict, hook, drawn);
-    const difference = leftDifference(expected, outcome.packets[index]!.left);
+    const difference = leftDifference(expected, left);
     if (difference !== undefined) lines.push(`packet ${index + 1} bytes that leave: ${name} ${difference}`);
   }
   const listing = { ...outcome.listed, text: outcome.conntrack, hz: kernel.profile.hz };

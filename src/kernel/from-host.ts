@@ -9,13 +9,19 @@ import type { Frame } from '../model/witness.ts';
 import { type CaptureFrames, type Inner, innerOf } from './from-capture.ts';
 import type { KernelFrame, KernelJob } from './job.ts';
 import { looksLikeAnswer } from './own-answers.ts';
+import { OwnDatagrams, ownPart } from './own-datagrams.ts';
 
 /** The parts of a job that the host and the capture decide. */
 export type HostedJob = Pick<
   KernelJob,
   'topology' | 'proxies' | 'localMark' | 'local' | 'routes' | 'defaultRoute' | 'links' | 'inIface' | 'outIface' | 'frames'
 > &
-  Pick<CaptureFrames, 'numbers' | 'skipped'>;
+  Pick<CaptureFrames, 'numbers' | 'skipped'> & {
+    /** Numbers of packets that are parts of datagrams of this host, sent whole in the place of their last part (own-datagrams.ts) or, where the capture does not hold all, not at all. */
+    parts: number[];
+    /** Numbers of packets in whose place such a datagram is sent. */
+    wholes: number[];
+  };
 
 const UNREACHABLE = new Set<Route['type']>(['blackhole', 'unreachable', 'prohibit', 'throw']);
 
@@ -207,11 +213,24 @@ function links(host: Host, frames: KernelFrame[]): NonNullable<KernelJob['links'
   return out;
 }
 
+/** Where rules put fragments together, the kernel is given what the capture holds. `whole`: families whose rules do not. */
+interface Wanted {
+  whole?: readonly Family[];
+}
+
 /** The job of replaying these frames against this host, for the families there are rules for. */
-export function jobFromHost(host: Host, captured: Iterable<Frame>, families: readonly Family[]): HostedJob {
+export function jobFromHost(
+  host: Host,
+  captured: Iterable<Frame>,
+  families: readonly Family[],
+  { whole = [] }: Wanted = {},
+): HostedJob {
   const frames: KernelFrame[] = [];
   const numbers: number[] = [];
   const skipped: HostedJob['skipped'] = [];
+  const parts: number[] = [];
+  const wholes: number[] = [];
+  const datagrams = new OwnDatagrams();
   let packet = 0;
   for (const frame of captured) {
     packet++;
@@ -222,12 +241,24 @@ export function jobFromHost(host: Host, captured: Iterable<Frame>, families: rea
       skipped.push({ packet, reason: result });
       continue;
     }
+    const { family = 4 } = result;
+    const leaves = result.direction === 'out' && whole.includes(family) && !isLocal(host, family, destination(inner!));
+    const part = leaves ? ownPart(result, family) : undefined;
+    if (part !== undefined) {
+      const joined = datagrams.join(part);
+      if (joined === undefined) {
+        parts.push(packet);
+        continue;
+      }
+      wholes.push(packet);
+      result.bytes = joined;
+    }
     frames.push(result);
     numbers.push(packet);
   }
   const inIface = host.in ?? firstDevice(host);
   const devices = { inIface, outIface: host.out ?? (host.forward ? 'eth1' : inIface) };
-  const common = { frames, numbers, skipped, ...devices, defaultRoute: false, routes: routeLines(host, families) };
+  const common = { frames, numbers, skipped, parts, wholes, ...devices, defaultRoute: false, routes: routeLines(host, families) };
   return {
     ...common,
     topology: host.forward ? 'forward' : 'host',

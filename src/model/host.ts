@@ -15,6 +15,10 @@
  *    An OUTPUT packet to 255.255.255.255, or to a broadcast address of the device it leaves by (not lo), comes back as the kernel has it: between OUTPUT and POSTROUTING a copy goes through
  *    POSTROUTING, PREROUTING and INPUT of that device, with the same connection; its fate is not the packet's, but its counters count. Multicast only leaves: the capture does not say
  *    whether the sender wanted a copy (IP_MULTICAST_LOOP).
+ *    What this host sends larger than the path's MTU is cut by its kernel behind POSTROUTING: rules meet it whole, the capture shows fragments. Where rules do not put fragments together anyway, those that
+ *    leave (not over lo) and may be the kernel's work are put together again before OUTPUT; those of a tool, which a raw socket sends as they are, rules meet one by one. Only their size tells one from
+ *    the other: the kernel's are as long as the MTU allows, which is never below 552 (IPv4; net.ipv4.route.min_pmtu) or 1280 (IPv6), but for what a multiple of eight bytes leaves free; the last one
+ *    is known by its place. So a fragment is the kernel's if another than the last of its datagram has more than 544 or 1272 bytes. Fragments that a tool makes so large (scapy's) are taken for the kernel's.
  * The record's own device: that whose `index` is the number in its header (Linux cooked captures of version 2, "-i any"), else the one that pcapng names (if_name).
  * Interface of an arriving packet: the record's own, else `in`, else the device of the route back to its source, if routing finds a unicast or a broadcast one (the
  * host's own addresses first, then the longest prefix, then the lowest metric; never `lo`), else the first interface that is not `lo`, else `eth0`. Of a leaving packet: the record's

@@ -61,6 +61,8 @@ export interface FamilyRules {
   defragmenter: Defragmenter | null;
   /** IPv4 without that: what puts fragments for this host together in front of INPUT. */
   delivery: Defragmenter | null;
+  /** Without that: what puts together what this host's kernel cut behind POSTROUTING. */
+  cut: Defragmenter | null;
   /** There is a nat table, and conntrack: connections are bound, with or without rules that translate. */
   nat: Nat | null;
   /** Whether there is a way for a packet of the host that has another destination now. */

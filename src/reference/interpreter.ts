@@ -25,7 +25,8 @@ import { askedOfHost } from './asked-of-host.ts';
 import { Clock } from './clock.ts';
 import { Conntrack } from './conntrack/conntrack.ts';
 import { connectionsOf } from './conntrack/lookup.ts';
-import { type Defragmenter, defragmenterFor, type Gathered } from './defrag/defrag.ts';
+import { defragmenterFor, type Gathered } from './defrag/defrag.ts';
+import { isCutHere } from './defrag/sent.ts';
 import type { FamilyRules, HookListener, Passage } from './hooks.ts';
 import { type Decisions, type Departure, headerOf, Journey, type Judged } from './journey.ts';
 import { masqueradeAddress } from './nat/addresses.ts';
@@ -72,6 +73,8 @@ export class Interpreter {
   readonly families = new Map<Family, FamilyRules>();
   /** Limits met on the way, for the report. */
   readonly notes = new Set<string>();
+  /** Fragments of this host's own datagrams that the capture has not held all of, so far. */
+  parts = 0;
   readonly #job: Job;
   readonly #routes: Routes;
   readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
@@ -118,9 +121,10 @@ export class Interpreter {
         ? { conntrack: this.conntrack, nat: tables.has('nat') ? nat : null }
         : { conntrack: null, nat: null };
       const defragmenter = gathersFragments(rules) ? defragmenterFor(family, job.profile) : null;
-      const delivery = family === 4 && defragmenter === null ? defragmenterFor(family, job.profile) : null;
+      const cut = defragmenter === null ? defragmenterFor(family, job.profile) : null;
+      const delivery = family === 4 ? cut : null;
       const mayLeave = (packet: Packet): boolean => this.#routes.mayLeave(packet);
-      this.families.set(family, { tables, defragmenter, delivery, mayLeave, ...brought });
+      this.families.set(family, { tables, defragmenter, delivery, cut, mayLeave, ...brought });
     }
   }
 
@@ -188,7 +192,8 @@ export class Interpreter {
   ): Processed {
     const { host, profile } = this.#job;
     const { way, device } = start;
-    const gathered = defragment(received, rules.defragmenter, way, device, profile);
+    const gathered = defragment(received, rules, way, device, profile);
+    if (way === 'output' || way === 'broadcast') this.#countParts(gathered);
     listener?.way(way, device);
     if (gathered.kind === 'kept' || gathered.kind === 'discarded') {
       const kept = gathered.kind === 'kept';
@@ -228,6 +233,12 @@ export class Interpreter {
     };
     const decisions = { arrive, leave, broadcastMask, refused, lost };
     return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener), decisions).go(start);
+  }
+
+  /** Every datagram that this host sends was whole once. */
+  #countParts(gathered: Gathered): void {
+    if (gathered.kind === 'kept') this.parts++;
+    if (gathered.kind === 'whole') this.parts -= gathered.queue.fragments.length - 1;
   }
 
   /** ip_error, dst_discard: nobody is told of what a blackhole takes; with IPv4 of nothing where the host does not forward. */
@@ -272,13 +283,17 @@ export class Interpreter {
 /** Before the first hook of its way. */
 function defragment(
   received: Received,
-  defragmenter: Defragmenter | null,
+  { defragmenter, cut }: FamilyRules,
   way: Course,
   device: string,
   profile: Profile,
 ): Gathered {
-  if (defragmenter === null) return { kind: 'on', received };
   const now = Number(jiffiesAt(received.time, profile.hz));
+  if (defragmenter === null) {
+    // Over lo everything fits.
+    const wasCut = cut !== null && (way === 'output' || way === 'broadcast') && isCutHere(received);
+    return wasCut ? cut.gather(received, 'CUT', '', now) : { kind: 'on', received };
+  }
   // A packet on its way out has no device yet.
   return way === 'arrives'
     ? defragmenter.gather(received, 'PREROUTING', device, now)

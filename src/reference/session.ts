@@ -2,6 +2,7 @@
 
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../model/outcome.ts';
+import { partsNotes } from '../model/own-parts.ts';
 import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
@@ -126,7 +127,7 @@ class Session implements ReferenceSession {
   result(): ReplayResult {
     const counters: ReplayResult['counters'] = {};
     for (const [family, { tables }] of this.#interpreter.families) counters[family] = countersOf(tables);
-    const { conntrack, clock, devices, notes, shared } = this.#interpreter;
+    const { conntrack, clock, devices, notes, parts, shared } = this.#interpreter;
     const nfacct = shared.nfacct();
     return structuredClone({
       captures: this.#captures,
@@ -134,7 +135,14 @@ class Session implements ReferenceSession {
       counters,
       connections: conntrack.table.confirmed,
       ...(nfacct && { nfacct }),
-      notes: [...notes, ...conntrack.limit.notes(), ...conntrack.vantage.notes(), ...clock.notes(), ...devices.notes()],
+      notes: [
+        ...notes,
+        ...partsNotes(parts),
+        ...conntrack.limit.notes(),
+        ...conntrack.vantage.notes(),
+        ...clock.notes(),
+        ...devices.notes(),
+      ],
     });
   }
 }

@@ -5,6 +5,7 @@ import { writePcap } from '../../src/capture/writer.ts';
 import { ethernetFrame } from '../../src/fuzz/build-packet.ts';
 import { hashKeyOf } from '../../src/fuzz/hash-key.ts';
 import { comparedKernel, comparedWitness, compareOutcomes, type KernelJob, openKernelBench } from '../../src/kernel/index.ts';
+import { ownPart } from '../../src/kernel/own-datagrams.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
@@ -70,7 +71,10 @@ async function differences(
   { family, backend, forward, tracked }: { family: Family; backend: 'legacy' | 'nft'; forward: boolean; tracked: boolean },
 ): Promise<string[]> {
   const text = rules(family, tracked);
-  const packets = storm(seed, family, forward, DATAGRAMS);
+  // A raw socket sends what this host sends: fragments that its kernel might have made are taken for whole datagrams of other sockets (test/replay/own-datagrams.test.ts).
+  const packets = storm(seed, family, forward, DATAGRAMS).filter(
+    (packet) => tracked || packet.direction === 'in' || ownPart(packet, family) === undefined,
+  );
   const mac = (index: number): string => (index % 3 === 0 ? '02:00:00:00:00:98' : '02:00:00:00:00:99');
   const job: KernelJob = {
     backend,

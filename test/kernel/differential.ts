@@ -19,6 +19,7 @@ import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../../
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Family, RuleSet } from '../../src/model/ruleset.ts';
 import type { Frame, Job, ReplayResult } from '../../src/model/witness.ts';
+import { gathersFragments } from '../../src/reference/tables.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 
 /** What a witness remembers at a moment (nanoseconds since the epoch). */
@@ -88,7 +89,8 @@ async function askKernel(
 ): Promise<Judged> {
   const families = ([4, 6] as const).filter((family) => rules[family] !== undefined);
   const [family = 4, other] = families;
-  const { numbers, skipped, ...hosted } = jobFromHost(host, frames, families);
+  const whole = families.filter((one) => !gathersFragments(parsed(one, rules[one] ?? '')));
+  const { numbers, skipped, parts: _parts, wholes: _wholes, ...hosted } = jobFromHost(host, frames, families, { whole });
   const job: KernelJob = { ...hosted, backend, family, rules: rules[family] ?? '', trace: true, spacing };
   const fullName = (name: string): string => (name.startsWith('net.') ? name : `net.netfilter.${name}`);
   job.sysctls = Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [fullName(name), String(value)]));
@@ -113,11 +115,13 @@ async function askKernel(
   return { job, outcome, families, kernel, numbers: all, frames: stamp(frames, numbers, times), hz };
 }
 
+const parsed = (family: Family, text: string): RuleSet => parseSave(text, { file: `rules.v${family}`, family });
+
 function witnessJob(backend: KernelJob['backend'], { rules, host, annotations, sysctls = {} }: Case, hz: number): Job {
   const sets: Partial<Record<Family, RuleSet>> = {};
   for (const family of [4, 6] as const) {
     const text = rules[family];
-    if (text !== undefined) sets[family] = parseSave(text, { file: `rules.v${family}`, family });
+    if (text !== undefined) sets[family] = parsed(family, text);
   }
   const profile = { ...DEFAULT_PROFILE, backend, hz, sysctls };
   return { rules: sets, host, profile, packets: { path: true }, ...(annotations && { annotations }) };

@@ -16,6 +16,7 @@ import { buildHost } from '../../src/model/host-build.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Frame, Job } from '../../src/model/witness.ts';
+import { gathersFragments } from '../../src/reference/tables.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { describeKernel } from '../kernel/machine.ts';
 
@@ -35,13 +36,14 @@ function jobOf({ about, family, rules }: CaseFolder, name: string, backend: Back
   return { rules: { [family]: ruleset }, host: buildHost(about.host), profile, packets: { path: true } };
 }
 
-function kernelJobOf({ about, family, rules, capture }: CaseFolder, host: Job['host'], backend: Backend): KernelJob {
+function kernelJobOf({ about, family, rules, capture }: CaseFolder, { host, rules: parsed }: Job, backend: Backend): KernelJob {
   const frames: Frame[] = [];
   const reader = new CaptureReader((frame) => frames.push({ ...frame, bytes: frame.bytes.slice() }));
   reader.push(capture);
   const full = (name: string): string => (name.startsWith('net.') ? name : `net.netfilter.${name}`);
   const sysctls = Object.fromEntries(Object.entries(about.sysctls ?? {}).map(([name, value]) => [full(name), String(value)]));
-  const { numbers: _numbers, skipped: _skipped, ...hosted } = jobFromHost(host, frames, [family]);
+  const whole = gathersFragments(parsed[family]!) ? [] : [family];
+  const hosted = jobFromHost(host, frames, [family], { whole });
   const spacing = about.spacing === undefined ? {} : { spacing: about.spacing };
   return { ...hosted, ...spacing, backend, family, rules, sysctls, trace: about.paths === true };
 }
@@ -75,7 +77,7 @@ describeKernel('bugs that were found, as the kernel sees them', () => {
     for (const backend of folderOf(name).about.backends) {
       it(`${name}, ${backend}`, async () => {
         const folder = folderOf(name);
-        const outcome = await runKernel(kernelJobOf(folder, jobOf(folder, name, backend).host, backend));
+        const outcome = await runKernel(kernelJobOf(folder, jobOf(folder, name, backend), backend));
         expect(outcome.refused).toBeUndefined();
         const paths = folder.about.paths === true ? { paths: outcome.packets.map(({ path }) => path ?? []) } : {};
         const said = { by: `kernel ${outcome.kernel.release}`, counters: kept(outcome.counters), ...paths };

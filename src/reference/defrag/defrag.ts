@@ -1,6 +1,6 @@
 /**
  * Putting fragments together: the hooks at priority -400, before raw and conntrack, of families whose rules need conntrack; of IPv4 without them, in front of INPUT (ip_local_deliver). IPv6
- * puts together behind INPUT what nobody did before: rules never see it.
+ * puts together behind INPUT what nobody did before: rules never see it. What this host's kernel itself cut is whole again in either family (sent.ts).
  */
 import type { Profile } from '../../model/profile.ts';
 import type { Family } from '../../model/ruleset.ts';
@@ -9,8 +9,8 @@ import { Defragmenter4 } from './ipv4.ts';
 import { Defragmenter6 } from './ipv6.ts';
 import type { FragmentQueue } from './queue.ts';
 
-/** Fragments that arrive, that are sent, and that are for this host do not mix. */
-export type DefragHook = 'PREROUTING' | 'OUTPUT' | 'INPUT';
+/** Fragments that arrive, that are sent, that are for this host, and that its kernel made ('CUT', sent.ts) do not mix. */
+export type DefragHook = 'PREROUTING' | 'OUTPUT' | 'INPUT' | 'CUT';
 
 export type Gathered =
   /** No fragment, or one that this hook lets through as it is. */

@@ -32,7 +32,8 @@ export class Defragmenter4 implements Defragmenter {
     const key = [hook, ipv4.identification(bytes), source, destination, ipv4.protocol(bytes)].join(' ');
     const found = this.#queues.find(key, now);
     if (found === null) return { kind: 'discarded', queue: null };
-    const queue = this.#tooFar(found, source) ? this.#restart(found, now) : found;
+    // The kernel's own work was never waited for.
+    const queue = hook !== 'CUT' && this.#tooFar(found, source) ? this.#restart(found, now) : found;
     const header = ipv4.headerLength(bytes);
     // Only the last fragment may have an odd end; of the others what goes beyond a multiple of eight is cut off.
     const length = received.length - header;

@@ -1,0 +1,34 @@
+/** Which fragments of this host its own kernel may have made, behind POSTROUTING: what sockets send meets OUTPUT whole (src/model/host.ts). */
+import { FIELD_FAMILY, FIELD_LENGTH } from '../../src/abi/fields.ts';
+import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
+import { be16 } from '../packet/ethertype.ts';
+import { fragmentHeader6 } from './ipv6.ts';
+
+/** The smallest path MTUs of the kernel. A fragment that is not the last falls short of its path's by seven bytes at most, for its data ends at a multiple of eight. */
+const SMALLEST4: u32 = 552;
+const SMALLEST6: u32 = 1280;
+
+/** A decoded packet is such a fragment: it is long enough, or it is the last one, and begins where others that are end. */
+export function isCutHere(slot: usize): bool {
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  const ip = load<u32>(slot, PACKET_IP) as usize;
+  const length = load<u32>(slot, FIELD_LENGTH * 4);
+  let place: u32 = 0;
+  let header: u32 = 0;
+  let more = false;
+  if (six) {
+    const at = fragmentHeader6(ip, min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED)));
+    if (at === 0) return false;
+    const word = be16(ip + at + 2);
+    place = word & ~7;
+    more = (word & 1) !== 0;
+    header = at + 8;
+  } else {
+    const word = be16(ip + 6);
+    place = (word & 0x1fff) << 3;
+    more = (word & 0x2000) !== 0;
+    header = load<u32>(slot, PACKET_L4_OFFSET);
+  }
+  if (!more && place === 0) return false;
+  return (more ? length : header + place) + 7 >= (six ? SMALLEST6 : SMALLEST4);
+}

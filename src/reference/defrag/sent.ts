@@ -1,0 +1,32 @@
+/**
+ * Datagrams of this host that its kernel cut into fragments behind POSTROUTING (ip_finish_output, ip6_finish_output), as a capture shows them. Rules met them whole, so where none brings defragmentation
+ * they are put together again. A raw socket may also send fragments of its own making, which rules do meet one by one: those are told by their size (model/host.ts).
+ */
+
+import { u8, u16 } from '../../packet/bytes.ts';
+import * as ipv4 from '../../packet/ipv4.ts';
+import * as ipv6 from '../../packet/ipv6.ts';
+import type { Received } from '../packet.ts';
+
+/** The kernel cuts by an MTU, of which all but the last fragment take as much as multiples of eight allow. No path has a smaller one: net.ipv4.route.min_pmtu, IPV6_MIN_MTU. */
+const SMALLEST_MTU = { 4: 552, 6: 1280 } as const;
+
+/** Whether a packet of this host is a fragment that its kernel may have made. */
+export function isCutHere(received: Received): boolean {
+  const size = received.family === 4 ? sizeOfOthers4(received) : sizeOfOthers6(received);
+  return size > SMALLEST_MTU[received.family] - 8;
+}
+
+/** How long the fragments of the datagram are, but for the last of them, at least: that one's offset tells. 0: no fragment. */
+function sizeOfOthers4({ bytes, length }: Received): number {
+  const offset = 8 * ipv4.fragmentOffset(bytes);
+  if (ipv4.moreFragments(bytes)) return length;
+  return offset === 0 ? 0 : ipv4.headerLength(bytes) + offset;
+}
+
+function sizeOfOthers6({ bytes, length }: Received): number {
+  const header = ipv6.findFragmentHeader(bytes);
+  if (header === null || bytes.length < header.at + 8) return 0;
+  const more = (u8(bytes, header.at + 3) & 1) !== 0;
+  return more ? length : header.at + 8 + (u16(bytes, header.at + 2) & 0xfff8);
+}
