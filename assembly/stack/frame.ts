@@ -1,5 +1,5 @@
 /** What the frame around a packet says of its way: whose MACs it bears. Runs before the IP header is looked at, as the kernel's drivers do. */
-import { DIRECTION_OUTBOUND, DIRECTION_UNKNOWN } from '../../src/abi/capture.ts';
+import { DIRECTION_INBOUND, DIRECTION_OUTBOUND, DIRECTION_UNKNOWN } from '../../src/abi/capture.ts';
 import { FIELD_PACKET_TYPE, PACKET_HOST, PACKET_OTHERHOST, PACKET_OUTGOING, RTN_LOCAL } from '../../src/abi/fields.ts';
 import {
   PACKET_DIRECTION,
@@ -11,7 +11,7 @@ import {
 } from '../../src/abi/packet.ts';
 import { UNSEEN_OTHERHOST } from '../../src/abi/reasons.ts';
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../packet/ethertype.ts';
-import { deviceMac, everythingArrives, isOwnMac, macCount } from './host.ts';
+import { deviceMac, everythingArrives, hostLo, isOwnMac, macCount } from './host.ts';
 import { route4, route6, routeType } from './routes.ts';
 
 const MAC_BITS: u64 = 0xffffffffffff;
@@ -32,15 +32,22 @@ export function judgeFrame(slot: usize, ethertype: u32): void {
 
 function judgeMacs(slot: usize, ethertype: u32): void {
   const frame: usize = load<u32>(slot, PACKET_ETHERNET);
+  const device = load<u32>(slot, PACKET_INTERFACE);
+  // What is sent on lo is received there, too.
+  if (device === hostLo) return;
   const direction = load<u32>(slot, PACKET_DIRECTION);
   if (direction === <u32>DIRECTION_UNKNOWN && isOwnMac(mac(frame + 6))) {
     store<u32>(slot, DIRECTION_OUTBOUND, PACKET_DIRECTION);
     return;
   }
   if (direction === <u32>DIRECTION_OUTBOUND || load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST) return;
-  if (isOurs(load<u32>(slot, PACKET_INTERFACE), mac(frame))) return;
+  const to = mac(frame);
+  // From a MAC that is none of ours to one that is: it comes in, whatever source address it bears.
+  const comes = direction === <u32>DIRECTION_UNKNOWN && isOwnMac(to);
+  if (comes) store<u32>(slot, DIRECTION_INBOUND, PACKET_DIRECTION);
+  if (isOurs(device, to)) return;
   // Where nothing else says where it goes, what bears an address of this host leaves it, whatever its MACs are.
-  if (direction === <u32>DIRECTION_UNKNOWN && isFromHere(slot, ethertype)) return;
+  if (direction === <u32>DIRECTION_UNKNOWN && !comes && isFromHere(slot, ethertype)) return;
   store<u32>(slot, PACKET_OTHERHOST, FIELD_PACKET_TYPE * 4);
 }
 

@@ -82,12 +82,13 @@ function macOf(mac: readonly number[]): string {
   return mac.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-/** What the capture says of the direction: the record itself, SLL, or a source MAC that is the host's own. */
+/** What the capture says of the direction: the record itself, SLL, or MACs: from one that is the host's own, or to one. */
 function knownDirection(host: Host, frame: Frame, inner: Inner): 'in' | 'out' | undefined {
   if (frame.direction !== undefined) return frame.direction;
   if (inner.direction !== undefined) return inner.direction;
-  const own = host.interfaces.some((device) => device.mac !== undefined && macOf(device.mac) === inner.source);
-  return own ? 'out' : undefined;
+  const macs = host.interfaces.flatMap(({ mac }) => (mac === undefined ? [] : [macOf(mac)]));
+  if (inner.source !== undefined && macs.includes(inner.source)) return 'out';
+  return inner.destination !== undefined && macs.includes(inner.destination) ? 'in' : undefined;
 }
 
 /** The device it was captured at, where the capture says: by its number, which the host knows, or by its name. */

@@ -23,15 +23,19 @@ const LOOPBACK = 'lo';
 /** Whether a capture says where a router's packets come in: only where the user did not. */
 const tellsWay = (frame: Frame, host: Host): boolean => host.recordedWays === true && frame.interfaceName !== undefined;
 
+const isOwnMac = (asked: readonly number[] | null, host: Host): boolean =>
+  asked?.some((byte) => byte !== 0) === true && host.interfaces.some(({ mac }) => mac?.every((byte, i) => byte === asked[i]));
+
 /** What the capture says about the direction of a frame. On lo it says nothing: every packet is sent and received there. */
 function directionOf(frame: Frame, link: Link, host: Host): 'in' | 'out' | 'unknown' {
   if (link.loopback || frame.interfaceName === LOOPBACK) return 'unknown';
   if (link.recordedType !== undefined) return link.recordedType === 'outgoing' ? 'out' : 'in';
   if (frame.direction !== undefined) return frame.direction;
-  const own = (mac: readonly number[] | undefined): boolean =>
-    mac !== undefined && link.sourceMac !== null && mac.every((byte, i) => byte === link.sourceMac![i]);
   // A router of which nothing else is known has no MACs of its own.
-  return !host.forward && host.interfaces.some((entry) => own(entry.mac)) ? 'out' : 'unknown';
+  if (host.forward) return 'unknown';
+  if (isOwnMac(link.sourceMac, host)) return 'out';
+  // Nobody sends to a device of its own from a MAC that it has not.
+  return isOwnMac(link.destinationMac, host) ? 'in' : 'unknown';
 }
 
 /** The host may have sent the packet itself: the capture says that it went out, or it bears an address of the host and the capture does not say that it came in. */

@@ -1,70 +1,38 @@
 /** Captures of "any" name devices by number (SLL2): a real one of a router with two ways out (two-wans/record.sh), held against its own iptables. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it, test } from 'vitest';
-import { loadRules } from '../../src/cli/rules.ts';
 import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Job } from '../../src/model/witness.ts';
-import { prepare, replayOne } from '../../src/replay/replay.ts';
-import { buildReport, type Report } from '../../src/report/report.ts';
-import { renderSaved } from '../../src/report/saved.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { concat, describe_, enhanced, option, section } from '../capture/build.ts';
 import { feed } from '../capture/read.ts';
 import { command } from '../cli/command.ts';
 import { udp } from '../reference/build.ts';
 import { WITNESSES } from '../regressions/witnesses.ts';
+import { Recorded, tablesOf } from './recorded.ts';
 
-const FOLDER = fileURLToPath(new URL('two-wans/', import.meta.url));
-const CAPTURE = join(FOLDER, 'any.pcap');
-const json = (name: string): unknown => JSON.parse(readFileSync(join(FOLDER, name), 'utf8'));
-const ADDRESSES = json('addr.json') as Record<string, unknown>[];
-const ROUTER: HostGiven = { addresses: ADDRESSES, routes: [json('route.json')] };
-const [RULES] = loadRules({ rules: [join(FOLDER, 'rules.v4')], rules6: join(FOLDER, 'rules.v6'), unsupported: 'refuse' });
-
-/** What the router's own tools counted: each table's lines. */
-const COUNTED = ['counters.v4', 'counters.v6'].flatMap((name) => tablesOf(readFileSync(join(FOLDER, name), 'utf8')));
-
-function tablesOf(saved: string): string[] {
-  const lines = saved.split('\n').filter((line) => !line.startsWith('#'));
-  return lines.join('\n').split(/(?=^\*)/m);
-}
-
-/** The reports of both programs. */
-async function reports(given: HostGiven): Promise<Report[]> {
-  const rules = RULES!;
-  const prepared = await prepare([CAPTURE], [rules], given);
-  return Promise.all(
-    (['reference', 'wasm'] as const).map(async (engine) => {
-      const { host } = prepared;
-      const { result } = await replayOne(prepared, { rules, host, profile: DEFAULT_PROFILE }, { engine, tree: true });
-      return buildReport({ rules, host, profile: DEFAULT_PROFILE, result, notes: [] });
-    }),
-  );
-}
-
-const saved = (report: Report): string[] => tablesOf(renderSaved(report, [RULES![4]!, RULES![6]!]));
-const sorted = (tables: readonly string[]): string[] => tables.map((table) => table.trim()).sort();
+const RECORDED = new Recorded('two-wans/', 'any.pcap');
+const ADDRESSES = RECORDED.json('addr.json');
+const ROUTER: HostGiven = { addresses: ADDRESSES, routes: [RECORDED.json('route.json')] };
+const COUNTED = RECORDED.counted();
+const reports = (given: HostGiven) => RECORDED.reports(given);
+const FILES = ['addr', 'route'].flatMap((name) => [`--${name}`, RECORDED.path(`${name}.json`)]);
 
 test('every packet has the device of its header: the counters of the real router', async () => {
   for (const report of await reports(ROUTER)) {
-    expect(sorted(saved(report))).toEqual(sorted(COUNTED));
+    expect(RECORDED.tables(report)).toEqual(COUNTED);
     expect(report.notes).toEqual([]);
   }
 });
 
 test('threads, too', async () => {
-  const files = ['addr', 'route'].flatMap((name) => [`--${name}`, join(FOLDER, `${name}.json`)]);
-  const rules = ['-R', join(FOLDER, 'rules.v4'), '--rules6', join(FOLDER, 'rules.v6'), '-r', CAPTURE];
-  const { stdout } = await command(['replay', ...rules, ...files, '--jobs', '2', '--format', 'iptables-save']);
-  expect(sorted(tablesOf(stdout))).toEqual(sorted(COUNTED));
+  const rules = ['-R', RECORDED.path('rules.v4'), '--rules6', RECORDED.path('rules.v6'), '-r', RECORDED.capture];
+  const { stdout } = await command(['replay', ...rules, ...FILES, '--jobs', '2', '--format', 'iptables-save']);
+  expect(tablesOf(stdout)).toEqual(COUNTED);
 });
 
 test('trace tells them', async () => {
-  const files = ['addr', 'route'].flatMap((name) => [`--${name}`, join(FOLDER, `${name}.json`)]);
-  const { stdout } = await command(['trace', '-R', join(FOLDER, 'rules.v4'), '-r', CAPTURE, ...files, '--packet', '6']);
+  const { stdout } = await command(['trace', '-R', RECORDED.path('rules.v4'), '-r', RECORDED.capture, ...FILES, '--packet', '6']);
   expect(stdout).toMatch(/in wan1/);
 });
 
@@ -73,11 +41,11 @@ test('a router of which nothing is known but its devices: packets come in where 
   const came = (text: string): string[] => text.match(/^\[.*-A PREROUTING.*$/gm) ?? [];
   expect(came(rules)).toHaveLength(4);
   for (const report of await reports({ addresses: ADDRESSES, forward: true })) {
-    expect(came(saved(report).join('\n'))).toEqual(came(rules));
+    expect(came(RECORDED.tables(report).join('\n'))).toEqual(came(rules));
     expect(report.unseen['outgoing copy of a forwarded packet']).toBe(21);
   }
   for (const report of await reports({ addresses: ADDRESSES, forward: true, in: 'wan0', out: 'lan0' })) {
-    expect(came(saved(report).join('\n')).map((line) => line.split(':')[0])).toEqual(['[0', '[33', '[0', '[0']);
+    expect(came(RECORDED.tables(report).join('\n')).map((line) => line.split(':')[0])).toEqual(['[0', '[33', '[0', '[0']);
     expect(report.unseen['outgoing copy of a forwarded packet']).toBeUndefined();
   }
 });
