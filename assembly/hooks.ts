@@ -48,12 +48,12 @@ import {
   conntrackAhead,
   conntrackConfirm,
   conntrackForget,
+  conntrackHandshake,
   conntrackIn,
   conntrackKeys,
   conntrackLook,
   conntrackPlain,
   conntrackReset,
-  conntrackSyn,
   helpPacket,
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
@@ -257,7 +257,8 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   const known = tracks ? conntrackPlain(slot, arrives) : 0;
   let verdict: u32;
   if (known !== 0) verdict = runKnownWalk(walk, short, slot, known, bytes);
-  else if (!tracks || conntrackSyn(slot, arrives) || conntrackLook(slot, arrives)) verdict = runWalkAhead(walk, slot, bytes);
+  else if (!tracks || conntrackHandshake(slot, arrives) || conntrackLook(slot, arrives))
+    verdict = runWalkAhead(walk, slot, bytes);
   else verdict = noRoom(slot);
   if (isRefusal(verdict)) refuse(slot, verdict);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {

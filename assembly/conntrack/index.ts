@@ -15,6 +15,7 @@ export { attachConnection, dropConnection, KEPT_SIZE, keepConnection } from './a
 export { countConnections } from './count';
 export { nextExpectation } from './expectations';
 export { counters, labelWord, masterAddress, zonesOfOne } from './extension';
+export { handshakesJudged } from './handshake';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
 export { describeConnection, describeExpectation } from './listing';
@@ -34,13 +35,14 @@ export {
 } from './plain';
 export { conntrackReset, isReset } from './reset';
 export { conntrackReserve } from './room';
-export { conntrackSyn, synsOpened } from './syn';
+export { synsOpened } from './syn';
 export { carve as conntrackCarve, setClock } from './table';
 export { conntrackMark, conntrackTemplate, TEMPLATE } from './template';
 export {
   conntrackConfirm,
   conntrackConfirmed,
   conntrackForget,
+  conntrackHandshake,
   conntrackIn,
   conntrackInit,
   conntrackKill,

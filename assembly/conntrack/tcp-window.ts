@@ -83,7 +83,7 @@ export function takeOptions(entry: usize, direction: u32, header: usize, optionL
 }
 
 /** tcp_init_sender: a side starts with its SYN. */
-function initSender(entry: usize, direction: u32, header: usize, optionLength: u32, end: u32, window: u32): void {
+export function initSender(entry: usize, direction: u32, header: usize, optionLength: u32, end: u32, window: u32): void {
   const sender = sideOf(entry, direction);
   store<u32>(sender, end, SIDE_END);
   store<u32>(sender, end, SIDE_MAXEND);

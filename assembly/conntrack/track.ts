@@ -61,6 +61,7 @@ import {
 } from './entry';
 import { extensionInit, zonesOfOne } from './extension';
 import { GRE_NONE, greKey, senderOf } from './gre';
+import { acknowledgeAnswer, answerSyn } from './handshake';
 import { ICMP_HEADER_SIZE, ICMP_UNPAIRED, icmpCheck, icmpIsError, icmpQuestion } from './icmp';
 import {
   ICMPV6_REDIRECT,
@@ -79,7 +80,7 @@ import { directionIn, foreseenConnection, plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
 import { sctpCheck } from './sctp';
 import { addStatus } from './status';
-import { synInit } from './syn';
+import { conntrackSyn, synInit } from './syn';
 import { insert, release, releaseLater, remove, tableInit } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck } from './tcp';
 import { enterZone, isTakenForSeen, leaveZone, TEMPLATE } from './template';
@@ -133,7 +134,7 @@ export function conntrackLook(slot: usize, prerouting: bool): bool {
   return look(slot, verify);
 }
 
-/** The same for the packets that nearly all are (plain.ts). Out: the entry; 0 for any other, which is left as it was. */
+/** The same for the packets that nearly all are (plain.ts), and the last of a handshake, behind which all are. Out: the entry; 0 for any other, which is left as it was. */
 export function conntrackPlain(slot: usize, prerouting: bool): usize {
   // There is a guess only as long as nobody looked at the packet, and no rule spoke of its connection.
   const guess = load<u32>(slot, PACKET_CT_GUESS);
@@ -141,7 +142,19 @@ export function conntrackPlain(slot: usize, prerouting: bool): usize {
   if (guess === 0) return 0;
   store<u32>(slot, 0, PACKET_CT_GUESS);
   // One is as likely as the other: no branch.
-  return plainSegment(slot, guess, prerouting & flag(TRACKING_FLAG_CHECKSUM)) ? ((guess & ~1) as usize) : 0;
+  const verify = prerouting & flag(TRACKING_FLAG_CHECKSUM);
+  if (plainSegment(slot, guess, verify)) return (guess & ~1) as usize;
+  const entry = acknowledgeAnswer(slot, guess, verify);
+  if (entry !== 0) attach(slot, CT_ESTABLISHED, 0, entry);
+  return entry;
+}
+
+/** Behind conntrackPlain: whether the packet is a SYN or the answer to one, as they usually are, which its connection and the slot now know. */
+export function conntrackHandshake(slot: usize, prerouting: bool): bool {
+  if (conntrackSyn(slot, prerouting)) return true;
+  const entry = guessed === 0 ? 0 : answerSyn(slot, guessed, prerouting & flag(TRACKING_FLAG_CHECKSUM));
+  if (entry !== 0) attach(slot, CT_ESTABLISHED, 1, entry);
+  return entry !== 0;
 }
 
 function conntrackInZone(slot: usize, verify: bool): bool {

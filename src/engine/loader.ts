@@ -37,6 +37,7 @@ export interface EngineExports {
   bareJudged(): number;
   /** Connections that began the short way (assembly/conntrack/syn.ts); likewise. */
   synsOpened(): number;
+  handshakesJudged(): number;
   consumed(): number;
   drain(): number;
   connections(): number;

@@ -1,7 +1,6 @@
 /** How connections begin (assembly/conntrack/syn.ts): SYNs of all kinds, alone and in floods, repeated and answered, some of them dropped; as the reference sees them. */
 import { expect, test } from 'vitest';
 import { tcpTraffic } from '../../../bench/traffic.ts';
-import { writePcap } from '../../../src/capture/writer.ts';
 import { compile } from '../../../src/compile/index.ts';
 import { loadEngine } from '../../../src/engine/loader.ts';
 import { EngineSession } from '../../../src/engine/session.ts';
@@ -12,6 +11,7 @@ import { parseSave } from '../../../src/syntax/index.ts';
 import { SEED } from '../../seed.ts';
 import { ACK, FIN, PSH, RST, SYN, tcp, URG } from '../conntrack/packets.ts';
 import { randomOf } from './random.ts';
+import { captureOf, type Draw, drawOptions, spoil } from './segments.ts';
 import { expectAlike } from './told.ts';
 import { engineModule } from './wasm.ts';
 
@@ -33,21 +33,6 @@ COMMIT
 `;
 /** More connections than the smallest table has places for, so that it grows more than once. */
 const [CASES, PACKETS, CLIENTS, PORTS] = [6, 6000, 160, 40];
-const BEGIN = 1_700_000_000_000_000_000n;
-/** MSS, window scale, SACK permitted, timestamps; cut, silly, ended. */
-const OPTIONS = [
-  [],
-  [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7],
-  [3, 3, 15, 0],
-  [3, 3, 2, 4, 2, 3, 3, 1],
-  [3, 1, 1, 1],
-  [0, 4, 2, 0],
-  [4, 2, 8],
-];
-const ETHERNET = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
-
-type Draw = (below: number) => number;
-
 /** One packet of one of many connections, most of them never seen before: a SYN three times of four. Every tenth is not as it should be. */
 function packet(draw: Draw): Uint8Array {
   const port = draw(PORTS);
@@ -64,25 +49,11 @@ function packet(draw: Draw): Uint8Array {
     seq: [0, 1, 0xffffffff, 1000 + draw(4)][draw(4)]!,
     ack: draw(3),
     window: [0, 1, 65535, 29200][draw(4)]!,
-    options: OPTIONS[draw(OPTIONS.length)]!.filter((_, index, all) => index < all.length - (all.length % 4)),
+    options: drawOptions(draw),
     data: draw(10) === 0 ? draw(30) : 0,
   });
-  if (draw(10) === 0) segment[20 + [13, 16, 12, 12, 14][draw(5)]!]! ^= 1 << draw(8);
+  if (draw(10) === 0) spoil(segment, draw);
   return segment;
-}
-
-function captureOf(draw: Draw): Uint8Array {
-  let time = BEGIN;
-  const frames = Array.from({ length: PACKETS }, () => {
-    time += draw(400) === 0 ? 200_000_000_000n : BigInt(draw(2_000_000));
-    const segment = packet(draw);
-    return { time, bytes: Uint8Array.from([...ETHERNET, ...segment.subarray(0, draw(60) === 0 ? 20 + draw(24) : undefined)]) };
-  });
-  // Some come again at once, while their batch is under way.
-  return writePcap(
-    frames.flatMap((frame) => (draw(12) === 0 ? [frame, frame] : [frame])),
-    1,
-  );
 }
 
 test(`connections begin as the reference says (seed ${SEED})`, { timeout: 240_000 }, async () => {
@@ -95,7 +66,7 @@ test(`connections begin as the reference says (seed ${SEED})`, { timeout: 240_00
       host: buildHost({ local: [HOST], in: 'eth0' }),
       profile: { ...DEFAULT_PROFILE, sysctls },
     };
-    const capture = captureOf(draw);
+    const capture = captureOf(draw, PACKETS, packet);
     const { debug } = await expectAlike(job, capture, `case ${index}`);
     opened += debug.synsOpened();
   }

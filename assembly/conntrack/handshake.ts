@@ -1,0 +1,146 @@
+/**
+ * How nearly every TCP connection goes on behind its SYN (syn.ts): with the first answer to it, and with what acknowledges that. What track.ts, tcp.ts and tcp-window.ts find out about them step by step is known
+ * beforehand; whatever is not as it usually is (an answer to something else, repeated, with SACK blocks) is left as it was, for them to judge.
+ */
+import { TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT, TRACKING_TCP, TRACKING_TCP_RETRANS } from '../../src/abi/conntrack';
+import {
+  FIELD_L4_LENGTH,
+  FIELD_LENGTH,
+  FIELD_PROTOCOL,
+  FIELD_TCP_FLAGS,
+  STATUS_ASSURED,
+  STATUS_CONFIRMED,
+  STATUS_SEEN_REPLY,
+} from '../../src/abi/fields';
+import { PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../src/abi/packet';
+import { checksumHolds } from './checksum';
+import {
+  ENTRY_LAST_DIRECTION,
+  ENTRY_LAST_WINDOW,
+  ENTRY_RETRANS,
+  ENTRY_SIDES,
+  ENTRY_STATUS,
+  ENTRY_TCP_FLAGS,
+  ENTRY_TCP_STATE,
+  ENTRY_TIMEOUT,
+  PROTOCOL_TCP,
+  SIDE_END,
+  SIDE_MAXACK,
+  SIDE_MAXEND,
+  SIDE_MAXWIN,
+  SIDE_SIZE,
+} from './entry';
+import { follow } from './follow';
+import { parameter } from './parameters';
+import { directionIn, foreseenConnection, hasShortWay, isCollected } from './plain';
+import { addStatus } from './status';
+import { CLASS_SYNACK } from './tcp-matrix';
+import { highestSack, TCP_HEADER_SIZE } from './tcp-options';
+import { initSender, SIDE_MAXACK_SET, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED } from './tcp-window';
+
+const FLAG_PSH: u32 = 8;
+const FLAG_ACK: u32 = 16;
+const FLAGS_SYN_ACK: u32 = 0x12;
+/** Of a status: what both packets find, and what they have not brought yet. */
+const ASKED: u32 = STATUS_CONFIRMED | STATUS_SEEN_REPLY | STATUS_ASSURED;
+/** The side that was asked, behind the one that began. */
+const ANSWERING: usize = ENTRY_SIDES + SIDE_SIZE;
+/** Packets that were judged here: only the debug build counts them, for tests. */
+let judged: u32 = 0;
+
+export function handshakesJudged(): u32 {
+  return judged;
+}
+
+/** A packet that is not plain, with a guess (ahead.ts). `verify`: its checksum counts. Out: its connection, which it now was the first to answer, as that knows; or 0, and nothing is changed. */
+export function answerSyn(slot: usize, guess: u32, verify: bool): usize {
+  if (load<u32>(slot, FIELD_TCP_FLAGS * 4) !== FLAGS_SYN_ACK) return 0;
+  const entry = connectionOf(slot, guess, 1, STATUS_CONFIRMED);
+  if (entry === 0 || !isWhole(slot, verify)) return 0;
+  if (!answer(entry, headerOf(slot), load<u32>(slot, FIELD_L4_LENGTH * 4), lengthOf(slot), load<i64>(slot, PACKET_JIFFIES)))
+    return 0;
+  addStatus(entry, STATUS_SEEN_REPLY);
+  if (!ASC_NO_ASSERT) judged++;
+  return entry;
+}
+
+/** The same for a packet that acknowledges such an answer. */
+export function acknowledgeAnswer(slot: usize, guess: u32, verify: bool): usize {
+  if ((load<u32>(slot, FIELD_TCP_FLAGS * 4) & ~FLAG_PSH) !== FLAG_ACK) return 0;
+  const entry = connectionOf(slot, guess, 0, STATUS_CONFIRMED | STATUS_SEEN_REPLY);
+  if (entry === 0 || !isWhole(slot, verify)) return 0;
+  if (!acknowledge(entry, headerOf(slot), load<u32>(slot, FIELD_L4_LENGTH * 4), lengthOf(slot), load<i64>(slot, PACKET_JIFFIES)))
+    return 0;
+  addStatus(entry, STATUS_ASSURED);
+  if (!ASC_NO_ASSERT) judged++;
+  return entry;
+}
+
+/** The TCP connection that was guessed, if it is the packet's, which goes in this direction, and as far as `status` says. */
+function connectionOf(slot: usize, guess: u32, direction: u32, status: u32): usize {
+  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP || !hasShortWay()) return 0;
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  const entry = isCollected(now) ? 0 : foreseenConnection(slot, guess, now);
+  if (entry === 0 || directionIn(entry, guess) !== direction) return 0;
+  return (load<u32>(entry, ENTRY_STATUS) & ASKED) === status ? entry : 0;
+}
+
+/** Its header is whole; what else is wrong with it is seen later. */
+function isWhole(slot: usize, verify: bool): bool {
+  const present = load<u32>(slot, FIELD_L4_LENGTH * 4);
+  return present >= TCP_HEADER_SIZE && (!verify || checksumHolds(slot, PROTOCOL_TCP, present));
+}
+
+function headerOf(slot: usize): usize {
+  return (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize;
+}
+
+/** Bytes of the segment with its header, present or not. */
+function lengthOf(slot: usize): u32 {
+  return load<u32>(slot, FIELD_LENGTH * 4) - load<u32>(slot, PACKET_L4_OFFSET);
+}
+
+/** The first SYN/ACK, which acknowledges the SYN and nothing else. */
+function answer(entry: usize, header: usize, present: u32, length: u32, now: i64): bool {
+  const size = ((load<u8>(header, 12) >> 4) as u32) << 2;
+  const options = min(size, present) - TCP_HEADER_SIZE;
+  if (size < TCP_HEADER_SIZE || length < size || load<u8>(entry, ENTRY_TCP_STATE) !== TCP_SYN_SENT) return false;
+  const ack = bswap(load<u32>(header, 8));
+  const asked = load<u8>(entry, ENTRY_TCP_FLAGS) as u32;
+  if (ack !== load<u32>(entry, ENTRY_SIDES + SIDE_END) || !isUnheard(entry)) return false;
+  if (options !== 0 && (asked & SIDE_SACK_PERMITTED) !== 0 && highestSack(header, options, ack) !== ack) return false;
+  const window = bswap(load<u16>(header, 14)) as u32;
+  initSender(entry, 1, header, options, bswap(load<u32>(header, 4)) + (length - size) + 1, window);
+  store<u32>(entry, ack, ANSWERING + SIDE_MAXACK);
+  store<u8>(entry, load<u8>(entry, ENTRY_TCP_FLAGS + 1) | SIDE_MAXACK_SET, ENTRY_TCP_FLAGS + 1);
+  const reach = ack + max(window, 1);
+  if (((reach - load<u32>(entry, ENTRY_SIDES + SIDE_MAXEND)) as i32) >= 0) store<u32>(entry, reach, ENTRY_SIDES + SIDE_MAXEND);
+  store<u16>(entry, 1 | (CLASS_SYNACK << 8), ENTRY_LAST_DIRECTION);
+  store<u8>(entry, TCP_SYN_RECV, ENTRY_TCP_STATE);
+  const usual = parameter(TRACKING_TCP + (TCP_SYN_RECV << 2));
+  // No window of an ACK is known yet.
+  store<i64>(entry, now + (min(usual, parameter(TRACKING_TCP_RETRANS)) as i64), ENTRY_TIMEOUT);
+  return true;
+}
+
+/** Of the other side nothing was ever taken in, of the first one nothing waits; no window and no retransmission is remembered. */
+function isUnheard(entry: usize): bool {
+  const waits = (load<u8>(entry, ENTRY_TCP_FLAGS) as u32) & SIDE_UNACKNOWLEDGED;
+  const answering = load<u32>(entry, ANSWERING + SIDE_MAXWIN) | (load<u8>(entry, ENTRY_TCP_FLAGS + 1) as u32);
+  return (waits | answering | load<u16>(entry, ENTRY_LAST_WINDOW) | load<u8>(entry, ENTRY_RETRANS)) === 0;
+}
+
+/** The first ACK of the side that began. */
+function acknowledge(entry: usize, header: usize, present: u32, length: u32, now: i64): bool {
+  const flags = load<u8>(entry, ENTRY_TCP_FLAGS) as u32;
+  if (load<u8>(entry, ENTRY_TCP_STATE) !== TCP_SYN_RECV || (flags & SIDE_MAXACK_SET) !== 0) return false;
+  // As if it had acknowledged so much already: then it is plain. Without the flag nobody reads it.
+  store<u32>(entry, bswap(load<u32>(header, 8)), ENTRY_SIDES + SIDE_MAXACK);
+  store<u8>(entry, flags | SIDE_MAXACK_SET, ENTRY_TCP_FLAGS);
+  if (!follow(entry, 0, header, present, length, now)) {
+    store<u8>(entry, flags, ENTRY_TCP_FLAGS);
+    return false;
+  }
+  store<u8>(entry, TCP_ESTABLISHED, ENTRY_TCP_STATE);
+  return true;
+}
