@@ -22,12 +22,10 @@ import {
 } from '../src/abi/image.ts';
 import {
   PACKET_CT_UNCONFIRMED,
-  PACKET_EDGE,
   PACKET_INVALID,
   PACKET_STACK,
   PACKET_UNSEEN,
   PACKET_WAY,
-  WAY_BARE,
   WAY_BROADCAST,
   WAY_FORWARD,
   WAY_FRAGMENT,
@@ -40,17 +38,14 @@ import {
 import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
 import { STACK_NONE, STACK_TABLE_FULL } from '../src/abi/reasons.ts';
 import { beginCopy, copying, endCopy, keepPiece } from './broadcast.ts';
-import { walkLater, walkWaiting } from './classify/ahead.ts';
 import { clearQueued, queued } from './classify/effects.ts';
 import { runKnownWalk, runWalk, runWalkAhead } from './classify/walk.ts';
 import { followed } from './conntrack/expectations';
 import {
-  conntrackAhead,
   conntrackConfirm,
   conntrackForget,
   conntrackHandshake,
   conntrackIn,
-  conntrackKeys,
   conntrackLook,
   conntrackPlain,
   conntrackReset,
@@ -61,6 +56,7 @@ import { defragment, gatherDelivered, mayBeFragment, wasCut } from './defrag/ind
 import { natFinish, natFollow, natMoved, natPending, natStart } from './nat/bind.ts';
 import { seeAsConntrack, seeAsRules } from './packet/extension-headers.ts';
 import {
+  hideDevice,
   makePlans,
   OP_ARRIVE,
   OP_CONFIRM,
@@ -81,10 +77,8 @@ import {
   OP_TRACK_OUT,
   OP_WALK,
   PLAN_OPERATIONS,
-  PLAN_SHORT,
   planOf,
   SHORT_ARRIVES,
-  SHORT_HIDES,
   SHORT_TRACKS,
   SHORT_WALK_SHIFT,
 } from './plan.ts';
@@ -145,36 +139,9 @@ export function putTogether(slot: usize): void {
   defragment(slot, first, hookOf(slot) === 1);
 }
 
-/** Packets from `slot` to before `end` are decoded: by what conntrack will know them. */
-export function keysAhead(slot: usize, end: usize): void {
-  if ((flags & (IMAGE_FLAG_CONNTRACK4 | IMAGE_FLAG_CONNTRACK6)) !== 0) conntrackKeys(slot, end);
-}
-
-/** A batch is decoded: what can be done before the first of its packets goes its way. */
-export function lookAhead(slots: usize, count: u32): void {
-  if ((flags & (IMAGE_FLAG_CONNTRACK4 | IMAGE_FLAG_CONNTRACK6)) === 0) return;
-  let next: usize = 0;
-  for (let slot = conntrackAhead(slots, count); slot !== 0; slot = next) {
-    next = load<u32>(slot, PACKET_EDGE) as usize;
-    store<u32>(slot, 0, PACKET_EDGE);
-    walkAhead(slot);
-  }
-  walkWaiting();
-}
-
-/** A packet that has no connection will most likely open one. Only where its plan is short, no rules come before. */
-function walkAhead(slot: usize): void {
-  const way = load<u32>(slot, PACKET_WAY);
-  if (way === WAY_BARE) return;
-  const short = load<u32>(planOf(false, way), PLAN_SHORT);
-  if ((short & SHORT_TRACKS) === 0) return;
-  hideDevice(short, slot);
-  walkLater(slot, short >>> SHORT_WALK_SHIFT);
-}
-
-function hideDevice(short: u32, slot: usize): void {
-  // Packets come and go as by chance: no branch.
-  store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
+/** Rules of either family bring connection tracking. */
+export function tracks(): bool {
+  return (flags & (IMAGE_FLAG_CONNTRACK4 | IMAGE_FLAG_CONNTRACK6)) !== 0;
 }
 
 /** Whether conntrack looked at the packet; valid after runHooks. */

@@ -2,6 +2,7 @@
  * What happens to packets of a family on each way, as a list of operations in the kernel's order (nf_ip_hook_priorities): made once for a job, so that
  * tables that are not there and hooks that nobody registered cost nothing.
  */
+import { FIELD_IN_INTERFACE } from '../src/abi/fields.ts';
 import {
   HOOK_FORWARD,
   HOOK_INPUT,
@@ -240,4 +241,10 @@ function confirm(): void {
   if (!tracked) return;
   if (hasHelpers()) put(OP_HELP);
   put(OP_CONFIRM);
+}
+
+/** A packet of the short plan `short` comes to its table: behind the routing decision, one that leaves has no in-interface any more. */
+export function hideDevice(short: u32, slot: usize): void {
+  // Packets come and go as by chance: no branch.
+  store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
 }

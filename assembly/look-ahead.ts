@@ -1,0 +1,33 @@
+/** What can be done for a decoded batch before the first of its packets goes its way. */
+import { PACKET_EDGE, PACKET_WAY, WAY_BARE } from '../src/abi/packet.ts';
+import { walkLater, walkWaiting } from './classify/ahead.ts';
+import { conntrackAhead, conntrackKeys } from './conntrack/index';
+import { tracks } from './hooks.ts';
+import { hideDevice, PLAN_SHORT, planOf, SHORT_TRACKS, SHORT_WALK_SHIFT } from './plan.ts';
+
+/** Packets from `slot` to before `end` are decoded: by what conntrack will know them. */
+export function keysAhead(slot: usize, end: usize): void {
+  if (tracks()) conntrackKeys(slot, end);
+}
+
+/** A batch is decoded: what can be done before the first of its packets goes its way. */
+export function lookAhead(slots: usize, count: u32): void {
+  if (!tracks()) return;
+  let next: usize = 0;
+  for (let slot = conntrackAhead(slots, count); slot !== 0; slot = next) {
+    next = load<u32>(slot, PACKET_EDGE) as usize;
+    store<u32>(slot, 0, PACKET_EDGE);
+    walkAhead(slot);
+  }
+  walkWaiting();
+}
+
+/** A packet that has no connection will most likely open one. Only where its plan is short, no rules come before. */
+function walkAhead(slot: usize): void {
+  const way = load<u32>(slot, PACKET_WAY);
+  if (way === WAY_BARE) return;
+  const short = load<u32>(planOf(false, way), PLAN_SHORT);
+  if ((short & SHORT_TRACKS) === 0) return;
+  hideDevice(short, slot);
+  walkLater(slot, short >>> SHORT_WALK_SHIFT);
+}
