@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { HostError } from '../model/host-build.ts';
+import { HostError } from '../model/errors.ts';
 import { CaptureOpenError } from '../replay/open.ts';
 import { EXIT, NobodyReads, UsageError } from './exit.ts';
 import { fuzzCommand } from './fuzz.ts';
@@ -85,7 +85,11 @@ function explain(error: unknown): number {
     if (more > 0) say(`... and ${more} more`);
     return EXIT.usage;
   }
-  if (error instanceof UsageError || error instanceof HostError) {
+  if (error instanceof HostError) {
+    say(printable(error.position === undefined ? `wasmtables: ${error.format()}` : error.format()));
+    return EXIT.usage;
+  }
+  if (error instanceof UsageError) {
     say(`wasmtables: ${error.message}`);
     return EXIT.usage;
   }

@@ -1,7 +1,9 @@
 /** Options that several commands share, and how their words become the model. */
 import { type Command, Option } from 'commander';
 import { ANNOTATION_WORDS, AnnotationError, type Annotations, readAnnotations } from '../model/annotations.ts';
+import { HostError } from '../model/errors.ts';
 import type { HostGiven } from '../model/host-build.ts';
+import { JsonError, readJson } from '../model/json-place.ts';
 import { DEFAULT_PROFILE, HIGHEST_SYSCTL, KERNELS, type Kernel, type Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import { UsageError } from './exit.ts';
@@ -199,7 +201,13 @@ export function forcedFamily(options: RuleOptions): Family | undefined {
 export function profileOf(options: ProfileOptions): Profile {
   const { backend, kernel, hz, prestack, seed, nfqueue } = options;
   const sysctls = readSysctls(options.sysctl, hz);
-  if (options.conntrackMax !== undefined) sysctls.nf_conntrack_max = options.conntrackMax;
+  if (options.conntrackMax !== undefined) {
+    if (sysctls.nf_conntrack_max !== undefined)
+      throw new UsageError(
+        `--conntrack-max ${options.conntrackMax} and --sysctl nf_conntrack_max=${sysctls.nf_conntrack_max} are the same limit: give one of them`,
+      );
+    sysctls.nf_conntrack_max = options.conntrackMax;
+  }
   const rare = { ...(seed === undefined ? {} : { seed }), ...(nfqueue === undefined ? {} : { nfqueue }) };
   return { backend, kernel, hz, prestack, sysctls, ...rare };
 }
@@ -235,10 +243,13 @@ function interfaceName(flag: string, name: string): string {
 
 function jsonFile(flag: string, file: string): unknown {
   const text = new TextDecoder().decode(readGiven(file));
+  const name = file === '-' ? 'standard input' : file;
   try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw new UsageError(`${flag}: ${file} is not JSON; make it with "ip -j ${flag.slice(2)} > ${file}"`);
+    return readJson(text, name);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    const hint = `make it with "ip -j ${flag.slice(2)}${file === '-' ? '"' : ` > ${file}"`}`;
+    throw new HostError(`${flag}: ${name} is not JSON: ${error.message}`, { ...error.place, hint });
   }
 }
 

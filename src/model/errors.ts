@@ -28,14 +28,45 @@ export class RuleError extends Error {
 
   /** `file:line:column: message`, then the source line and a caret, then the hint. */
   format(): string {
-    const { file, line, column } = this.position;
-    const out = [`${file}:${line}:${column}: ${this.message}`];
-    if (this.source !== undefined) {
-      const { text, caret } = excerpt(this.source, column - 1);
-      out.push(`  ${text}`, `  ${' '.repeat(caret)}^`);
-    }
-    if (this.hint !== undefined) out.push(`  hint: ${this.hint}`);
-    return out.join('\n');
+    return formatted(this);
+  }
+}
+
+interface Placed {
+  message: string;
+  position?: Position | undefined;
+  source?: string | undefined;
+  hint?: string | undefined;
+}
+
+function formatted({ message, position, source, hint }: Placed): string {
+  const out = [position === undefined ? message : `${position.file}:${position.line}:${position.column}: ${message}`];
+  if (position !== undefined && source !== undefined) {
+    const { text, caret } = excerpt(source, position.column - 1);
+    out.push(`  ${text}`, `  ${' '.repeat(caret)}^`);
+  }
+  if (hint !== undefined) out.push(`  hint: ${hint}`);
+  return out.join('\n');
+}
+
+/** What is wrong with a host flag or file: the message names it. */
+export class HostError extends Error {
+  /** Where, if it is known: of files whose text is at hand. */
+  readonly position: Position | undefined;
+  readonly source: string | undefined;
+  readonly hint: string | undefined;
+
+  constructor(message: string, { position, source, hint }: Omit<Placed, 'message'> = {}) {
+    super(message);
+    this.name = 'HostError';
+    this.position = position;
+    this.source = source;
+    this.hint = hint;
+  }
+
+  /** As RuleError; without a place the message alone, and the hint. */
+  format(): string {
+    return formatted(this);
   }
 }
 

@@ -9,8 +9,6 @@ export interface Gatewayed {
   gateway: Words;
   /** The file says that the gateway is on the link whatever addresses the device has (`onlink`). */
   onlink: boolean;
-  /** The route as `ip route` writes it. */
-  words: string;
 }
 
 const UNUSABLE = { 4: 'Nexthop has invalid gateway.', 6: 'Invalid gateway address.' } as const;
@@ -18,22 +16,25 @@ const UNREACHABLE = { 4: 'Nexthop has invalid gateway.', 6: 'No route to host' }
 
 /**
  * Gives routes their gateways, once all routes are known. An own address of the host is no gateway for IPv4: the kernel hands packets to their destination itself.
- * @returns the first route whose gateway cannot be, and why, in the words of `ip route` and ours; undefined when all can.
+ * @returns the first whose gateway cannot be, and why, in the words of `ip route` and ours; undefined when all can.
  */
-export function setGateways(host: Host, gatewayed: readonly Gatewayed[]): string | undefined {
+export function setGateways(host: Host, gatewayed: readonly Gatewayed[]): { of: Gatewayed; why: string } | undefined {
   const beyond = new Set(gatewayed.map(({ route }) => route));
   const onLink = host.routes.filter((route) => route.type === 'unicast' && !beyond.has(route));
   for (const one of gatewayed) {
-    const fault = setGateway(host.routes, onLink, one);
-    if (fault !== undefined) return `${one.words}: ${fault}`;
+    const why = setGateway(host.routes, onLink, one);
+    if (why !== undefined) return { of: one, why };
   }
   return undefined;
 }
 
 function setGateway(all: readonly Route[], onLink: readonly Route[], { route, gateway, onlink }: Gatewayed): string | undefined {
-  const { family, device, type } = route;
+  const { family, type } = route;
   if (type !== 'unicast') return 'Gateway, device and multipath can not be specified for this route type.';
-  if (device === undefined) return undefined;
+  // `ip route` needs no device where a network that is on a link says it.
+  const device = route.device ?? onLink.find((one) => covers(one, family, gateway))?.device;
+  if (device === undefined) return `${UNREACHABLE[family]} (no "dev", and it is in no network of a device)`;
+  route.device = device;
   const own = all.find((one) => one.type !== 'unicast' && one.device !== undefined && covers(one, family, gateway));
   if (isNoHost(gateway) || (own !== undefined && own.type !== 'local')) return `${UNUSABLE[family]} (no address of a host)`;
   if (own !== undefined) return family === 6 ? 'Gateway can not be a local address.' : notThrough(own, device);

@@ -96,3 +96,12 @@ export interface Host {
   /** True when nothing was given and addresses were guessed from the capture. */
   guessed: boolean;
 }
+
+/** The interface of that name, made when it is not there yet. */
+export function interfaceNamed(host: Host, name: string): HostInterface {
+  const known = host.interfaces.find((entry) => entry.name === name);
+  if (known !== undefined) return known;
+  const made: HostInterface = { name, addresses: [] };
+  host.interfaces.push(made);
+  return made;
+}

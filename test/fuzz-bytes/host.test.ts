@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { buildHost, HostError, type HostGiven } from '../../src/model/host-build.ts';
+import { HostError } from '../../src/model/errors.ts';
+import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { ROOT } from '../cli/command.ts';

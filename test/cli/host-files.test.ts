@@ -1,0 +1,140 @@
+/** --addr and --route: what ip would refuse is refused at its place, what it would take and we do not ask is told; and limits that are given twice. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it, test } from 'vitest';
+import { buildHost } from '../../src/model/host-build.ts';
+import { describeKernel } from '../kernel/machine.ts';
+import { command } from './command.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wasmtables-host-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const network = (local: string, prefixlen: number) => ({ family: local.includes(':') ? 'inet6' : 'inet', local, prefixlen });
+const ADDRESSES = [
+  { ifname: 'eth0', addr_info: [network('192.0.2.1', 24), network('2001:db8::1', 64)] },
+  { ifname: 'eth1', addr_info: [network('198.51.100.1', 24)] },
+];
+const NEAR = { dst: 'default', gateway: '192.0.2.9', dev: 'eth0', flags: [] };
+const SECOND = { dst: 'default', gateway: '198.51.100.9', dev: 'eth1', flags: [] };
+const notes = (...routes: object[]): string[] => buildHost({ addresses: ADDRESSES, routes: [routes] }).notes;
+
+/** Routes that are refused: as ip is asked, what it says, and what we say beside it. */
+const REFUSED = [
+  [
+    { dst: '10.0.0.1/8', dev: 'eth0' },
+    'Invalid prefix for given prefix length.',
+    'the network is 10.0.0.0/8, the host alone 10.0.0.1',
+  ],
+  [{ dst: '10.0.0.0/8', dev: 'eth7' }, 'Cannot find device "eth7"', '--addr has lo, eth0, eth1;'],
+  [{ dst: '10.0.0.0/8' }, 'No such device', undefined],
+  [{ dst: '10.0.0.0/8', gateway: '203.0.113.9' }, 'Nexthop has invalid gateway.', undefined],
+  [{ type: 'nat', dst: '10.0.0.0/8' }, undefined, undefined],
+] as const;
+
+test.each(REFUSED)('refused: %j', (route, said, hint) => {
+  const refusal = (): unknown => buildHost({ addresses: ADDRESSES, routes: [[NEAR, route]] });
+  expect(refusal).toThrow(said ?? '"type" wants one of unicast, local, broadcast');
+  if (hint !== undefined) expect(refusal).toThrow(expect.objectContaining({ hint: expect.stringContaining(hint) }));
+});
+
+/** The same routes, and those that a note tells of, by ip itself. */
+describeKernel('what ip route says', () => {
+  const add = (...words: string[]): { status: number | null; stderr: string } => {
+    const script = [
+      ...['eth0', 'eth1'].flatMap((name, i) => [
+        `ip link add ${name} type veth peer name peer${i}`,
+        `ip link set ${name} up`,
+        `ip link set peer${i} up`,
+      ]),
+      ...ADDRESSES.flatMap(({ ifname, addr_info }) =>
+        addr_info.map(({ local, prefixlen }) => `ip addr add ${local}/${prefixlen} dev ${ifname}`),
+      ),
+      'ip route add default via 192.0.2.9 dev eth0',
+      'exec ip route "$@"',
+    ];
+    return spawnSync('unshare', ['-n', 'sh', '-ec', script.join('\n'), 'sh', ...words], { encoding: 'utf8' });
+  };
+  const words = ({ type, dst, gateway, dev }: Record<string, string | undefined>): string[] => [
+    ...(type === undefined ? [] : [type]),
+    dst!,
+    ...(gateway === undefined ? [] : ['via', gateway]),
+    ...(dev === undefined ? [] : ['dev', dev]),
+  ];
+  it.each(REFUSED)('%j', (route, said) => {
+    const { status, stderr } = add('add', ...words(route as Record<string, string>));
+    expect(status).not.toBe(0);
+    expect(stderr).toContain(said ?? 'Error: Invalid scope.');
+  });
+  it('of two with one metric', () => {
+    expect(add('add', 'default', 'via', '198.51.100.9').stderr).toContain('File exists');
+    expect(add('append', 'default', 'via', '198.51.100.9').status).toBe(0);
+    expect(add('add', 'default', 'via', '198.51.100.9', 'metric', '5').status).toBe(0);
+  });
+});
+
+test('told: what is not asked', () => {
+  expect(notes(NEAR, { ...SECOND, metric: 5 })).toEqual([]);
+  expect(
+    notes(NEAR, NEAR, { dst: 'fe80::/64', dev: 'eth0', metric: 256 }, { dst: 'fe80::/64', dev: 'eth1', metric: 256 }),
+  ).toEqual([]);
+  expect(notes(NEAR, SECOND)).toEqual([
+    '--route: default via 198.51.100.9 dev eth1 is not asked: default via 192.0.2.9 dev eth0 stands before it with the same metric ("ip route add" refuses such a one: File exists)',
+  ]);
+  expect(notes(NEAR, { dst: '2001:db8:5::1/48', dev: 'eth0' })).toEqual([
+    '--route: 2001:db8:5::1/48 is taken for 2001:db8:5::/48, as "ip -6 route" takes it',
+  ]);
+  expect(notes(NEAR, { ...SECOND, table: '100' }, { ...SECOND, table: 'vpn' })).toEqual([
+    '--route: routes of table 100, vpn are not asked: only rules (ip rule) lead there',
+  ]);
+  expect(notes(NEAR, { ...SECOND, tos: '0x04' })[0]).toMatch(/tos "0x04" is not asked/);
+  expect(notes(NEAR, { ...SECOND, flags: ['dead', 'linkdown'] })[0]).toMatch(/eth1 is dead, and not asked/);
+});
+
+test('the first of two with one metric is taken; a gateway says its device', () => {
+  const { routes } = buildHost({ addresses: ADDRESSES, routes: [[{ dst: 'default', gateway: '192.0.2.9' }, SECOND]] });
+  expect(routes.find(({ family, prefix }) => family === 4 && prefix === 0)).toMatchObject({
+    device: 'eth0',
+    gateway: [0xc0000209],
+  });
+});
+
+test('routes without addresses: a hint, unless somebody says who is local', () => {
+  const hints = (given: object): string[] =>
+    buildHost({ routes: [[NEAR]], ...given }).notes.filter((note) => note.includes('without --addr'));
+  expect(hints({})).toHaveLength(1);
+  expect(hints({ local: ['192.0.2.1'] })).toEqual([]);
+  expect(hints({ forward: true, in: 'eth1', out: 'eth0' })).toEqual([]);
+  expect(hints({ routes: [[NEAR, { type: 'local', dst: '192.0.2.1', dev: 'eth0', table: 'local' }]] })).toEqual([]);
+});
+
+test('the command tells file, line and column, what was there and what to do', async () => {
+  const rules = join(folder, 'rules.v4');
+  const route = join(folder, 'route.json');
+  const addr = join(folder, 'addr.json');
+  writeFileSync(rules, '*filter\nCOMMIT\n');
+  writeFileSync(addr, JSON.stringify(ADDRESSES));
+  writeFileSync(route, '[\n  {"dst": "10.0.0.1/8", "dev": "eth0"}\n]\n');
+  const args = ['replay', '-R', rules, '-r', '/dev/null'];
+  expect(await command([...args, '--addr', addr, '--route', route])).toMatchObject({
+    code: 2,
+    stderr: `${route}:2:11: --route: 10.0.0.1/8 dev eth0: Invalid prefix for given prefix length.
+    {"dst": "10.0.0.1/8", "dev": "eth0"}
+            ^
+  hint: there are bits behind the prefix: the network is 10.0.0.0/8, the host alone 10.0.0.1
+`,
+  });
+  writeFileSync(addr, '1: lo: <LOOPBACK,UP> mtu 65536\n');
+  expect(await command([...args, '--addr', addr])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(
+      /addr\.json:1:2: --addr: .* is not JSON: .*\n {2}1: lo: .*\n {3}\^\n {2}hint: make it with "ip -j addr > /,
+    ),
+  });
+  const both = await command([...args, '--conntrack-max', '5', '--sysctl', 'net.netfilter.nf_conntrack_max=7']);
+  expect(both).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/--conntrack-max 5 and --sysctl nf_conntrack_max=7 are the same limit: give one/),
+  });
+});
