@@ -5,6 +5,8 @@ import type { Frame } from '../model/witness.ts';
 /** Where a file stops making sense: byte offset of the bad record or block in the (uncompressed) file, and why. */
 export interface Damage {
   offset: number;
+  /** Of damage of the packing: where it shows in the packed file. */
+  packed?: number;
   reason: string;
 }
 

@@ -1,6 +1,6 @@
 /** `wasmtables replay`: rules and captures in, report out. */
 import { Command, Option } from 'commander';
-import { type Annotations, annotationNotes } from '../model/annotations.ts';
+import { annotationNotes } from '../model/annotations.ts';
 import { rewrites, translates } from '../model/nat.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
@@ -49,7 +49,7 @@ import { checkOverwriting } from './overwrite.ts';
 import { PacketFile } from './packet-file.ts';
 import { type DualRules, fingerprintsOf, loadRules, loadSets } from './rules.ts';
 import { interruptible, outputStyle, ProgressBar, say } from './terminal.ts';
-import { whyUnjudged, whyUnread } from './unread.ts';
+import { emptyNotes, interruptedNote, whyUnjudged, whyUnread } from './unread.ts';
 
 interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions, OutputOptions {
   read: string[];
@@ -113,7 +113,10 @@ export function replayCommand(done: (code: number) => void): Command {
     .option('--no-tree', 'evaluate rule by rule instead of by the decision tree')
     .option('--no-sample', 'cut the tree of many rules for what is expected, not for the first packets of the capture')
     .addOption(
-      new Option('--jobs <n>', 'threads that share the packets; refused where rules remember more than a connection')
+      new Option(
+        '--jobs <n>',
+        'threads that share the packets; refused where rules or nf_conntrack_max look at more than one connection, with several -R, pipes (-r -), --verdicts, --log, --write, --dump-ipset, --dump-recent, --dump-hashlimit and --engine reference',
+      )
         .argParser(wholeNumber('--jobs', 1, 64))
         .default(1),
     )
@@ -212,7 +215,7 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
   const written = await packetFile(options, prepared.captures, stop.signal, onUnread);
   const bar = new ProgressBar();
   try {
-    const { host, notes = [] } = prepared;
+    const { host } = prepared;
     const tells = verdicts !== undefined || log !== undefined || written !== undefined;
     const job = {
       rules,
@@ -241,11 +244,7 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
       say(unread);
       return EXIT.damaged;
     }
-    const all = [
-      ...notes,
-      ...lostAnnotations(options, told.annotations, result.packets, stop.signal),
-      ...(written?.notes() ?? []),
-    ];
+    const all = [...endNotes({ options, prepared, told }, outcome), ...(written?.notes() ?? [])];
     verdicts?.flush();
     log?.flush();
     written?.flush();
@@ -266,6 +265,17 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
   }
 }
 
+/** Notes about what was read, and where it was captured. */
+function endNotes(
+  { options, prepared, told }: Pick<Task, 'options' | 'prepared' | 'told'>,
+  { result, interrupted = false }: RunOutcome,
+): string[] {
+  const read = interrupted ? [interruptedNote(result, prepared.captures.length)] : emptyNotes(result);
+  // Of packets that were not read on purpose nobody knows.
+  const isWhole = options.count === undefined && !interrupted;
+  return [...read, ...(prepared.notes ?? []), ...(isWhole ? annotationNotes(told.annotations, result.packets) : [])];
+}
+
 /** The file of --write, where it is asked for. */
 async function packetFile(
   { write }: ReplayOptions,
@@ -277,24 +287,11 @@ async function packetFile(
   return new PacketFile(write, await announcedLinktypes(captures, signal), onUnread);
 }
 
-/** Of packets that were not read on purpose nobody knows. */
-const isWhole = (options: ReplayOptions, signal: AbortSignal): boolean => options.count === undefined && !signal.aborted;
-
-/** Says so where nothing could be judged. */
+/** Says so where nothing could be judged; of packets that were not read on purpose nobody knows. */
 function saysUnjudged(options: ReplayOptions, result: ReplayResult, signal: AbortSignal): boolean {
-  const unjudged = isWhole(options, signal) ? whyUnjudged(result) : undefined;
+  const unjudged = options.count === undefined && !signal.aborted ? whyUnjudged(result) : undefined;
   if (unjudged !== undefined) say(unjudged);
   return unjudged !== undefined;
-}
-
-/** Notes about annotations of packets that are not there. */
-function lostAnnotations(
-  options: ReplayOptions,
-  annotations: Annotations | undefined,
-  packets: number,
-  signal: AbortSignal,
-): string[] {
-  return isWhole(options, signal) ? annotationNotes(annotations, packets) : [];
 }
 
 /** By several threads, or by one: also where they cannot know the whole answer, and then the notes say why it took longer. */
@@ -338,10 +335,10 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
   const reports: Report[] = [];
   const lists: FateList[] = [];
   let damaged = false;
+  let cut: number | undefined;
   let last: ReplayResult | undefined;
   const bar = new ProgressBar();
   const { host } = prepared;
-  const notes = [...(prepared.notes ?? []), ...comparisonNotes(rules)];
   const translating = rules.some((dual) => rulesOf(dual).some((half) => translates(half) || rewrites(half)));
   for (const one of rules) {
     const list = new FateList();
@@ -350,7 +347,8 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
       { rules: one, host, profile, ...told, packets: { path: false, bytes: translating } },
       {
         ...witness(options),
-        signal,
+        // What one rule set was asked about before an interrupt, the others are asked about.
+        ...(cut === undefined ? { signal } : { limit: cut }),
         onProgress: (...step) => bar.draw(...step),
         onPacket: (fate) => list.push(fate),
       },
@@ -365,7 +363,8 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
     damaged ||= outcome.damaged;
     const { result } = outcome;
     last = result;
-    const all = [...notes, ...lostAnnotations(options, told.annotations, result.packets, signal)];
+    if (outcome.interrupted === true && result.packets > 0) cut = result.packets;
+    const all = [...endNotes({ options, prepared, told }, outcome), ...comparisonNotes(rules)];
     reports.push(buildReport({ rules: one, host, profile, result, notes: all, ...timing(options, outcome) }));
   }
   bar.clear();

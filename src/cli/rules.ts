@@ -6,6 +6,7 @@ import { RuleError } from '../model/errors.ts';
 import type { Fingerprint } from '../model/fingerprints.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
+import { packingOf, unpackHint } from '../replay/packing.ts';
 import { parseFingerprints, parseIpsets, parseRulesAll } from '../syntax/index.ts';
 import { UsageError } from './exit.ts';
 import { readGiven } from './files.ts';
@@ -14,7 +15,7 @@ import { forcedFamily, type ProfileOptions, type RuleOptions } from './options.t
 /** `backend`: whose restore loads the rules, legacy when absent; `kernel`: which kernel takes them, the latest when absent. */
 export type LoadOptions = RuleOptions & Partial<Pick<ProfileOptions, 'backend' | 'kernel'>>;
 
-const NO_TABLES = 'there are no rules in it: every packet is accepted';
+const NO_RULES = 'there are no rules in it';
 
 export type DualRules = Partial<Record<Family, RuleSet>>;
 
@@ -34,6 +35,11 @@ export function readText(path: string): string {
   const bytes = readGiven(path);
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
     throw new UsageError(`${path}: this is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)`);
+  const packing = packingOf(bytes);
+  if (packing !== undefined)
+    throw new UsageError(
+      `${path}: packed with ${packing.name}; rules are read unpacked\n  ${unpackHint(packing, path === '-' ? undefined : path)}`,
+    );
   if (bytes.includes(0)) throw new UsageError(`${path}: this is no text; rules go with -R, captures with -r`);
   return new TextDecoder().decode(bytes);
 }
@@ -97,7 +103,10 @@ function parseFile(path: string, family: Family | undefined, options: LoadOption
   if (result[4] !== undefined) rules[4] = result[4];
   if (result[6] !== undefined) rules[6] = result[6];
   for (const half of halvesOf(rules)) {
-    if (half.tables.length === 0) half.notes.push({ position: { file: half.file, line: 1, column: 1 }, message: NO_TABLES });
+    const chains = half.tables.flatMap((table) => table.chains);
+    if (chains.some(({ rules: lines }) => lines.length > 0)) continue;
+    const rest = chains.some(({ policy }) => policy === 'DROP') ? 'policies decide' : 'every packet is accepted';
+    half.notes.push({ position: { file: half.file, line: 1, column: 1 }, message: `${NO_RULES}: ${rest}` });
   }
   if (rules[4] === undefined && rules[6] === undefined) throw new UsageError(nothingIn(path, text, options.repair === true));
   return rules;

@@ -1,17 +1,23 @@
-/** Captures of which not one was a capture, so that there is nothing to report, and those in which nothing could be judged. */
+/** What was not read: captures of which not one was a capture, so that there is nothing to report, those in which nothing could be judged, those without packets, and what stood behind an interrupt. */
 import { DAMAGE_NOT_A_CAPTURE } from '../abi/capture.ts';
 import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
 import type { UNSEEN_WORDS } from '../model/reasons.ts';
 import type { ReplayResult } from '../model/witness.ts';
 import { isSupported } from '../packet/link.ts';
-import { plural } from '../report/style.ts';
+import { unpackHint, unreadPacking } from '../replay/packing.ts';
+import { count, plural } from '../report/style.ts';
 
 /** What to say in the place of a report; undefined where something was read. */
 export function whyUnread({ packets, captures }: Pick<ReplayResult, 'packets' | 'captures'>): string | undefined {
-  const reason = DAMAGE_WORDS[DAMAGE_NOT_A_CAPTURE]!;
-  const none = captures.filter(({ damage }) => damage?.reason === reason);
-  if (packets > 0 || none.length === 0 || none.length < captures.length) return undefined;
-  return none.map(({ file }) => `wasmtables: ${file}: ${reason}; captures go with -r, rules with -R`).join('\n');
+  if (packets > 0 || captures.length === 0) return undefined;
+  const why = captures.flatMap(({ file, damage }) => whyNone(file, damage?.reason) ?? []);
+  return why.length < captures.length ? undefined : why.map((each) => `wasmtables: ${each}`).join('\n');
+}
+
+function whyNone(file: string, reason = ''): string | undefined {
+  if (reason === DAMAGE_WORDS[DAMAGE_NOT_A_CAPTURE]) return `${file}: ${reason}; captures go with -r, rules with -R`;
+  const packing = unreadPacking(reason);
+  return packing && `${file}: ${reason}\n  ${unpackHint(packing, file === 'standard input' ? undefined : file)}`;
 }
 
 const LINK_TYPE: (typeof UNSEEN_WORDS)[number] = 'link type not supported';
@@ -32,4 +38,18 @@ export function whyUnjudged({
   const none =
     packets === 0 ? 'there are no packets' : `of ${plural(packets, 'packet')} none reached netfilter (${reasons.join(', ')})`;
   return `wasmtables: nothing was judged: ${none}`;
+}
+
+/** Notes of a report: captures that were read and have no packet. */
+export const emptyNotes = ({ captures }: Pick<ReplayResult, 'captures'>): string[] =>
+  captures.filter(({ packets, damage }) => packets === 0 && damage === undefined).map(({ file }) => `${file} has no packets`);
+
+/** Note of an interrupted report: how far it got. `asked`: how many captures there are. */
+export function interruptedNote({ packets, captures }: Pick<ReplayResult, 'packets' | 'captures'>, asked: number): string {
+  const last = captures.at(-1);
+  const unopened = asked - captures.length;
+  const behind = unopened === 0 ? '' : `, and ${plural(unopened, 'more capture')} of ${count(asked)},`;
+  if (last === undefined || packets === 0) return 'interrupted before the first packet was judged';
+  const which = captures.length > 1 ? `packet ${count(last.packets)} of ${last.file}` : last.file;
+  return `interrupted behind packet ${count(packets)} (${which}): what follows it${behind} was not judged`;
 }

@@ -45,7 +45,7 @@ export interface CaptureInfo {
   bytes: number;
   linktypes: number[];
   /** Set when the file is damaged: what was read before counts. */
-  damage?: { offset: number; reason: string };
+  damage?: { offset: number; packed?: number; reason: string };
 }
 
 export interface ReplayResult {

@@ -17,7 +17,7 @@ export interface ReferenceSession {
   /** Frames in the order of the capture, between startCapture and endCapture. */
   frame(frame: Frame): void;
   /** `damage`: the file is broken from there on; what came before counts. */
-  endCapture(damage?: { offset: number; reason: string }): void;
+  endCapture(damage?: CaptureInfo['damage']): void;
   /** All so far; may be asked at any time. */
   result(): ReplayResult;
   /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all frames when not given), sorted (model/connections.ts). */
@@ -70,7 +70,7 @@ class Session implements ReferenceSession {
     this.#captures.push(this.#capture);
   }
 
-  endCapture(damage?: { offset: number; reason: string }): void {
+  endCapture(damage?: CaptureInfo['damage']): void {
     if (damage !== undefined && this.#capture !== undefined) this.#capture.damage = damage;
     this.#capture = undefined;
   }

@@ -40,8 +40,8 @@ export class HostGuess {
     return this.#walked.FORWARD && !this.#walked.INPUT && !this.#walked.OUTPUT;
   }
 
-  /** The host model for the packets that were seen. */
-  host(): Host {
+  /** The host model for the packets that were seen. `all`: there are no others. */
+  host(all = true): Host {
     const given = this.#given;
     const names = interfacesOf(this.#rules);
     if (this.#forwardsOnly()) return router(given, names, 'only FORWARD has rules');
@@ -50,7 +50,7 @@ export class HostGuess {
       const why = `the capture has the interfaces ${[...census.interfaces].join(', ')}`;
       return router(given, names, `${why}; with --addr and --route its own packets and ways are known`);
     }
-    const { local, notes } = ownAddresses(census, this.#rules, this.#walked.FORWARD ? NEARLY_ALL : MOST);
+    const { local, notes } = ownAddresses(census, this.#rules, { enough: this.#walked.FORWARD ? NEARLY_ALL : MOST, all });
     if (local.length === 0) return router(given, names, 'no address of this host stands in nearly every packet');
     const input = given.in ?? names.in[0] ?? 'eth0';
     const host = buildHost({ ...given, local, in: input, out: given.out ?? names.out[0] ?? input });
@@ -59,7 +59,11 @@ export class HostGuess {
 }
 
 /** The addresses taken for the host's own, and why. */
-function ownAddresses(census: Censuses, rules: readonly RuleSet[], enough: number): { local: string[]; notes: string[] } {
+function ownAddresses(
+  census: Censuses,
+  rules: readonly RuleSet[],
+  { enough, all }: { enough: number; all: boolean },
+): { local: string[]; notes: string[] } {
   const local: string[] = [];
   const notes: string[] = [];
   const named = addressesOf(rules);
@@ -73,7 +77,7 @@ function ownAddresses(census: Censuses, rules: readonly RuleSet[], enough: numbe
     local.push(best, ...beside);
     const also = beside.length === 0 ? '' : ` and ${beside.join(', ')} with the same MAC`;
     notes.push(
-      `guessed ${best}${also} to be the host's own (${why} in ${seen.packets} of ${counted.packets} IPv${family} packets)`,
+      `guessed ${best}${also} to be the host's own (${why} in ${seen.packets} of ${all ? '' : 'the first '}${counted.packets} IPv${family} packets)`,
     );
   }
   return { local, notes };

@@ -37,7 +37,7 @@ export async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator
       if (pieces.length > 0) yield given(pieces);
       behind = part;
       if (ahead.fault !== undefined) break;
-      if (ahead.over && !padding.take(part.subarray(part.length - ahead.unread))) break;
+      if (ahead.over && !padding.take(part.subarray(part.length - ahead.unread), ahead.read)) break;
     }
     const step = ahead.fault === undefined ? PART : 1;
     for (let at = 0; at < behind.length; at += step) {
@@ -47,7 +47,8 @@ export async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator
     const last = await giving.end();
     if (last.length > 0) yield given(last);
     const reason = giving.fault ?? padding.fault;
-    return reason === undefined ? undefined : { offset, reason };
+    const packed = giving.fault === undefined ? padding.end : giving.read;
+    return reason === undefined ? undefined : { offset, packed, reason };
   } finally {
     ahead.close();
     giving.close();
@@ -57,10 +58,14 @@ export async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator
 /** Tapes and block devices are filled up with zeros; anything else behind the last member is no gzip. */
 class Padding {
   fault: string | undefined;
+  /** Where it ends in the file. */
+  end = 0;
 
-  /** False when the bytes are not all zeros. */
-  take(bytes: Uint8Array): boolean {
-    if (bytes.every((byte) => byte === 0)) return true;
+  /** False when the bytes are not all zeros. `from`: where the padding begins in the file, with the first of it. */
+  take(bytes: Uint8Array, from = this.end): boolean {
+    const other = bytes.findIndex((byte) => byte !== 0);
+    this.end = from + (other === -1 ? bytes.length : other);
+    if (other === -1) return true;
     this.fault = 'gzip: something else follows its end';
     return false;
   }
@@ -98,6 +103,11 @@ class Inflater {
   /** Nothing more is taken: the stream came to its end, or to a fault. */
   get over(): boolean {
     return this.#ended || this.fault !== undefined || this.#stream.destroyed;
+  }
+
+  /** How many of the bytes given were looked at: up to the end, or to the fault. */
+  get read(): number {
+    return this.fault === undefined ? this.#stream.bytesWritten : this.#fed;
   }
 
   /** How many of the bytes given lie behind the end. */

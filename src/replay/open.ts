@@ -4,12 +4,10 @@ import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Damage } from '../capture/frames.ts';
 import { joinBytes } from '../capture/reader.ts';
+import { MAGIC_LENGTH, packedReason, packingOf } from './packing.ts';
 import { unzstd } from './unzstd.ts';
 
 const CAPTURE_NAME = /\.(pcap|pcapng|cap|dmp)(\.gz|\.zst)?$/i;
-const GZIP = [0x1f, 0x8b];
-const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
-const MAGIC_LENGTH = 4;
 
 /** A capture cannot be opened or read at all. */
 export class CaptureOpenError extends Error {
@@ -63,12 +61,6 @@ export function isReadOnce(path: string): boolean {
   return stat !== undefined && !stat.isFile() && !stat.isDirectory();
 }
 
-/** How the bytes of a file are packed, by its first bytes (never by its name). */
-export function packing(head: Uint8Array): 'plain' | 'gzip' | 'zstd' {
-  if (GZIP.every((byte, index) => head[index] === byte)) return 'gzip';
-  return ZSTD.every((byte, index) => head[index] === byte) ? 'zstd' : 'plain';
-}
-
 /** A plain regular file that can be read straight into somebody's memory. */
 export class PlainFile {
   readonly size: number;
@@ -106,7 +98,7 @@ export function openPlain(path: string): PlainFile | undefined {
     const stat = statSync(path);
     const head = new Uint8Array(MAGIC_LENGTH);
     if (stat.isFile()) readSync(descriptor, head, 0, 4, 0);
-    if (stat.isFile() && packing(head) === 'plain') return new PlainFile(descriptor, stat.size);
+    if (stat.isFile() && packingOf(head) === undefined) return new PlainFile(descriptor, stat.size);
   } catch (error) {
     closeSync(descriptor);
     throw new CaptureOpenError(`${path}: ${message(error)}`);
@@ -164,10 +156,11 @@ async function* unpacked(path: string, source: Readable): AsyncGenerator<Uint8Ar
     head = joinBytes(head, value);
   }
   const rest = withHead(head, chunks);
-  const kind = packing(head);
+  const packing = packingOf(head);
   // It loads zlib, which few captures need.
-  if (kind === 'gzip') return yield* (await import('./gunzip.ts')).gunzip(rest);
-  if (kind === 'zstd') return yield* unzstd(rest);
+  if (packing?.name === 'gzip') return yield* (await import('./gunzip.ts')).gunzip(rest);
+  if (packing?.name === 'zstd') return yield* unzstd(rest);
+  if (packing !== undefined) return { offset: 0, reason: packedReason(packing) };
   yield* rest;
   return undefined;
 }

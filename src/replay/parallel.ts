@@ -97,6 +97,7 @@ function merged(shares: readonly ShareOutcome[], start: bigint, isStopped: boole
     result,
     seconds: Number(process.hrtime.bigint() - start) / 1e9,
     damaged: outcomes.some(({ damaged }) => damaged),
+    ...(isStopped && { interrupted: true }),
   };
   const connections = outcomes.flatMap((outcome) => (outcome.connections === undefined ? [] : [outcome.connections]));
   return connections.length === 0 ? whole : { ...whole, connections: mergeConnections(connections) };

@@ -35,7 +35,7 @@ const PATIENCE = 500;
 const GLANCE = 1 << 16;
 
 /**
- * Settles the host model: from the flags when they say who is local, else guessed from the first packets of the first capture.
+ * Settles the host model: from the flags when they say who is local, else guessed from the first packets of the captures.
  * `signal`, aborted, guesses from what was read by then. `sample` is shown the first packets, too.
  * @throws HostError, CaptureOpenError.
  */
@@ -56,21 +56,22 @@ export async function prepare(
     const once = isReadOnce(captures[0]!);
     const looks = sets.some(translatesSources) && !once;
     if (!looks && sample === undefined) return { captures, host };
-    const seen = await look(captures[0]!, { sample }, once ? soon(signal) : signal);
-    return { captures, host, ...kept(seen.ahead, sample), ...(looks && { notes: lookAtVantage(seen.frames, sets, host) }) };
+    const first = new Look(undefined, sample);
+    const ahead = await first.at(captures[0]!, once ? soon(signal) : signal);
+    return { captures, host, ...kept(ahead, sample), ...(looks && { notes: lookAtVantage(first.frames, sets, host) }) };
   }
-  // The first file that holds a packet: a rotated capture may begin with an empty one.
-  let first = captures[0]!;
   const guess = new HostGuess(sets, given);
-  let { frames, ahead } = await look(first, { guess, sample }, signal);
-  for (const next of captures.slice(1)) {
-    if (frames.length > 0 || isReadOnce(first) || isReadOnce(next)) break;
-    ahead.rest.close();
-    first = next;
-    ({ frames, ahead } = await look(first, { guess, sample }, signal));
+  const first = new Look(guess, sample);
+  const [path, ...others] = captures;
+  const ahead = await first.at(path!, signal);
+  const again = isReadOnce(path!) ? [] : others;
+  for (const next of again) {
+    if (!first.isWhole || isReadOnce(next)) break;
+    const { rest } = await first.at(next, signal);
+    rest.close();
   }
-  const host = guess.host();
-  return { captures, host, notes: lookAtVantage(frames, sets, host), ...kept(ahead, sample) };
+  const host = guess.host(first.isWhole && again.length === others.length && !others.some(isReadOnce));
+  return { captures, host, notes: lookAtVantage(first.frames, sets, host), ...kept(ahead, sample) };
 }
 
 /** What was read ahead is kept of what cannot be read twice. */
@@ -90,33 +91,52 @@ function soon(signal: AbortSignal | undefined): AbortSignal {
   return controller.signal;
 }
 
-/** Shows the first frames of a capture to the guess and the sample. Out: those that tell where it was taken, and the bytes they came in. */
-async function look(
-  path: string,
-  { guess, sample }: { guess?: HostGuess; sample: PacketSample | undefined },
-  signal?: AbortSignal,
-): Promise<{ frames: Frame[]; ahead: ReadAhead }> {
-  const frames: Frame[] = [];
-  const most = Math.max(guess?.wanted ?? 0, sample?.wanted ?? 0, VANTAGE_FRAMES);
-  let seen = 0;
-  const reader = new CaptureReader((frame) => {
-    if (seen === most) return;
-    seen++;
-    frame.bytes = frame.bytes.subarray(0, GUESS_CAPTURED);
-    guess?.see(frame);
-    sample?.see(frame);
-    if (frames.length < VANTAGE_FRAMES) frames.push(frame);
-  });
-  const chunks: Uint8Array[] = [];
-  const rest = new ChunkSource(path);
-  for (let read = 0; read < GUESS_BYTES && seen < most; ) {
-    const next = await rest.next(signal);
-    if (next === 'aborted' || next.done === true) break;
-    chunks.push(next.value);
-    read += next.value.length;
-    for (let at = 0; at < next.value.length && seen < most; at += GLANCE) reader.push(next.value.subarray(at, at + GLANCE));
+/** Shows the first frames of captures to the guess and the sample, and keeps those that tell where they were taken. */
+class Look {
+  /** Those with which the captures begin. */
+  readonly frames: Frame[] = [];
+  /** Every frame of the captures that were looked at was seen. */
+  isWhole = true;
+  readonly #guess: HostGuess | undefined;
+  readonly #sample: PacketSample | undefined;
+  readonly #most: number;
+  #seen = 0;
+  #read = 0;
+
+  constructor(guess: HostGuess | undefined, sample: PacketSample | undefined) {
+    this.#guess = guess;
+    this.#sample = sample;
+    this.#most = Math.max(guess?.wanted ?? 0, sample?.wanted ?? 0, VANTAGE_FRAMES);
   }
-  return { frames, ahead: { path, chunks, rest } };
+
+  /** The next capture. Out: the bytes that were read. */
+  async at(path: string, signal?: AbortSignal): Promise<ReadAhead> {
+    const reader = new CaptureReader((frame) => this.#see(frame));
+    const chunks: Uint8Array[] = [];
+    const rest = new ChunkSource(path);
+    for (;;) {
+      this.isWhole &&= this.#read < GUESS_BYTES && this.#seen < this.#most;
+      const next = this.isWhole ? await rest.next(signal) : 'aborted';
+      this.isWhole &&= next !== 'aborted';
+      if (next === 'aborted' || next.done === true) return { path, chunks, rest };
+      chunks.push(next.value);
+      this.#read += next.value.length;
+      for (let at = 0; at < next.value.length && this.#seen < this.#most; at += GLANCE)
+        reader.push(next.value.subarray(at, at + GLANCE));
+    }
+  }
+
+  #see(frame: Frame): void {
+    if (this.#seen === this.#most) {
+      this.isWhole = false;
+      return;
+    }
+    this.#seen++;
+    frame.bytes = frame.bytes.subarray(0, GUESS_CAPTURED);
+    this.#guess?.see(frame);
+    this.#sample?.see(frame);
+    if (this.frames.length < VANTAGE_FRAMES) this.frames.push(frame);
+  }
 }
 
 export interface ReplayOptions extends RunOptions {

@@ -42,6 +42,8 @@ export interface RunOutcome {
   /** Seconds of reading and judging. */
   seconds: number;
   damaged: boolean;
+  /** The signal came before all was read. */
+  interrupted?: boolean;
   /** When they were asked for: those that live at the time of the last packet. */
   connections?: ConntrackEntry[];
   expectations?: ConntrackExpectation[];
@@ -78,19 +80,19 @@ class Turns {
 export async function run(paths: readonly string[], session: Session, options: RunOptions = {}): Promise<RunOutcome> {
   const start = process.hrtime.bigint();
   let damaged = false;
+  let interrupted = false;
   const turns = new Turns();
   let packets = 0;
   for (const path of paths) {
     if (turns.due()) await turns.take(options);
+    if (packets >= (options.limit ?? Number.POSITIVE_INFINITY)) break;
     // What was read ahead was read before the interrupt: it counts.
-    if (
-      packets >= (options.limit ?? Number.POSITIVE_INFINITY) ||
-      (options.signal?.aborted === true && path !== options.ahead?.path)
-    )
-      break;
-    const info = await one(path, session, turns, options);
-    damaged ||= info.damage !== undefined;
-    packets += info.packets;
+    interrupted ||= options.signal?.aborted === true && path !== options.ahead?.path;
+    if (interrupted) break;
+    const ended = await one(path, session, turns, options);
+    damaged ||= ended.info.damage !== undefined;
+    interrupted = ended.interrupted;
+    packets += ended.info.packets;
   }
   const result = session.result();
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;
@@ -98,6 +100,7 @@ export async function run(paths: readonly string[], session: Session, options: R
     result,
     seconds,
     damaged,
+    ...(interrupted && { interrupted }),
     ...(options.connections === true ? { connections: session.connections(), expectations: session.expectations() } : {}),
     ...(options.sets === true ? { sets: session.sets() } : {}),
     ...(options.recent === true ? { recent: session.recent() } : {}),
@@ -105,7 +108,15 @@ export async function run(paths: readonly string[], session: Session, options: R
   };
 }
 
-async function one(path: string, session: Session, turns: Turns, options: RunOptions): Promise<CaptureInfo> {
+/** How the reading of a capture ended. */
+interface Ended {
+  info: CaptureInfo;
+  interrupted: boolean;
+}
+
+const wholly = (info: CaptureInfo): Ended => ({ info, interrupted: false });
+
+async function one(path: string, session: Session, turns: Turns, options: RunOptions): Promise<Ended> {
   const plain = openPlain(path);
   if (plain === undefined) return stream(path, session, turns, options);
   try {
@@ -119,7 +130,7 @@ async function one(path: string, session: Session, turns: Turns, options: RunOpt
 const frameTeller = ({ onFrame }: RunOptions): CaptureReader | undefined =>
   onFrame === undefined ? undefined : new CaptureReader(onFrame);
 
-async function stream(path: string, session: Session, turns: Turns, options: RunOptions): Promise<CaptureInfo> {
+async function stream(path: string, session: Session, turns: Turns, options: RunOptions): Promise<Ended> {
   session.startCapture(path === '-' ? 'standard input' : path);
   const ahead = options.ahead?.path === path ? options.ahead : undefined;
   const told = frameTeller(options);
@@ -133,28 +144,22 @@ async function stream(path: string, session: Session, turns: Turns, options: Run
   try {
     while (!session.done()) {
       const next = await source.next(options.signal);
-      if (next === 'aborted') break;
-      if (next.done === true) return session.endCapture(next.value === undefined ? {} : { damage: next.value });
+      if (next === 'aborted') return { info: session.endCapture({ stopped: true }), interrupted: true };
+      if (next.done === true) return wholly(session.endCapture(next.value === undefined ? {} : { damage: next.value }));
       read += next.value.length;
       told?.push(next.value);
       session.feed(next.value);
       options.onProgress?.(read, undefined, path);
       if (turns.due()) await turns.take(options);
     }
-    return session.endCapture({ stopped: true });
+    return wholly(session.endCapture({ stopped: true }));
   } finally {
     source.close();
   }
 }
 
 /** Everything is read, payloads nobody looks at too: a call for each header alone costs as much as reading 9 KB, and conntrack sums payloads up unless nf_conntrack_checksum is 0. */
-async function wholeFile(
-  path: string,
-  file: PlainFile,
-  session: Session,
-  turns: Turns,
-  options: RunOptions,
-): Promise<CaptureInfo> {
+async function wholeFile(path: string, file: PlainFile, session: Session, turns: Turns, options: RunOptions): Promise<Ended> {
   session.startCapture(path);
   const own = session.inputBuffer === undefined ? new Uint8Array(1 << 20) : undefined;
   const told = frameTeller(options);
@@ -162,7 +167,7 @@ async function wholeFile(
   while (!session.done()) {
     const buffer = own ?? session.inputBuffer!();
     const bytes = file.read(buffer);
-    if (bytes === 0) return session.endCapture();
+    if (bytes === 0) return wholly(session.endCapture());
     read += bytes;
     // A copy: the reader may keep a part of it, and the memory is the witness's.
     told?.push(buffer.slice(0, bytes));
@@ -171,9 +176,12 @@ async function wholeFile(
     if (!turns.due()) continue;
     options.onProgress?.(read, file.size, path);
     await turns.take(options);
-    if (options.signal?.aborted === true) break;
+    if (options.signal?.aborted === true) {
+      const interrupted = !session.done();
+      return { info: session.endCapture({ stopped: true }), interrupted };
+    }
   }
-  return session.endCapture({ stopped: true });
+  return wholly(session.endCapture({ stopped: true }));
 }
 
 type Step = IteratorResult<Uint8Array, Damage | undefined>;

@@ -31,7 +31,7 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator
   }
   frames.end();
   for (const piece of frames.drawn()) yield given(piece);
-  return frames.fault === undefined ? undefined : { offset, reason: `zstd: ${frames.fault}` };
+  return frames.fault === undefined ? undefined : { offset, packed: frames.read, reason: `zstd: ${frames.fault}` };
 }
 
 /** What stands next in the file. */
@@ -40,6 +40,8 @@ type Next = 'frame' | 'block' | 'skip' | 'checksum';
 /** Follows frames and blocks; every block goes to fzstd whole. */
 class Frames {
   fault: string | undefined;
+  /** Bytes of the file that were looked at: up to the block in which the damage lies, or to where it is cut. */
+  read = 0;
   #pending = new Uint8Array(0);
   #next: Next = 'frame';
   /** Bytes of a skippable frame still to come. */
@@ -63,11 +65,15 @@ class Frames {
       at += length;
     }
     this.#pending = this.#pending.slice(at);
+    this.read += at;
   }
 
   /** The file ends here: fzstd may hold small blocks back until now. */
   end(): void {
-    if (this.fault === undefined && (this.#pending.length > 0 || this.#next !== 'frame')) this.fault = 'the stream is cut';
+    if (this.fault === undefined && (this.#pending.length > 0 || this.#next !== 'frame')) {
+      this.fault = 'the stream is cut';
+      this.read += this.#pending.length;
+    }
     if (this.#next === 'block') this.#decode(new Uint8Array(0), true);
   }
 

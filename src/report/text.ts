@@ -41,8 +41,10 @@ function heading(report: Report, style: Style): string[] {
   ];
   for (const note of host.notes) lines.push(style.warn(`host: ${note}`));
   for (const { file, damage } of report.captures) {
-    if (damage !== undefined)
-      lines.push(style.bad(`${file}: damaged at offset ${damage.offset}: ${damage.reason}; what stands before it was judged`));
+    if (damage === undefined) continue;
+    const { offset, packed, reason } = damage;
+    const place = packed === undefined ? `${offset}` : `${packed} (${offset} when unpacked)`;
+    lines.push(style.bad(`${file}: damaged at offset ${place}: ${reason}; what stands before it was judged`));
   }
   return lines;
 }

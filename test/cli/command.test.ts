@@ -23,7 +23,7 @@ function file(name: string, content: string | Uint8Array): string {
 
 const traffic = readFileSync(new URL(`../../${CAPTURE}`, import.meta.url));
 const json = (text: string) =>
-  JSON.parse(text) as { packets: number; bytes: number; captures: { packets: number }[]; tables: object };
+  JSON.parse(text) as { packets: number; bytes: number; captures: { packets: number }[]; notes: string[]; tables: object };
 const replay = (...args: string[]) => command(['replay', '-R', RULES, ...args]);
 
 test('a clone that is not built says what builds it', async () => {
@@ -327,7 +327,9 @@ test.each([[[]], [['--local', '10.0.0.2']]])('Ctrl-C on a silent pipe gives a pa
     },
   });
   expect(code).toBe(130);
-  expect(json(stdout).packets).toBeGreaterThan(100);
+  const { packets, notes } = json(stdout);
+  expect(packets).toBeGreaterThan(100);
+  expect(notes[0]).toBe(`interrupted behind packet ${packets} (standard input): what follows it was not judged`);
   expect(stdout).not.toContain('damage');
 });
 
@@ -353,8 +355,11 @@ test('threads that share the packets stop behind the same one', async () => {
   expect(code).toBe(130);
   const count = `${json(stdout).packets}`;
   const counted = await replay('--local', '10.0.0.2', '--format', 'json', '--no-timing', '-c', count, '-r', ...many);
-  const said = (text: string) => ({ ...JSON.parse(text), captures: undefined });
+  const said = (text: string) => ({ ...JSON.parse(text), captures: undefined, notes: undefined });
   expect(said(stdout)).toEqual(said(counted.stdout));
+  expect(json(stdout).notes[0]).toMatch(
+    /^interrupted behind packet [\d,]+ \(packet [\d,]+ of .*\): what follows it, and [\d,]+ more captures of 15,000, was not judged$/,
+  );
 });
 
 test.each([

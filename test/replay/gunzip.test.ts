@@ -8,7 +8,10 @@ import { Random, SEED } from '../cli/random.ts';
 const random = new Random(1);
 const text = new Uint8Array(200_000).map((_, index) => (index % 7 === 0 ? random.below(256) : index % 19));
 
-async function unpack(packed: Uint8Array, chunk = 65_536): Promise<{ bytes: Buffer; offset?: number; reason?: string }> {
+async function unpack(
+  packed: Uint8Array,
+  chunk = 65_536,
+): Promise<{ bytes: Buffer; offset?: number; packed?: number; reason?: string }> {
   async function* chunks(): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < packed.length; at += chunk) yield packed.subarray(at, at + chunk);
   }
@@ -39,21 +42,41 @@ test.each([1, 999, 65_536])('whole files, several members, padding (chunks of %i
   }
 });
 
+const { length } = packed;
+
+/** The last: where it shows, from the beginning of the file, give or take the few bytes that zlib looks at in one go. */
 test.each([
-  ['CRC', changed(packed.length - 8), 'gzip: CRC differs'],
-  ['length', changed(packed.length - 1), 'gzip: length differs'],
-  ['cut in the CRC', packed.subarray(0, -6), 'gzip stream is cut'],
-  ['something behind', Buffer.concat([packed, Buffer.from('something else')]), 'gzip: something else follows a whole member'],
-  ['padding, then something', Buffer.concat([packed, new Uint8Array(9), packed]), 'gzip: something else follows its end'],
+  ['CRC', changed(length - 8), 'gzip: CRC differs', length - 4],
+  ['length', changed(length - 1), 'gzip: length differs', length],
+  ['cut in the CRC', packed.subarray(0, -6), 'gzip stream is cut', length - 6],
+  [
+    'something behind',
+    Buffer.concat([packed, Buffer.from('something else')]),
+    'gzip: something else follows a whole member',
+    length + 2,
+  ],
+  [
+    'padding, then something',
+    Buffer.concat([packed, new Uint8Array(9), packed]),
+    'gzip: something else follows its end',
+    length + 9,
+  ],
   [
     'padding, then something far behind',
     Buffer.concat([packed, new Uint8Array(70_000), packed]),
     'gzip: something else follows its end',
+    length + 70_000,
   ],
-  ['a bad member behind', Buffer.concat([packed, Buffer.from([0x1f, 0x8b, 9, 9, 9])]), 'gzip: unknown compression method'],
-])('%s: everything is given', async (_what, bytes, reason) => {
+  [
+    'a bad member behind',
+    Buffer.concat([packed, Buffer.from([0x1f, 0x8b, 9, 9, 9])]),
+    'gzip: unknown compression method',
+    length + 3,
+  ],
+])('%s: everything is given', async (_what, bytes, reason, place) => {
   const got = await unpack(bytes);
   expect(got.reason).toBe(reason);
+  expect(Math.abs(got.packed! - place)).toBeLessThan(4);
   expect(got.offset).toBe(text.length);
   expect(got.bytes.equals(text)).toBe(true);
 });
@@ -64,10 +87,15 @@ test('a cut file gives what zlib makes of the bytes that are there', async () =>
     const cut = packed.subarray(0, length);
     const had = gunzipSync(cut, { finishFlush: constants.Z_SYNC_FLUSH });
     const got = await unpack(cut);
-    expect([length, got.reason, got.offset]).toEqual([length, 'gzip stream is cut', had.length]);
+    expect([length, got.reason, got.offset, got.packed]).toEqual([length, 'gzip stream is cut', had.length, length]);
     expect(got.bytes.equals(had)).toBe(true);
   }
-  expect(await unpack(packed.subarray(0, 5))).toEqual({ bytes: Buffer.alloc(0), offset: 0, reason: 'gzip stream is cut' });
+  expect(await unpack(packed.subarray(0, 5))).toEqual({
+    bytes: Buffer.alloc(0),
+    offset: 0,
+    packed: 5,
+    reason: 'gzip stream is cut',
+  });
 });
 
 test('corrupt deflate data give all before the first impossible code', async () => {

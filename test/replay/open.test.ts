@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { constants, deflateRawSync, gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
 import { CaptureReader } from '../../src/capture/frames.ts';
-import { CaptureOpenError, expandCaptures, openPlain, packing } from '../../src/replay/open.ts';
+import { CaptureOpenError, expandCaptures, openPlain } from '../../src/replay/open.ts';
+import { packingOf } from '../../src/replay/packing.ts';
 import { replayOne } from '../../src/replay/replay.ts';
 import { job } from '../capture/read.ts';
 
@@ -100,14 +101,19 @@ test.each(['wasm', 'reference'] as const)('cut and corrupt packings give every p
     const { packets, end } = recordsIn(unpacked);
     expect([name, info.packets], name).toEqual([name, packets]);
     // Where a record is cut, that is what the packing left of it.
-    expect(info.damage, name).toEqual({ offset: unpacked, reason });
+    expect(info.damage, name).toEqual({ offset: unpacked, packed: expect.any(Number), reason });
+    expect(info.damage!.packed, name).toBeLessThanOrEqual(bytes.length);
     expect(end).toBeLessThanOrEqual(unpacked);
   }
 });
 
+const XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0];
+
 test('packings are told by their first bytes', () => {
-  expect(['gzip', 'zstd', 'plain', 'plain']).toEqual(
-    [gzipSync('x'), zstd(traffic), traffic, new Uint8Array(1)].map((bytes) => packing(new Uint8Array(bytes).subarray(0, 4))),
+  expect(['gzip', 'zstd', undefined, undefined, 'xz', 'bzip2']).toEqual(
+    [gzipSync('x'), zstd(traffic), traffic, new Uint8Array(1), XZ, Buffer.from('BZh9')].map(
+      (bytes) => packingOf(new Uint8Array(bytes).subarray(0, 4))?.name,
+    ),
   );
   expect(openPlain(file('plain', traffic))?.size).toBe(traffic.length);
   expect(openPlain(file('a.gz', gzipSync(traffic)))).toBe(undefined);

@@ -48,7 +48,7 @@ test('an interrupt is seen between captures that are read in a moment each', asy
   const interrupt = new AbortController();
   let turns = 0;
   const session = new Slow();
-  await run(
+  const { interrupted } = await run(
     Array.from({ length: 3_000 }, () => path),
     session as unknown as Session,
     {
@@ -61,6 +61,7 @@ test('an interrupt is seen between captures that are read in a moment each', asy
   );
   expect(turns).toBe(1);
   expect(session.captures).toBeLessThan(3_000);
+  expect(interrupted).toBe(true);
 });
 
 test('a share stops behind the packet that was agreed on, in the capture that holds it', async () => {
