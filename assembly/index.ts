@@ -139,11 +139,9 @@ export function classifyPacked(
   starts: usize,
   groups: u32,
   exits: usize,
-  counters: usize,
   keys: usize,
   packets: u32,
-  bytes: u32,
   answers: usize,
 ): void {
-  runPacked(clusters, starts, groups, exits, counters, keys, packets, bytes as u64, answers);
+  runPacked(clusters, starts, groups, exits, keys, packets, answers);
 }

@@ -2,11 +2,14 @@
 import {
   CLUSTER_CHILDREN,
   CLUSTER_MAP,
+  CLUSTER_PATTERN,
   CLUSTER_SIZE,
   CLUSTER_TESTS,
-  CLUSTER_THRESHOLDS,
+  CLUSTER_WIDTHS,
   KEY_SIZE,
   PACKED_EXIT,
+  START_LEAST,
+  START_SIZE,
 } from '../src/abi/packed.ts';
 import { type WalkName, walkNumber } from '../src/compile/walks.ts';
 import { readImage } from '../src/engine/image-view.ts';
@@ -33,13 +36,14 @@ export function follow(
   const view = new DataView(clusters.buffer, clusters.byteOffset, clusters.length);
   let steps = 0;
   let exit = Number.POSITIVE_INFINITY;
-  for (const start of starts) {
-    let at = start;
-    for (; (at & PACKED_EXIT) === 0; at = childOf(clusters, view, at, key)) {
-      met(at / CLUSTER_SIZE);
+  for (let group = 0; group < starts.length; group += START_SIZE / 4) {
+    if (exit <= ((starts[group + START_LEAST / 4]! | 0) ^ PACKED_EXIT)) continue;
+    let at = starts[group]! | 0;
+    for (; at >= 0; at = childOf(clusters, view, at * CLUSTER_SIZE, key)) {
+      met(at);
       steps++;
     }
-    exit = Math.min(exit, (at ^ PACKED_EXIT) >>> 0);
+    exit = Math.min(exit, at ^ PACKED_EXIT);
   }
   return { steps, exit };
 }
@@ -75,7 +79,10 @@ export function countTests(
     const fields = fieldsOf(index);
     let tests = 0;
     for (const root of roots) {
-      for (let at = root; at >= 0; at = fields[graph.field[at]!]! <= graph.at[at]! ? graph.low[at]! : graph.high[at]!) tests++;
+      for (let at = root; at >= 0; tests++) {
+        const value = fields[graph.field[at]!]!;
+        at = value >= graph.first[at]! && value <= graph.last[at]! ? graph.inside[at]! : graph.outside[at]!;
+      }
     }
     sum += tests;
     worst = Math.max(worst, tests);
@@ -84,13 +91,15 @@ export function countTests(
 }
 
 function childOf(clusters: Uint8Array, view: DataView, cluster: number, key: Uint8Array): number {
+  const pattern = view.getUint32(cluster + CLUSTER_PATTERN, true);
   let bits = 0;
   for (let test = 0; test < CLUSTER_TESTS; test++) {
     let word = 0;
-    for (let byte = 0; byte < 4; byte++) word += (key[clusters[cluster + test * 4 + byte]!] ?? 0) * 2 ** (8 * byte);
-    if (word <= view.getUint32(cluster + CLUSTER_THRESHOLDS + test * 4, true)) bits |= 1 << test;
+    for (let byte = 0; byte < 4; byte++) word += (key[clusters[pattern + test * 4 + byte]!] ?? 0) * 2 ** (8 * byte);
+    const beyond = (word - view.getUint32(cluster + test * 4, true)) >>> 0;
+    if (beyond <= view.getUint32(cluster + CLUSTER_WIDTHS + test * 4, true)) bits |= 1 << test;
   }
-  return view.getUint32(cluster + CLUSTER_CHILDREN + clusters[cluster + CLUSTER_MAP + bits]!, true);
+  return view.getInt32(cluster + CLUSTER_CHILDREN - 1 + clusters[cluster + CLUSTER_MAP + bits]!, true) >> 8;
 }
 
 /** Numbers of `count` packets of those with the most steps, in no order: one in 64 of all, again and again. */

@@ -5,103 +5,160 @@
 import {
   CLUSTER_CHILDREN,
   CLUSTER_MAP,
+  CLUSTER_PATTERN,
+  CLUSTER_SIZE,
   CLUSTER_TESTS,
-  CLUSTER_THRESHOLDS,
-  EXIT_COUNTERS,
+  CLUSTER_WIDTHS,
+  EXIT_PACKET,
   KEY_SIZE,
+  PACKED_BLOCK,
   PACKED_EXIT,
   PACKED_GROUP,
+  START_ASKED,
+  START_LEAST,
+  START_SIZE,
+  START_USUAL,
 } from '../../src/abi/packed.ts';
 
 /**
- * Group after group, so that a group's tree stays near. `starts`: where each group's packets begin, a child as clusters have it. `keys` and `answers` (one u32 a packet,
- * NEXT_*) have room for whole groups of packets. `bytes`: of every packet.
+ * Block after block of packets, in it group after group: so keys stay near, and so does a group's tree. `starts`: START_SIZE bytes a group. `keys` and `answers` (one u32 a packet, NEXT_*) have room
+ * for whole groups of packets.
  */
 export function runPacked(
   clusters: usize,
   starts: usize,
   groups: u32,
   exits: usize,
-  counters: usize,
   keys: usize,
   packets: u32,
-  bytes: u64,
   answers: usize,
 ): void {
-  for (let group: u32 = 0; group < groups; group++) {
-    const start = load<i32>(starts + ((group as usize) << 2));
-    for (let done: u32 = 0; done < packets; done += PACKED_GROUP) {
-      const at = answers + ((done as usize) << 2);
-      descendGroup(clusters, start, keys + (done as usize) * KEY_SIZE, at, group === 0);
-    }
-  }
-  for (let index: usize = 0; index < (packets as usize); index++) {
-    const answer = answers + (index << 2);
-    const exit = load<u32>(answer) as usize;
-    const counter = counters + exit * EXIT_COUNTERS;
-    store<u64>(counter, load<u64>(counter) + 1);
-    store<u64>(counter, load<u64>(counter, 8) + bytes, 8);
-    store<u32>(answer, load<u32>(exits + (exit << 2)));
+  for (let from: u32 = 0; from < packets; from += PACKED_BLOCK) {
+    const count: usize = min<u32>(packets - from, PACKED_BLOCK);
+    const first = keys + (from as usize) * KEY_SIZE;
+    // An answer is the child that the packet is at until it leaves. What fills the last group of packets up has to arrive, too.
+    const found = answers + ((from as usize) << 2);
+    const room = ((count + PACKED_GROUP - 1) / PACKED_GROUP) * PACKED_GROUP;
+    for (let packet: usize = 0; packet < room; packet++) store<i32>(found + (packet << 2), load<i32>(starts));
+    descend(clusters, found, first, count);
+    for (let group: usize = 1; group < (groups as usize); group++)
+      searchMore(clusters, starts + group * START_SIZE, first, found, count);
+    for (let packet: usize = 0; packet < count; packet++) leave(exits, found + (packet << 2));
   }
 }
 
-/** Where the packets of a group are, one child each: that many do not fit into registers. */
-const places: usize = memory.data(PACKED_GROUP * 4);
+/** Packets that are looked for in a group behind the first: where they are, their keys, and where their answers are. */
+const places: usize = memory.data((PACKED_BLOCK + PACKED_GROUP) * 4, 16);
+const placeKeys: usize = memory.data((PACKED_BLOCK + PACKED_GROUP) * KEY_SIZE, 16);
+const placeAnswers: usize = memory.data((PACKED_BLOCK + PACKED_GROUP) * 4, 16);
 
-/** The numbers of the exits of a group of packets; unless it is the first group of the search, only where they are less than those that are there. */
-function descendGroup(clusters: usize, start: i32, keys: usize, answers: usize, first: bool): void {
-  for (let packet: usize = 0; packet < (PACKED_GROUP as usize); packet++) store<i32>(places + (packet << 2), start);
-  let arrived = start;
+/** Answers become the exits of a group where those come before what was found already. */
+function searchMore(clusters: usize, start: usize, keys: usize, answers: usize, packets: usize): void {
+  let waiting: usize = 0;
+  for (let done: usize = 0; done < packets; done += PACKED_GROUP) {
+    const batch = min<usize>(packets - done, PACKED_GROUP);
+    if (areUsual(clusters, start, keys + done * KEY_SIZE, batch)) continue;
+    for (let packet = done; packet < done + batch; packet++)
+      waiting += enter(clusters, start, keys + packet * KEY_SIZE, answers + (packet << 2), waiting);
+  }
+  for (let packet = waiting; packet < waiting + PACKED_GROUP; packet++) store<i32>(places + (packet << 2), -1);
+  descend(clusters, places, placeKeys, waiting);
+  for (let packet: usize = 0; packet < waiting; packet++) {
+    const answer = load<u32>(placeAnswers + (packet << 2)) as usize;
+    store<i32>(answer, min<i32>(load<i32>(places + (packet << 2)), load<i32>(answer)));
+  }
+}
+
+/** Whether the tests of a group's root tell that all of these packets find nothing there. */
+function areUsual(clusters: usize, start: usize, keys: usize, packets: usize): bool {
+  const asked = load<u32>(start, START_ASKED);
+  if (asked === 0) return false;
+  const root = clusters + (load<u32>(start) as usize) * CLUSTER_SIZE;
+  const usual = load<u32>(start, START_USUAL);
+  let strange: u32 = 0;
+  for (let packet: usize = 0; packet < packets; packet++) strange |= holding(clusters, root, keys + packet * KEY_SIZE) ^ usual;
+  return (strange & asked) === 0;
+}
+
+/** A packet goes the first step of a group. Unless that is all, or what was found is before all of the group, it becomes the next of the waiting ones; how many more these are. */
+function enter(clusters: usize, start: usize, key: usize, answer: usize, waiting: usize): usize {
+  const before = load<i32>(answer);
+  if (before <= load<i32>(start, START_LEAST)) return 0;
+  const at = hop(clusters, load<i32>(start), key);
+  store<i32>(answer, min<i32>(at, before));
+  store<i32>(places + (waiting << 2), at);
+  store<u32>(placeAnswers + (waiting << 2), answer as u32);
+  const copy = placeKeys + waiting * KEY_SIZE;
+  store<u64>(copy, load<u64>(key));
+  store<u64>(copy, load<u64>(key, 8), 8);
+  return at >= 0 ? 1 : 0;
+}
+
+/** Leads packets from where they are (a child each) to their exits, a group of them side by side. */
+function descend(clusters: usize, children: usize, keys: usize, packets: usize): void {
+  for (let done: usize = 0; done < packets; done += PACKED_GROUP)
+    descendGroup(clusters, children + (done << 2), keys + done * KEY_SIZE);
+}
+
+function descendGroup(clusters: usize, children: usize, keys: usize): void {
+  let arrived = 0;
   while (arrived >= 0) {
     arrived = -1;
-    for (let packet: usize = 0; packet < (PACKED_GROUP as usize); packet += 4) {
-      const place = places + (packet << 2);
+    for (let packet: usize = 0; packet < (PACKED_GROUP as usize); packet += 8) {
+      const child = children + (packet << 2);
       const key = keys + packet * KEY_SIZE;
-      arrived &= step(clusters, place, key);
-      arrived &= step(clusters, place + 4, key + KEY_SIZE);
-      arrived &= step(clusters, place + 8, key + 2 * KEY_SIZE);
-      arrived &= step(clusters, place + 12, key + 3 * KEY_SIZE);
+      arrived &= step(clusters, child, key);
+      arrived &= step(clusters, child + 4, key + KEY_SIZE);
+      arrived &= step(clusters, child + 8, key + 2 * KEY_SIZE);
+      arrived &= step(clusters, child + 12, key + 3 * KEY_SIZE);
+      arrived &= step(clusters, child + 16, key + 4 * KEY_SIZE);
+      arrived &= step(clusters, child + 20, key + 5 * KEY_SIZE);
+      arrived &= step(clusters, child + 24, key + 6 * KEY_SIZE);
+      arrived &= step(clusters, child + 28, key + 7 * KEY_SIZE);
     }
   }
-  const more = first ? -1 : 0;
-  for (let at: usize = 0; at < (PACKED_GROUP as usize) * 4; at += 4) keepLess(answers + at, load<i32>(places + at), more);
 }
 
 /** One packet goes on. */
-function step(clusters: usize, place: usize, key: usize): i32 {
-  const at = hop(clusters, load<i32>(place), key);
-  store<i32>(place, at);
+function step(clusters: usize, child: usize, key: usize): i32 {
+  const at = hop(clusters, load<i32>(child), key);
+  store<i32>(child, at);
   return at;
 }
 
-/** `more` -1: what is there counts for nothing. */
-function keepLess(answer: usize, arrived: i32, more: i32): void {
-  const exit = (arrived ^ PACKED_EXIT) as u32;
-  const before = load<u32>(answer) | (more as u32);
-  store<u32>(answer, select<u32>(exit, before, exit < before));
+/** Counts a packet at its exit; the answer becomes the verdict there. */
+function leave(exits: usize, answer: usize): void {
+  const exit = exits + (((load<i32>(answer) ^ PACKED_EXIT) as usize) << 2);
+  const word = load<u32>(exit);
+  store<u32>(exit, word + EXIT_PACKET);
+  store<u32>(answer, word % EXIT_PACKET);
 }
 
-/** Where a packet goes from `at`: nowhere once it is at an exit. */
+/** Where a packet goes from `at`. One that is at an exit goes to cluster 0, whose children are all 0: what it comes to is the exit again, without a branch. */
 function hop(clusters: usize, at: i32, key: usize): i32 {
-  const cluster = select<usize>(clusters + (at as usize), clusters, at >= 0);
-  const child = load<u8>(cluster + (holding(cluster, key) as usize), CLUSTER_MAP) as usize;
-  return select<i32>(load<i32>(cluster + child, CLUSTER_CHILDREN), at, at >= 0);
+  const exit = at & (at >> 31);
+  const cluster = clusters + ((at ^ exit) as usize) * CLUSTER_SIZE;
+  const child = load<u8>(cluster + (holding(clusters, cluster, key) as usize), CLUSTER_MAP) as usize;
+  return (load<i32>(cluster + child, CLUSTER_CHILDREN - 1) >> 8) | exit;
 }
 
 /** A bit for each test of the cluster that holds. */
-function holding(cluster: usize, key: usize): u32 {
+function holding(clusters: usize, cluster: usize, key: usize): u32 {
+  const pattern = clusters + (load<u32>(cluster, CLUSTER_PATTERN) as usize);
   if (ASC_FEATURE_SIMD) {
-    const words = v128.swizzle(v128.load(key), v128.load(cluster));
-    return i32x4.bitmask(v128.le<u32>(words, v128.load(cluster, CLUSTER_THRESHOLDS)));
+    const words = v128.swizzle(v128.load(key), v128.load(pattern));
+    const beyond = v128.sub<u32>(words, v128.load(cluster));
+    return i32x4.bitmask(v128.le<u32>(beyond, v128.load(cluster, CLUSTER_WIDTHS)));
   }
   let bits: u32 = 0;
   for (let test: usize = 0; test < (CLUSTER_TESTS as usize); test++) {
     let word: u32 = 0;
     for (let byte: usize = 0; byte < 4; byte++) {
-      const from = load<u8>(cluster + (test << 2) + byte) as usize;
+      const from = load<u8>(pattern + (test << 2) + byte) as usize;
       if (from < (KEY_SIZE as usize)) word |= (load<u8>(key + from) as u32) << ((byte as u32) << 3);
     }
-    bits |= (word <= load<u32>(cluster + (test << 2), CLUSTER_THRESHOLDS) ? 1 : 0) << (test as u32);
+    const beyond = word - load<u32>(cluster + (test << 2));
+    bits |= (beyond <= load<u32>(cluster + (test << 2), CLUSTER_WIDTHS) ? 1 : 0) << (test as u32);
   }
   return bits;
 }

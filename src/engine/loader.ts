@@ -52,10 +52,8 @@ export interface EngineExports {
     starts: number,
     groups: number,
     exits: number,
-    counters: number,
     keys: number,
     packets: number,
-    bytes: number,
     answers: number,
   ): void;
 }

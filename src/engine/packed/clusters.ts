@@ -1,5 +1,15 @@
 /** Gathers the tests of a graph into clusters of up to four (abi/packed.ts). */
-import { CLUSTER_CHILDREN, CLUSTER_MAP, CLUSTER_SIZE, CLUSTER_TESTS, CLUSTER_THRESHOLDS, PACKED_EXIT } from '../../abi/packed.ts';
+import { FIELD_COUNT, FIELD_FRAGMENT, FIELD_L4_LENGTH } from '../../abi/fields.ts';
+import {
+  CHILD_SIZE,
+  CLUSTER_CHILDREN,
+  CLUSTER_MAP,
+  CLUSTER_PATTERN,
+  CLUSTER_SIZE,
+  CLUSTER_TESTS,
+  CLUSTER_WIDTHS,
+  PACKED_EXIT,
+} from '../../abi/packed.ts';
 import { Numbers } from '../../compile/numbers.ts';
 import type { Graph } from './graph.ts';
 import { type KeyLayout, NOTHING } from './keys.ts';
@@ -13,9 +23,16 @@ const INSIDE = 8;
 /** So many clusters of a root lie by their distance from it: those that most packets come to. */
 const NEAR = 4096;
 
-const WORDS = CLUSTER_SIZE / 4;
+/** What nearly all packets have in common: they are whole. */
+const USUAL: ReadonlyMap<number, number> = new Map([
+  [FIELD_FRAGMENT, 0],
+  [FIELD_L4_LENGTH, 0xffff],
+]);
 
-/** The clusters of `graph` from each of `roots` on, and the children that lead to the roots. */
+const WORDS = CLUSTER_SIZE / 4;
+const PATTERN_WORDS = CLUSTER_TESTS;
+
+/** The clusters of `graph` from each of `roots` on, and the groups' starts. */
 export function gather(
   graph: Graph,
   roots: readonly number[],
@@ -23,22 +40,38 @@ export function gather(
 ): { clusters: Uint8Array<ArrayBuffer>; starts: Uint32Array } {
   const gatherer = new Gatherer(graph, layout);
   for (const root of roots) gatherer.place(root);
-  return { clusters: gatherer.finish(), starts: Uint32Array.from(roots, (root) => gatherer.childOf(root)) };
+  // The first group is what all packets are looked for in: the one that has most.
+  const groups = [...roots].sort((one, other) => graph.weight(other) - graph.weight(one));
+  const starts = groups.flatMap((root) => [
+    gatherer.childOf(root),
+    gatherer.childOf(~graph.least(root)),
+    ...gatherer.usualOf(root),
+  ]);
+  return { clusters: gatherer.finish(), starts: Uint32Array.from(starts) };
 }
 
 class Gatherer {
   private readonly graph: Graph;
   private readonly layout: KeyLayout;
+  /** By root: see `usual`. */
+  private readonly usuals = new Map<number, readonly [asked: number, holding: number]>();
   /** By test: the number of the cluster that begins with it, -1 for none. */
   private readonly places: Int32Array;
   /** By test: the last cluster that took it in, and which of that one's questions it asks. */
   private readonly taken: Int32Array;
   private readonly asks: Uint8Array;
   private memory: Uint32Array<ArrayBuffer> = new Uint32Array(1 << 14);
+  /** References, CHILDREN of each cluster. */
+  private readonly children = new Numbers();
+  /** Where clusters have their words from, PATTERN_WORDS each; by these fields: which pattern. */
+  private readonly patterns: number[] = [];
+  private readonly known = new Map<number, number>();
   private clusters = 0;
   /** Of the cluster at hand: its questions (tests that ask them) and how many tests it has. */
   private readonly questions = new Int32Array(CLUSTER_TESTS);
   private asked = 0;
+  /** Where in the cluster each question stands. */
+  private readonly ranks = new Uint8Array(CLUSTER_TESTS);
   private inside = 0;
   /** References that are not inside, and the share of packets that is thought to come there. */
   private readonly leaving = new Int32Array(CHILDREN);
@@ -64,6 +97,7 @@ class Gatherer {
       if (next < NEAR) {
         if (this.isNew(queue.values[next]!)) {
           this.grow(queue.values[next]!);
+          if (next === 0) this.usuals.set(root, this.usual());
           for (let child = 0; child < this.leavingCount; child++) queue.push(this.leaving[child]!);
         }
         continue;
@@ -82,19 +116,36 @@ class Gatherer {
     return reference >= 0 && this.places[reference]! < 0;
   }
 
-  /** A child as clusters have it. */
-  childOf(reference: number): number {
-    return (reference < 0 ? ~reference | PACKED_EXIT : this.places[reference]! * CLUSTER_SIZE) >>> 0;
+  /** START_ASKED and START_USUAL of a group. */
+  usualOf(root: number): readonly [asked: number, holding: number] {
+    return this.usuals.get(root) ?? [0, 0];
   }
 
-  /** The clusters' bytes, children in their places. */
+  /** A child as starts have it. */
+  childOf(reference: number): number {
+    return reference < 0 ? ~reference ^ PACKED_EXIT : this.firstCluster() + this.places[reference]!;
+  }
+
+  /** Behind cluster 0 and the patterns. */
+  private firstCluster(): number {
+    return 1 + Math.ceil(this.patterns.length / WORDS);
+  }
+
+  /** All bytes from cluster 0 on. */
   finish(): Uint8Array<ArrayBuffer> {
-    const words = this.memory.slice(0, this.clusters * WORDS);
-    for (let cluster = 0; cluster < words.length; cluster += WORDS) {
-      for (let child = cluster + CLUSTER_CHILDREN / 4; child < cluster + WORDS; child++)
-        words[child] = this.childOf(words[child]! | 0);
+    const first = this.firstCluster();
+    const words = new Uint32Array((first + this.clusters) * WORDS);
+    words.set(this.patterns, WORDS);
+    words.set(this.memory.subarray(0, this.clusters * WORDS), first * WORDS);
+    const bytes = new Uint8Array(words.buffer);
+    const { values, length } = this.children;
+    for (let index = 0; index < length; index++) {
+      const child = this.childOf(values[index]!);
+      const cluster = first + Math.floor(index / CHILDREN);
+      const at = cluster * CLUSTER_SIZE + CLUSTER_CHILDREN + (index % CHILDREN) * CHILD_SIZE;
+      for (let byte = 0; byte < CHILD_SIZE; byte++) bytes[at + byte] = child >> (8 * byte);
     }
-    return new Uint8Array(words.buffer);
+    return bytes;
   }
 
   /** Makes the cluster that begins with a test: takes in what most packets come to, as long as there is room. What it leads to is in `leaving`. */
@@ -120,20 +171,20 @@ class Gatherer {
 
   /** Which question of the cluster's the test asks; -1 for none. */
   private questionOf(test: number): number {
-    const { field, at } = this.graph;
+    const { field, first, last } = this.graph;
     let place = this.asked - 1;
     for (; place >= 0; place--) {
       const other = this.questions[place]!;
-      if (at[other] === at[test] && field[other] === field[test]) break;
+      if (last[other] === last[test] && first[other] === first[test] && field[other] === field[test]) break;
     }
     return place;
   }
 
   private fits(test: number): boolean {
     if (this.inside === INSIDE || (this.asked === CLUSTER_TESTS && this.questionOf(test) < 0)) return false;
-    const low = this.isOutside(this.graph.low[test]!) ? 1 : 0;
-    const high = this.isOutside(this.graph.high[test]!) ? 1 : 0;
-    return this.leavingCount - 1 + low + high <= CHILDREN;
+    const { inside, outside } = this.graph;
+    const more = (this.isOutside(inside[test]!) ? 1 : 0) + (this.isOutside(outside[test]!) ? 1 : 0);
+    return this.leavingCount - 1 + more <= CHILDREN;
   }
 
   /** Neither in the cluster nor what it leads to. */
@@ -149,6 +200,31 @@ class Gatherer {
     let place = this.leavingCount - 1;
     while (place >= 0 && this.leaving[place] !== reference) place--;
     return place;
+  }
+
+  /** Of the cluster that was made last, bits of the tests that nearly all packets pass alike (compile/search/usual.ts), and which of them hold for these; none when more is to be asked of them. */
+  private usual(): [asked: number, holding: number] {
+    const { graph, questions } = this;
+    let tests = 0;
+    let holding = 0;
+    for (let question = 0; question < this.asked; question++) {
+      const test = questions[question]!;
+      const value = USUAL.get(graph.field[test]!);
+      if (value === undefined) continue;
+      const bit = 1 << this.ranks[question]!;
+      tests |= bit;
+      if (value >= graph.first[test]! && value <= graph.last[test]!) holding |= bit;
+    }
+    for (let bits = 0; bits < 1 << CLUSTER_TESTS; bits++) {
+      if ((bits & tests) === holding && this.childAt(this.clusters - 1, bits) !== ~(graph.exits.length - 1)) return [0, 0];
+    }
+    return [tests, holding];
+  }
+
+  /** Where a cluster leads to when these tests hold. */
+  private childAt(cluster: number, bits: number): number {
+    const offsets = this.memory[cluster * WORDS + CLUSTER_MAP / 4 + (bits >>> 2)]!;
+    return this.children.values[cluster * CHILDREN + ((offsets >>> (8 * (bits & 3))) & 0xff) / CHILD_SIZE]!;
   }
 
   /** Takes in the test at `place` of those that are left. */
@@ -169,11 +245,11 @@ class Gatherer {
       leaving[next] = leaving[next + 1]!;
       shares[next] = shares[next + 1]!;
     }
-    const low = graph.low[test]!;
-    const high = graph.high[test]!;
-    const share = graph.weight(low) / (graph.weight(low) + graph.weight(high));
-    this.send(low, packets * share);
-    this.send(high, packets * (1 - share));
+    const inside = graph.inside[test]!;
+    const outside = graph.outside[test]!;
+    const share = graph.weight(inside) / (graph.weight(inside) + graph.weight(outside));
+    this.send(inside, packets * share);
+    this.send(outside, packets * (1 - share));
   }
 
   private send(reference: number, packets: number): void {
@@ -189,30 +265,58 @@ class Gatherer {
 
   /** Children are references until all have their places. */
   private write(root: number): void {
-    const { graph, layout, questions, leaving } = this;
+    const { graph, questions, asked, leaving } = this;
     const first = this.clusters * WORDS;
     if (first === this.memory.length) this.memory = larger(this.memory);
     const { memory } = this;
-    for (let place = 0; place < CLUSTER_TESTS; place++) {
-      const there = place < this.asked;
-      memory[first + place] = there ? layout.pattern(graph.field[questions[place]!]!) : NOTHING;
-      memory[first + CLUSTER_THRESHOLDS / 4 + place] = there ? graph.at[questions[place]!]! : 0;
+    this.rank();
+    for (let question = 0; question < asked; question++) {
+      const place = first + this.ranks[question]!;
+      const test = questions[question]!;
+      memory[place] = graph.first[test]!;
+      memory[place + CLUSTER_WIDTHS / 4] = graph.last[test]! - graph.first[test]!;
     }
     for (let word = 0; word < 4; word++) {
       let offsets = 0;
-      for (let byte = 0; byte < 4; byte++) offsets |= (this.arrival(root, word * 4 + byte) * 4) << (8 * byte);
+      for (let byte = 0; byte < 4; byte++) offsets |= (this.arrival(root, word * 4 + byte) * CHILD_SIZE) << (8 * byte);
       memory[first + CLUSTER_MAP / 4 + word] = offsets;
     }
-    for (let child = 0; child < CHILDREN; child++)
-      memory[first + CLUSTER_CHILDREN / 4 + child] = leaving[child < this.leavingCount ? child : 0]!;
+    memory[first + CLUSTER_PATTERN / 4] = CLUSTER_SIZE + this.pattern() * PATTERN_WORDS * 4;
+    for (let child = 0; child < CHILDREN; child++) this.children.push(leaving[child < this.leavingCount ? child : 0]!);
+  }
+
+  /** Orders the cluster's questions by their fields, so that there are few patterns: those most clusters have stay near. */
+  private rank(): void {
+    const { questions, asked, ranks } = this;
+    const { field } = this.graph;
+    for (let one = 0; one < asked; one++) {
+      ranks[one] = 0;
+      for (let other = 0; other < asked; other++) {
+        const difference = field[questions[other]!]! - field[questions[one]!]!;
+        if (difference < 0 || (difference === 0 && other < one)) ranks[one]!++;
+      }
+    }
+  }
+
+  /** The number of the pattern that has the words of the cluster's questions. */
+  private pattern(): number {
+    const { graph, layout, questions, asked, ranks, patterns, known } = this;
+    const fields = new Array<number>(CLUSTER_TESTS).fill(FIELD_COUNT);
+    for (let question = 0; question < asked; question++) fields[ranks[question]!] = graph.field[questions[question]!]!;
+    const key = fields.reduce((sum, field) => sum * (FIELD_COUNT + 1) + field, 0);
+    const there = known.get(key);
+    if (there !== undefined) return there;
+    known.set(key, known.size);
+    patterns.push(...fields.map((field) => (field === FIELD_COUNT ? NOTHING : layout.pattern(field))));
+    return known.size - 1;
   }
 
   /** The place in `leaving` where a packet comes to that these questions (bits) hold for. */
   private arrival(root: number, bits: number): number {
-    const { low, high } = this.graph;
+    const { inside, outside } = this.graph;
     let reference = root;
     while (this.isInside(reference))
-      reference = ((bits >>> this.asks[reference]!) & 1) === 1 ? low[reference]! : high[reference]!;
+      reference = ((bits >>> this.ranks[this.asks[reference]!]!) & 1) === 1 ? inside[reference]! : outside[reference]!;
     return this.leavingPlace(reference);
   }
 }

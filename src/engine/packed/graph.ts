@@ -1,4 +1,4 @@
-/** Threshold tests that lead to each other and to exits, without cycles. What a packed walk is made from. */
+/** Tests of one field against a range each, that lead to each other and to exits, without cycles. What a packed walk is made from. */
 import { FIELD_COUNT, FIELD_DPORT, FIELD_SPORT } from '../../abi/fields.ts';
 import { SMALL_FIELDS } from '../../compile/tests.ts';
 import type { Mets } from './mets.ts';
@@ -38,12 +38,14 @@ export class Graph {
   /** Number of tests; what follows is by test. */
   tests = 0;
   field = new Uint8Array(ROOM);
-  /** Values up to this one go to `low`, others to `high`. */
-  at = new Uint32Array(ROOM);
-  low = new Int32Array(ROOM);
-  high = new Int32Array(ROOM);
+  /** Values from `first` to `last` go to `inside`, others to `outside`. */
+  first = new Uint32Array(ROOM);
+  last = new Uint32Array(ROOM);
+  inside = new Int32Array(ROOM);
+  outside = new Int32Array(ROOM);
   private weights = new Float64Array(ROOM);
-  /** By field, the largest threshold of its tests; -1 without. */
+  private leasts = new Uint32Array(ROOM);
+  /** By field, the largest value that its tests tell from the next one; -1 without. */
   readonly largest = new Float64Array(FIELD_COUNT).fill(-1);
   private readonly knownExits = new Map<number, number>();
 
@@ -56,18 +58,38 @@ export class Graph {
     return reference < 0 ? 1 : this.weights[reference]!;
   }
 
-  /** `low` or `high` where what is known of packets decides. */
+  /** The smallest number of an exit that packets come to from here. */
+  least(reference: number): number {
+    return reference < 0 ? ~reference : this.leasts[reference]!;
+  }
+
+  /** Values up to `at` go to `low`, others to `high`. */
   test(field: number, at: number, low: number, high: number): number {
-    if (low === high || at >= this.to[field]!) return low;
-    if (at < this.from[field]!) return high;
+    return this.range(field, 0, at, low, high);
+  }
+
+  /** Values from `first` to `last` go to `inside`; where what is known of packets decides, all go there or to `outside`. */
+  range(field: number, first: number, last: number, inside: number, outside: number): number {
+    const from = this.from[field]!;
+    const to = this.to[field]!;
+    if (inside === outside || (first <= from && last >= to)) return inside;
+    if (first > last || last < from || first > to) return outside;
+    if (first <= from) return this.add(field, 0, last, inside, outside);
+    if (last >= to) return this.add(field, 0, first - 1, outside, inside);
+    return this.add(field, first, last, inside, outside);
+  }
+
+  private add(field: number, first: number, last: number, inside: number, outside: number): number {
     if (this.tests === this.field.length) this.grow();
     const test = this.tests++;
     this.field[test] = field;
-    this.at[test] = at;
-    this.low[test] = low;
-    this.high[test] = high;
-    this.weights[test] = this.weight(low) + this.weight(high);
-    if (at > this.largest[field]!) this.largest[field] = at;
+    this.first[test] = first;
+    this.last[test] = last;
+    this.inside[test] = inside;
+    this.outside[test] = outside;
+    this.weights[test] = this.weight(inside) + this.weight(outside);
+    this.leasts[test] = Math.min(this.least(inside), this.least(outside));
+    if (last > this.largest[field]!) this.largest[field] = last;
     return test;
   }
 
@@ -78,10 +100,12 @@ export class Graph {
       return empty;
     };
     this.field = larger(this.field, new Uint8Array(room));
-    this.at = larger(this.at, new Uint32Array(room));
-    this.low = larger(this.low, new Int32Array(room));
-    this.high = larger(this.high, new Int32Array(room));
+    this.first = larger(this.first, new Uint32Array(room));
+    this.last = larger(this.last, new Uint32Array(room));
+    this.inside = larger(this.inside, new Int32Array(room));
+    this.outside = larger(this.outside, new Int32Array(room));
     this.weights = larger(this.weights, new Float64Array(room));
+    this.leasts = larger(this.leasts, new Uint32Array(room));
   }
 
   exit(met: number, verdict: number): number {
@@ -96,13 +120,6 @@ export class Graph {
   /** One more exit, whether there is an equal one or not: numbers of exits of searches say which comes first. */
   entry(met: number, verdict: number): void {
     this.exits.push({ met, verdict });
-  }
-
-  /** Values from `low` to `high` go to `inside`. */
-  range(field: number, low: number, high: number, inside: number, outside: number): number {
-    if (low > high) return outside;
-    const below = this.test(field, high, inside, outside);
-    return this.test(field, low - 1, outside, below);
   }
 
   /** The value `v` of a small field goes to `targets[v]`. */

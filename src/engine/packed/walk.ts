@@ -1,5 +1,5 @@
 /** A packed walk on an engine of its own: keys in, verdicts and counters out, many packets a call. */
-import { EXIT_COUNTERS, KEY_SIZE, PACKED_GROUP } from '../../abi/packed.ts';
+import { EXIT_MOST, EXIT_PACKET, KEY_SIZE, PACKED_EXIT, PACKED_GROUP, START_SIZE } from '../../abi/packed.ts';
 import { type WalkName, walkNumber } from '../../compile/walks.ts';
 import { type Counted, countRopes, noRopes } from '../counters.ts';
 import { type ImageView, readImage } from '../image-view.ts';
@@ -8,13 +8,14 @@ import { gather } from './clusters.ts';
 import type { Graph } from './graph.ts';
 import { KeyLayout } from './keys.ts';
 import { readWalk } from './read.ts';
+import { NotPackable } from './tests.ts';
 
 /** A walk as it is put into the engine's memory. */
 export interface Packed {
   graph: Graph;
   layout: KeyLayout;
   clusters: Uint8Array;
-  /** Where each group of a search begins; one for a tree. */
+  /** START_SIZE bytes for each group of a search; one for a tree. */
   starts: Uint32Array;
 }
 
@@ -23,6 +24,8 @@ export interface Packed {
  */
 export function pack(image: ImageView, { family, hook, table }: WalkName): Packed {
   const { graph, roots } = readWalk(image, walkNumber(family, hook, table));
+  if (graph.exits.length > -PACKED_EXIT)
+    throw new NotPackable(`its rules have ${graph.exits.length} ways out, more than ${-PACKED_EXIT}`);
   const layout = new KeyLayout(graph);
   return { graph, layout, ...gather(graph, roots, layout) };
 }
@@ -34,9 +37,13 @@ export class PackedWalk {
   private readonly clusters: number;
   private readonly starts: number;
   private readonly exits: number;
-  private readonly counters: number;
   private readonly keys: number;
   private readonly answers: number;
+  /** By exit: packets that left there, and their bytes, but for those that the engine still counts: at most `counting`, of `bytes` each. */
+  private readonly packets: Float64Array;
+  private readonly bytes: Float64Array;
+  private counting = 0;
+  private bytesEach = 0;
 
   private constructor(engine: EngineExports, image: ImageView, packed: Packed, packets: number) {
     const { exits } = packed.graph;
@@ -47,10 +54,11 @@ export class PackedWalk {
     this.clusters = engine.allocate(packed.clusters.length);
     this.starts = engine.allocate(packed.starts.length * 4);
     this.exits = engine.allocate(exits.length * 4);
-    this.counters = engine.allocate(exits.length * EXIT_COUNTERS);
+    this.packets = new Float64Array(exits.length);
+    this.bytes = new Float64Array(exits.length);
     this.keys = engine.allocate(places * KEY_SIZE);
     this.answers = engine.allocate(places * 4);
-    if ([this.clusters, this.starts, this.exits, this.counters, this.keys, this.answers].includes(0)) {
+    if ([this.clusters, this.starts, this.exits, this.keys, this.answers].includes(0)) {
       throw new RangeError(`no memory for ${packets} packets`);
     }
     new Uint8Array(engine.memory.buffer).set(packed.clusters, this.clusters);
@@ -82,24 +90,39 @@ export class PackedWalk {
    * Thousands in one call at most: a loop in one long call stays in V8's baseline compiler.
    */
   classify(packets: number, bytes: number, from = 0): Uint32Array {
-    const { engine, clusters, starts, exits, counters } = this;
-    const groups = this.packed.starts.length;
+    const { engine, clusters, starts, exits } = this;
+    if (bytes !== this.bytesEach || this.counting + packets > EXIT_MOST) this.collect();
+    this.counting += packets;
+    this.bytesEach = bytes;
+    const groups = (this.packed.starts.length * 4) / START_SIZE;
     const answers = this.answers + from * 4;
-    engine.classifyPacked(clusters, starts, groups, exits, counters, this.keys + from * KEY_SIZE, packets, bytes, answers);
+    engine.classifyPacked(clusters, starts, groups, exits, this.keys + from * KEY_SIZE, packets, answers);
     return new Uint32Array(engine.memory.buffer, answers, packets);
+  }
+
+  /** Takes over what the engine has counted. */
+  private collect(): void {
+    const words = new Uint32Array(this.engine.memory.buffer, this.exits, this.packets.length);
+    for (let exit = 0; exit < words.length; exit++) {
+      const more = Math.floor(words[exit]! / EXIT_PACKET);
+      words[exit]! %= EXIT_PACKET;
+      this.packets[exit]! += more;
+      this.bytes[exit]! += more * this.bytesEach;
+    }
+    this.counting = 0;
   }
 
   /** What the rules counted: an exit's packets met its rope and those of all before. */
   counted(): Counted {
+    this.collect();
     const { mets, exits } = this.packed.graph;
-    const left = new BigUint64Array(this.engine.memory.buffer, this.counters, exits.length * 2);
     const ropes = noRopes(this.image);
     const packets = new Float64Array(mets.rope.length);
     const bytes = new Float64Array(mets.rope.length);
     for (const [exit, { met }] of exits.entries()) {
-      packets[met]! += Number(left[exit * 2]!);
-      bytes[met]! += Number(left[exit * 2 + 1]!);
-      ropes.evaluations += mets.evaluations[met]! * Number(left[exit * 2]!);
+      packets[met]! += this.packets[exit]!;
+      bytes[met]! += this.bytes[exit]!;
+      ropes.evaluations += mets.evaluations[met]! * this.packets[exit]!;
     }
     for (let met = mets.rope.length - 1; met > 0; met--) {
       for (const [sums, of] of [

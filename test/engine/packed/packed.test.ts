@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as field from '../../../src/abi/fields.ts';
-import { CLUSTER_SIZE, CLUSTER_THRESHOLDS } from '../../../src/abi/packed.ts';
+import { CLUSTER_SIZE, CLUSTER_WIDTHS, START_SIZE } from '../../../src/abi/packed.ts';
 import { SPECIAL_LIMIT } from '../../../src/abi/special.ts';
 import type { PlainRule, PlainTable } from '../../../src/compile/plain.ts';
 import type { WalksOptions } from '../../../src/compile/walks.ts';
@@ -38,6 +38,14 @@ function possible(fields: Uint32Array): Uint32Array {
 }
 
 const packets = fc.array(packet.map(possible), { minLength: 1, maxLength: 40 });
+
+/** A packet of nothing but a family and a port. */
+function toPort(port: number): Uint32Array {
+  const fields = new Uint32Array(field.FIELD_COUNT);
+  fields[field.FIELD_FAMILY] = 4;
+  fields[field.FIELD_DPORT] = port;
+  return fields;
+}
 
 /** The naive walk's verdicts and counts, and those of a packed walk; `spoil` changes what goes into the engine. */
 async function both(
@@ -87,7 +95,7 @@ describe('as the naive walk', () => {
   ] as const)('%s, one list of up to %i rules, searched', async (target, most, numRuns, options) => {
     let groups = 0;
     const spy = ({ starts }: Packed): void => {
-      groups = Math.max(groups, starts.length);
+      groups = Math.max(groups, (starts.length * 4) / START_SIZE);
     };
     await fc.assert(
       fc.asyncProperty(keyLists(most), packets, async (table, given) => {
@@ -128,25 +136,34 @@ describe('as the naive walk', () => {
     expect(graph.tests).toBeLessThanOrEqual(1.5 * rules.length);
   });
 
-  test('a planted error is found: a threshold that is one too large', async () => {
+  test('a planted error is found: a range that begins or ends one too late', async () => {
     const is80: Test = { kind: 'range', field: field.FIELD_DPORT, low: 80, high: 80, invert: false, onFail: 'miss' };
     const rules: PlainRule[] = [{ tests: [is80], action: { kind: 'verdict', verdict: 'ACCEPT' }, bare: false }];
     const table: PlainTable = { family: 4, name: 'mangle', chains: [{ name: 'INPUT', policy: 'DROP', rules }] };
-    const given = [79, 80, 81].map((port) => {
-      const fields = new Uint32Array(field.FIELD_COUNT);
-      fields[field.FIELD_FAMILY] = 4;
-      fields[field.FIELD_DPORT] = port;
-      return fields;
-    });
+    const given = [79, 80, 81].map(toPort);
     const right = await both(table, given, 'release');
     expect(right.packed).toEqual(right.naive);
-    for (const question of [0, 1]) {
+    for (const offset of [0, CLUSTER_WIDTHS]) {
       const { naive, packed } = await both(table, given, 'release', TREE, ({ clusters }) => {
-        expect(clusters.length).toBe(CLUSTER_SIZE);
-        new Uint32Array(clusters.buffer, CLUSTER_THRESHOLDS + question * 4)[0]!++;
+        // Behind cluster 0 and the only pattern.
+        expect(clusters.length).toBe(3 * CLUSTER_SIZE);
+        new Uint32Array(clusters.buffer, 2 * CLUSTER_SIZE + offset)[0]!++;
       });
       expect(packed).not.toEqual(naive);
     }
+  });
+
+  test('bytes of packets are those of their calls', async () => {
+    const rules: PlainRule[] = [{ tests: [], action: { kind: 'verdict', verdict: 'DROP' }, bare: false }];
+    const table: PlainTable = { family: 4, name: 'mangle', chains: [{ name: 'INPUT', policy: 'ACCEPT', rules }] };
+    const walk = await PackedWalk.open(wasm.release, plainImage([table], TREE).bytes, WALK, 3);
+    for (let index = 0; index < 3; index++) walk.put(index, toPort(80));
+    walk.classify(3, 100);
+    walk.classify(2, 60);
+    const rule = () => walk.counted().counters[4]!.mangle!.INPUT!.rules[0];
+    expect(rule()).toMatchObject({ packets: 5, bytes: 420 });
+    walk.classify(1, 60);
+    expect(rule()).toMatchObject({ packets: 6, bytes: 480 });
   });
 });
 
