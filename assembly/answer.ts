@@ -1,6 +1,6 @@
 /** What a host answers to a packet that a rule refuses, or that the stack does not forward, as far as it can be foretold: the reset of nf_send_reset, the error of icmp_send (nf_reject_ipv4.c, nf_reject_ipv6.c, ipv4/icmp.c, ipv6/icmp.c). */
 import { ERROR_MOST4, ERROR_MOST6 } from '../src/abi/answers.ts';
-import { FIELD_CT_DIRECTION, FIELD_FAMILY, FIELD_LENGTH, FIELD_TCP_FLAGS } from '../src/abi/fields.ts';
+import { FIELD_CT_DIRECTION, FIELD_FAMILY, FIELD_LENGTH, FIELD_PROTOCOL, FIELD_TCP_FLAGS } from '../src/abi/fields.ts';
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET, PACKET_STACK } from '../src/abi/packet.ts';
 import { STACK_MTU, STACK_NO_ROUTE, STACK_SOURCE_SCOPE, STACK_TTL, STACK_UNREACHABLE } from '../src/abi/reasons.ts';
 import { isReset as getsReset } from './conntrack/index';
@@ -8,9 +8,10 @@ import { asItCame, asSent, movesDestination } from './nat/answer.ts';
 import { isReported, isTold } from './reported.ts';
 import { isSwallowed } from './stack/index.ts';
 
-/** u8 each: the type of the error, 0: it is a reset; the destination of the refused packet is translated, so that it is kept as it came. u32 each: family; length of the refused packet, and how much of it is kept. */
+/** u8 each: the type of the error, 0: it is a reset; the destination of the refused packet is translated, so that it is kept as it came; the error's code and one, 0: any. u32 each: family; length of the refused packet, and how much of it is kept. */
 const TYPE: usize = 0;
 const TRANSLATED: usize = 1;
+const CODE: usize = 2;
 const FAMILY: usize = 4;
 const LENGTH: usize = 8;
 const PRESENT: usize = 12;
@@ -23,6 +24,7 @@ export const ANSWER_SIZE: usize = BYTES + QUOTED_MOST;
 
 const ICMP: u32 = 1;
 const TCP: u32 = 6;
+const UDP: u32 = 17;
 const ICMPV6: u32 = 58;
 const FIN: u32 = 1;
 const SYN: u32 = 2;
@@ -36,7 +38,11 @@ const TIME_EXCEEDED4: u32 = 11;
 const UNREACHABLE6: u32 = 1;
 const TOO_BIG6: u32 = 2;
 const TIME_EXCEEDED6: u32 = 3;
-/** Of what answers are like: types of errors, and these. */
+const PARAMETER_PROBLEM6: u32 = 4;
+/** With their codes: what is said of a protocol that nobody knows. */
+const PROTOCOL_UNREACHABLE4: u32 = UNREACHABLE4 | ((2 + 1) << 8);
+const UNKNOWN_HEADER6: u32 = PARAMETER_PROBLEM6 | ((1 + 1) << 8);
+/** Of what answers are like: types of errors (a code and one << 8, where it must be that), and these. */
 const RESET: u32 = 0;
 export const NO_ANSWER: u32 = 255;
 
@@ -51,6 +57,13 @@ export function answerOfRule(slot: usize, reset: bool, arrived: bool): u32 {
 export function answerOfStack(slot: usize): u32 {
   const type = errorAbout(load<u32>(slot, PACKET_STACK), load<u32>(slot, FIELD_FAMILY * 4) === 6);
   return type !== NO_ANSWER && isTold(slot) && !isSwallowed(slot) ? type : NO_ANSWER;
+}
+
+/** What the stack answers a packet with that INPUT let through, if it knows its protocol not (ip_protocol_deliver_rcu, ip6_protocol_deliver_rcu): the packet still has its connection then, which others have left behind. */
+export function answerOfDelivery(slot: usize): u32 {
+  const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
+  if (protocol === TCP || protocol === UDP || protocol === ICMP || protocol === ICMPV6 || !isTold(slot)) return NO_ANSWER;
+  return load<u32>(slot, FIELD_FAMILY * 4) === 6 ? UNKNOWN_HEADER6 : PROTOCOL_UNREACHABLE4;
 }
 
 function errorAbout(reason: u32, six: bool): u32 {
@@ -79,6 +92,7 @@ export function expectAnswer(slot: usize, at: usize, type: u32): bool {
   const kept = reset ? (six ? 40 : 20) : min<u32>(present, QUOTED_MOST);
   store<u8>(at, type as u8, TYPE);
   store<u8>(at, 0, TRANSLATED);
+  store<u8>(at, (type >>> 8) as u8, CODE);
   store<u32>(at, six ? 6 : 4, FAMILY);
   store<u32>(at, length, LENGTH);
   store<u32>(at, kept, PRESENT);
@@ -151,7 +165,7 @@ function isReset(slot: usize, at: usize): bool {
   return memory.compare(segment, at + HEADER, 16) === 0 && load<u16>(segment, 18) === 0;
 }
 
-/** The error, of whatever code, that quotes the refused packet, of which TTL and header checksum may have changed. */
+/** The error that quotes the refused packet, of which TTL and header checksum may have changed. */
 function isError(slot: usize, at: usize): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
   const six = load<u32>(at, FAMILY) === 6;
@@ -163,17 +177,21 @@ function isError(slot: usize, at: usize): bool {
   const most = (six ? ERROR_MOST6 : ERROR_MOST4) - begin;
   if (present < begin || length !== begin + min<u32>(load<u32>(at, LENGTH), most)) return false;
   const message = ip + offset;
-  if (load<u8>(message) !== load<u8>(at, TYPE) || (load<u32>(message, 4) !== 0 && !bearsMtu(message, six))) return false;
+  if (load<u8>(message) !== load<u8>(at, TYPE) || (load<u32>(message, 4) !== 0 && !bearsMore(message, six))) return false;
+  const code: u32 = load<u8>(at, CODE);
+  if (code !== 0 && (load<u8>(message, 1) as u32) + 1 !== code) return false;
   const to: usize = six ? 24 : 16;
   const source: usize = six ? 8 : 12;
   if (memory.compare(ip + to, at + BYTES + source, six ? 16 : 4) !== 0) return false;
   return quotes(ip + begin, at + BYTES, min<u32>(present - begin, load<u32>(at, PRESENT)), six);
 }
 
-/** An error about what was too big tells for what. */
-function bearsMtu(message: usize, six: bool): bool {
+/** An error about what was too big tells for what, and one about a header where that lies. */
+function bearsMore(message: usize, six: bool): bool {
   const type: u32 = load<u8>(message);
-  return six ? type === TOO_BIG6 : type === UNREACHABLE4 && load<u8>(message, 1) === FRAGMENTATION_NEEDED4;
+  return six
+    ? type === TOO_BIG6 || type === PARAMETER_PROBLEM6
+    : type === UNREACHABLE4 && load<u8>(message, 1) === FRAGMENTATION_NEEDED4;
 }
 
 function quotes(quoted: usize, refused: usize, length: u32, six: bool): bool {

@@ -32,7 +32,6 @@ import {
   WAY_INPUT,
   WAY_LOOPBACK,
   WAY_LOST_FORWARD,
-  WAY_LOST_INPUT,
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
 import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/program.ts';
@@ -82,7 +81,7 @@ import {
   SHORT_TRACKS,
   SHORT_WALK_SHIFT,
 } from './plan.ts';
-import { rememberLoss, rememberRefusal } from './refusals.ts';
+import { rememberEnd, rememberRefusal } from './refusals.ts';
 import { marksLocal } from './stack/host.ts';
 import { isMarkedLocal, leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
 import { hasSocket, hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
@@ -189,7 +188,7 @@ export function runHooks(plan: usize, slot: usize): u32 {
   }
   // Packets of the next batch are routed before their way begins: they were given to nobody.
   if (hasSocket()) turnStart();
-  if (verdict === NEXT_ACCEPT && load<u32>(slot, PACKET_WAY) >= <u32>WAY_LOST_INPUT) rememberLoss(slot);
+  if (verdict === NEXT_ACCEPT) rememberEnd(slot, looked);
   // Dropped by a rule or by the stack: a connection it would have opened vanishes.
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
   return verdict;
@@ -232,6 +231,7 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
     if (verdict === NEXT_ACCEPT && !conntrackConfirm(slot)) verdict = NEXT_LOST;
     if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);
   }
+  if (known === 0 && tracks && verdict === NEXT_ACCEPT) rememberEnd(slot, arrives);
   return verdict;
 }
 

@@ -5,9 +5,18 @@
 import { ANSWER_WITHIN } from '../src/abi/answers.ts';
 import { CONTROL_ANSWERS } from '../src/abi/control.ts';
 import { FIELD_IN_INTERFACE } from '../src/abi/fields.ts';
-import { PACKET_EDGE, PACKET_NUMBER, PACKET_UNSEEN } from '../src/abi/packet.ts';
+import { PACKET_EDGE, PACKET_NUMBER, PACKET_UNSEEN, PACKET_WAY, WAY_INPUT, WAY_LOST_INPUT } from '../src/abi/packet.ts';
 import { UNSEEN_OUTGOING_COPY } from '../src/abi/reasons.ts';
-import { ANSWER_SIZE, answerOfRule, answerOfStack, expectAnswer, isAnswer, NO_ANSWER, takeBackTranslation } from './answer.ts';
+import {
+  ANSWER_SIZE,
+  answerOfDelivery,
+  answerOfRule,
+  answerOfStack,
+  expectAnswer,
+  isAnswer,
+  NO_ANSWER,
+  takeBackTranslation,
+} from './answer.ts';
 import { attachConnection, conntrackCarve, dropConnection, KEPT_SIZE, keepConnection } from './conntrack/index';
 import { leaveAsAnswer, mayBeOwn } from './stack/index.ts';
 import { addTo } from './tally.ts';
@@ -33,9 +42,11 @@ export function rememberRefusal(slot: usize, reset: bool, arrived: bool): void {
   remember(slot, answerOfRule(slot, reset, arrived));
 }
 
-/** The same of a packet that the stack dropped between PREROUTING and FORWARD. */
-export function rememberLoss(slot: usize): void {
-  remember(slot, answerOfStack(slot));
+/** The same of a packet that rules let through: the stack dropped it between PREROUTING and FORWARD, or does so behind INPUT. */
+export function rememberEnd(slot: usize, looked: bool): void {
+  const way = load<u32>(slot, PACKET_WAY);
+  if (way >= <u32>WAY_LOST_INPUT) remember(slot, answerOfStack(slot));
+  else if (way === WAY_INPUT && looked) remember(slot, answerOfDelivery(slot));
 }
 
 function remember(slot: usize, type: u32): void {

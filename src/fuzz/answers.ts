@@ -42,10 +42,24 @@ const ECHO = { 4: [8, 0, 3], 6: [128, 129, 1] } as const;
 /** The case's packets with answers between them, where its rules translate or refuse. `judge`: who is asked; kernels on the capture's clock do not send answers of their own. */
 export function withAnswers(draw: Draw, fuzzCase: FuzzCase, judge: Judge = 'software'): FuzzPacket[] {
   const translated = translates(fuzzCase.ruleset);
-  // Of a router nothing tells what it sent itself.
+  // Of a router nothing tells what it sent itself (stack-answers.ts has those that tell).
   const answers = judge !== 'virtual' && !fuzzCase.host.forward;
   const refused = answers && refuses(fuzzCase.ruleset) && draw.chance(0.7);
   if (!translated && !refused) return fuzzCase.packets;
+  return between(draw, fuzzCase, judge, {
+    own: (packet, outcome) => (refused ? ownAnswer(packet, outcome, fuzzCase) : null),
+    others: (packet, outcome) => (translated ? answersTo(draw, packet, outcome) : []),
+  });
+}
+
+/** What answers a packet, by what became of it: the host itself, others. */
+interface Answering {
+  own(packet: FuzzPacket, outcome: PacketOutcome): FuzzPacket | null;
+  others(packet: FuzzPacket, outcome: PacketOutcome | undefined): FuzzPacket[];
+}
+
+/** The case's packets with answers behind those they answer, most of them at once. */
+export function between(draw: Draw, fuzzCase: FuzzCase, judge: Judge, { own: ownTo, others }: Answering): FuzzPacket[] {
   let outcome: PacketOutcome | undefined;
   const reference = createReference(jobOf(fuzzCase), (one) => {
     outcome = one;
@@ -54,19 +68,19 @@ export function withAnswers(draw: Draw, fuzzCase: FuzzCase, judge: Judge = 'soft
   const out: FuzzPacket[] = [];
   /** Own answers on their way. */
   const late: FuzzPacket[] = [];
-  const send = (packet: FuzzPacket, answers = refused): void => {
+  const send = (packet: FuzzPacket, answers = true): void => {
     const bytes = frameOf(packet, ETHERNET);
     reference.frame({ time: packet.time, linktype: ETHERNET, bytes, wire: bytes.length });
     out.push(packet);
     // What a rule makes of an answer is answered by nobody.
-    const own = answers && outcome ? ownAnswer(packet, outcome, fuzzCase) : null;
+    const own = answers && outcome ? ownTo(packet, outcome) : null;
     // What other processors received may lie between; the kernel that judges sends its answer at once.
     if (own !== null && judge === 'software' && draw.chance(0.3)) late.push(disturbed(draw, own));
     else if (own !== null) send(own, false);
   };
   for (const packet of fuzzCase.packets) {
     send(packet);
-    if (translated) for (const answer of answersTo(draw, packet, outcome)) send(answer);
+    for (const answer of others(packet, outcome)) send(answer);
     for (const own of late.length > 0 && draw.chance(0.3) ? late.splice(0) : []) send({ ...own, time: packet.time }, false);
   }
   return out;
@@ -85,7 +99,11 @@ const refuses = ({ tables }: RuleSet): boolean => tables.some(({ chains }) => ch
 const isReject = ({ target }: Rule): boolean => target?.kind === 'extension' && target.name === 'REJECT';
 
 /** What the host answers to a packet that REJECT refused; null: nothing, or nothing that can be foretold. */
-function ownAnswer(packet: FuzzPacket, { verdict, rule, rewritten, hook }: PacketOutcome, fuzzCase: FuzzCase): FuzzPacket | null {
+export function ownAnswer(
+  packet: FuzzPacket,
+  { verdict, rule, rewritten, hook }: PacketOutcome,
+  fuzzCase: FuzzCase,
+): FuzzPacket | null {
   const { family } = packet;
   if (verdict !== 'REJECT' || rule === undefined || rewritten === undefined || packet.kind !== 'host') return null;
   const rejectWith = answerOf(rule, fuzzCase.ruleset);
@@ -124,7 +142,7 @@ const upperOf = (bytes: Uint8Array, family: Family): { protocol: number; offset:
 const GROUP = /^(?:22[4-9]|23\d|255)\.|\.255$|^ff/;
 
 /** False where a checksum of TCP or UDP, if there is one, is not right. */
-function isSummed(bytes: Uint8Array, family: Family): boolean {
+export function isSummed(bytes: Uint8Array, family: Family): boolean {
   const upper = upperOf(bytes, family);
   if (upper === 'unparsable' || ![TCP, UDP].includes(upper.protocol)) return true;
   const at = CHECKSUM_AT[upper.protocol]!;
@@ -137,7 +155,7 @@ function isSummed(bytes: Uint8Array, family: Family): boolean {
   return u16(payload, at) === u16(summed, at);
 }
 
-const destinationOf = (bytes: Uint8Array, family: Family): string =>
+export const destinationOf = (bytes: Uint8Array, family: Family): string =>
   formatAddress((family === 4 ? ipv4 : ipv6).destination(bytes));
 
 /** What the rule that a path names answers with. */

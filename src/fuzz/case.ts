@@ -18,6 +18,7 @@ import { ETHERNET, frameOf, LINKS, type Link } from './links.ts';
 import { type FuzzPacket, Traffic, type TrafficFeatures } from './packets.ts';
 import { DCCP } from './rare-transport.ts';
 import { generateRules } from './rules.ts';
+import { withStackAnswers } from './stack-answers.ts';
 import { BROADCAST } from './talk.ts';
 
 export interface FuzzCase {
@@ -101,7 +102,8 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const given = software && /-j TPROXY/.test(rules) && draw.chance(0.9) ? withProxies(draw, told) : told;
   const link = software && draw.chance(0.3) ? draw.pick(LINKS) : ETHERNET;
   const made: FuzzCase = { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
-  return { ...made, packets: withAnswers(draw, made, options.judge) };
+  // Behind everything else: what was drawn before stays what it was.
+  return withStackAnswers(draw, { ...made, packets: withAnswers(draw, made, options.judge) }, options.judge);
 }
 
 /** Seconds. */

@@ -1,5 +1,5 @@
 /**
- * What a host answers when REJECT refuses a packet, as Linux builds it: nf_send_reset and icmp_send, and their IPv6 twins. Bytes as they enter OUTPUT; the identification of errors, which the kernel draws, is 0, and no
+ * What a host answers to a packet that goes no further, as Linux builds it: when REJECT refuses it (nf_send_reset, icmp_send), and when its stack does (icmp_send, tcp_v4_send_reset); and their IPv6 twins. Bytes as they enter OUTPUT; the identification of errors, which the kernel draws, is 0, and no
  * checksum is left to a device.
  */
 import { formatAddress } from '../model/address.ts';
@@ -32,6 +32,7 @@ const UNREACHABLE: Readonly<Record<Family, number>> = { 4: 3, 6: 1 };
 const DONT_FRAGMENT = 0x4000;
 /** Of the IP header with what stands behind it. */
 const LARGEST: Readonly<Record<Family, number>> = { 4: 576, 6: 1280 };
+const ECN_LEFT_OUT = 0xfc;
 /** Precedence "internetwork control". */
 const CONTROL = 0xc0;
 
@@ -40,7 +41,9 @@ const CONTROL = 0xc0;
  * speak.
  */
 export function rejection(refused: Uint8Array, family: Family, rejectWith: string, from: string): Uint8Array | null {
-  return rejectWith === 'tcp-reset' ? reset(refused, family) : error(refused, family, rejectWith, from);
+  return rejectWith === 'tcp-reset'
+    ? reset(refused, family)
+    : errorAbout(refused, family, [UNREACHABLE[family], CODES[rejectWith]!], from);
 }
 
 /** From the refused packet's receiver to its sender. */
@@ -61,7 +64,14 @@ function segmentOf(bytes: Uint8Array, family: Family): Uint8Array | null {
   return bytes.subarray(Math.min(upper.offset, bytes.length));
 }
 
-function reset(refused: Uint8Array, family: Family): Uint8Array | null {
+/** The stack's own, where nobody listens: to no reset, and with the TOS of what it answers. */
+export function stackReset(refused: Uint8Array, family: Family): Uint8Array | null {
+  const bytes = segmentOf(refused, family);
+  if (bytes === null || !tcp.hasHeader(bytes) || (tcp.flags(bytes) & tcp.RST) !== 0) return null;
+  return reset(refused, family, (family === 4 ? ipv4.tos(refused) : ipv6.trafficClass(refused)) & ECN_LEFT_OUT);
+}
+
+function reset(refused: Uint8Array, family: Family, tos = 0): Uint8Array | null {
   const bytes = segmentOf(refused, family);
   if (bytes === null || !tcp.hasHeader(bytes)) return null;
   const flags = tcp.flags(bytes);
@@ -77,17 +87,23 @@ function reset(refused: Uint8Array, family: Family): Uint8Array | null {
     options: new Uint8Array(0),
     data: 0,
   });
-  const fields = { ...answerFields(refused, family, TCP), id: 0, fragment: family === 4 ? DONT_FRAGMENT : 0 };
+  const fields = { ...answerFields(refused, family, TCP), tos, id: 0, fragment: family === 4 ? DONT_FRAGMENT : 0 };
   fillChecksum(segment, CHECKSUM_AT[TCP]!, fields);
   return ipPacket(fields, segment);
 }
 
-function error(refused: Uint8Array, family: Family, rejectWith: string, from: string): Uint8Array | null {
+/** An ICMP error of that type and code, with what stands behind its checksum. As `rejection`. */
+export function errorAbout(
+  refused: Uint8Array,
+  family: Family,
+  [type, code, rest = 0]: readonly [type: number, code: number, rest?: number],
+  from: string,
+): Uint8Array | null {
   const header = family === 4 ? 20 : ipv6.HEADER_LENGTH;
   // Options may be answered with options.
   if (family === 4 && ipv4.headerLength(refused) !== header) return null;
   const quoted = refused.subarray(0, LARGEST[family] - header - 8);
-  const message = icmpMessage(UNREACHABLE[family], CODES[rejectWith]!, 0, quoted);
+  const message = icmpMessage(type, code, rest, quoted);
   const tos = family === 4 ? (ipv4.tos(refused) & 0x1e) | CONTROL : 0;
   const fields = { ...answerFields(refused, family, ICMP[family]), source: from, tos, id: 0 };
   fillChecksum(message, CHECKSUM_AT[ICMP[family]]!, fields);

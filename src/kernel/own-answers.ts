@@ -10,8 +10,8 @@ export const ANSWER_GROUP = 7;
 export const ANSWER_PREFIX = 'own answer ';
 
 const ICMP = { 4: 1, 6: 58 } as const;
-/** Unreachable, time exceeded; of ICMPv6 too big as well. */
-const ERRORS: Readonly<Record<Family, readonly number[]>> = { 4: [3, 11], 6: [1, 2, 3] };
+/** Unreachable, time exceeded; of ICMPv6 too big and parameter problem as well. */
+const ERRORS: Readonly<Record<Family, readonly number[]>> = { 4: [3, 11], 6: [1, 2, 3, 4] };
 const TCP = 6;
 const RST = 4;
 const IP_HEADER = { 4: 20, 6: 40 } as const;

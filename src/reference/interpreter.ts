@@ -36,7 +36,7 @@ import { Packet, type Received } from './packet.ts';
 import { checkPrestack } from './prestack.ts';
 import { randomNumbers } from './random.ts';
 import { asSent, attachedTo, type Refusal, Refusals, UNREACHABLE } from './refusals.ts';
-import { errorAboutDrop } from './reported.ts';
+import { errorAboutDrop, errorAboutProtocol } from './reported.ts';
 import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { SharedState } from './shared.ts';
@@ -231,7 +231,11 @@ export class Interpreter {
       const error = this.#isSwallowed(one) ? null : errorAboutDrop(one, reason, this.#plain);
       if (error !== null) this.#refusals.remember(one, error);
     };
-    const decisions = { arrive, leave, broadcastMask, refused, lost };
+    const delivered: Decisions['delivered'] = (one) => {
+      const error = errorAboutProtocol(one, this.#plain);
+      if (error !== null) this.#refusals.remember(one, error);
+    };
+    const decisions = { arrive, leave, broadcastMask, refused, lost, delivered };
     return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener), decisions).go(start);
   }
 

@@ -49,6 +49,8 @@ export interface Decisions {
   refused(packet: Packet, reset: boolean): void;
   /** The stack dropped the packet behind PREROUTING: STACK_*. */
   lost(packet: Packet, reason: number): void;
+  /** A packet that came in, and that conntrack has seen, is behind INPUT. */
+  delivered(packet: Packet): void;
 }
 
 /** A packet at its hooks, one after the other. */
@@ -130,7 +132,11 @@ export class Journey {
     if (before !== null) return this.#end(hook, before);
     if (drop !== STACK_NONE) this.#decisions.lost(this.#packet, drop);
     if (drop !== STACK_NONE) return { ...this.#end(hook, null), verdict: 'STACK', stack: drop, rule: null };
-    if (hook === 'INPUT') return this.#end('INPUT', this.#deliver(device, true));
+    if (hook === 'INPUT') {
+      const stopped = this.#deliver(device, true);
+      if (stopped === null && this.#passage.looked) this.#decisions.delivered(this.#packet);
+      return this.#end('INPUT', stopped);
+    }
     this.#packet.decrementTtl();
     const result = this.#hook('FORWARD', device, out, true) ?? this.#hook('POSTROUTING', device, out, true);
     return this.#end('FORWARD', result);

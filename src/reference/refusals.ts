@@ -16,17 +16,25 @@ import { ICMP, ICMPV6, invert, TCP, type Tuple } from './conntrack/tuple.ts';
 import { translate, translateQuoted } from './nat/translate.ts';
 import type { Packet } from './packet.ts';
 
-export const UNREACHABLE = { 4: 3, 6: 1 } as const;
+/** An ICMP error; without a code: of whatever code. */
+export interface ErrorKind {
+  readonly type: number;
+  readonly code?: number;
+}
+
+export const UNREACHABLE: Readonly<Record<Family, ErrorKind>> = { 4: { type: 3 }, 6: { type: 1 } };
 /** What was too big is told for what: IPv4's code of "unreachable", ICMPv6's type. */
 const FRAGMENTATION_NEEDED = 4;
 const PACKET_TOO_BIG = 2;
+/** Of ICMPv6: says where the header lies that nobody knows. */
+const PARAMETER_PROBLEM = 4;
 
 /** A refused packet, as it was then. */
 export interface Refusal {
   /** Of the refused packet. */
   readonly number: number;
-  /** The ICMP type of the error that answers it; null: a TCP reset does. */
-  readonly error: number | null;
+  /** The error that answers it; null: a TCP reset does. */
+  readonly error: ErrorKind | null;
   readonly family: Family;
   readonly source: Words;
   readonly destination: Words;
@@ -54,8 +62,8 @@ export class Refusals {
   /** The latest first. */
   #waiting: Refusal[] = [];
 
-  /** A rule refused the packet, or the stack did not forward it, and it is answered with a TCP reset (null) or an ICMP error of that type; its connection is not yet forgotten. */
-  remember(packet: Packet, error: number | null): void {
+  /** A rule refused the packet, or the stack did not forward it, and it is answered with a TCP reset (null) or an ICMP error; its connection is not yet forgotten. */
+  remember(packet: Packet, error: ErrorKind | null): void {
     // Of an answer that is refused in its turn, over lo, the kernel's answer is not looked for.
     if (packet.answersRefused) return;
     const { number, family, source, length, tracking, inInterface, upperOffset } = packet;
@@ -99,7 +107,7 @@ export class Refusals {
       (one) =>
         candidate.number <= one.number + ANSWER_WITHIN &&
         candidate.family === one.family &&
-        (one.error === null ? isReset(candidate, one) : isError(candidate, one)),
+        (one.error === null ? isReset(candidate, one) : isError(candidate, one, one.error)),
     );
     if (found !== undefined) this.#waiting = this.#waiting.filter((one) => one !== found);
     return found;
@@ -175,8 +183,8 @@ function isReset(candidate: Candidate, { source, destination, upper, upperLength
   return answers && tcp.sequence(header) === 0;
 }
 
-/** The error, of whatever code, that quotes the refused packet, of which TTL and header checksum may have changed. */
-function isError(candidate: Candidate, refusal: Refusal): boolean {
+/** The error that quotes the refused packet, of which TTL and header checksum may have changed. */
+function isError(candidate: Candidate, refusal: Refusal, { type, code }: ErrorKind): boolean {
   const { family, bytes, length } = candidate;
   const at = messageAt(candidate, family === 4 ? ICMP : ICMPV6);
   if (at === null) return false;
@@ -184,11 +192,12 @@ function isError(candidate: Candidate, refusal: Refusal): boolean {
   const room = (family === 4 ? ERROR_MOST4 : ERROR_MOST6) - quotedAt;
   if (bytes.length < quotedAt || length !== quotedAt + Math.min(refusal.length, room)) return false;
   const message = bytes.subarray(at);
-  const bearsMtu =
+  const bearsMore =
     family === 4
-      ? refusal.error === UNREACHABLE[4] && icmp.code(message) === FRAGMENTATION_NEEDED
-      : refusal.error === PACKET_TOO_BIG;
-  if (icmp.type(message) !== refusal.error || (u32(message, 4) !== 0 && !bearsMtu)) return false;
+      ? type === UNREACHABLE[4].type && icmp.code(message) === FRAGMENTATION_NEEDED
+      : type === PACKET_TOO_BIG || type === PARAMETER_PROBLEM;
+  if (icmp.type(message) !== type || (code !== undefined && icmp.code(message) !== code)) return false;
+  if (u32(message, 4) !== 0 && !bearsMore) return false;
   if (!sameWords(addressesOf(candidate).destination, refusal.source)) return false;
   const quoted = bytes.subarray(quotedAt, length);
   const changed = family === 4 ? [8, 10, 11] : [7];

@@ -14,6 +14,7 @@ import type { EvaluateContext } from '../packet/view.ts';
 import { isToOne } from './conntrack/reset.ts';
 import { DCCP, GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE } from './conntrack/tuple.ts';
 import type { Packet } from './packet.ts';
+import type { ErrorKind } from './refusals.ts';
 
 /** Types of ICMP that are errors, and the last one anybody knows: about them no error is sent, nor about unknown ones. */
 const ERRORS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12];
@@ -53,10 +54,19 @@ const STACK_ERRORS: Readonly<Record<Family, ReadonlyMap<number, number>>> = {
   ]),
 };
 
-/** The type of the error that tells of a packet which the stack dropped for this reason (STACK_*); null: there is none. */
-export function errorAboutDrop(packet: Packet, reason: number, context: Types): number | null {
+/** The error that tells of a packet which the stack dropped for this reason (STACK_*); null: there is none. */
+export function errorAboutDrop(packet: Packet, reason: number, context: Types): ErrorKind | null {
   const type = STACK_ERRORS[packet.family].get(reason);
-  return type !== undefined && isTold(packet, context) ? type : null;
+  return type !== undefined && isTold(packet, context) ? { type } : null;
+}
+
+/** What the stack says of a protocol that nobody knows: type and code. */
+const UNKNOWN_PROTOCOL: Readonly<Record<Family, ErrorKind>> = { 4: { type: 3, code: 2 }, 6: { type: 4, code: 1 } };
+
+/** The error that may follow on a packet that INPUT let through (ip_protocol_deliver_rcu, ip6_protocol_deliver_rcu): only where nobody knows its protocol it still has its connection then. */
+export function errorAboutProtocol(packet: Packet, context: Types): ErrorKind | null {
+  const known = [ICMP, TCP, UDP, ICMPV6].includes(packet.protocol);
+  return !known && isTold(packet, context) ? UNKNOWN_PROTOCOL[packet.family] : null;
 }
 
 /** icmp_send, icmp6_send: between two, about no error, of IPv4 not about later fragments. */
