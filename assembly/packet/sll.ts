@@ -2,7 +2,9 @@
 import { DIRECTION_INBOUND, DIRECTION_OUTBOUND, DIRECTION_UNKNOWN } from '../../src/abi/capture.ts';
 import { CONTROL_UNNAMED } from '../../src/abi/control.ts';
 import { FIELD_PACKET_TYPE, PACKET_OUTGOING } from '../../src/abi/fields.ts';
+import { NUMBER_IS_PORT } from '../../src/abi/host.ts';
 import { PACKET_DIRECTION, PACKET_INTERFACE, PACKET_NUMBER, PACKET_UNSEEN } from '../../src/abi/packet.ts';
+import { UNSEEN_PORT } from '../../src/abi/reasons.ts';
 import { deviceOfNumber, hostLo, numberCount } from '../stack/host.ts';
 import { control, tallyFirst, tell } from '../tally.ts';
 import { putSourceMac } from './ethernet.ts';
@@ -41,6 +43,10 @@ export function sll2(slot: usize, at: usize, end: usize): void {
 /** The packet was captured at the device of this number. */
 function putDevice(slot: usize, number: u32): void {
   const device = deviceOfNumber(number);
+  if (device === <u32>NUMBER_IS_PORT) {
+    store<u32>(slot, UNSEEN_PORT, PACKET_UNSEEN);
+    return;
+  }
   if (device !== 0) {
     store<u32>(slot, device, PACKET_INTERFACE);
     return;

@@ -169,7 +169,7 @@ export function isOwnMac(mac: u64): bool {
   return low < macCount && load<u64>(macs + (low << 3)) === mac;
 }
 
-/** The interface id of the device with this number (ifindex), 0 when the host model has none. */
+/** The interface id of the device with this number (ifindex), or NUMBER_IS_PORT; 0 when the host model has none. */
 export function deviceOfNumber(number: u32): u32 {
   let low: u32 = 0;
   let high = numberCount;

@@ -55,8 +55,10 @@ export const HOST_NUMBERS = 116;
 export const HOST_NUMBER_COUNT = 120;
 export const HOST_HEADER_SIZE = 128;
 
-/** u32 number, u32 interface id. */
+/** u32 number, u32 interface id, or NUMBER_IS_PORT. */
 export const NUMBER_DEVICE = 4;
+/** A port of a bridge or bond. */
+export const NUMBER_IS_PORT = 0xffffffff;
 export const NUMBER_SIZE = 8;
 
 /** A route: u32 prefix length, u32 RTN_*, u32 interface id (0: none), u32 family, four words, most significant first (IPv4: the first), and as many of its gateway, all 0: none. */

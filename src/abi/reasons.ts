@@ -30,7 +30,9 @@ export const UNSEEN_FAMILY = 14;
 export const UNSEEN_FRAGMENT_KEPT = 15;
 /** Defragmentation threw the fragment away: it overlaps another, is malformed, or there are too many. */
 export const UNSEEN_FRAGMENT_DISCARDED = 16;
-export const UNSEEN_COUNT = 17;
+/** Captured at a port of a bridge or bond ("-i any"): the bridge or bond itself has it, too, if it comes to the IP stack. */
+export const UNSEEN_PORT = 17;
+export const UNSEEN_COUNT = 18;
 /** Another engine's packet, of those that share a capture: counted by none but that one. */
 export const UNSEEN_ELSEWHERE = 255;
 

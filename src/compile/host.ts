@@ -239,7 +239,9 @@ function putAddresses(parts: Parts, host: Host, interfaces: InterfaceTable): voi
 
 function putNumbers(parts: Parts, host: Host, interfaces: InterfaceTable): void {
   const numbered = host.interfaces
-    .flatMap(({ name, index }) => (index === undefined ? [] : [{ index, id: interfaces.idOf(name) }]))
+    .flatMap(({ name, index, isPort }) =>
+      index === undefined ? [] : [{ index, id: isPort === true ? abi.NUMBER_IS_PORT : interfaces.idOf(name) }],
+    )
     .sort((a, b) => a.index - b.index);
   const start = parts.reserve(numbered.length * abi.NUMBER_SIZE);
   for (const [at, { index, id }] of numbered.entries()) {

@@ -98,6 +98,8 @@ function deviceOf(host: Host, frame: Frame, { device }: Inner): string | undefin
 
 /** The frame as the job wants it; a reason when it is not to be injected. */
 function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
+  if (host.interfaces.some(({ index, isPort }) => isPort === true && index !== undefined && index === inner.device))
+    return 'copy at a port';
   const link = {
     ...(inner.kind === undefined ? {} : { dstMacKind: inner.kind }),
     ...(inner.source === undefined ? {} : { srcMac: inner.source }),

@@ -2,6 +2,9 @@
 import { parseUnsigned } from './numbers.ts';
 import type { Family, Words } from './ruleset.ts';
 
+/** Bits of an address. */
+export const widthOf = (family: Family): number => (family === 4 ? 32 : 128);
+
 /**
  * A numeric address: IPv4 in one to four parts, each decimal, octal or hexadecimal; IPv6 in every form of RFC 4291, a scope behind `%` (a device's
  * name for link-local addresses only, a number for all, as getaddrinfo has it) is dropped. undefined for host names and nonsense.
@@ -114,7 +117,7 @@ export function parseMask(text: string, family: Family): Words | undefined {
     const address = text.includes('%') ? undefined : parseAddress6(text);
     if (address !== undefined) return address;
   }
-  const bits = parseUnsigned(text, family === 4 ? 32 : 128);
+  const bits = parseUnsigned(text, widthOf(family));
   return bits === undefined ? undefined : prefixMask(bits, family);
 }
 

@@ -1,5 +1,5 @@
 /** Builds a Host from what the user gives: flags, `ip -j addr` and `ip -j route`. Adds what the kernel adds by itself: lo, local, connected and broadcast routes. */
-import { maskAddress, parseWhole, prefixMask } from './address.ts';
+import { maskAddress, parseWhole, prefixMask, widthOf } from './address.ts';
 import { HostError } from './errors.ts';
 import { type Host, type HostAddress, type HostInterface, interfaceNamed, type ProxySocket, type RouteType } from './host.ts';
 import { readAddresses } from './ip-addr.ts';
@@ -25,8 +25,6 @@ export interface HostGiven {
 
 const DEFAULT_INTERFACE = 'eth0';
 const U32_MAXIMUM = 0xffff_ffff;
-
-const width = (family: Family): number => (family === 4 ? 32 : 128);
 
 /**
  * The host model of what was given.
@@ -131,8 +129,8 @@ function addLocal(host: Host, text: string, defaultDevice: string): void {
   const [withPrefix = '', device = defaultDevice] = text.split('@');
   const [bare = '', prefixText] = withPrefix.split('/');
   const read = parseWhole(bare);
-  const prefix = prefixText === undefined ? width(read?.family ?? 4) : Number(prefixText);
-  if (read === undefined || !Number.isInteger(prefix) || prefix < 0 || prefix > width(read.family)) {
+  const prefix = prefixText === undefined ? widthOf(read?.family ?? 4) : Number(prefixText);
+  if (read === undefined || !Number.isInteger(prefix) || prefix < 0 || prefix > widthOf(read.family)) {
     throw new HostError(`--local wants ADDRESS[/PREFIX][@INTERFACE], got "${text}"`);
   }
   interfaceNamed(host, device).addresses.push(withBroadcast({ ...read, prefix }));
@@ -151,7 +149,7 @@ function addAddressRoutes(host: Host, device: string, given: HostAddress): void 
   const add = (destination: Words, length: number, type: RouteType): void => {
     host.routes.push({ family, destination, prefix: length, type, device, metric: 0 });
   };
-  add(address, width(family), 'local');
+  add(address, widthOf(family), 'local');
   const network = maskAddress(address, prefixMask(prefix, family));
   if (family === 6) {
     if (prefix < 128) add(network, prefix, 'unicast');

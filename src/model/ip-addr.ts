@@ -1,5 +1,5 @@
 /** `--addr`: devices and their addresses, as `ip -j addr` prints them. */
-import { parseAddress } from './address.ts';
+import { parseAddress, widthOf } from './address.ts';
 import { HostError } from './errors.ts';
 import { type Host, type HostInterface, interfaceNamed } from './host.ts';
 import { type IpEntry, ipEntries, shown } from './ip-json.ts';
@@ -7,7 +7,6 @@ import type { Family } from './ruleset.ts';
 
 const MTU_MAXIMUM = 0x7fff_ffff;
 const INDEX_MAXIMUM = 0x7fff_ffff;
-const LENGTHS: Readonly<Record<Family, number>> = { 4: 32, 6: 128 };
 
 /** Gives the host what a file tells. @throws HostError. */
 export function readAddresses(host: Host, json: unknown): void {
@@ -38,7 +37,15 @@ function readDevice(host: Host, device: HostInterface, entry: IpEntry): void {
   if (mtu !== undefined) device.mtu = mtu;
   const index = entry.number('ifindex', INDEX_MAXIMUM);
   if (index !== undefined) device.index = checkedIndex(host, device, index, entry);
+  if (isPort(entry)) device.isPort = true;
   for (const info of entry.entries('addr_info', `${name}: `)) readAddress(device, info);
+}
+
+/** It has a master that takes its packets. Those of a VRF stay its own; only `ip -d` tells. */
+function isPort(entry: IpEntry): boolean {
+  const { linkinfo } = entry.fields;
+  const kind = typeof linkinfo === 'object' && linkinfo !== null && 'info_slave_kind' in linkinfo ? linkinfo.info_slave_kind : '';
+  return entry.text('master') !== undefined && kind !== 'vrf';
 }
 
 function checkedIndex(host: Host, device: HostInterface, index: number, entry: IpEntry): number {
@@ -55,7 +62,7 @@ function readAddress({ name, addresses }: HostInterface, entry: IpEntry): void {
   const family: Family = fields.family === 'inet' ? 4 : 6;
   const local = entry.text('local');
   const address = local === undefined ? undefined : parseAddress(local, family);
-  const prefix = entry.number('prefixlen', LENGTHS[family]);
+  const prefix = entry.number('prefixlen', widthOf(family));
   if (address === undefined || prefix === undefined)
     throw entry.error(`${name}: cannot read the address ${JSON.stringify(fields.local)}/${fields.prefixlen}`, { at: 'local' });
   const broadcastText = family === 4 ? entry.text('broadcast') : undefined;

@@ -1,5 +1,5 @@
 /** `--route`: routes, as `ip -j route` prints them. What `ip route` would refuse is refused in its words; what only the kernel can choose between is told. */
-import { formatAddress, maskAddress, parseAddress, prefixMask } from './address.ts';
+import { formatAddress, maskAddress, parseAddress, prefixMask, widthOf } from './address.ts';
 import { type Gatewayed, setGateways } from './gateways.ts';
 import { type Host, interfaceNamed, type Route, type RouteType } from './host.ts';
 import { type IpEntry, ipEntries, shown } from './ip-json.ts';
@@ -22,7 +22,6 @@ const TABLES: readonly string[] = ['main', 'default', 'local'];
 /** Of these there may be several to one destination: what they are about is one device. */
 const OF_DEVICES: readonly RouteType[] = ['local', 'broadcast', 'multicast', 'anycast'];
 const METRIC_MAXIMUM = 0xffff_ffff;
-const LENGTHS: Readonly<Record<Family, number>> = { 4: 32, 6: 128 };
 
 /** A route with where it comes from. */
 interface Told {
@@ -119,7 +118,7 @@ function destinationOf(host: Host, entry: IpEntry, family: Family): Pick<Route, 
   const [bare = '', prefixText] =
     written === 'default' ? [formatAddress(family === 4 ? [0] : [0, 0, 0, 0]), '0'] : written.split('/');
   const address = parseAddress(bare, family);
-  const prefix = prefixText === undefined ? LENGTHS[family] : parseUnsigned(prefixText, LENGTHS[family]);
+  const prefix = prefixText === undefined ? widthOf(family) : parseUnsigned(prefixText, widthOf(family));
   if (address === undefined || prefix === undefined)
     throw entry.error(`cannot read the destination ${JSON.stringify(entry.fields.dst)}`, { at: 'dst' });
   const destination = maskAddress(address, prefixMask(prefix, family));

@@ -18,6 +18,7 @@ export const UNSEEN_WORDS = [
   'no rules for this family',
   'fragment kept for reassembly',
   'fragment discarded by reassembly',
+  'copy at a port of a bridge or bond',
 ] as const;
 
 export const STACK_WORDS = [

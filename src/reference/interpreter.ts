@@ -8,6 +8,7 @@ import {
   UNSEEN_NOT_IP,
   UNSEEN_OTHERHOST,
   UNSEEN_OUTGOING_COPY,
+  UNSEEN_PORT,
 } from '../abi/reasons.ts';
 import { atTime, IpSets } from '../extensions/ipset-table.ts';
 import { checkSets } from '../extensions/ipset-there.ts';
@@ -135,6 +136,7 @@ export class Interpreter {
     this.#sets ??= new IpSets(this.#job.sets ?? [], this.clock.jiffies, this.#job.profile.hz);
     const link = readLink(captured);
     if (link.kind === 'unseen') return { unseen: LINK_REASONS[link.reason] };
+    if (this.devices.isAtPort(link)) return { unseen: UNSEEN_PORT };
     const frame = this.devices.named(captured, link, this.#frames);
     const bytes = carriedBytes(frame.bytes, link);
     const { host, profile } = this.#job;

@@ -6,10 +6,19 @@ import type { Link } from '../packet/link.ts';
 
 export class NumberedDevices {
   readonly #names: ReadonlyMap<number, string>;
+  readonly #ports: ReadonlySet<number>;
   readonly #unnamed = { packets: 0, first: 0, device: 0 };
 
   constructor(host: Host) {
+    this.#ports = new Set(
+      host.interfaces.flatMap(({ index, isPort }) => (index !== undefined && isPort === true ? [index] : [])),
+    );
     this.#names = new Map(host.interfaces.flatMap(({ name, index }) => (index === undefined ? [] : [[index, name] as const])));
+  }
+
+  /** The frame was captured at a port of a bridge or bond. */
+  isAtPort({ device }: Link): boolean {
+    return device !== undefined && this.#ports.has(device);
   }
 
   /** Frame `packet`, with the name of the device that its header says. Where no number is known the frame stays as it is. */

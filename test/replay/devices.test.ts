@@ -62,6 +62,21 @@ test('a number that --addr does not have is told once', async () => {
   for (const { notes } of await reports({ ...ROUTER, addresses: numberless })) expect(notes).toEqual([]);
 });
 
+test('what is captured at a port of a bridge is a copy, or was never for the IP stack (bridge/record.sh)', async () => {
+  const bridged = new Recorded('bridge/', 'any.pcap');
+  const addresses = bridged.json('addr.json');
+  const given = { addresses, routes: [bridged.json('route.json')] };
+  for (const report of await bridged.reports(given)) {
+    expect(bridged.tables(report)).toEqual(bridged.counted());
+    expect(report.unseen['copy at a port of a bridge or bond']).toBe(18);
+  }
+  // Those of a VRF are not: ip -d tells.
+  const { interfaces } = buildHost({
+    addresses: addresses.map((one) => ({ ...one, linkinfo: { info_slave_kind: one.ifname === 'port1' ? 'vrf' : 'bridge' } })),
+  });
+  expect(interfaces.filter(({ isPort }) => isPort).map(({ name }) => name)).toEqual(['port2']);
+});
+
 describe('"any" is no device', () => {
   /** SLL2 of device 4, a packet for another host. */
   const COOKED = [8, 0, 0, 0, 0, 0, 0, 4, 0, 1, 3, 6, 2, 0, 0, 0, 0, 9, 0, 0];

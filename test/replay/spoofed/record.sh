@@ -4,29 +4,16 @@
 #   addr.json           "ip -j addr" of the host
 #   counters.v4, .v6    what iptables-save -c and ip6tables-save -c say afterwards
 # Run as root: test/replay/spoofed/record.sh
-set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-if [ -z "${WASMTABLES_RECORDING:-}" ]; then
-  exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc env WASMTABLES_RECORDING=yes bash "$0"
-fi
-mount -t tmpfs tmpfs /run
-mkdir -p /run/netns
-on() { ip netns exec "$@"; }
+source "$(dirname "$0")/../recording.sh"
 
-for name in host peer; do
-  ip netns add $name
-  on $name ip link set lo up
-  on $name sysctl -qw net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.default.accept_dad=0 net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.rp_filter=0
-done
+namespaces host peer
+for name in host peer; do on $name sysctl -qw net.ipv6.conf.default.accept_dad=0; done
 ip link add eth0 address 02:00:00:00:00:01 netns host type veth peer name eth0 address 02:00:00:00:00:02 netns peer
 on host ip addr add 192.0.2.1/24 dev eth0
 on host ip addr add 2001:db8::1/64 dev eth0
 on peer ip addr add 192.0.2.2/24 dev eth0
 on peer ip addr add 2001:db8::2/64 dev eth0
-for name in host peer; do
-  on $name ethtool -K eth0 tx off rx off tso off gso off gro off >/dev/null
-  on $name ip link set eth0 up
-done
+for name in host peer; do plug $name eth0; done
 on host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 on host ip route add default via 192.0.2.2
 on host ip -6 route add default via 2001:db8::2
@@ -74,20 +61,7 @@ PYTHON
 sleep 3
 for address in 192.0.2.2 2001:db8::2; do on host python3 /run/send.py $address; done
 sleep 1
-on host tcpdump -Z root -n -U -w /run/eth0.pcap -i eth0 2>/run/log &
-until grep -q 'listening on' /run/log; do sleep 0.1; done
-sleep 1
-for tool in iptables-legacy ip6tables-legacy; do
-  on host $tool -Z
-  on host $tool -t mangle -Z
-done
+watch host eth0
 on peer python3 /run/spoof.py
 for address in 192.0.2.2 2001:db8::2 192.0.2.255; do on host python3 /run/send.py $address; done
-sleep 1
-# shellcheck disable=SC2046
-kill $(ip netns pids host)
-sleep 0.5
-on host iptables-legacy-save -c >"$here/counters.v4"
-on host ip6tables-legacy-save -c >"$here/counters.v6"
-on host ip -j addr >"$here/addr.json"
-cp /run/eth0.pcap "$here/"
+keep host eth0

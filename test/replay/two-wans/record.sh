@@ -4,20 +4,9 @@
 #   addr.json, route.json   "ip -j addr" and "ip -j route" of the router
 #   counters.v4, .v6        what iptables-save -c and ip6tables-save -c say afterwards
 # Run as root: test/replay/two-wans/record.sh
-set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-if [ -z "${WASMTABLES_RECORDING:-}" ]; then
-  exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc env WASMTABLES_RECORDING=yes bash "$0"
-fi
-mount -t tmpfs tmpfs /run
-mkdir -p /run/netns
-on() { ip netns exec "$@"; }
+source "$(dirname "$0")/../recording.sh"
 
-for name in pc router isp0 isp1; do
-  ip netns add $name
-  on $name ip link set lo up
-  on $name sysctl -qw net.ipv6.conf.default.router_solicitations=0 net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.rp_filter=0
-done
+namespaces pc router isp0 isp1
 # In this order: their numbers are those of no list of names.
 ip link add eth0 netns isp1 type veth peer name wan1 netns router
 ip link add eth0 netns pc type veth peer name lan0 netns router
@@ -31,12 +20,8 @@ on isp1 ip addr add 198.51.100.10/24 dev eth0
 # Sources that lie behind another device, or nowhere.
 on isp0 ip addr add 10.1.2.3/32 dev eth0
 for source in 10.1.2.3/32 192.168.9.9/32 192.0.2.9/32; do on isp1 ip addr add $source dev eth0; done
-for end in 'pc eth0' 'isp0 eth0' 'isp1 eth0' 'router lan0' 'router wan0' 'router wan1'; do
-  # shellcheck disable=SC2086
-  set -- $end
-  on "$1" ethtool -K "$2" tx off rx off tso off gso off gro off >/dev/null
-  on "$1" ip link set "$2" up
-done
+# shellcheck disable=SC2086
+for end in 'pc eth0' 'isp0 eth0' 'isp1 eth0' 'router lan0' 'router wan0' 'router wan1'; do plug $end; done
 on pc ip route add default via 192.168.7.1
 on isp0 ip route add 192.168.7.0/24 via 203.0.113.1
 on isp1 ip route add 192.168.7.0/24 via 198.51.100.1
@@ -59,11 +44,7 @@ if source != '-':
 out.sendto(b'question', to)
 PYTHON
 sleep 3
-on router tcpdump -Z root -n -U -w /run/any.pcap -i any 2>/run/log &
-until grep -q 'listening on' /run/log; do sleep 0.1; done
-sleep 1
-for tool in iptables-legacy ip6tables-legacy; do on router $tool -Z; done
-on router iptables-legacy -t mangle -Z
+watch router any
 on isp0 python3 /run/send.py 10.1.2.3 203.0.113.1 9
 on isp1 python3 /run/send.py 10.1.2.3 198.51.100.1 9
 on isp1 python3 /run/send.py 192.168.9.9 198.51.100.1 9
@@ -86,12 +67,5 @@ for way in 'pc lan0' 'isp0 wan0' 'isp1 wan1'; do
   on router python3 /run/send.py - "$(linked "$1" eth0)%$2" 9
   on "$1" python3 /run/send.py - "$(linked router "$2")%eth0" 9
 done
-sleep 1
-# shellcheck disable=SC2046
-kill $(ip netns pids router)
-sleep 0.5
-on router iptables-legacy-save -c >"$here/counters.v4"
-on router ip6tables-legacy-save -c >"$here/counters.v6"
-on router ip -j addr >"$here/addr.json"
 on router ip -j route >"$here/route.json"
-cp /run/any.pcap "$here/"
+keep router any

@@ -1,0 +1,47 @@
+# What the record.sh of the folders beside it share: namespaces of their own, and a capture beside the counters. Sourced first; the folder is $here.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+if [ -z "${WASMTABLES_RECORDING:-}" ]; then
+  exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc env WASMTABLES_RECORDING=yes bash "$0"
+fi
+mount -t tmpfs tmpfs /run
+mkdir -p /run/netns
+
+on() { ip netns exec "$@"; }
+
+# namespaces NAME...: with their own lo, and no filter of sources.
+namespaces() {
+  for name in "$@"; do
+    ip netns add "$name"
+    on "$name" ip link set lo up
+    on "$name" sysctl -qw net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.rp_filter=0 net.ipv6.conf.default.router_solicitations=0
+  done
+}
+
+# plug NAMESPACE DEVICE: packets are on it as they are on a wire.
+plug() {
+  on "$1" ethtool -K "$2" tx off rx off tso off gso off gro off >/dev/null
+  on "$1" ip link set "$2" up
+}
+
+# watch NAMESPACE DEVICE: captures into /run/DEVICE.pcap, and counts from 0.
+watch() {
+  on "$1" tcpdump -Z root -n -U -w "/run/$2.pcap" -i "$2" 2>/run/log &
+  until grep -q 'listening on' /run/log; do sleep 0.1; done
+  sleep 1
+  for tool in iptables-legacy ip6tables-legacy; do
+    for table in $(on "$1" $tool-save | sed -n 's/^\*//p'); do on "$1" $tool -t "$table" -Z; done
+  done
+}
+
+# keep NAMESPACE DEVICE: ends that, and writes the capture, the counters and the addresses into the folder.
+keep() {
+  sleep 1
+  # shellcheck disable=SC2046
+  kill $(ip netns pids "$1")
+  sleep 0.5
+  [ ! -f "$here/rules.v4" ] || on "$1" iptables-legacy-save -c >"$here/counters.v4"
+  [ ! -f "$here/rules.v6" ] || on "$1" ip6tables-legacy-save -c >"$here/counters.v6"
+  on "$1" ip -j addr >"$here/addr.json"
+  cp "/run/$2.pcap" "$here/"
+}
