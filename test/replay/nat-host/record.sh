@@ -5,31 +5,18 @@
 #   in.pcap              on all of them, only what comes in: what the rules met
 #   counters.v4          what iptables-save -c says afterwards
 # Run as root: test/replay/nat-host/record.sh
-set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-if [ -z "${WASMTABLES_RECORDING:-}" ]; then
-  exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc env WASMTABLES_RECORDING=yes bash "$0"
-fi
-mount -t tmpfs tmpfs /run
-mkdir -p /run/netns
-on() { ip netns exec "$@"; }
+source "$(dirname "$0")/../recording.sh"
 
-for name in pc router inet; do
-  ip netns add $name
-  on $name sysctl -qw net.ipv6.conf.all.disable_ipv6=1
-done
+namespaces pc router inet
+for name in pc router inet; do on $name sysctl -qw net.ipv6.conf.all.disable_ipv6=1; done
 ip link add eth0 netns pc type veth peer name lan0 netns router
 ip link add eth0 netns inet type veth peer name wan0 netns router
 on pc ip addr add 192.168.7.10/24 dev eth0
 on router ip addr add 192.168.7.1/24 dev lan0
 on router ip addr add 203.0.113.1/24 dev wan0
 on inet ip addr add 203.0.113.10/24 dev eth0
-for end in 'pc eth0' 'inet eth0' 'router lan0' 'router wan0'; do
-  # shellcheck disable=SC2086
-  set -- $end
-  on "$1" ethtool -K "$2" tx off rx off tso off gso off gro off >/dev/null
-  on "$1" ip link set "$2" up
-done
+# shellcheck disable=SC2086
+for end in 'pc eth0' 'inet eth0' 'router lan0' 'router wan0'; do plug $end; done
 on pc ip route add default via 192.168.7.1
 on router sysctl -qw net.ipv4.ip_forward=1
 on router iptables-legacy-restore "$here/rules.v4"
@@ -66,11 +53,11 @@ on pc ping -c 1 -W 2 203.0.113.10 >/dev/null
 on router iptables-legacy -Z
 on router iptables-legacy -t nat -Z
 
-watch() { file=$1; shift; on router tcpdump -Z root -n -U -w "/run/$file" "$@" ip 2>"/run/$file.log" & }
-watch lan.pcap -i lan0
-watch wan.pcap -i wan0
-watch any.pcap -i any
-watch in.pcap -i any -Q in
+capture() { file=$1; shift; on router tcpdump -Z root -n -U -w "/run/$file" "$@" ip 2>"/run/$file.log" & }
+capture lan.pcap -i lan0
+capture wan.pcap -i wan0
+capture any.pcap -i any
+capture in.pcap -i any -Q in
 for file in lan wan any in; do until grep -q 'listening on' /run/$file.pcap.log; do sleep 0.1; done; done
 sleep 1
 on pc python3 /run/ask.py udp 203.0.113.10 53
