@@ -54,7 +54,7 @@ export async function prepare(
     const host = buildHost(given);
     // A look costs time, and a pipe may be silent for long: only where it is likely to find something.
     const once = isReadOnce(captures[0]!);
-    const looks = sets.some(translatesSources) && !once;
+    const looks = (host.forward || sets.some(translatesSources)) && !once;
     if (!looks && sample === undefined) return { captures, host };
     const first = new Look(undefined, sample);
     const ahead = await first.at(captures[0]!, once ? soon(signal) : signal);

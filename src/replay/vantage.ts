@@ -43,8 +43,7 @@ export function lookAtVantage(frames: readonly Frame[], rules: readonly RuleSet[
       if (translating.has(family) && FORWARDED_TTLS.has(ttl) && forwarded.packets++ === 0) forwarded.first = index + 1;
       continue;
     }
-    // The capture says so itself: the replay knows them for copies.
-    if (isOutgoing(frame, link)) continue;
+    if (isOutgoing(frame, link) && knowsCopies(host, frame, link)) continue;
     if (key === '') continue;
     const before = came.get(key);
     const since = before === undefined ? -1n : frame.time - before.time;
@@ -53,6 +52,12 @@ export function lookAtVantage(frames: readonly Frame[], rules: readonly RuleSet[
   }
   return [...forwardedNote(forwarded), ...copiesNote(copies)];
 }
+
+/** The capture says of a packet that it went out: the replay knows it for a copy, but of a router whose packets all arrive at --in. */
+const knowsCopies = (host: Host, frame: Frame, link: Link): boolean =>
+  !host.forward ||
+  (host.recordedWays === true &&
+    (frame.interfaceName !== undefined || host.interfaces.some(({ index }) => index !== undefined && index === link.device)));
 
 const isOutgoing = (frame: Frame, link: Link): boolean => link.recordedType === 'outgoing' || frame.direction === 'out';
 

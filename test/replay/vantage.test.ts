@@ -148,9 +148,18 @@ test.each([
   ['another packet', [forwarded(64, 0n), forwarded(63, MILLISECOND, { id: 8 })]],
   ['without identification nobody knows', [forwarded(64, 0n, { id: 0 }), forwarded(63, MILLISECOND, { id: 0 })]],
   ['too late', [forwarded(64, 0n), forwarded(63, 20n * MILLISECOND)]],
-  ['the capture says what goes out', [forwarded(64, 0n), forwarded(63, MILLISECOND, { direction: 'out' })]],
 ])('no copy: %s', (_, frames) => {
   expect(lookAtVantage(frames, PLAIN, host)).toEqual([]);
+});
+
+test('what the capture says goes out is known for a copy, but of a router all of whose packets arrive at --in', () => {
+  const frames = [forwarded(64, 0n), forwarded(63, MILLISECOND, { direction: 'out' })];
+  const named = frames.map((frame) => ({ ...frame, interfaceName: 'wan0' }));
+  const told = [expect.stringMatching(/^packet 2 is the packet captured before/)];
+  const given = buildHost({ forward: true, in: 'lan0', out: 'wan0' });
+  expect(lookAtVantage(frames, PLAIN, buildHost({ local: ['192.168.7.1/24'] }))).toEqual([]);
+  expect([frames, named].map((some) => lookAtVantage(some, PLAIN, host))).toEqual([told, []]);
+  expect([frames, named].map((some) => lookAtVantage(some, PLAIN, given))).toEqual([told, told]);
 });
 
 test('the notes name the addresses that the rules name, as far as nobody said where they are', () => {
