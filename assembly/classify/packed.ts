@@ -57,9 +57,9 @@ function searchMore(clusters: usize, start: usize, keys: usize, answers: usize, 
   let waiting: usize = 0;
   for (let done: usize = 0; done < packets; done += PACKED_GROUP) {
     const batch = min<usize>(packets - done, PACKED_GROUP);
-    if (areUsual(clusters, start, keys + done * KEY_SIZE, batch)) continue;
+    if (areUsual(clusters, start, keys + done * KEY_SIZE)) continue;
     for (let packet = done; packet < done + batch; packet++)
-      waiting += enter(clusters, start, keys + packet * KEY_SIZE, answers + (packet << 2), waiting);
+      waiting += enter(start, keys + packet * KEY_SIZE, answers + (packet << 2), waiting);
   }
   for (let packet = waiting; packet < waiting + PACKED_GROUP; packet++) store<i32>(places + (packet << 2), -1);
   descend(clusters, places, placeKeys, waiting);
@@ -69,29 +69,30 @@ function searchMore(clusters: usize, start: usize, keys: usize, answers: usize, 
   }
 }
 
-/** Whether the tests of a group's root tell that all of these packets find nothing there. */
-function areUsual(clusters: usize, start: usize, keys: usize, packets: usize): bool {
+/** Whether the tests of a group's root tell that PACKED_GROUP packets find nothing there. */
+function areUsual(clusters: usize, start: usize, keys: usize): bool {
   const asked = load<u32>(start, START_ASKED);
   if (asked === 0) return false;
   const root = clusters + (load<u32>(start) as usize) * CLUSTER_SIZE;
   const usual = load<u32>(start, START_USUAL);
   let strange: u32 = 0;
-  for (let packet: usize = 0; packet < packets; packet++) strange |= holding(clusters, root, keys + packet * KEY_SIZE) ^ usual;
+  for (let key = keys; key < keys + PACKED_GROUP * KEY_SIZE; key += 4 * KEY_SIZE) {
+    strange |= holding(clusters, root, key) ^ usual;
+    strange |= holding(clusters, root, key + KEY_SIZE) ^ usual;
+    strange |= holding(clusters, root, key + 2 * KEY_SIZE) ^ usual;
+    strange |= holding(clusters, root, key + 3 * KEY_SIZE) ^ usual;
+  }
   return (strange & asked) === 0;
 }
 
-/** A packet goes the first step of a group. Unless that is all, or what was found is before all of the group, it becomes the next of the waiting ones; how many more these are. */
-function enter(clusters: usize, start: usize, key: usize, answer: usize, waiting: usize): usize {
-  const before = load<i32>(answer);
-  if (before <= load<i32>(start, START_LEAST)) return 0;
-  const at = hop(clusters, load<i32>(start), key);
-  store<i32>(answer, min<i32>(at, before));
-  store<i32>(places + (waiting << 2), at);
+/** Unless what was found is before all of the group, a packet becomes the next of the waiting ones; how many more these are. */
+function enter(start: usize, key: usize, answer: usize, waiting: usize): usize {
+  store<i32>(places + (waiting << 2), load<i32>(start));
   store<u32>(placeAnswers + (waiting << 2), answer as u32);
   const copy = placeKeys + waiting * KEY_SIZE;
   store<u64>(copy, load<u64>(key));
   store<u64>(copy, load<u64>(key, 8), 8);
-  return at >= 0 ? 1 : 0;
+  return load<i32>(answer) > load<i32>(start, START_LEAST) ? 1 : 0;
 }
 
 /** Leads packets from where they are (a child each) to their exits, a group of them side by side. */

@@ -40,8 +40,9 @@ export function gather(
 ): { clusters: Uint8Array<ArrayBuffer>; starts: Uint32Array } {
   const gatherer = new Gatherer(graph, layout);
   for (const root of roots) gatherer.place(root);
-  // The first group is what all packets are looked for in: the one that has most.
-  const groups = [...roots].sort((one, other) => graph.weight(other) - graph.weight(one));
+  // Those first that may find what comes before all others; behind them those that are for a few packets.
+  const isForFew = (root: number): number => Math.sign(gatherer.usualOf(root)[0]);
+  const groups = [...roots].sort((one, other) => isForFew(one) - isForFew(other) || graph.least(one) - graph.least(other));
   const starts = groups.flatMap((root) => [
     gatherer.childOf(root),
     gatherer.childOf(~graph.least(root)),
