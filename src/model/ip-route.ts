@@ -44,6 +44,15 @@ export function readRoutes(host: Host, files: readonly unknown[], devices: reado
   throw entry.error(`${viaText(entry)}: ${fault.why}`, { at: 'gateway' });
 }
 
+/** The families that files are about. @throws HostError. */
+export const routedFamilies = (files: readonly unknown[]): ReadonlySet<Family> =>
+  new Set(
+    files.flatMap((json) => {
+      const list = ipEntries(json, '--route');
+      return list.map((entry) => familyOf(entry, list));
+    }),
+  );
+
 function readFile(host: Host, json: unknown, devices: readonly string[] | undefined): Told[] {
   const all = ipEntries(json, '--route');
   const asked = all.filter((entry) => isAsked(host, entry)).map((entry) => oneHop(host, entry));

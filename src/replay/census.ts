@@ -59,6 +59,8 @@ export interface Censuses {
   linkLocal: Map<string, Set<string>>;
   /** Names of interfaces in the capture (pcapng). */
   interfaces: Set<string>;
+  /** Numbers of devices in the capture (SLL2), lo left out. */
+  devices: Set<number>;
 }
 
 /** Of no frames. */
@@ -66,6 +68,7 @@ export const emptyCensus = (): Censuses => ({
   families: { 4: new Census(), 6: new Census() },
   linkLocal: new Map(),
   interfaces: new Set(),
+  devices: new Set(),
 });
 
 /** Takes a frame into the census; one that is no readable IP is left out. */
@@ -73,6 +76,7 @@ export function countFrame(census: Censuses, frame: Frame): void {
   if (frame.interfaceName !== undefined) census.interfaces.add(frame.interfaceName);
   const link = readLink(frame);
   if (link.kind !== 'ip') return;
+  if (link.device !== undefined && !link.loopback) census.devices.add(link.device);
   const packet = readPacket(carriedBytes(frame.bytes, link));
   if (packet !== undefined) note(census, packet, frame, link);
 }

@@ -42,6 +42,16 @@ export class HostGuess {
 
   /** The host model for the packets that were seen. `all`: there are no others. */
   host(all = true): Host {
+    const host = this.#guessed(all);
+    const { size } = this.#census.devices;
+    if (size > 1)
+      host.notes.push(
+        `the capture has packets of ${size} devices, by number: "ip -j addr" on that host (--addr) has their names`,
+      );
+    return host;
+  }
+
+  #guessed(all: boolean): Host {
     const given = this.#given;
     const names = interfacesOf(this.#rules);
     if (this.#forwardsOnly()) return router(given, names, 'only FORWARD has rules');

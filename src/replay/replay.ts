@@ -3,6 +3,7 @@ import { CaptureReader } from '../capture/frames.ts';
 import { packetsOf } from '../compile/traffic.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
+import { routedFamilies } from '../model/ip-route.ts';
 import { translatesSources } from '../model/nat.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
 import type { Frame, Job, OnPacket } from '../model/witness.ts';
@@ -52,6 +53,7 @@ export async function prepare(
   const sets = rules.flatMap((dual) => [dual[4], dual[6]]).filter((ruleset) => ruleset !== undefined);
   if (saysWho) {
     const host = buildHost(given);
+    host.notes.push(...unrouted(given, sets));
     // A look costs time, and a pipe may be silent for long: only where it is likely to find something.
     const once = isReadOnce(captures[0]!);
     const looks = (host.forward || sets.some(translatesSources)) && !once;
@@ -72,6 +74,18 @@ export async function prepare(
   }
   const host = guess.host(first.isWhole && again.length === others.length && !others.some(isReadOnce));
   return { captures, host, notes: lookAtVantage(first.frames, sets, host), ...kept(ahead, sample) };
+}
+
+/** Notes about families of which there are rules, and no routes where there are some of the other. */
+function unrouted({ routes = [], forward = false }: HostGiven, sets: readonly RuleSet[]): string[] {
+  if (routes.length === 0 || forward) return [];
+  const told = routedFamilies(routes);
+  return sets
+    .filter(({ family }, index) => !told.has(family) && sets.findIndex((one) => one.family === family) === index)
+    .map(
+      ({ family }) =>
+        `--route has no IPv${family} routes: what is for none of this host's own networks has no route; "ip -j -${family} route" prints them, and --route may be given twice`,
+    );
 }
 
 /** What was read ahead is kept of what cannot be read twice. */

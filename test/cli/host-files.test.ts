@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it, test } from 'vitest';
 import { buildHost } from '../../src/model/host-build.ts';
 import { describeKernel } from '../kernel/machine.ts';
@@ -107,6 +108,27 @@ test('routes without addresses: a hint, unless somebody says who is local', () =
   expect(hints({ local: ['192.0.2.1'] })).toEqual([]);
   expect(hints({ forward: true, in: 'eth1', out: 'eth0' })).toEqual([]);
   expect(hints({ routes: [[NEAR, { type: 'local', dst: '192.0.2.1', dev: 'eth0', table: 'local' }]] })).toEqual([]);
+});
+
+test('routes of one family, and rules of the other: a hint', async () => {
+  const rules = join(folder, 'dual.v4');
+  writeFileSync(rules, '*filter\nCOMMIT\n');
+  const capture = fileURLToPath(new URL('../../pcaps/web/capture.pcap', import.meta.url));
+  const hints = async (...routes: object[]): Promise<string[]> => {
+    const files = routes.map((route, index) => {
+      const path = join(folder, `routes${index}.json`);
+      writeFileSync(path, JSON.stringify([route]));
+      return path;
+    });
+    const args = ['--local', '192.0.2.1', ...files.flatMap((path) => ['--route', path])];
+    const { stdout } = await command(['replay', '-R', rules, '--rules6', rules, '-r', capture, '--format', 'json', ...args]);
+    const { host } = JSON.parse(stdout) as { host: { notes: string[] } };
+    return host.notes.filter((note) => note.startsWith('--route has no')).map((note) => note.slice(0, 27));
+  };
+  const six = { dst: 'default', gateway: 'fe80::1', dev: 'eth0', flags: [] };
+  expect(await hints(NEAR)).toEqual(['--route has no IPv6 routes:']);
+  expect(await hints(six)).toEqual(['--route has no IPv4 routes:']);
+  expect(await hints(NEAR, six)).toEqual([]);
 });
 
 test('the command tells file, line and column, what was there and what to do', async () => {

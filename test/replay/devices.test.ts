@@ -50,6 +50,11 @@ test('a router of which nothing is known but its devices: packets come in where 
   }
 });
 
+test('without --addr its numbers are told to have names', async () => {
+  const { stdout } = await command(['replay', '-R', RECORDED.path('rules.v4'), '-r', RECORDED.capture, '-q']);
+  expect(stdout).toMatch(/host: the capture has packets of 3 devices, by number: "ip -j addr" on that host \(--addr\)/);
+});
+
 test('a number that --addr does not have is told once', async () => {
   const numberless = ADDRESSES.map(({ ifindex: _, ...rest }) => rest);
   const known = ADDRESSES.map((device, index) => (device.ifname === 'wan1' ? numberless[index]! : device));
