@@ -39,10 +39,12 @@ export function buildHost(given: HostGiven): Host {
   if (given.proxies !== undefined) host.proxies = given.proxies.map(readProxy);
   if (given.localMark !== undefined) host.localMark = readMark(given.localMark);
   for (const name of [host.in, host.out]) if (name !== undefined && name !== '') interfaceNamed(host, name);
-  if (given.addresses !== undefined) readAddresses(host, given.addresses);
+  const told = given.addresses === undefined ? undefined : readAddresses(host, given.addresses);
   for (const text of given.local ?? []) addLocal(host, text, given.in ?? given.out ?? DEFAULT_INTERFACE);
   for (const entry of interfaces) for (const address of entry.addresses) addAddressRoutes(host, entry.name, address);
-  const devices = given.addresses === undefined ? undefined : interfaces.map(({ name }) => name);
+  const devices = told && interfaces.map(({ name }) => name);
+  const strange = devices?.filter((name) => name !== 'lo' && !told!.has(name)) ?? [];
+  if (strange.length > 0) host.notes.push(`--addr has no device ${strange.join(', ')}, which --in, --out or --local name`);
   readRoutes(host, given.routes ?? [], devices);
   if (isWithoutAddresses(host, given)) host.notes.push(NO_ADDRESSES);
   // Without routes everything that is not local leaves by one device, as on a host with a default route.

@@ -8,20 +8,21 @@ import type { Family } from './ruleset.ts';
 const MTU_MAXIMUM = 0x7fff_ffff;
 const INDEX_MAXIMUM = 0x7fff_ffff;
 
-/** Gives the host what a file tells. @throws HostError. */
-export function readAddresses(host: Host, json: unknown): void {
+/** Gives the host what a file tells. Out: the names of its devices. @throws HostError. */
+export function readAddresses(host: Host, json: unknown): ReadonlySet<string> {
   const list = ipEntries(json, '--addr').filter(({ fields }) => Object.keys(fields).length > 0);
   if (!list.some(({ fields }) => fields.addr_info !== undefined)) {
     throw new HostError('--addr: no "addr_info" in it, so no address; make it with "ip -j addr"');
   }
-  const before = new Set<string>();
+  const names = new Set<string>();
   for (const entry of list) {
     const name = entry.text('ifname');
     if (name === undefined) throw entry.error(`an entry without "ifname": ${shown(entry.fields)}`);
-    if (before.has(name)) throw entry.error(`${name} stands twice: one file is for one machine`, { at: 'ifname' });
+    if (names.has(name)) throw entry.error(`${name} stands twice: one file is for one machine`, { at: 'ifname' });
     readDevice(host, interfaceNamed(host, name), entry);
-    before.add(name);
+    names.add(name);
   }
+  return names;
 }
 
 function readDevice(host: Host, device: HostInterface, entry: IpEntry): void {

@@ -101,6 +101,16 @@ test('the first of two with one metric is taken; a gateway says its device', () 
   });
 });
 
+test('devices that --addr does not have', () => {
+  const strange = (given: object): string[] => buildHost({ addresses: ADDRESSES, ...given }).notes;
+  expect(strange({ in: 'eht0', routes: [[NEAR]] })).toEqual(['--addr has no device eht0, which --in, --out or --local name']);
+  expect(strange({ local: ['10.0.0.1@ppp0'], in: 'eth1', routes: [[NEAR]] })).toEqual([
+    '--addr has no device ppp0, which --in, --out or --local name',
+  ]);
+  expect(strange({ in: 'eth0', out: 'eth1', routes: [[NEAR]] })).toEqual([]);
+  expect(buildHost({ in: 'eht0', local: ['10.0.0.1'] }).notes).toEqual([]);
+});
+
 test('routes without addresses: a hint, unless somebody says who is local', () => {
   const hints = (given: object): string[] =>
     buildHost({ routes: [[NEAR]], ...given }).notes.filter((note) => note.includes('without --addr'));
