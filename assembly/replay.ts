@@ -37,6 +37,8 @@ let done: u32 = 0;
 /** What the reader answered behind the last of them. */
 let answer: i32 = CAPTURE_RECORD;
 let number: u64 = 0;
+/** Some of the slots may hold packets of others: readShared fills them with own ones only. */
+let mixed: bool = false;
 /** Packets at most. */
 let limit: u64 = u64.MAX_VALUE;
 
@@ -82,6 +84,7 @@ function ended(): i32 {
 /** Everything that does not depend on packets before. */
 function decode(): void {
   done = 0;
+  mixed = false;
   let end = slots;
   // Where others take their share, what is read does not fill the slots.
   do end = read(end);
@@ -89,7 +92,7 @@ function decode(): void {
   filled = ((end - slots) / PACKET_SIZE) as u32;
   if (!markBare(slots, end)) decodeSlots(slots, end);
   else for (let other = nextOthers(); other !== 0; other = nextOthers()) decodeSlots(other, othersEnd);
-  shareSlots(slots, end);
+  if (mixed) shareSlots(slots, end);
 }
 
 /** Reads as many records as there are slots from `slot` on, or those of a share that fill them, and gives where those that are this engine's end. */
@@ -107,6 +110,7 @@ function read(slot: usize): usize {
     if (number === 0) startSets(load<u64>(slot, PACKET_JIFFIES));
     addTo(CONTROL_PACKETS, count);
     number += count;
+    mixed = true;
     addTo(CONTROL_WIRE, batchWire);
     order(slot, end, batchAscends);
     tell(CONTROL_TIME, latestTime());
