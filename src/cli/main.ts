@@ -1,6 +1,7 @@
 /** The command line: one file a command, this one only knows their names and what an error means. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { Command, CommanderError } from 'commander';
 import { HostError } from '../model/errors.ts';
 import { CaptureOpenError } from '../replay/open.ts';
@@ -38,7 +39,7 @@ const MOST_ERRORS = 10;
 const version = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
-function program(done: (code: number) => void): Command {
+function program(done: (code: number) => void, thread: Worker | undefined): Command {
   const root = new Command('wasmtables');
   root
     .description(
@@ -50,7 +51,7 @@ function program(done: (code: number) => void): Command {
     .helpCommand('help [command]', 'what --help of a command says')
     .showHelpAfterError('(wasmtables --help tells more)');
   withExamples(root, EXAMPLES).addHelpText('after', EXIT_CODES);
-  for (const command of [replayCommand(done), traceCommand(done), fuzzCommand(done)]) root.addCommand(command);
+  for (const command of [replayCommand(done, thread), traceCommand(done), fuzzCommand(done)]) root.addCommand(command);
   for (const command of [root, ...root.commands]) {
     styledHelp(command).exitOverride();
     refuseTwice(command);
@@ -59,8 +60,8 @@ function program(done: (code: number) => void): Command {
   return root;
 }
 
-/** Runs the command line `argv` (as process.argv); resolves to the exit code. */
-export async function main(argv: readonly string[]): Promise<number> {
+/** Runs the command line `argv` (as process.argv); resolves to the exit code. `thread`: one that began to load before (bin/wasmtables.js). */
+export async function main(argv: readonly string[], thread?: Worker): Promise<number> {
   // The writer is told by its callback (terminal.ts); an unheard event would end the process with a stack trace.
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
@@ -68,7 +69,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     await program((value) => {
       code = value;
-    }).parseAsync(argv);
+    }, thread).parseAsync(argv);
     return code;
   } catch (error) {
     return explain(error);

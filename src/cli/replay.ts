@@ -1,4 +1,5 @@
 /** `wasmtables replay`: rules and captures in, report out. */
+import type { Worker } from 'node:worker_threads';
 import { Command, Option } from 'commander';
 import { annotationNotes } from '../model/annotations.ts';
 import { rewrites, translates } from '../model/nat.ts';
@@ -82,8 +83,8 @@ const EXAMPLES = [
   ['tcpdump -w - | wasmtables replay -R rules.v4 -r - -c 10000', 'live packets; Ctrl-C reports what was judged by then'],
 ] as const;
 
-/** The command; `done` takes the exit code. */
-export function replayCommand(done: (code: number) => void): Command {
+/** The command; `done` takes the exit code. `thread`: one that has begun to load, if --jobs wants it. */
+export function replayCommand(done: (code: number) => void, thread?: Worker): Command {
   const command = new Command('replay').usage('-R RULES -r CAPTURE [options]');
   command.description('Judges every packet of captures by a rule set: counters, verdicts, evaluations.');
   command.summary('judge every packet of a capture by a rule set, or compare rule sets');
@@ -122,7 +123,7 @@ export function replayCommand(done: (code: number) => void): Command {
     )
     .helpOption('-h, --help', 'this text');
   withExamples(command, EXAMPLES);
-  return command.action(async (options: ReplayOptions) => done(await replay(options)));
+  return command.action(async (options: ReplayOptions) => done(await replay(options, thread)));
 }
 
 function checkReadOnce(captures: readonly string[], ruleSets: number): void {
@@ -153,10 +154,10 @@ function checkShared(
   if (why !== undefined) throw refused(why);
 }
 
-async function replay(options: ReplayOptions): Promise<number> {
+async function replay(options: ReplayOptions, thread: Worker | undefined): Promise<number> {
   // At once: V8 compiles the module, and threads load their program, while rules are read. Who waits for the module hears what went wrong.
   if (options.engine === 'wasm') engineModule().catch(() => {});
-  const threads = options.jobs > 1 ? new (await import('../replay/parallel.ts')).Threads(options.jobs) : undefined;
+  const threads = options.jobs > 1 ? new (await import('../replay/parallel.ts')).Threads(options.jobs, thread) : undefined;
   checkOutputs(options);
   checkInputs([...options.read, ...inputsOf(options)]);
   const profile = profileOf(options);

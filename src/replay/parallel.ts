@@ -42,9 +42,11 @@ export class Threads {
   /** Why one of them ended before it had work. */
   #failure: unknown;
 
-  /** `count`: with this one. */
-  constructor(count: number) {
-    this.#others = Array.from({ length: count - 1 }, () => new Worker(new URL('./share-worker.js', import.meta.url)));
+  /** `count`: with this one, and with one that has begun to load, if there is one. */
+  constructor(count: number, begun?: Worker) {
+    const others = begun === undefined ? [] : [begun];
+    while (others.length < count - 1) others.push(new Worker(new URL('./share-worker.js', import.meta.url)));
+    this.#others = others;
     for (const worker of this.#others) {
       worker.unref();
       worker.on('error', (error: unknown) => {

@@ -339,6 +339,19 @@ test('threads that share the packets say what one says', async () => {
   expect(shared).toEqual(alone);
 });
 
+test.each([
+  ['is asked for in another way', ['--jobs=2'], 0],
+  ['is the only one', ['--jobs', '1'], 0],
+  ['is one that nobody asked for, in the name of a file', ['-r', `${CAPTURE} --jobs 2`], 4],
+  ['is not wanted after all', ['--jobs', '2', '--help'], 0],
+  ['cannot be one of so many', ['--jobs', '65'], 2],
+])("a thread that loads before the program does is in nobody's way where it %s", async (_, args, expected) => {
+  const plain = ['replay', '-R', RULES, '-r', CAPTURE, '--local', '10.0.0.2', '--format', 'json', '--no-timing'];
+  const { code, signal, stdout } = await command([...plain, ...args]);
+  expect({ code, signal }).toEqual({ code: expected, signal: null });
+  if (code === 0 && !args.includes('--help')) expect(stdout).toBe((await command(plain)).stdout);
+});
+
 test('threads that share the packets stop behind the same one', async () => {
   // As often as it takes to be in the middle of it.
   const many = Array.from({ length: 15_000 }, () => CAPTURE);
