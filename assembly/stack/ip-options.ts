@@ -1,10 +1,15 @@
 /** IPv4 options as the kernel checks them after routing (__ip_options_compile, net/ipv4/ip_options.c; source routes: ip_rcv_options). */
 
+import { RTN_LOCAL } from '../../src/abi/fields.ts';
+import { route4, routeType } from './routes.ts';
+
 export const OPTIONS_GOOD: u32 = 0;
 export const OPTIONS_BAD: u32 = 1;
 /** A source route, which no device accepts unless net.ipv4.conf.all.accept_source_route is set. */
 export const OPTIONS_SOURCE_ROUTE: u32 = 2;
 
+/** Of a timestamp option: the sender says whose times it wants. */
+const LISTED: u32 = 3;
 const END: u32 = 0;
 const NO_OPERATION: u32 = 1;
 const RECORD_ROUTE: u32 = 7;
@@ -72,4 +77,39 @@ function timestamp(at: usize, size: u32): bool {
   if (pointer > size) return flag === 3 || load<u8>(at, 3) >> 4 !== 15;
   const need: u32 = flag === 1 || flag === 3 ? 7 : 3;
   return pointer + need <= size;
+}
+
+/**
+ * The stack has written into `length` bytes of options at `at`, which are good, as the packet arrived (ip_options_compile): an address, a time, that a time found no room, or zeros behind the end of the list. Whether a time was wanted of this very host
+ * its addresses say.
+ */
+export function areWritten(at: usize, length: u32): bool {
+  const end = at + (length as usize);
+  while (at < end) {
+    const kind: u32 = load<u8>(at);
+    if (kind === END) return !isZero(at, end);
+    if (kind === NO_OPERATION) {
+      at++;
+      continue;
+    }
+    const size: u32 = load<u8>(at, 1);
+    const next: u32 = load<u8>(at, 2);
+    if (kind === RECORD_ROUTE && next <= size) return true;
+    if (kind === TIMESTAMP) {
+      const wanted: u32 = load<u8>(at, 3) & 15;
+      const listed = wanted === LISTED;
+      if (next > size ? !listed : listed ? isOwn(at + next - 1) : wanted < 2) return true;
+    }
+    at += size;
+  }
+  return false;
+}
+
+function isZero(at: usize, end: usize): bool {
+  while (at < end && load<u8>(at) === 0) at++;
+  return at === end;
+}
+
+function isOwn(address: usize): bool {
+  return routeType(route4(bswap(load<u32>(address)))) === <u32>RTN_LOCAL;
 }

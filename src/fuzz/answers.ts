@@ -139,7 +139,7 @@ const upperOf = (bytes: Uint8Array, family: Family): { protocol: number; offset:
   family === 6 ? ipv6.skipExtensions(bytes) : { protocol: ipv4.protocol(bytes), offset: ipv4.headerLength(bytes) };
 
 /** Addresses that errors do not come from. */
-const GROUP = /^(?:22[4-9]|23\d|255)\.|\.255$|^ff/;
+export const GROUP = /^(?:22[4-9]|23\d|255)\.|\.255$|^ff/;
 
 /** False where a checksum of TCP or UDP, if there is one, is not right. */
 export function isSummed(bytes: Uint8Array, family: Family): boolean {

@@ -13,7 +13,7 @@ import { STACK_WORDS } from '../model/reasons.ts';
 import type { Family } from '../model/ruleset.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
-import { between, destinationOf, isSummed, ownAnswer } from './answers.ts';
+import { between, destinationOf, GROUP, isSummed, ownAnswer } from './answers.ts';
 import type { FuzzCase } from './case.ts';
 import type { Judge } from './features.ts';
 import { ETHERNET } from './links.ts';
@@ -37,10 +37,13 @@ const UNKNOWN_PROTOCOL: Readonly<Record<Family, readonly [number, number, number
 /** So many errors about what no way leads to IPv4 sends to one sender at once (net.ipv4.route.error_burst). */
 const BURST = 5;
 
-/** The case with such answers, half the time. Kernels on the capture's clock do not send answers of their own; and what sockets are behind them a capture does not say. */
+/** What sockets are behind answers a capture does not say; and where prefixes are translated nobody foretells the checksums that a kernel left to the device. */
+const NOT_FORETOLD = / -m (?:owner|cgroup|socket|rpfilter) | -j [SD]NPT /;
+
+/** The case with such answers, half the time. Kernels on the capture's clock do not send answers of their own. */
 export function withStackAnswers(draw: Draw, fuzzCase: FuzzCase, judge: Judge): FuzzCase {
   if (judge === 'virtual' || fuzzCase.link !== ETHERNET || draw.chance()) return fuzzCase;
-  if (judge === 'kernel' && / -m (owner|cgroup|socket|rpfilter) /.test(fuzzCase.rules)) return fuzzCase;
+  if (judge === 'kernel' && NOT_FORETOLD.test(fuzzCase.rules)) return fuzzCase;
   const router = fuzzCase.host.forward;
   const given = router ? routerOf(draw, fuzzCase) : fuzzCase.given;
   const made = router ? { ...fuzzCase, given, host: buildHost(given) } : fuzzCase;
@@ -48,7 +51,7 @@ export function withStackAnswers(draw: Draw, fuzzCase: FuzzCase, judge: Judge): 
   const wayless = new Map<string, number>();
   const own = (packet: FuzzPacket, outcome: PacketOutcome): FuzzPacket | null => {
     if (packet.family === 4 && WAYLESS.includes(outcome.reason ?? '')) {
-      const source = formatAddress(ipv4.source(packet.bytes));
+      const source = sourceOf(packet.bytes, 4);
       const before = wayless.get(source) ?? 0;
       wayless.set(source, before + 1);
       if (before >= BURST) return null;
@@ -82,6 +85,8 @@ function stackAnswer(
 ): FuzzPacket | null {
   if (rewritten === undefined || direction === 'out' || kind !== 'host') return null;
   if (translated && !isSameBehind(rewritten, bytes, family)) return null;
+  // A copy of a broadcast that the kernel sends while it receives comes back behind the packet, not ahead of it.
+  if (GROUP.test(sourceOf(bytes, family))) return null;
   const told = verdict === 'STACK' ? NOT_FORWARDED[family][reason ?? ''] : undefined;
   const local = verdict === 'ACCEPT' && hook === 'INPUT' && !translated && destinationOf(rewritten, family) === LOCAL[family];
   const answer = told ? errorAbout(rewritten, family, told, LOCAL[family]) : local ? unheard(rewritten, family) : null;
@@ -98,6 +103,8 @@ function unheard(bytes: Uint8Array, family: Family): Uint8Array | null {
   const named = family === 4 || bytes[6] === protocol;
   return named && !KNOWN.includes(protocol) ? errorAbout(bytes, family, UNKNOWN_PROTOCOL[family], LOCAL[family]) : null;
 }
+
+const sourceOf = (bytes: Uint8Array, family: Family): string => formatAddress((family === 4 ? ipv4 : ipv6).source(bytes));
 
 /** From the addresses on. */
 const isSameBehind = (one: Uint8Array, two: Uint8Array, family: Family): boolean =>

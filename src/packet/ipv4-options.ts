@@ -1,5 +1,5 @@
 /** IPv4 options as the receiving stack judges them (net/ipv4/ip_options.c ip_options_compile). */
-import { u8 } from './bytes.ts';
+import { u8, u32 } from './bytes.ts';
 
 const END = 0;
 const NOP = 1;
@@ -72,4 +72,25 @@ function timestampRight(option: Uint8Array): boolean {
   if (pointer > option.length) return kind === 3 || option[3]! >> 4 !== 15;
   if (pointer + 3 > option.length) return false;
   return kind === 1 || kind === 3 ? pointer + 7 <= option.length : true;
+}
+
+/**
+ * ip_options_compile of a packet that is received: whether the stack writes into options that are fine: an address or a time, that there was no room for a time, or nothing behind the end of the list. The header's
+ * checksum then no longer holds until the packet leaves. `isOwn`: of an address that the sender wants the time of.
+ */
+export function isWrittenInto(options: Uint8Array, isOwn: (address: number) => boolean): boolean {
+  for (let at = 0; at < options.length; ) {
+    const option = options.subarray(at);
+    if (option[0] === END) return option.some((byte) => byte !== END);
+    if (option[0] === RECORD_ROUTE && option[2]! <= option[1]!) return true;
+    if (option[0] === TIMESTAMP && isTimeWritten(option, isOwn)) return true;
+    at += option[0] === NOP ? 1 : option[1]!;
+  }
+  return false;
+}
+
+function isTimeWritten(option: Uint8Array, isOwn: (address: number) => boolean): boolean {
+  const [length, pointer, kind] = [option[1]!, option[2]!, option[3]! & 15];
+  if (pointer > length) return kind !== 3;
+  return kind === 3 ? isOwn(u32(option, pointer - 1)) : kind <= 1;
 }

@@ -1,0 +1,69 @@
+/** SYNPROXY asks for the checksum of packets into whose IPv4 options the stack has written: the header's own sum, which is part of it, is wrong then, but where conntrack has summed the packet up as it came. */
+import { expect, it } from 'vitest';
+import { fillChecksum, ipPacket, tcpSegment, usualFields } from '../../src/fuzz/build-packet.ts';
+import { buildHost } from '../../src/model/host-build.ts';
+import { ACK, SYN } from '../reference/build.ts';
+import { frameOf } from '../reference/replay.ts';
+import { judge } from './differential.ts';
+import { describeKernel } from './machine.ts';
+import { FAR, FIREWALL, PEER } from './refused.ts';
+import { WITNESSES } from './witnesses.ts';
+
+const OWN = FIREWALL[4].split('.').map(Number);
+const OTHER = [203, 0, 113, 9];
+const ROOM = [0, 0, 0, 0];
+const FULL = [1, 2, 3, 4];
+/** Whether the stack writes into them. */
+const OPTIONS: readonly (readonly [name: string, written: boolean, bytes: readonly number[]])[] = [
+  ['none', false, []],
+  ['no-operations', false, [1, 1, 1, 0]],
+  ['router alert', false, [148, 4, 0, 0]],
+  ['a route', true, [7, 7, 4, ...ROOM, 0]],
+  ['a route, full', false, [7, 7, 8, ...FULL, 0]],
+  ['a route with room left', true, [7, 11, 8, ...FULL, ...ROOM, 0]],
+  ['a route behind no-operations', true, [1, 1, 7, 7, 4, ...ROOM, 1, 1, 0]],
+  ['the end of the list', false, [1, 0, 0, 0]],
+  ['something behind it, which is wiped', true, [0, 7, 7, 4, ...ROOM]],
+  ['times', true, [68, 8, 5, 0, ...ROOM]],
+  ['times, full: one more had no room', true, [68, 8, 9, 0, ...FULL]],
+  ['times with addresses', true, [68, 12, 5, 1, ...ROOM, ...ROOM]],
+  ['times with addresses, full', true, [68, 12, 13, 1, ...FULL, ...FULL]],
+  ['times of others', false, [68, 12, 5, 3, ...OTHER, ...ROOM]],
+  ['times of this host', true, [68, 12, 5, 3, ...OWN, ...ROOM]],
+  ['times of others, full', false, [68, 12, 13, 3, ...OTHER, ...FULL]],
+  ['unknown flags of times', false, [68, 12, 5, 2, ...ROOM, ...ROOM]],
+];
+
+/** No first segment, nor a plain acknowledgement: SYNPROXY lets it on. */
+const frames = (destination: string) =>
+  OPTIONS.map(([, , bytes], i) => {
+    const fields = { ...usualFields({ family: 4, source: PEER[4], destination, protocol: 6 }), options: Uint8Array.from(bytes) };
+    const ports = { sourcePort: 1000 + i, destinationPort: 80, sequence: 5, acknowledged: 6 };
+    const segment = tcpSegment({ ...ports, flags: SYN | ACK, window: 100, options: new Uint8Array(0), data: 0 });
+    fillChecksum(segment, 16, fields);
+    return frameOf(ipPacket(fields, segment), i);
+  });
+
+const ALL = OPTIONS.length;
+const UNWRITTEN = OPTIONS.filter(([, written]) => !written).length;
+
+describeKernel('SYNPROXY and options that the stack has written into', () => {
+  for (const [chain, destination] of [
+    ['INPUT', FIREWALL[4]],
+    ['FORWARD', FAR[4]],
+  ] as const)
+    for (const tracked of [true, false])
+      for (const checksum of [1, 0])
+        it(`${chain}, ${tracked ? 'tracked' : 'untracked'}, nf_conntrack_checksum ${checksum}`, async () => {
+          const raw = tracked ? '-A PREROUTING' : '-A PREROUTING -j CT --notrack';
+          const rules = `*raw\n${raw}\nCOMMIT\n*filter\n-A ${chain} -p tcp -j SYNPROXY\n-A ${chain} -p tcp\nCOMMIT\n`;
+          const host = buildHost({ local: [FIREWALL[4]], in: 'eth0' });
+          const given = { rules: { 4: rules }, host, frames: frames(destination), sysctls: { nf_conntrack_checksum: checksum } };
+          for (const backend of ['legacy', 'nft'] as const) {
+            const { outcome, found } = await judge(backend, given, WITNESSES);
+            for (const [witness, lines] of found) expect(lines, `${backend}, ${witness}`).toEqual([]);
+            const passed = chain === 'INPUT' && tracked && checksum === 1 ? ALL : UNWRITTEN;
+            expect(outcome.counters.filter![chain]!.rules[1]!.packets).toBe(passed);
+          }
+        });
+});
