@@ -136,6 +136,7 @@ export function classify(walk: u32, slot: usize, bytes: u32): u32 {
 /** A packed walk (abi/packed.ts) on `packets` keys in a row; `answers`: one u32 a packet, NEXT_*. Keys and answers have room for whole groups. */
 export function classifyPacked(
   clusters: usize,
+  far: bool,
   starts: usize,
   groups: u32,
   exits: usize,
@@ -143,5 +144,5 @@ export function classifyPacked(
   packets: u32,
   answers: usize,
 ): void {
-  runPacked(clusters, starts, groups, exits, keys, packets, answers);
+  runPacked(clusters, far, starts, groups, exits, keys, packets, answers);
 }

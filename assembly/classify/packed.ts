@@ -22,10 +22,11 @@ import {
 
 /**
  * Block after block of packets, in it group after group: so keys stay near, and so does a group's tree. `starts`: START_SIZE bytes a group. `keys` and `answers` (one u32 a packet, NEXT_*) have room
- * for whole groups of packets.
+ * for whole groups of packets. `far`: the clusters are more than the processor keeps near.
  */
 export function runPacked(
   clusters: usize,
+  far: bool,
   starts: usize,
   groups: u32,
   exits: usize,
@@ -33,6 +34,7 @@ export function runPacked(
   packets: u32,
   answers: usize,
 ): void {
+  blindSteps = far ? NEAR_STEPS : i32.MAX_VALUE;
   for (let from: u32 = 0; from < packets; from += PACKED_BLOCK) {
     const count: usize = min<u32>(packets - from, PACKED_BLOCK);
     const first = keys + (from as usize) * KEY_SIZE;
@@ -46,6 +48,11 @@ export function runPacked(
     for (let packet: usize = 0; packet < count; packet++) leave(exits, found + (packet << 2));
   }
 }
+
+/** Steps that packets go before clusters are fetched for them. */
+let blindSteps = 0;
+/** So many steps from its root a group's clusters are near anyway. */
+const NEAR_STEPS = 6;
 
 /** Packets that are looked for in a group behind the first: where they are, their keys, and where their answers are. */
 const places: usize = memory.data((PACKED_BLOCK + PACKED_GROUP) * 4, 16);
@@ -97,13 +104,21 @@ function enter(start: usize, key: usize, answer: usize, waiting: usize): usize {
 
 /** Leads packets from where they are (a child each) to their exits, a group of them side by side. */
 function descend(clusters: usize, children: usize, keys: usize, packets: usize): void {
-  for (let done: usize = 0; done < packets; done += PACKED_GROUP)
-    descendGroup(clusters, children + (done << 2), keys + done * KEY_SIZE);
+  for (let done: usize = 0; done < packets; done += PACKED_GROUP) {
+    const child = children + (done << 2);
+    const key = keys + done * KEY_SIZE;
+    let arrived = descendGroup(clusters, child, key, blindSteps);
+    while (arrived >= 0) {
+      fetch(clusters, child);
+      arrived = descendGroup(clusters, child, key, 1);
+    }
+  }
 }
 
-function descendGroup(clusters: usize, children: usize, keys: usize): void {
+/** A group of packets goes so many steps, or until all are at exits: less than 0 then. */
+function descendGroup(clusters: usize, children: usize, keys: usize, steps: i32): i32 {
   let arrived = 0;
-  while (arrived >= 0) {
+  for (; steps > 0 && arrived >= 0; steps--) {
     arrived = -1;
     for (let packet: usize = 0; packet < (PACKED_GROUP as usize); packet += 8) {
       const child = children + (packet << 2);
@@ -118,6 +133,26 @@ function descendGroup(clusters: usize, children: usize, keys: usize): void {
       arrived &= step(clusters, child + 28, key + 7 * KEY_SIZE);
     }
   }
+  return arrived;
+}
+
+/**
+ * Reads from the clusters that a group of packets has come to, and does nothing else: so many more of them are on their way from memory at once than while packets go on. What was read
+ * is kept, lest reading is left out.
+ */
+function fetch(clusters: usize, children: usize): void {
+  let words: u32 = 0;
+  for (let child = children; child < children + PACKED_GROUP * 4; child += 16) {
+    words |= wordAt(clusters, child) | wordAt(clusters, child + 4) | wordAt(clusters, child + 8) | wordAt(clusters, child + 12);
+  }
+  store<u32>(fetched, words);
+}
+
+const fetched: usize = memory.data(4);
+
+function wordAt(clusters: usize, child: usize): u32 {
+  const at = load<i32>(child);
+  return load<u32>(clusters + ((at & ~(at >> 31)) as usize) * CLUSTER_SIZE);
 }
 
 /** One packet goes on. */

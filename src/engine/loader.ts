@@ -49,6 +49,7 @@ export interface EngineExports {
   classify(walk: number, slot: number, bytes: number): number;
   classifyPacked(
     clusters: number,
+    far: boolean,
     starts: number,
     groups: number,
     exits: number,

@@ -40,6 +40,7 @@ export function gather(
 ): { clusters: Uint8Array<ArrayBuffer>; starts: Uint32Array } {
   const gatherer = new Gatherer(graph, layout);
   for (const root of roots) gatherer.place(root);
+  const clusters = gatherer.finish();
   // Those first that may find what comes before all others; behind them those that are for a few packets.
   const isForFew = (root: number): number => Math.sign(gatherer.usualOf(root)[0]);
   const groups = [...roots].sort((one, other) => isForFew(one) - isForFew(other) || graph.least(one) - graph.least(other));
@@ -48,7 +49,7 @@ export function gather(
     gatherer.childOf(~graph.least(root)),
     ...gatherer.usualOf(root),
   ]);
-  return { clusters: gatherer.finish(), starts: Uint32Array.from(starts) };
+  return { clusters, starts: Uint32Array.from(starts) };
 }
 
 class Gatherer {
@@ -68,11 +69,15 @@ class Gatherer {
   private readonly patterns: number[] = [];
   private readonly known = new Map<number, number>();
   private clusters = 0;
+  /** The first of them when all are made: behind cluster 0 and the patterns. */
+  private first = 0;
   /** Of the cluster at hand: its questions (tests that ask them) and how many tests it has. */
   private readonly questions = new Int32Array(CLUSTER_TESTS);
   private asked = 0;
   /** Where in the cluster each question stands. */
   private readonly ranks = new Uint8Array(CLUSTER_TESTS);
+  /** By place, the field of the question; FIELD_COUNT without. */
+  private readonly fields = new Uint8Array(CLUSTER_TESTS);
   private inside = 0;
   /** References that are not inside, and the share of packets that is thought to come there. */
   private readonly leaving = new Int32Array(CHILDREN);
@@ -124,29 +129,30 @@ class Gatherer {
 
   /** A child as starts have it. */
   childOf(reference: number): number {
-    return reference < 0 ? ~reference ^ PACKED_EXIT : this.firstCluster() + this.places[reference]!;
-  }
-
-  /** Behind cluster 0 and the patterns. */
-  private firstCluster(): number {
-    return 1 + Math.ceil(this.patterns.length / WORDS);
+    return reference < 0 ? ~reference ^ PACKED_EXIT : this.first + this.places[reference]!;
   }
 
   /** All bytes from cluster 0 on. */
   finish(): Uint8Array<ArrayBuffer> {
-    const first = this.firstCluster();
+    this.first = 1 + Math.ceil(this.patterns.length / WORDS);
+    const { first } = this;
     const words = new Uint32Array((first + this.clusters) * WORDS);
     words.set(this.patterns, WORDS);
     words.set(this.memory.subarray(0, this.clusters * WORDS), first * WORDS);
-    const bytes = new Uint8Array(words.buffer);
-    const { values, length } = this.children;
-    for (let index = 0; index < length; index++) {
-      const child = this.childOf(values[index]!);
-      const cluster = first + Math.floor(index / CHILDREN);
-      const at = cluster * CLUSTER_SIZE + CLUSTER_CHILDREN + (index % CHILDREN) * CHILD_SIZE;
-      for (let byte = 0; byte < CHILD_SIZE; byte++) bytes[at + byte] = child >> (8 * byte);
+    const { values } = this.children;
+    for (let cluster = 0; cluster < this.clusters; cluster++) {
+      const child = CHILDREN * cluster;
+      const one = this.childOf(values[child]!);
+      const two = this.childOf(values[child + 1]!);
+      const three = this.childOf(values[child + 2]!);
+      const four = this.childOf(values[child + 3]!);
+      // CHILDREN times CHILD_SIZE bytes, lowest first.
+      const word = (first + cluster) * WORDS + CLUSTER_CHILDREN / 4;
+      words[word] = (one & 0xffffff) | (two << 24);
+      words[word + 1] = ((two >>> 8) & 0xffff) | (three << 16);
+      words[word + 2] = ((three >>> 16) & 0xff) | (four << 8);
     }
-    return bytes;
+    return new Uint8Array(words.buffer);
   }
 
   /** Makes the cluster that begins with a test: takes in what most packets come to, as long as there is room. What it leads to is in `leaving`. */
@@ -301,14 +307,15 @@ class Gatherer {
 
   /** The number of the pattern that has the words of the cluster's questions. */
   private pattern(): number {
-    const { graph, layout, questions, asked, ranks, patterns, known } = this;
-    const fields = new Array<number>(CLUSTER_TESTS).fill(FIELD_COUNT);
+    const { graph, layout, questions, asked, ranks, fields, patterns, known } = this;
+    fields.fill(FIELD_COUNT);
     for (let question = 0; question < asked; question++) fields[ranks[question]!] = graph.field[questions[question]!]!;
-    const key = fields.reduce((sum, field) => sum * (FIELD_COUNT + 1) + field, 0);
+    let key = 0;
+    for (let place = 0; place < CLUSTER_TESTS; place++) key = key * (FIELD_COUNT + 1) + fields[place]!;
     const there = known.get(key);
     if (there !== undefined) return there;
     known.set(key, known.size);
-    patterns.push(...fields.map((field) => (field === FIELD_COUNT ? NOTHING : layout.pattern(field))));
+    for (const field of fields) patterns.push(field === FIELD_COUNT ? NOTHING : layout.pattern(field));
     return known.size - 1;
   }
 

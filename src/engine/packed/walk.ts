@@ -15,9 +15,14 @@ export interface Packed {
   graph: Graph;
   layout: KeyLayout;
   clusters: Uint8Array;
+  /** Whether that is more than the processor keeps near. */
+  far: boolean;
   /** START_SIZE bytes for each group of a search; one for a tree. */
   starts: Uint32Array;
 }
+
+/** Bytes of clusters. With some 3 MB (10,000 rules) looking ahead costs as much as it saves. */
+const FAR = 8 << 20;
 
 /**
  * A walk of an image whose rules only test fields in ranges, fields of 16 bytes together (as those of the 5-tuple of IPv4 do). Throws NotPackable for others, ImageError.
@@ -27,7 +32,8 @@ export function pack(image: ImageView, { family, hook, table }: WalkName): Packe
   if (graph.exits.length > -PACKED_EXIT)
     throw new NotPackable(`its rules have ${graph.exits.length} ways out, more than ${-PACKED_EXIT}`);
   const layout = new KeyLayout(graph);
-  return { graph, layout, ...gather(graph, roots, layout) };
+  const { clusters, starts } = gather(graph, roots, layout);
+  return { graph, layout, clusters, far: clusters.length > FAR, starts };
 }
 
 export class PackedWalk {
@@ -90,13 +96,13 @@ export class PackedWalk {
    * Thousands in one call at most: a loop in one long call stays in V8's baseline compiler.
    */
   classify(packets: number, bytes: number, from = 0): Uint32Array {
-    const { engine, clusters, starts, exits } = this;
+    const { engine, packed, clusters, starts, exits } = this;
     if (bytes !== this.bytesEach || this.counting + packets > EXIT_MOST) this.collect();
     this.counting += packets;
     this.bytesEach = bytes;
-    const groups = (this.packed.starts.length * 4) / START_SIZE;
+    const groups = (packed.starts.length * 4) / START_SIZE;
     const answers = this.answers + from * 4;
-    engine.classifyPacked(clusters, starts, groups, exits, this.keys + from * KEY_SIZE, packets, answers);
+    engine.classifyPacked(clusters, packed.far, starts, groups, exits, this.keys + from * KEY_SIZE, packets, answers);
     return new Uint32Array(engine.memory.buffer, answers, packets);
   }
 

@@ -88,14 +88,16 @@ describe('as the naive walk', () => {
   });
 
   test.each([
-    ['release', 60, 60, SEARCHES],
-    ['release', 60, 60, GROUPS],
-    ['scalar', 60, 60, GROUPS],
-    ['debug', 60, 60, GROUPS],
-  ] as const)('%s, one list of up to %i rules, searched', async (target, most, numRuns, options) => {
+    ['release', 60, 60, SEARCHES, false],
+    ['release', 60, 60, GROUPS, false],
+    ['release', 60, 60, GROUPS, true],
+    ['scalar', 60, 60, GROUPS, true],
+    ['debug', 60, 60, GROUPS, true],
+  ] as const)('%s, one list of up to %i rules, searched', async (target, most, numRuns, options, far) => {
     let groups = 0;
-    const spy = ({ starts }: Packed): void => {
-      groups = Math.max(groups, (starts.length * 4) / START_SIZE);
+    const spy = (packed: Packed): void => {
+      groups = Math.max(groups, (packed.starts.length * 4) / START_SIZE);
+      packed.far = far;
     };
     await fc.assert(
       fc.asyncProperty(keyLists(most), packets, async (table, given) => {
