@@ -127,6 +127,13 @@ export async function wholeProcesses(size: Size): Promise<ProcessGroup[]> {
       packets: 10 * packets,
       programs: ['wasmtables', 'tcpdump', 'wasmtables, two threads'],
     }),
+    // Where a packet costs more than reading it and stepping over it, which each thread does for itself.
+    await processes(size.root, {
+      ...usual,
+      packets: 10 * packets,
+      flows: 50 * flows,
+      programs: ['wasmtables', 'wasmtables, two threads'],
+    }),
     await processes(size.root, { ...usual, packets, data: LARGE, programs: ['wasmtables', 'tcpdump'] }),
   ];
 }
