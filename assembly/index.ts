@@ -10,6 +10,7 @@ import { edgesTaken, settleWays } from './classify/known.ts';
 import { runPacked } from './classify/packed.ts';
 import { setProgram } from './classify/program.ts';
 import { runWalk } from './classify/walk.ts';
+import { setHeaderFlags } from './conntrack/header';
 import {
   connectionPlaces,
   conntrackConfirmed,
@@ -83,6 +84,7 @@ export function setupHost(host: usize, state: usize, names: usize, hz: u32, flag
   store<u32>(capture, hz, CAPTURE_HZ);
   store<u32>(capture, names as u32, CAPTURE_NAMES);
   setFlags(flags);
+  setHeaderFlags(flags);
 }
 
 /** Where results go: control block, packet slots, output ring (size 0: no records). */

@@ -3,13 +3,10 @@
  * told as dropped: they go no further. What it sends in their place is in a capture as what it is.
  */
 import { EFFECT_SYNPROXY } from '../abi/effects.ts';
-import { RTN_LOCAL } from '../abi/fields.ts';
-import { sysctl } from '../model/profile.ts';
 import { pseudoHeaderSum, sum16 } from '../packet/checksum.ts';
-import * as ipv4 from '../packet/ipv4.ts';
-import { isWrittenInto } from '../packet/ipv4-options.ts';
+import { headerHolds } from '../packet/header-sum.ts';
 import * as tcp from '../packet/tcp.ts';
-import type { EvaluateContext, PacketView } from '../packet/view.ts';
+import type { PacketView } from '../packet/view.ts';
 import type { TargetExtension } from './extension.ts';
 import { Given, option } from './given.ts';
 
@@ -52,7 +49,11 @@ export const SYNPROXY: TargetExtension<SynproxyOptions> = {
     const { profile } = context;
     // Of a later IPv6 fragment the kernel knows no transport offset, and takes the IPv6 header for TCP's.
     const transport = packet.family === 6 && packet.fragmentOffset !== 0 ? packet.bytes : packet.transport;
-    if (profile.prestack !== 'lenient' && !(checksumRight(packet, transport) && headerHolds(packet, context))) return 'DROP';
+    if (
+      profile.prestack !== 'lenient' &&
+      !(checksumRight(packet, transport) && headerHolds(packet, context, packet.ctstate !== 'UNTRACKED'))
+    )
+      return 'DROP';
     if (!tcp.hasHeader(transport) || tcp.headerLength(transport) < 20) return 'DROP';
     if (transport.length < tcp.headerLength(transport)) return 'DROP';
     const flags = tcp.flags(transport) & (tcp.FIN | tcp.SYN | tcp.RST | tcp.ACK);
@@ -67,19 +68,4 @@ export const SYNPROXY: TargetExtension<SynproxyOptions> = {
 
 function checksumRight({ source, destination }: PacketView, transport: Uint8Array): boolean {
   return sum16(transport, pseudoHeaderSum(source, destination, TCP, transport.length)) === 0xffff;
-}
-
-/**
- * nf_ip_checksum sums the IP header up, too, which is wrong where the stack has written into its options since. In INPUT the sum that conntrack made before counts, if it made one; what is forwarded is summed up anew
- * (skb_forward_csum).
- */
-function headerHolds(
-  { family, bytes, ctstate, inInterface }: PacketView,
-  { hook, profile, addressType }: EvaluateContext,
-): boolean {
-  if (family === 6) return true;
-  const asked = sysctl(profile, 'nf_conntrack_checksum') !== 0 && inInterface !== 'lo';
-  if (hook === 'INPUT' && asked && ctstate !== 'UNTRACKED') return true;
-  const options = bytes.subarray(20, ipv4.headerLength(bytes));
-  return !isWrittenInto(options, (address) => addressType(4, [address]) === RTN_LOCAL);
 }

@@ -174,7 +174,8 @@ export class Journey {
     const result = runHook(hook, packet, this.#rules, this.#passage, this.#plain, offTheWire);
     if (result?.verdict !== 'REJECT') return result;
     const answers = result.tcpReset ? answerWithReset : isReported;
-    const answered = answers(packet, this.#plain, offTheWire);
+    const tracked = this.#passage.looked && packet.ctstate !== 'UNTRACKED';
+    const answered = answers(packet, { ...this.#plain, hook, tracked }, offTheWire);
     // Nobody answers a broadcast.
     if (answered && !packet.looped) this.#decisions.refused(packet, result.tcpReset);
     return result;

@@ -3,9 +3,9 @@
  * (ipv4/icmp.c, ipv6/icmp.c).
  */
 import { STACK_MTU, STACK_NO_ROUTE, STACK_SOURCE_SCOPE, STACK_TTL, STACK_UNREACHABLE } from '../abi/reasons.ts';
-import type { Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import { checksumRight, pseudoHeaderSum } from '../packet/checksum.ts';
+import { headerHolds } from '../packet/header-sum.ts';
 import * as icmp from '../packet/icmp.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
@@ -27,14 +27,13 @@ const UNSUMMED: readonly number[] = [GRE, ESP, AH, SCTP, UDPLITE];
 
 type Types = Pick<EvaluateContext, 'addressType'>;
 
+/** Where a rule refuses a packet. `tracked`: conntrack has looked at it, and no rule had told it not to. */
+export type Refusing = Pick<EvaluateContext, 'profile' | 'addressType' | 'hook'> & { tracked: boolean };
+
 /** REJECT sends an error about the packet. `offTheWire`: it came in, so that the checksums of TCP and UDP count; this host's own packets get those later. */
-export function isReported(
-  packet: Packet,
-  context: Pick<EvaluateContext, 'profile' | 'addressType'>,
-  offTheWire: boolean,
-): boolean {
+export function isReported(packet: Packet, context: Refusing, offTheWire: boolean): boolean {
   const message = messageOf(packet);
-  return message !== null && isTold(packet, context) && isSound(packet, message, context.profile, offTheWire);
+  return message !== null && isTold(packet, context) && isSound(packet, message, context, offTheWire);
 }
 
 /** Types of the errors that the stack sends about packets which it does not forward (ip_forward, ip_error; ip6_forward, ip6_pkt_discard). */
@@ -114,7 +113,8 @@ function isError({ family }: Packet, { protocol, bytes }: Message): boolean {
 }
 
 /** The sum of everything behind the IP header is right, or is not asked. Of protocols that nobody knows it is asked, too. */
-function isSound(packet: Packet, { protocol, bytes }: Message, profile: Profile, offTheWire: boolean): boolean {
+function isSound(packet: Packet, { protocol, bytes }: Message, context: Refusing, offTheWire: boolean): boolean {
+  const { profile, tracked } = context;
   if (UNSUMMED.includes(protocol) || (protocol === DCCP && profile.kernel !== '6.18')) return true;
   const optional = protocol === UDP && udp.hasHeader(bytes) && udp.checksum(bytes) === 0;
   const ports = protocol === TCP || protocol === UDP;
@@ -122,5 +122,6 @@ function isSound(packet: Packet, { protocol, bytes }: Message, profile: Profile,
   const { family, source, destination } = packet;
   const bare = family === 4 && !ports;
   // The kernel sums the IP header up, too, which adds 0xffff: so nothing at all is right.
-  return checksumRight(bytes, bare ? 0xffff : pseudoHeaderSum(source, destination, protocol, bytes.length));
+  const right = checksumRight(bytes, bare ? 0xffff : pseudoHeaderSum(source, destination, protocol, bytes.length));
+  return right && headerHolds(packet, context, tracked);
 }

@@ -1,6 +1,7 @@
-/** SYNPROXY asks for the checksum of packets into whose IPv4 options the stack has written: the header's own sum, which is part of it, is wrong then, but where conntrack has summed the packet up as it came. */
+/** SYNPROXY and REJECT ask for the checksum of packets into whose IPv4 options the stack has written: the header's own sum, which is part of it, is wrong then, but where conntrack has summed the packet up as it came. */
 import { expect, it } from 'vitest';
 import { fillChecksum, ipPacket, tcpSegment, usualFields } from '../../src/fuzz/build-packet.ts';
+import { rejection } from '../../src/fuzz/rejection.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import { ACK, SYN } from '../reference/build.ts';
 import { frameOf } from '../reference/replay.ts';
@@ -34,14 +35,13 @@ const OPTIONS: readonly (readonly [name: string, written: boolean, bytes: readon
   ['unknown flags of times', false, [68, 12, 5, 2, ...ROOM, ...ROOM]],
 ];
 
-/** No first segment, nor a plain acknowledgement: SYNPROXY lets it on. */
-const frames = (destination: string) =>
+const segments = (destination: string, flags: number): Uint8Array[] =>
   OPTIONS.map(([, , bytes], i) => {
     const fields = { ...usualFields({ family: 4, source: PEER[4], destination, protocol: 6 }), options: Uint8Array.from(bytes) };
     const ports = { sourcePort: 1000 + i, destinationPort: 80, sequence: 5, acknowledged: 6 };
-    const segment = tcpSegment({ ...ports, flags: SYN | ACK, window: 100, options: new Uint8Array(0), data: 0 });
+    const segment = tcpSegment({ ...ports, flags, window: 100, options: new Uint8Array(0), data: 0 });
     fillChecksum(segment, 16, fields);
-    return frameOf(ipPacket(fields, segment), i);
+    return ipPacket(fields, segment);
   });
 
 const ALL = OPTIONS.length;
@@ -58,12 +58,46 @@ describeKernel('SYNPROXY and options that the stack has written into', () => {
           const raw = tracked ? '-A PREROUTING' : '-A PREROUTING -j CT --notrack';
           const rules = `*raw\n${raw}\nCOMMIT\n*filter\n-A ${chain} -p tcp -j SYNPROXY\n-A ${chain} -p tcp\nCOMMIT\n`;
           const host = buildHost({ local: [FIREWALL[4]], in: 'eth0' });
-          const given = { rules: { 4: rules }, host, frames: frames(destination), sysctls: { nf_conntrack_checksum: checksum } };
+          // No first segment, nor a plain acknowledgement: SYNPROXY lets it on.
+          const frames = segments(destination, SYN | ACK).map((bytes, i) => frameOf(bytes, i));
+          const given = { rules: { 4: rules }, host, frames, sysctls: { nf_conntrack_checksum: checksum } };
           for (const backend of ['legacy', 'nft'] as const) {
             const { outcome, found } = await judge(backend, given, WITNESSES);
             for (const [witness, lines] of found) expect(lines, `${backend}, ${witness}`).toEqual([]);
             const passed = chain === 'INPUT' && tracked && checksum === 1 ? ALL : UNWRITTEN;
             expect(outcome.counters.filter![chain]!.rules[1]!.packets).toBe(passed);
+          }
+        });
+});
+
+/** Rules that bring conntrack, or that make nothing of it. */
+const TRACKING = {
+  tracked: '*mangle\n-A PREROUTING -m conntrack --ctstate NEW\nCOMMIT\n',
+  untracked: '*raw\n-A PREROUTING -j CT --notrack\nCOMMIT\n',
+  'without conntrack': '',
+};
+
+describeKernel('resets of REJECT and options that the stack has written into', () => {
+  for (const [chain, destination] of [
+    ['INPUT', FIREWALL[4]],
+    ['FORWARD', FAR[4]],
+  ] as const)
+    for (const [how, more] of Object.entries(TRACKING))
+      for (const checksum of [1, 0])
+        it(`${chain}, ${how}, nf_conntrack_checksum ${checksum}`, async () => {
+          const filter = `*filter\n-A ${chain} -p tcp -m tcp --tcp-flags SYN,ACK ACK -j REJECT --reject-with tcp-reset\n-A OUTPUT\nCOMMIT\n`;
+          const host = buildHost({ local: [FIREWALL[4]], in: 'eth0' });
+          const refused = segments(destination, ACK);
+          const frames = refused.flatMap((bytes, i) => [
+            frameOf(bytes, 2 * i),
+            frameOf(rejection(bytes, 4, 'tcp-reset', destination)!, 2 * i + 1, { direction: 'out' }),
+          ]);
+          const given = { rules: { 4: more + filter }, host, frames, sysctls: { nf_conntrack_checksum: checksum }, lists: true };
+          for (const backend of ['legacy', 'nft'] as const) {
+            const { outcome, found } = await judge(backend, given, WITNESSES);
+            for (const [witness, lines] of found) expect(lines, `${backend}, ${witness}`).toEqual([]);
+            const answered = outcome.packets.filter(({ ownAnswer }) => ownAnswer).length;
+            expect(answered).toBe(chain === 'INPUT' && how === 'tracked' && checksum === 1 ? ALL : UNWRITTEN);
           }
         });
 });

@@ -2,6 +2,7 @@
 
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../abi/fields.ts';
 import { HELPER_NONE } from '../../abi/helpers.ts';
+import { headerHolds } from '../../packet/header-sum.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
 import * as tcp from '../../packet/tcp.ts';
 import type { EvaluateContext } from '../../packet/view.ts';
@@ -25,9 +26,10 @@ export function isToOne({ family, source, destination }: Packet, addressType: Ev
  */
 export function answerWithReset(
   packet: Packet,
-  { profile, addressType }: Pick<EvaluateContext, 'profile' | 'addressType'>,
+  refusing: Pick<EvaluateContext, 'profile' | 'addressType' | 'hook'> & { tracked: boolean },
   offTheWire: boolean,
 ): boolean {
+  const { profile, addressType, tracked } = refusing;
   const header = packet.upper;
   if (packet.protocol !== TCP || packet.fragmentOffset !== 0 || !tcp.hasHeader(header)) return false;
   if ((tcp.flags(header) & tcp.RST) !== 0 || !isToOne(packet, addressType)) return false;
@@ -41,6 +43,7 @@ export function answerWithReset(
     verify: offTheWire,
   };
   if (checksumFails(packet, context, TCP)) return false;
+  if (offTheWire && profile.prestack !== 'lenient' && !headerHolds(packet, refusing, tracked)) return false;
   if (packet.tracking.kind === 'entry') setClosing(packet.tracking.connection, packet.now, context);
   return true;
 }
