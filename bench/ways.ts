@@ -65,7 +65,7 @@ export function countWays(packed: Packed, packets: number, fieldsOf: (index: num
   return { mean, worst, touched: seen.reduce((sum, one) => sum + one, 0) * CLUSTER_SIZE, steps };
 }
 
-/** Tests (nodes, and comparisons of leaves) that packets are put to down a walk of an image, all groups of a search together. */
+/** Tests (nodes, and comparisons of leaves, one for each bound of a range) that packets are put to down a walk of an image, all groups of a search together. */
 export function countTests(
   image: Uint8Array,
   { family, hook, table }: WalkName,
@@ -79,9 +79,12 @@ export function countTests(
     const fields = fieldsOf(index);
     let tests = 0;
     for (const root of roots) {
-      for (let at = root; at >= 0; tests++) {
+      for (let at = root; at >= 0; ) {
         const value = fields[graph.field[at]!]!;
-        at = value >= graph.first[at]! && value <= graph.last[at]! ? graph.inside[at]! : graph.outside[at]!;
+        const first = graph.first[at]!;
+        const isUpToLast = value <= graph.last[at]!;
+        tests += isUpToLast && first > 0 ? 2 : 1;
+        at = isUpToLast && value >= first ? graph.inside[at]! : graph.outside[at]!;
       }
     }
     sum += tests;
