@@ -6,10 +6,8 @@ import {
   FIELD_IN_INTERFACE,
   FIELD_LENGTH,
   FIELD_OUT_INTERFACE,
-  FIELD_PACKET_TYPE,
   FIELD_PROTOCOL,
   FIELD_TTL,
-  PACKET_BROADCAST,
 } from '../src/abi/fields.ts';
 import {
   IMAGE_FLAG_CONNTRACK4,
@@ -52,6 +50,7 @@ import {
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
 import { defragment, gatherDelivered, mayBeFragment, wasCut } from './defrag/index.ts';
+import { arriveFromHere } from './loopback.ts';
 import { natFinish, natFollow, natMoved, natPending, natStart } from './nat/bind.ts';
 import { seeAsConntrack, seeAsRules } from './packet/extension-headers.ts';
 import {
@@ -165,7 +164,7 @@ export function runHooks(plan: usize, slot: usize): u32 {
   for (let operation = load<u32>(at); operation !== OP_END; operation = load<u32>(at)) {
     if ((operation & 255) === OP_WALK) {
       verdict = runWalk(operation >>> 8, slot, lengthOf(slot));
-    } else if (operation >= OP_ROUTE_IN && operation <= OP_ROUTE_OUT) {
+    } else if (operation >= OP_ROUTE_IN && operation <= OP_ARRIVE) {
       at = routed(operation, at, slot);
       continue;
     } else verdict = operate(operation, slot);
@@ -241,6 +240,11 @@ function copyEnd(at: usize): usize {
   return at;
 }
 
+function planEnd(at: usize): usize {
+  while (load<u32>(at) !== OP_END) at += 4;
+  return at;
+}
+
 /** What rules count of a packet: it may grow on its way. */
 function lengthOf(slot: usize): u64 {
   return load<u32>(slot, FIELD_LENGTH * 4) as u64;
@@ -280,14 +284,9 @@ function operate(operation: u32, slot: usize): u32 {
     case OP_COPY:
       beginCopy(slot);
       return NEXT_ACCEPT;
-    case OP_COPY_END:
-      endCopy(slot);
-      return NEXT_ACCEPT;
     default:
-      assert((operation & 255) === OP_ARRIVE);
-      if (copying) store<u32>(slot, PACKET_BROADCAST, FIELD_PACKET_TYPE * 4);
-      store<u32>(slot, load<u32>(slot, FIELD_OUT_INTERFACE * 4), FIELD_IN_INTERFACE * 4);
-      store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
+      assert((operation & 255) === OP_COPY_END);
+      endCopy(slot);
       return NEXT_ACCEPT;
   }
 }
@@ -338,8 +337,9 @@ function nat(walk: u32, slot: usize, source: bool): u32 {
   return source || out === 0 || !natMoved() || mayLeave(slot) ? NEXT_ACCEPT : NEXT_LOST;
 }
 
-/** Where a packet goes on behind operation `at`, which is a OP_ROUTE_*: in the plan of its new way, if its destination was translated, or rules changed where it goes. */
+/** Where a packet goes on behind operation `at`, which is OP_ARRIVE or a OP_ROUTE_*: in the plan of its new way, if its destination was translated, or rules changed where it goes. */
 function routed(operation: u32, at: usize, slot: usize): usize {
+  if (operation === OP_ARRIVE) return arriveFromHere(slot) ? at + 4 : planEnd(at);
   const turned = operation === OP_ROUTE_OUT ? hasTurnedAway() : hasTurned() || isMarkedLocal(slot);
   if (!natMoved() && !turned) return at + 4;
   if (operation === OP_ROUTE_OUT) {

@@ -39,19 +39,20 @@ export const OP_TRACK_OUT: u32 = 3;
 export const OP_NAT_DESTINATION: u32 = 4;
 export const OP_NAT_SOURCE: u32 = 5;
 export const OP_CONFIRM: u32 = 6;
-/** There is no out-interface yet; the packet is forwarded to it, with one hop less; there is no in-interface; what left over lo arrives. */
+/** There is no out-interface yet; the packet is forwarded to it, with one hop less; there is no in-interface. */
 export const OP_HIDE_OUT: u32 = 7;
 export const OP_FORWARD: u32 = 8;
 export const OP_HIDE_IN: u32 = 9;
-export const OP_ARRIVE: u32 = 10;
 /** What follows, up to the end of the copy, happens to a copy of the packet; nothing that drops the copy drops the packet. */
 export const OP_COPY: u32 = 11;
 export const OP_COPY_END: u32 = 12;
 /** If its destination was translated (or rules changed its TTL or prefix): an arriving packet takes the way from here that it has now, and so does one of this host. From the first of these on, where to go on is decided. */
 export const OP_ROUTE_IN: u32 = 13;
 export const OP_ROUTE_OUT: u32 = 14;
+/** What left over lo arrives, if the stack takes it. */
+export const OP_ARRIVE: u32 = 15;
 /** The helper of the packet's connection sees it. */
-export const OP_HELP: u32 = 15;
+export const OP_HELP: u32 = 10;
 /** An own packet with another destination is dropped if there is no way for it. */
 export const OP_LEAVES: u32 = 16;
 /** A fragment for this host is put together with others in front of INPUT, or goes no further. */

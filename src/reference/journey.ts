@@ -3,6 +3,8 @@ import { STACK_FRAGMENT_DISCARDED, STACK_FRAGMENT_KEPT, STACK_NONE } from '../ab
 import type { HookName, Verdict } from '../model/outcome.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import { sameWords } from '../packet/bytes.ts';
+import * as ipv6 from '../packet/ipv6.ts';
+import { hopByHopRight } from '../packet/ipv6-options.ts';
 import type { Link } from '../packet/link.ts';
 import type { EvaluateContext } from '../packet/view.ts';
 import { answerWithReset } from './conntrack/reset.ts';
@@ -29,6 +31,10 @@ export function headerOf(link: Pick<Link, 'destinationMac' | 'sourceMac'>, famil
   if (destinationMac === null || sourceMac === null) return null;
   return Uint8Array.from([...destinationMac, ...sourceMac, ...(family === 4 ? [0x08, 0x00] : [0x86, 0xdd])]);
 }
+
+/** ip6_rcv: what comes in over lo has options that its sender was free to send, and its receiver need not take. */
+const isTaken = ({ family, bytes }: Packet): boolean =>
+  family === 4 || ipv6.nextHeader(bytes) !== ipv6.HOP_BY_HOP || hopByHopRight(bytes);
 
 /** Of the loopback device. */
 const NO_MACS = { destinationMac: [0, 0, 0, 0, 0, 0], sourceMac: [0, 0, 0, 0, 0, 0] };
@@ -91,7 +97,7 @@ export class Journey {
     }
     const sent = before ?? this.#hook('POSTROUTING', '', device);
     if (sent !== null) return this.#end('OUTPUT', sent);
-    if (way !== 'loopback') return this.#end('OUTPUT', null);
+    if (way !== 'loopback' || !isTaken(this.#packet)) return this.#end('OUTPUT', null);
     this.#packet.linkHeader = headerOf(NO_MACS, this.#packet.family);
     return this.#end('INPUT', this.#hook('PREROUTING', device, '') ?? this.#deliver(device));
   }
