@@ -31,6 +31,7 @@ import {
   NEXT_STEP,
   NODE_TABLE,
   REF_EDGE,
+  SEARCH_GROUP_SIZE,
   SEARCH_GROUPS,
   STEP_HIT_NEXT,
   STEP_HIT_SEGMENT,
@@ -221,10 +222,10 @@ function commonStep(base: usize, step: usize, policy: u32, slot: usize): usize {
 
 /** Whether a search asks only what is alike. */
 function isCommonSearch(base: usize, step: usize, slot: usize): bool {
-  const trees = base + (load<u32>(step, STEP_LIST) as usize) + SEARCH_GROUPS;
-  const groups = load<u32>(step) >>> 8;
-  for (let group: u32 = 0; group < groups; group++) {
-    const edge = commonDescent(base, load<u32>(trees + ((group as usize) << 2)), slot);
+  const groups = base + (load<u32>(step, STEP_LIST) as usize) + SEARCH_GROUPS;
+  const end = groups + ((load<u32>(step) >>> 8) as usize) * SEARCH_GROUP_SIZE;
+  for (let group = groups; group < end; group += SEARCH_GROUP_SIZE) {
+    const edge = commonDescent(base, load<u32>(group), slot);
     if (edge === 0) return false;
     let next = load<u32>(base + (edge as usize), 4);
     while ((next & FOUND) === 0) {

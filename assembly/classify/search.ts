@@ -2,6 +2,8 @@
 import {
   EDGE_SIZE,
   FOUND,
+  SEARCH_GROUP_FIRST,
+  SEARCH_GROUP_SIZE,
   SEARCH_GROUPS,
   STEP_HIT_NEXT,
   STEP_HIT_SEGMENT,
@@ -17,14 +19,16 @@ import { runTest } from './tests.ts';
 export function searchEntries(step: usize, groups: u32, slot: usize): usize {
   const search = code + (load<u32>(step, STEP_LIST) as usize);
   const entries = load<u32>(search);
-  const trees = search + SEARCH_GROUPS;
+  const end = search + SEARCH_GROUPS + (groups as usize) * SEARCH_GROUP_SIZE;
   let best = entries;
-  for (let group: u32 = 0; group < groups; group++) {
-    const found = find(load<u32>(trees + ((group as usize) << 2)), slot);
+  for (let group = search + SEARCH_GROUPS; group < end; group += SEARCH_GROUP_SIZE) {
+    // Nothing there comes before what was found.
+    if (best < load<u32>(group, SEARCH_GROUP_FIRST)) continue;
+    const found = find(load<u32>(group), slot);
     if (found < best) best = found;
   }
   if (best === entries) return step + STEP_HIT_SEGMENT;
-  return trees + ((groups as usize) << 2) + (best as usize) * EDGE_SIZE;
+  return end + (best as usize) * EDGE_SIZE;
 }
 
 /** The first entry of a group. */

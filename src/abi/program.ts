@@ -43,12 +43,14 @@ export const STEP_EFFECT = 5;
 export const STEP_NAT = 6;
 /**
  * Finds the first of many entries: the head holds the number of groups << 8, word 1 the offset of the search; words 2 and 3 are the edge when there is none.
- * Search: [number of entries][reference of each group's tree...][edge of each entry...]. A group's trees and steps lead to entries, each the first in its group:
+ * Search: [number of entries][of each group the reference of its tree and the number of its first entry...][edge of each entry...]. A group's trees and steps lead to entries, each the first in its group:
  * a next with FOUND is entry number next >>> 1, of the number of entries when there is none. Segments of a group's edges and steps are not counted.
  */
 export const STEP_SEARCH = 7;
 export const FOUND = 1;
 export const SEARCH_GROUPS = 4;
+export const SEARCH_GROUP_FIRST = 4;
+export const SEARCH_GROUP_SIZE = 8;
 export const STEP_SIZE = 32;
 export const STEP_LIST = 4;
 export const STEP_HIT_SEGMENT = 8;

@@ -122,11 +122,11 @@ export class Code {
     return this.plainStep(STEP_RETURN, 0, 0, 0);
   }
 
-  /** A search of `entries` entries, in groups with these trees (references of their roots); the entries' edges are to follow (`entry`). */
-  search(roots: readonly number[], entries: number): number {
+  /** A search of `entries` entries, in groups with these trees (references of their roots) and first entries; the entries' edges are to follow (`entry`). */
+  search(groups: readonly { root: number; first: number }[], entries: number): number {
     const offset = this.memory.length * 4;
     this.memory.push(entries);
-    this.putAll(roots);
+    for (const { root, first } of groups) this.put(root, first);
     return offset;
   }
 

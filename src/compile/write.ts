@@ -77,15 +77,20 @@ export class ProgramWriter {
     };
     for (const step of backwards(edges, isNew, everyEdge)) behind.set(step, this.step(step, place));
     const { intervals, groups } = this.grow(entries);
-    const roots = groups.map(({ tree }) => emitSearchTree(tree, entries, intervals, code));
+    const written = groups.map(({ tree, members }) => ({
+      root: emitSearchTree(tree, entries, intervals, code),
+      first: members[0] ?? entries.length,
+    }));
+    // What is found first in a search may make the others needless.
+    written.sort((one, other) => one.first - other.first);
     for (const { tree } of groups) {
       this.leaves += (tree.nodes + 1) / 2;
       this.worstLeaf = Math.max(this.worstLeaf, tree.longest);
     }
-    const written = { offset: code.search(roots, entries.length), groups: roots.length };
+    const search = { offset: code.search(written, entries.length), groups: written.length };
     for (const edge of edges) code.entry(place(edge));
-    this.searches.set(entries, written);
-    return written;
+    this.searches.set(entries, search);
+    return search;
   }
 
   private grow(entries: readonly Entry[]): { intervals: Intervals; groups: Group[] } {

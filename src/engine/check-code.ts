@@ -188,12 +188,12 @@ class CodeChecker {
   }
 
   private search(at: number, groups: number, from: number): void {
-    this.inside(at, program.SEARCH_GROUPS + groups * 4, 'a search');
-    const first = (at + program.SEARCH_GROUPS) / 4;
+    const edges = at + program.SEARCH_GROUPS + groups * program.SEARCH_GROUP_SIZE;
+    this.inside(at, edges - at, 'a search');
     const entries = this.words[at / 4]!;
-    this.inside(at, program.SEARCH_GROUPS + groups * 4 + entries * program.EDGE_SIZE, 'a search');
-    for (let group = 0; group < groups; group++) this.reference(this.words[first + group]!, 0, true);
-    const edges = at + program.SEARCH_GROUPS + groups * 4;
+    this.inside(at, edges - at + entries * program.EDGE_SIZE, 'a search');
+    for (let group = at + program.SEARCH_GROUPS; group < edges; group += program.SEARCH_GROUP_SIZE)
+      this.reference(this.words[group / 4]!, 0, true);
     for (let entry = 0; entry < entries; entry++) this.edge(edges + entry * program.EDGE_SIZE, from);
   }
 

@@ -109,9 +109,10 @@ function programWords(words: Uint32Array): number[] {
   };
   const search = (at: number, groups: number): void => {
     const roots = at + program.SEARCH_GROUPS;
-    if (!put('search', at, 1 + groups)) return;
-    for (let group = 0; group < groups; group++) reference(word(roots + group * 4));
-    for (let entry = 0; entry < Math.min(64, word(at)); entry++) edge(roots + groups * 4 + entry * program.EDGE_SIZE);
+    const edges = roots + groups * program.SEARCH_GROUP_SIZE;
+    if (!put('search', at, (edges - at) / 4)) return;
+    for (let group = 0; group < groups; group++) reference(word(roots + group * program.SEARCH_GROUP_SIZE));
+    for (let entry = 0; entry < Math.min(64, word(at)); entry++) edge(edges + entry * program.EDGE_SIZE);
   };
   const reference = (at: number): void => {
     if ((at & program.REF_EDGE) !== 0) {

@@ -59,15 +59,15 @@ class WalkReader {
     if (next < program.NEXT_STEP || (head & 255) !== program.STEP_SEARCH) return null;
     const groups = head >>> 8;
     const search = this.words[next / 4 + 1]!;
-    const edges = search + program.SEARCH_GROUPS + groups * 4;
+    const edges = search + program.SEARCH_GROUPS + groups * program.SEARCH_GROUP_SIZE;
     const leave = (edge: State): void => {
       if (edge.next >= program.NEXT_STEP) throw new NotPackable('a search of its rules leads to more rules');
       this.graph.entry(edge.met, edge.next);
     };
     for (let entry = 0; entry < this.words[search / 4]!; entry++) leave(this.edge(edges + entry * program.EDGE_SIZE, met));
     leave(this.edge(next + program.STEP_HIT_SEGMENT, met));
-    const first = (search + program.SEARCH_GROUPS) / 4;
-    return Array.from(this.words.subarray(first, first + groups));
+    const group = (index: number): number => search + program.SEARCH_GROUPS + index * program.SEARCH_GROUP_SIZE;
+    return Array.from({ length: groups }, (_, index) => this.words[group(index) / 4]!);
   }
 
   /** What the tree at `root` becomes. */

@@ -3,11 +3,13 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as field from '../../../src/abi/fields.ts';
 import { CLUSTER_SIZE, CLUSTER_WIDTHS, START_SIZE } from '../../../src/abi/packed.ts';
+import * as program from '../../../src/abi/program.ts';
 import { SPECIAL_LIMIT } from '../../../src/abi/special.ts';
 import type { PlainRule, PlainTable } from '../../../src/compile/plain.ts';
-import type { WalksOptions } from '../../../src/compile/walks.ts';
-import { readImage } from '../../../src/engine/image-view.ts';
+import { type WalksOptions, walkNumber } from '../../../src/compile/walks.ts';
+import { type ImageView, readImage } from '../../../src/engine/image-view.ts';
 import type { WasmSource } from '../../../src/engine/loader.ts';
+import { readWalk } from '../../../src/engine/packed/read.ts';
 import { NotPackable } from '../../../src/engine/packed/tests.ts';
 import { type Packed, PackedWalk, pack } from '../../../src/engine/packed/walk.ts';
 import type { Test } from '../../../src/model/predicate.ts';
@@ -38,6 +40,18 @@ function possible(fields: Uint32Array): Uint32Array {
 }
 
 const packets = fc.array(packet.map(possible), { minLength: 1, maxLength: 40 });
+
+/** Of the search that a walk's root leads to: the numbers of its groups' first entries. */
+function firstsOf({ code }: ImageView): number[] {
+  const words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
+  const root = words[walkNumber(WALK.family, WALK.hook, WALK.table) * 2]!;
+  if ((root & program.REF_EDGE) === 0) return [];
+  const step = words[(root - program.REF_EDGE) / 4 + 1]! / 4;
+  if (step < program.NEXT_STEP / 4 || (words[step]! & 255) !== program.STEP_SEARCH) return [];
+  const group = (index: number): number =>
+    words[step + program.STEP_LIST / 4]! + program.SEARCH_GROUPS + index * program.SEARCH_GROUP_SIZE;
+  return Array.from({ length: words[step]! >>> 8 }, (_, index) => words[(group(index) + program.SEARCH_GROUP_FIRST) / 4]!);
+}
 
 /** A packet of nothing but a family and a port. */
 function toPort(port: number): Uint32Array {
@@ -107,6 +121,21 @@ describe('as the naive walk', () => {
       { seed: SEED, numRuns },
     );
     expect(groups).toBeGreaterThan(options === GROUPS ? 3 : 0);
+  });
+
+  test('a search lists its groups by the first entry that each has', () => {
+    let groups = 0;
+    for (const table of fc.sample(keyLists(60), { seed: SEED, numRuns: 20 })) {
+      const image = readImage(plainImage([table], GROUPS).bytes);
+      const { graph, roots } = readWalk(image, walkNumber(WALK.family, WALK.hook, WALK.table));
+      const firsts = firstsOf(image);
+      for (const [group, first] of firsts.entries()) {
+        expect(first).toBeLessThanOrEqual(graph.least(roots[group]!));
+        expect(first).toBeGreaterThanOrEqual(firsts[group - 1] ?? 0);
+      }
+      groups = Math.max(groups, firsts.length);
+    }
+    expect(groups).toBeGreaterThan(3);
   });
 
   test('a search none of whose rules can be met has no group, and finds nothing', async () => {
