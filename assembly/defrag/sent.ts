@@ -2,13 +2,14 @@
 import { FIELD_FAMILY, FIELD_LENGTH } from '../../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
 import { be16 } from '../packet/ethertype.ts';
+import { NEXT_DESTINATION, NEXT_HOP_BY_HOP, NEXT_ROUTING } from '../packet/extension-headers.ts';
 import { fragmentHeader6 } from './ipv6.ts';
 
 /** The smallest path MTUs of the kernel. A fragment that is not the last falls short of its path's by seven bytes at most, for its data ends at a multiple of eight. */
 const SMALLEST4: u32 = 552;
 const SMALLEST6: u32 = 1280;
 
-/** A decoded packet is such a fragment: it is long enough, or it is the last one, and begins where others that are end. */
+/** A decoded packet is such a fragment: it is long enough, and ends where a kernel cuts; or it is the last one, and begins where others that are end. */
 export function isCutHere(slot: usize): bool {
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const ip = load<u32>(slot, PACKET_IP) as usize;
@@ -18,7 +19,7 @@ export function isCutHere(slot: usize): bool {
   let more = false;
   if (six) {
     const at = fragmentHeader6(ip, min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED)));
-    if (at === 0) return false;
+    if (at === 0 || !isWhereKernelsCut(ip, at)) return false;
     const word = be16(ip + at + 2);
     place = word & ~7;
     more = (word & 1) !== 0;
@@ -30,5 +31,18 @@ export function isCutHere(slot: usize): bool {
     header = load<u32>(slot, PACKET_L4_OFFSET);
   }
   if (!more && place === 0) return false;
+  if (more && ((length - header) & 7) !== 0) return false;
   return (more ? length : header + place) + 7 >= (six ? SMALLEST6 : SMALLEST4);
+}
+
+/** In front of the fragment header at `at` are only hop-by-hop options, routing headers and destination options (ip6_find_1stfragopt). */
+function isWhereKernelsCut(ip: usize, at: u32): bool {
+  let next: u32 = load<u8>(ip, 6);
+  let place: u32 = 40;
+  while (place < at) {
+    if (next !== NEXT_HOP_BY_HOP && next !== NEXT_ROUTING && next !== NEXT_DESTINATION) return false;
+    next = load<u8>(ip + place);
+    place += ((load<u8>(ip + place, 1) as u32) + 1) << 3;
+  }
+  return true;
 }

@@ -13,10 +13,10 @@ import { be16 } from './ethertype.ts';
 import { transport } from './transport.ts';
 
 export const NEXT_HOP_BY_HOP: u32 = 0;
-const NEXT_ROUTING: u32 = 43;
+export const NEXT_ROUTING: u32 = 43;
 const NEXT_FRAGMENT: u32 = 44;
 const NEXT_AUTHENTICATION: u32 = 51;
-const NEXT_DESTINATION: u32 = 60;
+export const NEXT_DESTINATION: u32 = 60;
 const HEADER: u32 = 40;
 const PROTOCOL_UNKNOWN: u32 = 255;
 const HOT_DROP: u32 = 1;

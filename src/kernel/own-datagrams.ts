@@ -53,7 +53,8 @@ function part6(bytes: Uint8Array): Part | undefined {
 /** The fragment in a frame that goes out, if the host's kernel may have cut it off. */
 export function ownPart({ bytes }: Pick<KernelFrame, 'bytes'>, family: Family): Part | undefined {
   const part = family === 4 ? part4(bytes) : part6(bytes);
-  if (part === undefined) return undefined;
+  // No kernel cuts elsewhere than at a multiple of eight.
+  if (part === undefined || (!part.last && part.data.length % 8 !== 0)) return undefined;
   const room = family === 4 ? part.headers.length : part.headers.length + 8;
   return room + (part.last ? part.from : part.data.length) > FLOOR[family] ? part : undefined;
 }

@@ -63,6 +63,18 @@ describe.each(WITNESSES)('$name', (witness) => {
     }
   });
 
+  test('a fragment that ends where no kernel cuts comes from a raw socket, and meets the rules by itself', async () => {
+    const [first] = three();
+    const cut = first!.bytes.slice(0, -1);
+    const view = new DataView(cut.buffer, cut.byteOffset);
+    view.setUint16(16, cut.length - 14);
+    // One less there, one more here.
+    view.setUint16(24, view.getUint16(24) + 1);
+    const { result, outcomes } = await witness.replay(jobOf('plain', 4, 'legacy'), [{ ...first!, bytes: cut, wire: cut.length }]);
+    expect(outcomes.map(({ hook, unseen }) => [hook, unseen])).toEqual([['OUTPUT', undefined]]);
+    expect(result.counters[4]!.raw!.OUTPUT!.packets).toBe(1);
+  });
+
   test('through a router they stay as they are', async () => {
     const job = { ...jobOf('plain', 4, 'legacy'), host: buildHost({ forward: true, in: 'eth0', out: 'eth1' }) };
     const { outcomes } = await witness.replay(job, three());

@@ -11,22 +11,36 @@ import type { Received } from '../packet.ts';
 /** The kernel cuts by an MTU, of which all but the last fragment take as much as multiples of eight allow. No path has a smaller one: net.ipv4.route.min_pmtu, IPV6_MIN_MTU. */
 const SMALLEST_MTU = { 4: 552, 6: 1280 } as const;
 
+/** Hop-by-hop options, routing, destination options. */
+const REPEATED: readonly number[] = [0, 43, 60];
+
 /** Whether a packet of this host is a fragment that its kernel may have made. */
 export function isCutHere(received: Received): boolean {
   const size = received.family === 4 ? sizeOfOthers4(received) : sizeOfOthers6(received);
   return size > SMALLEST_MTU[received.family] - 8;
 }
 
-/** How long the fragments of the datagram are, but for the last of them, at least: that one's offset tells. 0: no fragment. */
+/** How long the fragments of the datagram are, but for the last of them, at least: that one's offset tells. 0: no fragment, or one that ends where no kernel cuts. */
 function sizeOfOthers4({ bytes, length }: Received): number {
   const offset = 8 * ipv4.fragmentOffset(bytes);
-  if (ipv4.moreFragments(bytes)) return length;
+  if (ipv4.moreFragments(bytes)) return (length - ipv4.headerLength(bytes)) % 8 === 0 ? length : 0;
   return offset === 0 ? 0 : ipv4.headerLength(bytes) + offset;
 }
 
 function sizeOfOthers6({ bytes, length }: Received): number {
   const header = ipv6.findFragmentHeader(bytes);
-  if (header === null || bytes.length < header.at + 8) return 0;
+  if (header === null || bytes.length < header.at + 8 || !isCutBehind(bytes, header.at)) return 0;
   const more = (u8(bytes, header.at + 3) & 1) !== 0;
+  if (more && (length - header.at) % 8 !== 0) return 0;
   return more ? length : header.at + 8 + (u16(bytes, header.at + 2) & 0xfff8);
+}
+
+/** Whether a kernel puts a fragment header at `at`: behind headers that every fragment needs on its way (ip6_find_1stfragopt), and no others. */
+function isCutBehind(bytes: Uint8Array, at: number): boolean {
+  let kind = ipv6.nextHeader(bytes);
+  for (let place = ipv6.HEADER_LENGTH; place < at; place += 8 * (u8(bytes, place + 1) + 1)) {
+    if (!REPEATED.includes(kind)) return false;
+    kind = u8(bytes, place);
+  }
+  return true;
 }
