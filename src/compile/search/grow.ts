@@ -114,8 +114,15 @@ export interface OldTree {
   numbers: Int32Array;
   /** Of then; all their places are told apart now, too. */
   dimensions: readonly Dimension[];
-  /** First and last place now, in each dimension, of every entry that was not there, or is no more. */
-  changed: readonly Int32Array[];
+  /** Every entry that was not there, or is no more. */
+  changed: readonly ChangedEntry[];
+}
+
+export interface ChangedEntry {
+  /** Its number now; -1 when it is no more. */
+  entry: number;
+  /** First and last place now, in each dimension. */
+  places: Int32Array;
 }
 
 /** As `growTree`, but cut as the old tree is; where no changed entry reaches to, nothing is looked at. */
@@ -190,12 +197,12 @@ class Grower {
 
   rerun(members: readonly number[], old: OldTree): SearchTree {
     this.root(members);
-    this.follow(old);
+    this.follow(members, old);
     return this.finish();
   }
 
-  /** Cuts as the old tree does. Where no changed entry reaches to, lists are only kept in leaves, which have what they had. */
-  private follow(old: OldTree): void {
+  /** Cuts as the old tree does. Lists are only kept in leaves, which have what they had but for the changed entries that reach there. */
+  private follow(members: readonly number[], old: OldTree): void {
     const { tree } = this;
     const { dimensions } = this.intervals;
     const indices = old.dimensions.map(({ field }) => dimensions.findIndex((one) => one.field === field));
@@ -207,18 +214,17 @@ class Grower {
       const was = nodes[node]!;
       this.work.units += near[node]!.length;
       tree.boxOf(node, this.whole, this.box);
-      const here = near[node]!.filter((places) => this.reaches(places));
-      const reached = here.length > 0;
+      const here = near[node]!.filter(({ places }) => this.reaches(places));
       if (old.tree.isLeaf(was)) {
-        if (!reached) this.take(node, old, was);
+        this.take(node, old, was);
+        if (here.length > 0) this.change(node, members, here, old, was);
         tree.copies += tree.count.values[node]!;
         continue;
       }
       const before = old.tree.dimension.values[was]!;
       const dimension = indices[before]!;
       const at = placeOf(dimensions[dimension]!.ends, old.dimensions[before]!.ends[old.tree.at.values[was]!]!);
-      if (reached) this.work.units += tree.count.values[node]!;
-      else tree.count.values[node] = 0;
+      tree.count.values[node] = 0;
       const { copies } = tree;
       this.cut(node, dimension, at);
       tree.copies = copies;
@@ -235,6 +241,37 @@ class Grower {
       if (places[index]! > box[index + 1]! || places[index + 1]! < box[index]!) return false;
     }
     return true;
+  }
+
+  /** Changes the entries of a leaf, whose box is at hand. Those behind one that all packets met are in no list: where that is no more, all members are looked through. */
+  private change(
+    node: number,
+    members: readonly number[],
+    here: readonly ChangedEntry[],
+    { tree: old, numbers }: OldTree,
+    was: number,
+  ): void {
+    const { lists, from, count } = this.tree;
+    const last = old.lists.values[old.from.values[was]! + old.count.values[was]! - 1];
+    const isOpened = old.closed.values[was] === 1 && numbers[last!] === -1;
+    const kept = Array.from(lists.values.subarray(from.values[node]!, lists.length)).filter((entry) => entry >= 0);
+    const added = here.flatMap(({ entry }) => (entry < 0 ? [] : [entry]));
+    const all = isOpened ? members : [...kept, ...added].sort((one, other) => one - other);
+    this.work.units += all.length;
+    const found = all.filter((entry) => this.lies(entry));
+    const end = found.findIndex((entry) => this.fillsBox(entry, 0));
+    lists.length = from.values[node]!;
+    for (const entry of end < 0 ? found : found.slice(0, end + 1)) lists.push(entry);
+    count.values[node] = lists.length - from.values[node]!;
+    this.tree.closed.values[node] = end < 0 ? 0 : 1;
+  }
+
+  /** Whether an entry reaches into the box at hand. */
+  private lies(entry: number): boolean {
+    const { firsts, lasts, box } = this;
+    return firsts.every(
+      (first, dimension) => first[entry]! <= box[2 * dimension + 1]! && lasts[dimension]![entry]! >= box[2 * dimension]!,
+    );
   }
 
   /** The entries of a leaf of the old tree. */

@@ -50,18 +50,22 @@ export class KnownSearches {
     const { numbers, added, removed } = change;
     const { dimensions } = known.intervals;
     const intervals = intervalsOf(entries, dimensions);
-    const changed = [
-      ...added.map((entry) => placesOf(entry, intervals.dimensions, intervals.dimensions)),
-      ...removed.map((entry) => placesOf(entry, dimensions, intervals.dimensions)),
-    ];
     const possible = new Set(intervals.possible);
     const homes = homesOf(known);
     const isUsual = usualTest(intervals);
     const groups: Group[] = [];
     for (const group of known.groups) {
       const members = group.members.flatMap((member) => (numbers[member]! < 0 ? [] : [numbers[member]!]));
-      members.push(...added.filter((entry) => possible.has(entry) && homes[isUsual(entry) ? 'usual' : 'other'] === group));
+      const arrived = added.filter((entry) => possible.has(entry) && homes[isUsual(entry) ? 'usual' : 'other'] === group);
+      members.push(...arrived);
       members.sort((left, right) => left - right);
+      const had = new Set(group.members);
+      const changed = [
+        ...arrived.map((entry) => ({ entry, places: placesOf(entry, intervals.dimensions, intervals.dimensions) })),
+        ...removed
+          .filter((entry) => had.has(entry))
+          .map((entry) => ({ entry: -1, places: placesOf(entry, dimensions, intervals.dimensions) })),
+      ];
       const most = budget.base + budget.copies * members.length;
       const old = { tree: group.tree, numbers, dimensions, changed };
       const tree = regrowTree(intervals, members, { most, short: budget.short }, work, old, sample);
