@@ -4,7 +4,8 @@
  */
 /** "WTIM". */
 export const IMAGE_LABEL = 0x4d495457;
-export const IMAGE_VERSION = 1;
+/** 2: groups of a search have their first entry beside them. */
+export const IMAGE_VERSION = 2;
 
 /** Header words. Offsets and sizes in bytes. */
 export const IMAGE_WORD_LABEL = 0;
