@@ -51,18 +51,9 @@ const older = (output, inputs) => {
 
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 
-/** Engine (release, debug, and release without SIMD; or only the targets that are asked for) and host code, whichever is older than its sources. */
-export function build(targets = ['release', 'debug', 'scalar']) {
-  for (const [target, output] of [
-    ['release', 'build/engine.wasm'],
-    ['debug', 'build/engine.debug.wasm'],
-    ['scalar', 'build/engine.scalar.wasm'],
-  ]) {
-    if (!targets.includes(target)) continue;
-    if (!older(output, ['assembly', 'src/abi', 'asconfig.json'])) continue;
-    console.error(`building the engine (${target})...`);
-    must(bin('asc'), ['--config', 'asconfig.json', '--target', target], 'building the engine');
-  }
+/** Engine and host code, whichever is older than its sources. */
+export function build(targets) {
+  buildEngine(targets);
   if (older('dist/.built', ['src', 'tsconfig.json', 'scripts/bundle.config.mjs', 'scripts/keep-code.cjs', 'bin'])) {
     console.error('building the host code...');
     must(bin('tsc'), ['-p', 'tsconfig.json'], 'building the host code');
@@ -73,4 +64,18 @@ export function build(targets = ['release', 'debug', 'scalar']) {
   // The bundler has emptied the folder, or another Node built.
   if (!existsSync(codeOf(join(root, 'dist/joined/main.js'))))
     must(process.execPath, ['scripts/keep-code.cjs'], "keeping V8's code of it");
+}
+
+/** The engine's builds (release, debug, and release without SIMD; or only the targets that are asked for) that are older than their sources. */
+export function buildEngine(targets = ['release', 'debug', 'scalar']) {
+  for (const [target, output] of [
+    ['release', 'build/engine.wasm'],
+    ['debug', 'build/engine.debug.wasm'],
+    ['scalar', 'build/engine.scalar.wasm'],
+  ]) {
+    if (!targets.includes(target)) continue;
+    if (!older(output, ['assembly', 'src/abi', 'asconfig.json'])) continue;
+    console.error(`building the engine (${target})...`);
+    must(bin('asc'), ['--config', 'asconfig.json', '--target', target], 'building the engine');
+  }
 }
