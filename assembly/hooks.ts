@@ -69,6 +69,7 @@ import {
   OP_LEAVES,
   OP_NAT_DESTINATION,
   OP_NAT_SOURCE,
+  OP_OPTIONS,
   OP_ROUTE_IN,
   OP_ROUTE_OUT,
   OP_TRACK_IN,
@@ -82,7 +83,7 @@ import {
 } from './plan.ts';
 import { rememberEnd, rememberRefusal } from './refusals.ts';
 import { marksLocal } from './stack/host.ts';
-import { isMarkedLocal, leaveAnew, mayLeave, routeAnew } from './stack/index.ts';
+import { isMarkedLocal, leaveAnew, mayLeave, optionsReason, routeAnew } from './stack/index.ts';
 import { hasSocket, hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
 
 /** IMAGE_FLAG_* of the job. */
@@ -268,6 +269,8 @@ function operate(operation: u32, slot: usize): u32 {
       return helpPacket(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_GATHER:
       return deliver(slot);
+    case OP_OPTIONS:
+      return unless(slot, optionsReason(slot, STACK_NONE));
     case OP_LEAVES:
       return !hasTurnedAway() || mayLeave(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_HIDE_OUT:
@@ -312,7 +315,11 @@ function lostFor(slot: usize, reason: u32): u32 {
 /** A fragment for this host: INPUT meets whole packets only. */
 function deliver(slot: usize): u32 {
   if (copying) keepPiece(slot);
-  const reason = gatherDelivered(slot);
+  return unless(slot, gatherDelivered(slot));
+}
+
+/** The packet goes on, or the stack drops it for a reason. */
+function unless(slot: usize, reason: u32): u32 {
   return reason === STACK_NONE ? NEXT_ACCEPT : lostFor(slot, reason);
 }
 

@@ -21,6 +21,7 @@ import {
   PACKET_WAY,
   WAY_BARE,
   WAY_FRAGMENT,
+  WAY_LOOPBACK,
   WAY_LOST_INPUT,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
@@ -28,6 +29,8 @@ import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/prog
 import {
   STACK_FRAGMENT_DISCARDED,
   STACK_FRAGMENT_KEPT,
+  STACK_IP_OPTIONS,
+  STACK_SOURCE_ROUTE,
   STACK_TABLE_FULL,
   UNSEEN_ELSEWHERE,
   UNSEEN_FAMILY,
@@ -129,12 +132,16 @@ function lost(slot: usize): u32 {
   return VERDICT_STACK;
 }
 
-/** Why the stack ends a packet's way where routing let it go on. */
-function isStacks(reason: u32): bool {
-  return reason === STACK_TABLE_FULL || reason === STACK_FRAGMENT_KEPT || reason === STACK_FRAGMENT_DISCARDED;
+/** The stack ended the packet's way where routing let it go on. */
+function isStacks(slot: usize): bool {
+  const reason = load<u32>(slot, PACKET_STACK);
+  if (reason === STACK_TABLE_FULL || reason === STACK_FRAGMENT_KEPT || reason === STACK_FRAGMENT_DISCARDED) return true;
+  // No route says so of what goes over lo.
+  const looped = load<u32>(slot, PACKET_WAY) === <u32>WAY_LOOPBACK;
+  return looped && (reason === STACK_IP_OPTIONS || reason === STACK_SOURCE_ROUTE);
 }
 
 function refusal(slot: usize, next: u32): u32 {
-  if (next === NEXT_LOST && isStacks(load<u32>(slot, PACKET_STACK))) return lost(slot);
+  if (next === NEXT_LOST && isStacks(slot)) return lost(slot);
   return next === NEXT_REJECT || next === NEXT_RESET ? VERDICT_REJECT : VERDICT_DROP;
 }

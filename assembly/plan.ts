@@ -57,6 +57,8 @@ export const OP_HELP: u32 = 10;
 export const OP_LEAVES: u32 = 16;
 /** A fragment for this host is put together with others in front of INPUT, or goes no further. */
 export const OP_GATHER: u32 = 17;
+/** The options of an own packet of IPv4 that came in again are looked at. */
+export const OP_OPTIONS: u32 = 18;
 
 /**
  * A plan: u32, what a short plan does, 0 when it is not short; then the operations. Short is a plan of at most one walk that decides, with conntrack
@@ -215,6 +217,7 @@ function returning(): void {
   postrouting();
   put(OP_ARRIVE);
   prerouting(false);
+  if (family === 0) put(OP_OPTIONS);
   input();
 }
 

@@ -1,6 +1,7 @@
 /** The stack's decisions about a decoded packet. */
 import { addressTypeOnDevice } from './address-type.ts';
 import { stackInit } from './host.ts';
+import { optionsReason } from './ipv4.ts';
 import { setLongestFragment } from './mtu.ts';
 import {
   isLocal,
@@ -25,6 +26,7 @@ export {
   leaveAsAnswer,
   mayBeOwn,
   mayLeave,
+  optionsReason,
   readAddresses,
   routeAnew,
   routePacket,

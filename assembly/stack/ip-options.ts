@@ -80,7 +80,7 @@ function timestamp(at: usize, size: u32): bool {
 }
 
 /**
- * The stack has written into `length` bytes of options at `at`, which are good, as the packet arrived (ip_options_compile): an address, a time, that a time found no room, or zeros behind the end of the list. Whether a time was wanted of this very host
+ * The stack has written into `length` bytes of options at `at`, which are good where the packet came from outside, as it arrived (ip_options_compile): an address, a time, that a time found no room, or zeros behind the end of the list. Whether a time was wanted of this very host
  * its addresses say.
  */
 export function areWritten(at: usize, length: u32): bool {
@@ -94,6 +94,7 @@ export function areWritten(at: usize, length: u32): bool {
     }
     const size: u32 = load<u8>(at, 1);
     const next: u32 = load<u8>(at, 2);
+    if (size < 2) return false;
     if (kind === RECORD_ROUTE && next <= size) return true;
     if (kind === TIMESTAMP) {
       const wanted: u32 = load<u8>(at, 3) & 15;

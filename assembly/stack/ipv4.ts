@@ -123,8 +123,8 @@ function isDeadEnd(reason: u32): bool {
   return reason === STACK_NO_ROUTE || reason === STACK_UNREACHABLE || reason === STACK_FORWARDING_OFF;
 }
 
-/** `otherwise`: when there is nothing wrong with them. */
-function optionsReason(slot: usize, otherwise: u32): u32 {
+/** ip_rcv_options: a STACK_* reason; `otherwise`: when there is nothing wrong with them. */
+export function optionsReason(slot: usize, otherwise: u32): u32 {
   const ip: usize = load<u32>(slot, PACKET_IP);
   const header = (u32(load<u8>(ip)) & 15) << 2;
   if (header === 20) return otherwise;

@@ -84,6 +84,8 @@ export function isWrittenInto(options: Uint8Array, isOwn: (address: number) => b
     if (option[0] === END) return option.some((byte) => byte !== END);
     if (option[0] === RECORD_ROUTE && option[2]! <= option[1]!) return true;
     if (option[0] === TIMESTAMP && isTimeWritten(option, isOwn)) return true;
+    // Nobody has looked at those of the host's own packets.
+    if (option[0] !== NOP && !(option[1]! >= 2)) return false;
     at += option[0] === NOP ? 1 : option[1]!;
   }
   return false;

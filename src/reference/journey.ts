@@ -11,7 +11,7 @@ import { answerWithReset } from './conntrack/reset.ts';
 import { type FamilyRules, type HookPoint, type Passage, runHook } from './hooks.ts';
 import { Packet } from './packet.ts';
 import { isReported } from './reported.ts';
-import type { Routed } from './routing.ts';
+import { optionsFault, type Routed } from './routing.ts';
 import type { WalkResult } from './walk.ts';
 import type { Course } from './way.ts';
 
@@ -35,6 +35,9 @@ export function headerOf(link: Pick<Link, 'destinationMac' | 'sourceMac'>, famil
 /** ip6_rcv: what comes in over lo has options that its sender was free to send, and its receiver need not take. */
 const isTaken = ({ family, bytes }: Packet): boolean =>
   family === 4 || ipv6.nextHeader(bytes) !== ipv6.HOP_BY_HOP || hopByHopRight(bytes);
+
+/** ip_rcv_finish: over lo, too, options are looked at behind PREROUTING. */
+const faultOf = (packet: Packet): number => (packet.family === 4 ? optionsFault(packet) : STACK_NONE);
 
 /** Of the loopback device. */
 const NO_MACS = { destinationMac: [0, 0, 0, 0, 0, 0], sourceMac: [0, 0, 0, 0, 0, 0] };
@@ -99,7 +102,10 @@ export class Journey {
     if (sent !== null) return this.#end('OUTPUT', sent);
     if (way !== 'loopback' || !isTaken(this.#packet)) return this.#end('OUTPUT', null);
     this.#packet.linkHeader = headerOf(NO_MACS, this.#packet.family);
-    return this.#end('INPUT', this.#hook('PREROUTING', device, '') ?? this.#deliver(device));
+    const stopped = this.#hook('PREROUTING', device, '');
+    const fault = stopped === null ? faultOf(this.#packet) : STACK_NONE;
+    if (fault !== STACK_NONE) return this.#dropped('INPUT', fault);
+    return this.#end('INPUT', stopped ?? this.#deliver(device));
   }
 
   /**
@@ -115,7 +121,7 @@ export class Journey {
     this.#packet.annotation = {};
     if (this.#hook('POSTROUTING', '', device) === null) {
       this.#packet.packetType = 'broadcast';
-      if (this.#hook('PREROUTING', device, '') === null) this.#deliver(device);
+      if (this.#hook('PREROUTING', device, '') === null && faultOf(packet) === STACK_NONE) this.#deliver(device);
     }
     this.#packet = packet;
     Object.assign(packet, {
@@ -137,7 +143,7 @@ export class Journey {
     const { hook, drop, out } = this.#decisions.arrive(this.#packet);
     if (before !== null) return this.#end(hook, before);
     if (drop !== STACK_NONE) this.#decisions.lost(this.#packet, drop);
-    if (drop !== STACK_NONE) return { ...this.#end(hook, null), verdict: 'STACK', stack: drop, rule: null };
+    if (drop !== STACK_NONE) return this.#dropped(hook, drop);
     if (hook === 'INPUT') {
       const stopped = this.#deliver(device, true);
       if (stopped === null && this.#passage.looked) this.#decisions.delivered(this.#packet);
@@ -185,6 +191,11 @@ export class Journey {
     // Nobody answers a broadcast.
     if (answered && !packet.looped) this.#decisions.refused(packet, result.tcpReset);
     return result;
+  }
+
+  /** By the stack: STACK_*. */
+  #dropped(hook: HookName, stack: number): Judged {
+    return { ...this.#end(hook, null), verdict: 'STACK', stack, rule: null };
   }
 
   #end(hook: HookName, stopped: WalkResult | null): Judged {

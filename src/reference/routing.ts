@@ -57,10 +57,16 @@ export function route(packet: Packet, context: RoutingContext): Routed {
     routed.drop === STACK_MULTICAST;
   if (martian) return routed;
   // Options are looked at when the route is known, before it is used.
-  const options = checkOptions(ipv4.options(packet.bytes));
-  if (options === 'malformed') return { ...routed, drop: STACK_IP_OPTIONS };
-  if (options === 'source-route') return { ...routed, drop: STACK_SOURCE_ROUTE };
+  const fault = optionsFault(packet);
+  if (fault !== STACK_NONE) return { ...routed, drop: fault };
   return routed.hook === 'FORWARD' && routed.drop === STACK_NONE ? forward4(packet, routed.out, context) : routed;
+}
+
+/** ip_rcv_options: why the packet is dropped for its IPv4 options, or STACK_NONE. */
+export function optionsFault(packet: Packet): number {
+  const options = checkOptions(ipv4.options(packet.bytes));
+  if (options === 'malformed') return STACK_IP_OPTIONS;
+  return options === 'source-route' ? STACK_SOURCE_ROUTE : STACK_NONE;
 }
 
 const isMulticast4 = (address: number): boolean => address >>> 28 === 14;
