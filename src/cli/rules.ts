@@ -30,7 +30,7 @@ export class RuleFileError extends Error {
   }
 }
 
-/** The text of a file, or of standard input for `-`. Throws what the system says when it cannot be read. */
+/** The text of a file, or of standard input for `-`, with its byte order mark, at which tools stop. Throws what the system says when it cannot be read. */
 export function readText(path: string): string {
   const bytes = readGiven(path);
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
@@ -41,7 +41,7 @@ export function readText(path: string): string {
       `${path}: packed with ${packing.name}; rules are read unpacked\n  ${unpackHint(packing, path === '-' ? undefined : path)}`,
     );
   if (bytes.includes(0)) throw new UsageError(`${path}: this is no text; rules go with -R, captures with -r`);
-  return new TextDecoder().decode(bytes);
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 }
 
 /**

@@ -111,13 +111,16 @@ class SaveReader {
       if (!this.crlf) this.note(line, 1, 'repaired: CRLF line ends (convert the file to plain newlines)');
       this.crlf = true;
     }
-    if (line.number === 1 && text.startsWith('\ufeff')) {
+    const isMarked = line.number === 1 && text.startsWith('\ufeff');
+    if (isMarked) {
       text = ` ${text.slice(1)}`;
       this.note(line, 1, 'repaired: a byte order mark at the start of the file');
     }
     const bare = text.replace(/^[\s\u00a0]+|[\s\u00a0]+$/g, '');
     if (text !== bare && (bare === '' || bare === 'COMMIT' || /^[*:#]/.test(bare))) {
-      if (bare !== '' && !bare.startsWith('#')) this.note(line, 1, `repaired: blanks around "${bare.split(' ')[0]}"`);
+      // The blank in the place of the mark keeps the columns; it is no fault of the file.
+      const isBlank = !isMarked || text.slice(1) !== bare;
+      if (bare !== '' && !bare.startsWith('#') && isBlank) this.note(line, 1, `repaired: blanks around "${bare.split(' ')[0]}"`);
       text = bare;
     }
     if (bare === 'COMMIT' && !line.terminated) this.note(line, 1, 'repaired: no newline behind COMMIT');

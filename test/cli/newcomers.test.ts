@@ -1,10 +1,12 @@
 /** What newcomers stumbled on: each is answered in one line that says what was wrong, or works. */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, it, test } from 'vitest';
 import { writePcap } from '../../src/capture/writer.ts';
 import { rejection } from '../../src/fuzz/rejection.ts';
+import { describeKernel } from '../kernel/machine.ts';
 import { ACK, RST, SYN, tcp } from '../kernel/packets.ts';
 import { command, shell } from './command.ts';
 
@@ -41,6 +43,35 @@ test('a text without rules: its first line, and what may help', async () => {
   expect(stderr).toMatch(/garbage\.txt:3: no rules in it: "hello world" is none, .*--repair\n$/);
   const repaired = await command(['replay', '-R', garbage, '--repair', '-r', CAPTURE]);
   expect(repaired.stderr).toMatch(/garbage\.txt:3: no rules in it: "hello world" is none, and nothing behind it\n$/);
+});
+
+const DUMP = '*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -j ACCEPT\nCOMMIT\n';
+
+describeKernel('a byte order mark', () => {
+  it.each(['legacy', 'nft'])('stops iptables-%s-restore at the first line', (backend) => {
+    const restore = (input: string) =>
+      spawnSync('unshare', ['-n', `iptables-${backend}-restore`, '--test'], { input, encoding: 'utf8' });
+    expect(restore(DUMP)).toMatchObject({ status: 0 });
+    expect(restore(`\ufeff${DUMP}`)).toMatchObject({ status: 1, stderr: expect.stringContaining('line 1 failed') });
+  });
+});
+
+test('a byte order mark: refused, as by both iptables-restore and the shell; --repair leaves it out, and says so once', async () => {
+  for (const [name, text] of Object.entries({ dump: DUMP, script: 'iptables -A INPUT -j DROP\n', bare: '-A INPUT -j DROP\n' })) {
+    const marked = file(name, `\ufeff${text}`);
+    const refused = await command(['replay', '-R', marked, '-r', CAPTURE]);
+    const [line] = text.split('\n');
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: `${marked}:1:1: a byte order mark\n  \ufeff${line}\n  ^\n  hint: save the file without it (--repair does it)\n`,
+    });
+    const repaired = await command(['replay', '-R', marked, '--repair', '-r', CAPTURE, '-q', '--no-timing']);
+    const bare = await command(['replay', '-R', file(name, text), '-r', CAPTURE, '-q', '--no-timing']);
+    const [note, ...others] = repaired.stdout.split('\n').filter((one) => one.includes(': repaired: '));
+    expect(note).toMatch(/:1:1: repaired: a byte order mark/);
+    expect(others).toEqual([]);
+    expect(repaired.stdout.split('\n').filter((one) => one !== note)).toEqual(bare.stdout.split('\n'));
+  }
 });
 
 test('sysctls as in /proc/sys, and slips', async () => {
