@@ -8,6 +8,15 @@ export interface UnnamedDevices {
   device: number;
 }
 
+/** Note of a host model without any number, about a capture that has packets of so many devices. `isTold`: --addr was given. */
+export function numberlessNotes(devices: number, isTold: boolean): string[] {
+  if (devices < 2) return [];
+  const remedy = isTold
+    ? '--addr has no numbers ("ifindex") to name them by, and where packets came in or left may be told wrong; "ip -j addr" on that host, not "ip -j -br addr", has them'
+    : '"ip -j addr" on that host (--addr) has their names';
+  return [`the capture has packets of ${devices} devices, by number: ${remedy}`];
+}
+
 /** Notes of a result. */
 export function numberNotes({ packets, first, device }: UnnamedDevices): string[] {
   if (packets === 0) return [];

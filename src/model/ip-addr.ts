@@ -59,6 +59,10 @@ function checkedIndex(host: Host, device: HostInterface, index: number, entry: I
 
 function readAddress({ name, addresses }: HostInterface, entry: IpEntry): void {
   const { fields } = entry;
+  if (fields.family === undefined)
+    throw entry.error(`${name}: an address without "family"`, {
+      hint: '"ip -br" leaves it out, and numbers, MACs and MTUs: make the file with "ip -j addr", without -br',
+    });
   if (fields.family !== 'inet' && fields.family !== 'inet6') return;
   const family: Family = fields.family === 'inet' ? 4 : 6;
   const local = entry.text('local');

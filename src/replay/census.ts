@@ -76,9 +76,14 @@ export function countFrame(census: Censuses, frame: Frame): void {
   if (frame.interfaceName !== undefined) census.interfaces.add(frame.interfaceName);
   const link = readLink(frame);
   if (link.kind !== 'ip') return;
-  if (link.device !== undefined && !link.loopback) census.devices.add(link.device);
+  countDevice(census.devices, link);
   const packet = readPacket(carriedBytes(frame.bytes, link));
   if (packet !== undefined) note(census, packet, frame, link);
+}
+
+/** Takes the number of the frame's device into a set; lo has none that matters. */
+export function countDevice(devices: Set<number>, { device, loopback }: Link): void {
+  if (device !== undefined && !loopback) devices.add(device);
 }
 
 interface Packet {

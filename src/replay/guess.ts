@@ -1,5 +1,6 @@
 /** Guesses the host model from the first packets of a capture and from the rules, and says what it guessed. */
 import { formatAddress, isWhole } from '../model/address.ts';
+import { numberlessNotes } from '../model/device-numbers.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
 import type { RuleSet } from '../model/ruleset.ts';
@@ -7,7 +8,7 @@ import type { Frame } from '../model/witness.ts';
 import { type Census, type Censuses, countFrame, emptyCensus, type Seen } from './census.ts';
 
 /** How many frames are looked at. */
-const GUESS_FRAMES = 20_000;
+export const GUESS_FRAMES = 20_000;
 
 /** An address is taken for the host's own when it stands in nearly every packet of its family. */
 const NEARLY_ALL = 0.9;
@@ -43,11 +44,7 @@ export class HostGuess {
   /** The host model for the packets that were seen. `all`: there are no others. */
   host(all = true): Host {
     const host = this.#guessed(all);
-    const { size } = this.#census.devices;
-    if (size > 1)
-      host.notes.push(
-        `the capture has packets of ${size} devices, by number: "ip -j addr" on that host (--addr) has their names`,
-      );
+    host.notes.push(...numberlessNotes(this.#census.devices.size, false));
     return host;
   }
 

@@ -9,6 +9,7 @@ import type { Family, RuleSet } from '../model/ruleset.ts';
 import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
 import { HostGuess } from './guess.ts';
+import { isNumberless, NumberedPackets } from './numberless.ts';
 import { isReadOnce } from './open.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
 import type { PacketSample } from './sample.ts';
@@ -57,9 +58,11 @@ export async function prepare(
     // A look costs time, and a pipe may be silent for long: only where it is likely to find something.
     const once = isReadOnce(captures[0]!);
     const looks = (host.forward || sets.some(translatesSources)) && !once;
-    if (!looks && sample === undefined) return { captures, host };
-    const first = new Look(undefined, sample);
+    const numbered = isNumberless(host) ? new NumberedPackets() : undefined;
+    if (!looks && numbered === undefined && sample === undefined) return { captures, host };
+    const first = new Look(numbered, sample);
     const ahead = await first.at(captures[0]!, once ? soon(signal) : signal);
+    host.notes.push(...(numbered?.notes(given.addresses !== undefined) ?? []));
     return { captures, host, ...kept(ahead, sample), ...(looks && { notes: lookAtVantage(first.frames, sets, host) }) };
   }
   const guess = new HostGuess(sets, given);
@@ -105,19 +108,22 @@ function soon(signal: AbortSignal | undefined): AbortSignal {
   return controller.signal;
 }
 
+/** Who is shown the first packets; keeps none. */
+type Watcher = Pick<HostGuess, 'wanted' | 'see'>;
+
 /** Shows the first frames of captures to the guess and the sample, and keeps those that tell where they were taken. */
 class Look {
   /** Those with which the captures begin. */
   readonly frames: Frame[] = [];
   /** Every frame of the captures that were looked at was seen. */
   isWhole = true;
-  readonly #guess: HostGuess | undefined;
+  readonly #guess: Watcher | undefined;
   readonly #sample: PacketSample | undefined;
   readonly #most: number;
   #seen = 0;
   #read = 0;
 
-  constructor(guess: HostGuess | undefined, sample: PacketSample | undefined) {
+  constructor(guess: Watcher | undefined, sample: PacketSample | undefined) {
     this.#guess = guess;
     this.#sample = sample;
     this.#most = Math.max(guess?.wanted ?? 0, sample?.wanted ?? 0, VANTAGE_FRAMES);

@@ -1,5 +1,8 @@
 /** Captures of "any" name devices by number (SLL2): a real one of a router with two ways out (two-wans/record.sh), held against its own iptables. */
-import { describe, expect, it, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, test } from 'vitest';
 import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Job } from '../../src/model/witness.ts';
@@ -53,6 +56,32 @@ test('a router of which nothing is known but its devices: packets come in where 
 test('without --addr its numbers are told to have names', async () => {
   const { stdout } = await command(['replay', '-R', RECORDED.path('rules.v4'), '-r', RECORDED.capture, '-q']);
   expect(stdout).toMatch(/host: the capture has packets of 3 devices, by number: "ip -j addr" on that host \(--addr\)/);
+});
+
+test('--addr without numbers: told as where there is none, with the remedy', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wasmtables-devices-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const written = (name: string, list: readonly object[]): string => {
+    writeFileSync(join(folder, name), JSON.stringify(list));
+    return join(folder, name);
+  };
+  const hosts = async (addr: string, ...more: string[]): Promise<string[]> => {
+    const args = ['-R', RECORDED.path('rules.v4'), '-r', RECORDED.capture, '--addr', addr, '--format', 'json', ...more];
+    return (JSON.parse((await command(['replay', ...args])).stdout) as { host: { notes: string[] } }).host.notes;
+  };
+  const numberless = written(
+    'numberless.json',
+    ADDRESSES.map(({ ifindex: _, ...rest }) => rest),
+  );
+  const told = expect.stringMatching(
+    /^the capture has packets of 3 devices, by number: --addr has no numbers .*"ip -j addr".*, not "ip -j -br addr"/,
+  );
+  const routes = ['--route', RECORDED.path('route.json')];
+  expect(await hosts(numberless, ...routes)).toEqual([told]);
+  expect(await hosts(numberless, '--forward')).toContainEqual(told);
+  expect(await hosts(RECORDED.path('addr.json'), ...routes)).toEqual([]);
+  // Those say at which device packets are, whatever the capture has.
+  expect(await hosts(numberless, '--forward', '--in', 'wan0', '--out', 'lan0')).toEqual([]);
 });
 
 test('a number that --addr does not have is told once', async () => {
@@ -126,5 +155,11 @@ describe('--addr', () => {
     [[device('b', '7')], '--addr: "ifindex" wants a whole number from 0 to 2147483647, got "7"'],
   ])('%j', (addresses, message) => {
     expect(() => buildHost({ addresses })).toThrow(message);
+  });
+
+  it('of "ip -br" has no families: refused', () => {
+    const brief = [{ ifname: 'eth0', operstate: 'UP', addr_info: [{ local: '192.0.2.2', prefixlen: 24 }] }];
+    const said = { message: '--addr: eth0: an address without "family"', hint: expect.stringContaining('without -br') };
+    expect(() => buildHost({ addresses: brief })).toThrow(expect.objectContaining(said));
   });
 });
