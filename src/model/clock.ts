@@ -39,7 +39,7 @@ function lateNotes({ packets, first, by, ahead }: LatePackets): string[] {
   if (packets === 0) return [];
   const [they, were] = packets === 1 ? ['1 packet has', 'it was'] : [`${packets} packets have`, 'they were'];
   return [
-    `${they} an earlier time than a packet before (the first: packet ${first}; by up to ${inWords(by)}, behind packet ${ahead}): a kernel's clock does not go back, ${were} judged at the later time; if the timestamp of packet ${ahead} is broken, or that of the ones behind it, take them out (editcap), if captures are out of order, merge them (mergecap)`,
+    `${they} an earlier time than a packet before (the first: packet ${first}; by up to ${inWords(by)}, behind packet ${ahead}): a kernel's clock does not go back, ${were} judged at the later time; if the timestamp of packet ${ahead} is broken, or that of the ones behind it, take them out (editcap); a capture that is out of order in itself, as dumpcap with several -i writes it, reordercap puts in order; several that overlap, mergecap merges`,
   ];
 }
 
