@@ -7,6 +7,7 @@ const PIPE_WAIT = 5;
 
 /** A file of bytes, or standard output for `-`. Writes are synchronous: the engine does not wait for callbacks. */
 export class ByteFile {
+  readonly #path: string;
   readonly #descriptor: number;
   readonly #onUnread: () => void;
   #unread = false;
@@ -16,10 +17,12 @@ export class ByteFile {
    * @throws a system error when the file cannot be made.
    */
   constructor(path: string, onUnread: () => void) {
+    this.#path = path === '-' ? 'standard output' : path;
     this.#descriptor = path === '-' ? STANDARD_OUTPUT : openSync(path, 'w');
     this.#onUnread = onUnread;
   }
 
+  /** @throws a system error, with the path, where they cannot be written. */
   write(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && !this.#unread; ) at += this.#put(bytes, at);
   }
@@ -37,7 +40,7 @@ export class ByteFile {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PIPE_WAIT);
         return 0;
       }
-      if (code !== 'EPIPE') throw error;
+      if (code !== 'EPIPE') throw Object.assign(error as Error, { path: this.#path });
       this.#unread = true;
       this.#onUnread();
       return 0;

@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander';
 import { ANNOTATION_WORDS, AnnotationError, type Annotations, readAnnotations } from '../model/annotations.ts';
 import { HostError } from '../model/errors.ts';
 import type { HostGiven } from '../model/host-build.ts';
-import { JsonError, readJson } from '../model/json-place.ts';
+import { type IpFlag, shown, wantedList } from '../model/ip-json.ts';
+import { beginningOf, JsonError, readJson } from '../model/json-place.ts';
 import { DEFAULT_PROFILE, HIGHEST_SYSCTL, KERNELS, type Kernel, type Profile } from '../model/profile.ts';
 import type { Family } from '../model/ruleset.ts';
 import { UsageError } from './exit.ts';
@@ -241,14 +242,16 @@ function interfaceName(flag: string, name: string): string {
   return name;
 }
 
-function jsonFile(flag: string, file: string): unknown {
+function jsonFile(flag: IpFlag, file: string): unknown {
   const text = new TextDecoder().decode(readGiven(file));
   const name = file === '-' ? 'standard input' : file;
+  const hint = `make it with "ip -j ${flag.slice(2)}${file === '-' ? '"' : ` > ${file}"`}`;
   try {
-    return readJson(text, name);
+    const value = readJson(text, name);
+    if (typeof value === 'object' && value !== null) return value;
+    throw new HostError(`${wantedList(flag)}, got ${shown(value)}`, { ...beginningOf({ file: name, text }), hint });
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    const hint = `make it with "ip -j ${flag.slice(2)}${file === '-' ? '"' : ` > ${file}"`}`;
     throw new HostError(`${flag}: ${name} is not JSON: ${error.message}`, { ...error.place, hint });
   }
 }

@@ -88,12 +88,13 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   }
 }
 
-/** Writes all of a text to standard output; resolves when it is out. @throws NobodyReads when the reader went away (`| head`). */
+/** Writes all of a text to standard output; resolves when it is out. @throws NobodyReads when the reader went away (`| head`), else what the system says, with that name. */
 export function writeOut(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => {
       if (error === null || error === undefined) resolve();
-      else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? new NobodyReads() : error);
+      else if ((error as NodeJS.ErrnoException).code === 'EPIPE') reject(new NobodyReads());
+      else reject(Object.assign(error, { path: 'standard output' }));
     });
   });
 }

@@ -3,6 +3,7 @@ import { parseAddress, widthOf } from './address.ts';
 import { HostError } from './errors.ts';
 import { type Host, type HostInterface, interfaceNamed } from './host.ts';
 import { type IpEntry, ipEntries, shown } from './ip-json.ts';
+import { placeOf } from './json-place.ts';
 import type { Family } from './ruleset.ts';
 
 const MTU_MAXIMUM = 0x7fff_ffff;
@@ -12,7 +13,9 @@ const INDEX_MAXIMUM = 0x7fff_ffff;
 export function readAddresses(host: Host, json: unknown): ReadonlySet<string> {
   const list = ipEntries(json, '--addr').filter(({ fields }) => Object.keys(fields).length > 0);
   if (!list.some(({ fields }) => fields.addr_info !== undefined)) {
-    throw new HostError('--addr: no "addr_info" in it, so no address; make it with "ip -j addr"');
+    const areRoutes = list.some(({ fields }) => fields.dst !== undefined);
+    const hint = areRoutes ? 'this is what "ip -j route" prints: it goes with --route' : 'make it with "ip -j addr"';
+    throw new HostError('--addr: no "addr_info" in it, so no address', { ...placeOf(json, [0]), hint });
   }
   const names = new Set<string>();
   for (const entry of list) {

@@ -62,10 +62,12 @@ export class IpEntry {
   }
 }
 
+/** What a file must be. */
+export const wantedList = (flag: IpFlag): string => `${flag} wants the JSON list that "ip -j ${flag.slice(2)}" prints`;
+
 /** The entries of a file. What `ip` leaves out of a list it prints as `{}`. @throws HostError. */
 export function ipEntries(json: unknown, flag: IpFlag): IpEntry[] {
-  const wanted = `wants the JSON list that "ip -j ${flag.slice(2)}" prints`;
-  if (!Array.isArray(json)) throw new HostError(`${flag} ${wanted}`, { ...placeOf(json, []) });
+  if (!Array.isArray(json)) throw new HostError(wantedList(flag), { ...placeOf(json, []) });
   return json.map((value: unknown, index) => asEntry(flag, json, [index], value, `entry ${index + 1}`));
 }
 

@@ -123,7 +123,12 @@ const isRouteType = (word: string): word is RouteType => (TYPES as readonly stri
 
 /** IPv4 refuses bits behind the prefix, IPv6 leaves them out (inet_rtm_newroute, ip6_route_info_create). */
 function destinationOf(host: Host, entry: IpEntry, family: Family): Pick<Route, 'destination' | 'prefix'> {
-  const written = entry.text('dst') ?? '';
+  const written = entry.text('dst');
+  if (written === undefined) {
+    const isAddress = entry.fields.ifname !== undefined;
+    const hint = isAddress ? 'this is what "ip -j addr" prints: it goes with --addr' : 'make it with "ip -j route"';
+    throw entry.error(`an entry without "dst": ${shown(entry.fields)}`, { hint });
+  }
   const [bare = '', prefixText] =
     written === 'default' ? [formatAddress(family === 4 ? [0] : [0, 0, 0, 0]), '0'] : written.split('/');
   const address = parseAddress(bare, family);

@@ -10,13 +10,14 @@ export interface JsonPlace {
   source: string;
 }
 
-interface Text {
+/** A JSON file as it was read. */
+export interface JsonText {
   file: string;
   text: string;
 }
 
 /** Texts by what was read from them, as long as that is in use. */
-const TEXTS = new WeakMap<object, Text>();
+const TEXTS = new WeakMap<object, JsonText>();
 
 /** The text of a JSON file that cannot be read as such, and where. */
 export class JsonError extends Error {
@@ -44,8 +45,9 @@ export function readJson(text: string, file: string): unknown {
   return value;
 }
 
-/** V8 says where in characters; of a text that is over too soon it says no place: its end. */
-function unreadable(from: Text, message: string): JsonError {
+/** V8 says where in characters; of a text that is over too soon it says no place: its end. One that begins as no list and no object is wrong from there on. */
+function unreadable(from: JsonText, message: string): JsonError {
+  if (/^\s*[^\s[{]/.test(from.text)) return new JsonError('it begins with neither "[" nor "{"', beginningOf(from));
   const [, at] = /at position (\d+)/.exec(message) ?? [];
   const offset = at === undefined ? from.text.trimEnd().length : Number(at);
   // What it says of the place is said by the place, and its excerpt by the line.
@@ -59,8 +61,12 @@ export function placeOf(root: unknown, path: JsonPath): JsonPlace | undefined {
   return from === undefined ? undefined : placeAt(from, offsetOf(from.text, path));
 }
 
-function placeAt({ file, text }: Text, offset: number): JsonPlace {
-  const before = text.lastIndexOf('\n', offset - 1) + 1;
+/** Where a text begins, behind blanks. */
+export const beginningOf = (from: JsonText): JsonPlace => placeAt(from, Math.max(0, from.text.search(/\S/)));
+
+function placeAt({ file, text }: JsonText, offset: number): JsonPlace {
+  // lastIndexOf takes -1 for 0.
+  const before = offset === 0 ? 0 : text.lastIndexOf('\n', offset - 1) + 1;
   const end = text.indexOf('\n', offset);
   const line = text.slice(0, before).split('\n').length;
   const source = text.slice(before, end === -1 ? undefined : end).replace(/\r$/, '');

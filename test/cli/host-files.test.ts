@@ -141,6 +141,38 @@ test('routes of one family, and rules of the other: a hint', async () => {
   expect(await hints(NEAR, six)).toEqual([]);
 });
 
+test.each([
+  [
+    'route',
+    ADDRESSES,
+    '1:2: --route: an entry without "dst": {"ifname":"eth0"',
+    'this is what "ip -j addr" prints: it goes with --addr',
+  ],
+  ['route', [{}], '1:2: --route: an entry without "dst": {}\n', 'make it with "ip -j route"\n'],
+  ['route', [NEAR, { dst: 'there', dev: 'eth0' }], '1:73: --route: cannot read the destination "there"', undefined],
+  ['route', null, '1:1: --route wants the JSON list that "ip -j route" prints, got null\n', 'make it with "ip -j route > '],
+  ['route', {}, '1:1: --route wants the JSON list that "ip -j route" prints\n', undefined],
+  ['addr', 7, '1:1: --addr wants the JSON list that "ip -j addr" prints, got 7\n', 'make it with "ip -j addr > '],
+  [
+    'addr',
+    [NEAR],
+    '1:2: --addr: no "addr_info" in it, so no address\n',
+    'this is what "ip -j route" prints: it goes with --route',
+  ],
+  ['addr', [], '1:1: --addr: no "addr_info" in it, so no address\n', 'make it with "ip -j addr"\n'],
+])('--%s is given %j', async (name, json, said, hint) => {
+  const files = { route: [NEAR], addr: ADDRESSES, [name]: json };
+  const flags = Object.entries(files).flatMap(([flag, value]) => {
+    const path = join(folder, `given-${flag}.json`);
+    writeFileSync(path, JSON.stringify(value));
+    return [`--${flag}`, path];
+  });
+  const { code, stderr } = await command(['replay', '-R', 'pcaps/web/rules.v4', '-r', '/dev/null', ...flags]);
+  expect(code).toBe(2);
+  expect(stderr.startsWith(`${join(folder, `given-${name}.json`)}:${said}`), stderr).toBe(true);
+  if (hint !== undefined) expect(stderr).toContain(`  hint: ${hint}`);
+});
+
 test('the command tells file, line and column, what was there and what to do', async () => {
   const rules = join(folder, 'rules.v4');
   const route = join(folder, 'route.json');
@@ -161,7 +193,7 @@ test('the command tells file, line and column, what was there and what to do', a
   expect(await command([...args, '--addr', addr])).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(
-      /addr\.json:1:2: --addr: .* is not JSON: .*\n {2}1: lo: .*\n {3}\^\n {2}hint: make it with "ip -j addr > /,
+      /addr\.json:1:1: --addr: .* is not JSON: .*\n {2}1: lo: .*\n {2}\^\n {2}hint: make it with "ip -j addr > /,
     ),
   });
   const both = await command([...args, '--conntrack-max', '5', '--sysctl', 'net.netfilter.nf_conntrack_max=7']);

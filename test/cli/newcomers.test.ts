@@ -74,6 +74,18 @@ test('a byte order mark: refused, as by both iptables-restore and the shell; --r
   }
 });
 
+test.each([
+  ['-w /dev/full', '/dev/full'],
+  ['--verdicts /dev/full', '/dev/full'],
+  ['--dump-conntrack /dev/full', '/dev/full'],
+  ['> /dev/full', 'standard output'],
+  ['-w - > /dev/full', 'standard output'],
+  ['--format json > /dev/full', 'standard output'],
+])('an output that is full is named: %s', async (output, name) => {
+  const { code, stderr } = await shell(`wasmtables replay -R ${RULES} -r ${CAPTURE} ${output}`);
+  expect({ code, stderr }).toEqual({ code: 4, stderr: `wasmtables: ${name}: no room left on the device\n` });
+});
+
 test('sysctls as in /proc/sys, and slips', async () => {
   for (const name of [
     'net/netfilter/nf_conntrack_acct',

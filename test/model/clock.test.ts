@@ -7,6 +7,8 @@ test('broken timestamps, one capture out of order, and several that overlap: wha
   const [note, ...others] = clockNotes(late, { packets: 0, first: 0 });
   expect(others).toEqual([]);
   expect(note).toMatch(/if the timestamp of packet 6 is broken, .* take them out \(editcap\); /);
-  expect(note).toMatch(/a capture that is out of order in itself, .*, reordercap puts in order; several that overlap, mergecap merges$/);
+  expect(note).toMatch(
+    /a capture that is out of order in itself, .*, reordercap puts in order; several that overlap, mergecap merges$/,
+  );
   expect(clockNotes({ ...late, packets: 0 }, { packets: 0, first: 0 })).toEqual([]);
 });

@@ -52,7 +52,12 @@ test('what is not there is told where it would be; of keys that stand twice the 
 test.each([
   ['', 1, 1],
   ['[1,\n 2', 2, 3],
-  ['1: lo: <LOOPBACK>', 1, 2],
+  ['\n', 1, 1],
+  ['\n\n', 1, 1],
+  ['1: lo: <LOOPBACK>', 1, 1],
+  ['10.0.0.0/8 dev eth0\n', 1, 1],
+  ['\n  default via 192.0.2.9', 2, 3],
+  ['[\n', 1, 2],
   ['[\n{"a" 1}]', 2, 6],
 ])('no JSON: %j', (text, line, column) => {
   try {
