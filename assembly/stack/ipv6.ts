@@ -28,7 +28,7 @@ import {
 } from '../../src/abi/reasons.ts';
 import { deviceMtu, everythingArrives, forwards6, hostLo, hostOut, isSolicited, lenient } from './host.ts';
 import { exceeds } from './mtu.ts';
-import { routeDevice, routeType } from './routes.ts';
+import { linkRoute, routeDevice, routeType } from './routes.ts';
 import { hasSocket } from './turn.ts';
 import { dropped } from './way.ts';
 
@@ -58,8 +58,9 @@ export function decide6(slot: usize, device: u32, destination: u32): void {
     store<u32>(slot, WAY_INPUT, PACKET_WAY);
     return;
   }
-  const out = outDevice(to, device, destination);
-  const reason = multicast ? STACK_MULTICAST : forward6(slot, type, device, out);
+  const route = isLinkLocal(to) && !everythingArrives ? linkRoute(to, device) : destination;
+  const out = outDevice(to, device, route);
+  const reason = multicast ? STACK_MULTICAST : forward6(slot, routeType(route), device, out);
   if (reason !== STACK_NONE) {
     dropped(slot, reason, !multicast);
     return;
@@ -82,12 +83,11 @@ function isJoined(words: usize): bool {
   return first === SOLICITED && load<u32>(words, 8) === 1 && last >>> 24 === 0xff && isSolicited(last & 0xffffff);
 }
 
-/** Link-local addresses are looked for on the device of arrival only. */
+/** With --forward, too, link-local addresses are looked for on the device of arrival only. */
 function outDevice(to: usize, device: u32, route: u32): u32 {
   const type = routeType(route);
   const found = routeDevice(route);
-  if (isLinkLocal(to))
-    return (everythingArrives ? hostOut === device : type === <u32>RTN_UNICAST && found === device) ? device : 0;
+  if (everythingArrives && isLinkLocal(to)) return hostOut === device ? device : 0;
   return found === 0 && (type === <u32>RTN_UNSPEC || type === <u32>RTN_UNICAST) ? hostOut : found;
 }
 

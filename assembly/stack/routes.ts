@@ -1,15 +1,20 @@
 /** The routing tables: disjoint ranges, searched for the last one that starts at or before an address. */
 
-import { RTN_LOCAL } from '../../src/abi/fields.ts';
+import { RTN_LOCAL, RTN_THROW } from '../../src/abi/fields.ts';
 import {
+  HOST_LINK_ROUTE_COUNT,
+  HOST_LINK_ROUTES,
   HOST_V4_STARTS,
   HOST_V4_TOP,
   HOST_V4_VALUES,
   HOST_V6_COUNT,
   HOST_V6_STARTS,
   HOST_V6_VALUES,
+  ROUTE_DEVICE,
   ROUTE_DEVICE_SHIFT,
   ROUTE_PREFIX,
+  ROUTE_SIZE,
+  ROUTE_TYPE,
   ROUTE_TYPE_MASK,
   ROUTE_WORDS,
 } from '../../src/abi/host.ts';
@@ -30,6 +35,10 @@ let ownRoute: u32 = 0;
 /** The same, but 0 unless it is an address like any other. */
 export let ownUsual: u32 = 0;
 
+/** Routes (abi/host.ts) to link-local addresses, from the first to behind the last. */
+let linkRoutes: usize = 0;
+let linkRoutesEnd: usize = 0;
+
 export function initRoutes(block: usize): void {
   top = block + load<u32>(block, HOST_V4_TOP);
   starts4 = block + load<u32>(block, HOST_V4_STARTS);
@@ -37,6 +46,8 @@ export function initRoutes(block: usize): void {
   starts6 = block + load<u32>(block, HOST_V6_STARTS);
   values6 = block + load<u32>(block, HOST_V6_VALUES);
   count6 = load<u32>(block, HOST_V6_COUNT);
+  linkRoutes = block + load<u32>(block, HOST_LINK_ROUTES);
+  linkRoutesEnd = linkRoutes + (load<u32>(block, HOST_LINK_ROUTE_COUNT) as usize) * ROUTE_SIZE;
   ownAddress = 0;
   ownRoute = search4(0);
   ownUsual = 0;
@@ -86,6 +97,15 @@ export function route6(words: usize): u32 {
     else high = middle - 1;
   }
   return load<u32>(values6 + (low << 2));
+}
+
+/** The route of a link-local address (four words), which is looked for on one device only; RTN_THROW without one. */
+export function linkRoute(words: usize, device: u32): u32 {
+  for (let route = linkRoutes; route < linkRoutesEnd; route += ROUTE_SIZE) {
+    const by = load<u32>(route, ROUTE_DEVICE);
+    if ((by === 0 || by === device) && covers(route, words)) return load<u32>(route, ROUTE_TYPE) | (by << ROUTE_DEVICE_SHIFT);
+  }
+  return RTN_THROW;
 }
 
 /** RTN_*, RTN_UNSPEC without a route. */

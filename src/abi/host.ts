@@ -53,7 +53,10 @@ export const HOST_WAY_OUT_COUNT = 112;
 /** u32 position, u32 entries: numbers of devices (ifindex), NUMBER_SIZE bytes each, sorted. */
 export const HOST_NUMBERS = 116;
 export const HOST_NUMBER_COUNT = 120;
-export const HOST_HEADER_SIZE = 128;
+/** u32 position, u32 entries: routes to link-local addresses, as above, none of the local table; none with --forward. */
+export const HOST_LINK_ROUTES = 124;
+export const HOST_LINK_ROUTE_COUNT = 128;
+export const HOST_HEADER_SIZE = 136;
 
 /** u32 number, u32 interface id, or NUMBER_IS_PORT. */
 export const NUMBER_DEVICE = 4;

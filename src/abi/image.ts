@@ -4,7 +4,7 @@
  */
 /** "WTIM". */
 export const IMAGE_LABEL = 0x4d495457;
-/** 2: groups of a search have their first entry beside them. */
+/** 2: groups of a search have their first entry beside them; hosts have routes to link-local addresses. */
 export const IMAGE_VERSION = 2;
 
 /** Header words. Offsets and sizes in bytes. */

@@ -15,6 +15,7 @@ import { maskAddress, prefixMask } from '../model/address.ts';
 import type { Host, HostAddress, Route, RouteType } from '../model/host.ts';
 import { type DeviceSetting, deviceSysctl, type Profile, sysctl } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
+import { sameWords } from '../packet/bytes.ts';
 import type { InterfaceTable } from './interfaces.ts';
 import { flatten, overlay, type Prefix, type Range } from './ranges.ts';
 
@@ -69,6 +70,7 @@ export function encodeHost(host: Host, profile: Profile, interfaces: InterfaceTa
   putNumbers(parts, host, interfaces);
   putRoutes(parts, [abi.HOST_WAYS_BACK, abi.HOST_WAY_BACK_COUNT], waysBack(host, needs), interfaces);
   putRoutes(parts, [abi.HOST_WAYS_OUT, abi.HOST_WAY_OUT_COUNT], waysOut(host, needs), interfaces);
+  putRoutes(parts, [abi.HOST_LINK_ROUTES, abi.HOST_LINK_ROUTE_COUNT], host.forward ? [] : linkRoutes(host), interfaces);
   return parts.bytes();
 }
 
@@ -261,6 +263,16 @@ function waysBack(host: Host, { reversePaths = false, clamps = false }: HostNeed
 function waysOut(host: Host, { neighbours = false }: HostNeeds): Route[] {
   return neighbours && host.routes.some(({ gateway }) => gateway !== undefined) ? toldRoutes(host) : [];
 }
+
+const LINK_LOCAL = { words: [0xfe800000, 0, 0, 0], prefix: 10 } as const;
+
+/** To link-local addresses, or some of them: every device has one, and which counts is told by where the packet came in. */
+const linkRoutes = (host: Host): Route[] =>
+  host.routes.filter(({ family, type, destination, prefix }) => {
+    if (family !== 6 || LOCAL_TABLE.has(type)) return false;
+    const mask = prefixMask(Math.min(prefix, LINK_LOCAL.prefix), 6);
+    return sameWords(maskAddress(destination, mask), maskAddress(LINK_LOCAL.words, mask));
+  });
 
 /** With --forward nothing is local but the loopback networks. */
 const toldRoutes = (host: Host): Route[] =>

@@ -34,6 +34,7 @@ function checkHost(bytes: Uint8Array): void {
   area(host.HOST_ADDRESSES, at(host.HOST_ADDRESS_COUNT) * host.ADDRESS_SIZE, 'addresses');
   area(host.HOST_WAYS_BACK, at(host.HOST_WAY_BACK_COUNT) * host.ROUTE_SIZE, 'ways back');
   area(host.HOST_WAYS_OUT, at(host.HOST_WAY_OUT_COUNT) * host.ROUTE_SIZE, 'ways out');
+  area(host.HOST_LINK_ROUTES, at(host.HOST_LINK_ROUTE_COUNT) * host.ROUTE_SIZE, 'routes to link-local addresses');
   area(host.HOST_NUMBERS, at(host.HOST_NUMBER_COUNT) * host.NUMBER_SIZE, 'numbers of devices');
   const four = at(host.HOST_V4_COUNT);
   const six = at(host.HOST_V6_COUNT);

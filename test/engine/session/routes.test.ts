@@ -15,7 +15,8 @@ const ROUTES = [
   { dst: '192.0.0.0/3', dev: 'eth0' },
   { dst: '2000::/4', type: 'throw' },
   { dst: 'fc00::/7', type: 'blackhole' },
-  { dst: 'fe80::/64', dev: 'eth0' },
+  { dst: 'fe80::/64', dev: 'eth1' },
+  { dst: 'fe80::/64', dev: 'eth0', metric: 256 },
   { dst: '2001:db8::/33', dev: 'eth1' },
 ];
 const ADDRESSES = ['eth0', 'eth1'].map((ifname, index) => ({
