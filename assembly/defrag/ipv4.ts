@@ -4,7 +4,7 @@ import { FIELD_LENGTH, FIELD_PROTOCOL, FIELD_SOURCE } from '../../src/abi/fields
 import { PACKET_IP, PACKET_IP_CAPTURED, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../src/abi/packet.ts';
 import { parameter } from '../conntrack/parameters';
 import { be16 } from '../packet/ethertype.ts';
-import { DISCARDED, ECN_DROP, ecnOf, KEPT, REBUILT } from './answer.ts';
+import { DISCARDED, ECN_DROP, ecnOf, KEPT, PASSES, REBUILT } from './answer.ts';
 import { copyDatagram, copyHeaders, FRAGMENT_SKIP, keepFragment } from './fragment.ts';
 import { countFragment, joinPeer } from './peer.ts';
 import {
@@ -15,6 +15,7 @@ import {
   INSERTED,
   insert,
   isComplete,
+  isWaitedFor,
   keepLink,
   kill,
   OVERLAP,
@@ -44,13 +45,14 @@ export function isFragment4(slot: usize): bool {
   return (be16((load<u32>(slot, PACKET_IP) as usize) + 6) & (MORE_FRAGMENTS | OFFSET)) !== 0;
 }
 
-/** A fragment that passed ip_rcv. `user`: who asks (users.ts). REBUILT: the whole packet lies at `buffer`. */
+/** A fragment that passed ip_rcv. `user`: who asks (users.ts). PASSES: the last fragment of a datagram of this host whose others nobody gathers. REBUILT: the whole packet lies at `buffer`. */
 export function gather4(slot: usize, user: u32, buffer: usize): u32 {
   const now = load<i64>(slot, PACKET_JIFFIES);
   expire(FAMILY, now);
   const ip = load<u32>(slot, PACKET_IP) as usize;
   const expires = now + (parameter(TRACKING_FRAG4) as i64);
   const rest = load<u32>(slot, FIELD_PROTOCOL * 4) | (4 << 8) | (user << 16);
+  if (user === CUT && (be16(ip + 6) & MORE_FRAGMENTS) === 0 && !isWaitedFor(slot, be16(ip + 4), rest, 0)) return PASSES;
   const queue = findQueue(slot, FAMILY, be16(ip + 4), rest, 0, expires);
   if (queue === 0) return DISCARDED;
   // Nobody ever waited for what this host's kernel cut.

@@ -14,6 +14,7 @@ import {
   INSERTED,
   insert,
   isComplete,
+  isWaitedFor,
   keepLink,
   kill,
   OVERLAP,
@@ -27,7 +28,7 @@ import {
   takesEnd,
 } from './queue.ts';
 import { giveBlocks } from './region.ts';
-import { ARRIVING } from './users.ts';
+import { ARRIVING, CUT } from './users.ts';
 
 const FAMILY: usize = 4;
 const HEADER: u32 = 40;
@@ -132,7 +133,10 @@ export function gather6(slot: usize, user: u32, buffer: usize): u32 {
   expire(FAMILY, now);
   const device = user !== ARRIVING || !isBoundToLink(slot) ? 0 : load<u32>(slot, FIELD_IN_INTERFACE * 4);
   const expires = now + (parameter(TRACKING_FRAG6) as i64);
-  const queue = findQueue(slot, FAMILY, load<u32>(ip + headerAt, 4), (6 << 8) | (user << 16), device, expires);
+  const id = load<u32>(ip + headerAt, 4);
+  const rest: u32 = (6 << 8) | (user << 16);
+  if (user === CUT && (be16(ip + headerAt + 2) & MORE_FRAGMENTS) === 0 && !isWaitedFor(slot, id, rest, device)) return PASSES;
+  const queue = findQueue(slot, FAMILY, id, rest, device, expires);
   return queue === 0 ? DISCARDED : enqueue(slot, ip, present, queue, buffer);
 }
 

@@ -95,6 +95,21 @@ export function expire(family: usize, now: i64): void {
   }
 }
 
+/** The queue of a datagram holds a fragment. Arguments as findQueue has them. */
+export function isWaitedFor(slot: usize, id: u32, rest: u32, device: u32): bool {
+  const queue = search(slot, id, rest, device, hashOf(slot, id, rest, device));
+  return queue !== 0 && load<u32>(queue, QUEUE_FIRST) !== 0;
+}
+
+/** 0: there is none. */
+function search(slot: usize, id: u32, rest: u32, device: u32, hash: u32): usize {
+  let queue = load<u32>(queueBucket(hash)) as usize;
+  while (queue !== 0 && (load<u32>(queue, QUEUE_HASH) !== hash || !isKey(queue, slot, id, rest, device))) {
+    queue = load<u32>(queue, QUEUE_CHAIN) as usize;
+  }
+  return queue;
+}
+
 /**
  * The queue of a datagram, made if there is none. `rest`: protocol, family and direction in one word; `device`: interface id, where it is part of the
  * key. 0: fragments of this family cost too much already.
@@ -103,12 +118,11 @@ export function findQueue(slot: usize, family: usize, id: u32, rest: u32, device
   if (load<u32>(COST + family) > min(parameter(family === 0 ? TRACKING_FRAG4_MEMORY : TRACKING_FRAG6_MEMORY), MOST_COST))
     return 0;
   const hash = hashOf(slot, id, rest, device);
-  const bucket = queueBucket(hash);
-  for (let queue = load<u32>(bucket) as usize; queue !== 0; queue = load<u32>(queue, QUEUE_CHAIN) as usize) {
-    if (load<u32>(queue, QUEUE_HASH) === hash && isKey(queue, slot, id, rest, device)) return queue;
-  }
+  const found = search(slot, id, rest, device, hash);
+  if (found !== 0) return found;
   const queue = takeQueue();
   if (queue === 0) return 0;
+  const bucket = queueBucket(hash);
   store<u32>(queue, hash, QUEUE_HASH);
   store<u32>(queue, id, QUEUE_ID);
   store<u32>(queue, rest, QUEUE_REST);

@@ -136,9 +136,16 @@ function placed(host: Host, frame: Frame, inner: Inner): KernelFrame | string {
   // A bound socket holds its packets at the device, whatever rules make of their destination: only where routing alone would not find it.
   const routed = route?.type === 'unicast' && route.device !== undefined && !wantsDevice(to);
   if (routed && recorded === undefined && host.out === undefined) return leaving;
-  const iface = recorded ?? host.out ?? route?.device ?? host.in ?? firstDevice(host);
-  return { ...leaving, iface };
+  return { ...leaving, iface: departure(host, frame, inner) };
 }
+
+/** The device by which a packet of the host leaves that is not for itself (model/host.ts). */
+function departure(host: Host, frame: Frame, inner: Inner): string {
+  const route = routeTo(host, inner.family, destination(inner));
+  return deviceOf(host, frame, inner) ?? host.out ?? route?.device ?? host.in ?? firstDevice(host);
+}
+
+const mtuOf = (host: Host, device: string): number | undefined => host.interfaces.find(({ name }) => name === device)?.mtu;
 
 /** Groups, link-local and limited broadcast addresses: routes alone do not say by which device. */
 function wantsDevice([first = 0, ...rest]: Words): boolean {
@@ -203,13 +210,17 @@ function isLoopback(address: Words): boolean {
   return address.length === 1 ? (address[0] ?? 0) >>> 24 === 127 : sameAddress(address, [0, 0, 0, 1]);
 }
 
-/** MACs as the model has them; an MTU only where every frame that arrives fits it (a veth would drop the others before the kernel sees them). */
-function links(host: Host, frames: KernelFrame[]): NonNullable<KernelJob['links']> {
+/**
+ * MACs as the model has them; an MTU only where every frame that arrives fits it (a veth would drop the others before the kernel sees them), and every one that leaves (the raw socket would refuse it).
+ * `longest`: of those that leave, by device.
+ */
+function links(host: Host, frames: KernelFrame[], longest: ReadonlyMap<string, number>): NonNullable<KernelJob['links']> {
   const out: NonNullable<KernelJob['links']> = {};
   for (const { name, mac, mtu } of host.interfaces) {
     if (name === 'lo') continue;
     const fits =
       mtu !== undefined &&
+      (longest.get(name) ?? 0) <= mtu &&
       frames.every((frame) => frame.direction === 'out' || frame.iface !== name || frame.bytes.length <= mtu);
     out[name] = { ...(mac === undefined ? {} : { mac: macOf(mac) }), ...(fits ? { mtu } : {}) };
   }
@@ -234,6 +245,7 @@ export function jobFromHost(
   const parts: number[] = [];
   const wholes: number[] = [];
   const datagrams = new OwnDatagrams();
+  const longest = new Map<string, number>();
   let packet = 0;
   for (const frame of captured) {
     packet++;
@@ -245,9 +257,10 @@ export function jobFromHost(
       continue;
     }
     const { family = 4 } = result;
-    const leaves = result.direction === 'out' && whole.includes(family) && !isLocal(host, family, destination(inner!));
-    const part = leaves ? ownPart(result, family) : undefined;
-    if (part !== undefined) {
+    const leaves = result.direction === 'out' && !isLocal(host, family, destination(inner!));
+    const device = leaves ? departure(host, frame, inner!) : '';
+    const part = leaves && whole.includes(family) ? ownPart(result, family, mtuOf(host, device)) : undefined;
+    if (part !== undefined && !datagrams.isAlone(part)) {
       const joined = datagrams.join(part);
       if (joined === undefined) {
         parts.push(packet);
@@ -256,6 +269,7 @@ export function jobFromHost(
       wholes.push(packet);
       result.bytes = joined;
     }
+    if (leaves) longest.set(device, Math.max(longest.get(device) ?? 0, result.bytes.length));
     frames.push(result);
     numbers.push(packet);
   }
@@ -268,6 +282,6 @@ export function jobFromHost(
     ...(host.proxies && { proxies: host.proxies }),
     ...(host.localMark && { localMark: `${host.localMark.value}/${host.localMark.mask}` }),
     local: host.forward ? [] : localLines(host, families),
-    links: links(host, frames),
+    links: links(host, frames, longest),
   };
 }

@@ -17,9 +17,10 @@ interface Part {
   headers: Uint8Array;
 }
 
-/** Other fragments than the last are longer than this: the smallest path MTU, but for what a multiple of eight leaves free. */
-const FLOOR = { 4: 552 - 8, 6: 1280 - 8 } as const;
+/** The smallest path MTUs that the kernel learns. */
+const LEAST = { 4: 552, 6: 1280 } as const;
 const EXTENSIONS = new Set([0, 43, 60]);
+const [ROUTING, DESTINATION] = [43, 60];
 
 function part4(bytes: Uint8Array): Part | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -38,7 +39,13 @@ function part4(bytes: Uint8Array): Part | undefined {
 function part6(bytes: Uint8Array): Part | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let [named, at] = [6, 40];
-  while (EXTENSIONS.has(bytes[named]!) && at + 2 <= bytes.length) [named, at] = [at, at + (bytes[at + 1]! + 1) * 8];
+  let routed = false;
+  while (EXTENSIONS.has(bytes[named]!) && at + 2 <= bytes.length) {
+    // Every fragment has what routers on the way look at; what only the destination does is data.
+    if (routed && bytes[named] === DESTINATION) return undefined;
+    routed ||= bytes[named] === ROUTING;
+    [named, at] = [at, at + (bytes[at + 1]! + 1) * 8];
+  }
   if (bytes[named] !== 44 || at + 8 > bytes.length) return undefined;
   const place = view.getUint16(at + 2);
   const [from, last] = [place & 0xfff8, (place & 1) === 0];
@@ -50,18 +57,25 @@ function part6(bytes: Uint8Array): Part | undefined {
   return { key, from, to: from + data.length, last, data, headers };
 }
 
-/** The fragment in a frame that goes out, if the host's kernel may have cut it off. */
-export function ownPart({ bytes }: Pick<KernelFrame, 'bytes'>, family: Family): Part | undefined {
+/** The fragment in a frame that goes out, if the host's kernel may have cut it off. `mtu`: of its device, where the host model knows it. */
+export function ownPart({ bytes }: Pick<KernelFrame, 'bytes'>, family: Family, mtu = 0): Part | undefined {
   const part = family === 4 ? part4(bytes) : part6(bytes);
   // No kernel cuts elsewhere than at a multiple of eight.
   if (part === undefined || (!part.last && part.data.length % 8 !== 0)) return undefined;
   const room = family === 4 ? part.headers.length : part.headers.length + 8;
-  return room + (part.last ? part.from : part.data.length) > FLOOR[family] ? part : undefined;
+  const least = family === 4 && mtu > 0 && mtu < LEAST[4] ? mtu : LEAST[family];
+  // But for what a multiple of eight leaves free.
+  return room + (part.last ? part.from : part.data.length) > least - 8 ? part : undefined;
 }
 
 /** The datagrams under way. */
 export class OwnDatagrams {
   readonly #parts = new Map<string, Part[]>();
+
+  /** A part whose others do not come, as it is itself the last, and none came before it: no kernel sends so. */
+  isAlone(part: Part): boolean {
+    return part.last && !this.#parts.has(part.key);
+  }
 
   /** The whole, when this part was the last that was missing. */
   join(part: Part): Uint8Array | undefined {

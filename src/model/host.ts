@@ -17,8 +17,11 @@
  *    whether the sender wanted a copy (IP_MULTICAST_LOOP).
  *    What this host sends larger than the path's MTU is cut by its kernel behind POSTROUTING: rules meet it whole, the capture shows fragments. Where rules do not put fragments together anyway, those that
  *    leave (not over lo) and may be the kernel's work are put together again before OUTPUT; those of a tool, which a raw socket sends as they are, rules meet one by one. Only their size tells one from
- *    the other: the kernel's are as long as the MTU allows, which is never below 552 (IPv4; net.ipv4.route.min_pmtu) or 1280 (IPv6), but for what a multiple of eight bytes leaves free; the last one
- *    is known by its place. So a fragment is the kernel's if another than the last of its datagram has more than 544 or 1272 bytes and ends at a multiple of eight, and in IPv6 stands behind no other headers than hop-by-hop options, routing and destination options. Fragments that a tool makes so large (scapy's) are taken for the kernel's.
+ *    the other: the kernel's are as long as the MTU allows, but for what a multiple of eight bytes leaves free. The kernel learns no path MTU below 552 (IPv4; net.ipv4.route.min_pmtu), but a device may
+ *    have a smaller one: where the MTU of the out-device is known and smaller, it counts. IPv6 has no smaller one than 1280. So a fragment is the kernel's if another than the last of its datagram has more
+ *    than 544 or 1272 bytes (IPv4: or than the device's MTU less eight) and ends at a multiple of eight, and in IPv6 stands behind no other headers than hop-by-hop options, routing, and destination options
+ *    that no routing header is before (ip6_find_1stfragopt). The last one is known by where its data begins, and is the kernel's only if others of its datagram, which are sent before it, wait: alone, it meets the rules by
+ *    itself, also where the capture began behind the others, or has them in another order (then those wait for ever). Fragments that a tool makes so large (scapy's) are taken for the kernel's.
  * What a capture of all devices has of a port of a bridge or bond (`isPort`; only headers with numbers tell) is unseen: the bridge or bond has it, too, if it is for the IP stack.
  * The record's own device: that whose `index` is the number in its header (Linux cooked captures of version 2, "-i any"), else the one that pcapng names (if_name).
  * Interface of an arriving packet: the record's own, else `in`, else the device of the route back to its source, if routing finds a unicast or a broadcast one (the

@@ -194,7 +194,7 @@ export class Interpreter {
   ): Processed {
     const { host, profile } = this.#job;
     const { way, device } = start;
-    const gathered = defragment(received, rules, way, device, profile);
+    const gathered = defragment(received, rules, start, this.#routes, profile);
     if (way === 'output' || way === 'broadcast') this.#countParts(gathered);
     listener?.way(way, device);
     if (gathered.kind === 'kept' || gathered.kind === 'discarded') {
@@ -290,14 +290,15 @@ export class Interpreter {
 function defragment(
   received: Received,
   { defragmenter, cut }: FamilyRules,
-  way: Course,
-  device: string,
+  { way, device }: Departure,
+  routes: Routes,
   profile: Profile,
 ): Gathered {
   const now = Number(jiffiesAt(received.time, profile.hz));
   if (defragmenter === null) {
     // Over lo everything fits.
-    const wasCut = cut !== null && (way === 'output' || way === 'broadcast') && isCutHere(received);
+    const leaves = way === 'output' || way === 'broadcast';
+    const wasCut = cut !== null && leaves && isCutHere(received, routes.interfaceNamed(device)?.mtu);
     return wasCut ? cut.gather(received, 'CUT', '', now) : { kind: 'on', received };
   }
   // A packet on its way out has no device yet.

@@ -32,10 +32,13 @@ export class Defragmenter6 implements Defragmenter {
     if (header === null || cutShort(received, header.at)) return { kind: 'on', received };
     const { at } = header;
     if (bytes.length < at + FRAGMENT_HEADER) return { kind: 'discarded', queue: null };
-    const queue = this.#queues.find(keyOf(bytes, at, hook, device), now);
+    const more = (u8(bytes, at + 3) & 1) !== 0;
+    const key = keyOf(bytes, at, hook, device);
+    // The kernel sends the last fragment behind the others: where they are not, a tool made it.
+    if (hook === 'CUT' && !more && !this.#queues.holds(key, now)) return { kind: 'on', received };
+    const queue = this.#queues.find(key, now);
     if (queue === null) return { kind: 'discarded', queue };
     const offset = u16(bytes, at + 2) & 0xfff8;
-    const more = (u8(bytes, at + 3) & 1) !== 0;
     const start = at + FRAGMENT_HEADER;
     const end = offset + ipv6.payloadLength(bytes) + ipv6.HEADER_LENGTH - start;
     if (end > MAXIMUM_PAYLOAD) return { kind: 'discarded', queue };

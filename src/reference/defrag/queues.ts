@@ -24,12 +24,15 @@ export class FragmentQueues {
 
   /** The queue of this key, made when there is none; `now`, in jiffies, never goes back. null when the memory is used up: then nothing is taken, not even for queues that are there. */
   find(key: string, now: number): FragmentQueue | null {
-    for (const queue of this.#queues.values()) {
-      if (!this.#isOver(queue, now)) break;
-      this.remove(queue, 'timed out');
-    }
+    this.#expire(now);
     if (this.#limits.memory === 0 || this.#memory > this.#limits.memory) return null;
     return this.#queues.get(key) ?? this.#make(key, now);
+  }
+
+  /** Whether a queue of this key holds something at `now`. */
+  holds(key: string, now: number): boolean {
+    this.#expire(now);
+    return (this.#queues.get(key)?.fragments.length ?? 0) > 0;
   }
 
   /** An empty queue in the place of this one, with a new timer. */
@@ -49,6 +52,13 @@ export class FragmentQueues {
     this.#queues.delete(queue.key);
     this.#memory -= QUEUE_MEMORY[this.#family];
     for (const { received } of queue.fragments) this.#memory -= fragmentMemory(received.length);
+  }
+
+  #expire(now: number): void {
+    for (const queue of this.#queues.values()) {
+      if (!this.#isOver(queue, now)) return;
+      this.remove(queue, 'timed out');
+    }
   }
 
   #make(key: string, now: number): FragmentQueue {

@@ -1,6 +1,6 @@
 /**
  * Datagrams of this host that its kernel cut into fragments behind POSTROUTING (ip_finish_output, ip6_finish_output), as a capture shows them. Rules met them whole, so where none brings defragmentation
- * they are put together again. A raw socket may also send fragments of its own making, which rules do meet one by one: those are told by their size (model/host.ts).
+ * they are put together again. A raw socket may also send fragments of its own making, which rules do meet one by one: those are told by their size (model/host.ts); a last fragment by those that came before it (CUT in ipv4.ts, ipv6.ts).
  */
 
 import { u8, u16 } from '../../packet/bytes.ts';
@@ -8,16 +8,16 @@ import * as ipv4 from '../../packet/ipv4.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
 import type { Received } from '../packet.ts';
 
-/** The kernel cuts by an MTU, of which all but the last fragment take as much as multiples of eight allow. No path has a smaller one: net.ipv4.route.min_pmtu, IPV6_MIN_MTU. */
+/** The kernel cuts by an MTU, of which all but the last fragment take as much as multiples of eight allow. It learns no smaller ones: net.ipv4.route.min_pmtu, IPV6_MIN_MTU. */
 const SMALLEST_MTU = { 4: 552, 6: 1280 } as const;
 
-/** Hop-by-hop options, routing, destination options. */
-const REPEATED: readonly number[] = [0, 43, 60];
+const [HOP_BY_HOP, ROUTING, DESTINATION_OPTIONS] = [0, 43, 60];
 
-/** Whether a packet of this host is a fragment that its kernel may have made. */
-export function isCutHere(received: Received): boolean {
-  const size = received.family === 4 ? sizeOfOthers4(received) : sizeOfOthers6(received);
-  return size > SMALLEST_MTU[received.family] - 8;
+/** Whether a packet of this host is a fragment that its kernel may have made. `mtu`: of the device it leaves by, where known; none with IPv6 has less than 1280. */
+export function isCutHere(received: Received, mtu: number | undefined): boolean {
+  if (received.family === 6) return sizeOfOthers6(received) > SMALLEST_MTU[6] - 8;
+  const size = sizeOfOthers4(received);
+  return size > 0 && size > Math.min(mtu || SMALLEST_MTU[4], SMALLEST_MTU[4]) - 8;
 }
 
 /** How long the fragments of the datagram are, but for the last of them, at least: that one's offset tells. 0: no fragment, or one that ends where no kernel cuts. */
@@ -35,11 +35,13 @@ function sizeOfOthers6({ bytes, length }: Received): number {
   return more ? length : header.at + 8 + (u16(bytes, header.at + 2) & 0xfff8);
 }
 
-/** Whether a kernel puts a fragment header at `at`: behind headers that every fragment needs on its way (ip6_find_1stfragopt), and no others. */
+/** Whether a kernel puts a fragment header at `at`: behind headers that every fragment needs on its way (ip6_find_1stfragopt), and no others; destination options behind a routing header are for the last node. */
 function isCutBehind(bytes: Uint8Array, at: number): boolean {
   let kind = ipv6.nextHeader(bytes);
+  let routed = false;
   for (let place = ipv6.HEADER_LENGTH; place < at; place += 8 * (u8(bytes, place + 1) + 1)) {
-    if (!REPEATED.includes(kind)) return false;
+    if (kind !== HOP_BY_HOP && kind !== ROUTING && (kind !== DESTINATION_OPTIONS || routed)) return false;
+    routed ||= kind === ROUTING;
     kind = u8(bytes, place);
   }
   return true;
