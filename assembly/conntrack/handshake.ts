@@ -1,6 +1,6 @@
 /**
  * How nearly every TCP connection goes on behind its SYN (syn.ts): with the first answer to it, and with what acknowledges that. What track.ts, tcp.ts and tcp-window.ts find out about them step by step is known
- * beforehand; whatever is not as it usually is (an answer to something else, repeated, with SACK blocks) is left as it was, for them to judge.
+ * beforehand; whatever is not as it usually is (an answer to something else, repeated, with SACK blocks) is left to them.
  */
 import { TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT, TRACKING_TCP, TRACKING_TCP_RETRANS } from '../../src/abi/conntrack';
 import {
@@ -17,7 +17,6 @@ import { checksumHolds } from './checksum';
 import {
   ENTRY_LAST_DIRECTION,
   ENTRY_LAST_WINDOW,
-  ENTRY_RETRANS,
   ENTRY_SIDES,
   ENTRY_STATUS,
   ENTRY_TCP_FLAGS,
@@ -52,26 +51,32 @@ export function handshakesJudged(): u32 {
   return judged;
 }
 
-/** A packet that is not plain, with a guess (ahead.ts). `verify`: its checksum counts. Out: its connection, which it now was the first to answer, as that knows; or 0, and nothing is changed. */
+/**
+ * A packet that is not plain, with a guess (ahead.ts). `verify`: its checksum counts. Out: its connection, which it now was the first to answer, as that knows; or 0, and of its connection nothing is changed that
+ * anybody reads. The clock may have been set to the packet's time, where whoever looks next sets it, too.
+ */
 export function answerSyn(slot: usize, guess: u32, verify: bool): usize {
-  if (load<u32>(slot, FIELD_TCP_FLAGS * 4) !== FLAGS_SYN_ACK) return 0;
-  const entry = connectionOf(slot, guess, 1, STATUS_CONFIRMED);
-  if (entry === 0 || !isWhole(slot, verify)) return 0;
-  if (!answer(entry, headerOf(slot), load<u32>(slot, FIELD_L4_LENGTH * 4), lengthOf(slot), load<i64>(slot, PACKET_JIFFIES)))
-    return 0;
-  addStatus(entry, STATUS_SEEN_REPLY);
-  if (!ASC_NO_ASSERT) judged++;
-  return entry;
+  return load<u32>(slot, FIELD_TCP_FLAGS * 4) === FLAGS_SYN_ACK ? judge(slot, guess, verify, 1) : 0;
 }
 
 /** The same for a packet that acknowledges such an answer. */
 export function acknowledgeAnswer(slot: usize, guess: u32, verify: bool): usize {
-  if ((load<u32>(slot, FIELD_TCP_FLAGS * 4) & ~FLAG_PSH) !== FLAG_ACK) return 0;
-  const entry = connectionOf(slot, guess, 0, STATUS_CONFIRMED | STATUS_SEEN_REPLY);
-  if (entry === 0 || !isWhole(slot, verify)) return 0;
-  if (!acknowledge(entry, headerOf(slot), load<u32>(slot, FIELD_L4_LENGTH * 4), lengthOf(slot), load<i64>(slot, PACKET_JIFFIES)))
-    return 0;
-  addStatus(entry, STATUS_ASSURED);
+  return (load<u32>(slot, FIELD_TCP_FLAGS * 4) & ~FLAG_PSH) === FLAG_ACK ? judge(slot, guess, verify, 0) : 0;
+}
+
+/** Both: the answer goes in direction 1, what acknowledges it in 0. */
+function judge(slot: usize, guess: u32, verify: bool, direction: u32): usize {
+  const answers = direction === 1;
+  const entry = connectionOf(slot, guess, direction, answers ? STATUS_CONFIRMED : STATUS_CONFIRMED | STATUS_SEEN_REPLY);
+  const present = load<u32>(slot, FIELD_L4_LENGTH * 4);
+  if (entry === 0 || !isWhole(slot, present, verify)) return 0;
+  const offset = load<u32>(slot, PACKET_L4_OFFSET);
+  const header = (load<u32>(slot, PACKET_IP) + offset) as usize;
+  // Of the segment with its header, present or not.
+  const length = load<u32>(slot, FIELD_LENGTH * 4) - offset;
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  if (!(answers ? answer(entry, header, present, length, now) : acknowledge(entry, header, present, length, now))) return 0;
+  addStatus(entry, answers ? STATUS_SEEN_REPLY : STATUS_ASSURED);
   if (!ASC_NO_ASSERT) judged++;
   return entry;
 }
@@ -85,19 +90,9 @@ function connectionOf(slot: usize, guess: u32, direction: u32, status: u32): usi
   return (load<u32>(entry, ENTRY_STATUS) & ASKED) === status ? entry : 0;
 }
 
-/** Its header is whole; what else is wrong with it is seen later. */
-function isWhole(slot: usize, verify: bool): bool {
-  const present = load<u32>(slot, FIELD_L4_LENGTH * 4);
+/** Its header is among the `present` bytes; what else is wrong with it is seen later. */
+function isWhole(slot: usize, present: u32, verify: bool): bool {
   return present >= TCP_HEADER_SIZE && (!verify || checksumHolds(slot, PROTOCOL_TCP, present));
-}
-
-function headerOf(slot: usize): usize {
-  return (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize;
-}
-
-/** Bytes of the segment with its header, present or not. */
-function lengthOf(slot: usize): u32 {
-  return load<u32>(slot, FIELD_LENGTH * 4) - load<u32>(slot, PACKET_L4_OFFSET);
 }
 
 /** The first SYN/ACK, which acknowledges the SYN and nothing else. */
@@ -123,18 +118,18 @@ function answer(entry: usize, header: usize, present: u32, length: u32, now: i64
   return true;
 }
 
-/** Of the other side nothing was ever taken in, of the first one nothing waits; no window and no retransmission is remembered. */
+/** Of the other side nothing was ever taken in, of the first one nothing waits; no window is remembered. (No retransmission is, either: those are of ACKs, and SYN_SENT takes none in.) */
 function isUnheard(entry: usize): bool {
   const waits = (load<u8>(entry, ENTRY_TCP_FLAGS) as u32) & SIDE_UNACKNOWLEDGED;
   const answering = load<u32>(entry, ANSWERING + SIDE_MAXWIN) | (load<u8>(entry, ENTRY_TCP_FLAGS + 1) as u32);
-  return (waits | answering | load<u16>(entry, ENTRY_LAST_WINDOW) | load<u8>(entry, ENTRY_RETRANS)) === 0;
+  return (waits | answering | load<u16>(entry, ENTRY_LAST_WINDOW)) === 0;
 }
 
 /** The first ACK of the side that began. */
 function acknowledge(entry: usize, header: usize, present: u32, length: u32, now: i64): bool {
   const flags = load<u8>(entry, ENTRY_TCP_FLAGS) as u32;
   if (load<u8>(entry, ENTRY_TCP_STATE) !== TCP_SYN_RECV || (flags & SIDE_MAXACK_SET) !== 0) return false;
-  // As if it had acknowledged so much already: then it is plain. Without the flag nobody reads it.
+  // As if it had acknowledged so much already: then it is plain. Without the flag nobody reads it, so it stays there when the segment is not.
   store<u32>(entry, bswap(load<u32>(header, 8)), ENTRY_SIDES + SIDE_MAXACK);
   store<u8>(entry, flags | SIDE_MAXACK_SET, ENTRY_TCP_FLAGS);
   if (!follow(entry, 0, header, present, length, now)) {

@@ -134,7 +134,7 @@ export function conntrackLook(slot: usize, prerouting: bool): bool {
   return look(slot, verify);
 }
 
-/** The same for the packets that nearly all are (plain.ts), and the last of a handshake, behind which all are. Out: the entry; 0 for any other, which is left as it was. */
+/** The same for the packets that nearly all are (plain.ts), and the last of a handshake, behind which all are. Out: the entry; 0 for any other, whose connection is as it was; the slot's guess is gone then, too. */
 export function conntrackPlain(slot: usize, prerouting: bool): usize {
   // There is a guess only as long as nobody looked at the packet, and no rule spoke of its connection.
   const guess = load<u32>(slot, PACKET_CT_GUESS);
