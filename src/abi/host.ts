@@ -98,10 +98,10 @@ export const HOST_FLAG_IPV6_FORWARDING = 32;
 /** IPv6 extension headers must lie whole in the packet, or the chain cannot be parsed for -p. */
 export const HOST_FLAG_WHOLE_HEADERS = 64;
 export const HOST_FLAG_LOCAL_MARK = 128;
-/** With HOST_FLAG_FORWARD: HOST_IN is only what is usual; a packet whose capture names its device arrives there, and is the copy that leaves where the capture says so. */
-export const HOST_FLAG_RECORDED_WAYS = 512;
 /** REJECT takes DCCP for a protocol that it does not know: an error is sent where everything behind the IP header sums up right. */
 export const HOST_FLAG_SUMS_DCCP = 256;
+/** With HOST_FLAG_FORWARD: HOST_IN is only what is usual; a packet whose capture names its device arrives there, and is the copy that leaves where the capture says so. */
+export const HOST_FLAG_RECORDED_WAYS = 512;
 
 /** A device: u64 MAC as a number with DEVICE_MAC_KNOWN above it, or 0; u32 MTU, 0 unknown; u32 DEVICE_FLAG_*. */
 export const DEVICE_MAC = 0;

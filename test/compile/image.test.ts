@@ -1,6 +1,7 @@
 /** A damaged image is refused with a reason, or does no harm. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import * as host from '../../src/abi/host.ts';
 import * as abi from '../../src/abi/image.ts';
 import { checksum } from '../../src/compile/image.ts';
 import { ImageError } from '../../src/engine/image-error.ts';
@@ -58,6 +59,27 @@ describe('header', () => {
     const moved = new Uint8Array(image.length + 64);
     moved.set(image, 64);
     expect(fault(moved.subarray(64))).toBe('none');
+  });
+});
+
+describe('an area of the host block ends in it, or is refused by its name', () => {
+  test.each([
+    ['devices', host.HOST_DEVICES, host.HOST_DEVICE_COUNT, host.DEVICE_SIZE],
+    ['MACs', host.HOST_MACS, host.HOST_MAC_COUNT, 8],
+    ['groups', host.HOST_SOLICITED, host.HOST_SOLICITED_COUNT, 4],
+    ['addresses', host.HOST_ADDRESSES, host.HOST_ADDRESS_COUNT, host.ADDRESS_SIZE],
+    ['ways back', host.HOST_WAYS_BACK, host.HOST_WAY_BACK_COUNT, host.ROUTE_SIZE],
+    ['ways out', host.HOST_WAYS_OUT, host.HOST_WAY_OUT_COUNT, host.ROUTE_SIZE],
+    ['numbers of devices', host.HOST_NUMBERS, host.HOST_NUMBER_COUNT, host.NUMBER_SIZE],
+  ])('%s', (name, position, count, size) => {
+    const header = new Uint32Array(images[0]!.slice().buffer);
+    const block = header[abi.IMAGE_WORD_HOST]!;
+    const end = header[abi.IMAGE_WORD_HOST_SIZE]!;
+    const area = (at: number, entries: number): Uint8Array =>
+      changed(changed(images[0]!, (block + position) / 4, at), (block + count) / 4, entries);
+    expect(fault(area(end - size, 1))).toBe('none');
+    for (const bad of [area(end - size + 4, 1), area(end - size, 2), area(end - size - 2, 1)])
+      expect(() => readImage(bad)).toThrow(new RegExp(`host model: ${name}`));
   });
 });
 

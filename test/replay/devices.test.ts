@@ -84,16 +84,32 @@ test('--addr without numbers: told as where there is none, with the remedy', asy
   expect(await hosts(numberless, '--forward', '--in', 'wan0', '--out', 'lan0')).toEqual([]);
 });
 
-test('a number that --addr does not have is told once', async () => {
+describe('numbers that --addr does not have are told once, with the first of them', () => {
   const numberless = ADDRESSES.map(({ ifindex: _, ...rest }) => rest);
-  const known = ADDRESSES.map((device, index) => (device.ifname === 'wan1' ? numberless[index]! : device));
-  for (const { notes } of await reports({ ...ROUTER, addresses: known })) {
-    expect(notes.filter((note) => /numbers --addr does not have/.test(note))).toEqual([
-      expect.stringMatching(/^\d+ packets were captured at devices .*\(the first: packet 6, device 2\)/),
-    ]);
-  }
-  // Without any number nobody was promised one.
-  for (const { notes } of await reports({ ...ROUTER, addresses: numberless })) expect(notes).toEqual([]);
+  const told = async (without: readonly string[]): Promise<string[][]> => {
+    const addresses = ADDRESSES.map((device, index) => (without.includes(String(device.ifname)) ? numberless[index]! : device));
+    const notes = (await reports({ ...ROUTER, addresses })).map((report) => report.notes);
+    return notes.map((each) => each.filter((note) => /numbers --addr does not have/.test(note)));
+  };
+
+  it.each([
+    [['wan1'], 6, 2],
+    // Packets of lan0 come behind the first of wan1, those of wan0 before it (1 and 2 are ARP).
+    [['lan0', 'wan1'], 6, 2],
+    [['wan0', 'wan1'], 3, 4],
+  ])('%j', async (without, packet, device) => {
+    for (const notes of await told(without)) {
+      expect(notes).toEqual([
+        expect.stringMatching(
+          new RegExp(`^\\d+ packets were captured at devices .*\\(the first: packet ${packet}, device ${device}\\)`),
+        ),
+      ]);
+    }
+  });
+
+  it('without any number nobody was promised one: no packet is told', async () => {
+    for (const { notes } of await reports({ ...ROUTER, addresses: numberless })) expect(notes).toEqual([]);
+  });
 });
 
 test('what is captured at a port of a bridge is a copy, or was never for the IP stack (bridge/record.sh)', async () => {
@@ -133,6 +149,30 @@ describe('"any" is no device', () => {
       const session = await start(job(device, given));
       feed(session, capture);
       expect(session.result().verdicts.ACCEPT).toBe(1);
+    });
+  }
+});
+
+describe('at lo, whose packets are both sent and received there, directions say nothing', () => {
+  const RULES = '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT DROP [0:0]\n-A OUTPUT -o lo -j ACCEPT\nCOMMIT\n';
+  /** SLL2, of a packet that came in; by its number the device is lo, whatever hardware the header names. */
+  const cooked = (hardware: readonly number[]): Uint8Array =>
+    Uint8Array.from([8, 0, 0, 0, 0, 0, 0, 1, ...hardware, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, ...udp('127.0.0.1 4000', '127.0.0.1 9')]);
+
+  for (const [name, start] of WITNESSES) {
+    it.each([
+      ['loopback', [3, 4]],
+      ['Ethernet', [0, 1]],
+      ['none', [0xff, 0xfe]],
+    ])(`${name}: %s`, async (_, hardware) => {
+      const session = await start({
+        rules: { 4: parseSave(RULES, { file: 'rules', family: 4 }) },
+        host: buildHost({ addresses: ADDRESSES }),
+        profile: DEFAULT_PROFILE,
+      });
+      feed(session, concat(section(), describe_(276), enhanced(cooked(hardware))));
+      const { INPUT, OUTPUT } = session.result().counters[4]!.filter!;
+      expect([INPUT!.packets, OUTPUT!.rules[0]!.packets]).toEqual([1, 1]);
     });
   }
 });
