@@ -7,7 +7,7 @@ import { PACKET_SIZE } from '../src/abi/packet.ts';
 import { bareJudged, bareStart } from './bare.ts';
 import { BATCH, captureConsumed, captureFeed, captureReset } from './capture/index.ts';
 import { edgesTaken, settleWays } from './classify/known.ts';
-import { runPacked } from './classify/packed.ts';
+import { packedSteps, runPacked } from './classify/packed.ts';
 import { setProgram } from './classify/program.ts';
 import { runWalk } from './classify/walk.ts';
 import { setHeaderFlags } from './conntrack/header';
@@ -48,6 +48,7 @@ export {
   edgesTaken,
   handshakesJudged,
   nextExpectation,
+  packedSteps,
   setLogRegion,
   setRecordBytes,
   setSets,

@@ -36,6 +36,8 @@ export const PACKED_BLOCK = 1024;
  * these wait for each other.
  */
 export const PACKED_GROUP = 32;
+/** So many steps from its root a group's clusters are near, in a walk that is larger than caches, too. */
+export const PACKED_NEAR = 6;
 export const EXIT_PACKET = 16;
 /** Packets that an exit can count. */
 export const EXIT_MOST = 0x0fffffff;

@@ -38,6 +38,8 @@ export interface EngineExports {
   /** Connections that began the short way (assembly/conntrack/syn.ts); likewise. */
   synsOpened(): number;
   handshakesJudged(): number;
+  /** Clusters that packets of packed walks went through (assembly/classify/packed.ts); likewise. */
+  packedSteps(): number;
   consumed(): number;
   drain(): number;
   connections(): number;

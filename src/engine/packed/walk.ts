@@ -93,7 +93,7 @@ export class PackedWalk {
 
   /**
    * NEXT_* of `packets` packets from place `from` on, a multiple of PACKED_GROUP, in the engine's own memory; `bytes` is what rules count for each.
-   * Thousands in one call at most: a loop in one long call stays in V8's baseline compiler.
+   * Thousands in one call at most: a loop in one long call stays in V8's baseline compiler. With another `bytes` than the call before, it walks all exits: lengths that alternate cost that a call.
    */
   classify(packets: number, bytes: number, from = 0): Uint32Array {
     const { engine, packed, clusters, starts, exits } = this;
@@ -104,6 +104,11 @@ export class PackedWalk {
     const answers = this.answers + from * 4;
     engine.classifyPacked(clusters, packed.far, starts, groups, exits, this.keys + from * KEY_SIZE, packets, answers);
     return new Uint32Array(engine.memory.buffer, answers, packets);
+  }
+
+  /** Clusters that all packets so far went through; only the debug build counts them. */
+  steps(): number {
+    return this.engine.packedSteps() >>> 0;
   }
 
   /** Takes over what the engine has counted. */

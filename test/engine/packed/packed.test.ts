@@ -1,8 +1,9 @@
 /** Packed walks judge and count as the rules one by one do, on every build; and what cannot be packed is refused with its reason. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { follow } from '../../../bench/ways.ts';
 import * as field from '../../../src/abi/fields.ts';
-import { CLUSTER_SIZE, CLUSTER_WIDTHS, START_SIZE } from '../../../src/abi/packed.ts';
+import { CLUSTER_SIZE, CLUSTER_WIDTHS, KEY_SIZE, PACKED_NEAR, START_SIZE } from '../../../src/abi/packed.ts';
 import * as program from '../../../src/abi/program.ts';
 import { SPECIAL_LIMIT } from '../../../src/abi/special.ts';
 import type { PlainRule, PlainTable } from '../../../src/compile/plain.ts';
@@ -41,6 +42,31 @@ function possible(fields: Uint32Array): Uint32Array {
 
 const packets = fc.array(packet.map(possible), { minLength: 1, maxLength: 40 });
 
+const portRange = (at: number): fc.Arbitrary<Test> =>
+  fc
+    .tuple(fc.nat(0xf000), fc.nat(0xfff))
+    .map(([low, more]) => ({ kind: 'range', field: at, low, high: low + more, invert: false, onFail: 'miss' }));
+/** Hundreds of rules, about ports of so many that a packet passes most of them: ways through their walk are long. */
+const longLists: fc.Arbitrary<PlainTable> = fc
+  .array(fc.tuple(portRange(field.FIELD_SPORT), portRange(field.FIELD_DPORT), fc.constantFrom('ACCEPT', 'DROP', 'REJECT')), {
+    minLength: 600,
+    maxLength: 800,
+  })
+  .map((drawn) => {
+    const rules = drawn.map(([sport, dport, verdict]): PlainRule => {
+      return { tests: [sport, dport], action: { kind: 'verdict', verdict }, bare: false };
+    });
+    return { family: 4, name: 'mangle', chains: [{ name: 'INPUT', policy: 'ACCEPT', rules }] };
+  });
+const manyPackets = fc.array(
+  fc.tuple(fc.nat(0xffff), fc.nat(0xffff)).map(([sport, dport]) => {
+    const fields = toPort(dport);
+    fields[field.FIELD_SPORT] = sport;
+    return fields;
+  }),
+  { minLength: 100, maxLength: 100 },
+);
+
 /** Of the search that a walk's root leads to: the numbers of its groups' first entries. */
 function firstsOf({ code }: ImageView): number[] {
   const words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
@@ -51,6 +77,16 @@ function firstsOf({ code }: ImageView): number[] {
   const group = (index: number): number =>
     words[step + program.STEP_LIST / 4]! + program.SEARCH_GROUPS + index * program.SEARCH_GROUP_SIZE;
   return Array.from({ length: words[step]! >>> 8 }, (_, index) => words[(group(index) + program.SEARCH_GROUP_FIRST) / 4]!);
+}
+
+/** Clusters that some packet goes through in the first group, at most. */
+function stepsInFirst({ clusters, starts, layout }: Packed, given: readonly Uint32Array[]): number {
+  const first = { clusters, starts: starts.subarray(0, START_SIZE / 4) };
+  const key = new Uint8Array(KEY_SIZE);
+  return given.reduce((most, fields) => {
+    layout.write(fields, key);
+    return Math.max(most, follow(first, key).steps);
+  }, 0);
 }
 
 /** A packet of nothing but a family and a port. */
@@ -102,25 +138,37 @@ describe('as the naive walk', () => {
   });
 
   test.each([
-    ['release', 60, 60, SEARCHES, false],
-    ['release', 60, 60, GROUPS, false],
-    ['release', 60, 60, GROUPS, true],
-    ['scalar', 60, 60, GROUPS, true],
-    ['debug', 60, 60, GROUPS, true],
-  ] as const)('%s, one list of up to %i rules, searched', async (target, most, numRuns, options, far) => {
+    ['release', 60, SEARCHES],
+    ['release', 60, GROUPS],
+    ['debug', 20, GROUPS],
+  ] as const)('%s, one list of up to 60 rules, searched', async (target, numRuns, options) => {
     let groups = 0;
-    const spy = (packed: Packed): void => {
-      groups = Math.max(groups, (packed.starts.length * 4) / START_SIZE);
-      packed.far = far;
-    };
     await fc.assert(
-      fc.asyncProperty(keyLists(most), packets, async (table, given) => {
-        const { naive, packed } = await both(table, given, target, options, spy);
+      fc.asyncProperty(keyLists(60), packets, async (table, given) => {
+        const { naive, packed } = await both(table, given, target, options, ({ starts }) => {
+          groups = Math.max(groups, (starts.length * 4) / START_SIZE);
+        });
         expect(packed).toEqual(naive);
       }),
       { seed: SEED, numRuns },
     );
     expect(groups).toBeGreaterThan(options === GROUPS ? 3 : 0);
+  });
+
+  test.each(['release', 'scalar', 'debug'] as const)('%s, long lists whose clusters are fetched ahead', async (target) => {
+    let deepest = 0;
+    await fc.assert(
+      fc.asyncProperty(longLists, manyPackets, fc.constantFrom(SEARCHES, GROUPS), async (table, given, options) => {
+        const { naive, packed } = await both(table, given, target, options, (walk) => {
+          walk.far = true;
+          deepest = Math.max(deepest, stepsInFirst(walk, given));
+        });
+        expect(packed).toEqual(naive);
+      }),
+      { seed: SEED, numRuns: 8 },
+    );
+    // Clusters are fetched only for packets that go further.
+    expect(deepest).toBeGreaterThan(PACKED_NEAR);
   });
 
   test('a search lists its groups by the first entry that each has', () => {
