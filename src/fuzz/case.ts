@@ -49,6 +49,8 @@ export interface CaseOptions {
   lacks?: RegExp;
   /** Only these extensions. */
   only?: readonly string[];
+  /** Its rules will be replaced: the host answers nothing of its own accord, for what becomes of packets is not known yet. */
+  silent?: boolean;
 }
 
 /** The hooks packets meet. */
@@ -103,7 +105,8 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const link = software && draw.chance(0.3) ? draw.pick(LINKS) : ETHERNET;
   const made: FuzzCase = { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
   // Behind everything else: what was drawn before stays what it was.
-  return withStackAnswers(draw, { ...made, packets: withAnswers(draw, made, options.judge) }, options.judge);
+  const answered = { ...made, packets: withAnswers(draw, made, options.judge) };
+  return options.silent ? answered : withStackAnswers(draw, answered, options.judge);
 }
 
 /** Seconds. */

@@ -71,7 +71,7 @@ for (const backend of ['legacy', 'nft'] as const) {
     for (const family of [4, 6] as const) {
       test(`IPv${family} (seed ${SEED})`, { timeout: 240_000 }, async () => {
         const kernel = runningKernel(backend);
-        const options = { packets: PACKETS, judge: 'kernel', backend, family, only: ['tcp'] } as const;
+        const options = { packets: PACKETS, judge: 'kernel', backend, family, only: ['tcp'], silent: true } as const;
         const cases = casesOf(options, SEED, RULES[family].length * 3).map((one, i) =>
           withRules(one, RULES[family][i % RULES[family].length]!),
         );

@@ -83,7 +83,7 @@ for (const backend of ['legacy', 'nft'] as const) {
     for (const family of [4, 6] as const) {
       test(`IPv${family} (seed ${SEED})`, { timeout: 240_000 }, async () => {
         const kernel = runningKernel(backend);
-        const options = { packets: 40, judge: 'kernel', backend, family, only: ['tcp'] } as const;
+        const options = { packets: 40, judge: 'kernel', backend, family, only: ['tcp'], silent: true } as const;
         const cases = casesOf(options, SEED, CASES).map((one) => withRules(one, RULES[family]));
         const wrong: string[] = [];
         let [left, dropped, changed] = [0, 0, 0];
