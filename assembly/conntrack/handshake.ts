@@ -31,15 +31,14 @@ import {
 } from './entry';
 import { follow } from './follow';
 import { parameter } from './parameters';
-import { directionIn, foreseenConnection, hasShortWay, isCollected } from './plain';
+import { directionIn, FLAG_ACK, FLAG_PSH, foreseenConnection, hasShortWay, isCollected } from './plain';
 import { addStatus } from './status';
+import { FLAG_SYN } from './syn';
 import { CLASS_SYNACK } from './tcp-matrix';
 import { highestSack, TCP_HEADER_SIZE } from './tcp-options';
 import { initSender, SIDE_MAXACK_SET, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED } from './tcp-window';
 
-const FLAG_PSH: u32 = 8;
-const FLAG_ACK: u32 = 16;
-const FLAGS_SYN_ACK: u32 = 0x12;
+const FLAGS_SYN_ACK: u32 = FLAG_SYN | FLAG_ACK;
 /** Of a status: what both packets find, and what they have not brought yet. */
 const ASKED: u32 = STATUS_CONFIRMED | STATUS_SEEN_REPLY | STATUS_ASSURED;
 /** The side that was asked, behind the one that began. */

@@ -48,8 +48,8 @@ import { flag, parameter } from './parameters';
 import { setClock } from './table';
 import { TCP_HEADER_SIZE } from './tcp-options';
 
-const FLAG_PSH: u32 = 8;
-const FLAG_ACK: u32 = 16;
+export const FLAG_PSH: u32 = 8;
+export const FLAG_ACK: u32 = 16;
 /** Bytes of a segment whose sum is made, wanted or not. */
 const SUM_ANYWAY: u32 = 64;
 const IPV4_HEADER: u32 = 20;
