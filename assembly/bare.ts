@@ -21,25 +21,25 @@ import {
   WAY_OUTPUT,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
-import { NEXT_ACCEPT } from '../src/abi/program.ts';
 import { BATCH } from './capture/index.ts';
 import { limit } from './capture/state.ts';
-import { isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
+import { EDGE_ACCEPTS, isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
 import { code, countMany } from './classify/program.ts';
 import { advanceTo } from './clock.ts';
 import {
-  directionIn,
-  entryStatusWord,
+  directionOf,
+  entryWord,
   followBare,
   hasKeyOf,
   hasShortWay,
   isCollected,
-  isEstablished,
-  isOpen,
+  isOpenWord,
   isOver,
   putKeyOfSegment,
   segmentSumHolds,
   setClock,
+  usualLife,
+  waitingLife,
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
@@ -147,8 +147,10 @@ export function decodeBare(slot: usize): void {
 
 /** Judges and counts the slots from `slot` to before `end`. Out: the first that did not go this way, as it was. */
 export function judgeBare(slot: usize, end: usize): usize {
-  const base = code;
-  const sums = flag(TRACKING_FLAG_CHECKSUM) ? SHORT_ARRIVES : 0;
+  // Of marked edges.
+  const base = code - EDGE_ACCEPTS;
+  const usual = usualLife();
+  const waiting = waitingLife();
   const start = slot;
   let time: u64 = 0;
   let bytes: u64 = 0;
@@ -159,27 +161,25 @@ export function judgeBare(slot: usize, end: usize): usize {
   while (slot < end) {
     if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) break;
     const guess = load<u32>(slot, PACKET_CT_GUESS);
-    if (guess === 0) break;
+    // Where nothing was guessed there are zeros, which are no connection.
     const entry = (guess & ~1) as usize;
     if (!hasKeyOf(entry, slot)) break;
-    const status = entryStatusWord(entry);
-    if (!isOpen(status)) break;
-    if (!isEstablished(entry)) break;
+    const word = entryWord(entry);
+    if (!isOpenWord(word)) break;
     const now = load<i64>(slot, PACKET_JIFFIES);
     if (isOver(entry, now)) break;
-    const direction = directionIn(entry, guess);
-    const kept = keptPlan(slot, entry, direction, PACKET_HOST, status);
+    const direction = directionOf(word, guess);
+    const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
     if (!isKept(kept)) break;
     const plan = (kept >>> KEPT_PLAN_SHIFT) as u32;
-    const edge = keptEdge(entry, direction) as usize;
-    if (edge === 0) break;
-    if (load<u32>(base + edge, 4) !== <u32>NEXT_ACCEPT) break;
+    const edge = keptEdge(entry, direction);
+    if ((edge & EDGE_ACCEPTS) === 0) break;
     const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
     const segment = load<u32>(slot, PACKET_SEGMENT);
     const length = segment & SEGMENT_LENGTH;
-    if (segment !== length) if ((plan & sums) !== 0) if (length <= SUMMED_MOST || !segmentSumHolds(ip, length)) break;
-    if (!followBare(entry, direction, ip, length, now)) break;
-    countMany(load<u32>(base + edge), 1, length as u64);
+    if (segment !== length) if (!isSumRight(ip, length, plan)) break;
+    if (!followBare(entry, direction, word, ip, length, now, usual, waiting)) break;
+    countMany(load<u32>(base + (edge as usize)), 1, length as u64);
     bytes += length as u64;
     left += plan & SHORT_HOOK;
     time = max(time, load<u64>(slot, PACKET_TIME));
@@ -194,6 +194,12 @@ export function judgeBare(slot: usize, end: usize): usize {
   tallyAccepted(0, packets - left);
   tallyAccepted(SHORT_HOOK, left);
   return slot;
+}
+
+/** A segment that is not told to have the right sum, which goes through `plan`: it has it, or nobody asks. */
+function isSumRight(ip: usize, length: u32, plan: u32): bool {
+  if (!flag(TRACKING_FLAG_CHECKSUM) || (plan & SHORT_ARRIVES) === 0) return true;
+  return length > SUMMED_MOST && segmentSumHolds(ip, length);
 }
 
 /** Packets of connections that were accepted at a hook. */

@@ -81,12 +81,10 @@ export function judgeSlots(slot: usize, end: usize): usize {
   return slot;
 }
 
-// @ts-expect-error: decorator
 function planOfSlot(slot: usize): usize {
   return planOf(load<u32>(slot, FIELD_FAMILY * 4) === 6, load<u32>(slot, PACKET_WAY));
 }
 
-// @ts-expect-error: decorator
 function countOutcome(slot: usize, hook: u32, verdict: u32, looked: bool): void {
   let state: u32 = STATE_NONE;
   if (looked) {

@@ -28,6 +28,7 @@ import {
   END_HOTDROP,
   END_MISS,
   FOUND,
+  NEXT_ACCEPT,
   NEXT_STEP,
   NODE_TABLE,
   REF_EDGE,
@@ -74,6 +75,8 @@ const ALIKE: u32 =
   (0xf << FIELD_DESTINATION) |
   (1 << FIELD_HEADER_ERROR) |
   (1 << FIELD_FAMILY);
+/** In the lowest bit of an edge that is kept: it leads to ACCEPT. */
+export const EDGE_ACCEPTS: u32 = 1;
 /** The one flag that plain packets have or have not. */
 const FLAG_PSH: u32 = 8;
 /** What is kept of the fields is never 0. Above it, the short plan (plan.ts) through which the way goes. */
@@ -110,9 +113,9 @@ export function knownEdge(base: usize, root: u32, policy: u32, plan: u32, slot: 
   const shared = sharedFields(slot, kind, load<u32>(slot, FIELD_CT_STATUS * 4)) | ((plan as u64) << KEPT_PLAN_SHIFT);
   if (load<u64>(entry + (direction << 3), ENTRY_EDGE_CHECKS) !== shared) {
     store<u64>(entry + (direction << 3), shared, ENTRY_EDGE_CHECKS);
-    store<u32>(entry + (direction << 2), commonEdge(base, root, policy, slot), ENTRY_EDGES);
+    store<u32>(entry + (direction << 2), markedEdge(base, commonEdge(base, root, policy, slot)), ENTRY_EDGES);
   }
-  const edge = load<u32>(entry + (direction << 2), ENTRY_EDGES);
+  const edge = load<u32>(entry + (direction << 2), ENTRY_EDGES) & ~EDGE_ACCEPTS;
   if (!ASC_NO_ASSERT) taken += (edge !== 0) as u32;
   return edge !== 0 ? edge : descend(base, root, slot);
 }
@@ -126,7 +129,12 @@ export function isKept(plan: u64): bool {
   return (plan & ~KEPT_PLAN) === 0;
 }
 
-/** The edge of that plan; 0: packets like it need not leave by the same one. */
+/** As it is kept: an edge that leads to nothing but ACCEPT is marked. */
+function markedEdge(base: usize, edge: u32): u32 {
+  return edge !== 0 && load<u32>(base + (edge as usize), 4) === <u32>NEXT_ACCEPT ? edge | EDGE_ACCEPTS : edge;
+}
+
+/** The edge of that plan, and in EDGE_ACCEPTS whether it accepts; 0: packets like it need not leave by the same one. */
 export function keptEdge(entry: usize, direction: u32): u32 {
   return load<u32>(entry + ((direction as usize) << 2), ENTRY_EDGES);
 }

@@ -50,17 +50,44 @@ export function follow(entry: usize, direction: u32, header: usize, present: u32
   if (ASC_FEATURE_SIMD) if (beyond === 0) slid = slideTogether(entry, direction, header, length - size);
   if (slid === SLID_NOT) slid = slide(entry, direction, header, length - size, beyond);
   if (slid === SLID_NOT) return false;
-  store<u16>(entry, direction | (CLASS_ACK << 8), ENTRY_LAST_DIRECTION);
-  // What is new differs from packet to packet: everything is stored, nothing branched on.
-  const ownFlags = (load<u8>(own, ENTRY_TCP_FLAGS) as u32) | ((slid & SLID_ON) * SIDE_UNACKNOWLEDGED);
-  const peerFlags = (load<u8>(peer, ENTRY_TCP_FLAGS) as u32) & ~(((slid & SLID_ACKNOWLEDGES) >>> 1) * SIDE_UNACKNOWLEDGED);
-  store<u8>(own, ownFlags, ENTRY_TCP_FLAGS);
-  store<u8>(peer, peerFlags, ENTRY_TCP_FLAGS);
-  const usual = parameter(TRACKING_TCP + (TCP_ESTABLISHED << 2));
-  const waits = ((ownFlags | peerFlags) & SIDE_UNACKNOWLEDGED) !== 0;
-  const timeout = select(min(usual, parameter(TRACKING_TCP_UNACK)), usual, waits);
-  store<i64>(entry, now + (timeout as i64), ENTRY_TIMEOUT);
+  settle(entry, direction, slid, load<u16>(entry, ENTRY_TCP_FLAGS), now, usualLife(), waitingLife());
   return true;
+}
+
+/** How long an open connection lives, in jiffies; and while something that was sent is not acknowledged. */
+export function usualLife(): u32 {
+  return parameter(TRACKING_TCP + (TCP_ESTABLISHED << 2));
+}
+export function waitingLife(): u32 {
+  return min(usualLife(), parameter(TRACKING_TCP_UNACK));
+}
+
+/**
+ * The same for a segment with `data` bytes behind a header without options, where `flags` are those of both sides. What it cannot tell is left to `follow`: SLID_NOT, and nothing is changed.
+ * It is part of its callers: a call in the loop over packets would have them put away what they have at hand.
+ */
+// @ts-expect-error: decorator
+@inline
+export function followShort(entry: usize, direction: u32, flags: u32, header: usize, data: u32, now: i64, usual: u32, waiting: u32): bool {
+  if (((flags >>> (direction << 3)) & SIDE_MAXACK_SET) === 0) return false;
+  const slid = slideTogether(entry, direction, header, data);
+  if (slid === SLID_NOT) return false;
+  settle(entry, direction, slid, flags, now, usual, waiting);
+  return true;
+}
+
+/** A segment moved the sides as `slid` tells: what else of its entry changes, whose sides had `flags`. What is new differs from packet to packet: everything is stored, nothing branched on. */
+// @ts-expect-error: decorator
+@inline
+function settle(entry: usize, direction: u32, slid: u32, flags: u32, now: i64, usual: u32, waiting: u32): void {
+  store<u16>(entry, direction | (CLASS_ACK << 8), ENTRY_LAST_DIRECTION);
+  const own = direction << 3;
+  const sent = (slid & SLID_ON) * SIDE_UNACKNOWLEDGED;
+  const acknowledged = ((slid & SLID_ACKNOWLEDGES) >>> 1) * SIDE_UNACKNOWLEDGED;
+  const after = (flags | (sent << own)) & ~(acknowledged << (own ^ 8));
+  store<u16>(entry, after, ENTRY_TCP_FLAGS);
+  const waits = (after & (SIDE_UNACKNOWLEDGED | (SIDE_UNACKNOWLEDGED << 8))) !== 0;
+  store<i64>(entry, now + (select(waiting, usual, waits) as i64), ENTRY_TIMEOUT);
 }
 
 /** How far the highest SACK block of a segment is beyond its acknowledgement. */
@@ -117,6 +144,8 @@ function negative(difference: u32): u32 {
 }
 
 /** The same without SACK blocks, four words at a time. SLID_NOT, and nothing is changed, also where `slide` has to look closer: data behind the bound, numbers as far from each other as can be. */
+// @ts-expect-error: decorator
+@inline
 export function slideTogether(entry: usize, direction: u32, header: usize, data: u32): u32 {
   if (!ASC_FEATURE_SIMD) return SLID_NOT;
   const from = entry + (direction as usize) * SIDE_SIZE;

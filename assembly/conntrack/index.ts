@@ -21,15 +21,15 @@ export { helpPacket } from './helpers/index';
 export { describeConnection, describeExpectation } from './listing';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
+export { usualLife, waitingLife } from './follow';
 export {
-  directionIn,
-  entryStatusWord,
+  directionOf,
+  entryWord,
   followBare,
   hasKeyOf,
   hasShortWay,
   isCollected,
-  isEstablished,
-  isOpen,
+  isOpenWord,
   isOver,
   segmentSumHolds,
 } from './plain';

@@ -33,6 +33,7 @@ import {
   ENTRY_LOW,
   ENTRY_STATUS,
   ENTRY_SWAPPED,
+  ENTRY_TCP_FLAGS,
   ENTRY_TCP_STATE,
   ENTRY_TIMEOUT,
   PROTOCOL_TCP,
@@ -43,13 +44,15 @@ import {
   STATUS_VISIBLE,
 } from './entry';
 import { accounting, zonesOfOne } from './extension';
-import { follow } from './follow';
+import { follow, followShort } from './follow';
 import { flag, parameter } from './parameters';
 import { setClock } from './table';
 import { TCP_HEADER_SIZE } from './tcp-options';
 
 export const FLAG_PSH: u32 = 8;
 export const FLAG_ACK: u32 = 16;
+/** Of the byte with the length of a TCP header: it has no options. */
+const NO_OPTIONS: u32 = 0x50;
 /** Bytes of a segment whose sum is made, wanted or not. */
 const SUM_ANYWAY: u32 = 64;
 const IPV4_HEADER: u32 = 20;
@@ -95,10 +98,21 @@ export function segmentSumHolds(ip: usize, length: u32): bool {
   return sumHolds(ip + ADDRESSES, present + ADDRESSES_SIZE, pseudoOf(present));
 }
 
-/** As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), whose checksum need not be asked any more, and whose connection is open: only its entry knows it. False, and nothing is changed, when it is not plain. */
-export function followBare(entry: usize, direction: u32, ip: usize, length: u32, now: i64): bool {
-  const present = length - IPV4_HEADER;
-  return follow(entry, direction, ip + IPV4_HEADER, present, present, now);
+/**
+ * As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), whose checksum need not be asked any more, and whose connection, with `word` (entryWord), is open: only its entry knows it.
+ * `usual` and `waiting`: usualLife and waitingLife. False, and nothing is changed, when it is not plain.
+ */
+// @ts-expect-error: decorator
+@inline
+export function followBare(entry: usize, direction: u32, word: u64, ip: usize, length: u32, now: i64, usual: u32, waiting: u32): bool {
+  const header = ip + IPV4_HEADER;
+  if ((load<u8>(header, 12) & 0xf0) === <u8>NO_OPTIONS)
+    if (followShort(entry, direction, sideFlags(word), header, length - IPV4_HEADER - TCP_HEADER_SIZE, now, usual, waiting)) return true;
+  return followLong(entry, direction, header, length - IPV4_HEADER, now);
+}
+
+function followLong(entry: usize, direction: u32, header: usize, present: u32, now: i64): bool {
+  return follow(entry, direction, header, present, present, now);
 }
 
 /** Without the addresses. */
@@ -114,22 +128,29 @@ function pseudoHeader(slot: usize, present: u32): u64 {
 /** The guess, if it still is the packet's connection: open, assured and in its state ESTABLISHED. 0 otherwise. */
 function openConnection(slot: usize, guess: u32, now: i64): usize {
   const entry = (guess & ~1) as usize;
-  const open = isOpen(entryStatusWord(entry)) && isEstablished(entry) && hasKeyOf(entry, slot);
+  const open = isOpenWord(entryWord(entry)) && hasKeyOf(entry, slot);
   return open && !isOver(entry, now) && !isCollected(now) ? entry : 0;
 }
 
-/** All of ENTRY_STATUS. */
-export function entryStatusWord(entry: usize): u32 {
-  return load<u32>(entry, ENTRY_STATUS);
+/** All of an entry from ENTRY_STATUS to its flags. */
+export function entryWord(entry: usize): u64 {
+  return load<u64>(entry, ENTRY_STATUS);
 }
 
-/** Whether an entry with such a status is a connection, assured, whose answers have the same key. */
-export function isOpen(status: u32): bool {
-  return (status & (OPEN | STATUS_DYING | STATUS_ALIASED)) === OPEN;
+/** Whether an entry with this word is a connection, assured, whose answers have the same key, in its state ESTABLISHED. */
+export function isOpenWord(word: u64): bool {
+  const asked = ((OPEN | STATUS_DYING | STATUS_ALIASED) as u64) | ((0xff as u64) << ((ENTRY_TCP_STATE - ENTRY_STATUS) << 3));
+  return (word & asked) === ((OPEN as u64) | ((TCP_ESTABLISHED as u64) << ((ENTRY_TCP_STATE - ENTRY_STATUS) << 3)));
 }
 
-export function isEstablished(entry: usize): bool {
-  return load<u8>(entry, ENTRY_TCP_STATE) === TCP_ESTABLISHED;
+/** The direction, in such a connection, of the packet whose guess it is. */
+export function directionOf(word: u64, guess: u32): u32 {
+  return (guess ^ ((word >>> ((ENTRY_SWAPPED - ENTRY_STATUS) << 3)) as u32)) & 1;
+}
+
+/** The flags of both sides, a byte each. */
+function sideFlags(word: u64): u32 {
+  return (word >>> ((ENTRY_TCP_FLAGS - ENTRY_STATUS) << 3)) as u32;
 }
 
 /** Whether a guess still is the connection of the packet in `slot`: since then it can have become another's. */
@@ -152,7 +173,7 @@ export function isCollected(now: i64): bool {
 export function foreseenConnection(slot: usize, guess: u32, now: i64): usize {
   if (guess === 0 || flag(TRACKING_FLAG_NAT)) return 0;
   const entry = (guess & ~1) as usize;
-  const status = entryStatusWord(entry);
+  const status = load<u32>(entry, ENTRY_STATUS);
   if ((status & (STATUS_CONFIRMED | STATUS_DYING | STATUS_ALIASED | STATUS_ALIAS | STATUS_HEAD)) !== STATUS_CONFIRMED) return 0;
   if (!hasKeyOf(entry, slot) || isOver(entry, now)) return 0;
   setClock(now);

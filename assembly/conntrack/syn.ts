@@ -35,6 +35,7 @@ import { due } from './collector';
 import {
   ENDPOINT_MASK,
   ENTRY_HIGH,
+  ENTRY_HASH,
   ENTRY_LOW,
   ENTRY_SIDES,
   ENTRY_STATUS,
@@ -111,9 +112,10 @@ function openUnknown(slot: usize): usize {
   const from = ((load<u32>(slot, FIELD_SOURCE * 4) as u64) << 16) | (load<u32>(slot, FIELD_SPORT * 4) as u64);
   store<u64>(entry, low, ENTRY_LOW);
   store<u64>(entry, high, ENTRY_HIGH);
-  // No status, and behind it the hash.
-  store<u64>(entry, (hash as u64) << 32, ENTRY_STATUS);
-  store<u8>(entry, (from !== (low & ENDPOINT_MASK)) as u8, ENTRY_SWAPPED);
+  // No status; behind it whether the ends are swapped, and no more.
+  const swapped = (from !== (low & ENDPOINT_MASK)) as u64;
+  store<u64>(entry, swapped << ((ENTRY_SWAPPED - ENTRY_STATUS) << 3), ENTRY_STATUS);
+  store<u32>(entry, hash, ENTRY_HASH);
   return entry;
 }
 
