@@ -25,11 +25,12 @@ import { BATCH } from './capture/index.ts';
 import { limit } from './capture/state.ts';
 import { EDGE_ACCEPTS, isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
 import { code, countMany } from './classify/program.ts';
-import { advanceTo } from './clock.ts';
+import { advanceTo, ascended } from './clock.ts';
 import {
   directionOf,
   entryWord,
   followBare,
+  followBareLong,
   hasKeyOf,
   hasShortWay,
   isCollected,
@@ -38,8 +39,6 @@ import {
   putKeyOfSegment,
   segmentSumHolds,
   setClock,
-  usualLife,
-  waitingLife,
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
@@ -68,6 +67,8 @@ const OTHERS: usize = memory.data(BATCH << 2, 16);
 let others: u32 = 0;
 let othersTaken: u32 = 0;
 export let othersEnd: usize = 0;
+/** Of what judgeShort tells: from where on it stands that the packet left this host. */
+const TOLD_LEFT: u64 = 32;
 /** Bytes of those that `judgeBare` judged last. */
 export let bareBytes: u64 = 0;
 /** Packets that went this way: only the debug build counts them, for tests. */
@@ -87,27 +88,33 @@ export function bareStart(): void {
 /** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE). Out: whether some were asked. */
 export function markBare(slot: usize, end: usize): bool {
   if (!wanted || isResting()) return false;
+  const last = limit - SEGMENT_READ;
   let bare: u32 = 0;
   others = 0;
   othersTaken = 0;
   for (; slot < end; slot += PACKET_SIZE) {
-    const frame: usize = load<u32>(slot, PACKET_DATA);
-    let segment: u32 = 0;
-    if (load<u32>(slot, PACKET_LINKTYPE) === <u32>LINK_ETHERNET)
-      if (frame + SEGMENT_READ <= limit) segment = segmentAt(frame, load<u32>(slot, PACKET_CAPTURED));
+    const segment = segmentIn(slot, last);
     if (segment === 0) {
       store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
       store<u32>(OTHERS + ((others << 2) as usize), slot as u32);
       others++;
       continue;
     }
-    store<u32>(slot, segment, PACKET_SEGMENT);
-    store<u32>(slot, WAY_BARE, PACKET_WAY);
-    putKeyOfSegment(slot, frame + ETHERNET_HEADER);
+    // Behind the segment, the way.
+    store<u64>(slot, (segment as u64) | ((WAY_BARE as u64) << 32), PACKET_SEGMENT);
+    putKeyOfSegment(slot, (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER);
     bare++;
   }
   marked = bare;
   return true;
+}
+
+/** What segmentAt tells of a slot that is read, whose frame is at `last` at most. */
+function segmentIn(slot: usize, last: usize): u32 {
+  const frame: usize = load<u32>(slot, PACKET_DATA);
+  if (frame > last) return 0;
+  if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET) return 0;
+  return segmentAt(frame, load<u32>(slot, PACKET_CAPTURED));
 }
 
 /** Before a batch is marked. */
@@ -147,53 +154,93 @@ export function decodeBare(slot: usize): void {
 
 /** Judges and counts the slots from `slot` to before `end`. Out: the first that did not go this way, as it was. */
 export function judgeBare(slot: usize, end: usize): usize {
-  // Of marked edges.
-  const base = code - EDGE_ACCEPTS;
-  const usual = usualLife();
-  const waiting = waitingLife();
   const start = slot;
-  let time: u64 = 0;
-  let bytes: u64 = 0;
-  let left: u32 = 0;
+  let told: u64 = 0;
+  let sum: u64 = 0;
   bareBytes = 0;
   // Time never goes back.
   if (isCollected(load<i64>(end - PACKET_SIZE, PACKET_JIFFIES))) return slot;
   while (slot < end) {
-    if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) break;
-    const guess = load<u32>(slot, PACKET_CT_GUESS);
-    // Where nothing was guessed there are zeros, which are no connection.
-    const entry = (guess & ~1) as usize;
-    if (!hasKeyOf(entry, slot)) break;
-    const word = entryWord(entry);
-    if (!isOpenWord(word)) break;
-    const now = load<i64>(slot, PACKET_JIFFIES);
-    if (isOver(entry, now)) break;
-    const direction = directionOf(word, guess);
-    const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
-    if (!isKept(kept)) break;
-    const plan = (kept >>> KEPT_PLAN_SHIFT) as u32;
-    const edge = keptEdge(entry, direction);
-    if ((edge & EDGE_ACCEPTS) === 0) break;
-    const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
-    const segment = load<u32>(slot, PACKET_SEGMENT);
-    const length = segment & SEGMENT_LENGTH;
-    if (segment !== length) if (!isSumRight(ip, length, plan)) break;
-    if (!followBare(entry, direction, word, ip, length, now, usual, waiting)) break;
-    countMany(load<u32>(base + (edge as usize)), 1, length as u64);
-    bytes += length as u64;
-    left += plan & SHORT_HOOK;
-    time = max(time, load<u64>(slot, PACKET_TIME));
+    told = judgeShort(slot, code);
+    if (told === 0) told = judgeLong(slot);
+    if (told === 0) break;
+    sum += told;
     slot += PACKET_SIZE;
   }
   if (slot === start) return slot;
-  bareBytes = bytes;
-  advanceTo(time);
+  bareBytes = sum & 0xffffffff;
+  advanceTo(latestOf(start, slot));
   setClock(load<i64>(slot - PACKET_SIZE, PACKET_JIFFIES));
   const packets = ((slot - start) / PACKET_SIZE) as u32;
+  const left = (sum >>> TOLD_LEFT) as u32;
   if (!ASC_NO_ASSERT) judged += packets;
   tallyAccepted(0, packets - left);
   tallyAccepted(SHORT_HOOK, left);
   return slot;
+}
+
+/** The latest time of the slots from `slot` to before `end`, of which there is one. */
+function latestOf(slot: usize, end: usize): u64 {
+  let time: u64 = load<u64>(end - PACKET_SIZE, PACKET_TIME);
+  if (!ascended) for (; slot < end; slot += PACKET_SIZE) time = max(time, load<u64>(slot, PACKET_TIME));
+  return time;
+}
+
+/**
+ * Judges and counts a packet. Out: its bytes, and above TOLD_LEFT whether it left this host; 0, and nothing is changed, when it does not go this way.
+ * Part of the loop over packets, in which nothing is called: so what that has at hand stays in registers.
+ */
+// @ts-expect-error: decorator
+@inline
+function judgeShort(slot: usize, base: usize): u64 {
+  if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) return 0;
+  const guess = load<u32>(slot, PACKET_CT_GUESS);
+  // Where nothing was guessed there are zeros, which are no connection.
+  const entry = (guess & ~1) as usize;
+  if (!hasKeyOf(entry, slot)) return 0;
+  const word = entryWord(entry);
+  if (!isOpenWord(word)) return 0;
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  if (isOver(entry, now)) return 0;
+  const direction = directionOf(word, guess);
+  const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
+  if (!isKept(kept)) return 0;
+  const edge = keptEdge(entry, direction);
+  if ((edge & EDGE_ACCEPTS) === 0) return 0;
+  const length = load<u32>(slot, PACKET_SEGMENT);
+  // Its sum is asked for in judgeLong.
+  if (length > SEGMENT_LENGTH) return 0;
+  const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
+  if (!followBare(entry, direction, ip, length, now)) return 0;
+  return counted(base, edge, kept, length);
+}
+
+/** The same for what needs a closer look: at its sum, at options, or at numbers that are far from each other. */
+function judgeLong(slot: usize): u64 {
+  if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) return 0;
+  const guess = load<u32>(slot, PACKET_CT_GUESS);
+  const entry = (guess & ~1) as usize;
+  const word = entryWord(entry);
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  if (!hasKeyOf(entry, slot) || !isOpenWord(word) || isOver(entry, now)) return 0;
+  const direction = directionOf(word, guess);
+  const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
+  const edge = keptEdge(entry, direction);
+  if (!isKept(kept) || (edge & EDGE_ACCEPTS) === 0) return 0;
+  const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
+  const segment = load<u32>(slot, PACKET_SEGMENT);
+  const length = segment & SEGMENT_LENGTH;
+  if (segment !== length && !isSumRight(ip, length, (kept >>> KEPT_PLAN_SHIFT) as u32)) return 0;
+  if (!followBareLong(entry, direction, ip, length, now)) return 0;
+  return counted(code, edge, kept, length);
+}
+
+/** Counts a packet of so many bytes on its edge, marked as it is kept. Out: as judgeShort. */
+// @ts-expect-error: decorator
+@inline
+function counted(base: usize, edge: u32, kept: u64, length: u32): u64 {
+  countMany(load<u32>(base + ((edge ^ EDGE_ACCEPTS) as usize)), 1, length as u64);
+  return (length as u64) | ((kept >>> (KEPT_PLAN_SHIFT - TOLD_LEFT)) & ((SHORT_HOOK as u64) << TOLD_LEFT));
 }
 
 /** A segment that is not told to have the right sum, which goes through `plan`: it has it, or nobody asks. */

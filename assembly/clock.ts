@@ -13,10 +13,19 @@ let latestNumber: u64 = 0;
 /** How late a packet came at most. */
 let most: u64 = 0;
 
+/** Of the latest batch no packet is earlier than one before it. */
+export let ascended: bool = false;
+
+/** A batch is read from here on. */
+export function startBatch(): void {
+  ascended = true;
+}
+
 /** Packets are read, in the slots from `slot` up to `end`: their jiffies are the clock's. PACKET_TIME stays what the capture says. `ascends`: none of them is earlier than the one before. */
 export function order(slot: usize, end: usize, ascends: bool): void {
   const first = load<u64>(slot, PACKET_TIME);
   if (ascends && first !== 0 && first >= latest) slot = passSlots(end);
+  else ascended = false;
   for (; slot < end; slot += PACKET_SIZE) {
     slot = inOrder(slot, end);
     if (slot === end) return;

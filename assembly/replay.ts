@@ -13,7 +13,7 @@ import {
 import { PACKET_JIFFIES, PACKET_SIZE } from '../src/abi/packet.ts';
 import { markBare, nextOthers, othersEnd } from './bare.ts';
 import { BATCH, batchAnswer, batchAscends, batchWire, captureBatch } from './capture/index.ts';
-import { latestTime, order } from './clock.ts';
+import { latestTime, order, startBatch } from './clock.ts';
 import { deferFragment } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
 import { keysAhead, lookAhead } from './look-ahead.ts';
@@ -85,6 +85,7 @@ function ended(): i32 {
 function decode(): void {
   done = 0;
   mixed = false;
+  startBatch();
   let end = slots;
   // Where others take their share, what is read does not fill the slots.
   do end = read(end);

@@ -1,7 +1,7 @@
 /** Records of a capture that several engines share: those of others are stepped over before anything is made of them. */
-import { CAPTURE_FORMAT, CAPTURE_NANO, FORMAT_PCAP, LINK_ETHERNET, RECORD_MAXIMUM } from '../src/abi/capture.ts';
+import { CAPTURE_FORMAT, FORMAT_PCAP, LINK_ETHERNET, RECORD_MAXIMUM } from '../src/abi/capture.ts';
 import { PACKET_DATA, PACKET_JIFFIES, PACKET_NUMBER, PACKET_SIZE, PACKET_TIME } from '../src/abi/packet.ts';
-import { isPlainFileOf, putPlain, stampOf, stampPlain } from './capture/pcap.ts';
+import { fractionsOfSecond, isPlainFileOf, putPlain, stampOf, stampPlain } from './capture/pcap.ts';
 import { advance, cursor, damaged, limit, state } from './capture/state.ts';
 import { latestTime, passed } from './clock.ts';
 import { isPlainFrame, isShared, PLAIN, plainIsOwn } from './share.ts';
@@ -33,7 +33,7 @@ function stepOver(slot: usize, end: usize, number: u64, last: u64): usize {
   const before = number;
   let data = cursor + RECORD_HEADER;
   if (data > stop || !isInTime(slot, data)) return slot;
-  const second: u32 = load<u32>(state, CAPTURE_NANO) !== 0 ? 1000000000 : 1000000;
+  const second = fractionsOfSecond();
   let stamp = stampOf(data);
   let wire: u64 = 0;
   // The slot of the latest record; another's is written over by the next one.

@@ -36,6 +36,11 @@ const FILE_HEADER: usize = 24;
 /** In the link type word: the FCS length in the top four bits (units of two bytes) is meant. */
 const FCS_KNOWN: u32 = 0x04000000;
 let plain: bool = false;
+/** Of a record header of a plain file. */
+const RECORD: usize = 16;
+/** Where fractions are microseconds, and where they are nanoseconds: how many are a second; how many nanoseconds one is. In memory: what can be computed the engine's code computes anew for every record. */
+const FRACTIONS: usize = memory.data<u32>([1000000, 1000000000]);
+const NANOSECONDS: usize = memory.data<u32>([1000, 1]);
 
 /** True for the magic of a pcap file in host order. */
 export function isPcapMagic(magic: u32): bool {
@@ -93,31 +98,39 @@ export function pcapBatch(slot: usize, most: u32, number: u64): u32 {
   pcapWire = 0;
   pcapAscends = true;
   if (!isPlainFile()) return 0;
-  const second: u32 = load<u32>(state, CAPTURE_NANO) !== 0 ? 1000000000 : 1000000;
-  const end = limit;
+  const second = fractionsOfSecond();
+  const last = limit - RECORD;
   const full = slot + (most as usize) * PACKET_SIZE;
   let next = slot;
-  let data = cursor + 16;
+  let record = cursor;
   let latest: u64 = 0;
   let wire: u64 = 0;
-  while (data <= end && next < full) {
-    const captured = load<u32>(data - 8);
-    if (captured > <u32>RECORD_MAXIMUM || end - data < <usize>captured) break;
-    const stamp = stampOf(data);
+  // Each question has a branch of its own: of several in one the engine's code makes words first.
+  while (next < full) {
+    if (record > last) break;
+    const captured = load<u32>(record, 8);
+    if (captured > <u32>RECORD_MAXIMUM) break;
+    if (last - record < <usize>captured) break;
+    const stamp = rotl<u64>(load<u64>(record), 32);
     if ((stamp as u32) >= second) break;
     if (stamp < latest) pcapAscends = false;
     latest = stamp;
     number++;
-    wire += load<u32>(data - 4) as u64;
-    store<u32>(next, u32(data), PACKET_DATA);
+    wire += load<u32>(record, 12) as u64;
+    store<u32>(next, u32(record + RECORD), PACKET_DATA);
     store<u64>(next, number, PACKET_NUMBER);
-    data += captured + 16;
+    record += captured + RECORD;
     next += PACKET_SIZE;
   }
-  advance(data - 16 - cursor);
+  advance(record - cursor);
   pcapWire = wire;
   putPlain(slot, next);
   return ((next - slot) / PACKET_SIZE) as u32;
+}
+
+/** How many of a record's fractions are a second. */
+export function fractionsOfSecond(): u32 {
+  return load<u32>(FRACTIONS + ((load<u32>(state, CAPTURE_NANO) << 2) as usize));
 }
 
 /** Of the record whose data begin at `data`: seconds, and below them what it says beside; where that is less than a second, in the order of time. */
@@ -129,24 +142,23 @@ export function stampOf(data: usize): u64 {
 export function putPlain(slot: usize, end: usize): void {
   const entry = interfaceAt(0);
   const hz = load<u32>(state, CAPTURE_HZ);
-  const nano = load<u32>(state, CAPTURE_NANO) !== 0;
+  const nano = load<u32>(state, CAPTURE_NANO);
+  const nanoseconds = load<u32>(NANOSECONDS + ((nano << 2) as usize));
   const linktype = load<u32>(entry, INTERFACE_LINKTYPE);
   const device: u64 = load<u32>(entry, INTERFACE_ID);
   for (; slot < end; slot += PACKET_SIZE) {
-    const data: usize = load<u32>(slot, PACKET_DATA);
-    putPlainTime(slot, load<u32>(data - 16), load<u32>(data - 12), hz, nano);
-    store<u32>(slot, load<u32>(data - 8), PACKET_CAPTURED);
-    store<u32>(slot, load<u32>(data - 4), PACKET_WIRE);
+    const record = (load<u32>(slot, PACKET_DATA) as usize) - RECORD;
+    const seconds = load<u32>(record);
+    const fraction = load<u32>(record, 4);
+    const ticks = nano !== 0 ? usualTicks(fraction, hz) : (fraction * hz) / 1000000;
+    store<u64>(slot, u64(seconds) * 1000000000 + u64(fraction * nanoseconds), PACKET_TIME);
+    store<u64>(slot, u64(seconds) * u64(hz) + u64(ticks), PACKET_JIFFIES);
+    // The length on the wire lies behind the captured one, here as there.
+    store<u64>(slot, load<u64>(record, 8), PACKET_CAPTURED);
     store<u32>(slot, linktype, PACKET_LINKTYPE);
     // The direction, unknown, lies behind the interface.
     store<u64>(slot, device, PACKET_INTERFACE);
   }
-}
-
-function putPlainTime(slot: usize, seconds: u32, fraction: u32, hz: u32, nano: bool): void {
-  const ticks = nano ? usualTicks(fraction, hz) : (fraction * hz) / 1000000;
-  store<u64>(slot, u64(seconds) * 1000000000 + u64(nano ? fraction : fraction * 1000), PACKET_TIME);
-  store<u64>(slot, u64(seconds) * u64(hz) + u64(ticks), PACKET_JIFFIES);
 }
 
 /** Little-endian, 16 bytes of header, lengths in order: nearly every file. */

@@ -23,7 +23,7 @@ import {
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, probe } from './bucket';
 import { ENTRY_LOW, ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 import { hasShortWay } from './plain';
-import { bits, bucketAfter, bucketOf, buckets } from './table';
+import { bits, bucketAfter, buckets } from './table';
 import { hashIPv4 } from './tuple';
 
 /** Where what was read goes. */
@@ -51,11 +51,13 @@ export function conntrackAhead(slots: usize, count: u32): usize {
   if (!hasShortWay()) return 0;
   // What is read so that it is near; kept, so that the reading stays.
   let read = touchBuckets(slots, end);
+  const base = buckets;
+  const shift = 32 - bits;
   let unknown: usize = 0;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
     const hash = load<u32>(slot, PACKET_CT_HASH);
     if (hash === 0) continue;
-    const entry = candidate(hash | 1);
+    const entry = candidate(base + (((hash >>> shift) as usize) << BUCKET_SHIFT), hash | 1);
     store<u32>(slot, (entry as u32) | select<u32>(hash & 1, 0, entry !== 0), PACKET_CT_GUESS);
     store<u32>(slot, select<u32>(unknown as u32, 0, entry === 0), PACKET_EDGE);
     unknown = select(slot, unknown, entry === 0);
@@ -139,9 +141,8 @@ function putKeyOf(slot: usize, from: u64, to: u64, protocol: u32): void {
   store<u64>(slot, (directed as u64) << 32, PACKET_CT_GUESS);
 }
 
-/** The first record with the tag of a hash, whose key nobody compared; 0 if there is none. */
-function candidate(hash: u32): usize {
-  let bucket = bucketOf(hash);
+/** The first record with the tag of a hash, whose place is in `bucket`, whose key nobody compared; 0 if there is none. */
+function candidate(bucket: usize, hash: u32): usize {
   while (true) {
     const hits = probe(bucket, hash);
     if (hits !== 0) return load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) as usize;

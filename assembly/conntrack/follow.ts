@@ -17,7 +17,7 @@ import {
 import { parameter } from './parameters';
 import { CLASS_ACK } from './tcp-matrix';
 import { highestSack, TCP_HEADER_SIZE } from './tcp-options';
-import { LEAST_ACK_WINDOW, SIDE_MAXACK_SET, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED } from './tcp-window';
+import { LEAST_ACK_WINDOW, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED } from './tcp-window';
 
 /**
  * What is 16 bytes long is kept in memory: the engine's code makes constants of that size anew wherever they are used. Indices of swizzle into a TCP header, -1 for zero:
@@ -30,64 +30,71 @@ const LEAST: usize = memory.data<u32>([0, 66000, 0, 0]);
 const PARTS: usize = memory.data<u32>([0, 0xffffffff, 0xffffffff, 0]);
 const OPPOSITE: usize = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000]);
 
+const UNACKNOWLEDGED: u16 = SIDE_UNACKNOWLEDGED as u16;
+/**
+ * For each direction and each of what slide tells (SLID_ON, SLID_ACKNOWLEDGES): the flags that the sides, a byte each, get, and those they keep. The sender sent what is not acknowledged yet;
+ * what the other side sent is acknowledged.
+ */
+const SETTLED: usize = memory.data<u16>([
+  0, 0xffff, 0x10, 0xffff, 0, 0xefff, 0x10, 0xefff,
+  0, 0xffff, 0x1000, 0xffff, 0, 0xffef, 0x1000, 0xffef,
+]);
+/** How long an open connection lives, in jiffies; and while something that was sent is not acknowledged. */
+const LIVES: usize = memory.data(8, 4);
+
 /** What slide and slideTogether tell: the sender sent what it had not; its acknowledgement is of all that the other side sent. Or, alone, that the segment is not plain. */
 const SLID_ON: u32 = 1;
 const SLID_ACKNOWLEDGES: u32 = 2;
 const SLID_NOT: u32 = 4;
 
-/** tcp_in_window for a segment of `length` bytes with an ACK, of which `present` were captured. False, and nothing is changed, when a bound fails, or anything else about it is not plain. */
+/** Once the parameters are there. */
+export function followInit(): void {
+  const usual = parameter(TRACKING_TCP + (TCP_ESTABLISHED << 2));
+  store<u32>(LIVES, usual);
+  store<u32>(LIVES, min(usual, parameter(TRACKING_TCP_UNACK)), 4);
+}
+
+/** tcp_in_window for a segment of `length` bytes with an ACK, of which `present` were captured, in a connection both sides of which acknowledged something (SIDE_MAXACK_SET). False, and nothing is changed, when a bound fails, or anything else about it is not plain. */
 export function follow(entry: usize, direction: u32, header: usize, present: u32, length: u32, now: i64): bool {
   const size = ((load<u8>(header, 12) as u32) >>> 2) & 0x3c;
   if (i32((size - TCP_HEADER_SIZE) | (present - size)) < 0) return false;
-  const own = entry + (direction as usize);
   const peer = entry + ((direction ^ 1) as usize);
   // Asked first: little has to be kept while others are called.
   let beyond: u32 = 0;
   if (size !== TCP_HEADER_SIZE)
     if ((load<u8>(peer, ENTRY_TCP_FLAGS) & SIDE_SACK_PERMITTED) !== 0) beyond = sackBeyond(header, size);
-  if ((load<u8>(own, ENTRY_TCP_FLAGS) & SIDE_MAXACK_SET) === 0) return false;
   let slid = SLID_NOT;
   if (ASC_FEATURE_SIMD) if (beyond === 0) slid = slideTogether(entry, direction, header, length - size);
   if (slid === SLID_NOT) slid = slide(entry, direction, header, length - size, beyond);
   if (slid === SLID_NOT) return false;
-  settle(entry, direction, slid, load<u16>(entry, ENTRY_TCP_FLAGS), now, usualLife(), waitingLife());
+  settle(entry, direction, slid, now);
   return true;
-}
-
-/** How long an open connection lives, in jiffies; and while something that was sent is not acknowledged. */
-export function usualLife(): u32 {
-  return parameter(TRACKING_TCP + (TCP_ESTABLISHED << 2));
-}
-export function waitingLife(): u32 {
-  return min(usualLife(), parameter(TRACKING_TCP_UNACK));
 }
 
 /**
- * The same for a segment with `data` bytes behind a header without options, where `flags` are those of both sides. What it cannot tell is left to `follow`: SLID_NOT, and nothing is changed.
- * It is part of its callers: a call in the loop over packets would have them put away what they have at hand.
+ * The same for a segment with `data` bytes behind a header without options. What it cannot tell is left to `follow`: false, and nothing is changed.
+ * It is part of its caller, and calls nothing: what the loop over packets has at hand stays in registers.
  */
 // @ts-expect-error: decorator
 @inline
-export function followShort(entry: usize, direction: u32, flags: u32, header: usize, data: u32, now: i64, usual: u32, waiting: u32): bool {
-  if (((flags >>> (direction << 3)) & SIDE_MAXACK_SET) === 0) return false;
+export function followShort(entry: usize, direction: u32, header: usize, data: u32, now: i64): bool {
   const slid = slideTogether(entry, direction, header, data);
   if (slid === SLID_NOT) return false;
-  settle(entry, direction, slid, flags, now, usual, waiting);
+  settle(entry, direction, slid, now);
   return true;
 }
 
-/** A segment moved the sides as `slid` tells: what else of its entry changes, whose sides had `flags`. What is new differs from packet to packet: everything is stored, nothing branched on. */
+/** A segment moved the sides as `slid` tells: what else of its entry changes. What is new differs from packet to packet: everything is stored, nothing branched on. */
 // @ts-expect-error: decorator
 @inline
-function settle(entry: usize, direction: u32, slid: u32, flags: u32, now: i64, usual: u32, waiting: u32): void {
+function settle(entry: usize, direction: u32, slid: u32, now: i64): void {
   store<u16>(entry, direction | (CLASS_ACK << 8), ENTRY_LAST_DIRECTION);
-  const own = direction << 3;
-  const sent = (slid & SLID_ON) * SIDE_UNACKNOWLEDGED;
-  const acknowledged = ((slid & SLID_ACKNOWLEDGES) >>> 1) * SIDE_UNACKNOWLEDGED;
-  const after = (flags | (sent << own)) & ~(acknowledged << (own ^ 8));
-  store<u16>(entry, after, ENTRY_TCP_FLAGS);
-  const waits = (after & (SIDE_UNACKNOWLEDGED | (SIDE_UNACKNOWLEDGED << 8))) !== 0;
-  store<i64>(entry, now + (select(waiting, usual, waits) as i64), ENTRY_TIMEOUT);
+  const row = SETTLED + (((slid | (direction << 2)) << 2) as usize);
+  const flags = (load<u16>(entry, ENTRY_TCP_FLAGS) | load<u16>(row)) & load<u16>(row, 2);
+  store<u16>(entry, flags, ENTRY_TCP_FLAGS);
+  const waits = (flags & (UNACKNOWLEDGED | (UNACKNOWLEDGED << 8))) !== 0;
+  const life = select(load<u32>(LIVES, 4), load<u32>(LIVES), waits);
+  store<i64>(entry, now + (life as i64), ENTRY_TIMEOUT);
 }
 
 /** How far the highest SACK block of a segment is beyond its acknowledgement. */

@@ -21,11 +21,11 @@ export { helpPacket } from './helpers/index';
 export { describeConnection, describeExpectation } from './listing';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
-export { usualLife, waitingLife } from './follow';
 export {
   directionOf,
   entryWord,
   followBare,
+  followBareLong,
   hasKeyOf,
   hasShortWay,
   isCollected,

@@ -44,13 +44,19 @@ import {
   STATUS_VISIBLE,
 } from './entry';
 import { accounting, zonesOfOne } from './extension';
-import { follow, followShort } from './follow';
+import { follow, followInit, followShort } from './follow';
 import { flag, parameter } from './parameters';
 import { setClock } from './table';
 import { TCP_HEADER_SIZE } from './tcp-options';
+import { SIDE_MAXACK_SET } from './tcp-window';
+
+export { followInit };
 
 export const FLAG_PSH: u32 = 8;
 export const FLAG_ACK: u32 = 16;
+/** Of entryWord. */
+const STATE_SHIFT: u64 = ((ENTRY_TCP_STATE - ENTRY_STATUS) << 3) as u64;
+const BOTH_ACKNOWLEDGED: u64 = ((SIDE_MAXACK_SET | (SIDE_MAXACK_SET << 8)) as u64) << (((ENTRY_TCP_FLAGS - ENTRY_STATUS) << 3) as u64);
 /** Of the byte with the length of a TCP header: it has no options. */
 const NO_OPTIONS: u32 = 0x50;
 /** Bytes of a segment whose sum is made, wanted or not. */
@@ -99,20 +105,21 @@ export function segmentSumHolds(ip: usize, length: u32): bool {
 }
 
 /**
- * As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), whose checksum need not be asked any more, and whose connection, with `word` (entryWord), is open: only its entry knows it.
- * `usual` and `waiting`: usualLife and waitingLife. False, and nothing is changed, when it is not plain.
+ * As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), whose checksum need not be asked any more, and whose connection is open: only its entry knows it.
+ * False, and nothing is changed, when it is not plain, or followBareLong has to look closer. It is part of its caller, and calls nothing.
  */
 // @ts-expect-error: decorator
 @inline
-export function followBare(entry: usize, direction: u32, word: u64, ip: usize, length: u32, now: i64, usual: u32, waiting: u32): bool {
+export function followBare(entry: usize, direction: u32, ip: usize, length: u32, now: i64): bool {
   const header = ip + IPV4_HEADER;
-  if ((load<u8>(header, 12) & 0xf0) === <u8>NO_OPTIONS)
-    if (followShort(entry, direction, sideFlags(word), header, length - IPV4_HEADER - TCP_HEADER_SIZE, now, usual, waiting)) return true;
-  return followLong(entry, direction, header, length - IPV4_HEADER, now);
+  if ((load<u8>(header, 12) & 0xf0) !== <u8>NO_OPTIONS) return false;
+  return followShort(entry, direction, header, length - IPV4_HEADER - TCP_HEADER_SIZE, now);
 }
 
-function followLong(entry: usize, direction: u32, header: usize, present: u32, now: i64): bool {
-  return follow(entry, direction, header, present, present, now);
+/** The same, with options and whatever follow.ts has to look at. */
+export function followBareLong(entry: usize, direction: u32, ip: usize, length: u32, now: i64): bool {
+  const present = length - IPV4_HEADER;
+  return follow(entry, direction, ip + IPV4_HEADER, present, present, now);
 }
 
 /** Without the addresses. */
@@ -137,20 +144,15 @@ export function entryWord(entry: usize): u64 {
   return load<u64>(entry, ENTRY_STATUS);
 }
 
-/** Whether an entry with this word is a connection, assured, whose answers have the same key, in its state ESTABLISHED. */
+/** Whether an entry with this word is a connection, assured, whose answers have the same key, in its state ESTABLISHED, and both sides acknowledged something. */
 export function isOpenWord(word: u64): bool {
-  const asked = ((OPEN | STATUS_DYING | STATUS_ALIASED) as u64) | ((0xff as u64) << ((ENTRY_TCP_STATE - ENTRY_STATUS) << 3));
-  return (word & asked) === ((OPEN as u64) | ((TCP_ESTABLISHED as u64) << ((ENTRY_TCP_STATE - ENTRY_STATUS) << 3)));
+  const asked = ((OPEN | STATUS_DYING | STATUS_ALIASED) as u64) | ((0xff as u64) << STATE_SHIFT) | BOTH_ACKNOWLEDGED;
+  return (word & asked) === ((OPEN as u64) | ((TCP_ESTABLISHED as u64) << STATE_SHIFT) | BOTH_ACKNOWLEDGED);
 }
 
 /** The direction, in such a connection, of the packet whose guess it is. */
 export function directionOf(word: u64, guess: u32): u32 {
   return (guess ^ ((word >>> ((ENTRY_SWAPPED - ENTRY_STATUS) << 3)) as u32)) & 1;
-}
-
-/** The flags of both sides, a byte each. */
-function sideFlags(word: u64): u32 {
-  return (word >>> ((ENTRY_TCP_FLAGS - ENTRY_STATUS) << 3)) as u32;
 }
 
 /** Whether a guess still is the connection of the packet in `slot`: since then it can have become another's. */

@@ -76,7 +76,7 @@ import { admit, limitInit } from './limit';
 import { admitUnknown, NO_ENTRY, openEntry, openingInit, refused } from './opening';
 import { flag, takeParameters } from './parameters';
 import { tableLive } from './places';
-import { directionIn, foreseenConnection, plainSegment } from './plain';
+import { directionIn, followInit, foreseenConnection, plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
 import { sctpCheck } from './sctp';
 import { addStatus } from './status';
@@ -102,6 +102,7 @@ export function conntrackInit(parameters: usize, heap: usize): void {
   collectorInit();
   openingInit();
   synInit();
+  followInit();
   confirmed = 0;
 }
 

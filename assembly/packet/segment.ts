@@ -62,8 +62,10 @@ function rowOf(length: u32): usize {
 export function segmentAt(frame: usize, captured: u32): u32 {
   if (!ASC_FEATURE_SIMD || captured < ETHERNET + HEADERS) return 0;
   const ip = frame + ETHERNET;
-  if ((((load<u32>(frame, 12) & 0xffffff) ^ IPV4_PLAIN) | (load<u8>(frame) & GROUP)) !== 0) return 0;
-  if ((load<u32>(ip, 6) & NO_TTL) !== TCP << 24 || ((load<u8>(ip, 33) as u32) & FLAGS) !== ACK) return 0;
+  if ((load<u8>(frame) & GROUP) !== 0) return 0;
+  if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) return 0;
+  if ((load<u32>(ip, 6) & NO_TTL) !== TCP << 24) return 0;
+  if (((load<u8>(ip, 33) as u32) & FLAGS) !== ACK) return 0;
   const total = bswap(load<u16>(ip, 2)) as u32;
   if (total - HEADERS > captured - ETHERNET - HEADERS) return 0;
   const right = rightSums(ip, rowOf(min(total, SUMMED_MOST + 1)));
