@@ -30,14 +30,17 @@ import {
   directionOf,
   entryWord,
   followBare,
-  followBareLong,
+  hasNoOptions,
   hasKeyOf,
   hasShortWay,
   isCollected,
   isOpenWord,
   isOver,
   putKeyOfSegment,
+  SLID_NOT,
   segmentSumHolds,
+  settle,
+  slideTogether,
   setClock,
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
@@ -67,8 +70,11 @@ const OTHERS: usize = memory.data(BATCH << 2, 16);
 let others: u32 = 0;
 let othersTaken: u32 = 0;
 export let othersEnd: usize = 0;
-/** Of what judgeShort tells: from where on it stands that the packet left this host. */
+/** Of what is told of a packet that was judged: from where on it stands that the packet left this host. */
 const TOLD_LEFT: u64 = 32;
+/** Behind an Ethernet header and one of IPv4 without options; both headers of a segment without any. */
+const SEGMENT_HEADER: usize = ETHERNET_HEADER + 20;
+const SEGMENT_HEADERS: u32 = 40;
 /** Bytes of those that `judgeBare` judged last. */
 export let bareBytes: u64 = 0;
 /** Packets that went this way: only the debug build counts them, for tests. */
@@ -89,32 +95,28 @@ export function bareStart(): void {
 export function markBare(slot: usize, end: usize): bool {
   if (!wanted || isResting()) return false;
   const last = limit - SEGMENT_READ;
-  let bare: u32 = 0;
+  const start = slot;
   others = 0;
   othersTaken = 0;
-  for (; slot < end; slot += PACKET_SIZE) {
-    const segment = segmentIn(slot, last);
-    if (segment === 0) {
-      store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
-      store<u32>(OTHERS + ((others << 2) as usize), slot as u32);
-      others++;
-      continue;
+  while (true) {
+    for (; slot < end; slot += PACKET_SIZE) {
+      const frame: usize = load<u32>(slot, PACKET_DATA);
+      if (frame > last) break;
+      if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET) break;
+      const segment = segmentAt(frame, load<u32>(slot, PACKET_CAPTURED));
+      if (segment === 0) break;
+      store<u32>(slot, segment, PACKET_SEGMENT);
+      store<u32>(slot, WAY_BARE, PACKET_WAY);
+      putKeyOfSegment(slot, frame + ETHERNET_HEADER);
     }
-    // Behind the segment, the way.
-    store<u64>(slot, (segment as u64) | ((WAY_BARE as u64) << 32), PACKET_SEGMENT);
-    putKeyOfSegment(slot, (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER);
-    bare++;
+    if (slot === end) break;
+    store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+    store<u32>(OTHERS + ((others << 2) as usize), slot as u32);
+    others++;
+    slot += PACKET_SIZE;
   }
-  marked = bare;
+  marked = (((end - start) / PACKET_SIZE) as u32) - others;
   return true;
-}
-
-/** What segmentAt tells of a slot that is read, whose frame is at `last` at most. */
-function segmentIn(slot: usize, last: usize): u32 {
-  const frame: usize = load<u32>(slot, PACKET_DATA);
-  if (frame > last) return 0;
-  if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET) return 0;
-  return segmentAt(frame, load<u32>(slot, PACKET_CAPTURED));
 }
 
 /** Before a batch is marked. */
@@ -155,14 +157,40 @@ export function decodeBare(slot: usize): void {
 /** Judges and counts the slots from `slot` to before `end`. Out: the first that did not go this way, as it was. */
 export function judgeBare(slot: usize, end: usize): usize {
   const start = slot;
-  let told: u64 = 0;
+  const base = code;
   let sum: u64 = 0;
   bareBytes = 0;
   // Time never goes back.
   if (isCollected(load<i64>(end - PACKET_SIZE, PACKET_JIFFIES))) return slot;
-  while (slot < end) {
-    told = judgeShort(slot, code);
-    if (told === 0) told = judgeLong(slot);
+  // Nothing is called in the inner loop: so what it has at hand stays in registers.
+  while (true) {
+    for (; slot < end; slot += PACKET_SIZE) {
+      if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) break;
+      const guess = load<u32>(slot, PACKET_CT_GUESS);
+      // Where nothing was guessed there are zeros, which are no connection.
+      const entry = (guess & ~1) as usize;
+      if (!hasKeyOf(entry, slot)) break;
+      const word = entryWord(entry);
+      if (!isOpenWord(word)) break;
+      const now = load<i64>(slot, PACKET_JIFFIES);
+      if (isOver(entry, now)) break;
+      const direction = directionOf(word, guess);
+      const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
+      if (!isKept(kept)) break;
+      const edge = keptEdge(entry, direction);
+      if ((edge & EDGE_ACCEPTS) === 0) break;
+      const length = load<u32>(slot, PACKET_SEGMENT);
+      // What else is told of it is for judgeLong.
+      if (length > SEGMENT_LENGTH) break;
+      const header = (load<u32>(slot, PACKET_DATA) as usize) + SEGMENT_HEADER;
+      if (!hasNoOptions(header)) break;
+      const slid = slideTogether(entry, direction, header, length - SEGMENT_HEADERS);
+      if (slid === SLID_NOT) break;
+      settle(entry, direction, slid, now);
+      sum += counted(base, edge, kept, length);
+    }
+    if (slot === end) break;
+    const told = judgeLong(slot);
     if (told === 0) break;
     sum += told;
     slot += PACKET_SIZE;
@@ -187,35 +215,9 @@ function latestOf(slot: usize, end: usize): u64 {
 }
 
 /**
- * Judges and counts a packet. Out: its bytes, and above TOLD_LEFT whether it left this host; 0, and nothing is changed, when it does not go this way.
- * Part of the loop over packets, in which nothing is called: so what that has at hand stays in registers.
+ * Judges and counts a marked slot that needs a closer look: at its sum, at options, or at numbers that are far from each other. Out: its bytes, and above TOLD_LEFT whether it left this host;
+ * 0, and nothing is changed, when it does not go this way.
  */
-// @ts-expect-error: decorator
-@inline
-function judgeShort(slot: usize, base: usize): u64 {
-  if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) return 0;
-  const guess = load<u32>(slot, PACKET_CT_GUESS);
-  // Where nothing was guessed there are zeros, which are no connection.
-  const entry = (guess & ~1) as usize;
-  if (!hasKeyOf(entry, slot)) return 0;
-  const word = entryWord(entry);
-  if (!isOpenWord(word)) return 0;
-  const now = load<i64>(slot, PACKET_JIFFIES);
-  if (isOver(entry, now)) return 0;
-  const direction = directionOf(word, guess);
-  const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
-  if (!isKept(kept)) return 0;
-  const edge = keptEdge(entry, direction);
-  if ((edge & EDGE_ACCEPTS) === 0) return 0;
-  const length = load<u32>(slot, PACKET_SEGMENT);
-  // Its sum is asked for in judgeLong.
-  if (length > SEGMENT_LENGTH) return 0;
-  const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
-  if (!followBare(entry, direction, ip, length, now)) return 0;
-  return counted(base, edge, kept, length);
-}
-
-/** The same for what needs a closer look: at its sum, at options, or at numbers that are far from each other. */
 function judgeLong(slot: usize): u64 {
   if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) return 0;
   const guess = load<u32>(slot, PACKET_CT_GUESS);
@@ -231,11 +233,11 @@ function judgeLong(slot: usize): u64 {
   const segment = load<u32>(slot, PACKET_SEGMENT);
   const length = segment & SEGMENT_LENGTH;
   if (segment !== length && !isSumRight(ip, length, (kept >>> KEPT_PLAN_SHIFT) as u32)) return 0;
-  if (!followBareLong(entry, direction, ip, length, now)) return 0;
+  if (!followBare(entry, direction, ip, length, now)) return 0;
   return counted(code, edge, kept, length);
 }
 
-/** Counts a packet of so many bytes on its edge, marked as it is kept. Out: as judgeShort. */
+/** Counts a packet of so many bytes on its edge, marked as it is kept. Out: as judgeLong. */
 // @ts-expect-error: decorator
 @inline
 function counted(base: usize, edge: u32, kept: u64, length: u32): u64 {

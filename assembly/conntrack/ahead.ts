@@ -28,6 +28,8 @@ import { hashIPv4 } from './tuple';
 
 /** Where what was read goes. */
 const NEAR: usize = memory.data(4, 4);
+/** A table of at most so many buckets, and its entries, are in the second level's cache: they need not be read ahead. */
+const NEAR_BITS: u32 = 9;
 /** As an index of swizzle: zero. */
 const z: i8 = -128;
 
@@ -50,7 +52,8 @@ export function conntrackAhead(slots: usize, count: u32): usize {
   const end = slots + (count as usize) * PACKET_SIZE;
   if (!hasShortWay()) return 0;
   // What is read so that it is near; kept, so that the reading stays.
-  let read = touchBuckets(slots, end);
+  const far = bits > NEAR_BITS;
+  let read = far ? touchBuckets(slots, end) : 0;
   const base = buckets;
   const shift = 32 - bits;
   let unknown: usize = 0;
@@ -62,7 +65,7 @@ export function conntrackAhead(slots: usize, count: u32): usize {
     store<u32>(slot, select<u32>(unknown as u32, 0, entry === 0), PACKET_EDGE);
     unknown = select(slot, unknown, entry === 0);
   }
-  read += touchEntries(slots, end);
+  if (far) read += touchEntries(slots, end);
   store<u32>(NEAR, read);
   return unknown;
 }

@@ -45,7 +45,7 @@ const LIVES: usize = memory.data(8, 4);
 /** What slide and slideTogether tell: the sender sent what it had not; its acknowledgement is of all that the other side sent. Or, alone, that the segment is not plain. */
 const SLID_ON: u32 = 1;
 const SLID_ACKNOWLEDGES: u32 = 2;
-const SLID_NOT: u32 = 4;
+export const SLID_NOT: u32 = 4;
 
 /** Once the parameters are there. */
 export function followInit(): void {
@@ -71,23 +71,10 @@ export function follow(entry: usize, direction: u32, header: usize, present: u32
   return true;
 }
 
-/**
- * The same for a segment with `data` bytes behind a header without options. What it cannot tell is left to `follow`: false, and nothing is changed.
- * It is part of its caller, and calls nothing: what the loop over packets has at hand stays in registers.
- */
-// @ts-expect-error: decorator
-@inline
-export function followShort(entry: usize, direction: u32, header: usize, data: u32, now: i64): bool {
-  const slid = slideTogether(entry, direction, header, data);
-  if (slid === SLID_NOT) return false;
-  settle(entry, direction, slid, now);
-  return true;
-}
-
 /** A segment moved the sides as `slid` tells: what else of its entry changes. What is new differs from packet to packet: everything is stored, nothing branched on. */
 // @ts-expect-error: decorator
 @inline
-function settle(entry: usize, direction: u32, slid: u32, now: i64): void {
+export function settle(entry: usize, direction: u32, slid: u32, now: i64): void {
   store<u16>(entry, direction | (CLASS_ACK << 8), ENTRY_LAST_DIRECTION);
   const row = SETTLED + (((slid | (direction << 2)) << 2) as usize);
   const flags = (load<u16>(entry, ENTRY_TCP_FLAGS) | load<u16>(row)) & load<u16>(row, 2);

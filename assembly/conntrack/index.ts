@@ -18,6 +18,7 @@ export { counters, labelWord, masterAddress, zonesOfOne } from './extension';
 export { handshakesJudged } from './handshake';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
+export { SLID_NOT, settle, slideTogether } from './follow';
 export { describeConnection, describeExpectation } from './listing';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
@@ -25,7 +26,7 @@ export {
   directionOf,
   entryWord,
   followBare,
-  followBareLong,
+  hasNoOptions,
   hasKeyOf,
   hasShortWay,
   isCollected,

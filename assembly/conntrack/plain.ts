@@ -44,7 +44,7 @@ import {
   STATUS_VISIBLE,
 } from './entry';
 import { accounting, zonesOfOne } from './extension';
-import { follow, followInit, followShort } from './follow';
+import { follow, followInit } from './follow';
 import { flag, parameter } from './parameters';
 import { setClock } from './table';
 import { TCP_HEADER_SIZE } from './tcp-options';
@@ -104,20 +104,13 @@ export function segmentSumHolds(ip: usize, length: u32): bool {
   return sumHolds(ip + ADDRESSES, present + ADDRESSES_SIZE, pseudoOf(present));
 }
 
-/**
- * As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), whose checksum need not be asked any more, and whose connection is open: only its entry knows it.
- * False, and nothing is changed, when it is not plain, or followBareLong has to look closer. It is part of its caller, and calls nothing.
- */
-// @ts-expect-error: decorator
-@inline
-export function followBare(entry: usize, direction: u32, ip: usize, length: u32, now: i64): bool {
-  const header = ip + IPV4_HEADER;
-  if ((load<u8>(header, 12) & 0xf0) !== <u8>NO_OPTIONS) return false;
-  return followShort(entry, direction, header, length - IPV4_HEADER - TCP_HEADER_SIZE, now);
+/** Whether the TCP header has no options. */
+export function hasNoOptions(header: usize): bool {
+  return (load<u8>(header, 12) & 0xf0) === <u8>NO_OPTIONS;
 }
 
-/** The same, with options and whatever follow.ts has to look at. */
-export function followBareLong(entry: usize, direction: u32, ip: usize, length: u32, now: i64): bool {
+/** As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), whose checksum need not be asked any more, and whose connection is open: only its entry knows it. False, and nothing is changed, when it is not plain. */
+export function followBare(entry: usize, direction: u32, ip: usize, length: u32, now: i64): bool {
   const present = length - IPV4_HEADER;
   return follow(entry, direction, ip + IPV4_HEADER, present, present, now);
 }

@@ -22,7 +22,7 @@ export const SUMMED_MOST: u32 = 60;
 export const SEGMENT_READ: u32 = ETHERNET + SUMMED_MOST;
 /**
  * For each total length from HEADERS to SUMMED_MOST, and behind them for all others: which bytes from 28 and which from 44 on belong to the packet, 16 bytes each; then what is to be added to
- * the sum of the header and, behind it, of the segment.
+ * the sum of the header and, behind it, of the segment; and 2 where the sum of the segment counts.
  */
 const ROW_SHIFT: u32 = 6;
 const ROWS: usize = memory.data(22 << 6, 16);
@@ -50,8 +50,9 @@ export function segmentInit(): void {
     store<u32>(row, HEADER_WORDS * SIGN, 32);
     // The rest of the pseudo header as its bytes lie: the protocol and the length of the segment.
     store<u32>(row, SEGMENT_WORDS * SIGN + (TCP << 8) + ((length - 20) << 8), 36);
+    store<u32>(row, 2, 40);
   }
-  memory.copy(rowOf(SUMMED_MOST + 1), rowOf(SUMMED_MOST), 1 << ROW_SHIFT);
+  memory.copy(rowOf(SUMMED_MOST + 1), rowOf(SUMMED_MOST), 40);
 }
 
 function rowOf(length: u32): usize {
@@ -68,9 +69,10 @@ export function segmentAt(frame: usize, captured: u32): u32 {
   if (((load<u8>(ip, 33) as u32) & FLAGS) !== ACK) return 0;
   const total = bswap(load<u16>(ip, 2)) as u32;
   if (total - HEADERS > captured - ETHERNET - HEADERS) return 0;
-  const right = rightSums(ip, rowOf(min(total, SUMMED_MOST + 1)));
+  const row = rowOf(min(total, SUMMED_MOST + 1));
+  const right: u32 = rightSums(ip, row);
   if (!lenient && (right & 1) === 0) return 0;
-  return total | (select<u32>(2, (right & 2) ^ 2, total > SUMMED_MOST) << 15);
+  return total | (((right & load<u32>(row, 40)) ^ 2) << 15);
 }
 
 /** Of the packet at `ip`, of a length that has this row: bit 0, the sum of its header is right; bit 1, that of its segment. */
