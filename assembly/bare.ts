@@ -29,9 +29,10 @@ import { advanceTo, ascended } from './clock.ts';
 import {
   directionOf,
   entryWord,
+  Follow,
   followBare,
-  hasNoOptions,
   hasKeyOf,
+  hasNoOptions,
   hasShortWay,
   isCollected,
   isOpenWord,
@@ -39,8 +40,6 @@ import {
   putKeyOfSegment,
   SLID_NOT,
   segmentSumHolds,
-  settle,
-  slideTogether,
   setClock,
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
@@ -184,10 +183,10 @@ export function judgeBare(slot: usize, end: usize): usize {
       if (length > SEGMENT_LENGTH) break;
       const header = (load<u32>(slot, PACKET_DATA) as usize) + SEGMENT_HEADER;
       if (!hasNoOptions(header)) break;
-      const slid = slideTogether(entry, direction, header, length - SEGMENT_HEADERS);
+      const slid = Follow.slideTogether(entry, direction, header, length - SEGMENT_HEADERS);
       if (slid === SLID_NOT) break;
-      settle(entry, direction, slid, now);
-      sum += counted(base, edge, kept, length);
+      Follow.settle(entry, direction, slid, now);
+      sum += Bare.counted(base, edge, kept, length);
     }
     if (slot === end) break;
     const told = judgeLong(slot);
@@ -234,15 +233,7 @@ function judgeLong(slot: usize): u64 {
   const length = segment & SEGMENT_LENGTH;
   if (segment !== length && !isSumRight(ip, length, (kept >>> KEPT_PLAN_SHIFT) as u32)) return 0;
   if (!followBare(entry, direction, ip, length, now)) return 0;
-  return counted(code, edge, kept, length);
-}
-
-/** Counts a packet of so many bytes on its edge, marked as it is kept. Out: as judgeLong. */
-// @ts-expect-error: decorator
-@inline
-function counted(base: usize, edge: u32, kept: u64, length: u32): u64 {
-  countMany(load<u32>(base + ((edge ^ EDGE_ACCEPTS) as usize)), 1, length as u64);
-  return (length as u64) | ((kept >>> (KEPT_PLAN_SHIFT - TOLD_LEFT)) & ((SHORT_HOOK as u64) << TOLD_LEFT));
+  return Bare.counted(code, edge, kept, length);
 }
 
 /** A segment that is not told to have the right sum, which goes through `plan`: it has it, or nobody asks. */
@@ -254,4 +245,15 @@ function isSumRight(ip: usize, length: u32, plan: u32): bool {
 /** Packets of connections that were accepted at a hook. */
 function tallyAccepted(hook: u32, packets: u32): void {
   addTo(CONTROL_OUTCOMES + (((((hook << 2) | VERDICT_ACCEPT) << 3) | CT_ESTABLISHED) << 3), packets as u64);
+}
+
+/** Part of those who call it (conntrack/follow.ts says why). */
+// biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
+class Bare {
+  /** Counts a packet of so many bytes on its edge, marked as it is kept. Out: as judgeLong. */
+  @inline
+  static counted(base: usize, edge: u32, kept: u64, length: u32): u64 {
+    countMany(load<u32>(base + ((edge ^ EDGE_ACCEPTS) as usize)), 1, length as u64);
+    return (length as u64) | ((kept >>> (KEPT_PLAN_SHIFT - TOLD_LEFT)) & ((SHORT_HOOK as u64) << TOLD_LEFT));
+  }
 }

@@ -1,8 +1,8 @@
 /** Entry of the tests of conntrack/ alone. */
 import { FIELD_PROTOCOL } from '../src/abi/fields';
 import { PACKET_SIZE } from '../src/abi/packet';
+import { Follow } from './conntrack/follow';
 import { conntrackAhead, conntrackConfirm, conntrackForget, conntrackKeys, conntrackIn as judge } from './conntrack/index';
-
 import { natFinish, natPending as pending } from './nat/bind';
 
 export { ENTRY_SIZE } from './conntrack/entry';
@@ -16,7 +16,7 @@ export function natDone(slot: usize, source: bool): bool {
   return natFinish(slot, source, load<u32>(slot, FIELD_PROTOCOL * 4), 0, false);
 }
 
-export { slide, slideTogether } from './conntrack/follow';
+export { slide } from './conntrack/follow';
 export { transition } from './conntrack/tcp-matrix';
 
 /** First byte that the test may use. */
@@ -43,4 +43,8 @@ export function run(slots: usize, count: u32, stride: usize, rounds: u32, jiffie
       slot += stride;
     }
   }
+}
+
+export function slideTogether(entry: usize, direction: u32, header: usize, data: u32): u32 {
+  return Follow.slideTogether(entry, direction, header, data);
 }

@@ -24,7 +24,6 @@ import {
   PACKET_NUMBER,
   PACKET_SIZE,
   PACKET_TIME,
-  PACKET_WIRE,
 } from '../../src/abi/packet.ts';
 import { announceLinktype, HZ_USUAL, interfaceAt, interfaceFcs, putRecord, putTime, usualTicks } from './interface.ts';
 import { advance, cursor, damage, drained, half, limit, setSwapped, short, state, word } from './state.ts';

@@ -36,8 +36,7 @@ const UNACKNOWLEDGED: u16 = SIDE_UNACKNOWLEDGED as u16;
  * what the other side sent is acknowledged.
  */
 const SETTLED: usize = memory.data<u16>([
-  0, 0xffff, 0x10, 0xffff, 0, 0xefff, 0x10, 0xefff,
-  0, 0xffff, 0x1000, 0xffff, 0, 0xffef, 0x1000, 0xffef,
+  0, 0xffff, 0x10, 0xffff, 0, 0xefff, 0x10, 0xefff, 0, 0xffff, 0x1000, 0xffff, 0, 0xffef, 0x1000, 0xffef,
 ]);
 /** How long an open connection lives, in jiffies; and while something that was sent is not acknowledged. */
 const LIVES: usize = memory.data(8, 4);
@@ -64,24 +63,11 @@ export function follow(entry: usize, direction: u32, header: usize, present: u32
   if (size !== TCP_HEADER_SIZE)
     if ((load<u8>(peer, ENTRY_TCP_FLAGS) & SIDE_SACK_PERMITTED) !== 0) beyond = sackBeyond(header, size);
   let slid = SLID_NOT;
-  if (ASC_FEATURE_SIMD) if (beyond === 0) slid = slideTogether(entry, direction, header, length - size);
+  if (ASC_FEATURE_SIMD) if (beyond === 0) slid = Follow.slideTogether(entry, direction, header, length - size);
   if (slid === SLID_NOT) slid = slide(entry, direction, header, length - size, beyond);
   if (slid === SLID_NOT) return false;
-  settle(entry, direction, slid, now);
+  Follow.settle(entry, direction, slid, now);
   return true;
-}
-
-/** A segment moved the sides as `slid` tells: what else of its entry changes. What is new differs from packet to packet: everything is stored, nothing branched on. */
-// @ts-expect-error: decorator
-@inline
-export function settle(entry: usize, direction: u32, slid: u32, now: i64): void {
-  store<u16>(entry, direction | (CLASS_ACK << 8), ENTRY_LAST_DIRECTION);
-  const row = SETTLED + (((slid | (direction << 2)) << 2) as usize);
-  const flags = (load<u16>(entry, ENTRY_TCP_FLAGS) | load<u16>(row)) & load<u16>(row, 2);
-  store<u16>(entry, flags, ENTRY_TCP_FLAGS);
-  const waits = (flags & (UNACKNOWLEDGED | (UNACKNOWLEDGED << 8))) !== 0;
-  const life = select(load<u32>(LIVES, 4), load<u32>(LIVES), waits);
-  store<i64>(entry, now + (life as i64), ENTRY_TIMEOUT);
 }
 
 /** How far the highest SACK block of a segment is beyond its acknowledgement. */
@@ -137,39 +123,57 @@ function negative(difference: u32): u32 {
   return ((difference as i32) >> 31) as u32;
 }
 
-/** The same without SACK blocks, four words at a time. SLID_NOT, and nothing is changed, also where `slide` has to look closer: data behind the bound, numbers as far from each other as can be. */
-// @ts-expect-error: decorator
-@inline
-export function slideTogether(entry: usize, direction: u32, header: usize, data: u32): u32 {
-  if (!ASC_FEATURE_SIMD) return SLID_NOT;
-  const from = entry + (direction as usize) * SIDE_SIZE;
-  const to = entry + ((direction ^ 1) as usize) * SIDE_SIZE;
-  const none = i32x4.splat(0);
-  // Sequence number, acknowledgement, 0, acknowledgement; the window in all four; the first two with the end of the segment.
-  const said = v128.swizzle(v128.load(header), v128.load(NUMBERS));
-  if (load<u64>(entry, ENTRY_LAST_SEQ) === i64x2.extract_lane(said, 0)) return SLID_NOT;
-  const raw = v128.swizzle(v128.load(header), v128.load(WINDOWS));
-  const ends = i32x4.add(said, i32x4.replace_lane(none, 0, data));
-  const sender = v128.load(from, ENTRY_SIDES);
-  const receiver = v128.load(to, ENTRY_SIDES);
-  // Of sender and receiver: end and end, bound and bound; room and room.
-  const known = v128.shuffle<i32>(sender, receiver, 0, 4, 1, 5);
-  const rooms = v128.shuffle<i32>(sender, receiver, 2, 6, 3, 7);
-  const bounds = v128.shuffle<i32>(known, known, 2, 1, 0, 3);
-  const over = v128.or(i32x4.sub(bounds, said), i32x4.sub(bounds, ends));
-  const least = i32x4.max_u(v128.shuffle<i32>(rooms, rooms, 1, 0, 3, 2), v128.load(LEAST));
-  const under = i32x4.add(i32x4.sub(ends, known), least);
-  const closed = v128.or(v128.or(rooms, i32x4.add(rooms, i32x4.splat(-1))), i32x4.add(raw, i32x4.splat(-1)));
-  // The sender's end, the receiver's bound, the sender's room and acknowledgement: how far the segment moves them.
-  const window = v128.and(i32x4.shl(raw, load<u8>(entry + (direction as usize), ENTRY_TCP_SCALE)), v128.load(PARTS));
-  const before = v128.shuffle<i32>(sender, receiver, 0, 5, 2, 3);
-  const change = i32x4.sub(i32x4.add(ends, window), before);
-  const opposite = i32x4.bitmask(i32x4.eq(change, v128.load(OPPOSITE)));
-  if (((i32x4.bitmask(v128.or(over, v128.or(under, closed))) & 3) | opposite) !== 0) return SLID_NOT;
-  v128.store(entry, v128.shuffle<i32>(said, v128.shuffle<i32>(ends, raw, 0, 4, 1, 5), 0, 1, 4, 5), ENTRY_LAST_SEQ);
-  const behind = i32x4.add(before, i32x4.max_s(change, none));
-  v128.store(from, v128.shuffle<i32>(behind, sender, 0, 5, 2, 3), ENTRY_SIDES);
-  v128.store(to, v128.shuffle<i32>(receiver, behind, 0, 5, 2, 3), ENTRY_SIDES);
-  const on = (i32x4.bitmask(i32x4.gt_s(change, none)) as u32) & SLID_ON;
-  return on | ((i32x4.bitmask(i32x4.eq(ends, known)) as u32) & SLID_ACKNOWLEDGES);
+/**
+ * Parts of those who call them: in the loop over plain segments (bare.ts) nothing is called, so that what it has at hand stays in registers.
+ * Methods, for the linter takes the decorator at no function.
+ */
+// biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
+export class Follow {
+  /** As `slide`, without SACK blocks, four words at a time. SLID_NOT, and nothing is changed, also where `slide` has to look closer: data behind the bound, numbers as far from each other as can be. */
+  @inline
+  static slideTogether(entry: usize, direction: u32, header: usize, data: u32): u32 {
+    if (!ASC_FEATURE_SIMD) return SLID_NOT;
+    const from = entry + (direction as usize) * SIDE_SIZE;
+    const to = entry + ((direction ^ 1) as usize) * SIDE_SIZE;
+    const none = i32x4.splat(0);
+    // Sequence number, acknowledgement, 0, acknowledgement; the window in all four; the first two with the end of the segment.
+    const said = v128.swizzle(v128.load(header), v128.load(NUMBERS));
+    if (load<u64>(entry, ENTRY_LAST_SEQ) === i64x2.extract_lane(said, 0)) return SLID_NOT;
+    const raw = v128.swizzle(v128.load(header), v128.load(WINDOWS));
+    const ends = i32x4.add(said, i32x4.replace_lane(none, 0, data));
+    const sender = v128.load(from, ENTRY_SIDES);
+    const receiver = v128.load(to, ENTRY_SIDES);
+    // Of sender and receiver: end and end, bound and bound; room and room.
+    const known = v128.shuffle<i32>(sender, receiver, 0, 4, 1, 5);
+    const rooms = v128.shuffle<i32>(sender, receiver, 2, 6, 3, 7);
+    const bounds = v128.shuffle<i32>(known, known, 2, 1, 0, 3);
+    const over = v128.or(i32x4.sub(bounds, said), i32x4.sub(bounds, ends));
+    const least = i32x4.max_u(v128.shuffle<i32>(rooms, rooms, 1, 0, 3, 2), v128.load(LEAST));
+    const under = i32x4.add(i32x4.sub(ends, known), least);
+    const closed = v128.or(v128.or(rooms, i32x4.add(rooms, i32x4.splat(-1))), i32x4.add(raw, i32x4.splat(-1)));
+    // The sender's end, the receiver's bound, the sender's room and acknowledgement: how far the segment moves them.
+    const window = v128.and(i32x4.shl(raw, load<u8>(entry + (direction as usize), ENTRY_TCP_SCALE)), v128.load(PARTS));
+    const before = v128.shuffle<i32>(sender, receiver, 0, 5, 2, 3);
+    const change = i32x4.sub(i32x4.add(ends, window), before);
+    const opposite = i32x4.bitmask(i32x4.eq(change, v128.load(OPPOSITE)));
+    if (((i32x4.bitmask(v128.or(over, v128.or(under, closed))) & 3) | opposite) !== 0) return SLID_NOT;
+    v128.store(entry, v128.shuffle<i32>(said, v128.shuffle<i32>(ends, raw, 0, 4, 1, 5), 0, 1, 4, 5), ENTRY_LAST_SEQ);
+    const behind = i32x4.add(before, i32x4.max_s(change, none));
+    v128.store(from, v128.shuffle<i32>(behind, sender, 0, 5, 2, 3), ENTRY_SIDES);
+    v128.store(to, v128.shuffle<i32>(receiver, behind, 0, 5, 2, 3), ENTRY_SIDES);
+    const on = (i32x4.bitmask(i32x4.gt_s(change, none)) as u32) & SLID_ON;
+    return on | ((i32x4.bitmask(i32x4.eq(ends, known)) as u32) & SLID_ACKNOWLEDGES);
+  }
+
+  /** A segment moved the sides as `slid` tells: what else of its entry changes. What is new differs from packet to packet: everything is stored, nothing branched on. */
+  @inline
+  static settle(entry: usize, direction: u32, slid: u32, now: i64): void {
+    store<u16>(entry, direction | (CLASS_ACK << 8), ENTRY_LAST_DIRECTION);
+    const row = SETTLED + (((slid | (direction << 2)) << 2) as usize);
+    const flags = (load<u16>(entry, ENTRY_TCP_FLAGS) | load<u16>(row)) & load<u16>(row, 2);
+    store<u16>(entry, flags, ENTRY_TCP_FLAGS);
+    const waits = (flags & (UNACKNOWLEDGED | (UNACKNOWLEDGED << 8))) !== 0;
+    const life = select(load<u32>(LIVES, 4), load<u32>(LIVES), waits);
+    store<i64>(entry, now + (life as i64), ENTRY_TIMEOUT);
+  }
 }

@@ -15,10 +15,10 @@ export { attachConnection, dropConnection, KEPT_SIZE, keepConnection } from './a
 export { countConnections } from './count';
 export { nextExpectation } from './expectations';
 export { counters, labelWord, masterAddress, zonesOfOne } from './extension';
+export { Follow, SLID_NOT } from './follow';
 export { handshakesJudged } from './handshake';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
-export { SLID_NOT, settle, slideTogether } from './follow';
 export { describeConnection, describeExpectation } from './listing';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
@@ -26,8 +26,8 @@ export {
   directionOf,
   entryWord,
   followBare,
-  hasNoOptions,
   hasKeyOf,
+  hasNoOptions,
   hasShortWay,
   isCollected,
   isOpenWord,

@@ -44,19 +44,18 @@ import {
   STATUS_VISIBLE,
 } from './entry';
 import { accounting, zonesOfOne } from './extension';
-import { follow, followInit } from './follow';
+import { follow } from './follow';
 import { flag, parameter } from './parameters';
 import { setClock } from './table';
 import { TCP_HEADER_SIZE } from './tcp-options';
 import { SIDE_MAXACK_SET } from './tcp-window';
 
-export { followInit };
-
 export const FLAG_PSH: u32 = 8;
 export const FLAG_ACK: u32 = 16;
 /** Of entryWord. */
 const STATE_SHIFT: u64 = ((ENTRY_TCP_STATE - ENTRY_STATUS) << 3) as u64;
-const BOTH_ACKNOWLEDGED: u64 = ((SIDE_MAXACK_SET | (SIDE_MAXACK_SET << 8)) as u64) << (((ENTRY_TCP_FLAGS - ENTRY_STATUS) << 3) as u64);
+const BOTH_ACKNOWLEDGED: u64 =
+  ((SIDE_MAXACK_SET | (SIDE_MAXACK_SET << 8)) as u64) << (((ENTRY_TCP_FLAGS - ENTRY_STATUS) << 3) as u64);
 /** Of the byte with the length of a TCP header: it has no options. */
 const NO_OPTIONS: u32 = 0x50;
 /** Bytes of a segment whose sum is made, wanted or not. */

@@ -34,8 +34,8 @@ import { checksumHolds } from './checksum';
 import { due } from './collector';
 import {
   ENDPOINT_MASK,
-  ENTRY_HIGH,
   ENTRY_HASH,
+  ENTRY_HIGH,
   ENTRY_LOW,
   ENTRY_SIDES,
   ENTRY_STATUS,
@@ -50,6 +50,7 @@ import {
 } from './entry';
 import { expectationCount } from './expectations';
 import { extended } from './extension';
+import { followInit } from './follow';
 import { flag, parameter } from './parameters';
 import { hasShortWay } from './plain';
 import { allocateRecord, isUnknown, setClock } from './table';
@@ -70,7 +71,8 @@ export function synsOpened(): u32 {
 }
 
 /** Once the parameters are there. */
-export function synInit(): void {
+export function shortWaysInit(): void {
+  followInit();
   wanted = hasShortWay() && !extended && !flag(TRACKING_FLAG_NAT);
 }
 

@@ -76,11 +76,11 @@ import { admit, limitInit } from './limit';
 import { admitUnknown, NO_ENTRY, openEntry, openingInit, refused } from './opening';
 import { flag, takeParameters } from './parameters';
 import { tableLive } from './places';
-import { directionIn, followInit, foreseenConnection, plainSegment } from './plain';
+import { directionIn, foreseenConnection, plainSegment } from './plain';
 import { findRelated, relatedDirection, relatedEntry } from './related';
 import { sctpCheck } from './sctp';
 import { addStatus } from './status';
-import { conntrackSyn, synInit } from './syn';
+import { conntrackSyn, shortWaysInit } from './syn';
 import { insert, release, releaseLater, remove, tableInit } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck } from './tcp';
 import { enterZone, isTakenForSeen, leaveZone, TEMPLATE } from './template';
@@ -101,8 +101,7 @@ export function conntrackInit(parameters: usize, heap: usize): void {
   tableInit(heap);
   collectorInit();
   openingInit();
-  synInit();
-  followInit();
+  shortWaysInit();
   confirmed = 0;
 }
 
