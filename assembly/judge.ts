@@ -1,4 +1,5 @@
 /** What becomes of decoded packets, in order: through the hooks or unseen; and the counting of it. */
+import { DIRECTION_OUTBOUND } from '../src/abi/capture.ts';
 import {
   CONTROL_BYTES,
   CONTROL_INVALID,
@@ -13,6 +14,7 @@ import {
 } from '../src/abi/control.ts';
 import { FIELD_CT_STATE, FIELD_FAMILY, FIELD_LENGTH } from '../src/abi/fields.ts';
 import {
+  PACKET_DIRECTION,
   PACKET_INVALID,
   PACKET_NUMBER,
   PACKET_SIZE,
@@ -40,6 +42,7 @@ import { bareBytes, decodeBare, judgeBare } from './bare.ts';
 import { advance } from './clock.ts';
 import { forgetLongest } from './defrag/index.ts';
 import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } from './hooks.ts';
+import { takeLeft } from './left.ts';
 import { logIsFull } from './log.ts';
 import { PLAN_SHORT, planOf, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
 import { closeRecord, openRecord, recording, ringIsFull } from './records.ts';
@@ -103,6 +106,7 @@ function judge(slot: usize, record: bool): u64 {
   }
   const fragment = (load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT) !== 0;
   if (fragment) putTogether(slot);
+  if (load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_OUTBOUND) takeLeft(slot);
   const unseen = load<u32>(slot, PACKET_UNSEEN);
   if (unseen === UNSEEN_ELSEWHERE) return 0;
   if (unseen !== 0) {

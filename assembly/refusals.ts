@@ -76,6 +76,11 @@ function before(place: usize): usize {
   return place === ring ? ring + PLACE_SIZE * (ANSWER_WITHIN - 1) : place - PLACE_SIZE;
 }
 
+/** The packet of this number was taken for an answer. */
+export function isTakenAnswer(number: u64): bool {
+  return number === answer;
+}
+
 /** A decoded and routed packet up to answeredUntil: if it is the answer to a refused one, to the latest that is not answered yet, it is the host's own and has that one's connection. */
 export function takeAnswer(slot: usize): void {
   const unseen = load<u32>(slot, PACKET_UNSEEN);

@@ -46,20 +46,8 @@ export let relatedDirection: u32 = 0;
 
 /** In: the quoted packet and the bytes of it that are there. Out: INVALID_NONE with the connection in the globals, or why not. */
 export function findRelated(slot: usize, inner: usize, present: u32, family: u32, now: i64): u32 {
-  if (!(family === 4 ? transportOfIPv4(inner, present) : transportOfIPv6(inner, present))) return INVALID_ICMP_INNER;
-  if (!ports()) return INVALID_ICMP_INNER;
-  if (protocol === PROTOCOL_GRE && family === 4) {
-    sport = senderKey(transport, rest, bswap(load<u32>(inner, 12)), bswap(load<u32>(inner, 16)), dport);
-  }
-  // The error travels against the quoted packet: source and destination change places.
-  if (family === 4) {
-    keyIPv4(bswap(load<u32>(inner, 16)), bswap(load<u32>(inner, 12)), dport, sport, protocol);
-  } else {
-    for (let word: usize = 0; word < 32; word += 4) store<u32>(WORDS + word, bswap(load<u32>(inner + word, 8)));
-    keyIPv6(WORDS + 16, WORDS, dport, sport, protocol);
-  }
+  if (!keyOfError(inner, present, family)) return INVALID_ICMP_INNER;
   const icmp = protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6;
-  if (icmp) keyAsks(!asks);
   const entry = search(now);
   if (entry === 0) return INVALID_ICMP_UNRELATED;
   const direction: u32 = icmp ? (asks ? 1 : 0) : searchedDirection(entry);
@@ -70,6 +58,23 @@ export function findRelated(slot: usize, inner: usize, present: u32, family: u32
   relatedEntry = entry;
   relatedDirection = direction;
   return INVALID_NONE;
+}
+
+/** The key of an error about a quoted packet is in hand, without a zone: it travels against that, so source and destination change places. False: too little is quoted. */
+export function keyOfError(inner: usize, present: u32, family: u32): bool {
+  if (!(family === 4 ? transportOfIPv4(inner, present) : transportOfIPv6(inner, present))) return false;
+  if (!ports()) return false;
+  if (protocol === PROTOCOL_GRE && family === 4) {
+    sport = senderKey(transport, rest, bswap(load<u32>(inner, 12)), bswap(load<u32>(inner, 16)), dport);
+  }
+  if (family === 4) {
+    keyIPv4(bswap(load<u32>(inner, 16)), bswap(load<u32>(inner, 12)), dport, sport, protocol);
+  } else {
+    for (let word: usize = 0; word < 32; word += 4) store<u32>(WORDS + word, bswap(load<u32>(inner + word, 8)));
+    keyIPv6(WORDS + 16, WORDS, dport, sport, protocol);
+  }
+  if (protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6) keyAsks(!asks);
+  return true;
 }
 
 /** Finds the transport header of an IP packet of which `present` bytes are there: innerTransport and innerRest. False: there is none. */

@@ -9,7 +9,7 @@ import {
   STATUS_DST_NAT,
   STATUS_SRC_NAT,
 } from '../../src/abi/fields';
-import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
+import { PACKET_CT_GUESS, PACKET_EDGE, PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
 import { checksumOf, pseudoHeaderOf } from '../conntrack/checksum';
 import { ENTRY_STATUS, PROTOCOL_ICMPV6, PROTOCOL_TCP } from '../conntrack/entry';
 import { innerRest, innerTransport, locateTransport } from '../conntrack/related';
@@ -52,6 +52,34 @@ export function asSent(slot: usize, entry: usize, reset: bool): void {
     asErrorSent(slot, entry, direction, ip, present, six);
   }
   readAddresses(slot);
+}
+
+/** What packets of that direction bear, before they are translated, is an address of this host as their source. */
+export function cameFromHere(slot: usize, entry: usize, direction: u32): bool {
+  tupleOf(entry, direction);
+  return isLocal(TUPLE_SOURCE, load<u32>(slot, FIELD_FAMILY * 4) === 6);
+}
+
+/** The packet in hand is on the wire one of that direction of a translated connection (`error`: about the other one), and is as OUTPUT had it afterwards; where it goes is not looked up. False: it is as it was. */
+export function asAnswered(slot: usize, entry: usize, direction: u32, error: bool): bool {
+  if (error && !movesDestination(entry, 1 - direction)) return false;
+  const ip: usize = load<u32>(slot, PACKET_IP);
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  const present = load<u32>(slot, PACKET_L4_OFFSET) + load<u32>(slot, FIELD_L4_LENGTH * 4);
+  if (error) {
+    asErrorSent(slot, entry, direction, ip, present, six);
+  } else {
+    tupleOf(entry, direction);
+    if (!translate(ip, present, six, tupleProtocol, true) || !translate(ip, present, six, tupleProtocol, false)) return false;
+    memory.copy(slot + FIELD_SOURCE * 4, TUPLE_SOURCE, 16);
+    memory.copy(slot + FIELD_DESTINATION * 4, TUPLE_DESTINATION, 16);
+    if (locateTransport(ip, present, six) && innerRest() >= 4) readPorts(slot, innerTransport());
+  }
+  readAddresses(slot);
+  // What was found ahead is that of other addresses.
+  store<u32>(slot, 0, PACKET_CT_GUESS);
+  store<u32>(slot, 0, PACKET_EDGE);
+  return true;
 }
 
 function asErrorSent(slot: usize, entry: usize, direction: u32, ip: usize, present: u32, six: bool): void {

@@ -33,6 +33,8 @@ export const CONTROL_OTHER_SIDE = 944;
 export const CONTROL_ANSWERS = 960;
 /** Fragments of the host's own datagrams that the capture has not held all of, so far. */
 export const CONTROL_OWN_PARTS = 968;
+/** Packets that went out from an address of this host where rules translate, that no connection has and whose TTL looks forwarded; the number of the first of them (model/vantage.ts). */
+export const CONTROL_STRAYS = 976;
 /** One number for each hook (INPUT, OUTPUT, FORWARD), verdict and state: entry (hook * 4 + verdict) * 8 + CT_*, or STATE_NONE where no conntrack looked. */
 export const CONTROL_OUTCOMES = 1024;
 export const STATE_NONE = 7;

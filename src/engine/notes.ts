@@ -6,7 +6,7 @@ import { logNote } from '../model/log.ts';
 import { NAT_NOTES } from '../model/nat.ts';
 import { partsNotes } from '../model/own-parts.ts';
 import { tableNotes } from '../model/table-limit.ts';
-import { vantageNotes } from '../model/vantage.ts';
+import { straysNote, vantageNotes } from '../model/vantage.ts';
 
 /** `block`: the control block (abi/control.ts); `limit`: connections at most, 0 for no limit. */
 export function notesOf(block: DataView, limit: number): string[] {
@@ -23,6 +23,7 @@ export function notesOf(block: DataView, limit: number): string[] {
     ...(number(control.CONTROL_NAT_NO_ADDRESS + 8) > 0 ? [NAT_NOTES.redirect] : []),
     ...partsNotes(number(control.CONTROL_OWN_PARTS)),
     ...vantageNotes(counted(control.CONTROL_ANSWERS_BACK), counted(control.CONTROL_OTHER_SIDE)),
+    ...straysNote(counted(control.CONTROL_STRAYS)),
     ...tableNotes(limit, { dropped: dropped!, unlucky: unlucky!, lucky: lucky! }),
     ...(lost > 0 ? [logNote(lost)] : []),
     ...clockNotes(late, counted(control.CONTROL_TIMELESS)),

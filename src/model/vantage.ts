@@ -53,6 +53,18 @@ export function forwardedNote(seen: Sighted): string[] {
   ];
 }
 
+/** What systems send with, less one to three routers; traceroute's are lower. */
+export const FORWARDED_TTLS: ReadonlySet<number> = new Set([61, 62, 63, 125, 126, 127, 252, 253, 254]);
+
+/** Of packets that the capture says went out from an address of this host, with such a TTL, where rules translate and no connection has them. */
+export function straysNote(seen: Sighted): string[] {
+  if (seen.packets === 0) return [];
+  const what = counted(seen, 'went out from this host, but with a TTL', 'went out from this host, but with TTLs');
+  return [
+    `${what} that only forwarded packets have, and belong to no connection that these rules translated: other rules did, or another port was drawn for it; judged as the host's own (OUTPUT)`,
+  ];
+}
+
 /** Of packets that come a second time with a TTL one lower. */
 export function copiesNote(seen: Sighted): string[] {
   if (seen.packets === 0) return [];

@@ -20,6 +20,10 @@ export const hopLimit = (bytes: Uint8Array): number => u8(bytes, 7);
 export const source = (bytes: Uint8Array): Words => words(bytes, 8, 4);
 export const destination = (bytes: Uint8Array): Words => words(bytes, 24, 4);
 
+/** There are headers between this one and the transport, of which one may be that of a fragment. */
+export const mayBeFragment = (bytes: Uint8Array): boolean =>
+  nextHeader(bytes) !== NO_NEXT_HEADER && EXTENSIONS.includes(nextHeader(bytes));
+
 export const isMulticast = (address: Words): boolean => address[0]! >>> 24 === 0xff;
 export const multicastScope = (address: Words): number => (address[0]! >>> 16) & 15;
 export const isLoopback = (address: Words): boolean =>

@@ -31,6 +31,7 @@ import { isCutHere } from './defrag/sent.ts';
 import type { FamilyRules, HookListener, Passage } from './hooks.ts';
 import { type Decisions, type Departure, headerOf, Journey, type Judged } from './journey.ts';
 import { masqueradeAddress } from './nat/addresses.ts';
+import { type Left, leftAs } from './nat/left.ts';
 import { Nat } from './nat/nat.ts';
 import { NumberedDevices } from './numbered-devices.ts';
 import { Packet, type Received } from './packet.ts';
@@ -42,7 +43,7 @@ import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { SharedState } from './shared.ts';
 import { gathersFragments, loadRules, needsConntrack, prepareTables, turnedOn } from './tables.ts';
-import { arrivalDevice, type Course, chooseWay, departureDevice, mayBeOwn, routedDevice, type Way } from './way.ts';
+import { arrivalDevice, type Course, chooseWay, departureDevice, mayBeOwn, routedDevice, type Way, wentOut } from './way.ts';
 
 /** UNSEEN_* number, or the packet and what became of it. */
 export type Processed = { unseen: number /** A fragment that defragmentation kept or threw away. */; held?: Received } | Judged;
@@ -152,8 +153,21 @@ export class Interpreter {
     const candidate = { ...checked, number: this.#frames };
     const answered = mayBeOwn(frame, link, host, fromHere) ? this.#refusals.answeredBy(candidate) : undefined;
     const own = answered && ends ? this.#answerLeaves(answered, frame, ends) : { way, device };
-    if (own.way === 'outgoing-copy') return { unseen: UNSEEN_OUTGOING_COPY };
     const rules = this.families.get(checked.family);
+    const left = answered === undefined && wentOut(frame, link, host);
+    if (own.way === 'outgoing-copy') {
+      const taken = {
+        ...checked,
+        packetType: 'unicast',
+        sourceMac: null,
+        linkHeader: null,
+        time: this.clock.now,
+        frame: this.#frames,
+      } as const;
+      const sent = left && rules !== undefined ? this.#answerOfOthers(taken, rules, frame) : null;
+      if (sent === null) return { unseen: UNSEEN_OUTGOING_COPY };
+      return this.#enter(sent.received, rules!, sent.start, { answered: undefined, left: false }, listener);
+    }
     if (rules === undefined) return { unseen: UNSEEN_FAMILY };
     const arrived = own.way === 'arrives' ? link : null;
     const packetType = arrived === null ? 'unicast' : recorded;
@@ -161,7 +175,41 @@ export class Interpreter {
     const linkHeader = arrived === null ? null : headerOf(arrived, checked.family);
     const received: Received = { ...checked, packetType, sourceMac, linkHeader, time: this.clock.now, frame: this.#frames };
     const copied = own.way === 'output' && ends !== null && this.#routes.isBroadcast(ends.family, ends.destination, own.device);
-    return this.#enter(received, rules, { way: copied ? 'broadcast' : own.way, device: own.device }, answered, listener);
+    return this.#enter(
+      received,
+      rules,
+      { way: copied ? 'broadcast' : own.way, device: own.device },
+      { answered, left },
+      listener,
+    );
+  }
+
+  /** A packet that went out, from none of this host's addresses: null, if it was only sent on; else it is the host's own answer in a connection that was turned to it, as OUTPUT had it. */
+  #answerOfOthers(received: Received, rules: FamilyRules, frame: Frame): { received: Received; start: Departure } | null {
+    const { host, profile } = this.#job;
+    const packet = new Packet(received, profile);
+    if (packet.family === 4 ? packet.isFragment : ipv6.mayBeFragment(packet.bytes)) return null;
+    const bytes = this.#leftAs(packet, rules);
+    if (typeof bytes === 'string') return null;
+    packet.rewrite(bytes);
+    const { family, destination } = packet;
+    const device = departureDevice(frame, host, this.#routes, family, destination);
+    const way = this.#routes.isLocal(family, destination)
+      ? 'loopback'
+      : this.#routes.isBroadcast(family, destination, device)
+        ? 'broadcast'
+        : 'output';
+    return { received: { ...received, bytes }, start: { way, device: way === 'loopback' ? 'lo' : device } };
+  }
+
+  #leftAs(packet: Packet, { conntrack, nat }: FamilyRules): Left {
+    if (conntrack === null || nat === null) return 'known';
+    conntrack.calls.now = packet.now;
+    return leftAs(packet, {
+      table: conntrack.table,
+      sourceKey: (...of) => conntrack.calls.sourceKey(...of),
+      isLocal: (address) => this.#routes.isLocal(packet.family, address),
+    });
   }
 
   /** icmp_send, icmp6_send: an error comes from where the refused packet went, if that is the host itself; else from what the host is for its receiver. */
@@ -189,7 +237,13 @@ export class Interpreter {
     received: Received,
     rules: FamilyRules,
     start: Departure,
-    answered: Refusal | undefined,
+    {
+      answered,
+      left,
+    }: {
+      answered: Refusal | undefined /** The capture says that it went out, and it answers nothing that was refused. */;
+      left: boolean;
+    },
     listener: Listener | null,
   ): Processed {
     const { host, profile } = this.#job;
@@ -203,6 +257,10 @@ export class Interpreter {
       return { unseen: kept ? UNSEEN_FRAGMENT_KEPT : UNSEEN_FRAGMENT_DISCARDED, held: received };
     }
     const packet = new Packet(gathered.received, profile);
+    const was = left && (way === 'output' || way === 'broadcast') ? this.#leftAs(packet, rules) : 'known';
+    if (was === 'copy') return { unseen: UNSEEN_OUTGOING_COPY };
+    if (was === 'unknown') this.conntrack.vantage.stray(packet.number, packet.ttl);
+    if (typeof was !== 'string') packet.rewrite(was);
     packet.annotation = this.#job.annotations?.get(this.#frames) ?? {};
     const attached = answered && attachedTo(answered, this.conntrack.table, packet.now);
     if (answered?.untracked) packet.tracking = { kind: 'answer' };

@@ -38,6 +38,10 @@ function directionOf(frame: Frame, link: Link, host: Host): 'in' | 'out' | 'unkn
   return isOwnMac(link.destinationMac, host) ? 'in' : 'unknown';
 }
 
+/** The capture says that the packet went out, of a host of which more is known than that it forwards. */
+export const wentOut = (frame: Frame, link: Link, host: Host): boolean =>
+  !host.forward && directionOf(frame, link, host) === 'out';
+
 /** The host may have sent the packet itself: the capture says that it went out, or it bears an address of the host and the capture does not say that it came in. */
 export function mayBeOwn(frame: Frame, link: Link, host: Host, fromHere: boolean): boolean {
   const direction = directionOf(frame, link, host);

@@ -3,7 +3,7 @@ import { formatAddress } from '../model/address.ts';
 import type { Host } from '../model/host.ts';
 import { setsHops, translatesSources } from '../model/nat.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
-import { copiesNote, forwardedNote } from '../model/vantage.ts';
+import { copiesNote, FORWARDED_TTLS, forwardedNote } from '../model/vantage.ts';
 import type { Frame } from '../model/witness.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
@@ -11,9 +11,6 @@ import { carriedBytes, type Link, readLink } from '../packet/link.ts';
 
 /** How many frames are looked at. */
 export const VANTAGE_FRAMES = 2_000;
-
-/** What systems send with, less one to three routers; traceroute's are lower. */
-const FORWARDED_TTLS: ReadonlySet<number> = new Set([61, 62, 63, 125, 126, 127, 252, 253, 254]);
 
 /** Nanoseconds within which a router sends on what came in. */
 const FORWARDING = 10_000_000n;
@@ -40,10 +37,12 @@ export function lookAtVantage(frames: readonly Frame[], rules: readonly RuleSet[
     if (link.kind !== 'ip' || sent === undefined) continue;
     const { family, source, ttl, key } = sent;
     if (own.has(source)) {
-      if (translating.has(family) && FORWARDED_TTLS.has(ttl) && forwarded.packets++ === 0) forwarded.first = index + 1;
+      // Of what went out connections tell.
+      const told = !host.forward && isOutgoing(frame, link, host);
+      if (!told && translating.has(family) && FORWARDED_TTLS.has(ttl) && forwarded.packets++ === 0) forwarded.first = index + 1;
       continue;
     }
-    if (isOutgoing(frame, link) && knowsCopies(host, frame, link)) continue;
+    if (isOutgoing(frame, link, host) && knowsCopies(host, frame, link)) continue;
     if (key === '') continue;
     const before = came.get(key);
     const since = before === undefined ? -1n : frame.time - before.time;
@@ -59,7 +58,14 @@ const knowsCopies = (host: Host, frame: Frame, link: Link): boolean =>
   (host.recordedWays === true &&
     (frame.interfaceName !== undefined || host.interfaces.some(({ index }) => index !== undefined && index === link.device)));
 
-const isOutgoing = (frame: Frame, link: Link): boolean => link.recordedType === 'outgoing' || frame.direction === 'out';
+/** As reference/way.ts has it. */
+function isOutgoing(frame: Frame, link: Link, { interfaces, forward }: Host): boolean {
+  if (link.recordedType !== undefined) return link.recordedType === 'outgoing';
+  if (frame.direction !== undefined) return frame.direction === 'out';
+  return (
+    !forward && interfaces.some(({ mac }) => mac !== undefined && link.sourceMac?.every((byte, i) => byte === mac[i]) === true)
+  );
+}
 
 function readSent(bytes: Uint8Array): Sent | undefined {
   const version = (bytes[0] ?? 0) >> 4;

@@ -22,11 +22,12 @@ export class Recorded {
   readonly capture: string;
   readonly rules: DualRules;
 
-  constructor(folder: string, capture: string) {
+  /** `saved`: the file of IPv4's rules. */
+  constructor(folder: string, capture: string, saved = 'rules.v4') {
     this.#folder = fileURLToPath(new URL(folder, import.meta.url));
     this.capture = this.path(capture);
     const rules6 = existsSync(this.path('rules.v6')) ? { rules6: this.path('rules.v6') } : {};
-    this.rules = loadRules({ rules: [this.path('rules.v4')], ...rules6, unsupported: 'refuse' })[0]!;
+    this.rules = loadRules({ rules: [this.path(saved)], ...rules6, unsupported: 'refuse' })[0]!;
   }
 
   path(name: string): string {

@@ -60,7 +60,7 @@ function inspectRedirect(packet: Packet, header: Uint8Array, context: TrackerCon
 
 /** nf_conntrack_inet_error: `inner` is the packet the error is about. It went the other way, so its answer's tuple is looked up. */
 function relatedTo(packet: Packet, inner: Uint8Array, context: TrackerContext): IcmpResult {
-  const tuple = packet.family === 4 ? innerTuple4(inner, context.sourceKey) : innerTuple6(inner, context.sourceKey);
+  const tuple = innerTuple(packet, inner, context.sourceKey);
   const wanted = tuple === null ? null : invert(tuple);
   if (wanted === null) return INVALID_ICMP_INNER;
   const found = context.table.find(packet.family, context.zone, wanted, packet.now);
@@ -68,6 +68,20 @@ function relatedTo(packet: Packet, inner: Uint8Array, context: TrackerContext): 
   const inTable = found.direction === 0 ? found.connection.original : found.connection.reply;
   return sameWords(inTable.destination, packet.destination) ? found : INVALID_ICMP_MISMATCH;
 }
+
+/** Of the packet that an error quotes; null: the packet is no error (other than a redirect of ICMPv6, which no translation takes), or quotes too little. */
+export function quotedTuple(packet: Packet, sourceKey: SourceKey): Tuple | null {
+  const upper = packet.family === 4 ? null : ipv6.skipExtensions(packet.bytes);
+  if (upper === 'unparsable' || (packet.family === 4 ? packet.fragmentOffset : upper!.fragmentOffset) !== 0) return null;
+  const protocol = packet.family === 4 ? packet.protocol : upper!.protocol;
+  if (protocol !== (packet.family === 4 ? ICMP : ICMPV6) || !icmp.hasHeader(packet.upper)) return null;
+  const type = icmp.type(packet.upper);
+  if (packet.family === 4 ? !ERRORS.includes(type) : type >= 128) return null;
+  return innerTuple(packet, packet.upper.subarray(icmp.HEADER_LENGTH), sourceKey);
+}
+
+const innerTuple = ({ family }: Packet, inner: Uint8Array, sourceKey: SourceKey): Tuple | null =>
+  family === 4 ? innerTuple4(inner, sourceKey) : innerTuple6(inner, sourceKey);
 
 function innerTuple4(inner: Uint8Array, sourceKey: SourceKey): Tuple | null {
   if (inner.length < 20 || ipv4.fragmentOffset(inner) !== 0) return null;

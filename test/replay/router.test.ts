@@ -1,0 +1,55 @@
+/** What "tcpdump -i any" has of a router: forwarded packets twice, and own ones behind their translation. Recorded from real iptables, of both backends, with its connections beside it (router/record.sh). */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { loadRules } from '../../src/cli/rules.ts';
+import type { HostGiven } from '../../src/model/host-build.ts';
+import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
+import { prepare, replayOne } from '../../src/replay/replay.ts';
+import { conntrackLine } from '../../src/report/conntrack.ts';
+import { buildReport } from '../../src/report/report.ts';
+import { renderSaved } from '../../src/report/saved.ts';
+import { Recorded, tablesOf } from './recorded.ts';
+
+const FOLDER = new Recorded('router/', 'nat.legacy.pcap', 'nat.rules.v4');
+
+/** Protocol, and addresses and ports of both directions: what does not run on. */
+const tuples = (line: string): string =>
+  [line.split(/\s+/)[2], ...(line.match(/\b(?:src|dst|sport|dport|type|code|id)=\S+/g) ?? [])].join(' ');
+
+/** An own packet is captured behind the translation of its source: which port that had before, only the kernel knows. */
+const asCaptured = (line: string): string =>
+  line.replace(
+    /(src=203\.0\.113\.1 dst=\S+ sport=)5000( .* dport=)(\d+)/,
+    (_, before, rest, port) => `${before}${port}${rest}${port}`,
+  );
+
+const ADDR: HostGiven = { addresses: FOLDER.json('addr.json'), routes: [FOLDER.json('route.json')] };
+const LOCAL: HostGiven = { local: ['192.168.7.1/24@lan0', '203.0.113.1/24@wan0'], routes: ADDR.routes! };
+
+for (const rules of ['nat', 'plain'] as const)
+  for (const backend of ['legacy', 'nft'] as const)
+    describe.each([
+      ['--addr', ADDR],
+      ['--local', LOCAL],
+    ])(`${rules}, ${backend}, %s`, (_, given) => {
+      test.each(['reference', 'wasm'] as const)('%s: the counters and the connections of that router', async (engine) => {
+        const dual = loadRules({ rules: [FOLDER.path(`${rules}.rules.v4`)], unsupported: 'refuse', backend })[0]!;
+        const profile = { ...DEFAULT_PROFILE, backend };
+        const prepared = await prepare([FOLDER.path(`${rules}.${backend}.pcap`)], [dual], given);
+        const { host, notes = [] } = prepared;
+        const { result, connections = [] } = await replayOne(
+          prepared,
+          { rules: dual, host, profile },
+          { engine, tree: true, connections: true },
+        );
+        const report = buildReport({ rules: dual, host, profile, result, notes: [...notes] });
+        const saved = renderSaved(report, [dual[4]!]);
+        const real = readFileSync(FOLDER.path(`${rules}.${backend}.v4`), 'utf8');
+        expect(tablesOf(saved)).toEqual(tablesOf(real));
+        const live = readFileSync(FOLDER.path(`${rules}.${backend}.conntrack`), 'utf8')
+          .trim()
+          .split('\n');
+        expect(connections.map((one) => tuples(conntrackLine(one))).sort()).toEqual(live.map(asCaptured).map(tuples).sort());
+        expect(report.notes).toEqual([]);
+      });
+    });
