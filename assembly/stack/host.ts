@@ -12,6 +12,7 @@ import {
   HOST_DEVICES,
   HOST_FIRST,
   HOST_FLAG_ADDRESS_TYPES,
+  HOST_FLAG_COPIES_LEAVE,
   HOST_FLAG_FORWARD,
   HOST_FLAG_IPV4_FORWARDING,
   HOST_FLAG_IPV6_FORWARDING,
@@ -56,6 +57,8 @@ export let sumsDccp: bool = false;
 export let everythingArrives: bool = false;
 /** With it: nobody said where they do, and a capture that names devices is believed. */
 export let recordedWays: bool = false;
+/** With it: what the capture says went out is a copy of what came in. */
+export let copiesLeave: bool = false;
 export let addressTypes: bool = false;
 export let forwards4: bool = false;
 export let forwards6: bool = false;
@@ -100,6 +103,7 @@ export function stackInit(block: usize): bool {
   sumsDccp = (flags & HOST_FLAG_SUMS_DCCP) !== 0;
   everythingArrives = (flags & HOST_FLAG_FORWARD) !== 0;
   recordedWays = (flags & HOST_FLAG_RECORDED_WAYS) !== 0;
+  copiesLeave = (flags & HOST_FLAG_COPIES_LEAVE) !== 0;
   addressTypes = (flags & HOST_FLAG_ADDRESS_TYPES) !== 0;
   forwards4 = (flags & HOST_FLAG_IPV4_FORWARDING) !== 0;
   forwards6 = (flags & HOST_FLAG_IPV6_FORWARDING) !== 0;

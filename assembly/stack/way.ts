@@ -40,6 +40,7 @@ import { putAddressTypes } from './address-type.ts';
 import { judgeFrame } from './frame.ts';
 import {
   addressTypes,
+  copiesLeave,
   everythingArrives,
   forwards4,
   hostFirst,
@@ -122,7 +123,8 @@ function takeSimpleWay(slot: usize): bool {
 }
 
 function takeWay(slot: usize, source: u32, destination: u32, six: bool): void {
-  if (tellsWay(slot)) arriveAsTold(slot, source, destination, six);
+  if (leavesAsCopy(slot)) isCopy(slot);
+  else if (tellsWay(slot)) arrive(slot, load<u32>(slot, PACKET_INTERFACE), source, destination, six);
   else if (everythingArrives) arrive(slot, hostIn !== 0 ? hostIn : hostFirst, source, destination, six);
   else decide(slot, source, destination, six);
   if (addressTypes) putAddressTypes(slot, source, destination, six);
@@ -133,9 +135,9 @@ function tellsWay(slot: usize): bool {
   return recordedWays && load<u32>(slot, PACKET_INTERFACE) !== 0;
 }
 
-function arriveAsTold(slot: usize, source: u32, destination: u32, six: bool): void {
-  if (load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_OUTBOUND) isCopy(slot);
-  else arrive(slot, load<u32>(slot, PACKET_INTERFACE), source, destination, six);
+/** The capture says that this packet of such a router went out, where it says so of copies. */
+function leavesAsCopy(slot: usize): bool {
+  return (copiesLeave || tellsWay(slot)) && load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_OUTBOUND;
 }
 
 /** What ip_rcv holds against a packet counts only if the packet comes in: neither what the host sends nor the copy of what it forwards does. */
@@ -143,7 +145,7 @@ function settleDoubt(slot: usize): void {
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const leaves =
     load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_OUTBOUND || isOwn(slot, routeOf(slot, FIELD_SOURCE * 4, six));
-  if (leaves && (!everythingArrives || (tellsWay(slot) && load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_OUTBOUND))) return;
+  if (leaves && (!everythingArrives || leavesAsCopy(slot))) return;
   store<u32>(slot, load<u32>(slot, PACKET_DOUBT), PACKET_UNSEEN);
   store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
 }

@@ -103,6 +103,9 @@ export const HOST_FLAG_SUMS_DCCP = 256;
 /** With HOST_FLAG_FORWARD: HOST_IN is only what is usual; a packet whose capture names its device arrives there, and is the copy that leaves where the capture says so. */
 export const HOST_FLAG_RECORDED_WAYS = 512;
 
+/** With HOST_FLAG_FORWARD: what the capture says went out is a copy of what came in. */
+export const HOST_FLAG_COPIES_LEAVE = 1024;
+
 /** A device: u64 MAC as a number with DEVICE_MAC_KNOWN above it, or 0; u32 MTU, 0 unknown; u32 DEVICE_FLAG_*. */
 export const DEVICE_MAC = 0;
 export const DEVICE_MTU = 8;

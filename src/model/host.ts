@@ -91,6 +91,8 @@ export interface Host {
   forward: boolean;
   /** With `forward`: nobody said where packets arrive, `in` is only what is usual; a capture that tells devices knows better. */
   recordedWays?: boolean;
+  /** With `forward`: the capture has what was sent on twice, and says which came in and which went out; the latter is not judged. */
+  copiesLeave?: boolean;
   /** Sockets for TPROXY; none when not given. */
   proxies?: readonly ProxySocket[];
   /** Arriving packets whose mark has this value under this mask are for the host itself, whatever their address: `ip rule add fwmark ... lookup`, a table with `local default dev lo`. The local table is asked before. */

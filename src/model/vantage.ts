@@ -72,6 +72,10 @@ export function copiesNote(seen: Sighted): string[] {
   return [`${what} captured before with a TTL one lower, as it is when a router sends them on: each is judged twice; ${ADVICE}`];
 }
 
+/** Of a host model: a router of which nothing else is known, whose capture has what it sent on twice. `first`: the number of a packet that went out. */
+export const sentOnNote = (first: number): string =>
+  `the capture has forwarded packets twice, as they came in and as they went out (packet ${first} is one that went out): what went out is not judged, nor what the router itself sent; with --addr, or --local ADDRESS/PREFIX@DEVICE for each of its devices, that is known`;
+
 /** Where notes ask for the router's addresses: those that its rules name and the host model has not got, as --local takes them. */
 export function namedNote(notes: readonly string[], rules: readonly RuleSet[], host: Pick<Host, 'interfaces'>): string[] {
   const asking = [ADVICE, NAT_NOTES.masquerade, NAT_NOTES.redirect];

@@ -58,7 +58,10 @@ export function chooseWay(
   source: Words,
   destination: Words,
 ): Way {
-  if (host.forward) return tellsWay(frame, host) && directionOf(frame, link, host) === 'out' ? 'outgoing-copy' : 'arrives';
+  if (host.forward)
+    return (tellsWay(frame, host) || host.copiesLeave === true) && directionOf(frame, link, host) === 'out'
+      ? 'outgoing-copy'
+      : 'arrives';
   const direction = directionOf(frame, link, host);
   const fromHere = routes.isLocal(family, source);
   // From no address yet: DHCP, duplicate address detection.

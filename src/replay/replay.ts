@@ -6,6 +6,7 @@ import { buildHost, type HostGiven } from '../model/host-build.ts';
 import { routedFamilies } from '../model/ip-route.ts';
 import { translatesSources } from '../model/nat.ts';
 import type { Family, RuleSet } from '../model/ruleset.ts';
+import { sentOnNote } from '../model/vantage.ts';
 import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
 import { HostGuess } from './guess.ts';
@@ -63,7 +64,7 @@ export async function prepare(
     const first = new Look(numbered, sample);
     const ahead = await first.at(captures[0]!, once ? soon(signal) : signal);
     host.notes.push(...(numbered?.notes(given.addresses !== undefined) ?? []));
-    return { captures, host, ...kept(ahead, sample), ...(looks && { notes: lookAtVantage(first.frames, sets, host) }) };
+    return { captures, host, ...kept(ahead, sample), ...(looks && { notes: sightOf(first, sets, host) }) };
   }
   const guess = new HostGuess(sets, given);
   const first = new Look(guess, sample);
@@ -76,7 +77,17 @@ export async function prepare(
     rest.close();
   }
   const host = guess.host(first.isWhole && again.length === others.length && !others.some(isReadOnce));
-  return { captures, host, notes: lookAtVantage(first.frames, sets, host), ...kept(ahead, sample) };
+  return { captures, host, notes: sightOf(first, sets, host), ...kept(ahead, sample) };
+}
+
+/** Notes of what the first frames tell; the host model learns of copies. */
+function sightOf({ frames }: Look, sets: readonly RuleSet[], host: Host): string[] {
+  const { notes, sentOn } = lookAtVantage(frames, sets, host);
+  if (sentOn !== undefined) {
+    host.copiesLeave = true;
+    host.notes.push(sentOnNote(sentOn));
+  }
+  return notes;
 }
 
 /** Notes about families of which there are rules, and no routes where there are some of the other. */

@@ -48,8 +48,11 @@ test('a router of which nothing is known but its devices: packets come in where 
     expect(report.unseen['outgoing copy of a forwarded packet']).toBe(21);
   }
   for (const report of await reports({ addresses: ADDRESSES, forward: true, in: 'wan0', out: 'lan0' })) {
-    expect(came(RECORDED.tables(report).join('\n')).map((line) => line.split(':')[0])).toEqual(['[0', '[33', '[0', '[0']);
-    expect(report.unseen['outgoing copy of a forwarded packet']).toBeUndefined();
+    // All that came in, at one device.
+    const packets = (text: string): number[] => came(text).map((line) => Number(line.slice(1).split(':')[0]));
+    const all = packets(rules).reduce((sum, count) => sum + count);
+    expect(packets(RECORDED.tables(report).join('\n'))).toEqual([0, all, 0, 0]);
+    expect(report.unseen['outgoing copy of a forwarded packet']).toBe(21);
   }
 });
 
@@ -81,7 +84,7 @@ test('--addr without numbers: told as where there is none, with the remedy', asy
   expect(await hosts(numberless, '--forward')).toContainEqual(told);
   expect(await hosts(RECORDED.path('addr.json'), ...routes)).toEqual([]);
   // Those say at which device packets are, whatever the capture has.
-  expect(await hosts(numberless, '--forward', '--in', 'wan0', '--out', 'lan0')).toEqual([]);
+  expect(await hosts(numberless, '--forward', '--in', 'wan0', '--out', 'lan0')).not.toContainEqual(told);
 });
 
 describe('numbers that --addr does not have are told once, with the first of them', () => {

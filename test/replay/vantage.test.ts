@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { loadRules } from '../../src/cli/rules.ts';
 import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
 import { NAT_NOTES } from '../../src/model/nat.ts';
@@ -84,7 +84,13 @@ test.each(scenarios)('%s: no alarm', async (name) => {
 function forwarded(
   ttl: number,
   time: bigint,
-  { id = 7, source = 10, direction }: { id?: number; source?: number } & Pick<Frame, 'direction'> = {},
+  {
+    id = 7,
+    source = 10,
+    port = 53,
+    data = 8,
+    direction,
+  }: { id?: number; source?: number; port?: number; data?: number } & Pick<Frame, 'direction'> = {},
 ): Frame {
   const bytes = Uint8Array.of(
     0x45,
@@ -107,12 +113,12 @@ function forwarded(
     0,
     113,
     10,
+    port >> 8,
+    port & 0xff,
     0,
     53,
     0,
-    53,
-    0,
-    8,
+    data,
     0,
     0,
   );
@@ -125,11 +131,13 @@ function forwarded(
 
 const host = buildHost({ forward: true });
 const PLAIN = [load(join(PCAPS, 'seed/gateway.rules.v4'))[4]!];
+/** Packets that the router sent, of each capture (tcpdump counts them: "outbound"). */
+const OUT: Record<string, number> = { nat: 84, plain: 62 };
 const MILLISECOND = 1_000_000n;
 
 test('a packet and itself behind a router, where nothing says which is which', () => {
   const frames = [forwarded(64, 0n), forwarded(63, MILLISECOND)];
-  expect(lookAtVantage(frames, PLAIN, host)[0]).toMatch(/^packet 2 is the packet captured before with a TTL one lower/);
+  expect(lookAtVantage(frames, PLAIN, host).notes[0]).toMatch(/^packet 2 is the packet captured before with a TTL one lower/);
 });
 
 test('sources translated already: not where rules set the TTL, nor for what traceroute sends', () => {
@@ -139,10 +147,10 @@ test('sources translated already: not where rules set the TTL, nor for what trac
     parseSave(`*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n*mangle\n${more}COMMIT\n`, { file: 'rules' }),
   ];
   for (const ttl of [61, 63, 127, 254])
-    expect(lookAtVantage(frames(ttl), rules(''), own)[0]).toMatch(/^packet 1 comes from this host/);
-  for (const ttl of [1, 30, 31, 60, 64, 128, 255]) expect(lookAtVantage(frames(ttl), rules(''), own)).toEqual([]);
-  expect(lookAtVantage(frames(63), rules('-A POSTROUTING -j TTL --ttl-set 63\n'), own)).toEqual([]);
-  expect(lookAtVantage(frames(63), PLAIN, own)).toEqual([]);
+    expect(lookAtVantage(frames(ttl), rules(''), own).notes[0]).toMatch(/^packet 1 comes from this host/);
+  for (const ttl of [1, 30, 31, 60, 64, 128, 255]) expect(lookAtVantage(frames(ttl), rules(''), own).notes).toEqual([]);
+  expect(lookAtVantage(frames(63), rules('-A POSTROUTING -j TTL --ttl-set 63\n'), own).notes).toEqual([]);
+  expect(lookAtVantage(frames(63), PLAIN, own).notes).toEqual([]);
 });
 
 test.each([
@@ -151,17 +159,49 @@ test.each([
   ['without identification nobody knows', [forwarded(64, 0n, { id: 0 }), forwarded(63, MILLISECOND, { id: 0 })]],
   ['too late', [forwarded(64, 0n), forwarded(63, 20n * MILLISECOND)]],
 ])('no copy: %s', (_, frames) => {
-  expect(lookAtVantage(frames, PLAIN, host)).toEqual([]);
+  expect(lookAtVantage(frames, PLAIN, host).notes).toEqual([]);
 });
 
-test('what the capture says goes out is known for a copy, but of a router all of whose packets arrive at --in', () => {
+describe('what the capture says went out is a copy of what came in', () => {
   const frames = [forwarded(64, 0n), forwarded(63, MILLISECOND, { direction: 'out' })];
   const named = frames.map((frame) => ({ ...frame, interfaceName: 'wan0' }));
-  const told = [expect.stringMatching(/^packet 2 is the packet captured before/)];
   const given = buildHost({ forward: true, in: 'lan0', out: 'wan0' });
-  expect(lookAtVantage(frames, PLAIN, buildHost({ local: ['192.168.7.1/24'] }))).toEqual([]);
-  expect([frames, named].map((some) => lookAtVantage(some, PLAIN, host))).toEqual([told, []]);
-  expect([frames, named].map((some) => lookAtVantage(some, PLAIN, given))).toEqual([told, told]);
+
+  it('of a host whose addresses are known, or where the device is: nothing is told', () => {
+    expect(lookAtVantage(frames, PLAIN, buildHost({ local: ['192.168.7.1/24'] }))).toEqual({ notes: [] });
+    expect(lookAtVantage(named, PLAIN, host)).toEqual({ notes: [] });
+  });
+
+  it('of a router of which nothing else is known: the first is told, with --in, too', () => {
+    expect(lookAtVantage(frames, PLAIN, host)).toEqual({ notes: [], sentOn: 2 });
+    for (const some of [frames, named]) expect(lookAtVantage(some, PLAIN, given)).toEqual({ notes: [], sentOn: 2 });
+  });
+
+  it('its source and port may be translated', () => {
+    const masqueraded = forwarded(63, MILLISECOND, { direction: 'out', source: 99, port: 1053 });
+    expect(lookAtVantage([frames[0]!, masqueraded], PLAIN, host)).toEqual({ notes: [], sentOn: 2 });
+  });
+
+  it.each([
+    ['another packet', forwarded(63, MILLISECOND, { direction: 'out', id: 8 })],
+    ['no router between', forwarded(64, MILLISECOND, { direction: 'out' })],
+    ['too late', forwarded(63, 20n * MILLISECOND, { direction: 'out' })],
+    ['other data', forwarded(63, MILLISECOND, { direction: 'out', source: 99, data: 9 })],
+  ])('not so: %s', (_, other) => {
+    expect(lookAtVantage([frames[0]!, other], PLAIN, host)).toEqual({ notes: [] });
+  });
+
+  it.each(['nat', 'plain'])('a real router (router/record.sh): %s', async (rules) => {
+    const folder = fileURLToPath(new URL('router/', import.meta.url));
+    const saved = join(folder, `${rules}.rules.v4`);
+    for (const ways of [{ forward: true }, { forward: true, in: 'lan0', out: 'wan0' }])
+      for (const { notes, unseen, host: told } of await reports(join(folder, `${rules}.legacy.pcap`), ways, load(saved))) {
+        expect(told.notes).toContainEqual(expect.stringMatching(/forwarded packets twice.*\(packet 2 is one that went out\)/));
+        expect(notes.filter((note) => ABOUT_VANTAGE.test(note))).toEqual([]);
+        // But for the router's answers to what it refused, or did not forward: a reset and two errors.
+        expect(unseen['outgoing copy of a forwarded packet']).toBe(OUT[rules]! - 3);
+      }
+  });
 });
 
 test('the notes name the addresses that the rules name, as far as nobody said where they are', () => {

@@ -49,7 +49,7 @@ test(`reference and engine see the same packets on the wrong side of a translati
       const where = `case ${index} of seed ${SEED + turn}`;
       const capture = captureOf(one);
       const frames = framesOf(capture);
-      const told = lookAtVantage(frames, [one.ruleset], one.host);
+      const { notes: told } = lookAtVantage(frames, [one.ruleset], one.host);
       // None is forwarded, and only copies are called so.
       expect(
         told.filter((note) => !note.includes('a TTL one lower')),
