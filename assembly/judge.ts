@@ -42,7 +42,7 @@ import { bareBytes, decodeBare, judgeBare } from './bare.ts';
 import { advance } from './clock.ts';
 import { forgetLongest } from './defrag/index.ts';
 import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } from './hooks.ts';
-import { takeLeft } from './left.ts';
+import { rememberSent, takeLeft } from './left.ts';
 import { logIsFull } from './log.ts';
 import { PLAN_SHORT, planOf, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
 import { closeRecord, openRecord, recording, ringIsFull } from './records.ts';
@@ -118,6 +118,7 @@ function judge(slot: usize, record: bool): u64 {
   if (fragment) forgetLongest();
   const hook = hookOf(slot);
   const verdict = verdictOf(slot, next);
+  if (hook === 2 && verdict === VERDICT_ACCEPT) rememberSent(slot);
   countOutcome(slot, hook, verdict, conntrackLooked());
   if (record) closeRecord(slot, verdict, hook, conntrackLooked(), next);
   return load<u32>(slot, FIELD_LENGTH * 4) as u64;

@@ -1,9 +1,30 @@
 /** Packets that the capture says went out, where connections are translated: they are behind the translation, and only the connections tell whose they are (src/model/host.ts). */
+import { ANSWER_WITHIN } from '../src/abi/answers.ts';
 import { CONTROL_STRAYS } from '../src/abi/control.ts';
-import { FIELD_TTL } from '../src/abi/fields.ts';
-import { PACKET_NUMBER, PACKET_UNSEEN, PACKET_WAY, WAY_UNSEEN } from '../src/abi/packet.ts';
+import { CT_RELATED, FIELD_CT_STATE, FIELD_TTL } from '../src/abi/fields.ts';
+import {
+  PACKET_CT_ENTRY,
+  PACKET_NUMBER,
+  PACKET_UNSEEN,
+  PACKET_WAY,
+  WAY_BROADCAST,
+  WAY_OUTPUT,
+  WAY_UNSEEN,
+} from '../src/abi/packet.ts';
 import { UNSEEN_OUTGOING_COPY } from '../src/abi/reasons.ts';
-import { leftAsError, leftBy, leftDirection, leftKnown } from './conntrack/index';
+import {
+  conntrackCarve,
+  holdsKey,
+  IS_ERROR,
+  IS_NOTHING,
+  identify,
+  isEnded,
+  KEY_SIZE,
+  leftBy,
+  leftDirection,
+  leftKnown,
+  putKey,
+} from './conntrack/index';
 import { mayBeFragment } from './defrag/index.ts';
 import { translates } from './hooks.ts';
 import { asAnswered, cameFromHere } from './nat/answer.ts';
@@ -12,27 +33,93 @@ import { everythingArrives } from './stack/host.ts';
 import { leaveAsAnswer } from './stack/index.ts';
 import { tallyFirst } from './tally.ts';
 
+/**
+ * A ring of packets that were sent on, and of which no connection tells so, as they left; in memory of its own, from the first one on. u64: the packet's number, 0: it was seen, or never used; u32: IS_*; its key.
+ * As many places as packets may lie between the two.
+ */
+const NUMBER: usize = 0;
+const KIND: usize = 8;
+const KEY: usize = 16;
+/** A multiple of what memory is given in. */
+const PLACE_SIZE: usize = (KEY + KEY_SIZE + 127) & ~127;
+let ring: usize = 0;
+/** The place of the latest. */
+let latest: usize = 0;
+/** The number of the last packet that may be one of them. */
+let awaitedUntil: u64 = 0;
+
+/** A packet was sent on. It is remembered where it ended its connection, or has none, and what is an error: the host's own are alike. */
+export function rememberSent(slot: usize): void {
+  if (everythingArrives || !translates()) return;
+  const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
+  if (entry !== 0 && !isEnded(entry) && load<u32>(slot, FIELD_CT_STATE * 4) !== CT_RELATED) return;
+  const kind = identify(slot);
+  if (kind === IS_NOTHING) return;
+  if (ring === 0) {
+    ring = conntrackCarve(PLACE_SIZE * ANSWER_WITHIN);
+    if (ring === 0) return;
+    latest = ring;
+  }
+  latest = latest === ring + PLACE_SIZE * (ANSWER_WITHIN - 1) ? ring : latest + PLACE_SIZE;
+  const number = load<u64>(slot, PACKET_NUMBER);
+  store<u64>(latest, number, NUMBER);
+  store<u32>(latest, kind, KIND);
+  putKey(latest + KEY);
+  awaitedUntil = number + ANSWER_WITHIN;
+}
+
+/** The packet of that kind whose key is in hand was sent on: the latest that is alike, each once. */
+function wasSentOn(number: u64, kind: u32): bool {
+  if (number > awaitedUntil) return false;
+  let place = latest;
+  for (let i = 0; i < ANSWER_WITHIN; i++) {
+    const sent = load<u64>(place, NUMBER);
+    if (sent !== 0) {
+      if (sent + ANSWER_WITHIN < number) return false;
+      if (load<u32>(place, KIND) === kind && holdsKey(place + KEY)) {
+        store<u64>(place, 0, NUMBER);
+        return true;
+      }
+    }
+    place = place === ring ? ring + PLACE_SIZE * (ANSWER_WITHIN - 1) : place - PLACE_SIZE;
+  }
+  return false;
+}
+
 /** A decoded, routed packet that went out, is whole, or waits, and that no rule has seen: it is a copy of one that was sent on (PACKET_UNSEEN), or the host's own, as OUTPUT had it. */
 export function takeLeft(slot: usize): void {
   if (everythingArrives || !translates()) return;
   const unseen = load<u32>(slot, PACKET_UNSEEN);
   const foreign = unseen === <u32>UNSEEN_OUTGOING_COPY;
   if (unseen !== 0 && !foreign) return;
+  const way = load<u32>(slot, PACKET_WAY);
+  if (!foreign && way !== WAY_OUTPUT && way !== WAY_BROADCAST) return;
+  const number = load<u64>(slot, PACKET_NUMBER);
   // Fragments of what bears others' addresses are not put together.
-  if ((foreign && mayBeFragment(slot)) || isTakenAnswer(load<u64>(slot, PACKET_NUMBER))) return;
-  const entry = leftBy(slot);
+  if ((foreign && mayBeFragment(slot)) || isTakenAnswer(number)) return;
+  const kind = identify(slot);
+  if (kind === IS_NOTHING) return;
+  if (wasSentOn(number, kind)) {
+    isCopy(slot);
+    return;
+  }
+  const entry = leftBy(slot, kind);
   if (entry === 0) {
-    if (!foreign && !leftKnown && looksForwarded(load<u32>(slot, FIELD_TTL * 4)))
-      tallyFirst(CONTROL_STRAYS, load<u64>(slot, PACKET_NUMBER));
+    const strays = !foreign && !leftKnown && looksForwarded(load<u32>(slot, FIELD_TTL * 4));
+    if (strays) tallyFirst(CONTROL_STRAYS, number);
     return;
   }
-  if (!cameFromHere(slot, entry, leftDirection)) {
-    store<u32>(slot, UNSEEN_OUTGOING_COPY, PACKET_UNSEEN);
-    store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+  const isError = kind === IS_ERROR;
+  if (!isError && !cameFromHere(slot, entry, leftDirection)) {
+    isCopy(slot);
     return;
   }
-  if (!asAnswered(slot, entry, leftDirection, leftAsError)) return;
-  if (foreign) leaveAsAnswer(slot, 0);
+  if (asAnswered(slot, entry, leftDirection, isError) && foreign) leaveAsAnswer(slot, 0);
+}
+
+function isCopy(slot: usize): void {
+  store<u32>(slot, UNSEEN_OUTGOING_COPY, PACKET_UNSEEN);
+  store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
 }
 
 /** What systems send with, less one to three routers (src/model/vantage.ts). */

@@ -19,7 +19,7 @@ export { Follow, SLID_NOT } from './follow';
 export { handshakesJudged } from './handshake';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
-export { leftAsError, leftBy, leftDirection, leftKnown } from './left';
+export { IS_ERROR, IS_NOTHING, identify, isEnded, leftBy, leftDirection, leftKnown } from './left';
 export { describeConnection, describeExpectation } from './listing';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
@@ -53,3 +53,4 @@ export {
   conntrackPlain,
   conntrackUntrack,
 } from './track';
+export { holdsKey, KEY_SIZE, putKey } from './tuple';

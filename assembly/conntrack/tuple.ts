@@ -197,22 +197,35 @@ export function keyCounted(rule: u32, address: usize, six: bool, zone: u32): voi
   keyHash = hashIPv6(keyLow, keyHigh);
 }
 
-const KEPT_SIZE: usize = 48;
+/** Bytes of a key that is kept. */
+export const KEY_SIZE: usize = 48;
 const KEPT_MOST: usize = 4;
+const KEPT_SIZE: usize = KEY_SIZE;
 const KEPT: usize = memory.data(192, 16);
 let kept: usize = KEPT;
 
 /** The key in hand is to be in hand again. Those who keep keys may call each other: the last kept comes back first. */
 export function keepKey(): void {
   assert(kept < KEPT + KEPT_SIZE * KEPT_MOST);
-  store<u64>(kept, keyLow);
-  store<u64>(kept, keyHigh, 8);
-  store<u32>(kept, keyHash, 16);
-  store<u8>(kept, keySwapped ? 1 : 0, 20);
-  store<u8>(kept, keySelf ? 1 : 0, 21);
-  store<u8>(kept, keyIs6 ? 1 : 0, 22);
-  memory.copy(kept + 24, KEY_UPPER, UPPER_SIZE);
+  putKey(kept);
   kept += KEPT_SIZE;
+}
+
+/** The key in hand into KEY_SIZE bytes. */
+export function putKey(at: usize): void {
+  store<u64>(at, keyLow);
+  store<u64>(at, keyHigh, 8);
+  store<u32>(at, keyHash, 16);
+  store<u8>(at, keySwapped ? 1 : 0, 20);
+  store<u8>(at, keySelf ? 1 : 0, 21);
+  store<u8>(at, keyIs6 ? 1 : 0, 22);
+  memory.copy(at + 24, KEY_UPPER, UPPER_SIZE);
+}
+
+/** The key there is the one in hand, gone through the same way. */
+export function holdsKey(at: usize): bool {
+  if (load<u64>(at) !== keyLow || load<u64>(at, 8) !== keyHigh || (load<u8>(at, 20) !== 0) !== keySwapped) return false;
+  return !keyIs6 || memory.compare(at + 24, KEY_UPPER, UPPER_SIZE) === 0;
 }
 
 export function restoreKey(): void {

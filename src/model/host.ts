@@ -3,7 +3,7 @@
  *
  * Which way a captured packet takes (both witnesses implement this, each by itself):
  * 1. `forward` true (--forward): every packet arrives at `in`, or, where that was not given (`recordedWays`), at the record's own device; what the capture says left by such a device is unseen, "outgoing copy of a
- *    forwarded packet". Nothing is local but 127.0.0.0/8, ::1, broadcast and multicast as the
+ *    forwarded packet", and so is all that it says left where its first packets have forwarded ones twice (`copiesLeave`). Nothing is local but 127.0.0.0/8, ::1, broadcast and multicast as the
  *    kernel has them; everything else is routed to `out`. Packets the kernel would not forward (martians, TTL 1, link-layer broadcast)
  *    meet their usual fate. A packet to 255.255.255.255 goes to INPUT, as in the kernel. Nobody knows the ways back, so rp_filter is not asked.
  * 2. otherwise, from what the capture says (the packet type of a cooked header, else pcapng's epb_flags, else Ethernet's MACs: from one of the host's own it is outbound, from another to one of its own inbound): outbound and
@@ -12,6 +12,11 @@
  *    else the packet arrives: destination local or broadcast -> INPUT; multicast -> INPUT if the group is joined (224.0.0.1, ff01::1, ff02::1, solicited-node
  *    addresses of the host's addresses on other devices than lo; ff01::2, ff02::2, ff05::2 where IPv6 forwarding is on) else dropped by routing after PREROUTING; anything else -> FORWARD by the routes.
  *    Inbound with a local source is a martian source (IPv4).
+ *    Where rules translate (a nat table), what the capture says went out is behind the translation, and connections tell whose it is: before any rule sees it, the packet turned round is looked up in zone 0. A live
+ *    translated connection that has it, in whatever direction, is the one the packet left by (no other's answers could be told from its). What packets of the packet's own direction bear before they are translated decides:
+ *    a source of the host makes it an answer in a connection that was turned to it (REDIRECT, DNAT), judged as OUTPUT had it, whatever source it bears in the capture; any other makes it an "outgoing copy of a forwarded packet".
+ *    The same for the packet that an ICMP error quotes: an error is the host's own, and its translation is taken back, unless an error about that packet was sent on within the 64 packets before it. What was sent on
+ *    within as many, and ended its connection (RST) or had none (INVALID, UNTRACKED), is remembered as it left, and its copy is one, too. Answers to what was refused come before all that. Fragments from addresses of others are copies.
  *    An OUTPUT packet to 255.255.255.255, or to a broadcast address of the device it leaves by (not lo), comes back as the kernel has it: between OUTPUT and POSTROUTING a copy goes through
  *    POSTROUTING, PREROUTING and INPUT of that device, with the same connection; its fate is not the packet's, but its counters count. Multicast only leaves: the capture does not say
  *    whether the sender wanted a copy (IP_MULTICAST_LOOP).

@@ -31,7 +31,7 @@ import { isCutHere } from './defrag/sent.ts';
 import type { FamilyRules, HookListener, Passage } from './hooks.ts';
 import { type Decisions, type Departure, headerOf, Journey, type Judged } from './journey.ts';
 import { masqueradeAddress } from './nat/addresses.ts';
-import { type Left, leftAs } from './nat/left.ts';
+import { Departures, type Left } from './nat/left.ts';
 import { Nat } from './nat/nat.ts';
 import { NumberedDevices } from './numbered-devices.ts';
 import { Packet, type Received } from './packet.ts';
@@ -82,6 +82,7 @@ export class Interpreter {
   readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
   readonly shared = new SharedState();
   readonly #refusals = new Refusals();
+  readonly #departures: Departures;
   /** Made with the first frame: their timeouts run from then on. */
   #sets: IpSets | undefined;
   /** Jiffies of the first frame. */
@@ -96,6 +97,7 @@ export class Interpreter {
     this.devices = new NumberedDevices(job.host);
     const turned = new Set(Object.values(job.rules).flatMap(turnedOn));
     this.conntrack = new Conntrack(job.profile, this.notes, turned, (...ends) => this.#routes.onSameSide(...ends));
+    this.#departures = new Departures(this.conntrack);
     this.#plain = {
       profile: job.profile,
       ...askedOfHost(job.host, this.#routes),
@@ -189,7 +191,7 @@ export class Interpreter {
     const { host, profile } = this.#job;
     const packet = new Packet(received, profile);
     if (packet.family === 4 ? packet.isFragment : ipv6.mayBeFragment(packet.bytes)) return null;
-    const bytes = this.#leftAs(packet, rules);
+    const bytes = this.#leftAs(packet, rules, departureDevice(frame, host, this.#routes, packet.family, packet.destination));
     if (typeof bytes === 'string') return null;
     packet.rewrite(bytes);
     const { family, destination } = packet;
@@ -202,13 +204,11 @@ export class Interpreter {
     return { received: { ...received, bytes }, start: { way, device: way === 'loopback' ? 'lo' : device } };
   }
 
-  #leftAs(packet: Packet, { conntrack, nat }: FamilyRules): Left {
+  #leftAs(packet: Packet, { conntrack, nat }: FamilyRules, device: string): Left {
     if (conntrack === null || nat === null) return 'known';
-    conntrack.calls.now = packet.now;
-    return leftAs(packet, {
-      table: conntrack.table,
-      sourceKey: (...of) => conntrack.calls.sourceKey(...of),
+    return this.#departures.leftAs(packet, {
       isLocal: (address) => this.#routes.isLocal(packet.family, address),
+      errorSource: (refused) => this.#errorSource(packet, refused, device),
     });
   }
 
@@ -237,13 +237,7 @@ export class Interpreter {
     received: Received,
     rules: FamilyRules,
     start: Departure,
-    {
-      answered,
-      left,
-    }: {
-      answered: Refusal | undefined /** The capture says that it went out, and it answers nothing that was refused. */;
-      left: boolean;
-    },
+    { answered, left }: Known,
     listener: Listener | null,
   ): Processed {
     const { host, profile } = this.#job;
@@ -257,7 +251,7 @@ export class Interpreter {
       return { unseen: kept ? UNSEEN_FRAGMENT_KEPT : UNSEEN_FRAGMENT_DISCARDED, held: received };
     }
     const packet = new Packet(gathered.received, profile);
-    const was = left && (way === 'output' || way === 'broadcast') ? this.#leftAs(packet, rules) : 'known';
+    const was = left && (way === 'output' || way === 'broadcast') ? this.#leftAs(packet, rules, device) : 'known';
     if (was === 'copy') return { unseen: UNSEEN_OUTGOING_COPY };
     if (was === 'unknown') this.conntrack.vantage.stray(packet.number, packet.ttl);
     if (typeof was !== 'string') packet.rewrite(was);
@@ -296,7 +290,9 @@ export class Interpreter {
       if (error !== null) this.#refusals.remember(one, error);
     };
     const decisions = { arrive, leave, broadcastMask, refused, lost, delivered };
-    return new Journey(packet, rules, this.#plain, this.#journeyPassage(listener), decisions).go(start);
+    const judged = new Journey(packet, rules, this.#plain, this.#journeyPassage(listener), decisions).go(start);
+    if (rules.nat !== null) this.#departures.judged(judged);
+    return judged;
   }
 
   /** Every datagram that this host sends was whole once. */
@@ -370,6 +366,12 @@ function departureOf(host: Host, routes: Routes, family: Family, destination: Wo
   if (routes.isLocal(family, destination)) return { way: 'loopback', device: 'lo' };
   const device = routedDevice(host, routes, family, destination);
   return { way: routes.isBroadcast(family, destination, device) ? 'broadcast' : 'output', device };
+}
+
+/** What is known of a packet before its way begins: what it answers; the capture says that it went out, and it answers nothing that was refused. */
+interface Known {
+  answered: Refusal | undefined;
+  left: boolean;
 }
 
 interface Ends {

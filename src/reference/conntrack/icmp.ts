@@ -69,14 +69,14 @@ function relatedTo(packet: Packet, inner: Uint8Array, context: TrackerContext): 
   return sameWords(inTable.destination, packet.destination) ? found : INVALID_ICMP_MISMATCH;
 }
 
-/** Of the packet that an error quotes; null: the packet is no error (other than a redirect of ICMPv6, which no translation takes), or quotes too little. */
-export function quotedTuple(packet: Packet, sourceKey: SourceKey): Tuple | null {
+/** Of the packet that an error quotes; null: it quotes too little; undefined: the packet is no error (redirects of ICMPv6 left out, which no translation takes). */
+export function quotedTuple(packet: Packet, sourceKey: SourceKey): Tuple | null | undefined {
   const upper = packet.family === 4 ? null : ipv6.skipExtensions(packet.bytes);
-  if (upper === 'unparsable' || (packet.family === 4 ? packet.fragmentOffset : upper!.fragmentOffset) !== 0) return null;
+  if (upper === 'unparsable' || (packet.family === 4 ? packet.fragmentOffset : upper!.fragmentOffset) !== 0) return undefined;
   const protocol = packet.family === 4 ? packet.protocol : upper!.protocol;
-  if (protocol !== (packet.family === 4 ? ICMP : ICMPV6) || !icmp.hasHeader(packet.upper)) return null;
+  if (protocol !== (packet.family === 4 ? ICMP : ICMPV6) || !icmp.hasHeader(packet.upper)) return undefined;
   const type = icmp.type(packet.upper);
-  if (packet.family === 4 ? !ERRORS.includes(type) : type >= 128) return null;
+  if (packet.family === 4 ? !ERRORS.includes(type) : type >= 128) return undefined;
   return innerTuple(packet, packet.upper.subarray(icmp.HEADER_LENGTH), sourceKey);
 }
 

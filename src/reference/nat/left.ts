@@ -1,63 +1,113 @@
 /** What a capture shows of packets that left the host, where connections are translated: they are behind the translation, and only the connections tell whose they are (model/host.ts). */
+import { ANSWER_WITHIN } from '../../abi/answers.ts';
 import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../abi/fields.ts';
 import type { Words } from '../../model/ruleset.ts';
 import { sameWords } from '../../packet/bytes.ts';
-import { type Connection, ORIGINAL, opposite } from '../conntrack/connection.ts';
-import { protocolOf } from '../conntrack/conntrack.ts';
+import { type Connection, type Direction, ORIGINAL, opposite } from '../conntrack/connection.ts';
+import { type Conntrack, protocolOf } from '../conntrack/conntrack.ts';
 import { quotedTuple } from '../conntrack/icmp.ts';
-import type { ConnectionTable, Found } from '../conntrack/table.ts';
-import { invert, type SourceKey, type Tuple, tupleOf } from '../conntrack/tuple.ts';
+import type { Found } from '../conntrack/table.ts';
+import { invert, keyOf, type Tuple, tupleOf } from '../conntrack/tuple.ts';
 import { NO_ZONE } from '../conntrack/zone.ts';
+import type { Judged } from '../journey.ts';
 import type { Packet } from '../packet.ts';
 import { translate, translateQuoted } from './translate.ts';
 
-/** `known`: some connection has it as it is. `unknown`: none has it, translated or not. `copy`: it came in before, and was sent on. Bytes: it is the host's own, and OUTPUT had it so. */
-export type Left = 'known' | 'unknown' | 'copy' | Uint8Array;
+/** `copy`: it came in before, and was sent on. Bytes: it is the host's own, and OUTPUT had it so. `known`: some connection has it as it is. `unknown`: none has it. */
+export type Left = 'copy' | 'known' | 'unknown' | Uint8Array;
 
-export interface LeftBy {
-  table: ConnectionTable;
-  sourceKey: SourceKey;
+export interface Ends {
   isLocal(address: Words): boolean;
+  /** Where the host's own error about a packet to `refused` comes from. */
+  errorSource(refused: Words): Words | undefined;
 }
 
-/** A packet, which the capture says went out, and that no rule has seen. */
-export function leftAs(packet: Packet, by: LeftBy): Left {
-  const quoted = quotedTuple(packet, by.sourceKey);
-  return quoted === null ? plainly(packet, by) : asError(packet, quoted, by);
+/** What of a packet tells it from others: its own tuple, or that of the packet which an error quotes. */
+interface Identity {
+  error: boolean;
+  tuple: Tuple;
 }
 
-function plainly(packet: Packet, { table, sourceKey, isLocal }: LeftBy): Left {
-  const protocol = protocolOf(packet);
-  if (typeof protocol === 'object') return 'unknown';
-  const tuple = tupleOf(packet.source, packet.destination, protocol, packet.upper, sourceKey);
-  const turned = tuple && invert(tuple);
-  if (tuple === null || turned === null) return 'unknown';
-  // In OUTPUT it was as it is: a connection has it that is not translated, or not at this end.
-  if (table.peek(packet.family, NO_ZONE, tuple, packet.now) !== undefined) return 'known';
-  const found = table.peek(packet.family, NO_ZONE, turned, packet.now);
-  if (!isTranslated(found)) return 'unknown';
-  const before = tupleIn(found.connection, opposite(found.direction));
-  if (!isLocal(before.source)) return 'copy';
-  const bytes = new Uint8Array(packet.bytes);
-  const whole = translate(bytes, packet.family, 0, before, 'source') && translate(bytes, packet.family, 0, before, 'destination');
-  return whole ? bytes : 'unknown';
+export class Departures {
+  readonly #conntrack: Conntrack;
+  /** Packets that were sent on, and of which no connection tells so; as they left. */
+  #sentOn: { number: number; key: string }[] = [];
+
+  constructor(conntrack: Conntrack) {
+    this.#conntrack = conntrack;
+  }
+
+  /** A packet is judged. What was sent on is remembered where it ended its connection, or has none, and what is an error: the host's own are alike. */
+  judged({ packet, hook, verdict }: Judged): void {
+    if (hook !== 'FORWARD' || verdict !== 'ACCEPT') return;
+    const { tracking, number } = packet;
+    if (tracking.kind === 'entry' && !tracking.connection.dead && tracking.state !== 'RELATED') return;
+    const identity = this.#identify(packet);
+    if (identity === null) return;
+    const recent = this.#sentOn.filter((one) => one.number > number - ANSWER_WITHIN);
+    this.#sentOn = [{ number, key: textOf(packet, identity) }, ...recent];
+  }
+
+  /** A packet, which the capture says went out, and that no rule has seen. */
+  leftAs(packet: Packet, ends: Ends): Left {
+    const identity = this.#identify(packet);
+    if (identity === null) return 'known';
+    if (this.#wasSentOn(packet, identity)) return 'copy';
+    return identity.error ? this.#asError(packet, identity.tuple, ends) : this.#plainly(packet, identity.tuple, ends);
+  }
+
+  #identify(packet: Packet): Identity | null {
+    const { calls } = this.#conntrack;
+    calls.now = packet.now;
+    const sourceKey = calls.sourceKey.bind(calls);
+    const quoted = quotedTuple(packet, sourceKey);
+    if (quoted !== undefined) return quoted && { error: true, tuple: quoted };
+    const protocol = protocolOf(packet);
+    if (typeof protocol === 'object') return null;
+    const tuple = tupleOf(packet.source, packet.destination, protocol, packet.upper, sourceKey);
+    return tuple && invert(tuple) && { error: false, tuple };
+  }
+
+  /** The latest that is alike, each once. */
+  #wasSentOn(packet: Packet, identity: Identity): boolean {
+    if (this.#sentOn.length === 0) return false;
+    const key = textOf(packet, identity);
+    const found = this.#sentOn.find((one) => one.key === key && packet.number <= one.number + ANSWER_WITHIN);
+    if (found !== undefined) this.#sentOn = this.#sentOn.filter((one) => one !== found);
+    return found !== undefined;
+  }
+
+  #plainly(packet: Packet, tuple: Tuple, { isLocal }: Ends): Left {
+    const { table } = this.#conntrack;
+    // No other connection can have such packets on the wire: their answers could not be told from each other.
+    const found = table.peek(packet.family, NO_ZONE, invert(tuple)!, packet.now);
+    if (!isTranslated(found)) {
+      return table.peek(packet.family, NO_ZONE, tuple, packet.now) === undefined ? 'unknown' : 'known';
+    }
+    const before = tupleIn(found.connection, opposite(found.direction));
+    if (!isLocal(before.source)) return 'copy';
+    const bytes = new Uint8Array(packet.bytes);
+    const isWhole =
+      translate(bytes, packet.family, 0, before, 'source') && translate(bytes, packet.family, 0, before, 'destination');
+    return isWhole ? bytes : 'known';
+  }
+
+  /** An error quotes a packet as its sender had it, who is told. It was not sent on: the host itself says it of what it delivers, or of what it could not send on. */
+  #asError(packet: Packet, quoted: Tuple, { errorSource }: Ends): Left {
+    const found = this.#conntrack.table.peek(packet.family, NO_ZONE, quoted, packet.now);
+    if (!isTranslated(found) || !sameWords(quoted.source, packet.destination)) return 'known';
+    const { connection, direction } = found;
+    const before = tupleIn(connection, opposite(direction));
+    if (!connection.has(direction === ORIGINAL ? STATUS_DST_NAT : STATUS_SRC_NAT)) return 'known';
+    const bytes = new Uint8Array(packet.bytes);
+    translateQuoted(bytes, packet.family, invert(before)!, errorSource(before.source));
+    return bytes;
+  }
 }
 
-/** An error quotes a packet as its sender had it, who is told. */
-function asError(packet: Packet, quoted: Tuple, { table, isLocal }: LeftBy): Left {
-  const found = table.peek(packet.family, NO_ZONE, quoted, packet.now);
-  if (!isTranslated(found) || !sameWords(quoted.source, packet.destination)) return 'unknown';
-  const { connection, direction } = found;
-  const before = tupleIn(connection, opposite(direction));
-  if (!isLocal(before.source)) return 'copy';
-  // icmp_send: it comes from where the packet went that it tells of.
-  if (!connection.has(direction === ORIGINAL ? STATUS_DST_NAT : STATUS_SRC_NAT)) return 'unknown';
-  const bytes = new Uint8Array(packet.bytes);
-  translateQuoted(bytes, packet.family, invert(before)!, before.source);
-  return bytes;
-}
+const textOf = ({ family }: Packet, { error, tuple }: Identity): string => `${error ? 'error' : ''}${keyOf(family, 0, tuple)}`;
 
 const isTranslated = (found: Found | undefined): found is Found =>
   found?.connection.has(STATUS_SRC_NAT | STATUS_DST_NAT) === true;
 
-const tupleIn = ({ original, reply }: Connection, direction: 0 | 1): Tuple => (direction === ORIGINAL ? original : reply);
+const tupleIn = ({ original, reply }: Connection, direction: Direction): Tuple => (direction === ORIGINAL ? original : reply);

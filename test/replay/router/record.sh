@@ -82,6 +82,9 @@ record() {
   on pc ping -c 2 -i 0.3 203.0.113.10 >/dev/null
   ask inet tcp 203.0.113.1 8080
   ask inet udp 203.0.113.1 9999
+  ask inet tcp 203.0.113.1 8888
+  # Whom nobody finds: the router itself says so.
+  on inet python3 -c 'import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b"question", ("203.0.113.1", 9998))'
   # What the router itself sends, and is sent.
   ask router udp 203.0.113.10 53
   ask router tcp 203.0.113.10 53
@@ -95,6 +98,7 @@ record() {
   ask pc udp 198.18.0.8 5353
   ask pc tcp 198.18.0.8 3128
   ask pc udp 198.18.0.8 7777
+  ask pc tcp 198.18.0.8 3129
   on pc ping -c 1 -W 1 198.18.0.9 >/dev/null || true
   # To itself, by the outer address.
   ask pc tcp 203.0.113.1 8081
@@ -109,7 +113,7 @@ record() {
   # From one port: the second gets another.
   ask pc udp 203.0.113.10 53 5000
   ask router udp 203.0.113.10 53 5000
-  sleep 1
+  sleep 4
   kill -INT "$capture"
   sleep 0.5
   # nft does not count with zeros in a file: what legacy has is flushed.
