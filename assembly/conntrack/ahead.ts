@@ -16,7 +16,6 @@ import {
   PACKET_CT_HASH,
   PACKET_CT_HIGH,
   PACKET_CT_LOW,
-  PACKET_EDGE,
   PACKET_SIZE,
   PACKET_UNSEEN,
 } from '../../src/abi/packet';
@@ -61,9 +60,13 @@ export function conntrackAhead(slots: usize, count: u32): usize {
     const hash = load<u32>(slot, PACKET_CT_HASH);
     if (hash === 0) continue;
     const entry = candidate(base + (((hash >>> shift) as usize) << BUCKET_SHIFT), hash | 1);
-    store<u32>(slot, (entry as u32) | select<u32>(hash & 1, 0, entry !== 0), PACKET_CT_GUESS);
-    store<u32>(slot, select<u32>(unknown as u32, 0, entry === 0), PACKET_EDGE);
-    unknown = select(slot, unknown, entry === 0);
+    // The edge lies behind the guess. What begins a connection costs so much more that a branch may go wrong there.
+    if (entry !== 0) {
+      store<u64>(slot, ((entry as u32) | (hash & 1)) as u64, PACKET_CT_GUESS);
+      continue;
+    }
+    store<u64>(slot, (unknown as u64) << 32, PACKET_CT_GUESS);
+    unknown = slot;
   }
   if (far) read += touchEntries(slots, end);
   store<u32>(NEAR, read);
