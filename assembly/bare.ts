@@ -34,6 +34,7 @@ import {
   hasKeyOf,
   hasNoOptions,
   hasShortWay,
+  hasTimestampOnly,
   isCollected,
   isOpenWord,
   isOver,
@@ -41,6 +42,7 @@ import {
   SLID_NOT,
   segmentSumHolds,
   setClock,
+  TIMESTAMP_ONLY_SIZE,
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
@@ -178,12 +180,19 @@ export function judgeBare(slot: usize, end: usize): usize {
       if (!isKept(kept)) break;
       const edge = keptEdge(entry, direction);
       if ((edge & EDGE_ACCEPTS) === 0) break;
-      const length = load<u32>(slot, PACKET_SEGMENT);
-      // What else is told of it is for judgeLong.
-      if (length > SEGMENT_LENGTH) break;
+      let length = load<u32>(slot, PACKET_SEGMENT);
+      if (length > SEGMENT_LENGTH) {
+        if (asksSum((kept >>> KEPT_PLAN_SHIFT) as u32)) break;
+        length &= SEGMENT_LENGTH;
+      }
       const header = (load<u32>(slot, PACKET_DATA) as usize) + SEGMENT_HEADER;
-      if (!hasNoOptions(header)) break;
-      const slid = Follow.slideTogether(entry, direction, header, length - SEGMENT_HEADERS);
+      let headers = SEGMENT_HEADERS;
+      if (!hasNoOptions(header)) {
+        headers += TIMESTAMP_ONLY_SIZE;
+        if (length < headers) break;
+        if (!hasTimestampOnly(header)) break;
+      }
+      const slid = Follow.slideTogether(entry, direction, header, length - headers);
       if (slid === SLID_NOT) break;
       Follow.settle(entry, direction, slid, now);
       sum += Bare.counted(base, edge, kept, length);
@@ -238,8 +247,12 @@ function judgeLong(slot: usize): u64 {
 
 /** A segment that is not told to have the right sum, which goes through `plan`: it has it, or nobody asks. */
 function isSumRight(ip: usize, length: u32, plan: u32): bool {
-  if (!flag(TRACKING_FLAG_CHECKSUM) || (plan & SHORT_ARRIVES) === 0) return true;
-  return length > SUMMED_MOST && segmentSumHolds(ip, length);
+  return !asksSum(plan) || (length > SUMMED_MOST && segmentSumHolds(ip, length));
+}
+
+/** Whether the sums of packets that go through `plan` are asked for. */
+function asksSum(plan: u32): bool {
+  return (plan & SHORT_ARRIVES) !== 0 && flag(TRACKING_FLAG_CHECKSUM) !== 0;
 }
 
 /** Packets of connections that were accepted at a hook. */

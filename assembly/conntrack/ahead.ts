@@ -11,14 +11,7 @@ import {
   FIELD_SOURCE,
   FIELD_SPORT,
 } from '../../src/abi/fields';
-import {
-  PACKET_CT_GUESS,
-  PACKET_CT_HASH,
-  PACKET_CT_HIGH,
-  PACKET_CT_LOW,
-  PACKET_SIZE,
-  PACKET_UNSEEN,
-} from '../../src/abi/packet';
+import { PACKET_CT_GUESS, PACKET_CT_HASH, PACKET_CT_HIGH, PACKET_CT_LOW, PACKET_SIZE, PACKET_UNSEEN } from '../../src/abi/packet';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, probe } from './bucket';
 import { ENTRY_LOW, ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 import { hasShortWay } from './plain';

@@ -30,6 +30,7 @@ export {
   hasKeyOf,
   hasNoOptions,
   hasShortWay,
+  hasTimestampOnly,
   isCollected,
   isOpenWord,
   isOver,
@@ -39,6 +40,7 @@ export { conntrackReset, isReset } from './reset';
 export { conntrackReserve } from './room';
 export { synsOpened } from './syn';
 export { carve as conntrackCarve, setClock } from './table';
+export { TIMESTAMP_ONLY_SIZE } from './tcp-options';
 export { conntrackMark, conntrackTemplate, TEMPLATE } from './template';
 export {
   conntrackConfirm,

@@ -47,7 +47,7 @@ import { accounting, zonesOfOne } from './extension';
 import { follow } from './follow';
 import { flag, parameter } from './parameters';
 import { setClock } from './table';
-import { TCP_HEADER_SIZE } from './tcp-options';
+import { TCP_HEADER_SIZE, TIMESTAMP_ONLY } from './tcp-options';
 import { SIDE_MAXACK_SET } from './tcp-window';
 
 export const FLAG_PSH: u32 = 8;
@@ -56,8 +56,9 @@ export const FLAG_ACK: u32 = 16;
 const STATE_SHIFT: u64 = ((ENTRY_TCP_STATE - ENTRY_STATUS) << 3) as u64;
 const BOTH_ACKNOWLEDGED: u64 =
   ((SIDE_MAXACK_SET | (SIDE_MAXACK_SET << 8)) as u64) << (((ENTRY_TCP_FLAGS - ENTRY_STATUS) << 3) as u64);
-/** Of the byte with the length of a TCP header: it has no options. */
+/** Of the byte with the length of a TCP header: it has no options, or twelve bytes of them. */
 const NO_OPTIONS: u32 = 0x50;
+const TIMESTAMP_OPTIONS: u32 = 0x80;
 /** Bytes of a segment whose sum is made, wanted or not. */
 const SUM_ANYWAY: u32 = 64;
 const IPV4_HEADER: u32 = 20;
@@ -106,6 +107,12 @@ export function segmentSumHolds(ip: usize, length: u32): bool {
 /** Whether the TCP header has no options. */
 export function hasNoOptions(header: usize): bool {
   return (load<u8>(header, 12) & 0xf0) === <u8>NO_OPTIONS;
+}
+
+/** Whether its options are what Linux sends with every segment: a timestamp, behind two NOPs. */
+export function hasTimestampOnly(header: usize): bool {
+  if ((load<u8>(header, 12) & 0xf0) !== <u8>TIMESTAMP_OPTIONS) return false;
+  return load<u32>(header, TCP_HEADER_SIZE) === TIMESTAMP_ONLY;
 }
 
 /** As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), whose checksum need not be asked any more, and whose connection is open: only its entry knows it. False, and nothing is changed, when it is not plain. */

@@ -11,8 +11,8 @@ const SACK_PERMITTED_SIZE: u32 = 2;
 const SACK_BLOCK_SIZE: u32 = 8;
 const MOST_SCALE: u32 = 14;
 /** NOP NOP timestamp 10, little-endian. */
-const TIMESTAMP_ONLY: u32 = 0x0a080101;
-const TIMESTAMP_ONLY_SIZE: u32 = 12;
+export const TIMESTAMP_ONLY: u32 = 0x0a080101;
+export const TIMESTAMP_ONLY_SIZE: u32 = 12;
 
 /** What `readOptions` found. */
 export let optionScale: u32 = 0;
