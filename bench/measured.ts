@@ -41,8 +41,11 @@ export async function hostFirewalls(size: Size): Promise<Group> {
   const rows = [
     first,
     await measureFloor(size.root, twenty, flows, times),
+    await measureFloor(size.root, twenty, flows, times, true),
     ...more,
+    // Four packets a connection: most of them open one. And sixteen.
     await measure('engine', hostWorkload(2 * packets, 50 * flows), ENGINE, few(size)),
+    await measure('engine, many packets each', hostWorkload(8 * packets, 50 * flows), ENGINE, 1),
     await measure('engine, key 0', colliding, KEYED(KNOWN_KEY), few(size)),
     await measure('engine, key drawn', colliding, ENGINE, few(size)),
     await measure('engine', floodWorkload(million(size)), ENGINE, few(size)),
@@ -83,6 +86,7 @@ export async function connections(size: Size): Promise<Group[]> {
     const workload = hostWorkload(Math.max(2 * million(size), 4 * flows), flows);
     const rows = [
       await measureFloor(size.root, workload, flows, few(size)),
+      await measureFloor(size.root, workload, flows, few(size), true),
       await measure('engine', workload, ENGINE, few(size)),
     ];
     groups.push({ title: `${flows.toLocaleString('en-US')} connections`, rows });

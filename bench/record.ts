@@ -109,7 +109,7 @@ function byRules(groups: readonly ProcessGroup[]): Series[] {
 }
 
 function byFlows(counts: readonly number[], groups: readonly Group[]): Series[] {
-  return ['plain hash', 'wasmtables'].map((name, row) => ({
+  return ['plain hash', 'plain hash, fed alike', 'wasmtables'].map((name, row) => ({
     name,
     points: groups.map((group, index) => [counts[index]!, group.rows[row]!.nanoseconds] as const),
   }));
