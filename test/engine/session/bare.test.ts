@@ -22,8 +22,8 @@ const RULES = `*filter
 -A OUTPUT -m conntrack --ctstate ESTABLISHED
 COMMIT
 `;
-const [CASES, PACKETS, FLOWS] = [12, 3000, 40];
-const [FILE_HEADER, RECORD, FRAME, IP, TCP] = [24, 16, 60, 14, 34];
+const [CASES, PACKETS, FLOWS] = [24, 3000, 40];
+const [FILE_HEADER, RECORD, IP, TCP, DATA] = [24, 16, 14, 34, 54];
 const BEGIN = 1_700_000_000n;
 
 type Draw = (below: number) => number;
@@ -38,7 +38,7 @@ const folded = (sum: number): number => ~(sum % 0xffff) & 0xffff;
 function summed(frame: DataView): void {
   frame.setUint16(IP + 10, 0);
   frame.setUint16(IP + 10, folded(sumOf(frame, IP, 20)));
-  const length = Math.max(0, Math.min(frame.getUint16(IP + 2), FRAME - IP) - 20);
+  const length = Math.max(0, Math.min(frame.getUint16(IP + 2), frame.byteLength - IP) - 20);
   frame.setUint16(TCP + 16, 0);
   frame.setUint16(TCP + 16, folded(sumOf(frame, IP + 12, 8) + 6 + length + sumOf(frame, TCP, length)));
 }
@@ -72,22 +72,51 @@ const CHANGES: ((frame: DataView, draw: Draw) => void)[] = [
 const SPOILED: ((frame: DataView, draw: Draw) => void)[] = [
   (frame) => frame.setUint16(IP + 10, frame.getUint16(IP + 10) ^ 0x100),
   (frame) => frame.setUint16(TCP + 16, frame.getUint16(TCP + 16) ^ 1),
-  (frame) => frame.setUint8(FRAME - 6, 1),
+  (frame) => frame.setUint8(DATA, 1),
+  (frame) => frame.setUint8(frame.byteLength - 1, 0x55),
 ];
 
 interface Packet {
   microseconds: bigint;
   frame: Uint8Array;
+  /** Bytes on the wire. */
+  wire: number;
 }
 
-/** Traffic of which every few packets are changed, come twice, are cut, or are late; long breaks in between. */
-function packetsOf(draw: Draw): Packet[] {
-  const capture = tcpTraffic(PACKETS, FLOWS);
+/** What Linux sends with every segment, and what is nearly the same; of a SYN, that SACK blocks may come. */
+const STAMP = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+const OTHERS = [
+  [1, 1, 5, 10, 0, 0, 0, 1, 0x7f, 0xff, 0xff, 0xff],
+  [8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1],
+  [1, 1, 8, 9, 0, 0, 0, 1, 0, 0, 0, 2],
+  [1, 1, 8, 10],
+  [0, 0, 0, 0],
+];
+const SACK_PERMITTED = [4, 2, ...STAMP.slice(2)];
+
+/** The same with options behind its header, its sums not made again. */
+function withOptions(bytes: Uint8Array, draw: Draw): Uint8Array {
+  const total = new DataView(bytes.buffer).getUint16(IP + 2);
+  const syn = (bytes[TCP + 13]! & 2) !== 0;
+  const options = syn ? SACK_PERMITTED : draw(12) === 0 ? OTHERS[draw(OTHERS.length)]! : STAMP;
+  const longer = Uint8Array.from([...bytes.subarray(0, DATA), ...options, ...bytes.subarray(DATA, IP + total)]);
+  const frame = new DataView(longer.buffer);
+  frame.setUint16(IP + 2, total + options.length);
+  frame.setUint8(TCP + 12, (5 + options.length / 4) << 4);
+  return longer;
+}
+
+/** Traffic of which every few packets are changed, come twice, are cut, or are late; long breaks in between. `data`: bytes of every segment that has some; `stamped`: segments have options. */
+function packetsOf(draw: Draw, data: number, stamped: boolean): Packet[] {
+  const capture = tcpTraffic(PACKETS, FLOWS, data);
+  const records = new DataView(capture.buffer, capture.byteOffset);
   const packets: Packet[] = [];
   let clock = 0n;
-  for (let at = FILE_HEADER; at < capture.length; at += RECORD + FRAME) {
-    const bytes = capture.slice(at + RECORD, at + RECORD + FRAME);
+  for (let at = FILE_HEADER; at < capture.length; at += RECORD + records.getUint32(at + 8, true)) {
+    const plain = capture.slice(at + RECORD, at + RECORD + records.getUint32(at + 8, true));
+    const bytes = stamped ? withOptions(plain, draw) : plain;
     const frame = new DataView(bytes.buffer);
+    if (stamped) summed(frame);
     if (draw(6) === 0) {
       CHANGES[draw(CHANGES.length)]!(frame, draw);
       summed(frame);
@@ -98,6 +127,7 @@ function packetsOf(draw: Draw): Packet[] {
     packets.push({
       microseconds: clock > late ? clock - late : clock,
       frame: draw(60) === 0 ? bytes.subarray(0, 30 + draw(30)) : bytes,
+      wire: bytes.length,
     });
     if (draw(20) === 0) packets.push(packets.at(-1)!);
   }
@@ -106,13 +136,13 @@ function packetsOf(draw: Draw): Packet[] {
 
 function asPcap(packets: readonly Packet[]): Uint8Array {
   const header = tcpTraffic(0, 1);
-  const records = packets.map(({ microseconds, frame }) => {
+  const records = packets.map(({ microseconds, frame, wire }) => {
     const record = new Uint8Array(RECORD + frame.length);
     const view = new DataView(record.buffer);
     view.setUint32(0, Number(BEGIN + microseconds / 1_000_000n), true);
     view.setUint32(4, Number(microseconds % 1_000_000n), true);
     view.setUint32(8, frame.length, true);
-    view.setUint32(12, FRAME, true);
+    view.setUint32(12, wire, true);
     record.set(frame, RECORD);
     return record;
   });
@@ -122,12 +152,12 @@ function asPcap(packets: readonly Packet[]): Uint8Array {
 /** Where packets were captured is drawn: packets of one connection come and go by two devices, and without a name. */
 function asPcapng(packets: readonly Packet[], draw: Draw): Uint8Array {
   const device = (name: string): Uint8Array => description(false, 1, 65535, [[2, ascii(name)]]);
-  const blocks = packets.map(({ microseconds, frame }) =>
+  const blocks = packets.map(({ microseconds, frame, wire }) =>
     enhanced(false, {
       interface: draw(8) === 0 ? 1 + draw(2) : 0,
       units: BEGIN * 1_000_000n + microseconds,
       data: [...frame],
-      wire: FRAME,
+      wire,
       options: draw(8) === 0 ? [[2, [draw(3), 0, 0, 0]]] : [],
     }),
   );
@@ -135,7 +165,11 @@ function asPcapng(packets: readonly Packet[], draw: Draw): Uint8Array {
 }
 
 test(`what is unusual about a segment is seen (seed ${SEED})`, { timeout: 120_000 }, async () => {
-  let bare = 0;
+  // Of segments without options and with: how many there were, and how many went this way.
+  const [all, bare] = [
+    [0, 0],
+    [0, 0],
+  ];
   for (let index = 0; index < CASES; index++) {
     const draw = randomOf(SEED * CASES + index);
     const job: Job = {
@@ -143,10 +177,14 @@ test(`what is unusual about a segment is seen (seed ${SEED})`, { timeout: 120_00
       host: buildHost({ local: ['10.1.2.3'], ...(draw(2) === 0 && { in: 'eth0' }) }),
       profile: { ...DEFAULT_PROFILE, sysctls: { nf_conntrack_checksum: draw(2) } },
     };
-    const packets = packetsOf(draw);
+    // Segments of 61 bytes and more are not summed where they are marked (packet/segment.ts), and with options of 12 some of those are.
+    const stamped = draw(2);
+    const packets = packetsOf(draw, [1, 1, 7, 9, 21, 700][draw(6)]!, stamped === 1);
     const capture = draw(2) === 0 ? asPcap(packets) : asPcapng(packets, draw);
     const { debug } = await expectAlike(job, capture, `case ${index}`);
-    bare += debug.bareJudged();
+    all[stamped]! += packets.length;
+    bare[stamped]! += debug.bareJudged();
   }
-  expect(bare).toBeGreaterThan(0.4 * CASES * PACKETS);
+  expect(bare[0]).toBeGreaterThan(0.25 * all[0]!);
+  expect(bare[1]).toBeGreaterThan(0.25 * all[1]!);
 });
