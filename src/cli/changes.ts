@@ -14,7 +14,7 @@ export async function changesOf(
   const changed = changedPackets(lists);
   const moved = movedPackets(lists);
   const last = Math.max(changed.at(-1) ?? -1, moved.at(-1) ?? -1);
-  const lines = file === undefined ? undefined : new LineFile(file, onUnread);
+  const lines = file === undefined ? undefined : new LineFile('--verdicts', file, onUnread);
   try {
     const collector = new ChangeCollector(lists, changed, (change: Change) => lines?.write(JSON.stringify(change)));
     const elsewhere = new ChangeCollector(lists, moved);

@@ -104,7 +104,7 @@ export class Dumps {
   constructor(options: DumpOptions, onUnread: () => void) {
     this.#files = DUMPS.flatMap((dump) => {
       const path = options[dump.key];
-      return path === undefined ? [] : [{ dump, file: new LineFile(path, onUnread) }];
+      return path === undefined ? [] : [{ dump, file: new LineFile(`--${dump.option}`, path, onUnread) }];
     });
   }
 

@@ -10,8 +10,8 @@ export class LineFile {
   #lines: string[] = [];
 
   /** As for a ByteFile. */
-  constructor(path: string, onUnread: () => void) {
-    this.#file = new ByteFile(path, onUnread);
+  constructor(option: string, path: string, onUnread: () => void) {
+    this.#file = new ByteFile(option, path, onUnread);
   }
 
   /** A line without its newline. */

@@ -11,7 +11,7 @@ import { styledHelp, withExamples } from './help.ts';
 import { refuseNameless, refuseTwice } from './options.ts';
 import { replayCommand } from './replay.ts';
 import { RuleFileError } from './rules.ts';
-import { say } from './terminal.ts';
+import { printable, say } from './terminal.ts';
 import { traceCommand } from './trace.ts';
 
 const EXAMPLES = [
@@ -107,9 +107,6 @@ function explain(error: unknown): number {
   return EXIT.internal;
 }
 
-/** Control characters of somebody's file do nothing to the terminal; columns stay where they are. */
-const printable = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, '\uFFFD');
-
 const SYSTEM_WORDS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EISDIR: 'this is a folder, not a file',
@@ -119,11 +116,13 @@ const SYSTEM_WORDS: Readonly<Record<string, string>> = {
   EROFS: 'the file system cannot be written to',
 };
 
-/** What the system says, in words and with the file it says it about. */
-function inWords({ code = '', message, path, dest, syscall = '' }: NodeJS.ErrnoException & { dest?: string }): string {
+/** What the system says, in words and with the file it says it about, and the option that named that. */
+function inWords(error: NodeJS.ErrnoException & { dest?: string; option?: string }): string {
+  const { code = '', message, path, dest, syscall = '', option } = error;
   const nameless = syscall.startsWith('write') ? 'an output' : 'standard input';
-  const name = dest ?? path ?? nameless;
-  if (code === 'ENOENT' && !existsSync(dirname(name))) return `${name}: there is no folder ${dirname(name)}`;
+  const file = dest ?? path ?? nameless;
+  const name = option === undefined ? file : `${option}: ${file}`;
+  if (code === 'ENOENT' && !existsSync(dirname(file))) return `${name}: there is no folder ${dirname(file)}`;
   const words = SYSTEM_WORDS[code];
   return words === undefined ? message : `${name}: ${words}`;
 }

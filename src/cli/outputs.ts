@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { addDumps, type DumpOptions, dumpsOf } from './dumps.ts';
 import { UsageError } from './exit.ts';
 import type { Written } from './overwrite.ts';
-import { writeOut } from './terminal.ts';
+import { printable, say, writeOut } from './terminal.ts';
 
 export interface OutputOptions extends DumpOptions {
   quiet?: boolean;
@@ -77,8 +77,16 @@ export function checkOutputs(options: OutputOptions): void {
 /** Lines and packets on standard output are data; the report becomes the message beside them, on standard error. */
 export const isAside = (options: OutputOptions): boolean => outputsOf(options).some(({ path }) => path === '-');
 
-/** Writes the report to where it goes. */
-export async function tell(options: OutputOptions, report: string): Promise<void> {
+/** What a report says beside its figures. */
+export interface Said {
+  host: readonly string[];
+  notes: readonly string[];
+}
+
+/** Writes the report to where it goes. Rules that are saved are read on by tools: what the report says beside them goes to standard error. */
+export async function tell(options: OutputOptions, report: string, { host, notes }: Said): Promise<void> {
+  if (options.format === 'iptables-save')
+    for (const line of [...host.map((note) => `host: ${note}`), ...notes.map((note) => `note: ${note}`)]) say(printable(line));
   if (isAside(options)) process.stderr.write(report);
   else await writeOut(report);
 }

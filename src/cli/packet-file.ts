@@ -25,7 +25,7 @@ export class PacketFile {
    * `onUnread` as for a ByteFile. @throws a system error when the file cannot be made.
    */
   constructor(path: string, linktypes: readonly number[], onUnread: () => void) {
-    this.#file = new ByteFile(path, onUnread);
+    this.#file = new ByteFile('--write', path, onUnread);
     this.#linktype = linktypes.length > 1 ? RAW : linktypes[0];
     this.#frames = new AcceptedFrames(linktypes.length > 1, (frame, linktype) => this.#add(frame, linktype));
   }

@@ -210,9 +210,9 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
   };
   if (signal.aborted) onSignal();
   signal.addEventListener('abort', onSignal);
-  const verdicts = options.verdicts === undefined ? undefined : new LineFile(options.verdicts, onUnread);
+  const verdicts = options.verdicts === undefined ? undefined : new LineFile('--verdicts', options.verdicts, onUnread);
   const dumps = new Dumps(options, onUnread);
-  const log = options.log === undefined ? undefined : new LineFile(options.log, onUnread);
+  const log = options.log === undefined ? undefined : new LineFile('--log', options.log, onUnread);
   const written = await packetFile(options, prepared.captures, stop.signal, onUnread);
   const bar = new ProgressBar();
   try {
@@ -250,10 +250,8 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
     log?.flush();
     written?.flush();
     dumps.write(outcome);
-    await tell(
-      options,
-      render(options, buildReport({ rules, host, profile, result, notes: all, ...timing(options, outcome) }), rules),
-    );
+    const report = buildReport({ rules, host, profile, result, notes: all, ...timing(options, outcome) });
+    await tell(options, render(options, report, rules), { host: report.host.notes, notes: report.notes });
     if (!isRead) return EXIT.unread;
     return damaged || saysUnjudged(options, result, signal) ? EXIT.damaged : EXIT.ok;
   } finally {
@@ -378,7 +376,7 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
     options.format === 'json'
       ? `${JSON.stringify(comparison, null, 2)}\n`
       : renderComparison(comparison, rules.map(rulesOf), textOptions(options));
-  await tell(options, text);
+  await tell(options, text, { host: host.notes, notes: [] });
   if (!isRead) return EXIT.unread;
   if (last !== undefined && saysUnjudged(options, last, signal)) return EXIT.damaged;
   if (damaged) return EXIT.damaged;

@@ -98,3 +98,6 @@ export function writeOut(text: string): Promise<void> {
     });
   });
 }
+
+/** Control characters of somebody's file do nothing to the terminal; columns stay where they are. */
+export const printable = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, '\uFFFD');

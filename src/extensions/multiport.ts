@@ -4,7 +4,7 @@ import { protocolName } from '../model/names.ts';
 import type { Builtin } from '../model/ruleset.ts';
 import type { GivenOption, MatchExtension } from './extension.ts';
 import { bang, Given, option, textOf, writtenName } from './given.ts';
-import { parsePort, portAt } from './ports.ts';
+import { dashHint, parsePort, portAt } from './ports.ts';
 import { notFragment, transportHas } from './tests.ts';
 
 export interface MultiportOptions {
@@ -93,9 +93,11 @@ function readList(all: Given, one: GivenOption, protocol: string): [number, numb
     const low = parsePort(first, protocol);
     const high = last === undefined ? low : parsePort(last, protocol);
     if (low === undefined || high === undefined || rest.length > 0) {
-      throw all.wants(one, 'ports and ranges LOW:HIGH, separated by commas without blanks', undefined, item);
+      throw all.wants(one, 'ports and ranges LOW:HIGH, separated by commas without blanks', dashHint(item), item);
     }
-    if (last !== undefined && low >= high) throw all.wants(one, 'LOW:HIGH with LOW below HIGH', undefined, item);
+    if (last !== undefined && low >= high) {
+      throw all.wants(one, 'LOW:HIGH with LOW below HIGH', `write ${low === high ? low : `${high}:${low}`}`, item);
+    }
     slots += last === undefined ? 1 : 2;
     out.push([low, high]);
   }

@@ -56,8 +56,17 @@ export function readPortsLoosely(given: Given, one: GivenOption): PortRange {
 }
 
 function listHint(one: GivenOption): string | undefined {
-  return textOf(one).includes(',') ? `for a list write -m multiport ${writtenName(one)}s ${textOf(one)}` : undefined;
+  const text = textOf(one);
+  if (!text.includes(',')) return dashHint(text);
+  return `for a list write -m multiport ${writtenName(one)}s ${text.split(',').map(withColon).join(',')}`;
 }
+
+/** A range as other programs write it: numbers with a dash between. Names of services have dashes, too. */
+const withColon = (text: string): string => text.replace(/^(\d+)-(\d+)$/, '$1:$2');
+
+/** For what is such a range. */
+export const dashHint = (text: string): string | undefined =>
+  withColon(text) === text ? undefined : `ports of a range are written ${withColon(text)}`;
 
 /** ` --dport 22` or ` ! --dport 22:80`; nothing for the whole range, even an inverted one, as iptables-save. */
 export function printPorts(name: string, ports: PortRange | undefined): string {

@@ -33,10 +33,13 @@ function setGateway(all: readonly Route[], onLink: readonly Route[], { route, ga
   if (type !== 'unicast') return 'Gateway, device and multipath can not be specified for this route type.';
   // `ip route` needs no device where a network that is on a link says it.
   const device = route.device ?? onLink.find((one) => covers(one, family, gateway))?.device;
+  if (family === 4 && onlink && route.device === undefined) return 'Nexthop device required for onlink.';
   if (device === undefined) return `${UNREACHABLE[family]} (no "dev", and it is in no network of a device)`;
   route.device = device;
   const own = all.find((one) => one.type !== 'unicast' && one.device !== undefined && covers(one, family, gateway));
+  // A gateway that was declared to be on the link is asked what it is, and nothing else.
   if (isNoHost(gateway) || (own !== undefined && own.type !== 'local')) return `${UNUSABLE[family]} (no address of a host)`;
+  if (own !== undefined && family === 4 && onlink) return `${UNUSABLE[4]} (an address of this host is not on a link)`;
   if (own !== undefined) return family === 6 ? 'Gateway can not be a local address.' : notThrough(own, device);
   const linked = onLink.filter((one) => one.family === family && one.device === device);
   // Of a device that no file says anything about nobody knows what is on its link.
@@ -62,7 +65,8 @@ const networkOf = ({ destination, prefix }: Route): string => `${formatAddress(d
 function isNoHost(address: Words): boolean {
   const [first = 0] = address;
   if (address.every((word) => word === 0)) return true;
-  return address.length === 1 ? first >>> 28 >= 14 : first >>> 24 === 0xff;
+  // What is reserved (240.0.0.0/4) names a host where a network says so.
+  return address.length === 1 ? first >>> 28 === 14 || first === 0xffff_ffff : first >>> 24 === 0xff;
 }
 
 const isLinkLocal = (address: Words): boolean => address.length === 4 && address[0]! >>> 22 === 0xfe80 >>> 6;

@@ -1,5 +1,6 @@
 /** `--addr`: devices and their addresses, as `ip -j addr` prints them. */
 import { parseAddress, widthOf } from './address.ts';
+import { checkDeviceName } from './device-names.ts';
 import { HostError } from './errors.ts';
 import { type Host, type HostInterface, interfaceNamed } from './host.ts';
 import { type IpEntry, ipEntries, shown } from './ip-json.ts';
@@ -21,6 +22,7 @@ export function readAddresses(host: Host, json: unknown): ReadonlySet<string> {
   for (const entry of list) {
     const name = entry.text('ifname');
     if (name === undefined) throw entry.error(`an entry without "ifname": ${shown(entry.fields)}`);
+    checkDeviceName(entry, 'ifname', name);
     if (names.has(name)) throw entry.error(`${name} stands twice: one file is for one machine`, { at: 'ifname' });
     readDevice(host, interfaceNamed(host, name), entry);
     names.add(name);

@@ -1,5 +1,6 @@
 /** `--route`: routes, as `ip -j route` prints them. What `ip route` would refuse is refused in its words; what only the kernel can choose between is told. */
 import { formatAddress, maskAddress, parseAddress, prefixMask, widthOf } from './address.ts';
+import { checkDeviceName } from './device-names.ts';
 import { type Gatewayed, setGateways } from './gateways.ts';
 import { type Host, interfaceNamed, type Route, type RouteType } from './host.ts';
 import { type IpEntry, ipEntries, shown } from './ip-json.ts';
@@ -21,6 +22,16 @@ const TYPES: readonly RouteType[] = [
 const TABLES: readonly string[] = ['main', 'default', 'local'];
 /** Of these there may be several to one destination: what they are about is one device. */
 const OF_DEVICES: readonly RouteType[] = ['local', 'broadcast', 'multicast', 'anycast'];
+/** How far destinations are. */
+const NOWHERE = 255;
+const SCOPES: ReadonlyMap<string, number> = new Map([
+  ['global', 0],
+  ['site', 200],
+  ['link', 253],
+  ['host', 254],
+  ['nowhere', NOWHERE],
+]);
+const NOWHERE_TYPES: readonly RouteType[] = ['blackhole', 'unreachable', 'prohibit', 'throw'];
 const METRIC_MAXIMUM = 0xffff_ffff;
 
 /** A route with where it comes from. */
@@ -61,6 +72,8 @@ function readFile(host: Host, json: unknown, devices: readonly string[] | undefi
     host.notes.push(`--route: routes of table ${[...tables].join(', ')} are not asked: only rules (ip rule) lead there`);
   return asked.map((entry) => {
     const route = routeOf(host, entry, familyOf(entry, asked), devices);
+    checkScope(entry, route);
+    if (devices !== undefined) checkSource(host, entry, route);
     host.routes.push(route);
     return { entry, route };
   });
@@ -108,6 +121,7 @@ function routeOf(host: Host, entry: IpEntry, family: Family, devices: readonly s
   const { destination, prefix } = destinationOf(host, entry, family);
   const route: Route = { family, destination, prefix, type, metric: entry.number('metric', METRIC_MAXIMUM) ?? 0 };
   const device = entry.text('dev');
+  if (device !== undefined) checkDeviceName(entry, 'dev', device);
   if (device !== undefined && devices?.includes(device) === false)
     throw entry.error(`${viaText(entry)}: Cannot find device "${device}"`, {
       at: 'dev',
@@ -117,6 +131,37 @@ function routeOf(host: Host, entry: IpEntry, family: Family, devices: readonly s
   else if (type === 'unicast' && entry.text('gateway') === undefined && entry.fields.via === undefined)
     throw entry.error(`${viaText(entry)}: No such device (a route to where packets go wants "dev")`);
   return route;
+}
+
+/** Of IPv4, whose routes to a gateway lie further than a link (fib_create_info, fib_check_nh_v4_gw); IPv6 knows none. */
+function checkScope(entry: IpEntry, { family }: Route): void {
+  const word = entry.text('scope');
+  if (family === 6 || word === undefined) return;
+  const at = 'scope';
+  const scope = SCOPES.get(word) ?? parseUnsigned(word, NOWHERE);
+  if (scope === undefined)
+    throw entry.error(`"scope" wants one of ${[...SCOPES.keys()].join(', ')} or a number, got ${shown(word)}`, { at });
+  if (scope === NOWHERE) throw entry.error(`${viaText(entry)}: Invalid scope.`, { at });
+  if (entry.text('gateway') === undefined || scope < SCOPES.get('link')!) return;
+  const why = scope === SCOPES.get('host') ? 'Route with host scope can not have a gateway.' : 'Nexthop has invalid gateway.';
+  throw entry.error(`${viaText(entry)}: ${why}`, { at, hint: `a route of scope ${word} ends on the link: it has no gateway` });
+}
+
+/** `src` is an address of the host (fib_valid_prefsrc, which asks routes that lead nowhere for none; ip6_route_info_create). */
+function checkSource(host: Host, entry: IpEntry, { family, type, destination, prefix }: Route): void {
+  const written = entry.text('prefsrc');
+  if (written === undefined || (family === 4 && NOWHERE_TYPES.includes(type))) return;
+  const address = parseAddress(written, family);
+  const own = host.interfaces.flatMap(({ name, addresses }) => (family === 6 && name === 'lo' ? [] : addresses));
+  // Of IPv4 all of 127.0.0.0/8 is the host's, and so is what the route makes so.
+  const isOwn = (words: Words): boolean =>
+    own.some((one) => one.family === family && same(one.address, words)) ||
+    (family === 4 && (words[0]! >>> 24 === 127 || (type === 'local' && prefix === 32 && same(destination, words))));
+  if (address !== undefined && isOwn(address)) return;
+  throw entry.error(`${viaText(entry)}: ${family === 4 ? 'Invalid prefsrc address.' : 'Invalid source address.'}`, {
+    at: 'prefsrc',
+    hint: `${written} is no address of --addr: take both files from the same machine`,
+  });
 }
 
 const isRouteType = (word: string): word is RouteType => (TYPES as readonly string[]).includes(word);

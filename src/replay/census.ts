@@ -6,6 +6,9 @@ import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import { carriedBytes, type Link, readLink } from '../packet/link.ts';
 
+/** How many frames are looked at. */
+export const GUESS_FRAMES = 20_000;
+
 /** The TTLs systems send with: an address that never sent one of them lies behind a router. */
 const FRESH_TTLS: ReadonlySet<number> = new Set([32, 64, 128, 255]);
 

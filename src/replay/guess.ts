@@ -5,10 +5,8 @@ import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
 import type { RuleSet } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
-import { type Census, type Censuses, countFrame, emptyCensus, type Seen } from './census.ts';
-
-/** How many frames are looked at. */
-export const GUESS_FRAMES = 20_000;
+import { type Census, type Censuses, countFrame, emptyCensus, GUESS_FRAMES, type Seen } from './census.ts';
+import { NumberedPackets } from './numberless.ts';
 
 /** An address is taken for the host's own when it stands in nearly every packet of its family. */
 const NEARLY_ALL = 0.9;
@@ -30,6 +28,11 @@ export class HostGuess {
     this.#given = given;
     this.#walked = filterChains(rules);
     this.wanted = this.#forwardsOnly() ? 0 : GUESS_FRAMES;
+  }
+
+  /** Counts devices by their numbers, in other captures, too. */
+  numbered(): NumberedPackets {
+    return new NumberedPackets(this.#census.devices);
   }
 
   /** The next frame of the capture. */

@@ -3,8 +3,7 @@ import { numberlessNotes } from '../model/device-numbers.ts';
 import type { Host } from '../model/host.ts';
 import type { Frame } from '../model/witness.ts';
 import { readLink } from '../packet/link.ts';
-import { countDevice } from './census.ts';
-import { GUESS_FRAMES } from './guess.ts';
+import { countDevice, GUESS_FRAMES } from './census.ts';
 
 /** It has several devices (lo beside) and no number of one, and would take them from the capture. */
 export const isNumberless = ({ interfaces, forward, recordedWays }: Host): boolean =>
@@ -16,7 +15,17 @@ export const isNumberless = ({ interfaces, forward, recordedWays }: Host): boole
 export class NumberedPackets {
   /** How many frames it wants to see at most. */
   readonly wanted = GUESS_FRAMES;
-  readonly #devices = new Set<number>();
+  readonly #devices: Set<number>;
+
+  /** `devices`: those that somebody else counts, too. */
+  constructor(devices = new Set<number>()) {
+    this.#devices = devices;
+  }
+
+  /** More packets would say no more. */
+  get isSure(): boolean {
+    return this.#devices.size > 1;
+  }
 
   /** The next frame of the capture. */
   see(frame: Frame): void {

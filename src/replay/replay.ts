@@ -11,7 +11,7 @@ import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
 import { HostGuess } from './guess.ts';
 import { isNumberless, NumberedPackets } from './numberless.ts';
-import { isReadOnce } from './open.ts';
+import { isReadOnce, openPlain } from './open.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
 import type { PacketSample } from './sample.ts';
 import type { Session } from './session.ts';
@@ -63,6 +63,7 @@ export async function prepare(
     if (!looks && numbered === undefined && sample === undefined) return { captures, host };
     const first = new Look(numbered, sample);
     const ahead = await first.at(captures[0]!, once ? soon(signal) : signal);
+    if (numbered !== undefined) await lookForNumbers(captures.slice(1), numbered);
     host.notes.push(...(numbered?.notes(given.addresses !== undefined) ?? []));
     return { captures, host, ...kept(ahead, sample), ...(looks && { notes: sightOf(first, sets, host) }) };
   }
@@ -76,6 +77,7 @@ export async function prepare(
     const { rest } = await first.at(next, signal);
     rest.close();
   }
+  if (!first.isWhole) await lookForNumbers(again, guess.numbered());
   const host = guess.host(first.isWhole && again.length === others.length && !others.some(isReadOnce));
   return { captures, host, notes: sightOf(first, sets, host), ...kept(ahead, sample) };
 }
@@ -100,6 +102,33 @@ function unrouted({ routes = [], forward = false }: HostGiven, sets: readonly Ru
       ({ family }) =>
         `--route has no IPv${family} routes: what is for none of this host's own networks has no route; "ip -j -${family} route" prints them, and --route may be given twice`,
     );
+}
+
+/** The beginnings of further captures, until it is sure that there are several devices. */
+async function lookForNumbers(captures: readonly string[], numbered: NumberedPackets): Promise<void> {
+  let read = 0;
+  for (const path of captures) {
+    if (numbered.isSure || read >= GUESS_BYTES) return;
+    if (isReadOnce(path)) continue;
+    const beginning = await beginningOf(path);
+    read += beginning.length;
+    new CaptureReader((frame) => numbered.see(frame)).push(beginning);
+  }
+}
+
+/** The first bytes of a capture, unpacked; none of one that cannot be read. */
+async function beginningOf(path: string): Promise<Uint8Array> {
+  const plain = openPlain(path);
+  if (plain !== undefined) {
+    const bytes = new Uint8Array(GLANCE);
+    const read = plain.read(bytes);
+    plain.close();
+    return bytes.subarray(0, read);
+  }
+  const source = new ChunkSource(path);
+  const next = await source.next();
+  source.close();
+  return next === 'aborted' || next.done === true ? new Uint8Array(0) : next.value.subarray(0, GLANCE);
 }
 
 /** What was read ahead is kept of what cannot be read twice. */

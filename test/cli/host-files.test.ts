@@ -21,6 +21,16 @@ const NEAR = { dst: 'default', gateway: '192.0.2.9', dev: 'eth0', flags: [] };
 const SECOND = { dst: 'default', gateway: '198.51.100.9', dev: 'eth1', flags: [] };
 const notes = (...routes: object[]): string[] => buildHost({ addresses: ADDRESSES, routes: [routes] }).notes;
 
+interface Written {
+  type?: string;
+  dst: string;
+  gateway?: string;
+  dev?: string;
+  prefsrc?: string;
+  scope?: string;
+  flags?: readonly string[];
+}
+
 /** Routes that are refused: as ip is asked, what it says, and what we say beside it. */
 const REFUSED = [
   [
@@ -31,8 +41,43 @@ const REFUSED = [
   [{ dst: '10.0.0.0/8', dev: 'eth7' }, 'Cannot find device "eth7"', '--addr has lo, eth0, eth1;'],
   [{ dst: '10.0.0.0/8' }, 'No such device', undefined],
   [{ dst: '10.0.0.0/8', gateway: '203.0.113.9' }, 'Nexthop has invalid gateway.', undefined],
+  // Sources that are none of the host's, and scopes that no gateway lies in.
+  [{ dst: '10.0.0.0/8', dev: 'eth0', prefsrc: '192.0.2.9' }, 'Invalid prefsrc address.', '192.0.2.9 is no address of --addr'],
+  [{ dst: '10.0.0.0/8', dev: 'eth0', prefsrc: '192.0.2.255' }, 'Invalid prefsrc address.', undefined],
+  [{ type: 'local', dst: '10.0.0.1', dev: 'eth0', prefsrc: '192.0.2.9' }, 'Invalid prefsrc address.', undefined],
+  [{ dst: '2001:db8:5::/64', dev: 'eth0', prefsrc: '2001:db8::9' }, 'Invalid source address.', undefined],
+  [{ dst: '2001:db8:5::/64', dev: 'eth0', prefsrc: '::1' }, 'Invalid source address.', undefined],
+  [{ dst: '10.0.0.0/8', gateway: '192.0.2.9', dev: 'eth0', scope: 'link' }, 'Nexthop has invalid gateway.', 'it has no gateway'],
+  [
+    { dst: '10.0.0.0/8', gateway: '192.0.2.9', dev: 'eth0', scope: 'host' },
+    'Route with host scope can not have a gateway.',
+    'it has no gateway',
+  ],
+  [{ dst: '10.0.0.0/8', dev: 'eth0', scope: 'nowhere' }, 'Invalid scope.', undefined],
+  [{ dst: '10.0.0.0/8', gateway: '224.0.0.1', dev: 'eth0', flags: ['onlink'] }, 'Nexthop has invalid gateway.', undefined],
+  [{ dst: '10.0.0.0/8', gateway: '255.255.255.255', dev: 'eth0', flags: ['onlink'] }, 'Nexthop has invalid gateway.', undefined],
+  [{ dst: '10.0.0.0/8', gateway: '192.0.2.1', dev: 'eth0', flags: ['onlink'] }, 'Nexthop has invalid gateway.', undefined],
+  [{ dst: '10.0.0.0/8', gateway: '240.0.0.1', dev: 'eth0' }, 'Nexthop has invalid gateway.', undefined],
+  [{ dst: '10.0.0.0/8', gateway: '240.0.0.1', flags: ['onlink'] }, 'Nexthop device required for onlink.', undefined],
   [{ type: 'nat', dst: '10.0.0.0/8' }, undefined, undefined],
 ] as const;
+
+/** Routes that ip takes, as we do. */
+const TAKEN = [
+  { dst: '10.0.0.0/8', gateway: '240.0.0.1', dev: 'eth0', flags: ['onlink'] },
+  { dst: '10.0.0.0/8', gateway: '192.0.2.9', dev: 'eth0', scope: 'site' },
+  { dst: '10.0.0.0/8', gateway: '192.0.2.9', dev: 'eth0', scope: '252' },
+  { dst: '10.0.0.0/8', dev: 'eth1', scope: 'host', prefsrc: '192.0.2.1' },
+  { dst: '10.0.0.0/8', dev: 'eth1', prefsrc: '127.0.0.5' },
+  { type: 'local', dst: '10.0.0.1', dev: 'eth0', prefsrc: '10.0.0.1' },
+  { type: 'blackhole', dst: '10.0.0.0/8', prefsrc: '192.0.2.9' },
+  { dst: '2001:db8:5::/64', dev: 'eth1', prefsrc: '2001:db8::1' },
+  { dst: '2001:db8:5::/64', gateway: 'fe80::9', dev: 'eth0', scope: 'link' },
+];
+
+test.each(TAKEN)('taken: %j', (route) => {
+  expect(() => buildHost({ addresses: ADDRESSES, routes: [[NEAR, route]] })).not.toThrow();
+});
 
 test.each(REFUSED)('refused: %j', (route, said, hint) => {
   const refusal = (): unknown => buildHost({ addresses: ADDRESSES, routes: [[NEAR, route]] });
@@ -42,7 +87,7 @@ test.each(REFUSED)('refused: %j', (route, said, hint) => {
 
 /** The same routes, and those that a note tells of, by ip itself. */
 describeKernel('what ip route says', () => {
-  const add = (...words: string[]): { status: number | null; stderr: string } => {
+  const asked = (...words: string[]): { status: number | null; stderr: string } => {
     const script = [
       ...['eth0', 'eth1'].flatMap((name, i) => [
         `ip link add ${name} type veth peer name peer${i}`,
@@ -50,21 +95,35 @@ describeKernel('what ip route says', () => {
         `ip link set peer${i} up`,
       ]),
       ...ADDRESSES.flatMap(({ ifname, addr_info }) =>
-        addr_info.map(({ local, prefixlen }) => `ip addr add ${local}/${prefixlen} dev ${ifname}`),
+        addr_info.map(
+          ({ local, prefixlen, family }) =>
+            `ip addr add ${local}/${prefixlen} dev ${ifname}${family === 'inet6' ? ' nodad' : ' brd +'}`,
+        ),
       ),
+      'ip link set lo up',
       'ip route add default via 192.0.2.9 dev eth0',
-      'exec ip route "$@"',
+      'exec ip "$@"',
     ];
     return spawnSync('unshare', ['-n', 'sh', '-ec', script.join('\n'), 'sh', ...words], { encoding: 'utf8' });
   };
-  const words = ({ type, dst, gateway, dev }: Record<string, string | undefined>): string[] => [
+  const add = (...words: string[]) => asked('route', ...words);
+  const words = ({ type, dst, gateway, dev, prefsrc, scope, flags = [] }: Written): string[] => [
+    ...(dst.includes(':') ? ['-6'] : []),
+    'route',
+    'add',
     ...(type === undefined ? [] : [type]),
-    dst!,
+    dst,
     ...(gateway === undefined ? [] : ['via', gateway]),
     ...(dev === undefined ? [] : ['dev', dev]),
+    ...(prefsrc === undefined ? [] : ['src', prefsrc]),
+    ...(scope === undefined ? [] : ['scope', scope]),
+    ...flags,
   ];
+  it.each(TAKEN)('%j', (route) => {
+    expect(asked(...words(route))).toMatchObject({ status: 0, stderr: '' });
+  });
   it.each(REFUSED)('%j', (route, said) => {
-    const { status, stderr } = add('add', ...words(route as Record<string, string>));
+    const { status, stderr } = asked(...words(route));
     expect(status).not.toBe(0);
     expect(stderr).toContain(said ?? 'Error: Invalid scope.');
   });
@@ -73,6 +132,12 @@ describeKernel('what ip route says', () => {
     expect(add('append', 'default', 'via', '198.51.100.9').status).toBe(0);
     expect(add('add', 'default', 'via', '198.51.100.9', 'metric', '5').status).toBe(0);
   });
+});
+
+test.each(['a/b c', 'a/b', 'a b', 'a:b', '.', '..', '', 'abcdefghijklmnop'])('no device is named %j', (name) => {
+  const told = /wants the name of a device/;
+  expect(() => buildHost({ addresses: [{ ifname: name, addr_info: [] }] })).toThrow(told);
+  expect(() => buildHost({ routes: [[{ dst: 'default', dev: name }]] })).toThrow(told);
 });
 
 test('told: what is not asked', () => {

@@ -75,15 +75,30 @@ test('a byte order mark: refused, as by both iptables-restore and the shell; --r
 });
 
 test.each([
-  ['-w /dev/full', '/dev/full'],
-  ['--verdicts /dev/full', '/dev/full'],
-  ['--dump-conntrack /dev/full', '/dev/full'],
+  ['-w /dev/full', '--write: /dev/full'],
+  ['--verdicts /dev/full', '--verdicts: /dev/full'],
+  ['--dump-conntrack /dev/full', '--dump-conntrack: /dev/full'],
+  ['--dump-conntrack - > /dev/full', '--dump-conntrack: standard output'],
   ['> /dev/full', 'standard output'],
-  ['-w - > /dev/full', 'standard output'],
+  ['-w - > /dev/full', '--write: standard output'],
   ['--format json > /dev/full', 'standard output'],
 ])('an output that is full is named: %s', async (output, name) => {
   const { code, stderr } = await shell(`wasmtables replay -R ${RULES} -r ${CAPTURE} ${output}`);
   expect({ code, stderr }).toEqual({ code: 4, stderr: `wasmtables: ${name}: no room left on the device\n` });
+});
+
+test('what a report says beside its figures is on standard error where rules are printed: tools read them on', async () => {
+  const args = ['replay', '-R', RULES, '-r', CAPTURE, '--forward', '--no-timing'];
+  const text = (await command(args)).stdout.split('\n').filter((line) => /^(host|note): /.test(line));
+  const saved = await command([...args, '--format', 'iptables-save']);
+  expect(text.length).toBeGreaterThan(0);
+  expect(
+    saved.stderr
+      .split('\n')
+      .filter((line) => line !== '')
+      .sort(),
+  ).toEqual(text.sort());
+  expect(saved.stdout).not.toMatch(/note: |host: /);
 });
 
 test('sysctls as in /proc/sys, and slips', async () => {
@@ -175,7 +190,7 @@ test('nothing that could be judged: exit 3, and why', async () => {
 
 test('a folder that is not there is named', async () => {
   const { code, stderr } = await replay('--verdicts', '/nope/x');
-  expect({ code, stderr }).toEqual({ code: 4, stderr: 'wasmtables: /nope/x: there is no folder /nope\n' });
+  expect({ code, stderr }).toEqual({ code: 4, stderr: 'wasmtables: --verdicts: /nope/x: there is no folder /nope\n' });
   expect((await replay('--addr', join(folder, 'none.json'))).stderr).toMatch(/none\.json: no such file\n$/);
 });
 

@@ -1,11 +1,14 @@
 /** Captures of "any" name devices by number (SLL2): a real one of a router with two ways out (two-wans/record.sh), held against its own iptables. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished, test } from 'vitest';
+import { writePcap } from '../../src/capture/writer.ts';
 import { buildHost, type HostGiven } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Job } from '../../src/model/witness.ts';
+import { prepare } from '../../src/replay/replay.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { concat, describe_, enhanced, option, section } from '../capture/build.ts';
 import { feed } from '../capture/read.ts';
@@ -87,6 +90,43 @@ test('--addr without numbers: told as where there is none, with the remedy', asy
   expect(await hosts(numberless, '--forward', '--in', 'wan0', '--out', 'lan0')).not.toContainEqual(told);
 });
 
+/** SLL2 of device 4, a packet for another host. */
+const COOKED = [8, 0, 0, 0, 0, 0, 0, 4, 0, 1, 3, 6, 2, 0, 0, 0, 0, 9, 0, 0];
+
+test('numbers are looked for in all captures', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wasmtables-devices-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const numberless = ADDRESSES.map(({ ifindex: _, ...rest }) => rest);
+  const one = join(folder, 'one.pcap');
+  writeFileSync(
+    one,
+    writePcap([{ time: 0n, bytes: Uint8Array.from([...COOKED, ...udp('198.51.100.10 4000', '192.168.7.10 9')]) }], 276),
+  );
+  const told = expect.stringMatching(/^the capture has packets of 3 devices, by number/);
+  const of = async (captures: readonly string[], given: HostGiven | undefined) => (await prepare(captures, [], given)).host.notes;
+  const packed = join(folder, 'packed.pcap.gz');
+  writeFileSync(packed, gzipSync(readFileSync(RECORDED.capture)));
+  for (const captures of [
+    [one, RECORDED.capture],
+    [one, packed],
+  ])
+    for (const given of [{ addresses: numberless }, { forward: true, addresses: numberless }])
+      expect(await of(captures, given)).toContainEqual(told);
+  expect(await of([one, one], { addresses: numberless })).not.toContainEqual(expect.stringMatching(/by number/));
+  // Behind more than is looked at of the first: the guess, too.
+  const large = join(folder, 'large.pcap');
+  const bytes = Uint8Array.from([...COOKED, ...udp('198.51.100.10 4000', '192.168.7.10 9', { data: 1400 })]);
+  writeFileSync(
+    large,
+    writePcap(
+      Array.from({ length: 3500 }, () => ({ time: 0n, bytes })),
+      276,
+    ),
+  );
+  for (const given of [undefined, { addresses: numberless }])
+    expect(await of([large, RECORDED.capture], given)).toContainEqual(told);
+});
+
 describe('numbers that --addr does not have are told once, with the first of them', () => {
   const numberless = ADDRESSES.map(({ ifindex: _, ...rest }) => rest);
   const told = async (without: readonly string[]): Promise<string[][]> => {
@@ -131,8 +171,6 @@ test('what is captured at a port of a bridge is a copy, or was never for the IP 
 });
 
 describe('"any" is no device', () => {
-  /** SLL2 of device 4, a packet for another host. */
-  const COOKED = [8, 0, 0, 0, 0, 0, 0, 4, 0, 1, 3, 6, 2, 0, 0, 0, 0, 9, 0, 0];
   const bytes = Uint8Array.from([...COOKED, ...udp('198.51.100.10 4000', '192.168.7.10 9')]);
   const capture = concat(section(), describe_(276, { options: [option(2, Buffer.from('any'))] }), enhanced(bytes));
   const rules = (device: string) =>

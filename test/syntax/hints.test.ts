@@ -98,6 +98,20 @@ describe('errors say the word that was written', () => {
   it('in hints too', () => {
     expect(complaint('-p tcp --dport 80,443').hint).toBe('for a list write -m multiport --dports 80,443');
     expect(complaint('-p tcp --source-port 80,443').hint).toBe('for a list write -m multiport --source-ports 80,443');
+    expect(complaint('-p tcp --dport 80,90-99').hint).toBe('for a list write -m multiport --dports 80,90:99');
+    for (const words of [
+      '-p tcp --dport',
+      '-p udp --dport',
+      '-p sctp --dport',
+      '-p tcp -m multiport --dports 22,',
+      '-m conntrack --ctorigdstport',
+    ])
+      expect(complaint(`${words}${words.endsWith(',') ? '' : ' '}80-90`).hint).toBe('ports of a range are written 80:90');
+    // No range: a service that nobody knows.
+    expect(complaint('-p tcp --dport http-alternative').hint).toBeUndefined();
+    for (const words of ['-p tcp --dport', '-p sctp --dport', '-p tcp -m multiport --dports'])
+      expect(complaint(`${words} 90:80`).hint).toBe('write 80:90');
+    expect(complaint('-p tcp -m multiport --dports 80:80').hint).toBe('write 80');
   });
 });
 
