@@ -6,7 +6,7 @@
  * tells the two apart).
  * Cluster, one cache line: up to four tests of the tree at once, each whether a word of the key is one of a range of values. [the first of the values: four u32][how many more there are: four u32]
  * [16 bytes: for each set of tests that hold, where among the children the packet goes on][four children of three bytes][u32 pattern].
- * A pattern says which byte of the key goes into each byte of the four words, CLUSTER_NOTHING for 0: 16 bytes; the cluster has the offset from cluster 0, behind which all patterns are.
+ * A pattern says which byte of the key goes into each byte of the four words, CLUSTER_NOTHING for 0: 16 bytes; the cluster has the offset from cluster 0; all patterns are behind the last cluster.
  * A child is the number of a cluster (never 0), or that of an exit ^ PACKED_EXIT; three bytes of it with its sign. Cluster 0 is all zeros: whoever stands still goes there.
  * A walk has a start for each of its groups: [i32 a child][i32 the first exit (a child) that it leads to][u32 bits of tests of its first cluster][u32 which of them hold for a packet that finds
  * nothing, whatever the others say]. A packet leaves by the exit with the smallest number that a group leads to, so it need not be looked for in groups that have none smaller; the last exit is that of

@@ -44,21 +44,28 @@ const LIST = 2;
 const NAT = 3;
 const PARAMETERS = 4;
 
+/** Of large sets that are searched. */
+const WORDS_A_RULE = 72;
+const LISTS_A_RULE = 10;
+
 export class Code {
   readonly segments: Segments;
   /** The section's words. */
-  private readonly memory = new Numbers(1 << 12);
+  private readonly memory: Numbers;
   /** Indices of words that hold a segment number. */
   private readonly segmentWords = new Numbers();
-  private readonly known = new KnownWords(this.memory);
+  private readonly known: KnownWords;
   /** By number of a test; 0 where it is not written. */
   private testOffsets = new Uint32Array(64);
   steps = 0;
   nodes = 0;
 
-  constructor(segments: Segments) {
+  /** `rules`: how many will be written, for room: lists that grow are garbage that V8 clears away at a high price. */
+  constructor(segments: Segments, rules = 0) {
     this.segments = segments;
+    this.memory = new Numbers(Math.max(WALKS_SIZE / 4, 1 << 12, rules * WORDS_A_RULE));
     this.memory.length = WALKS_SIZE / 4;
+    this.known = new KnownWords(this.memory, rules * LISTS_A_RULE);
   }
 
   get size(): number {
@@ -135,9 +142,9 @@ export class Code {
     this.put(this.segments.number(rope, evaluations), next);
   }
 
-  /** A step of a search's leaf: what happens on its edges is not counted. */
-  searchedStep(tests: readonly CompiledTest[], hit: number, miss: number): number {
-    return this.plainStep((STEP_TESTS | (tests.length << 8) | (END_HIT << 24)) >>> 0, this.list(tests), hit, miss);
+  /** A step of a search's leaf, of the first `count` of these tests: what happens on its edges is not counted. */
+  searchedStep(tests: readonly CompiledTest[], count: number, hit: number, miss: number): number {
+    return this.plainStep((STEP_TESTS | (count << 8) | (END_HIT << 24)) >>> 0, this.list(tests, count), hit, miss);
   }
 
   /** `search`: of `groups` groups; `miss`: when it finds nothing. */
@@ -225,11 +232,11 @@ export class Code {
     }
   }
 
-  private list(tests: readonly CompiledTest[]): number {
-    if (tests.length > 0xffff) throw new RangeError('more than 65535 matches in a rule');
-    for (let index = 0; index < tests.length; index++) this.test(tests[index]!);
+  private list(tests: readonly CompiledTest[], count = tests.length): number {
+    if (count > 0xffff) throw new RangeError('more than 65535 matches in a rule');
+    for (let index = 0; index < count; index++) this.test(tests[index]!);
     const start = this.memory.length;
-    for (let index = 0; index < tests.length; index++) this.memory.push(this.testOffsets[tests[index]!.id]!);
+    for (let index = 0; index < count; index++) this.memory.push(this.testOffsets[tests[index]!.id]!);
     return this.once(LIST, start, 0);
   }
 

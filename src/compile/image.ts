@@ -69,7 +69,7 @@ export function assembleImage(parts: ImageParts): Uint8Array {
   header[abi.IMAGE_WORD_CODE] = offsets[0]!;
   header[abi.IMAGE_WORD_CODE_SIZE] = parts.code.length;
   header[abi.IMAGE_WORD_SEGMENTS] = offsets[1]!;
-  header[abi.IMAGE_WORD_SEGMENT_COUNT] = parts.segments.ropes.length;
+  header[abi.IMAGE_WORD_SEGMENT_COUNT] = parts.segments.length;
   header[abi.IMAGE_WORD_VISIBLE] = parts.visible;
   header[abi.IMAGE_WORD_ROPES] = offsets[2]!;
   header[abi.IMAGE_WORD_ROPE_COUNT] = used.left.length;
@@ -116,8 +116,8 @@ function segmentSection({ segments, final }: ImageParts, used: UsedRopes): Uint8
   const words = new Uint32Array(final.length * 2);
   for (let number = 0; number < final.length; number++) {
     const target = final[number]!;
-    words[target * 2] = used.number[segments.ropes[number]!]!;
-    words[target * 2 + 1] = segments.evaluations[number]!;
+    words[target * 2] = used.number[segments.ropes.values[number]!]!;
+    words[target * 2 + 1] = segments.evaluations.values[number]!;
   }
   return new Uint8Array(words.buffer);
 }
@@ -125,8 +125,8 @@ function segmentSection({ segments, final }: ImageParts, used: UsedRopes): Uint8
 function ropeSection(ropes: UsedRopes): Uint8Array {
   const words = new Uint32Array(ropes.left.length * 2);
   for (let rope = 0; rope < ropes.left.length; rope++) {
-    words[rope * 2] = ropes.left[rope]!;
-    words[rope * 2 + 1] = ropes.right[rope]!;
+    words[rope * 2] = ropes.left.values[rope]!;
+    words[rope * 2 + 1] = ropes.right.values[rope]!;
   }
   return new Uint8Array(words.buffer);
 }

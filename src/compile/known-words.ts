@@ -1,17 +1,26 @@
 /** Lists of words in a memory that grows, equal ones once: a hash table over the words themselves. */
 import { Numbers } from './numbers.ts';
 
+/** Lists there is room for to begin with, at least. */
+const ROOM = 1 << 10;
+
 export class KnownWords {
   private readonly memory: Numbers;
   /** Numbers of lists + 1 by hash, 0 for none; at most half are taken. */
-  private slots = new Int32Array(1 << 12);
-  private readonly starts = new Numbers();
+  private slots: Int32Array;
+  private readonly starts: Numbers;
   /** Length and kind. */
-  private readonly shapes = new Numbers();
-  private readonly hashes = new Numbers();
+  private readonly shapes: Numbers;
+  private readonly hashes: Numbers;
 
-  constructor(memory: Numbers) {
+  /** `expected`: so many lists there may be; more are welcome. */
+  constructor(memory: Numbers, expected = 0) {
+    const room = Math.max(ROOM, expected);
     this.memory = memory;
+    this.slots = new Int32Array(1 << (33 - Math.clz32(room - 1)));
+    this.starts = new Numbers(room);
+    this.shapes = new Numbers(room);
+    this.hashes = new Numbers(room);
   }
 
   /**
@@ -48,7 +57,7 @@ export class KnownWords {
   }
 
   private grow(): void {
-    this.slots = new Int32Array(this.slots.length * 4);
+    this.slots = new Int32Array(this.slots.length * 2);
     for (let list = 0; list < this.hashes.length; list++) this.place(this.hashes.values[list]!, list + 1);
   }
 

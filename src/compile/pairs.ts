@@ -1,12 +1,17 @@
 /** What pairs of numbers stand for: a hash table in typed arrays, for large rule sets would fill millions of maps and strings. */
 
-/** Slots to begin with. */
-const ROOM = 1 << 6;
+/** Pairs there is room for to begin with, at least. */
+const ROOM = 1 << 5;
 
 export class Pairs {
   /** Three words a slot: left, right, value + 1 (0: free); at most half are taken. */
-  private slots = new Int32Array(ROOM * 3);
+  private slots: Int32Array;
   private taken = 0;
+
+  /** `expected`: so many pairs there may be; more are welcome. */
+  constructor(expected = 0) {
+    this.slots = new Int32Array((1 << (33 - Math.clz32(Math.max(ROOM, expected) - 1))) * 3);
+  }
 
   /** What was set for a pair of unsigned numbers of 32 bits; -1 without. */
   get(left: number, right: number): number {

@@ -3,6 +3,7 @@
  * a rope with a number of evaluated rules is a segment, and the engine counts segments.
  */
 import { ROPE_EVENT } from '../abi/image.ts';
+import { Numbers } from './numbers.ts';
 import { Pairs } from './pairs.ts';
 
 /** One line of TRACE. `chain` is a number over all tables of the image. */
@@ -22,19 +23,33 @@ const KINDS = 16;
 
 /** Ropes of events. Rope 0 is empty. Joining is constant time, so edges can be glued together without copying. */
 export class Ropes {
-  readonly left: number[] = [0];
-  readonly right: number[] = [0];
+  /** What is joined, or with ROPE_EVENT (the top bit) the number of an event; by rope, of which there are `length`. */
+  readonly left: Numbers;
+  readonly right: Numbers;
   readonly events: PathEvent[] = [];
-  private readonly joined = new Pairs();
+  private readonly joined: Pairs;
   /** By chain, and by number and kind. */
-  private readonly known = new Pairs();
+  private readonly known: Pairs;
+
+  /** `rules`: how many there are, for room. */
+  constructor(rules = 0) {
+    this.left = new Numbers(2 * rules + 1);
+    this.right = new Numbers(2 * rules + 1);
+    this.joined = new Pairs(rules);
+    this.known = new Pairs(rules);
+    this.push(0, 0);
+  }
+
+  get length(): number {
+    return this.left.length;
+  }
 
   event(event: PathEvent): number {
     const { chain } = event;
     const kind = event.number * KINDS + event.word * COUNTS + event.counts;
     const known = this.known.get(chain, kind);
     if (known >= 0) return known;
-    const rope = this.push((ROPE_EVENT | this.events.length) >>> 0, 0);
+    const rope = this.push(ROPE_EVENT | this.events.length, 0);
     this.events.push(event);
     this.known.set(chain, kind, rope);
     return rope;
@@ -61,32 +76,35 @@ export class Ropes {
 export interface UsedRopes {
   /** Old number -> new number, 0 for unused ones (and the empty rope). */
   number: Uint32Array;
-  left: number[];
-  right: number[];
+  left: Numbers;
+  right: Numbers;
   events: PathEvent[];
 }
 
 export function usedRopes(ropes: Ropes, segments: Segments): UsedRopes {
-  const used = new Uint8Array(ropes.left.length);
-  for (const rope of segments.ropes) used[rope] = 1;
+  const left = ropes.left.values;
+  const right = ropes.right.values;
+  const used = new Uint8Array(ropes.length);
+  for (let segment = 0; segment < segments.length; segment++) used[segments.ropes.values[segment]!] = 1;
   for (let rope = used.length - 1; rope > 0; rope--) {
-    if (used[rope] === 0 || ropes.left[rope]! >= ROPE_EVENT) continue;
-    used[ropes.left[rope]!] = 1;
-    used[ropes.right[rope]!] = 1;
+    if (used[rope] === 0 || left[rope]! < 0) continue;
+    used[left[rope]!] = 1;
+    used[right[rope]!] = 1;
   }
   const number = new Uint32Array(used.length);
-  const kept: UsedRopes = { number, left: [0], right: [0], events: [] };
+  const kept: UsedRopes = { number, left: new Numbers(used.length), right: new Numbers(used.length), events: [] };
+  kept.left.push(0);
+  kept.right.push(0);
   for (let rope = 1; rope < used.length; rope++) {
     if (used[rope] === 0) continue;
     number[rope] = kept.left.length;
-    const left = ropes.left[rope]!;
-    if (left >= ROPE_EVENT) {
-      kept.left.push(ROPE_EVENT + kept.events.length);
+    if (left[rope]! < 0) {
+      kept.left.push(ROPE_EVENT | kept.events.length);
       kept.right.push(0);
-      kept.events.push(ropes.events[left - ROPE_EVENT]!);
+      kept.events.push(ropes.events[left[rope]! & ~ROPE_EVENT]!);
     } else {
-      kept.left.push(number[left]!);
-      kept.right.push(number[ropes.right[rope]!]!);
+      kept.left.push(number[left[rope]!]!);
+      kept.right.push(number[right[rope]!]!);
     }
   }
   return kept;
@@ -94,9 +112,23 @@ export function usedRopes(ropes: Ropes, segments: Segments): UsedRopes {
 
 /** Numbers pairs of (rope, evaluations); pair (0, 0) is number 0. Visible ones and silent ones are renumbered at the end. */
 export class Segments {
-  readonly ropes: number[] = [0];
-  readonly evaluations: number[] = [0];
-  private readonly known = new Pairs();
+  /** By segment, of which there are `length`. */
+  readonly ropes: Numbers;
+  readonly evaluations: Numbers;
+  private readonly known: Pairs;
+
+  /** `rules`: how many there are, for room. */
+  constructor(rules = 0) {
+    this.ropes = new Numbers(2 * rules + 1);
+    this.evaluations = new Numbers(2 * rules + 1);
+    this.known = new Pairs(2 * rules);
+    this.ropes.push(0);
+    this.evaluations.push(0);
+  }
+
+  get length(): number {
+    return this.ropes.length;
+  }
 
   number(rope: number, evaluations: number): number {
     if (rope === 0 && evaluations === 0) return 0;
@@ -104,17 +136,17 @@ export class Segments {
     if (known >= 0) return known;
     this.ropes.push(rope);
     this.evaluations.push(evaluations);
-    this.known.set(rope, evaluations, this.ropes.length - 1);
-    return this.ropes.length - 1;
+    this.known.set(rope, evaluations, this.length - 1);
+    return this.length - 1;
   }
 
   /** Old number -> final number: 0 stays, then those with events, then the silent ones. */
   order(): { final: Uint32Array; visible: number } {
-    const final = new Uint32Array(this.ropes.length);
+    const final = new Uint32Array(this.length);
     let next = 1;
     for (let pass = 0; pass < 2; pass++) {
-      for (let number = 1; number < this.ropes.length; number++) {
-        if ((this.ropes[number] !== 0) === (pass === 0)) final[number] = next++;
+      for (let number = 1; number < this.length; number++) {
+        if ((this.ropes.values[number] !== 0) === (pass === 0)) final[number] = next++;
       }
       if (pass === 0) this.visible = next - 1;
     }

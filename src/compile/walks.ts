@@ -67,10 +67,11 @@ export interface CompiledWalks {
 
 /** Compiles all base chains. Throws WalkError for chains that are not there and loops. */
 export function compileWalks(tables: readonly PlainTable[], options: WalksOptions): CompiledWalks {
-  const ropes = new Ropes();
-  const segments = new Segments();
+  const rules = tables.reduce((sum, { chains }) => chains.reduce((all, chain) => all + chain.rules.length, sum), 0);
+  const ropes = new Ropes(rules);
+  const segments = new Segments(rules);
   const out: CompiledWalks = {
-    code: new Code(segments),
+    code: new Code(segments, rules),
     ropes,
     segments,
     states: 0,

@@ -5,6 +5,7 @@ import * as image from '../abi/image.ts';
 import { NAT_PARAMETERS } from '../abi/nat.ts';
 import * as program from '../abi/program.ts';
 import { SPECIAL_SET } from '../abi/special.ts';
+import { Numbers } from '../compile/numbers.ts';
 import type { KeptState } from '../compile/tests.ts';
 import type { CheckedSets } from './check-sets.ts';
 import { isSpecialTest } from './check-special.ts';
@@ -30,26 +31,25 @@ interface There {
   sets: CheckedSets;
 }
 
-/** A node or a step, of a walk or of a search: what they may lead to differs. */
-interface Visit {
-  kind: 'node' | 'step';
-  searched: boolean;
-  at: number;
-}
+/** A node or a step, of a walk or of a search: what they may lead to differs. Added to an offset, which is one of whole words; and what was seen at a word, as bits. */
+const NODE = 1;
+const SEARCHED = 2;
+const TEST_SEEN = 16;
 
 class CodeChecker {
   private readonly words: Uint32Array;
   private readonly segments: number;
   private readonly there: There;
   private readonly state: StateChecker;
-  private readonly seen = new Set<number>();
-  private readonly seenTests = new Set<number>();
-  /** What is still to be looked at. */
-  private readonly pending: Visit[] = [];
+  /** By word: bits of what was seen there, 1 << (NODE, SEARCHED) and TEST_SEEN. */
+  private readonly seen: Uint8Array;
+  /** What is still to be looked at: offsets with NODE, SEARCHED. */
+  private readonly pending = new Numbers();
 
   constructor(code: Uint8Array, header: Uint32Array, there: There) {
     this.there = there;
     this.words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
+    this.seen = new Uint8Array(this.words.length);
     this.segments = header[image.IMAGE_WORD_SEGMENT_COUNT]!;
     this.state = new StateChecker(header[image.IMAGE_WORD_STATES]!);
   }
@@ -62,10 +62,13 @@ class CodeChecker {
       this.reference(root, 0, false);
       this.edge(this.words[walk * 2 + 1]!);
     }
-    for (let next = this.pending.pop(); next !== undefined; next = this.pending.pop()) {
-      if (next.kind === 'node') this.node(next.at, next.searched);
-      else if (next.searched) this.searchedStep(next.at);
-      else this.step(next.at);
+    const { pending } = this;
+    while (pending.length > 0) {
+      const next = pending.values[--pending.length]!;
+      const at = (next & ~(NODE | SEARCHED)) >>> 0;
+      if ((next & NODE) !== 0) this.node(at, (next & SEARCHED) !== 0);
+      else if ((next & SEARCHED) !== 0) this.searchedStep(at);
+      else this.step(at);
     }
     for (const one of this.there.kept) this.state.kept(one);
     this.state.end();
@@ -88,14 +91,16 @@ class CodeChecker {
       return;
     }
     this.demand(reference > parent, 'a node leads backwards');
-    this.visit({ kind: 'node', searched, at: reference });
+    this.visit(reference, searched ? NODE | SEARCHED : NODE);
   }
 
-  private visit(visit: Visit): void {
-    const key = visit.at * 4 + (visit.kind === 'node' ? 1 : 0) + (visit.searched ? 2 : 0);
-    if (this.seen.has(key)) return;
-    this.seen.add(key);
-    this.pending.push(visit);
+  private visit(at: number, kind: number): void {
+    if ((kind & NODE) !== 0) this.inside(at, program.NODE_BINARY_SIZE, 'a node');
+    else this.inside(at, program.STEP_SIZE, 'a step');
+    const { seen } = this;
+    if (((seen[at / 4]! >>> kind) & 1) !== 0) return;
+    seen[at / 4]! |= 1 << kind;
+    this.pending.push(at + kind);
   }
 
   private edge(at: number, from = Number.POSITIVE_INFINITY): void {
@@ -113,7 +118,7 @@ class CodeChecker {
   private found(next: number, from: number): void {
     if ((next & program.FOUND) !== 0) return;
     this.demand(next >= program.NEXT_STEP && next < from, 'a searched step leads forwards');
-    this.visit({ kind: 'step', searched: true, at: next });
+    this.visit(next, SEARCHED);
   }
 
   private segment(segment: number): void {
@@ -127,11 +132,10 @@ class CodeChecker {
       return;
     }
     this.demand(next < from, 'a step leads forwards');
-    this.visit({ kind: 'step', searched: false, at: next });
+    this.visit(next, 0);
   }
 
   private node(at: number, searched: boolean): void {
-    this.inside(at, program.NODE_BINARY_SIZE, 'a node');
     const head = this.words[at / 4]!;
     this.field((head & ~program.NODE_TABLE) >>> 0, 1);
     if ((head & program.NODE_TABLE) === 0) {
@@ -157,7 +161,6 @@ class CodeChecker {
   }
 
   private step(at: number): void {
-    this.inside(at, program.STEP_SIZE, 'a step');
     const word = at / 4;
     const head = this.words[word]!;
     const kind = head & 255;
@@ -198,7 +201,6 @@ class CodeChecker {
   }
 
   private searchedStep(at: number): void {
-    this.inside(at, program.STEP_SIZE, 'a step');
     const word = at / 4;
     this.demand((this.words[word]! & 255) === program.STEP_TESTS, 'a searched step that does more than to test');
     this.found(this.words[word + 3]!, at);
@@ -233,10 +235,14 @@ class CodeChecker {
   }
 
   private test(at: number): void {
-    if (this.seenTests.has(at)) return;
-    this.seenTests.add(at);
     this.inside(at, 16, 'a test');
-    const [head, one, two, three] = this.words.subarray(at / 4, at / 4 + 4) as unknown as [number, number, number, number];
+    const word = at / 4;
+    if ((this.seen[word]! & TEST_SEEN) !== 0) return;
+    this.seen[word]! |= TEST_SEEN;
+    const head = this.words[word]!;
+    const one = this.words[word + 1]!;
+    const two = this.words[word + 2]!;
+    const three = this.words[word + 3]!;
     switch (head & program.TEST_OPCODE) {
       case program.TEST_RANGE:
       case program.TEST_MASK:

@@ -5,6 +5,7 @@ import { FIELD_DESTINATION, FIELD_FRAGMENT, FIELD_SOURCE } from '../../src/abi/f
 import { growGroups } from '../../src/compile/search/groups.ts';
 import { growTree, type SearchTree } from '../../src/compile/search/grow.ts';
 import type { Intervals } from '../../src/compile/search/intervals.ts';
+import { PlainTests } from '../../src/compile/search/plain.ts';
 import { Work } from '../../src/compile/steps.ts';
 import { SEED } from '../seed.ts';
 
@@ -21,6 +22,7 @@ function intervalsOf(
     possible: [...entries.keys()],
     dimensions: fields.map((field, index) => ({ field, ends, first: column(2 * index), last: column(2 * index + 1) })),
     exact: new Uint8Array(entries.length).fill(1),
+    plain: new PlainTests([]),
   };
 }
 

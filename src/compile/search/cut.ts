@@ -12,9 +12,9 @@ const BINS = 256;
 const FEW = 48;
 /** Among more entries than this none is looked for that fills a side: it would be one of very many. */
 const MANY = 1024;
-/** The dimension in which an entry does not fill the box: none, or more than one. */
-const NONE = -1;
-const SEVERAL = -2;
+/** What is open of an entry: this and the dimension for each that it does not fill, so none, one or more; more also of one that asks for more than places. */
+const OPEN = 256;
+const SEVERAL = 2 * OPEN;
 
 /** Memory is kept from one box to the next; the answer too. */
 export class CutFinder {
@@ -25,17 +25,25 @@ export class CutFinder {
   score = 0;
   /** Bits of the dimensions that all entries fill: they do so in every part of the box, too. */
   settled = 0;
-  private readonly firsts: readonly Uint32Array[];
-  private readonly lasts: readonly Uint32Array[];
+  /** By entry the first and the last place of each dimension, side by side: what is asked of an entry lies in one or two cache lines. */
+  readonly bounds: Int32Array;
+  private readonly dimensions: number;
   private readonly exact: Uint8Array;
-  /** Bits of the dimensions that are in `open`. */
+  /** Bits of the dimensions that are the only open one of some entry. */
   private closing = 0;
-  /** Of the entries that are looked at, in their order: the dimension an exact one alone does not fill; where they start and end; the bins of that. */
+  /** Room for so many entries. */
+  private room = 0;
+  /** Of the entries that are looked at, in their order: what is open of them; where they start and end in one dimension; the bins of that. */
   private open = new Int32Array(0);
   private starts = new Int32Array(0);
   private ends = new Int32Array(0);
   private startBins = new Int32Array(0);
   private endBins = new Int32Array(0);
+  /** By dimension, how many entries start and end in each bin, where there are more than a few. */
+  private readonly startsIn: Int32Array;
+  private readonly endsIn: Int32Array;
+  /** By dimension, how many entries do not fill it. */
+  private readonly partial: Int32Array;
   /** Of the entries, sorted by bin. */
   private order = new Int32Array(0);
   /** The last place of each bin. */
@@ -53,9 +61,19 @@ export class CutFinder {
   private seen = 0;
 
   constructor({ dimensions, exact }: Intervals) {
-    this.firsts = dimensions.map(({ first }) => first);
-    this.lasts = dimensions.map(({ last }) => last);
+    this.dimensions = dimensions.length;
     this.exact = exact;
+    this.partial = new Int32Array(dimensions.length);
+    this.startsIn = new Int32Array(dimensions.length * BINS);
+    this.endsIn = new Int32Array(dimensions.length * BINS);
+    const stride = 2 * dimensions.length;
+    this.bounds = new Int32Array(stride * exact.length);
+    for (const [dimension, { first, last }] of dimensions.entries()) {
+      for (let entry = 0; entry < exact.length; entry++) {
+        this.bounds[entry * stride + 2 * dimension] = first[entry]!;
+        this.bounds[entry * stride + 2 * dimension + 1] = last[entry]!;
+      }
+    }
   }
 
   /**
@@ -73,80 +91,146 @@ export class CutFinder {
   ): void {
     this.dimension = -1;
     this.score = Number.POSITIVE_INFINITY;
-    if (this.starts.length < count) this.makeRoom(count);
+    if (this.room < count) this.makeRoom(count);
     this.settled = settled;
-    this.closing = 0;
-    if (count <= MANY) this.lookForOpen(list, from, count, box);
-    for (let dimension = 0; dimension < this.firsts.length; dimension++) {
+    this.look(list, from, count, box);
+    for (let dimension = 0; dimension < this.dimensions; dimension++) {
       if (((settled >>> dimension) & 1) !== 0) continue;
       const low = box[2 * dimension]!;
       const high = box[2 * dimension + 1]!;
-      const partial = low === high ? 0 : this.gather(dimension, list, from, count, low, high);
+      const partial = this.partial[dimension]!;
       if (partial === 0) {
         this.settled |= 1 << dimension;
         continue;
       }
-      const bins = partial <= FEW && partial * 4 < high - low ? this.ranks(count, low, high) : this.shifts(count, low, high);
-      if (((this.closing >>> dimension) & 1) === 0) this.countAll(count, bins);
-      else this.countMet(dimension, count, bins, low, high);
+      const bins = this.count(dimension, partial, list, from, count, low, high);
       this.seen = sample === null ? 0 : this.countPackets(sample, node, dimension, bins);
       for (let bin = 0; bin < bins - 1; bin++) this.consider(dimension, bin, count);
     }
   }
 
+  /** Counts entries on each side of every cut of a dimension; how many bins there are. */
+  private count(
+    dimension: number,
+    partial: number,
+    list: Int32Array,
+    from: number,
+    count: number,
+    low: number,
+    high: number,
+  ): number {
+    const isFew = partial <= FEW && partial * 4 < high - low;
+    const isClosing = ((this.closing >>> dimension) & 1) !== 0;
+    if (!isFew && !isClosing && count > FEW) return this.sumBins(dimension, low, high);
+    this.gather(dimension, list, from, count, low, high);
+    const bins = isFew ? this.ranks(count, low, high) : this.shifts(count, low, high);
+    if (isClosing) this.countMet(dimension, count, bins, low, high);
+    else this.countAll(count, bins);
+    return bins;
+  }
+
   private makeRoom(count: number): void {
-    this.open = new Int32Array(2 * count);
-    this.starts = new Int32Array(2 * count);
-    this.ends = new Int32Array(2 * count);
-    this.startBins = new Int32Array(2 * count);
-    this.endBins = new Int32Array(2 * count);
-    this.order = new Int32Array(2 * count);
-    this.depths = Float64Array.from({ length: 4 * count + 1 }, (_, entries) => Math.log2(entries + 1));
+    const room = count + (count >>> 2);
+    this.room = room;
+    this.open = new Int32Array(Math.min(room, MANY));
+    this.starts = new Int32Array(room);
+    this.ends = new Int32Array(room);
+    this.startBins = new Int32Array(room);
+    this.endBins = new Int32Array(room);
+    this.order = new Int32Array(room);
+    this.depths = new Float64Array(2 * room + 1);
+    for (let entries = 0; entries < this.depths.length; entries++) this.depths[entries] = Math.log2(entries + 1);
   }
 
-  private lookForOpen(list: Int32Array, from: number, count: number, box: Int32Array): void {
-    const { firsts, lasts, open, exact, settled } = this;
-    for (let index = 0; index < count; index++) {
-      const entry = list[from + index]!;
-      let only = exact[entry] === 0 ? SEVERAL : NONE;
-      for (let dimension = 0; dimension < firsts.length && only !== SEVERAL; dimension++) {
-        if (((settled >>> dimension) & 1) !== 0) continue;
-        if (firsts[dimension]![entry]! <= box[2 * dimension]! && lasts[dimension]![entry]! >= box[2 * dimension + 1]!) continue;
-        only = only === NONE ? dimension : SEVERAL;
+  /**
+   * How many entries do not fill each dimension, what is open of each entry unless they are many, and how many start and end in each bin unless they are few. Without branches that depend on an entry:
+   * half of them would be guessed wrongly.
+   */
+  private look(list: Int32Array, from: number, count: number, box: Int32Array): void {
+    const { bounds, dimensions, settled, open, exact, partial, startsIn, endsIn } = this;
+    const stride = 2 * dimensions;
+    const isOpenAsked = count <= MANY;
+    const isCounted = count > FEW;
+    if (isOpenAsked) for (let index = 0; index < count; index++) open[index] = exact[list[from + index]!] === 0 ? SEVERAL : 0;
+    for (let dimension = 0; dimension < dimensions; dimension++) {
+      if (((settled >>> dimension) & 1) !== 0) continue;
+      const low = box[2 * dimension]!;
+      const high = box[2 * dimension + 1]!;
+      const shift = shiftOf(low, high);
+      const bins = dimension * BINS;
+      if (isCounted) {
+        startsIn.fill(0, bins, bins + BINS);
+        endsIn.fill(0, bins, bins + BINS);
       }
-      open[index] = only;
-      if (only >= 0) this.closing |= 1 << only;
+      let narrower = 0;
+      for (let index = 0; index < count; index++) {
+        const bound = list[from + index]! * stride + 2 * dimension;
+        const start = bounds[bound]! - low;
+        const end = bounds[bound + 1]! - high;
+        const isNarrower = (-start | end) >>> 31;
+        narrower += isNarrower;
+        if (isOpenAsked) open[index]! += (OPEN + dimension) & -isNarrower;
+        if (!isCounted) continue;
+        // Not before the box begins, nor behind its end.
+        startsIn[bins + ((start & ~(start >> 31)) >>> shift)]!++;
+        endsIn[bins + ((high - low + (end & (end >> 31))) >>> shift)]!++;
+      }
+      partial[dimension] = narrower;
+    }
+    this.closing = 0;
+    if (!isOpenAsked) return;
+    for (let index = 0; index < count; index++) {
+      if (open[index]! >= OPEN && open[index]! < SEVERAL) this.closing |= 1 << (open[index]! - OPEN);
     }
   }
 
-  /** Writes down where entries start and end within the box; how many do not fill it. */
-  private gather(dimension: number, list: Int32Array, from: number, count: number, low: number, high: number): number {
-    const { starts, ends } = this;
-    const first = this.firsts[dimension]!;
-    const last = this.lasts[dimension]!;
-    let partial = 0;
+  /** Writes down where entries start and end within the box. */
+  private gather(dimension: number, list: Int32Array, from: number, count: number, low: number, high: number): void {
+    const { bounds, starts, ends } = this;
+    const stride = 2 * this.dimensions;
     for (let index = 0; index < count; index++) {
-      const entry = list[from + index]!;
-      const start = first[entry]!;
-      const end = last[entry]!;
-      starts[index] = Math.max(start, low);
-      ends[index] = Math.min(end, high);
-      if (start > low || end < high) partial++;
+      const bound = list[from + index]! * stride + 2 * dimension;
+      starts[index] = Math.max(bounds[bound]!, low);
+      ends[index] = Math.min(bounds[bound + 1]!, high);
     }
-    return partial;
+  }
+
+  /** Entries on each side of every cut between bins of as many places each, of which it is counted already what starts and ends there; how many bins there are. */
+  private sumBins(dimension: number, low: number, high: number): number {
+    const { left, right, startsIn, endsIn } = this;
+    const bins = this.evenCuts(low, high);
+    const first = dimension * BINS;
+    let sum = 0;
+    for (let bin = 0; bin < bins; bin++) {
+      sum += startsIn[first + bin]!;
+      left[bin] = sum;
+    }
+    sum = 0;
+    for (let bin = bins - 1; bin >= 0; bin--) {
+      right[bin] = sum;
+      sum += endsIn[first + bin]!;
+    }
+    return bins;
+  }
+
+  /** Cuts between bins of as many places each; the number of bins. */
+  private evenCuts(low: number, high: number): number {
+    const { cuts } = this;
+    const shift = shiftOf(low, high);
+    const bins = ((high - low) >>> shift) + 1;
+    for (let bin = 0; bin < bins; bin++) cuts[bin] = Math.min(high, low + ((bin + 1) << shift) - 1);
+    return bins;
   }
 
   /** Bins of as many places each; their number. */
   private shifts(count: number, low: number, high: number): number {
-    const { starts, ends, startBins, endBins, cuts } = this;
-    const shift = Math.max(0, 24 - Math.clz32(high - low));
-    const bins = ((high - low) >>> shift) + 1;
-    for (let bin = 0; bin < bins; bin++) cuts[bin] = Math.min(high, low + ((bin + 1) << shift) - 1);
+    const { starts, ends, startBins, endBins } = this;
+    const shift = shiftOf(low, high);
     for (let index = 0; index < count; index++) {
       startBins[index] = (starts[index]! - low) >>> shift;
       endBins[index] = (ends[index]! - low) >>> shift;
     }
-    return bins;
+    return this.evenCuts(low, high);
   }
 
   /** A bin ends in front of every start and behind every end; their number. */
@@ -154,13 +238,17 @@ export class CutFinder {
     const { starts, ends, startBins, endBins, cuts } = this;
     let bins = 0;
     for (let index = 0; index < count; index++) {
-      if (starts[index]! > low) bins = insert(cuts, bins, starts[index]! - 1);
-      if (ends[index]! < high) bins = insert(cuts, bins, ends[index]!);
+      const start = starts[index]!;
+      const end = ends[index]!;
+      if (start > low) bins = insert(cuts, bins, start - 1);
+      if (end < high) bins = insert(cuts, bins, end);
     }
     cuts[bins++] = high;
     for (let index = 0; index < count; index++) {
-      startBins[index] = starts[index] === low ? 0 : binOf(cuts, bins, starts[index]!);
-      endBins[index] = ends[index] === high ? bins - 1 : binOf(cuts, bins, ends[index]!);
+      const start = starts[index]!;
+      const end = ends[index]!;
+      startBins[index] = start === low ? 0 : binOf(cuts, bins, start);
+      endBins[index] = end === high ? bins - 1 : binOf(cuts, bins, end);
     }
     return bins;
   }
@@ -197,7 +285,7 @@ export class CutFinder {
     fillsLeft.fill(count - 1, 0, bins);
     fillsRight.fill(count - 1, 0, bins);
     for (let index = count - 1; index >= 0; index--) {
-      if (open[index] !== dimension) continue;
+      if (open[index] !== OPEN + dimension) continue;
       if (starts[index] === low) {
         const last = ends[index] === cuts[endBins[index]!] ? endBins[index]! : endBins[index]! - 1;
         if (last >= 0) fillsLeft[last] = index;
@@ -282,6 +370,9 @@ export class CutFinder {
     this.score = score;
   }
 }
+
+/** Of a dimension's places, so many bits are not told apart by bins. */
+const shiftOf = (low: number, high: number): number => Math.max(0, 24 - Math.clz32(high - low));
 
 /** Puts a value among the first `count`, which are sorted, unless it is there; how many there are then. */
 function insert(values: Int32Array, count: number, value: number): number {

@@ -2,38 +2,43 @@
 
 import { FIELD_COUNT } from '../../abi/fields.ts';
 import { FOUND, REF_EDGE } from '../../abi/program.ts';
-import { Box, FALSE, TRUE } from '../box.ts';
+import { Box, type Decision, FALSE, TRUE, UNKNOWN } from '../box.ts';
 import type { Code } from '../code.ts';
 import type { Entry } from '../steps.ts';
 import type { CompiledTest } from '../tests.ts';
 import type { SearchTree } from './grow.ts';
 import type { Dimension, Intervals } from './intervals.ts';
+import { INSIDE, OTHER, type PlainTests } from './plain.ts';
 
 const NODE_WORDS = 4;
 
 /** Writes a tree; the reference of its root. */
 export function emitSearchTree(tree: SearchTree, entries: readonly Entry[], intervals: Intervals, code: Code): number {
-  return new Emitter(tree, entries, intervals.dimensions, code).run();
+  return new Emitter(tree, entries, intervals, code).run();
 }
 
 class Emitter {
   private readonly tree: SearchTree;
   private readonly entries: readonly Entry[];
   private readonly dimensions: readonly Dimension[];
+  private readonly plain: PlainTests;
   private readonly code: Code;
   /** By node: the reference of what stands for it. */
   private readonly references: Uint32Array;
-  /** The box of the leaf at hand. */
-  private readonly low = new Array<number>(FIELD_COUNT).fill(0);
-  private readonly high = new Array<number>(FIELD_COUNT).fill(0xffffffff);
-  /** Places of an entry's tests that the box leaves open. */
-  private readonly open: number[] = [];
-  private readonly box = Box.between(this.low, this.high);
+  /** The box of the leaf at hand; the same as a box, which is filled where one is asked. */
+  private readonly low = new Uint32Array(FIELD_COUNT);
+  private readonly high = new Uint32Array(FIELD_COUNT).fill(0xffffffff);
+  private readonly boxLow = new Array<number>(FIELD_COUNT).fill(0);
+  private readonly boxHigh = new Array<number>(FIELD_COUNT).fill(0xffffffff);
+  private readonly box = Box.between(this.boxLow, this.boxHigh);
+  /** An entry's tests that the box leaves open. */
+  private readonly open: CompiledTest[] = [];
 
-  constructor(tree: SearchTree, entries: readonly Entry[], dimensions: readonly Dimension[], code: Code) {
+  constructor(tree: SearchTree, entries: readonly Entry[], { dimensions, plain }: Intervals, code: Code) {
     this.tree = tree;
     this.entries = entries;
     this.dimensions = dimensions;
+    this.plain = plain;
     this.code = code;
     this.references = new Uint32Array(tree.nodes);
   }
@@ -103,18 +108,37 @@ class Emitter {
 
   /** What comes first when an entry stands before the others. */
   private before(next: number, entry: number): number {
-    const { box, open } = this;
-    const { tests } = this.entries[entry]!;
+    const { open } = this;
+    const { from, ids, tests } = this.plain;
     let left = 0;
-    for (let index = 0; index < tests.length; index++) {
-      const decision = box.decide(tests[index]!);
+    for (let index = from[entry]!; index < from[entry + 1]!; index++) {
+      const id = ids[index]!;
+      const decision = this.decide(id);
       if (decision === FALSE) return next;
-      if (decision !== TRUE) open[left++] = index;
+      if (decision !== TRUE) open[left++] = tests[id]!;
     }
-    if (left === 0) return found(entry);
-    const kept = left === tests.length ? tests : new Array<CompiledTest>(left);
-    if (kept !== tests) for (let index = 0; index < left; index++) (kept as CompiledTest[])[index] = tests[open[index]!]!;
-    return this.code.searchedStep(kept, found(entry), next);
+    return left === 0 ? found(entry) : this.code.searchedStep(open, left, found(entry), next);
+  }
+
+  /** As the leaf's box decides the test. */
+  private decide(id: number): Decision {
+    const { plain, low, high } = this;
+    const kind = plain.kind[id]!;
+    if (kind === OTHER) return this.decideOther(id);
+    const field = plain.field[id]!;
+    const first = plain.low[id]!;
+    const last = plain.high[id]!;
+    if (first > high[field]! || last < low[field]!) return kind === INSIDE ? FALSE : TRUE;
+    if (first > low[field]! || last < high[field]!) return UNKNOWN;
+    return kind === INSIDE ? TRUE : FALSE;
+  }
+
+  private decideOther(id: number): Decision {
+    for (let field = 0; field < FIELD_COUNT; field++) {
+      this.boxLow[field] = this.low[field]!;
+      this.boxHigh[field] = this.high[field]!;
+    }
+    return this.box.decide(this.plain.tests[id]!);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Splits the entries of a search into groups, each with a tree: where one tree would copy much, those that are wide where the others are narrow get a tree of their own. */
 import type { Work } from '../steps.ts';
 import type { Sample } from '../traffic.ts';
+import { CutFinder } from './cut.ts';
 import { growTree, type SearchTree, type TreeBudget } from './grow.ts';
 import type { Intervals } from './intervals.ts';
 import { usualParts } from './usual.ts';
@@ -23,10 +24,11 @@ export interface Group {
 
 /** Never fails: what the budget does not allow stays in long leaves. */
 export function growGroups(intervals: Intervals, budget: GroupBudget, work: Work, sample: Sample | null = null): Group[] {
+  const finder = new CutFinder(intervals);
   return usualParts(intervals).flatMap((part) => {
     const groups: Group[] = [];
     for (let members = part; members.length > 0; ) {
-      const { group, rest } = growGroup(intervals, members, groups.length + 1 < budget.groups, budget, work, sample);
+      const { group, rest } = growGroup(intervals, members, groups.length + 1 < budget.groups, budget, work, sample, finder);
       groups.push(group);
       members = rest;
     }
@@ -42,11 +44,12 @@ function growGroup(
   { base, copies, short }: GroupBudget,
   work: Work,
   sample: Sample | null,
+  finder: CutFinder,
 ): { group: Group; rest: number[] } {
   const rest: number[] = [];
   let kept = members;
   for (;;) {
-    const tree = growShort(intervals, kept, may, { most: base + copies * kept.length, short }, work, sample);
+    const tree = growShort(intervals, kept, may, { most: base + copies * kept.length, short }, work, sample, finder);
     if (!may || tree.longest <= short) return { group: { tree, members: kept }, rest: rest.sort((left, right) => left - right) };
     const [narrow, wide] = byWidth(intervals, kept) ?? halves(kept);
     work.units += kept.length;
@@ -66,11 +69,12 @@ function growShort(
   budget: TreeBudget,
   work: Work,
   sample: Sample | null,
+  finder: CutFinder,
 ): SearchTree {
-  const tree = growTree(intervals, members, budget, work, sample);
+  const tree = growTree(intervals, members, budget, work, sample, finder);
   const isFar = tree.longest > FAR * budget.short;
   if (sample === null || tree.longest <= budget.short || (may && isFar)) return tree;
-  const plain = growTree(intervals, members, budget, work);
+  const plain = growTree(intervals, members, budget, work, null, finder);
   return plain.longest < tree.longest ? plain : tree;
 }
 

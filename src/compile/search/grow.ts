@@ -62,20 +62,20 @@ export class SearchTree {
     this.closed.push(closed);
   }
 
-  /** Room for so many entries more: lists of nodes that are cut are given up where there is none. */
+  /** Room for so many entries more: lists of nodes that are cut are given up where there is none. Nodes stand in the order of their lists, so what is kept moves to the front. */
   makeRoom(more: number): void {
     const { lists, from, count } = this;
     if (lists.length + more <= lists.values.length) return;
     let kept = 0;
     for (let node = 0; node < this.nodes; node++) if (this.isLeaf(node)) kept += count.values[node]!;
     const before = lists.values;
-    lists.values = new Int32Array(2 * (kept + more));
+    if (2 * (kept + more) > before.length) lists.values = new Int32Array(3 * (kept + more));
     lists.length = 0;
     for (let node = 0; node < this.nodes; node++) {
       if (!this.isLeaf(node)) continue;
       const start = from.values[node]!;
       from.values[node] = lists.length;
-      for (let index = start; index < start + count.values[node]!; index++) lists.push(before[index]!);
+      for (let index = start; index < start + count.values[node]!; index++) lists.values[lists.length++] = before[index]!;
     }
   }
 
@@ -96,15 +96,16 @@ export interface TreeBudget {
   short: number;
 }
 
-/** A tree over `members` (ascending), as far as the budget goes. `sample`: packets that come to it. */
+/** A tree over `members` (ascending), as far as the budget goes. `sample`: packets that come to it. `finder`: of the intervals; its memory serves one tree after the other. */
 export function growTree(
   intervals: Intervals,
   members: readonly number[],
   budget: TreeBudget,
   work: Work,
   sample: Sample | null = null,
+  finder = new CutFinder(intervals),
 ): SearchTree {
-  return new Grower(intervals, budget, work, sample).run(members);
+  return new Grower(intervals, budget, work, sample, finder).run(members);
 }
 
 /** A tree that was grown over other entries. */
@@ -134,7 +135,7 @@ export function regrowTree(
   old: OldTree,
   sample: Sample | null = null,
 ): SearchTree {
-  return new Grower(intervals, budget, work, sample).rerun(members, old);
+  return new Grower(intervals, budget, work, sample, new CutFinder(intervals)).rerun(members, old);
 }
 
 class Grower {
@@ -143,8 +144,9 @@ class Grower {
   private readonly work: Work;
   private readonly finder: CutFinder;
   private readonly intervals: Intervals;
-  private readonly firsts: readonly Uint32Array[];
-  private readonly lasts: readonly Uint32Array[];
+  /** By entry, `stride` words each: first and last place of each dimension. */
+  private readonly bounds: Int32Array;
+  private readonly stride: number;
   /** First and last place of each dimension: of all, and of the node at hand. */
   private readonly whole: Int32Array;
   private readonly box: Int32Array;
@@ -152,13 +154,13 @@ class Grower {
   private readonly settled = new Numbers();
   private readonly seen: Seen | null;
 
-  constructor(intervals: Intervals, budget: TreeBudget, work: Work, sample: Sample | null) {
+  constructor(intervals: Intervals, budget: TreeBudget, work: Work, sample: Sample | null, finder: CutFinder) {
     this.intervals = intervals;
     this.budget = budget;
     this.work = work;
-    this.finder = new CutFinder(intervals);
-    this.firsts = intervals.dimensions.map(({ first }) => first);
-    this.lasts = intervals.dimensions.map(({ last }) => last);
+    this.finder = finder;
+    this.bounds = finder.bounds;
+    this.stride = 2 * intervals.dimensions.length;
     this.whole = wholeBox(intervals.dimensions);
     this.box = this.whole.slice();
     this.seen = sample === null ? null : seenBy(sample, intervals.dimensions);
@@ -184,13 +186,12 @@ class Grower {
   /** How many of a node's entries lie on both sides of a cut. */
   private copied(node: number, { dimension, at }: UsualCut): number {
     const { from, count, lists } = this.tree;
-    const first = this.firsts[dimension]!;
-    const last = this.lasts[dimension]!;
+    const { bounds, stride } = this;
     const start = from.values[node]!;
     let both = 0;
     for (let index = start; index < start + count.values[node]!; index++) {
-      const entry = lists.values[index]!;
-      if (first[entry]! <= at && last[entry]! > at) both++;
+      const bound = lists.values[index]! * stride + 2 * dimension;
+      if (bounds[bound]! <= at && bounds[bound + 1]! > at) both++;
     }
     return both;
   }
@@ -268,10 +269,12 @@ class Grower {
 
   /** Whether an entry reaches into the box at hand. */
   private lies(entry: number): boolean {
-    const { firsts, lasts, box } = this;
-    return firsts.every(
-      (first, dimension) => first[entry]! <= box[2 * dimension + 1]! && lasts[dimension]![entry]! >= box[2 * dimension]!,
-    );
+    const { bounds, stride, box } = this;
+    const bound = entry * stride;
+    for (let place = 0; place < stride; place += 2) {
+      if (bounds[bound + place]! > box[place + 1]! || bounds[bound + place + 1]! < box[place]!) return false;
+    }
+    return true;
   }
 
   /** The entries of a leaf of the old tree. */
@@ -355,19 +358,18 @@ class Grower {
 
   /** The next node, with those of the `count` entries from `from` on that reach into the box at hand in a dimension; their number. */
   private fill(parent: number, from: number, count: number, dimension: number, settled: number): number {
-    const { tree } = this;
+    const { tree, bounds, stride } = this;
     const { lists } = tree;
     const { values } = lists;
-    const first = this.firsts[dimension];
-    const last = this.lasts[dimension];
-    const low = this.box[2 * dimension]!;
-    const high = this.box[2 * dimension + 1]!;
+    const place = 2 * dimension;
+    const low = this.box[place] ?? 0;
+    const high = this.box[place + 1] ?? 0;
     const start = lists.length;
     let to = start;
     let closed = 0;
     for (let index = from; index < from + count; index++) {
       const entry = values[index]!;
-      if (first !== undefined && (first[entry]! > high || last![entry]! < low)) continue;
+      if (stride > 0 && (bounds[entry * stride + place]! > high || bounds[entry * stride + place + 1]! < low)) continue;
       values[to++] = entry;
       if (!this.fillsBox(entry, settled)) continue;
       // What stands behind is never met.
@@ -381,12 +383,12 @@ class Grower {
   }
 
   private fillsBox(entry: number, settled: number): boolean {
-    const { firsts, lasts, box } = this;
+    const { bounds, stride, box } = this;
     if (this.intervals.exact[entry] === 0) return false;
-    for (let dimension = 0; dimension < firsts.length; dimension++) {
-      if (((settled >>> dimension) & 1) !== 0) continue;
-      if (firsts[dimension]![entry]! > box[2 * dimension]!) return false;
-      if (lasts[dimension]![entry]! < box[2 * dimension + 1]!) return false;
+    const bound = entry * stride;
+    for (let place = 0, left = settled; place < stride; place += 2, left >>>= 1) {
+      if ((left & 1) !== 0) continue;
+      if (bounds[bound + place]! > box[place]! || bounds[bound + place + 1]! < box[place + 1]!) return false;
     }
     return true;
   }

@@ -3,6 +3,7 @@ import { FIELD_COUNT } from '../../abi/fields.ts';
 import { Box, FALSE, UNKNOWN } from '../box.ts';
 import type { Entry } from '../steps.ts';
 import type { CompiledTest, Range } from '../tests.ts';
+import { INSIDE, PlainTests } from './plain.ts';
 
 const LAST = 0xffffffff;
 
@@ -22,6 +23,8 @@ export interface Intervals {
   dimensions: Dimension[];
   /** By entry: 1 when being within its intervals is all that it asks. */
   exact: Uint8Array;
+  /** What the entries ask. */
+  plain: PlainTests;
 }
 
 /** `before`: dimensions whose places are to be told apart, too. */
@@ -31,6 +34,7 @@ export function intervalsOf(entries: readonly Entry[], before: readonly Dimensio
 
 class Measurer {
   private readonly entries: readonly Entry[];
+  private readonly plain: PlainTests;
   /** By field, where entries test it: by entry the first and the last value. */
   private readonly lows: (Uint32Array | undefined)[] = new Array(FIELD_COUNT);
   private readonly highs: (Uint32Array | undefined)[] = new Array(FIELD_COUNT);
@@ -43,6 +47,7 @@ class Measurer {
 
   constructor(entries: readonly Entry[]) {
     this.entries = entries;
+    this.plain = new PlainTests(entries);
   }
 
   run(before: readonly Dimension[]): Intervals {
@@ -50,7 +55,7 @@ class Measurer {
     const possible: number[] = [];
     const exact = new Uint8Array(entries.length);
     for (let number = 0; number < entries.length; number++) {
-      const answer = this.measure(entries[number]!.tests);
+      const answer = this.measure(number);
       if (answer !== 'impossible') possible.push(number);
       if (answer === 'exact') exact[number] = 1;
       this.keep(number);
@@ -61,13 +66,18 @@ class Measurer {
       const ends = before.find((one) => one.field === field)?.ends ?? new Uint32Array(0);
       if (lows !== undefined) dimensions.push(placesOf(field, lows, this.highs[field]!, ends));
     }
-    return { possible, dimensions, exact };
+    return { possible, dimensions, exact, plain: this.plain };
   }
 
   /** Leaves the intervals in `low` and `high`. */
-  private measure(tests: readonly CompiledTest[]): 'exact' | 'inexact' | 'impossible' {
+  private measure(entry: number): 'exact' | 'inexact' | 'impossible' {
     const { low, high, narrowed, doubtful, box } = this;
-    for (let index = 0; index < tests.length; index++) if (!this.narrow(tests[index]!)) doubtful.push(tests[index]!);
+    const { from, ids, kind, field, low: lows, high: highs, tests } = this.plain;
+    for (let index = from[entry]!; index < from[entry + 1]!; index++) {
+      const id = ids[index]!;
+      if (kind[id] === INSIDE) this.within(field[id]!, lows[id]!, highs[id]!);
+      else if (!this.narrow(tests[id]!)) doubtful.push(tests[id]!);
+    }
     let exact = true;
     let possible = true;
     for (let index = 0; index < narrowed.length; index++) {

@@ -32,6 +32,9 @@ const USUAL: ReadonlyMap<number, number> = new Map([
 const WORDS = CLUSTER_SIZE / 4;
 const PATTERN_WORDS = CLUSTER_TESTS;
 
+/** Tests of most sets that a cluster takes in, at least. */
+const USUALLY_INSIDE = 2;
+
 /** The clusters of `graph` from each of `roots` on, and the groups' starts. */
 export function gather(
   graph: Graph,
@@ -62,15 +65,15 @@ class Gatherer {
   /** By test: the last cluster that took it in, and which of that one's questions it asks. */
   private readonly taken: Int32Array;
   private readonly asks: Uint8Array;
-  private memory: Uint32Array<ArrayBuffer> = new Uint32Array(1 << 14);
+  /** Cluster 0 and those made, their pattern's number where its offset will be, and room for patterns behind them. */
+  private memory: Uint32Array<ArrayBuffer>;
   /** References, CHILDREN of each cluster. */
-  private readonly children = new Numbers();
+  private readonly children: Numbers;
   /** Where clusters have their words from, PATTERN_WORDS each; by these fields: which pattern. */
   private readonly patterns: number[] = [];
   private readonly known = new Map<number, number>();
-  private clusters = 0;
-  /** The first of them when all are made: behind cluster 0 and the patterns. */
-  private first = 0;
+  /** How many there are, with cluster 0: the number of the cluster at hand. */
+  private clusters = 1;
   /** Of the cluster at hand: its questions (tests that ask them) and how many tests it has. */
   private readonly questions = new Int32Array(CLUSTER_TESTS);
   private asked = 0;
@@ -90,6 +93,10 @@ class Gatherer {
     this.places = new Int32Array(graph.tests).fill(-1);
     this.taken = new Int32Array(graph.tests).fill(-1);
     this.asks = new Uint8Array(graph.tests);
+    const expected = 64 + Math.ceil(graph.tests / USUALLY_INSIDE);
+    this.memory = new Uint32Array(expected * WORDS);
+    this.children = new Numbers(expected * CHILDREN);
+    this.children.length = CHILDREN;
   }
 
   /**
@@ -129,30 +136,32 @@ class Gatherer {
 
   /** A child as starts have it. */
   childOf(reference: number): number {
-    return reference < 0 ? ~reference ^ PACKED_EXIT : this.first + this.places[reference]!;
+    return reference < 0 ? ~reference ^ PACKED_EXIT : this.places[reference]!;
   }
 
   /** All bytes from cluster 0 on. */
   finish(): Uint8Array<ArrayBuffer> {
-    this.first = 1 + Math.ceil(this.patterns.length / WORDS);
-    const { first } = this;
-    const words = new Uint32Array((first + this.clusters) * WORDS);
-    words.set(this.patterns, WORDS);
-    words.set(this.memory.subarray(0, this.clusters * WORDS), first * WORDS);
+    const { clusters, patterns } = this;
+    const size = (clusters + Math.ceil(patterns.length / WORDS)) * WORDS;
+    while (this.memory.length < size) this.memory = larger(this.memory);
+    const words = this.memory;
+    words.set(patterns, clusters * WORDS);
     const { values } = this.children;
-    for (let cluster = 0; cluster < this.clusters; cluster++) {
+    for (let cluster = 1; cluster < clusters; cluster++) {
       const child = CHILDREN * cluster;
       const one = this.childOf(values[child]!);
       const two = this.childOf(values[child + 1]!);
       const three = this.childOf(values[child + 2]!);
       const four = this.childOf(values[child + 3]!);
       // CHILDREN times CHILD_SIZE bytes, lowest first.
-      const word = (first + cluster) * WORDS + CLUSTER_CHILDREN / 4;
+      const word = cluster * WORDS + CLUSTER_CHILDREN / 4;
       words[word] = (one & 0xffffff) | (two << 24);
       words[word + 1] = ((two >>> 8) & 0xffff) | (three << 16);
       words[word + 2] = ((three >>> 16) & 0xff) | (four << 8);
+      const pattern = cluster * WORDS + CLUSTER_PATTERN / 4;
+      words[pattern] = (clusters * WORDS + words[pattern]! * PATTERN_WORDS) * 4;
     }
-    return new Uint8Array(words.buffer);
+    return new Uint8Array(words.buffer, 0, size * 4);
   }
 
   /** Makes the cluster that begins with a test: takes in what most packets come to, as long as there is room. What it leads to is in `leaving`. */
@@ -288,7 +297,7 @@ class Gatherer {
       for (let byte = 0; byte < 4; byte++) offsets |= (this.arrival(root, word * 4 + byte) * CHILD_SIZE) << (8 * byte);
       memory[first + CLUSTER_MAP / 4 + word] = offsets;
     }
-    memory[first + CLUSTER_PATTERN / 4] = CLUSTER_SIZE + this.pattern() * PATTERN_WORDS * 4;
+    memory[first + CLUSTER_PATTERN / 4] = this.pattern();
     for (let child = 0; child < CHILDREN; child++) this.children.push(leaving[child < this.leavingCount ? child : 0]!);
   }
 

@@ -19,8 +19,8 @@ export interface Exit {
 /** More than there are verdicts. */
 const VERDICTS = 16;
 
-/** Tests there is room for to begin with. */
-const ROOM = 1 << 12;
+/** Tests there is room for to begin with, at least. */
+const ROOM = 1 << 10;
 
 /** A value of a small field up to which, from the one before, all lead to `target`. */
 interface Run {
@@ -37,20 +37,29 @@ export class Graph {
   readonly to = Float64Array.from({ length: FIELD_COUNT }, (_, field) => LARGEST.get(field) ?? 0xffffffff);
   /** Number of tests; what follows is by test. */
   tests = 0;
-  field = new Uint8Array(ROOM);
+  field: Uint8Array;
   /** Values from `first` to `last` go to `inside`, others to `outside`. */
-  first = new Uint32Array(ROOM);
-  last = new Uint32Array(ROOM);
-  inside = new Int32Array(ROOM);
-  outside = new Int32Array(ROOM);
-  private weights = new Float64Array(ROOM);
-  private leasts = new Uint32Array(ROOM);
+  first: Uint32Array;
+  last: Uint32Array;
+  inside: Int32Array;
+  outside: Int32Array;
+  private weights: Float64Array;
+  private leasts: Uint32Array;
   /** By field, the largest value that its tests tell from the next one; -1 without. */
   readonly largest = new Float64Array(FIELD_COUNT).fill(-1);
   private readonly knownExits = new Map<number, number>();
 
-  constructor(mets: Mets) {
+  /** `expected`: so many tests there may be; more are welcome, but lists that grow are garbage that V8 clears away at a high price. */
+  constructor(mets: Mets, expected = 0) {
+    const room = Math.max(ROOM, expected);
     this.mets = mets;
+    this.field = new Uint8Array(room);
+    this.first = new Uint32Array(room);
+    this.last = new Uint32Array(room);
+    this.inside = new Int32Array(room);
+    this.outside = new Int32Array(room);
+    this.weights = new Float64Array(room);
+    this.leasts = new Uint32Array(room);
   }
 
   /** Ways to an exit from here: what a test sends to either side is guessed from it. */
