@@ -80,9 +80,15 @@ const SEGMENT_HEADERS: u32 = 40;
 export let bareBytes: u64 = 0;
 /** Packets that went this way: only the debug build counts them, for tests. */
 let judged: u32 = 0;
+let looked: u32 = 0;
 
 export function bareJudged(): u32 {
   return judged;
+}
+
+/** Of them, those that a closer look was taken at, and marked slots that did not go this way behind it: the same. */
+export function bareLooked(): u32 {
+  return looked;
 }
 
 /** Once plans are made. */
@@ -227,6 +233,7 @@ function latestOf(slot: usize, end: usize): u64 {
  * 0, and nothing is changed, when it does not go this way.
  */
 function judgeLong(slot: usize): u64 {
+  if (!ASC_NO_ASSERT) looked++;
   if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) return 0;
   const guess = load<u32>(slot, PACKET_CT_GUESS);
   const entry = (guess & ~1) as usize;

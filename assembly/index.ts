@@ -4,7 +4,7 @@
  */
 import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
-import { bareJudged, bareStart } from './bare.ts';
+import { bareJudged, bareLooked, bareStart } from './bare.ts';
 import { BATCH, captureConsumed, captureFeed, captureReset } from './capture/index.ts';
 import { edgesTaken, settleWays } from './classify/known.ts';
 import { packedSteps, runPacked } from './classify/packed.ts';
@@ -37,6 +37,7 @@ import { setControl } from './tally.ts';
 export {
   allocate,
   bareJudged,
+  bareLooked,
   captureConsumed as consumed,
   connectionPlaces,
   conntrackConfirmed as connections,

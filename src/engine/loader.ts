@@ -35,6 +35,7 @@ export interface EngineExports {
   edgesTaken(): number;
   /** Packets that were judged without being decoded (assembly/bare.ts); likewise. */
   bareJudged(): number;
+  bareLooked(): number;
   /** Connections that began the short way (assembly/conntrack/syn.ts); likewise. */
   synsOpened(): number;
   handshakesJudged(): number;

@@ -188,3 +188,22 @@ test(`what is unusual about a segment is seen (seed ${SEED})`, { timeout: 120_00
   expect(bare[0]).toBeGreaterThan(0.25 * all[0]!);
   expect(bare[1]).toBeGreaterThan(0.25 * all[1]!);
 });
+
+/** Segments without options, with timestamps, and large ones, whose sums nobody asks for: nobody takes a closer look at them. */
+test.each([
+  ['short', 1, false, 1],
+  ['short, with timestamps', 1, true, 1],
+  ['long, not summed', 700, true, 0],
+] as const)('plain segments are judged in the loop: %s', async (_name, data, stamped, nf_conntrack_checksum) => {
+  const job: Job = {
+    rules: { 4: parseSave(RULES, { file: 'rules', family: 4 }) },
+    host: buildHost({ local: ['10.1.2.3'], in: 'eth0' }),
+    profile: { ...DEFAULT_PROFILE, sysctls: { nf_conntrack_checksum } },
+  };
+  // Nothing is drawn: all options are timestamps, and no packet is changed.
+  const usual: Draw = (below) => below - 1;
+  const { debug } = await expectAlike(job, asPcap(packetsOf(usual, data, stamped)), 'usual');
+  expect(debug.bareJudged()).toBeGreaterThan(0.9 * PACKETS);
+  // A handshake's last acknowledgement, and the segments that keep an edge.
+  expect(debug.bareLooked()).toBeLessThan(6 * FLOWS);
+});
