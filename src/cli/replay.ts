@@ -7,6 +7,7 @@ import type { PacketOutcome } from '../model/outcome.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Frame, Job, ReplayResult } from '../model/witness.ts';
 import { announcedLinktypes } from '../replay/accepted.ts';
+import { elsewhereNotes } from '../replay/elsewhere.ts';
 import { engineModule } from '../replay/engine-session.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import type { Threads } from '../replay/parallel.ts';
@@ -245,7 +246,7 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
       say(unread);
       return EXIT.damaged;
     }
-    const all = [...endNotes({ options, prepared, told }, outcome), ...(written?.notes() ?? [])];
+    const all = [...(await endNotes({ options, prepared, told }, outcome)), ...(written?.notes() ?? [])];
     verdicts?.flush();
     log?.flush();
     written?.flush();
@@ -265,14 +266,20 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
 }
 
 /** Notes about what was read, and where it was captured. */
-function endNotes(
+async function endNotes(
   { options, prepared, told }: Pick<Task, 'options' | 'prepared' | 'told'>,
   { result, interrupted = false }: RunOutcome,
-): string[] {
+): Promise<string[]> {
   const read = interrupted ? [interruptedNote(result, prepared.captures.length)] : emptyNotes(result);
   // Of packets that were not read on purpose nobody knows.
   const isWhole = options.count === undefined && !interrupted;
-  return [...read, ...(prepared.notes ?? []), ...(isWhole ? annotationNotes(told.annotations, result.packets) : [])];
+  const elsewhere = await elsewhereNotes(prepared.captures, prepared.host, result);
+  return [
+    ...read,
+    ...(prepared.notes ?? []),
+    ...elsewhere,
+    ...(isWhole ? annotationNotes(told.annotations, result.packets) : []),
+  ];
 }
 
 /** The file of --write, where it is asked for. */
@@ -363,7 +370,7 @@ async function compare({ options, prepared, profile, told, signal }: Task, rules
     const { result } = outcome;
     last = result;
     if (outcome.interrupted === true && result.packets > 0) cut = result.packets;
-    const all = [...endNotes({ options, prepared, told }, outcome), ...comparisonNotes(rules)];
+    const all = [...(await endNotes({ options, prepared, told }, outcome)), ...comparisonNotes(rules)];
     reports.push(buildReport({ rules: one, host, profile, result, notes: all, ...timing(options, outcome) }));
   }
   bar.clear();
