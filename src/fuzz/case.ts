@@ -49,8 +49,6 @@ export interface CaseOptions {
   lacks?: RegExp;
   /** Only these extensions. */
   only?: readonly string[];
-  /** Its rules will be replaced: the host answers nothing of its own accord, for what becomes of packets is not known yet. */
-  silent?: boolean;
 }
 
 /** The hooks packets meet. */
@@ -106,7 +104,7 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const made: FuzzCase = { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
   // Behind everything else: what was drawn before stays what it was.
   const answered = { ...made, packets: withAnswers(draw, made, options.judge) };
-  return options.silent ? answered : withStackAnswers(draw, answered, options.judge);
+  return withStackAnswers(draw, answered, options.judge);
 }
 
 /** Seconds. */
