@@ -1,27 +1,47 @@
 /** What a host answers to a packet that a rule refuses, or that the stack does not forward, as far as it can be foretold: the reset of nf_send_reset, the error of icmp_send (nf_reject_ipv4.c, nf_reject_ipv6.c, ipv4/icmp.c, ipv6/icmp.c). */
-import { ERROR_MOST4, ERROR_MOST6 } from '../src/abi/answers.ts';
-import { FIELD_CT_DIRECTION, FIELD_FAMILY, FIELD_LENGTH, FIELD_PROTOCOL, FIELD_TCP_FLAGS } from '../src/abi/fields.ts';
+import { ERROR_MOST4, ERROR_MOST6, LEARNT_LEAST4 } from '../src/abi/answers.ts';
+import {
+  FIELD_CT_DIRECTION,
+  FIELD_FAMILY,
+  FIELD_IN_INTERFACE,
+  FIELD_LENGTH,
+  FIELD_PROTOCOL,
+  FIELD_TCP_FLAGS,
+} from '../src/abi/fields.ts';
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_IP_CAPTURED, PACKET_L4_OFFSET, PACKET_STACK } from '../src/abi/packet.ts';
-import { STACK_MTU, STACK_NO_ROUTE, STACK_SOURCE_SCOPE, STACK_TTL, STACK_UNREACHABLE } from '../src/abi/reasons.ts';
+import {
+  STACK_IP_OPTIONS,
+  STACK_MTU,
+  STACK_NO_ROUTE,
+  STACK_SOURCE_SCOPE,
+  STACK_TTL,
+  STACK_UNREACHABLE,
+} from '../src/abi/reasons.ts';
 import { isReset as getsReset } from './conntrack/index';
 import { asItCame, asSent, movesDestination } from './nat/answer.ts';
 import { isReported, isTold } from './reported.ts';
-import { isSwallowed } from './stack/index.ts';
+import { answerable, drawnBytes, faultAt, isSwallowed, NO_FAULT, writeIntoOptions } from './stack/index.ts';
 
-/** u8 each: the type of the error, 0: it is a reset; the destination of the refused packet is translated, so that it is kept as it came; the error's code and one, 0: any. u32 each: family; length of the refused packet, and how much of it is kept. */
+/**
+ * u8 each: the type of the error, 0: it is a reset; the destination of the refused packet is translated, so that it is kept as it came; the error's code and one, 0: any; of a parameter problem of IPv4 the place in the header that it names,
+ * 0: of anything else. u32 each: family; length of the refused packet, and how much of it is kept. u64: a bit for each byte of its IPv4 options that this host has filled in.
+ */
 const TYPE: usize = 0;
 const TRANSLATED: usize = 1;
 const CODE: usize = 2;
+const POINTER: usize = 3;
 const FAMILY: usize = 4;
 const LENGTH: usize = 8;
 const PRESENT: usize = 12;
+const DRAWN: usize = 16;
 /** The refused packet from its IP header on: what an error may quote; of a packet that is reset the IP header. */
-const BYTES: usize = 16;
+const BYTES: usize = 24;
 const QUOTED_MOST: u32 = ERROR_MOST6 - 48;
 /** The TCP header of the reset. */
 const HEADER: usize = BYTES + 40;
 export const ANSWER_SIZE: usize = BYTES + QUOTED_MOST;
 
+const IP_HEADER: u32 = 20;
 const ICMP: u32 = 1;
 const TCP: u32 = 6;
 const UDP: u32 = 17;
@@ -39,6 +59,8 @@ const UNREACHABLE6: u32 = 1;
 const TOO_BIG6: u32 = 2;
 const TIME_EXCEEDED6: u32 = 3;
 const PARAMETER_PROBLEM6: u32 = 4;
+/** Code 0, and one. */
+const PARAMETER_PROBLEM4: u32 = 12 | (1 << 8);
 /** With their codes: what is said of a protocol that nobody knows. */
 const PROTOCOL_UNREACHABLE4: u32 = UNREACHABLE4 | ((2 + 1) << 8);
 const UNKNOWN_HEADER6: u32 = PARAMETER_PROBLEM6 | ((1 + 1) << 8);
@@ -55,7 +77,10 @@ export function answerOfRule(slot: usize, reset: bool, arrived: bool): u32 {
 
 /** What the stack answers a packet with that it does not forward (PACKET_STACK): ip_forward and ip_error, ip6_forward and ip6_pkt_discard. */
 export function answerOfStack(slot: usize): u32 {
-  const type = errorAbout(load<u32>(slot, PACKET_STACK), load<u32>(slot, FIELD_FAMILY * 4) === 6);
+  const reason = load<u32>(slot, PACKET_STACK);
+  // Options are looked at before the route is taken, wherever it leads.
+  if (reason === STACK_IP_OPTIONS) return isTold(slot) ? PARAMETER_PROBLEM4 : NO_ANSWER;
+  const type = errorAbout(reason, load<u32>(slot, FIELD_FAMILY * 4) === 6);
   return type !== NO_ANSWER && isTold(slot) && !isSwallowed(slot) ? type : NO_ANSWER;
 }
 
@@ -96,13 +121,26 @@ export function expectAnswer(slot: usize, at: usize, type: u32): bool {
   store<u32>(at, six ? 6 : 4, FAMILY);
   store<u32>(at, length, LENGTH);
   store<u32>(at, kept, PRESENT);
+  store<u8>(at, 0, POINTER);
+  store<u64>(at, 0, DRAWN);
   memory.copy(at + BYTES, ip, kept);
+  if (!reset && !six && !foretellOptions(slot, at, type)) return false;
   const transport = load<u32>(slot, PACKET_L4_OFFSET);
   if (reset) putReset(at + HEADER, ip + transport, length - transport, load<u32>(slot, FIELD_TCP_FLAGS * 4));
   const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
   if (!movesDestination(load<u32>(slot, PACKET_CT_ENTRY), direction)) return true;
   store<u8>(at, 1, TRANSLATED);
   return asItCame(load<u32>(slot, PACKET_CT_ENTRY), direction, at + BYTES, reset ? at + HEADER : 0, kept, six);
+}
+
+/** Of an error about a packet with IPv4 options, which the stack has written into when it came in. False: none is sent that could be foretold. */
+function foretellOptions(slot: usize, at: usize, type: u32): bool {
+  const length = (((load<u8>(at, BYTES) as u32) & 15) << 2) - IP_HEADER;
+  if (length === 0 || load<u32>(slot, FIELD_IN_INTERFACE * 4) === 0) return true;
+  writeIntoOptions(at + BYTES + IP_HEADER, length);
+  store<u64>(at, drawnBytes, DRAWN);
+  if (type === PARAMETER_PROBLEM4) store<u8>(at, (IP_HEADER + faultAt) as u8, POINTER);
+  return answerable && (type === PARAMETER_PROBLEM4) === (faultAt !== NO_FAULT);
 }
 
 /** The packet in hand, an answer that is noted at `at`, is as OUTPUT had it afterwards. */
@@ -133,10 +171,10 @@ function putReset(at: usize, segment: usize, length: u32, flags: u32): void {
   store<u32>(at, 0, 16);
 }
 
-/** A packet of the capture is the answer that is noted at `at`. */
-export function isAnswer(slot: usize, at: usize): bool {
+/** A packet of the capture is the answer that is noted at `at`. `mtu`: of the device it would leave by, 0: nobody knows. */
+export function isAnswer(slot: usize, at: usize, mtu: u32): bool {
   if (load<u32>(slot, FIELD_FAMILY * 4) !== load<u32>(at, FAMILY)) return false;
-  return load<u8>(at, TYPE) === RESET ? isReset(slot, at) : isError(slot, at);
+  return load<u8>(at, TYPE) === RESET ? isReset(slot, at) : isError(slot, at, mtu);
 }
 
 /** Where the message begins if the packet is a whole one of this protocol, with nothing between it and the IP header but IPv4's options; else 0. */
@@ -165,8 +203,8 @@ function isReset(slot: usize, at: usize): bool {
   return memory.compare(segment, at + HEADER, 16) === 0 && load<u16>(segment, 18) === 0;
 }
 
-/** The error that quotes the refused packet, of which TTL and header checksum may have changed. */
-function isError(slot: usize, at: usize): bool {
+/** The error that quotes the refused packet, of which TTL, header checksum and options may have changed. */
+function isError(slot: usize, at: usize, mtu: u32): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
   const six = load<u32>(at, FAMILY) === 6;
   const offset = messageOffset(ip, six, six ? ICMPV6 : ICMP);
@@ -174,16 +212,28 @@ function isError(slot: usize, at: usize): bool {
   const begin = offset + ICMP_HEADER;
   const length = load<u32>(slot, FIELD_LENGTH * 4);
   const present = min<u32>(length, load<u32>(slot, PACKET_IP_CAPTURED));
-  const most = (six ? ERROR_MOST6 : ERROR_MOST4) - begin;
-  if (present < begin || length !== begin + min<u32>(load<u32>(at, LENGTH), most)) return false;
+  if (present < begin || !isOfLength(length, begin, load<u32>(at, LENGTH), six, mtu)) return false;
   const message = ip + offset;
-  if (load<u8>(message) !== load<u8>(at, TYPE) || (load<u32>(message, 4) !== 0 && !bearsMore(message, six))) return false;
+  if (load<u8>(message) !== load<u8>(at, TYPE)) return false;
+  // The place of the fault lies in the first byte of the word.
+  const more = load<u32>(message, 4);
+  if (more !== (load<u8>(at, POINTER) as u32) && (load<u8>(at, POINTER) !== 0 || !bearsMore(message, six))) return false;
   const code: u32 = load<u8>(at, CODE);
   if (code !== 0 && (load<u8>(message, 1) as u32) + 1 !== code) return false;
   const to: usize = six ? 24 : 16;
   const source: usize = six ? 8 : 12;
   if (memory.compare(ip + to, at + BYTES + source, six ? 16 : 4) !== 0) return false;
-  return quotes(ip + begin, at + BYTES, min<u32>(present - begin, load<u32>(at, PRESENT)), six);
+  return quotes(ip + begin, at + BYTES, min<u32>(present - begin, load<u32>(at, PRESENT)), six, load<u64>(at, DRAWN));
+}
+
+/** As much of the refused packet's `whole` length is quoted behind `begin` as an error takes, or the path: of IPv4 a device may take less, or the kernel have learnt of a smaller MTU. */
+function isOfLength(length: u32, begin: u32, whole: u32, six: bool, mtu: u32): bool {
+  let most: u32 = ERROR_MOST6;
+  if (!six) most = mtu === 0 ? ERROR_MOST4 : min<u32>(mtu, ERROR_MOST4);
+  // A whole header at least, and something behind it.
+  if (most <= begin + IP_HEADER) return false;
+  const expected = min<u32>(begin + whole, most);
+  return length === expected || (!six && length >= <u32>LEARNT_LEAST4 && length < expected);
 }
 
 /** An error about what was too big tells for what, and one about a header where that lies. */
@@ -194,10 +244,12 @@ function bearsMore(message: usize, six: bool): bool {
     : type === UNREACHABLE4 && load<u8>(message, 1) === FRAGMENTATION_NEEDED4;
 }
 
-function quotes(quoted: usize, refused: usize, length: u32, six: bool): bool {
+/** `drawn`: a bit for each byte behind the fixed header of IPv4, where any will do. */
+function quotes(quoted: usize, refused: usize, length: u32, six: bool, drawn: u64): bool {
   for (let i: u32 = 0; i < length; i++) {
-    const changes = six ? i === 7 : i === 8 || i === 10 || i === 11;
-    if (!changes && load<u8>(quoted + i) !== load<u8>(refused + i)) return false;
+    if (load<u8>(quoted + i) === load<u8>(refused + i)) continue;
+    if (six ? i === 7 : i === 8 || i === 10 || i === 11) continue;
+    if (i < IP_HEADER || i >= IP_HEADER + 40 || ((drawn >>> ((i - IP_HEADER) as u64)) & 1) === 0) return false;
   }
   return true;
 }

@@ -18,7 +18,7 @@ import {
   takeBackTranslation,
 } from './answer.ts';
 import { attachConnection, conntrackCarve, dropConnection, KEPT_SIZE, keepConnection } from './conntrack/index';
-import { leaveAsAnswer, mayBeOwn } from './stack/index.ts';
+import { leaveAsAnswer, mayBeOwn, mtuOfAnswer } from './stack/index.ts';
 import { addTo } from './tally.ts';
 
 /** u64: the refused packet's number, 0: answered, or never used; u32: the device it came in at; its connection (conntrack/answered.ts); what its answer is like (answer.ts). */
@@ -91,7 +91,7 @@ export function takeAnswer(slot: usize): void {
     const refused = load<u64>(place, NUMBER);
     if (refused !== 0) {
       if (refused + ANSWER_WITHIN < number) return;
-      if (isAnswer(slot, place + ANSWER)) {
+      if (isAnswer(slot, place + ANSWER, mtuOfAnswer(slot, load<u32>(place, DEVICE)))) {
         store<u64>(place, 0, NUMBER);
         leaveAsAnswer(slot, load<u32>(place, DEVICE));
         // It may have been found for another way.

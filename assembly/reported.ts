@@ -101,5 +101,5 @@ function isSound(slot: usize, protocol: u32, data: usize, length: u32, arrived: 
       if (!arrived || lenient || (length >= UDP_HEADER && load<u16>(data, 6) === 0)) return true;
       break;
   }
-  return lenient || (sumHolds(data, length, bare ? 0 : pseudoHeaderOf(slot, protocol, length)) && headerHolds(slot));
+  return lenient || (sumHolds(data, length, bare ? 0 : pseudoHeaderOf(slot, protocol, length)) && headerHolds(slot, true));
 }

@@ -18,7 +18,7 @@ export function passesSynproxy(slot: usize): bool {
   const offset = transportOffset(slot);
   const tcp = (load<u32>(slot, PACKET_IP) + offset) as usize;
   const length = offset === 0 ? present(slot) : load<u32>(slot, FIELD_L4_LENGTH * 4);
-  if (!lenient && !(sumHolds(tcp, length, pseudoHeaderOf(slot, TCP, length)) && headerHolds(slot))) return false;
+  if (!lenient && !(sumHolds(tcp, length, pseudoHeaderOf(slot, TCP, length)) && headerHolds(slot, false))) return false;
   if (length < HEADER) return false;
   const header: u32 = (load<u8>(tcp, 12) >> 4) << 2;
   if (header < HEADER || header > length) return false;

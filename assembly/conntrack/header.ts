@@ -1,6 +1,6 @@
 /**
  * The IP header, which every checksum of IPv4 is asked with (nf_ip_checksum): its own sum is wrong where the stack wrote into its options as it arrived. In INPUT conntrack's sum of the packet as it came counts, where it
- * made one.
+ * made one; for errors of REJECT in FORWARD, too.
  */
 import { TRACKING_FLAG_CHECKSUM } from '../../src/abi/conntrack';
 import { CT_UNTRACKED, FIELD_CT_STATE, FIELD_FAMILY, FIELD_IN_INTERFACE, FIELD_OUT_INTERFACE } from '../../src/abi/fields';
@@ -24,13 +24,13 @@ export function setHeaderFlags(flags: u32): void {
   tracks = (flags & IMAGE_FLAG_CONNTRACK4) !== 0;
 }
 
-/** Of a packet in INPUT, FORWARD or OUTPUT, where nothing has been written yet. */
-export function headerHolds(slot: usize): bool {
+/** Of a packet in INPUT, FORWARD or OUTPUT, where nothing has been written yet. `remembered`: what is asked for is whether the packet was ever right (csum_valid), as nf_send_unreach does, which forwarding does not forget. */
+export function headerHolds(slot: usize, remembered: bool): bool {
   const ip: usize = load<u32>(slot, PACKET_IP);
   if (load<u32>(slot, FIELD_FAMILY * 4) === 6 || load<u8>(ip) === PLAIN) return true;
   if (load<u32>(slot, FIELD_IN_INTERFACE * 4) === 0) return true;
-  const delivered = load<u32>(slot, FIELD_OUT_INTERFACE * 4) === 0;
-  if (delivered && isSummed(slot, load<u8>(ip, PROTOCOL_AT))) return true;
+  const counts = remembered || load<u32>(slot, FIELD_OUT_INTERFACE * 4) === 0;
+  if (counts && isSummed(slot, load<u8>(ip, PROTOCOL_AT))) return true;
   return !areWritten(ip + HEADER, (((load<u8>(ip) as u32) & 15) << 2) - HEADER);
 }
 

@@ -21,7 +21,7 @@ export function isReset(slot: usize, arrived: bool): bool {
   if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP || load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return false;
   const length = load<u32>(slot, FIELD_L4_LENGTH * 4);
   if (length < TCP_HEADER_SIZE || (load<u32>(slot, FIELD_TCP_FLAGS * 4) & RST) !== 0 || !isForOne(slot)) return false;
-  return !arrived || lenient || (checksumHolds(slot, PROTOCOL_TCP, length) && headerHolds(slot));
+  return !arrived || lenient || (checksumHolds(slot, PROTOCOL_TCP, length) && headerHolds(slot, false));
 }
 
 /** A rule answers the packet with a reset. `arrived`: as above. */

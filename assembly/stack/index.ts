@@ -11,14 +11,19 @@ import {
   leaveAsAnswer,
   mayBeOwn,
   mayLeave,
+  mtuOfAnswer,
   readAddresses,
   routeAnew,
   routePacket,
   routePlain,
 } from './way.ts';
+import { answerable, drawnBytes, faultAt, NO_FAULT, writeIntoOptions } from './written-options.ts';
 
 export {
   addressTypeOnDevice,
+  answerable,
+  drawnBytes,
+  faultAt,
   isLocal,
   isMarkedLocal,
   isSwallowed,
@@ -26,6 +31,8 @@ export {
   leaveAsAnswer,
   mayBeOwn,
   mayLeave,
+  mtuOfAnswer,
+  NO_FAULT,
   optionsReason,
   readAddresses,
   routeAnew,
@@ -33,4 +40,5 @@ export {
   routePlain,
   setLongestFragment,
   stackInit,
+  writeIntoOptions,
 };

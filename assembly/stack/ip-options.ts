@@ -1,6 +1,6 @@
 /** IPv4 options as the kernel checks them after routing (__ip_options_compile, net/ipv4/ip_options.c; source routes: ip_rcv_options). */
 
-import { RTN_LOCAL } from '../../src/abi/fields.ts';
+import { RTN_LOCAL, RTN_MULTICAST } from '../../src/abi/fields.ts';
 import { route4, routeType } from './routes.ts';
 
 export const OPTIONS_GOOD: u32 = 0;
@@ -81,7 +81,7 @@ function timestamp(at: usize, size: u32): bool {
 
 /**
  * The stack has written into `length` bytes of options at `at`, which are good where the packet came from outside, as it arrived (ip_options_compile): an address, a time, that a time found no room, or zeros behind the end of the list. Whether a time was wanted of this very host
- * its addresses say.
+ * its routes say.
  */
 export function areWritten(at: usize, length: u32): bool {
   const end = at + (length as usize);
@@ -99,7 +99,7 @@ export function areWritten(at: usize, length: u32): bool {
     if (kind === TIMESTAMP) {
       const wanted: u32 = load<u8>(at, 3) & 15;
       const listed = wanted === LISTED;
-      if (next > size ? !listed : listed ? isOwn(at + next - 1) : wanted < 2) return true;
+      if (next > size ? !listed : listed ? isListed(at + next - 1) : wanted < 2) return true;
     }
     at += size;
   }
@@ -111,6 +111,10 @@ function isZero(at: usize, end: usize): bool {
   return at === end;
 }
 
-function isOwn(address: usize): bool {
-  return routeType(route4(bswap(load<u32>(address)))) === <u32>RTN_LOCAL;
+/** The stack fills in the time of an address that the sender lists: any but another host's (inet_addr_type). */
+export function isListed(at: usize): bool {
+  const address = bswap(load<u32>(at));
+  if (address === 0 || address === 0xffffffff || address >>> 28 === 14) return true;
+  const type = routeType(route4(address));
+  return type >= <u32>RTN_LOCAL && type <= <u32>RTN_MULTICAST;
 }

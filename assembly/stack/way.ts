@@ -41,6 +41,7 @@ import { judgeFrame } from './frame.ts';
 import {
   addressTypes,
   copiesLeave,
+  deviceMtu,
   everythingArrives,
   forwards4,
   hostFirst,
@@ -184,6 +185,13 @@ export function leaveAsAnswer(slot: usize, device: u32): void {
   store<u32>(slot, 0, PACKET_STACK);
   leave(slot, routeOf(slot, FIELD_DESTINATION * 4, load<u32>(slot, FIELD_FAMILY * 4) === 6));
   if (everythingArrives && load<u32>(slot, PACKET_WAY) !== <u32>WAY_LOOPBACK) store<u32>(slot, device, FIELD_OUT_INTERFACE * 4);
+}
+
+/** The MTU of the device that leaveAsAnswer would choose; 0: it is not known. */
+export function mtuOfAnswer(slot: usize, device: u32): u32 {
+  const route = routeOf(slot, FIELD_DESTINATION * 4, load<u32>(slot, FIELD_FAMILY * 4) === 6);
+  if (routeType(route) === <u32>RTN_LOCAL) return deviceMtu(hostLo);
+  return deviceMtu(everythingArrives ? device : departureDevice(slot, route));
 }
 
 /** Where an arrived packet goes now that its destination is another one: PACKET_WAY, PACKET_STACK and the out-interface. */

@@ -5,3 +5,5 @@ export const ANSWER_WITHIN = 64;
 /** Bytes an ICMP error of the kernel has at most (icmp_send: RFC 1812, 4.3.2.3; icmp6_send: the smallest MTU of IPv6), IP header included. */
 export const ERROR_MOST4 = 576;
 export const ERROR_MOST6 = 1280;
+/** The least MTU of a path that the kernel learns by itself (net.ipv4.route.min_pmtu). */
+export const LEARNT_LEAST4 = 552;

@@ -32,6 +32,7 @@ import { ETHERNET, frameOf } from './links.ts';
 import type { FuzzPacket } from './packets.ts';
 import { LOCAL } from './pools.ts';
 import { rejection } from './rejection.ts';
+import { quotesTime } from './stamped.ts';
 import { answerTo } from './talk.ts';
 
 const [TCP, UDP] = [6, 17];
@@ -73,7 +74,9 @@ export function between(draw: Draw, fuzzCase: FuzzCase, judge: Judge, { own: own
     reference.frame({ time: packet.time, linktype: ETHERNET, bytes, wire: bytes.length });
     out.push(packet);
     // What a rule makes of an answer is answered by nobody.
-    const own = answers && outcome ? ownTo(packet, outcome) : null;
+    const foretold = answers && outcome ? ownTo(packet, outcome) : null;
+    // The time that the kernel writes is its own.
+    const own = judge === 'kernel' && foretold !== null && quotesTime(foretold) ? null : foretold;
     // What other processors received may lie between; the kernel that judges sends its answer at once.
     if (own !== null && judge === 'software' && draw.chance(0.3)) late.push(disturbed(draw, own));
     else if (own !== null) send(own, false);

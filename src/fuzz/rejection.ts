@@ -8,7 +8,17 @@ import { u16, u32 } from '../packet/bytes.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import * as tcp from '../packet/tcp.ts';
-import { CHECKSUM_AT, fillChecksum, type IpFields, icmpMessage, ipPacket, tcpSegment, usualFields } from './build-packet.ts';
+import {
+  addressBytes,
+  CHECKSUM_AT,
+  fillChecksum,
+  type IpFields,
+  icmpMessage,
+  ipPacket,
+  tcpSegment,
+  usualFields,
+} from './build-packet.ts';
+import { stamped } from './stamped.ts';
 
 /** Codes of "destination unreachable" by what --reject-with says (ipt_REJECT.c, ip6t_REJECT.c). */
 const CODES: Readonly<Record<string, number>> = {
@@ -37,13 +47,22 @@ const ECN_LEFT_OUT = 0xfc;
 const CONTROL = 0xc0;
 
 /**
- * `refused`: the packet as REJECT had it, whole. `from`: the address errors come from. null: it gets no answer that can be foretold. Whether the kernel sends it is not asked: of wrong checksums, groups and errors it does not
+ * `refused`: the packet as REJECT had it, whole, which came in: into its options the stack has written. `from`: the address errors come from. null: it gets no answer that can be foretold. Whether the kernel sends it is not asked: of wrong checksums, groups and errors it does not
  * speak.
  */
 export function rejection(refused: Uint8Array, family: Family, rejectWith: string, from: string): Uint8Array | null {
   return rejectWith === 'tcp-reset'
     ? reset(refused, family)
     : errorAbout(refused, family, [UNREACHABLE[family], CODES[rejectWith]!], from);
+}
+
+/** Of IPv4: where the fault lies stands in the first byte behind the checksum. */
+const PARAMETER_PROBLEM = 12;
+
+/** The error about a packet whose options are wrong. As `rejection`. */
+export function optionsError(refused: Uint8Array, from: string): Uint8Array | null {
+  const fault = stamped(ipv4.options(refused), addressBytes(from, 4))?.fault ?? 0;
+  return fault === 0 ? null : errorAbout(refused, 4, [PARAMETER_PROBLEM, 0, fault * 2 ** 24], from);
 }
 
 /** From the refused packet's receiver to its sender. */
@@ -99,13 +118,15 @@ export function errorAbout(
   [type, code, rest = 0]: readonly [type: number, code: number, rest?: number],
   from: string,
 ): Uint8Array | null {
-  const header = family === 4 ? 20 : ipv6.HEADER_LENGTH;
-  // Options may be answered with options.
-  if (family === 4 && ipv4.headerLength(refused) !== header) return null;
-  const quoted = refused.subarray(0, LARGEST[family] - header - 8);
+  const stamps = family === 4 ? stamped(ipv4.options(refused), addressBytes(from, 4)) : null;
+  if (family === 4 && stamps === null) return null;
+  const options = stamps?.own ?? new Uint8Array(0);
+  const header = (family === 4 ? 20 : ipv6.HEADER_LENGTH) + options.length;
+  const quoted = Uint8Array.from(refused.subarray(0, LARGEST[family] - header - 8));
+  if (stamps !== null) quoted.set(stamps.quoted, 20);
   const message = icmpMessage(type, code, rest, quoted);
   const tos = family === 4 ? (ipv4.tos(refused) & 0x1e) | CONTROL : 0;
-  const fields = { ...answerFields(refused, family, ICMP[family]), source: from, tos, id: 0 };
+  const fields = { ...answerFields(refused, family, ICMP[family]), source: from, tos, id: 0, options };
   fillChecksum(message, CHECKSUM_AT[ICMP[family]]!, fields);
   return ipPacket(fields, message);
 }

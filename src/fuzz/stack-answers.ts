@@ -3,7 +3,7 @@
  * gets an address and MACs by which a capture tells what it sent.
  */
 
-import { STACK_NO_ROUTE, STACK_TTL, STACK_UNREACHABLE } from '../abi/reasons.ts';
+import { STACK_IP_OPTIONS, STACK_MTU, STACK_NO_ROUTE, STACK_TTL, STACK_UNREACHABLE } from '../abi/reasons.ts';
 import type { Draw } from '../extensions/extension.ts';
 import { formatAddress } from '../model/address.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
@@ -19,7 +19,7 @@ import type { Judge } from './features.ts';
 import { ETHERNET } from './links.ts';
 import type { FuzzPacket } from './packets.ts';
 import { LOCAL, OWN_MAC, REMOTE } from './pools.ts';
-import { errorAbout, stackReset } from './rejection.ts';
+import { errorAbout, optionsError, stackReset } from './rejection.ts';
 
 const [TCP, UDP] = [6, 17];
 /** Of which the stacks know something, if only that they have to look. */
@@ -30,6 +30,9 @@ const NOT_FORWARDED: Readonly<Record<Family, Readonly<Record<string, readonly [n
   4: { [STACK_WORDS[STACK_TTL]]: [11, 0], [STACK_WORDS[STACK_NO_ROUTE]]: [3, 0], [STACK_WORDS[STACK_UNREACHABLE]]: [3, 1] },
   6: { [STACK_WORDS[STACK_TTL]]: [3, 0], [STACK_WORDS[STACK_NO_ROUTE]]: [1, 0], [STACK_WORDS[STACK_UNREACHABLE]]: [1, 0] },
 };
+/** Where the answer says how much the way on takes, or where the fault lies. */
+const TOO_BIG = STACK_WORDS[STACK_MTU];
+const WRONG_OPTIONS = STACK_WORDS[STACK_IP_OPTIONS];
 const WAYLESS: readonly string[] = [STACK_WORDS[STACK_NO_ROUTE], STACK_WORDS[STACK_UNREACHABLE]];
 const PORT_UNREACHABLE: Readonly<Record<Family, readonly [number, number]>> = { 4: [3, 3], 6: [1, 4] };
 /** Of IPv6 a parameter problem, which says where the protocol stands. */
@@ -48,6 +51,7 @@ export function withStackAnswers(draw: Draw, fuzzCase: FuzzCase, judge: Judge): 
   const given = router ? routerOf(draw, fuzzCase) : fuzzCase.given;
   const made = router ? { ...fuzzCase, given, host: buildHost(given) } : fuzzCase;
   const translated = translates(made.ruleset);
+  const takes = made.host.interfaces.find(({ name }) => name === 'eth1')?.mtu ?? 0;
   const wayless = new Map<string, number>();
   const own = (packet: FuzzPacket, outcome: PacketOutcome): FuzzPacket | null => {
     if (packet.family === 4 && WAYLESS.includes(outcome.reason ?? '')) {
@@ -56,19 +60,20 @@ export function withStackAnswers(draw: Draw, fuzzCase: FuzzCase, judge: Judge): 
       wayless.set(source, before + 1);
       if (before >= BURST) return null;
     }
-    return (router ? ownAnswer(packet, outcome, made) : null) ?? stackAnswer(packet, outcome, translated);
+    return (router ? ownAnswer(packet, outcome, made) : null) ?? stackAnswer(packet, outcome, translated, takes);
   };
   return { ...made, packets: between(draw, made, judge, { own, others: () => [] }) };
 }
 
 /** Everything comes in by one device and leaves by the other, but for what no way leads to. */
-function routerOf(draw: Draw, { family, given: { proxies, localMark } }: FuzzCase): HostGiven {
+function routerOf(draw: Draw, { family, packets, given: { proxies, localMark } }: FuzzCase): HostGiven {
   const [inet, prefix, everything] = family === 4 ? (['inet', 32, '0.0.0.0/0'] as const) : (['inet6', 128, '::/0'] as const);
   const refused = draw.chance(0.6) ? [{ type: draw.pick(['unreachable', 'blackhole']), dst: draw.pick(REMOTE[family]) }] : [];
+  const mtu = draw.chance(0.5) ? narrowMtu(packets, family) : undefined;
   return {
     addresses: [
       { ifname: 'eth0', address: OWN_MAC, addr_info: [{ family: inet, local: LOCAL[family], prefixlen: prefix }] },
-      { ifname: 'eth1', addr_info: [] },
+      { ifname: 'eth1', ...(mtu !== undefined && { mtu }), addr_info: [] },
     ],
     routes: [[{ dst: everything, dev: 'eth1' }, ...refused]],
     in: 'eth0',
@@ -77,20 +82,43 @@ function routerOf(draw: Draw, { family, given: { proxies, localMark } }: FuzzCas
   };
 }
 
-/** null: it says nothing, or nothing that can be foretold: of what was translated, and where rules translate (`translated`) of what is for the host itself. */
+const DONT_FRAGMENT = 0x40;
+/** So much longer may rules make a packet. */
+const GROWTH = 64;
+const LEAST_MTU6 = 1280;
+
+/** An MTU that some packets are too big for; of IPv4 only such as may not be cut, for what is cut leaves in pieces. undefined: none of them are. */
+function narrowMtu(packets: readonly FuzzPacket[], family: Family): number | undefined {
+  if (family === 6) return LEAST_MTU6;
+  const longest = (whole: boolean): number =>
+    Math.max(0, ...packets.filter(({ bytes }) => ((bytes[6]! & DONT_FRAGMENT) !== 0) === whole).map(({ bytes }) => bytes.length));
+  const mtu = longest(false) + GROWTH;
+  return longest(true) > mtu ? mtu : undefined;
+}
+
+/** null: it says nothing, or nothing that can be foretold: of what was translated, and where rules translate (`translated`) of what is for the host itself. `takes`: the MTU of the way on. */
 function stackAnswer(
   { bytes, family, direction, kind, ...packet }: FuzzPacket,
   { verdict, hook, reason, rewritten }: PacketOutcome,
   translated: boolean,
+  takes: number,
 ): FuzzPacket | null {
   if (rewritten === undefined || direction === 'out' || kind !== 'host') return null;
   if (translated && !isSameBehind(rewritten, bytes, family)) return null;
   // A copy of a broadcast that the kernel sends while it receives comes back behind the packet, not ahead of it.
   if (GROUP.test(sourceOf(bytes, family))) return null;
-  const told = verdict === 'STACK' ? NOT_FORWARDED[family][reason ?? ''] : undefined;
+  const told = verdict === 'STACK' ? toldOf(family, reason ?? '', takes) : undefined;
   const local = verdict === 'ACCEPT' && hook === 'INPUT' && !translated && destinationOf(rewritten, family) === LOCAL[family];
-  const answer = told ? errorAbout(rewritten, family, told, LOCAL[family]) : local ? unheard(rewritten, family) : null;
+  const wrong = verdict === 'STACK' && reason === WRONG_OPTIONS ? optionsError(rewritten, LOCAL[4]) : null;
+  const lost = told ? errorAbout(rewritten, family, told, LOCAL[family]) : wrong;
+  const answer = lost ?? (local ? unheard(rewritten, family) : null);
   return answer && { ...packet, family, kind, time: packet.time + 10n, bytes: answer, direction: 'out' };
+}
+
+/** Type, code and what stands behind the checksum. */
+function toldOf(family: Family, reason: string, takes: number): readonly [number, number, number?] | undefined {
+  if (reason === TOO_BIG) return family === 4 ? [3, 4, takes] : [2, 0, takes];
+  return NOT_FORWARDED[family][reason];
 }
 
 /** To what comes to where nobody listens. */

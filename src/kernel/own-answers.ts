@@ -10,11 +10,12 @@ export const ANSWER_GROUP = 7;
 export const ANSWER_PREFIX = 'own answer ';
 
 const ICMP = { 4: 1, 6: 58 } as const;
-/** Unreachable, time exceeded; of ICMPv6 too big and parameter problem as well. */
-const ERRORS: Readonly<Record<Family, readonly number[]>> = { 4: [3, 11], 6: [1, 2, 3, 4] };
+/** Unreachable, time exceeded, parameter problem; of ICMPv6 too big as well. */
+const ERRORS: Readonly<Record<Family, readonly number[]>> = { 4: [3, 11, 12], 6: [1, 2, 3, 4] };
 const TCP = 6;
 const RST = 4;
 const IP_HEADER = { 4: 20, 6: 40 } as const;
+const TIMESTAMP = 68;
 const TCP_HEADER = 20;
 /** Of an error so much is compared: its header, and the headers it quotes. What lies behind stands in the checksum. */
 const QUOTED = 8 + 88;
@@ -32,8 +33,8 @@ function same(base: 'nh' | 'th', at: number, bytes: Uint8Array): string[] {
  * The bytes that the kernel's own has, as conditions of nft; undefined when the frame is no such answer. Not the identification (drawn for errors), the checksum of a reset (left to the device) and the flow label.
  */
 function conditions(bytes: Uint8Array, family: Family, translated = false): string | undefined {
-  const header = IP_HEADER[family];
-  if (bytes.length < header + TCP_HEADER || (family === 4 && bytes[0] !== 0x45)) return undefined;
+  const header = family === 4 ? headerLength(bytes) : IP_HEADER[family];
+  if (bytes.length < header + TCP_HEADER) return undefined;
   const message = bytes.subarray(header);
   const protocol = bytes[family === 4 ? 9 : 6];
   const reset = protocol === TCP && message.length === TCP_HEADER && ((message[13] ?? 0) & RST) !== 0;
@@ -45,12 +46,32 @@ function conditions(bytes: Uint8Array, family: Family, translated = false): stri
       : same('nh', 4, bytes.subarray(4, 8));
   const [from, to] = family === 4 ? [12, 16] : [8, 24];
   // In OUTPUT the kernel's own has not yet the address (and port) that the refused packet came for.
-  const ends = translated ? same('nh', to, bytes.subarray(to, header)) : same('nh', from, bytes.subarray(from, header));
+  const ends = same('nh', translated ? to : from, bytes.subarray(translated ? to : from, IP_HEADER[family]));
   const first = translated ? 2 : 0;
   const resetting = [...same('th', first, message.subarray(first, 16)), ...same('th', 18, message.subarray(18, 20))];
-  const whole = same('th', 0, message.subarray(0, QUOTED));
+  const whole = timeless(message.subarray(0, QUOTED), family);
   const rest = reset ? resetting : translated ? quoting(message, family) : whole;
   return [`meta nfproto ipv${family}`, ...ip, ...ends, ...rest].join(' ');
+}
+
+const headerLength = (bytes: Uint8Array): number => ((bytes[0] ?? 0) & 15) * 4;
+
+/** An error, but for the times that the kernel wrote into the options of what it quotes, which change the checksum. */
+function timeless(message: Uint8Array, family: Family): string[] {
+  const quoted = message.subarray(8);
+  const end = family === 4 ? headerLength(quoted) : 0;
+  for (let at = IP_HEADER[4]; at < end; at += quoted[at] === 1 ? 1 : Math.max(2, quoted[at + 1] ?? 0)) {
+    if (quoted[at] === 0) break;
+    if (quoted[at] !== TIMESTAMP) continue;
+    const [slots, behind] = [8 + at + 4, 8 + at + (quoted[at + 1] ?? 0)];
+    const parts = [
+      [0, 2],
+      [4, slots],
+      [behind, message.length],
+    ] as const;
+    return parts.flatMap(([from, to]) => same('th', from, message.subarray(from, to)));
+  }
+  return same('th', 0, message);
 }
 
 /** Of an error all but its checksum, and of what it quotes the destination, its port and the header checksum. */

@@ -1,5 +1,6 @@
 /** One packet's whole way: link layer, stack checks, hooks, routing. Knows the host and the rules; counts nothing but what rules count. */
 import {
+  STACK_IP_OPTIONS,
   UNSEEN_FAMILY,
   UNSEEN_FRAGMENT_DISCARDED,
   UNSEEN_FRAGMENT_KEPT,
@@ -81,7 +82,7 @@ export class Interpreter {
   readonly #routes: Routes;
   readonly #plain: Omit<EvaluateContext, 'hook' | 'state'>;
   readonly shared = new SharedState();
-  readonly #refusals = new Refusals();
+  readonly #refusals: Refusals;
   readonly #departures: Departures;
   /** Made with the first frame: their timeouts run from then on. */
   #sets: IpSets | undefined;
@@ -111,6 +112,7 @@ export class Interpreter {
       fingerprints: job.fingerprints ?? [],
       random: randomNumbers(job.profile.seed ?? 0),
     };
+    this.#refusals = new Refusals(this.#plain);
     const { host, profile } = job;
     const nat = new Nat({ table: this.conntrack.table, host, routes: this.#routes, profile, notes: this.notes });
     checkLoadedBefore(Object.values(job.rules), profile.backend);
@@ -153,7 +155,9 @@ export class Interpreter {
     if ('unseen' in checked) return checked;
     const fromHere = ends !== null && this.#routes.isLocal(ends.family, ends.source);
     const candidate = { ...checked, number: this.#frames };
-    const answered = mayBeOwn(frame, link, host, fromHere) ? this.#refusals.answeredBy(candidate) : undefined;
+    const mtuOf = (one: Refusal): number | undefined =>
+      ends === null ? undefined : this.#routes.interfaceNamed(this.#answerLeaves(one, frame, ends).device)?.mtu;
+    const answered = mayBeOwn(frame, link, host, fromHere) ? this.#refusals.answeredBy(candidate, mtuOf) : undefined;
     const own = answered && ends ? this.#answerLeaves(answered, frame, ends) : { way, device };
     const rules = this.families.get(checked.family);
     const left = answered === undefined && wentOut(frame, link, host);
@@ -282,7 +286,7 @@ export class Interpreter {
     const broadcastMask: Decisions['broadcastMask'] = (...to) => this.#routes.broadcastMask(...to);
     const refused: Decisions['refused'] = (one, reset) => this.#refusals.remember(one, reset ? null : UNREACHABLE[one.family]);
     const lost: Decisions['lost'] = (one, reason) => {
-      const error = this.#isSwallowed(one) ? null : errorAboutDrop(one, reason, this.#plain);
+      const error = reason !== STACK_IP_OPTIONS && this.#isSwallowed(one) ? null : errorAboutDrop(one, reason, this.#plain);
       if (error !== null) this.#refusals.remember(one, error);
     };
     const delivered: Decisions['delivered'] = (one) => {

@@ -2,7 +2,7 @@
  * The host's own answers to packets that REJECT refused, where the capture holds them: the reset of nf_send_reset, the error of icmp_send (nf_reject_ipv4.c, nf_reject_ipv6.c, ipv4/icmp.c, ipv6/icmp.c).
  * The kernel gives them the connection of the refused packet (nf_ct_attach), so that they are RELATED at OUTPUT, also where that connection never comes to be.
  */
-import { ANSWER_WITHIN, ERROR_MOST4, ERROR_MOST6 } from '../abi/answers.ts';
+import { ANSWER_WITHIN, ERROR_MOST4, ERROR_MOST6, LEARNT_LEAST4 } from '../abi/answers.ts';
 import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../abi/fields.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import { sameWords, u8, u16, u32 } from '../packet/bytes.ts';
@@ -15,11 +15,13 @@ import type { ConnectionTable } from './conntrack/table.ts';
 import { ICMP, ICMPV6, invert, TCP, type Tuple } from './conntrack/tuple.ts';
 import { translate, translateQuoted } from './nat/translate.ts';
 import type { Packet } from './packet.ts';
+import { compiledOptions, type Types } from './reported.ts';
 
-/** An ICMP error; without a code: of whatever code. */
+/** An ICMP error; without a code: of whatever code. `rest`: of a parameter problem of IPv4, the word behind its checksum. */
 export interface ErrorKind {
   readonly type: number;
   readonly code?: number;
+  readonly rest?: number;
 }
 
 export const UNREACHABLE: Readonly<Record<Family, ErrorKind>> = { 4: { type: 3 }, 6: { type: 1 } };
@@ -28,6 +30,10 @@ const FRAGMENTATION_NEEDED = 4;
 const PACKET_TOO_BIG = 2;
 /** Of ICMPv6: says where the header lies that nobody knows. */
 const PARAMETER_PROBLEM = 4;
+
+const FIXED_HEADER = 20;
+/** What hops change: the TTL, and with it the checksum of IPv4's header. */
+const CHANGED: Readonly<Record<Family, readonly number[]>> = { 4: [8, 10, 11], 6: [7] };
 
 /** A refused packet, as it was then. */
 export interface Refusal {
@@ -39,6 +45,8 @@ export interface Refusal {
   readonly source: Words;
   readonly destination: Words;
   readonly bytes: Uint8Array;
+  /** Places of bytes that an error quotes otherwise: the TTL, the header's checksum, what the stack wrote into options. */
+  readonly changed: readonly number[];
   readonly length: number;
   readonly upper: Uint8Array;
   readonly upperLength: number;
@@ -61,6 +69,11 @@ export interface Candidate {
 export class Refusals {
   /** The latest first. */
   #waiting: Refusal[] = [];
+  readonly #context: Types;
+
+  constructor(context: Types) {
+    this.#context = context;
+  }
 
   /** A rule refused the packet, or the stack did not forward it, and it is answered with a TCP reset (null) or an ICMP error; its connection is not yet forgotten. */
   remember(packet: Packet, error: ErrorKind | null): void {
@@ -69,6 +82,9 @@ export class Refusals {
     const { number, family, source, length, tracking, inInterface, upperOffset } = packet;
     // A capture reader uses its memory again.
     const bytes = new Uint8Array(packet.bytes);
+    const options = compiledOptions(packet, this.#context);
+    if (options !== null) bytes.set(options.bytes, FIXED_HEADER);
+    const changed = [...CHANGED[family], ...(options?.drawn ?? []).map((at) => FIXED_HEADER + at)];
     let { destination } = packet;
     let of: Refusal['of'] = null;
     let translated = false;
@@ -89,6 +105,7 @@ export class Refusals {
       source,
       destination,
       bytes,
+      changed,
       length,
       upper,
       upperLength,
@@ -100,14 +117,14 @@ export class Refusals {
     this.#waiting = [refusal, ...this.#waiting.filter((one) => one.number > number - ANSWER_WITHIN)];
   }
 
-  /** The refusal that a packet, which may be the host's own, is the answer to: the latest, and each once. */
-  answeredBy(candidate: Candidate): Refusal | undefined {
+  /** The refusal that a packet, which may be the host's own, is the answer to: the latest, and each once. `mtuOf`: of the device the answer to one leaves by, where it is known. */
+  answeredBy(candidate: Candidate, mtuOf: (refusal: Refusal) => number | undefined): Refusal | undefined {
     if (this.#waiting.length === 0) return undefined;
     const found = this.#waiting.find(
       (one) =>
         candidate.number <= one.number + ANSWER_WITHIN &&
         candidate.family === one.family &&
-        (one.error === null ? isReset(candidate, one) : isError(candidate, one, one.error)),
+        (one.error === null ? isReset(candidate, one) : isError(candidate, one, one.error, mtuOf(one))),
     );
     if (found !== undefined) this.#waiting = this.#waiting.filter((one) => one !== found);
     return found;
@@ -183,23 +200,31 @@ function isReset(candidate: Candidate, { source, destination, upper, upperLength
   return answers && tcp.sequence(header) === 0;
 }
 
-/** The error that quotes the refused packet, of which TTL and header checksum may have changed. */
-function isError(candidate: Candidate, refusal: Refusal, { type, code }: ErrorKind): boolean {
+/** The error that quotes the refused packet as the host had it then. */
+function isError(candidate: Candidate, refusal: Refusal, { type, code, rest }: ErrorKind, mtu: number | undefined): boolean {
   const { family, bytes, length } = candidate;
   const at = messageAt(candidate, family === 4 ? ICMP : ICMPV6);
   if (at === null) return false;
   const quotedAt = at + icmp.HEADER_LENGTH;
-  const room = (family === 4 ? ERROR_MOST4 : ERROR_MOST6) - quotedAt;
-  if (bytes.length < quotedAt || length !== quotedAt + Math.min(refusal.length, room)) return false;
+  if (bytes.length < quotedAt || !isOfLength(family, length - quotedAt, refusal.length, quotedAt, mtu)) return false;
   const message = bytes.subarray(at);
   const bearsMore =
     family === 4
       ? type === UNREACHABLE[4].type && icmp.code(message) === FRAGMENTATION_NEEDED
       : type === PACKET_TOO_BIG || type === PARAMETER_PROBLEM;
   if (icmp.type(message) !== type || (code !== undefined && icmp.code(message) !== code)) return false;
-  if (u32(message, 4) !== 0 && !bearsMore) return false;
+  if (rest !== undefined ? u32(message, 4) !== rest : u32(message, 4) !== 0 && !bearsMore) return false;
   if (!sameWords(addressesOf(candidate).destination, refusal.source)) return false;
   const quoted = bytes.subarray(quotedAt, length);
-  const changed = family === 4 ? [8, 10, 11] : [7];
-  return quoted.every((byte, i) => i >= refusal.bytes.length || byte === refusal.bytes[i] || changed.includes(i));
+  return quoted.every((byte, i) => i >= refusal.bytes.length || byte === refusal.bytes[i] || refusal.changed.includes(i));
+}
+
+/** icmp_send, icmp6_send: so much of a packet is quoted behind headers of that size. IPv4 quotes less where the path's MTU (dst_mtu) says so: the device's, or one that was learnt, which a capture does not tell. */
+function isOfLength(family: Family, quoted: number, whole: number, headers: number, mtu: number | undefined): boolean {
+  const roomOf = (most: number): number => Math.min(whole, most - headers);
+  if (family === 6) return quoted === roomOf(ERROR_MOST6);
+  const most = Math.min(ERROR_MOST4, mtu ?? ERROR_MOST4);
+  // It makes no sense without a whole header.
+  if (most - headers <= FIXED_HEADER) return false;
+  return quoted === roomOf(most) || (quoted < roomOf(most) && headers + quoted >= LEARNT_LEAST4);
 }

@@ -2,12 +2,15 @@
  * Which packets that go no further are reported to their sender, by REJECT or by the stack: nf_send_unreach and nf_send_unreach6 (nf_reject_ipv4.c, nf_reject_ipv6.c; nf_reject_verify_csum of nf_reject.h), then icmp_send and icmp6_send
  * (ipv4/icmp.c, ipv6/icmp.c).
  */
-import { STACK_MTU, STACK_NO_ROUTE, STACK_SOURCE_SCOPE, STACK_TTL, STACK_UNREACHABLE } from '../abi/reasons.ts';
+
+import { RTN_UNICAST } from '../abi/fields.ts';
+import { STACK_IP_OPTIONS, STACK_MTU, STACK_NO_ROUTE, STACK_SOURCE_SCOPE, STACK_TTL, STACK_UNREACHABLE } from '../abi/reasons.ts';
 import type { Family } from '../model/ruleset.ts';
 import { checksumRight, pseudoHeaderSum } from '../packet/checksum.ts';
 import { headerHolds } from '../packet/header-sum.ts';
 import * as icmp from '../packet/icmp.ts';
 import * as ipv4 from '../packet/ipv4.ts';
+import { type Compiled, compileOptions } from '../packet/ipv4-options.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import * as udp from '../packet/udp.ts';
 import type { EvaluateContext } from '../packet/view.ts';
@@ -25,7 +28,8 @@ const [ESP, AH] = [50, 51];
 /** Their checksums, if they have any, are not over everything behind the IP header. */
 const UNSUMMED: readonly number[] = [GRE, ESP, AH, SCTP, UDPLITE];
 
-type Types = Pick<EvaluateContext, 'addressType'>;
+/** What is asked about addresses. */
+export type Types = Pick<EvaluateContext, 'addressType'>;
 
 /** Where a rule refuses a packet. `tracked`: conntrack has looked at it, and no rule had told it not to. */
 export type Refusing = Pick<EvaluateContext, 'profile' | 'addressType' | 'hook'> & { tracked: boolean };
@@ -53,8 +57,23 @@ const STACK_ERRORS: Readonly<Record<Family, ReadonlyMap<number, number>>> = {
   ]),
 };
 
+/** Of IPv4: says where in the header the fault lies. */
+const PARAMETER_PROBLEM = 12;
+const FIXED_HEADER = 20;
+
+/** The IPv4 options of a packet as the stack has made them, which has looked at those of all that come in, over lo too (ip_rcv_options); null: nobody has, or there are none. */
+export function compiledOptions({ family, bytes, inInterface }: Packet, { addressType }: Types): Compiled | null {
+  if (family === 6 || inInterface === '' || ipv4.headerLength(bytes) === FIXED_HEADER) return null;
+  return compileOptions(ipv4.options(bytes), (address) => addressType(4, [address]) !== RTN_UNICAST);
+}
+
 /** The error that tells of a packet which the stack dropped for this reason (STACK_*); null: there is none. */
 export function errorAboutDrop(packet: Packet, reason: number, context: Types): ErrorKind | null {
+  if (reason === STACK_IP_OPTIONS) {
+    const fault = compiledOptions(packet, context)?.fault ?? null;
+    if (fault === null || !isTold(packet, context)) return null;
+    return { type: PARAMETER_PROBLEM, code: 0, rest: ((FIXED_HEADER + fault) << 24) >>> 0 };
+  }
   const type = STACK_ERRORS[packet.family].get(reason);
   return type !== undefined && isTold(packet, context) ? { type } : null;
 }
@@ -69,12 +88,13 @@ export function errorAboutProtocol(packet: Packet, context: Types): ErrorKind | 
 }
 
 /** icmp_send, icmp6_send: between two, about no error, of IPv4 not about later fragments. */
-function isTold(packet: Packet, { addressType }: Types): boolean {
+function isTold(packet: Packet, context: Types): boolean {
   if (packet.packetType !== 'unicast') return false;
   const { family, source, destination } = packet;
   if (family === 4) {
     const message = messageOf(packet);
-    return message !== null && isToOne(packet, addressType) && !isError(packet, message);
+    if (message === null || !isToOne(packet, context.addressType) || isError(packet, message)) return false;
+    return compiledOptions(packet, context)?.answerable !== false;
   }
   if (ipv6.isMulticast(destination) || ipv6.isMulticast(source) || ipv6.isUnspecified(source)) return false;
   // What headers lead nowhere is no error.
@@ -123,5 +143,5 @@ function isSound(packet: Packet, { protocol, bytes }: Message, context: Refusing
   const bare = family === 4 && !ports;
   // The kernel sums the IP header up, too, which adds 0xffff: so nothing at all is right.
   const right = checksumRight(bytes, bare ? 0xffff : pseudoHeaderSum(source, destination, protocol, bytes.length));
-  return right && headerHolds(packet, context, tracked);
+  return right && headerHolds(packet, context, tracked, true);
 }

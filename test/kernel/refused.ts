@@ -76,6 +76,6 @@ export function forwarded(bytes: Uint8Array, family: Family): Uint8Array {
     return out;
   }
   out[8]!--;
-  fillHeaderChecksum(out.subarray(0, 20));
+  fillHeaderChecksum(out.subarray(0, (out[0]! & 15) * 4));
   return out;
 }

@@ -31,6 +31,10 @@ const OPTIONS: readonly (readonly [name: string, written: boolean, bytes: readon
   ['times with addresses, full', true, [68, 12, 13, 1, ...FULL, ...FULL]],
   ['times of others', false, [68, 12, 5, 3, ...OTHER, ...ROOM]],
   ['times of this host', true, [68, 12, 5, 3, ...OWN, ...ROOM]],
+  ['times of a group', true, [68, 12, 5, 3, 224, 0, 0, 1, ...ROOM]],
+  ['times of everybody', true, [68, 12, 5, 3, 255, 255, 255, 255, ...ROOM]],
+  ['times of nobody', true, [68, 12, 5, 3, ...ROOM, ...ROOM]],
+  ['times of a loopback address', true, [68, 12, 5, 3, 127, 3, 2, 1, ...ROOM]],
   ['times of others, full', false, [68, 12, 13, 3, ...OTHER, ...FULL]],
   ['unknown flags of times', false, [68, 12, 5, 2, ...ROOM, ...ROOM]],
 ];
