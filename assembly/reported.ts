@@ -10,7 +10,7 @@ import {
 } from '../src/abi/fields.ts';
 import { PACKET_IP, PACKET_IP_CAPTURED } from '../src/abi/packet.ts';
 import { pseudoHeaderOf, sumHolds } from './conntrack/checksum';
-import { headerHolds } from './conntrack/header';
+import { headerHolds, isSummed } from './conntrack/header';
 import { skipExtensionHeaders, skippedKind, skippedTo } from './packet/skip-headers.ts';
 import { lenient, sumsDccp } from './stack/host.ts';
 import { isForOne } from './stack/way.ts';
@@ -101,5 +101,7 @@ function isSound(slot: usize, protocol: u32, data: usize, length: u32, arrived: 
       if (!arrived || lenient || (length >= UDP_HEADER && load<u16>(data, 6) === 0)) return true;
       break;
   }
-  return lenient || (sumHolds(data, length, bare ? 0 : pseudoHeaderOf(slot, protocol, length)) && headerHolds(slot, true));
+  // skb_csum_unnecessary: in FORWARD, too.
+  if (lenient || isSummed(slot, protocol)) return true;
+  return sumHolds(data, length, bare ? 0 : pseudoHeaderOf(slot, protocol, length)) && headerHolds(slot);
 }

@@ -2,7 +2,7 @@
 import { FIELD_L4_LENGTH } from '../../src/abi/fields.ts';
 import { PACKET_IP } from '../../src/abi/packet.ts';
 import { pseudoHeaderOf, sumHolds } from '../conntrack/checksum';
-import { headerHolds } from '../conntrack/header';
+import { headerHolds, isKnownRight } from '../conntrack/header';
 import { lenient } from '../stack/host.ts';
 import { present, transportOffset } from './payload.ts';
 
@@ -18,7 +18,9 @@ export function passesSynproxy(slot: usize): bool {
   const offset = transportOffset(slot);
   const tcp = (load<u32>(slot, PACKET_IP) + offset) as usize;
   const length = offset === 0 ? present(slot) : load<u32>(slot, FIELD_L4_LENGTH * 4);
-  if (!lenient && !(sumHolds(tcp, length, pseudoHeaderOf(slot, TCP, length)) && headerHolds(slot, false))) return false;
+  const right =
+    lenient || isKnownRight(slot, TCP) || (sumHolds(tcp, length, pseudoHeaderOf(slot, TCP, length)) && headerHolds(slot));
+  if (!right) return false;
   if (length < HEADER) return false;
   const header: u32 = (load<u8>(tcp, 12) >> 4) << 2;
   if (header < HEADER || header > length) return false;

@@ -6,7 +6,7 @@ import { lenient } from '../stack/host';
 import { isForOne } from '../stack/way';
 import { checksumHolds } from './checksum';
 import { ENTRY_TCP_STATE, ENTRY_TIMEOUT, PROTOCOL_TCP } from './entry';
-import { headerHolds } from './header';
+import { headerHolds, isKnownRight } from './header';
 import { parameter } from './parameters';
 import { TCP_HEADER_SIZE } from './tcp-options';
 import { isConfirmed } from './timeout';
@@ -21,7 +21,8 @@ export function isReset(slot: usize, arrived: bool): bool {
   if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP || load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return false;
   const length = load<u32>(slot, FIELD_L4_LENGTH * 4);
   if (length < TCP_HEADER_SIZE || (load<u32>(slot, FIELD_TCP_FLAGS * 4) & RST) !== 0 || !isForOne(slot)) return false;
-  return !arrived || lenient || (checksumHolds(slot, PROTOCOL_TCP, length) && headerHolds(slot, false));
+  if (!arrived || lenient || isKnownRight(slot, PROTOCOL_TCP)) return true;
+  return checksumHolds(slot, PROTOCOL_TCP, length) && headerHolds(slot);
 }
 
 /** A rule answers the packet with a reset. `arrived`: as above. */

@@ -4,7 +4,7 @@
  */
 import { EFFECT_SYNPROXY } from '../abi/effects.ts';
 import { pseudoHeaderSum, sum16 } from '../packet/checksum.ts';
-import { headerHolds } from '../packet/header-sum.ts';
+import { headerHolds, isKnownRight } from '../packet/header-sum.ts';
 import * as tcp from '../packet/tcp.ts';
 import type { PacketView } from '../packet/view.ts';
 import type { TargetExtension } from './extension.ts';
@@ -51,7 +51,8 @@ export const SYNPROXY: TargetExtension<SynproxyOptions> = {
     const transport = packet.family === 6 && packet.fragmentOffset !== 0 ? packet.bytes : packet.transport;
     if (
       profile.prestack !== 'lenient' &&
-      !(checksumRight(packet, transport) && headerHolds(packet, context, packet.ctstate !== 'UNTRACKED'))
+      !isKnownRight(packet, context) &&
+      !(checksumRight(packet, transport) && headerHolds(packet, context))
     )
       return 'DROP';
     if (!tcp.hasHeader(transport) || tcp.headerLength(transport) < 20) return 'DROP';

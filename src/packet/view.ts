@@ -75,6 +75,8 @@ export interface PacketView {
   /** null: no connection; then `ctstate` is INVALID or UNTRACKED. */
   connection: ConnectionView | null;
   ctstate: CtState;
+  /** Conntrack has summed it up as it came in, as a whole, and its checksum was right; what rules make of it afterwards the kernel does not look at again (skb->csum_valid). */
+  summed: boolean;
   direction: 'ORIGINAL' | 'REPLY';
   /** Nanoseconds since the epoch. */
   time: bigint;

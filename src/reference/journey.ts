@@ -186,8 +186,7 @@ export class Journey {
     const result = runHook(hook, packet, this.#rules, this.#passage, this.#plain, offTheWire);
     if (result?.verdict !== 'REJECT') return result;
     const answers = result.tcpReset ? answerWithReset : isReported;
-    const tracked = this.#passage.looked && packet.ctstate !== 'UNTRACKED';
-    const answered = answers(packet, { ...this.#plain, hook, tracked }, offTheWire);
+    const answered = answers(packet, { ...this.#plain, hook }, offTheWire);
     // Nobody answers a broadcast.
     if (answered && !packet.looped) this.#decisions.refused(packet, result.tcpReset);
     return result;

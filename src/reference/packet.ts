@@ -117,6 +117,7 @@ export class Packet implements PacketView {
   #hopTaken = false;
   /** Why conntrack called it INVALID: a word of INVALID_WORDS; '' otherwise. */
   invalidReason = '';
+  summed = false;
 
   constructor(received: Received, profile: Profile) {
     const { family, bytes } = received;

@@ -31,8 +31,8 @@ const UNSUMMED: readonly number[] = [GRE, ESP, AH, SCTP, UDPLITE];
 /** What is asked about addresses. */
 export type Types = Pick<EvaluateContext, 'addressType'>;
 
-/** Where a rule refuses a packet. `tracked`: conntrack has looked at it, and no rule had told it not to. */
-export type Refusing = Pick<EvaluateContext, 'profile' | 'addressType' | 'hook'> & { tracked: boolean };
+/** Where a rule refuses a packet. */
+export type Refusing = Pick<EvaluateContext, 'profile' | 'addressType' | 'hook'>;
 
 /** REJECT sends an error about the packet. `offTheWire`: it came in, so that the checksums of TCP and UDP count; this host's own packets get those later. */
 export function isReported(packet: Packet, context: Refusing, offTheWire: boolean): boolean {
@@ -134,14 +134,15 @@ function isError({ family }: Packet, { protocol, bytes }: Message): boolean {
 
 /** The sum of everything behind the IP header is right, or is not asked. Of protocols that nobody knows it is asked, too. */
 function isSound(packet: Packet, { protocol, bytes }: Message, context: Refusing, offTheWire: boolean): boolean {
-  const { profile, tracked } = context;
+  const { profile } = context;
   if (UNSUMMED.includes(protocol) || (protocol === DCCP && profile.kernel !== '6.18')) return true;
   const optional = protocol === UDP && udp.hasHeader(bytes) && udp.checksum(bytes) === 0;
   const ports = protocol === TCP || protocol === UDP;
-  if (optional || profile.prestack === 'lenient' || (ports && !offTheWire)) return true;
+  // skb_csum_unnecessary: in FORWARD, too.
+  if (optional || packet.summed || profile.prestack === 'lenient' || (ports && !offTheWire)) return true;
   const { family, source, destination } = packet;
   const bare = family === 4 && !ports;
   // The kernel sums the IP header up, too, which adds 0xffff: so nothing at all is right.
   const right = checksumRight(bytes, bare ? 0xffff : pseudoHeaderSum(source, destination, protocol, bytes.length));
-  return right && headerHolds(packet, context, tracked, true);
+  return right && headerHolds(packet, context);
 }

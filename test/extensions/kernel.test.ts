@@ -222,6 +222,7 @@ function randomPacket(draw: Draw, family: Family): PacketView {
     sourceMac: MAC.split(':').map((byte) => Number.parseInt(byte, 16)),
     linkHeader: null,
     connection: null,
+    summed: false,
     ctstate: 'INVALID',
     hasSocket: false,
     looped: false,

@@ -141,6 +141,7 @@ export function randomPacket(draw: Draw, family: Family): PacketView {
           .map((byte) => Number.parseInt(byte, 16))
       : null,
     connection,
+    summed: false,
     ctstate: draw.pick(states),
     hasSocket: false,
     looped: false,

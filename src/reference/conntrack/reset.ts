@@ -2,7 +2,7 @@
 
 import { RTN_BROADCAST, RTN_MULTICAST } from '../../abi/fields.ts';
 import { HELPER_NONE } from '../../abi/helpers.ts';
-import { headerHolds } from '../../packet/header-sum.ts';
+import { headerHolds, isKnownRight } from '../../packet/header-sum.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
 import * as tcp from '../../packet/tcp.ts';
 import type { EvaluateContext } from '../../packet/view.ts';
@@ -26,10 +26,10 @@ export function isToOne({ family, source, destination }: Packet, addressType: Ev
  */
 export function answerWithReset(
   packet: Packet,
-  refusing: Pick<EvaluateContext, 'profile' | 'addressType' | 'hook'> & { tracked: boolean },
+  refusing: Pick<EvaluateContext, 'profile' | 'addressType' | 'hook'>,
   offTheWire: boolean,
 ): boolean {
-  const { profile, addressType, tracked } = refusing;
+  const { profile, addressType } = refusing;
   const header = packet.upper;
   if (packet.protocol !== TCP || packet.fragmentOffset !== 0 || !tcp.hasHeader(header)) return false;
   if ((tcp.flags(header) & tcp.RST) !== 0 || !isToOne(packet, addressType)) return false;
@@ -42,8 +42,10 @@ export function answerWithReset(
     helper: HELPER_NONE,
     verify: offTheWire,
   };
-  if (checksumFails(packet, context, TCP)) return false;
-  if (offTheWire && profile.prestack !== 'lenient' && !headerHolds(packet, refusing, tracked)) return false;
+  if (!isKnownRight(packet, refusing)) {
+    if (checksumFails(packet, context, TCP)) return false;
+    if (offTheWire && profile.prestack !== 'lenient' && !headerHolds(packet, refusing)) return false;
+  }
   if (packet.tracking.kind === 'entry') setClosing(packet.tracking.connection, packet.now, context);
   return true;
 }

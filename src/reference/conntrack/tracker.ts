@@ -49,5 +49,7 @@ export function checksumFails(packet: Packet, context: TrackerContext, pseudo: n
   const { source, destination, upper } = packet;
   // The kernel sums the IP header up, too; being right, it adds 0xffff, so that a message of zeros alone passes.
   const start = pseudo === null ? 0xffff : pseudoHeaderSum(source, destination, pseudo, upper.length);
-  return !checksumRight(covered === undefined ? upper : upper.subarray(0, covered), start);
+  const fails = !checksumRight(covered === undefined ? upper : upper.subarray(0, covered), start);
+  if (!fails && covered === undefined) packet.summed = true;
+  return fails;
 }
