@@ -49,6 +49,8 @@ export interface CaseOptions {
   lacks?: RegExp;
   /** Only these extensions. */
   only?: readonly string[];
+  /** The host answers nothing of its own accord: its rules, or its host, will be replaced by others. */
+  silent?: boolean;
 }
 
 /** The hooks packets meet. */
@@ -104,7 +106,7 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const made: FuzzCase = { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
   // Behind everything else: what was drawn before stays what it was.
   const answered = { ...made, packets: withAnswers(draw, made, options.judge) };
-  return withStackAnswers(draw, answered, options.judge);
+  return options.silent ? answered : withStackAnswers(draw, answered, options.judge);
 }
 
 /** Seconds. */
