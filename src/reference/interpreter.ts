@@ -47,7 +47,12 @@ import { gathersFragments, loadRules, needsConntrack, prepareTables, turnedOn } 
 import { arrivalDevice, type Course, chooseWay, departureDevice, mayBeOwn, routedDevice, type Way, wentOut } from './way.ts';
 
 /** UNSEEN_* number, or the packet and what became of it. */
-export type Processed = { unseen: number /** A fragment that defragmentation kept or threw away. */; held?: Received } | Judged;
+export type Processed =
+  | {
+      unseen: number /** A fragment that defragmentation kept or threw away, or the copy of what was sent on. */;
+      held?: Received;
+    }
+  | Judged;
 
 /** Told of everything, for `trace`. */
 export interface Listener extends HookListener {
@@ -171,7 +176,7 @@ export class Interpreter {
         frame: this.#frames,
       } as const;
       const sent = left && rules !== undefined ? this.#answerOfOthers(taken, rules, frame) : null;
-      if (sent === null) return { unseen: UNSEEN_OUTGOING_COPY };
+      if (sent === null) return { unseen: UNSEEN_OUTGOING_COPY, held: taken };
       return this.#enter(sent.received, rules!, sent.start, { answered: undefined, left: false }, listener);
     }
     if (rules === undefined) return { unseen: UNSEEN_FAMILY };
@@ -248,15 +253,16 @@ export class Interpreter {
     const { way, device } = start;
     const gathered = defragment(received, rules, start, this.#routes, profile);
     if (way === 'output' || way === 'broadcast') this.#countParts(gathered);
-    listener?.way(way, device);
     if (gathered.kind === 'kept' || gathered.kind === 'discarded') {
       const kept = gathered.kind === 'kept';
+      listener?.way(way, device);
       listener?.held(kept, gathered.queue);
       return { unseen: kept ? UNSEEN_FRAGMENT_KEPT : UNSEEN_FRAGMENT_DISCARDED, held: received };
     }
     const packet = new Packet(gathered.received, profile);
     const was = left && (way === 'output' || way === 'broadcast') ? this.#leftAs(packet, rules, device) : 'known';
-    if (was === 'copy') return { unseen: UNSEEN_OUTGOING_COPY };
+    if (was === 'copy') return { unseen: UNSEEN_OUTGOING_COPY, held: gathered.received };
+    listener?.way(way, device);
     if (was === 'unknown') this.conntrack.vantage.stray(packet.number, packet.ttl);
     if (typeof was !== 'string') packet.rewrite(was);
     packet.annotation = this.#job.annotations?.get(this.#frames) ?? {};

@@ -8,6 +8,7 @@ import { prepare, replayOne } from '../../src/replay/replay.ts';
 import { conntrackLine } from '../../src/report/conntrack.ts';
 import { buildReport } from '../../src/report/report.ts';
 import { renderSaved } from '../../src/report/saved.ts';
+import { command } from '../cli/command.ts';
 import { Recorded, tablesOf } from './recorded.ts';
 
 const FOLDER = new Recorded('router/', 'nat.legacy.pcap', 'nat.rules.v4');
@@ -53,3 +54,11 @@ for (const rules of ['nat', 'plain'] as const)
         expect(report.notes).toEqual([]);
       });
     });
+
+test('trace says which packet it was', async () => {
+  const files = ['--addr', FOLDER.path('addr.json'), '--route', FOLDER.path('route.json')];
+  const args = ['trace', '-R', FOLDER.path('nat.rules.v4'), '-r', FOLDER.path('nat.legacy.pcap'), ...files, '--packet', '2'];
+  expect((await command(args)).stdout).toMatch(
+    /203\.0\.113\.1 > 203\.0\.113\.10, udp .*\nno verdict: outgoing copy of a forwarded packet\n/,
+  );
+});

@@ -36,8 +36,8 @@ function packetsOf(capture: Uint8Array): Packet[] {
 const sourceOf = (ip: Uint8Array): string =>
   ip[0]! >> 4 === 6 ? formatAddress(ipv6.source(ip)) : ip.length < 20 ? '' : formatAddress(ipv4.source(ip));
 
-/** Its calls are known by what was said of them, which a copy does not come behind. */
-const isGre = (ip: Uint8Array): boolean => (ip[0]! >> 4 === 6 ? ip[6] : ip[9]) === 47;
+/** From no address yet: what goes out so is the host's own. */
+const isUnspecified = (ip: Uint8Array): boolean => /^(::|0\.0\.0\.0)$/.test(sourceOf(ip));
 
 /** In a cooked capture of Linux. */
 function cooked(type: number, { time, ip }: Packet): { time: bigint; bytes: Uint8Array } {
@@ -61,7 +61,9 @@ test(`reference and engine tell copies alike, and nothing else changes (seed ${S
     const frames = came.flatMap((frame, at) => {
       const outcome = alone.packets[at]!;
       const left =
-        outcome.hook === 'FORWARD' && outcome.verdict === 'ACCEPT' && !isGre(outcome.rewritten!) ? outcome.rewritten : undefined;
+        outcome.hook === 'FORWARD' && outcome.verdict === 'ACCEPT' && !isUnspecified(outcome.rewritten!)
+          ? outcome.rewritten
+          : undefined;
       return [frame, ...(left === undefined ? [] : [cooked(OUT, { time: frame.time, ip: left })])];
     });
     const copies = frames.length - came.length;
