@@ -35,7 +35,7 @@ import { directionIn, FLAG_ACK, FLAG_PSH, foreseenConnection, hasShortWay, isCol
 import { addStatus } from './status';
 import { FLAG_SYN } from './syn';
 import { CLASS_SYNACK } from './tcp-matrix';
-import { highestSack, TCP_HEADER_SIZE } from './tcp-options';
+import { highestSack, optionsThere, TCP_HEADER_SIZE } from './tcp-options';
 import { initSender, SIDE_MAXACK_SET, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED } from './tcp-window';
 
 const FLAGS_SYN_ACK: u32 = FLAG_SYN | FLAG_ACK;
@@ -97,7 +97,7 @@ function isWhole(slot: usize, present: u32, verify: bool): bool {
 /** The first SYN/ACK, which acknowledges the SYN and nothing else. */
 function answer(entry: usize, header: usize, present: u32, length: u32, now: i64): bool {
   const size = ((load<u8>(header, 12) >> 4) as u32) << 2;
-  const options = min(size, present) - TCP_HEADER_SIZE;
+  const options = optionsThere(size, present);
   if (size < TCP_HEADER_SIZE || length < size || load<u8>(entry, ENTRY_TCP_STATE) !== TCP_SYN_SENT) return false;
   const ack = bswap(load<u32>(header, 8));
   const asked = load<u8>(entry, ENTRY_TCP_FLAGS) as u32;

@@ -54,7 +54,7 @@ import { followInit } from './follow';
 import { flag, parameter } from './parameters';
 import { hasShortWay } from './plain';
 import { allocateRecord, isUnknown, setClock } from './table';
-import { TCP_HEADER_SIZE } from './tcp-options';
+import { optionsThere, TCP_HEADER_SIZE } from './tcp-options';
 import { takeOptions } from './tcp-window';
 import { hashIPv4 } from './tuple';
 
@@ -94,7 +94,7 @@ export function conntrackSyn(slot: usize, prerouting: bool): bool {
   const entry = openUnknown(slot);
   if (entry === 0) return false;
   setClock(now);
-  begin(entry, header, length - size, min(size, present) - TCP_HEADER_SIZE);
+  begin(entry, header, length - size, optionsThere(size, present));
   store<u32>(slot, CT_NEW, FIELD_CT_STATE * 4);
   store<u64>(slot, OPENING, FIELD_CT_DIRECTION * 4);
   // Behind the entry, that it is not confirmed.

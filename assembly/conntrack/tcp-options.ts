@@ -14,6 +14,11 @@ const MOST_SCALE: u32 = 14;
 export const TIMESTAMP_ONLY: u32 = 0x0a080101;
 export const TIMESTAMP_ONLY_SIZE: u32 = 12;
 
+/** How many bytes of options conntrack reads behind a header of `size` bytes, of which `present` were captured: all or none of them (skb_header_pointer). */
+export function optionsThere(size: u32, present: u32): u32 {
+  return present < size ? 0 : size - TCP_HEADER_SIZE;
+}
+
 /** What `readOptions` found. */
 export let optionScale: u32 = 0;
 export let optionHasScale: bool = false;

@@ -65,7 +65,7 @@ import {
   transition,
   validFlags,
 } from './tcp-matrix';
-import { optionHasSack, optionHasScale, optionScale, readOptions, TCP_HEADER_SIZE } from './tcp-options';
+import { optionHasSack, optionHasScale, optionScale, optionsThere, readOptions, TCP_HEADER_SIZE } from './tcp-options';
 import {
   before,
   inWindow,
@@ -118,7 +118,7 @@ export function tcpCheck(slot: usize, verify: bool): u32 {
   flags = load<u32>(slot, FIELD_TCP_FLAGS * 4);
   if (!validFlags(flags)) return INVALID_TCP_FLAGS;
   packetClass = classOf(flags);
-  optionLength = min(size, present) - TCP_HEADER_SIZE;
+  optionLength = optionsThere(size, present);
   end = sequence() + (length - size) + (flags & FLAG_FIN) + ((flags & FLAG_SYN) >>> 1);
   return INVALID_NONE;
 }

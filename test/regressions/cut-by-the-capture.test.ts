@@ -2,6 +2,7 @@
  * A SYN of 60 bytes of which the capture kept 40, under `--prestack lenient`. TCPMSS took what was captured for the packet, put its option in front of data that is only not there, and read beyond the capture for it; a
  * header that is cut itself was dropped, of which the kernel knows nothing. Not asked of the kernel: it never sees a cut packet. The second story: the bytes of a packet that TCPMSS lengthened
  * were summed up as they had been.
+ * The third: TCP options of which the capture holds a part are read by nobody, as conntrack reads all or none (tcp_options, tcp_sack: skb_header_pointer); the engine read those that were there.
  */
 import { describe, expect, it } from 'vitest';
 import { writePcap } from '../../src/capture/writer.ts';
@@ -9,6 +10,7 @@ import { buildHost } from '../../src/model/host-build.ts';
 import type { PacketOutcome } from '../../src/model/outcome.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import { parseSave } from '../../src/syntax/index.ts';
+import { tcp } from '../reference/build.ts';
 import { WITNESSES } from './witnesses.ts';
 
 const RULES =
@@ -64,6 +66,57 @@ describe('a SYN that the capture cut', () => {
 
     it(`${name}: a broken header of a whole one is dropped`, async () => {
       expect(await judged(start, syn(40, 40, 10), GROWN)).toMatchObject({ verdict: 'DROP' });
+    });
+  }
+});
+
+describe('TCP options of which the capture kept a part', () => {
+  const [CLIENT, SERVER] = ['10.0.0.1 4000', '10.0.0.2 80'];
+  const OPEN = [4, 2, 1, 1, 1, 1, 1, 1];
+  /** Behind all that the client sent: SACK_PERMITTED of the client makes the packet INVALID. */
+  const BLOCK = [1, 1, 5, 10, 0, 0, 0x10, 0, 0, 0, 0x20, 0];
+  const packets = [
+    tcp(CLIENT, SERVER, 2, { seq: 1000, tcpOptions: OPEN }),
+    tcp(SERVER, CLIENT, 0x12, { seq: 5000, ack: 1001, tcpOptions: OPEN }),
+    tcp(CLIENT, SERVER, 0x10, { seq: 1001, ack: 5001 }),
+    tcp(SERVER, CLIENT, 0x18, { seq: 5001, ack: 1001, data: 5, tcpOptions: BLOCK }),
+    tcp(CLIENT, SERVER, 0x18, { seq: 1001, ack: 5001, data: 5, tcpOptions: BLOCK }),
+  ];
+
+  /** The states of all of them, where the packet `cut` is without its last `by` bytes. */
+  async function states(start: (typeof WITNESSES)[number][1], cut: number, by: number) {
+    const told: (string | undefined)[] = [];
+    const job = {
+      rules: { 4: parseSave('*filter\n-A INPUT -m conntrack --ctstate NEW\nCOMMIT\n', { file: 'cut', family: 4 }) },
+      host: buildHost({ local: ['10.0.0.2'], in: 'eth0' }),
+      profile: { ...DEFAULT_PROFILE, prestack: 'lenient' as const },
+      packets: { path: false },
+    };
+    const session = await start(job, ({ ctstate }) => told.push(ctstate));
+    session.startCapture('cut');
+    const kept = packets.map((bytes, index) => (index === cut ? bytes.subarray(0, bytes.length - by) : bytes));
+    session.feed(
+      writePcap(
+        kept.map((bytes, index) => ({
+          time: 1_700_000_000_000_000_000n + BigInt(index) * 1_000_000n,
+          bytes,
+          wire: packets[index]!.length,
+        })),
+        101,
+      ),
+    );
+    session.endCapture();
+    return told;
+  }
+
+  for (const [name, start] of WITNESSES) {
+    it.each([
+      ['of none: blocks count', 0, 0, ['NEW', 'ESTABLISHED', 'ESTABLISHED', 'INVALID', 'INVALID']],
+      ['of the SYN: the client permitted none', 0, 4, ['NEW', 'ESTABLISHED', 'ESTABLISHED', 'ESTABLISHED', 'INVALID']],
+      ['of the SYN/ACK: the server permitted none', 1, 4, ['NEW', 'ESTABLISHED', 'ESTABLISHED', 'INVALID', 'ESTABLISHED']],
+      ['of a segment: its blocks are not read', 4, 6, ['NEW', 'ESTABLISHED', 'ESTABLISHED', 'INVALID', 'ESTABLISHED']],
+    ] as const)(`${name}: %s`, async (_, cut, by, expected) => {
+      expect(await states(start, cut, by)).toEqual(expected);
     });
   }
 });
