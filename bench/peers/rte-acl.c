@@ -38,7 +38,8 @@ static const struct { const char *name; enum rte_acl_classify_alg alg; } methods
 	{ "scalar", RTE_ACL_CLASSIFY_SCALAR },
 	{ "SSE", RTE_ACL_CLASSIFY_SSE },
 	{ "AVX2", RTE_ACL_CLASSIFY_AVX2 },
-	{ "AVX-512", RTE_ACL_CLASSIFY_AVX512X32 },
+	{ "AVX-512x16", RTE_ACL_CLASSIFY_AVX512X16 },
+	{ "AVX-512x32", RTE_ACL_CLASSIFY_AVX512X32 },
 };
 
 static void die(const char *what)
@@ -108,14 +109,15 @@ static struct rte_acl_ctx *build(const uint32_t *rules, uint32_t count)
 
 int main(int argc, char **argv)
 {
-	char *eal[] = { argv[0], "--no-huge", "--no-pci", "--no-shconf", "--log-level=1", "-m", "1024", "-l", "0", NULL };
+	/* DPDK leaves vectors of 512 bits alone unless it is told. */
+	char *eal[] = { argv[0], "--no-huge", "--no-pci", "--no-shconf", "--log-level=1", "--force-max-simd-bitwidth=512", "-m", "1024", "-l", "0", NULL };
 	uint32_t rules, packets;
 	FILE *in = argc == 3 ? fopen(argv[1], "rb") : NULL;
 	int rounds = argc == 3 ? atoi(argv[2]) : 0;
 
 	if (in == NULL || rounds < 1)
 		die("usage: rte-acl FILE ROUNDS");
-	if (rte_eal_init(9, eal) < 0)
+	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]) - 1, eal) < 0)
 		die("no EAL");
 	uint32_t *rule_words = words(in, &rules, 10);
 	uint32_t *packet_words = words(in, &packets, 5);

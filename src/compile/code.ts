@@ -46,14 +46,15 @@ const PARAMETERS = 4;
 
 /** Of large sets that are searched. */
 const WORDS_A_RULE = 72;
-const LISTS_A_RULE = 10;
+const LISTS_A_RULE = 12;
+const SEGMENTS_A_RULE = 3;
 
 export class Code {
   readonly segments: Segments;
   /** The section's words. */
   private readonly memory: Numbers;
   /** Indices of words that hold a segment number. */
-  private readonly segmentWords = new Numbers();
+  private readonly segmentWords: Numbers;
   private readonly known: KnownWords;
   /** By number of a test; 0 where it is not written. */
   private testOffsets = new Uint32Array(64);
@@ -65,6 +66,7 @@ export class Code {
     this.segments = segments;
     this.memory = new Numbers(Math.max(WALKS_SIZE / 4, 1 << 12, rules * WORDS_A_RULE));
     this.memory.length = WALKS_SIZE / 4;
+    this.segmentWords = new Numbers(Math.max(1 << 10, rules * SEGMENTS_A_RULE));
     this.known = new KnownWords(this.memory, rules * LISTS_A_RULE);
   }
 

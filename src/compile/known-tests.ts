@@ -3,16 +3,26 @@ import type { Test } from '../model/predicate.ts';
 import { KnownWords } from './known-words.ts';
 import { Numbers } from './numbers.ts';
 
+/** Of large sets. */
+const WORDS_A_RULE = 12;
+const TESTS_A_RULE = 2;
+
 const RANGE = 0;
 const WORDS = 1;
 
 export class KnownTests {
   /** Of each test that is known by words, its number and then those. */
-  private readonly memory = new Numbers();
-  private readonly known = new KnownWords(this.memory);
+  private readonly memory: Numbers;
+  private readonly known: KnownWords;
   private readonly others = new Map<string, number>();
   /** What `once` was asked for, by number. */
   private readonly tests: Test[] = [];
+
+  /** `rules`: how many there are, for room. */
+  constructor(rules = 0) {
+    this.memory = new Numbers(Math.max(1 << 10, rules * WORDS_A_RULE));
+    this.known = new KnownWords(this.memory, rules * TESTS_A_RULE);
+  }
 
   /** The test itself, or an equal one that was asked for before; tests of other kinds than ranges and words are all their own. */
   once(test: Test): Test {

@@ -13,7 +13,7 @@ import type { Profile } from '../model/profile.ts';
 import type { Builtin, Family, Match, Rule, RuleSet, Target } from '../model/ruleset.ts';
 import type { InterfaceTable } from './interfaces.ts';
 import { KnownTests } from './known-tests.ts';
-import type { PlainRule, PlainTable } from './plain.ts';
+import { countRules, type PlainRule, type PlainTable } from './plain.ts';
 
 export interface NormaliseContext {
   family: Family;
@@ -34,7 +34,7 @@ export interface NormaliseContext {
  */
 export function normalise(rules: RuleSet, given: Omit<NormaliseContext, 'family'>): PlainTable[] {
   const context = { family: rules.family, ...given };
-  const known = new KnownTests();
+  const known = new KnownTests(countRules(rules.tables));
   return rules.tables.map((table) => ({
     family: rules.family,
     name: table.name,

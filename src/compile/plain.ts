@@ -17,6 +17,10 @@ export interface PlainChain {
   rules: readonly PlainRule[];
 }
 
+/** How many rules tables have, however they say what these are. */
+export const countRules = (tables: readonly { chains: readonly { rules: readonly unknown[] }[] }[]): number =>
+  tables.reduce((sum, { chains }) => chains.reduce((all, { rules }) => all + rules.length, sum), 0);
+
 export interface PlainTable {
   family: Family;
   name: TableName;

@@ -88,10 +88,15 @@ export class TestPool {
   readonly tests: CompiledTest[] = [];
   states = 0;
   /** Of tests without state. */
-  private readonly known = new KnownTests();
+  private readonly known: KnownTests;
   private readonly shared = new Map<string, number>();
   /** All state that tests share. */
   readonly kept: KeptState[] = [];
+
+  /** `rules`: how many there are, for room. */
+  constructor(rules = 0) {
+    this.known = new KnownTests(rules);
+  }
 
   add(test: Test): CompiledTest {
     const stateful = test.kind === 'special' && test.stateful;

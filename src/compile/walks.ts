@@ -9,7 +9,7 @@ import { emitTree } from './emit.ts';
 import { flatten } from './flatten.ts';
 import { emitLinear, emitPolicy } from './linear.ts';
 import { Decisions } from './partial.ts';
-import type { PlainTable } from './plain.ts';
+import { countRules, type PlainTable } from './plain.ts';
 import type { KnownSearches } from './search/known.ts';
 import { gatherRuns } from './search/runs.ts';
 import { Ropes, Segments } from './segments.ts';
@@ -67,7 +67,7 @@ export interface CompiledWalks {
 
 /** Compiles all base chains. Throws WalkError for chains that are not there and loops. */
 export function compileWalks(tables: readonly PlainTable[], options: WalksOptions): CompiledWalks {
-  const rules = tables.reduce((sum, { chains }) => chains.reduce((all, chain) => all + chain.rules.length, sum), 0);
+  const rules = countRules(tables);
   const ropes = new Ropes(rules);
   const segments = new Segments(rules);
   const out: CompiledWalks = {
@@ -83,7 +83,7 @@ export function compileWalks(tables: readonly PlainTable[], options: WalksOption
     fallbacks: 0,
     work: 0,
   };
-  const pool = new TestPool();
+  const pool = new TestPool(rules);
   const marked = tables.some((table) =>
     table.chains.some((chain) => chain.rules.some(({ action }) => changedFields(action).includes(FIELD_MARK))),
   );

@@ -7,9 +7,15 @@ export class Mets {
   /** With those before. */
   readonly evaluations: number[] = [0];
   /** By what is before and rope, a number; by that and evaluations, which it is. */
-  private readonly rows = new Pairs();
-  private readonly known = new Pairs();
+  private readonly rows: Pairs;
+  private readonly known: Pairs;
   private rowCount = 0;
+
+  /** `expected`: so many there may be; more are welcome. */
+  constructor(expected = 0) {
+    this.rows = new Pairs(expected);
+    this.known = new Pairs(expected);
+  }
 
   /** `met`, and then one more rope (0: none) and evaluations. */
   add(met: number, rope: number, evaluations: number): number {

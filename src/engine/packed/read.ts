@@ -18,7 +18,7 @@ interface State {
 /** The graph of walk number `walk`, and the references of its root, or of one root for each group of a search. Throws NotPackable. */
 export function readWalk({ code, segments }: ImageView, walk: number): { graph: Graph; roots: number[] } {
   const words = new Uint32Array(code.buffer, code.byteOffset, code.length >>> 2);
-  const graph = new Graph(new Mets(), Math.min(MOST, words.length >>> 2));
+  const graph = new Graph(new Mets(segments.length >>> 1), Math.min(MOST, words.length >>> 2));
   const root = words[walk * 2]!;
   if (root === 0) return { graph, roots: [graph.exit(0, program.NEXT_ACCEPT)] };
   const tests = new TestReader(words, graph);
