@@ -19,7 +19,6 @@ import type { Host } from '../model/host.ts';
 import { jiffiesAt, type Profile, sysctl } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame, Job } from '../model/witness.ts';
-import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import { carriedBytes, type Link, type LinkReason, readLink } from '../packet/link.ts';
 import type { EvaluateContext } from '../packet/view.ts';
@@ -29,6 +28,7 @@ import { Conntrack } from './conntrack/conntrack.ts';
 import { connectionsOf } from './conntrack/lookup.ts';
 import { defragmenterFor, type Gathered } from './defrag/defrag.ts';
 import { isCutHere } from './defrag/sent.ts';
+import { addressesOf, type Ends } from './ends.ts';
 import type { FamilyRules, HookListener, Passage } from './hooks.ts';
 import { type Decisions, type Departure, headerOf, Journey, type Judged } from './journey.ts';
 import { masqueradeAddress } from './nat/addresses.ts';
@@ -382,21 +382,4 @@ function departureOf(host: Host, routes: Routes, family: Family, destination: Wo
 interface Known {
   answered: Refusal | undefined;
   left: boolean;
-}
-
-interface Ends {
-  family: Family;
-  source: Words;
-  destination: Words;
-}
-
-/** Source and destination, when there is a header of the right version to read them from. */
-function addressesOf(bytes: Uint8Array, link: Link): Ends | null {
-  const version = bytes.length === 0 ? 0 : bytes[0]! >> 4;
-  if (link.family !== 'nibble' && link.family !== version) return null;
-  if (version === 4 && bytes.length >= 20) return { family: 4, source: ipv4.source(bytes), destination: ipv4.destination(bytes) };
-  if (version === 6 && bytes.length >= ipv6.HEADER_LENGTH) {
-    return { family: 6, source: ipv6.source(bytes), destination: ipv6.destination(bytes) };
-  }
-  return null;
 }
