@@ -169,7 +169,12 @@ export const isErrorOfSocket = (
   family === 6 && direction === 'out' && !ownAnswer && bytes[6] === ICMPV6 && bytes[40]! < 128 && / -j [SD]NPT /.test(rules);
 
 /** To this host itself, also where it was not taken there (hop-by-hop options that are wrong): over lo nothing leaves. */
-function goesOverLo(bytes: Uint8Array, { family }: Pick<FuzzCase, 'family'>): boolean {
+function goesOverLo(
+  bytes: Uint8Array,
+  hook: PacketOutcome['hook'],
+  { family, host }: Pick<FuzzCase, 'family' | 'host'>,
+): boolean {
+  if (hook !== 'OUTPUT' || host.forward) return false;
   const destination = destinationOf(bytes, family);
   return destination === LOCAL[family] || destination === '::1' || destination.startsWith('127.');
 }
@@ -187,7 +192,7 @@ export function kernelDifferences({ kernel, compared, outcome, sent, wholes }: K
     if (isErrorOfSocket(sent.packets[index]!, outcome.packets[index]!, sent.rules)) continue;
     // An error quotes the drawn number in its inner packet.
     if (drawn !== undefined && ctstate === 'RELATED') continue;
-    const expected = goesOverLo(rewritten ?? own, sent) ? undefined : expectedLeft(rewritten ?? own, verdict, hook, drawn);
+    const expected = goesOverLo(rewritten ?? own, hook, sent) ? undefined : expectedLeft(rewritten ?? own, verdict, hook, drawn);
     const difference = leftDifference(expected, left);
     if (difference !== undefined) lines.push(`packet ${index + 1} bytes that leave: ${name} ${difference}`);
   }
