@@ -32,6 +32,7 @@ const SCOPES: ReadonlyMap<string, number> = new Map([
   ['nowhere', NOWHERE],
 ]);
 const NOWHERE_TYPES: readonly RouteType[] = ['blackhole', 'unreachable', 'prohibit', 'throw'];
+const LOOPBACK6: Words = [0, 0, 0, 1];
 const METRIC_MAXIMUM = 0xffff_ffff;
 
 /** A route with where it comes from. */
@@ -43,6 +44,7 @@ interface Told {
 /** Gives the host the routes of some files. `devices`: the only ones there are, where that is known. @throws HostError. */
 export function readRoutes(host: Host, files: readonly unknown[], devices: readonly string[] | undefined): void {
   const told = files.flatMap((json) => readFile(host, json, devices));
+  if (devices !== undefined) for (const { entry, route } of told) checkSource(host, entry, route);
   noteEqual(host, told);
   const gatewayed = new Map<Gatewayed, IpEntry>();
   for (const { entry, route } of told) {
@@ -73,7 +75,6 @@ function readFile(host: Host, json: unknown, devices: readonly string[] | undefi
   return asked.map((entry) => {
     const route = routeOf(host, entry, familyOf(entry, asked), devices);
     checkScope(entry, route);
-    if (devices !== undefined) checkSource(host, entry, route);
     host.routes.push(route);
     return { entry, route };
   });
@@ -147,21 +148,43 @@ function checkScope(entry: IpEntry, { family }: Route): void {
   throw entry.error(`${viaText(entry)}: ${why}`, { at, hint: `a route of scope ${word} ends on the link: it has no gateway` });
 }
 
-/** `src` is an address of the host (fib_valid_prefsrc, which asks routes that lead nowhere for none; ip6_route_info_create). */
-function checkSource(host: Host, entry: IpEntry, { family, type, destination, prefix }: Route): void {
+/**
+ * `src` is an address of the host. Of IPv4 one that a route makes so, too (fib_valid_prefsrc, which asks routes that lead nowhere for none); of IPv6 one on whatever device, but for those that are good on theirs alone
+ * (ip6_route_info_create, ipv6_chk_addr).
+ */
+function checkSource(host: Host, entry: IpEntry, { family, type, destination, device }: Route): void {
   const written = entry.text('prefsrc');
   if (written === undefined || (family === 4 && NOWHERE_TYPES.includes(type))) return;
   const address = parseAddress(written, family);
-  const own = host.interfaces.flatMap(({ name, addresses }) => (family === 6 && name === 'lo' ? [] : addresses));
-  // Of IPv4 all of 127.0.0.0/8 is the host's, and so is what the route makes so.
   const isOwn = (words: Words): boolean =>
-    own.some((one) => one.family === family && same(one.address, words)) ||
-    (family === 4 && (words[0]! >>> 24 === 127 || (type === 'local' && prefix === 32 && same(destination, words))));
+    family === 4 ? (type === 'local' && same(destination, words)) || isMadeLocal(host, words) : isOwn6(host, words, device);
   if (address !== undefined && isOwn(address)) return;
+  const asked = family === 4 ? ', nor does a local route of --route make it one ("ip -j route show table all" has them)' : '';
   throw entry.error(`${viaText(entry)}: ${family === 4 ? 'Invalid prefsrc address.' : 'Invalid source address.'}`, {
     at: 'prefsrc',
-    hint: `${written} is no address of --addr: take both files from the same machine`,
+    hint: `${written} is no address of --addr${asked}: take both files from the same machine`,
   });
+}
+
+/** What the local table says of an IPv4 address; routes of the host's own addresses are in it. */
+function isMadeLocal({ routes }: Host, address: Words): boolean {
+  const covering = routes.filter(
+    ({ family, type, destination, prefix }) =>
+      family === 4 &&
+      (type === 'local' || type === 'broadcast') &&
+      same(maskAddress(address, prefixMask(prefix, 4)), destination),
+  );
+  return covering.sort((one, other) => other.prefix - one.prefix)[0]?.type === 'local';
+}
+
+/** ::1 and fe80::/10 are good on their device alone. */
+function isOwn6({ interfaces }: Host, words: Words, device: string | undefined): boolean {
+  const isOfDevice = words[0]! >>> 22 === 0x3fa || same(words, LOOPBACK6);
+  return interfaces.some(
+    ({ name, addresses }) =>
+      (!isOfDevice || device === undefined || name === device) &&
+      addresses.some(({ family, address }) => family === 6 && same(address, words)),
+  );
 }
 
 const isRouteType = (word: string): word is RouteType => (TYPES as readonly string[]).includes(word);

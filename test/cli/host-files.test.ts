@@ -16,6 +16,10 @@ const network = (local: string, prefixlen: number) => ({ family: local.includes(
 const ADDRESSES = [
   { ifname: 'eth0', addr_info: [network('192.0.2.1', 24), network('2001:db8::1', 64)] },
   { ifname: 'eth1', addr_info: [network('198.51.100.1', 24)] },
+  {
+    ifname: 'lo',
+    addr_info: [network('127.0.0.1', 8), network('192.0.2.77', 32), network('::1', 128), network('2001:db8:9::1', 128)],
+  },
 ];
 const NEAR = { dst: 'default', gateway: '192.0.2.9', dev: 'eth0', flags: [] };
 const SECOND = { dst: 'default', gateway: '198.51.100.9', dev: 'eth1', flags: [] };
@@ -72,11 +76,26 @@ const TAKEN = [
   { type: 'local', dst: '10.0.0.1', dev: 'eth0', prefsrc: '10.0.0.1' },
   { type: 'blackhole', dst: '10.0.0.0/8', prefsrc: '192.0.2.9' },
   { dst: '2001:db8:5::/64', dev: 'eth1', prefsrc: '2001:db8::1' },
+  // Addresses of routers are often on lo.
+  { dst: '10.0.0.0/8', dev: 'eth0', prefsrc: '192.0.2.77' },
+  { dst: '2001:db8:5::/64', dev: 'eth0', prefsrc: '2001:db8:9::1' },
+  { dst: '2001:db8:5::/64', dev: 'lo', prefsrc: '::1' },
+  { type: 'local', dst: '10.9.0.0/16', dev: 'lo', prefsrc: '10.9.0.0' },
   { dst: '2001:db8:5::/64', gateway: 'fe80::9', dev: 'eth0', scope: 'link' },
 ];
 
 test.each(TAKEN)('taken: %j', (route) => {
   expect(() => buildHost({ addresses: ADDRESSES, routes: [[NEAR, route]] })).not.toThrow();
+});
+
+/** All addresses of a network are the host's. */
+const ANY = { type: 'local', dst: '203.0.113.0/24', dev: 'lo' };
+const FROM_ANY = { dst: '10.0.0.0/8', dev: 'eth0', prefsrc: '203.0.113.7' };
+
+test('taken: a source that a local route makes one of the host, wherever that stands', () => {
+  for (const routes of [[[ANY, FROM_ANY]], [[FROM_ANY], [ANY]]])
+    expect(() => buildHost({ addresses: ADDRESSES, routes })).not.toThrow();
+  expect(() => buildHost({ addresses: ADDRESSES, routes: [[FROM_ANY]] })).toThrow('Invalid prefsrc address.');
 });
 
 test.each(REFUSED)('refused: %j', (route, said, hint) => {
@@ -87,7 +106,10 @@ test.each(REFUSED)('refused: %j', (route, said, hint) => {
 
 /** The same routes, and those that a note tells of, by ip itself. */
 describeKernel('what ip route says', () => {
-  const asked = (...words: string[]): { status: number | null; stderr: string } => {
+  /** `ip` with these words; what it reads may stand before them, in a list. */
+  const asked = (...given: (string | [string])[]): { status: number | null; stderr: string } => {
+    const words = given.filter((one) => typeof one === 'string');
+    const input = given.find((one) => typeof one !== 'string')?.[0] ?? '';
     const script = [
       ...['eth0', 'eth1'].flatMap((name, i) => [
         `ip link add ${name} type veth peer name peer${i}`,
@@ -104,7 +126,7 @@ describeKernel('what ip route says', () => {
       'ip route add default via 192.0.2.9 dev eth0',
       'exec ip "$@"',
     ];
-    return spawnSync('unshare', ['-n', 'sh', '-ec', script.join('\n'), 'sh', ...words], { encoding: 'utf8' });
+    return spawnSync('unshare', ['-n', 'sh', '-ec', script.join('\n'), 'sh', ...words], { encoding: 'utf8', input });
   };
   const add = (...words: string[]) => asked('route', ...words);
   const words = ({ type, dst, gateway, dev, prefsrc, scope, flags = [] }: Written): string[] => [
@@ -126,6 +148,11 @@ describeKernel('what ip route says', () => {
     const { status, stderr } = asked(...words(route));
     expect(status).not.toBe(0);
     expect(stderr).toContain(said ?? 'Error: Invalid scope.');
+  });
+  it('of sources that a local route makes', () => {
+    expect(asked(...words(FROM_ANY)).stderr).toContain('Invalid prefsrc address.');
+    const both = [ANY, FROM_ANY].map((route) => `${words(route).join(' ')}\n`).join('');
+    expect(asked([both], '-batch', '-')).toMatchObject({ status: 0, stderr: '' });
   });
   it('of two with one metric', () => {
     expect(add('add', 'default', 'via', '198.51.100.9').stderr).toContain('File exists');
