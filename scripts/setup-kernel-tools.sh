@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the kernel oracle (src/kernel, test/kernel) calls: iptables with both backends, packet
-# injection and capture, conntrack, iproute2, ipset and ethtool. Debian and Ubuntu only.
+# injection and capture, conntrack, iproute2, ipset, ipvsadm, ethtool, nft and nfacct. Debian and Ubuntu only.
 #
 # Idempotent: says nothing and touches nothing where every tool is there. Where it cannot install, it names
 # the missing tools and the reason and exits 0, because the kernel tests then skip by name; under CI=true a
@@ -24,6 +24,7 @@ ipset:ipset
 ipvsadm:ipvsadm
 ethtool:ethtool
 nft:nftables
+nfacct:nfacct
 '
 
 missing_tools() {
