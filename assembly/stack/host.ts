@@ -6,6 +6,10 @@ import {
   DEVICE_MAC,
   DEVICE_MTU,
   DEVICE_SIZE,
+  GROUP_DEVICE,
+  GROUP_FAMILY,
+  GROUP_SIZE,
+  GROUP_WORDS,
   HOST_ADDRESS_COUNT,
   HOST_ADDRESSES,
   HOST_DEVICE_COUNT,
@@ -23,6 +27,8 @@ import {
   HOST_FLAG_SUMS_DCCP,
   HOST_FLAG_WHOLE_HEADERS,
   HOST_FLAGS,
+  HOST_GROUP_COUNT,
+  HOST_GROUPS,
   HOST_IN,
   HOST_LO,
   HOST_LOCAL_MARK,
@@ -90,6 +96,8 @@ export let waysOutEnd: usize = 0;
 export let marksLocal: bool = false;
 let localMark: u32 = 0;
 let localMask: u32 = 0;
+let groups: usize = 0;
+let groupsEnd: usize = 0;
 let solicited: usize = 0;
 let solicitedCount: u32 = 0;
 
@@ -120,6 +128,8 @@ export function stackInit(block: usize): bool {
   otherDevices = load<u32>(block, HOST_OTHER_DEVICES);
   solicited = block + load<u32>(block, HOST_SOLICITED);
   solicitedCount = load<u32>(block, HOST_SOLICITED_COUNT);
+  groups = block + load<u32>(block, HOST_GROUPS);
+  groupsEnd = groups + (load<u32>(block, HOST_GROUP_COUNT) as usize) * GROUP_SIZE;
   hostAddresses = block + load<u32>(block, HOST_ADDRESSES);
   addressCount = load<u32>(block, HOST_ADDRESS_COUNT);
   marksLocal = (flags & HOST_FLAG_LOCAL_MARK) !== 0;
@@ -190,6 +200,16 @@ export function deviceOfNumber(number: u32): u32 {
 export function isSolicited(bits: u32): bool {
   for (let i: u32 = 0; i < solicitedCount; i++) {
     if (load<u32>(solicited + (i << 2)) === bits) return true;
+  }
+  return false;
+}
+
+/** The device has joined that group, as was told (ip -j maddr); `words`: the group, most significant word first, as many as the family has. */
+export function isTold(family: u32, words: usize, device: u32): bool {
+  const size: usize = family === 4 ? 4 : 16;
+  for (let at = groups; at < groupsEnd; at += GROUP_SIZE) {
+    if (load<u32>(at, GROUP_DEVICE) !== device || load<u32>(at, GROUP_FAMILY) !== family) continue;
+    if (memory.compare(at + GROUP_WORDS, words, size) === 0) return true;
   }
   return false;
 }

@@ -3,6 +3,7 @@ import {
   FIELD_DESTINATION,
   FIELD_OUT_INTERFACE,
   FIELD_PACKET_TYPE,
+  FIELD_PROTOCOL,
   FIELD_SOURCE,
   FIELD_TTL,
   PACKET_HOST,
@@ -30,7 +31,7 @@ import {
   STACK_TTL,
   STACK_UNREACHABLE,
 } from '../../src/abi/reasons.ts';
-import { deviceFlags, deviceMtu, forwards4, hostLo, hostOut, lenient } from './host.ts';
+import { deviceFlags, deviceMtu, forwards4, hostLo, hostOut, isTold, lenient } from './host.ts';
 import { checkOptions, OPTIONS_BAD, OPTIONS_SOURCE_ROUTE } from './ip-options.ts';
 import { exceeds } from './mtu.ts';
 import { routeDevice, routeType } from './routes.ts';
@@ -39,6 +40,9 @@ import { dropped } from './way.ts';
 
 export const EVERYBODY: u32 = 0xffffffff;
 const ALL_SYSTEMS: u32 = 0xe0000001;
+/** 224.0.0.0/24, without its last byte. */
+const LINK_GROUPS: u32 = 0xe00000;
+const IGMP: u32 = 2;
 const LOOPBACK: u32 = 127;
 const DONT_FRAGMENT: u32 = 0x40;
 
@@ -50,7 +54,7 @@ export function arrive4(slot: usize, device: u32, source: u32, destination: u32)
   let forward = false;
   let out: u32 = 0;
   if (isMulticast(to)) {
-    reason = multicastInput(from, to, device, source);
+    reason = multicastInput(slot, device, source);
   } else {
     reason = martian(from, to, device);
     if (reason === STACK_NONE && !(to === EVERYBODY || (from === 0 && to === 0))) {
@@ -90,11 +94,16 @@ function martian(from: u32, to: u32, device: u32): u32 {
   return from >>> 24 === LOOPBACK ? STACK_MARTIAN_SOURCE : STACK_NONE;
 }
 
-function multicastInput(from: u32, to: u32, device: u32, source: u32): u32 {
-  if (to !== ALL_SYSTEMS) return STACK_MULTICAST;
+/** ip_mc_validate_source, behind the list of joined groups. */
+function multicastInput(slot: usize, device: u32, source: u32): u32 {
+  const from = load<u32>(slot, FIELD_SOURCE * 4);
+  const to = load<u32>(slot, FIELD_DESTINATION * 4);
+  if (to !== ALL_SYSTEMS && !isTold(4, slot + FIELD_DESTINATION * 4, device)) return STACK_MULTICAST;
   if (isMulticast(from) || from === EVERYBODY) return STACK_MARTIAN_SOURCE;
   if (from >>> 24 === LOOPBACK && device !== hostLo) return STACK_MARTIAN_SOURCE;
-  return from === 0 ? STACK_NONE : validateSource(source, device, 0);
+  if (from !== 0) return validateSource(source, device, 0);
+  // A host that asks for its address speaks to groups of its own link, and of groups (IGMP).
+  return to >>> 8 === LINK_GROUPS || load<u32>(slot, FIELD_PROTOCOL * 4) === IGMP ? STACK_NONE : STACK_MARTIAN_SOURCE;
 }
 
 function forwardable(type: u32, out: u32): u32 {

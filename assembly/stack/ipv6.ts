@@ -26,7 +26,7 @@ import {
   STACK_UNREACHABLE,
   UNSEEN_IP6_ADDRESS,
 } from '../../src/abi/reasons.ts';
-import { deviceMtu, everythingArrives, forwards6, hostLo, hostOut, isSolicited, lenient } from './host.ts';
+import { deviceMtu, everythingArrives, forwards6, hostLo, hostOut, isSolicited, isTold, lenient } from './host.ts';
 import { exceeds } from './mtu.ts';
 import { linkRoute, routeDevice, routeType } from './routes.ts';
 import { hasSocket } from './turn.ts';
@@ -54,7 +54,7 @@ export function decide6(slot: usize, device: u32, destination: u32): void {
   const first = load<u32>(to);
   const type = routeType(destination);
   const multicast = first >>> 24 === 0xff;
-  if (multicast ? isJoined(to) : type === <u32>RTN_LOCAL || type === <u32>RTN_ANYCAST) {
+  if (multicast ? isJoined(to) || isTold(6, to, device) : type === <u32>RTN_LOCAL || type === <u32>RTN_ANYCAST) {
     store<u32>(slot, WAY_INPUT, PACKET_WAY);
     return;
   }

@@ -56,7 +56,16 @@ export const HOST_NUMBER_COUNT = 120;
 /** u32 position, u32 entries: routes to link-local addresses, as above, none of the local table; none with --forward. */
 export const HOST_LINK_ROUTES = 124;
 export const HOST_LINK_ROUTE_COUNT = 128;
-export const HOST_HEADER_SIZE = 136;
+/** u32 position, u32 entries: groups that were told to be joined, GROUP_SIZE bytes each. */
+export const HOST_GROUPS = 132;
+export const HOST_GROUP_COUNT = 136;
+export const HOST_HEADER_SIZE = 144;
+
+/** A joined group: u32 interface id, u32 family, four words, most significant first (IPv4: the first). */
+export const GROUP_DEVICE = 0;
+export const GROUP_FAMILY = 4;
+export const GROUP_WORDS = 8;
+export const GROUP_SIZE = 24;
 
 /** u32 number, u32 interface id, or NUMBER_IS_PORT. */
 export const NUMBER_DEVICE = 4;

@@ -28,6 +28,7 @@ export interface HostOptions {
   out?: string;
   forward?: boolean;
   addr?: string;
+  maddr?: string;
   annotate?: string;
   route?: string[];
   proxy?: string[];
@@ -98,7 +99,7 @@ export function addRuleOptions(command: Command, several = ''): Command {
     );
 }
 
-/** --local, --in, --out, --forward, --addr, --route, --proxy, --local-mark. */
+/** --local, --in, --out, --forward, --addr, --maddr, --route, --proxy, --local-mark. */
 export function addHostOptions(command: Command): Command {
   return command
     .optionsGroup('Host (guessed from the capture when nothing is given):')
@@ -112,6 +113,7 @@ export function addHostOptions(command: Command): Command {
     .option('--out <interface>', 'where packets leave')
     .option('--forward', 'a router: every packet enters at --in and leaves at --out')
     .option('--addr <file>', 'its addresses, as "ip -j addr" prints them')
+    .option('--maddr <file>', 'groups it has joined, as "ip -j maddr" prints them')
     .addOption(new Option('--route <file>', 'its routes, as "ip -j route" prints them; twice for IPv4 and IPv6').argParser(many))
     .addOption(
       new Option(
@@ -223,6 +225,9 @@ export function hostGiven(options: HostOptions): HostGiven | undefined {
   if (options.out !== undefined) given.out = interfaceName('--out', options.out);
   if (options.forward === true) given.forward = true;
   if (options.addr !== undefined) given.addresses = jsonFile('--addr', options.addr);
+  if (options.maddr !== undefined && options.addr === undefined && options.local === undefined && options.forward !== true)
+    throw new UsageError('--maddr tells groups, not addresses: give --addr, --local or --forward, too');
+  if (options.maddr !== undefined) given.groups = jsonFile('--maddr', options.maddr);
   if (options.proxy !== undefined) given.proxies = options.proxy;
   if (options.localMark !== undefined) given.localMark = options.localMark;
   if (options.route !== undefined) given.routes = options.route.map((file) => jsonFile('--route', file));
@@ -257,8 +262,8 @@ function jsonFile(flag: IpFlag, file: string): unknown {
 }
 
 /** Files that are read beside the captures. */
-export const inputsOf = ({ rules, rules6, ipset, osf, addr, annotate, route }: RuleOptions & HostOptions): string[] =>
-  [...rules, rules6, ipset, osf, addr, annotate, ...(route ?? [])].filter((path) => path !== undefined);
+export const inputsOf = ({ rules, rules6, ipset, osf, addr, maddr, annotate, route }: RuleOptions & HostOptions): string[] =>
+  [...rules, rules6, ipset, osf, addr, maddr, annotate, ...(route ?? [])].filter((path) => path !== undefined);
 
 /** @throws UsageError when more than one of the files is standard input, which can be read once. */
 export function checkInputs(paths: readonly string[]): void {

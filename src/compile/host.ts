@@ -66,6 +66,7 @@ export function encodeHost(host: Host, profile: Profile, interfaces: InterfaceTa
   putFour(parts, ranges(routes, 4, interfaces));
   putSix(parts, ranges(routes, 6, interfaces));
   putSolicited(parts, host);
+  putGroups(parts, host, interfaces);
   putAddresses(parts, host, interfaces);
   putNumbers(parts, host, interfaces);
   putRoutes(parts, [abi.HOST_WAYS_BACK, abi.HOST_WAY_BACK_COUNT], waysBack(host, needs), interfaces);
@@ -217,6 +218,18 @@ function putSolicited(parts: Parts, host: Host): void {
   });
   parts.word(abi.HOST_SOLICITED, at);
   parts.word(abi.HOST_SOLICITED_COUNT, sorted.length);
+}
+
+function putGroups(parts: Parts, { groups = [] }: Host, interfaces: InterfaceTable): void {
+  const start = parts.reserve(groups.length * abi.GROUP_SIZE);
+  for (const [index, { family, address, device }] of groups.entries()) {
+    const at = start + index * abi.GROUP_SIZE;
+    parts.word(at + abi.GROUP_DEVICE, interfaces.idOf(device));
+    parts.word(at + abi.GROUP_FAMILY, family);
+    for (const [word, value] of address.entries()) parts.word(at + abi.GROUP_WORDS + 4 * word, value);
+  }
+  parts.word(abi.HOST_GROUPS, start);
+  parts.word(abi.HOST_GROUP_COUNT, groups.length);
 }
 
 function number(words: Words): bigint {

@@ -3,7 +3,7 @@
  * the kernel then does the routing, so that a host model that is wrong shows as a difference.
  */
 import { formatAddress, maskAddress, prefixMask } from '../model/address.ts';
-import type { Host, HostAddress, Route } from '../model/host.ts';
+import type { Host, HostAddress, JoinedGroup, Route } from '../model/host.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
 import { type CaptureFrames, type Inner, innerOf } from './from-capture.ts';
@@ -14,7 +14,17 @@ import { OwnDatagrams, ownPart } from './own-datagrams.ts';
 /** The parts of a job that the host and the capture decide. */
 export type HostedJob = Pick<
   KernelJob,
-  'topology' | 'proxies' | 'localMark' | 'local' | 'routes' | 'defaultRoute' | 'links' | 'inIface' | 'outIface' | 'frames'
+  | 'topology'
+  | 'proxies'
+  | 'localMark'
+  | 'local'
+  | 'groups'
+  | 'routes'
+  | 'defaultRoute'
+  | 'links'
+  | 'inIface'
+  | 'outIface'
+  | 'frames'
 > &
   Pick<CaptureFrames, 'numbers' | 'skipped'> & {
     /** Numbers of packets that are parts of datagrams of this host, sent whole in the place of their last part (own-datagrams.ts) or, where the capture does not hold all, not at all. */
@@ -282,6 +292,10 @@ export function jobFromHost(
     ...(host.proxies && { proxies: host.proxies }),
     ...(host.localMark && { localMark: `${host.localMark.value}/${host.localMark.mask}` }),
     local: host.forward ? [] : localLines(host, families),
+    ...(host.groups && { groups: groupLines(host.groups, families) }),
     links: links(host, frames, longest),
   };
 }
+
+const groupLines = (groups: readonly JoinedGroup[], families: readonly Family[]): string[] =>
+  groups.filter(({ family }) => families.includes(family)).map(({ address, device }) => `${formatAddress(address)}%${device}`);

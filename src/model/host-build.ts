@@ -3,6 +3,7 @@ import { maskAddress, parseWhole, prefixMask, widthOf } from './address.ts';
 import { HostError } from './errors.ts';
 import { type Host, type HostAddress, type HostInterface, interfaceNamed, type ProxySocket, type RouteType } from './host.ts';
 import { readAddresses } from './ip-addr.ts';
+import { readGroups } from './ip-maddr.ts';
 import { readRoutes } from './ip-route.ts';
 import { parseUnsigned } from './numbers.ts';
 import type { Family, Words } from './ruleset.ts';
@@ -19,6 +20,8 @@ export interface HostGiven {
   localMark?: string;
   /** Parsed JSON of `ip -j addr`. */
   addresses?: unknown;
+  /** Parsed JSON of `ip -j maddr`: groups that were joined beside those that every kernel joins. */
+  groups?: unknown;
   /** Parsed JSON of `ip -j route` and `ip -j -6 route`, any number of them. */
   routes?: readonly unknown[];
 }
@@ -42,6 +45,7 @@ export function buildHost(given: HostGiven): Host {
   const told = given.addresses === undefined ? undefined : readAddresses(host, given.addresses);
   for (const text of given.local ?? []) addLocal(host, text, given.in ?? given.out ?? DEFAULT_INTERFACE);
   for (const entry of interfaces) for (const address of entry.addresses) addAddressRoutes(host, entry.name, address);
+  if (given.groups !== undefined) readGroups(host, given.groups);
   const devices = told && interfaces.map(({ name }) => name);
   const strange = devices?.filter((name) => name !== 'lo' && !told!.has(name)) ?? [];
   if (strange.length > 0) host.notes.push(`--addr has no device ${strange.join(', ')}, which --in, --out or --local name`);

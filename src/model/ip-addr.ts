@@ -40,7 +40,8 @@ function readDevice(host: Host, device: HostInterface, entry: IpEntry): void {
     throw entry.error(`${name}: "address" wants six bytes in hex, got ${shown(link)}`, { at: 'address' });
   if (mac !== undefined && kind !== 'loopback' && name !== 'lo') device.mac = mac;
   const mtu = entry.number('mtu', MTU_MAXIMUM);
-  if (mtu !== undefined) device.mtu = mtu;
+  // No device that sends IP has one of 0 (below 68 the kernel switches IPv4 off): the engine says so of one that is not known.
+  if (mtu !== undefined && mtu !== 0) device.mtu = mtu;
   const index = entry.number('ifindex', INDEX_MAXIMUM);
   if (index !== undefined) device.index = checkedIndex(host, device, index, entry);
   if (isPort(entry)) device.isPort = true;

@@ -1,8 +1,8 @@
-/** What `ip -j addr` and `ip -j route` print, entry by entry: fields are read with their kinds, and what is wrong with one is told with its place. */
+/** What `ip -j addr`, `ip -j maddr` and `ip -j route` print, entry by entry: fields are read with their kinds, and what is wrong with one is told with its place. */
 import { HostError } from './errors.ts';
 import { type JsonPath, placeOf } from './json-place.ts';
 
-export type IpFlag = '--addr' | '--route';
+export type IpFlag = '--addr' | '--maddr' | '--route';
 
 type Fields = Readonly<Record<string, unknown>>;
 

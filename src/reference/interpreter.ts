@@ -274,7 +274,8 @@ export class Interpreter {
     }
     packet.answersRefused = answered !== undefined;
     if (answered !== undefined) listener?.answers(answered, attached != null);
-    if (way === 'output' && this.#routes.hearsGroup(packet.family, packet.destination)) this.notes.add(LOCAL_COPIES);
+    if (way === 'output' && this.#routes.hearsGroup(packet.family, packet.destination, packet.outInterface))
+      this.notes.add(LOCAL_COPIES);
     if (gathered.kind === 'whole') {
       listener?.reassembled(gathered.queue);
       if (way === 'loopback' && packet.family === 6) this.notes.add(LOOPED_FRAGMENTS);

@@ -122,8 +122,10 @@ export class Routes {
     return this.interfaceNamed(device)?.addresses.find((one) => one.family === family)?.address;
   }
 
-  /** The group is joined: all nodes; the solicited-node groups of the host's addresses (loopback joins none); on a router, all routers (RFC 4291 2.8). */
-  joined(family: Family, group: Words, forwarding: boolean): boolean {
+  /** The group is joined at the device: those that were told (`ip -j maddr`); all nodes; the solicited-node groups of the host's addresses (loopback joins none); on a router, all routers (RFC 4291 2.8). */
+  joined(family: Family, group: Words, device: string, forwarding: boolean): boolean {
+    const told = this.#host.groups ?? [];
+    if (told.some((one) => one.family === family && one.device === device && sameWords(one.address, group))) return true;
     if (family === 4) return group[0] === 0xe0000001;
     const low = group[3]!;
     const scope = ipv6.multicastScope(group);
@@ -138,8 +140,8 @@ export class Routes {
   }
 
   /** A group that is joined, so that what is sent there may come back. */
-  hearsGroup(family: Family, destination: Words): boolean {
-    return this.addressType(family, destination) === RTN_MULTICAST && this.joined(family, destination, true);
+  hearsGroup(family: Family, destination: Words, device: string): boolean {
+    return this.addressType(family, destination) === RTN_MULTICAST && this.joined(family, destination, device, true);
   }
 
   /** What leaves by this device for that address is a broadcast: to everybody, or to one of the device's own broadcast addresses (net/ipv4/route.c, __mkroute_output). */

@@ -104,7 +104,7 @@ function broadcast4(packet: Packet, source: number, context: RoutingContext): Ro
 
 /** ip_mc_validate_source and the list of joined groups. */
 function multicast4(packet: Packet, source: number, destination: number, context: RoutingContext): Routed {
-  if (!context.routes.joined(4, packet.destination, false)) return input(STACK_MULTICAST);
+  if (!context.routes.joined(4, packet.destination, packet.inInterface, false)) return input(STACK_MULTICAST);
   if (isMulticast4(source) || source === LIMITED_BROADCAST || isLoopback4(source)) return input(STACK_MARTIAN_SOURCE);
   if (!isUnspecified4(source)) return input(validateSource(packet, context));
   const linkLocalGroup = destination >>> 8 === 0xe00000;
@@ -169,7 +169,7 @@ function tooBig(packet: Packet, mtu: number, { profile }: RoutingContext): boole
 function route6(packet: Packet, context: RoutingContext): Routed {
   const forwarding = sysctl(context.profile, 'net.ipv6.conf.all.forwarding') !== 0;
   if (ipv6.isMulticast(packet.destination)) {
-    return input(context.routes.joined(6, packet.destination, forwarding) ? STACK_NONE : STACK_MULTICAST);
+    return input(context.routes.joined(6, packet.destination, packet.inInterface, forwarding) ? STACK_NONE : STACK_MULTICAST);
   }
   const local = context.routes.localTable(6, packet.destination);
   if (local?.type === 'local' || local?.type === 'anycast' || isMarked(packet, context, local)) return input();

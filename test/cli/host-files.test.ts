@@ -1,6 +1,6 @@
 /** --addr and --route: what ip would refuse is refused at its place, what it would take and we do not ask is told; and limits that are given twice. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -252,6 +252,15 @@ test.each([
     'this is what "ip -j route" prints: it goes with --route',
   ],
   ['addr', [], '1:1: --addr: no "addr_info" in it, so no address\n', 'make it with "ip -j addr"\n'],
+  ['maddr', {}, '1:1: --maddr wants the JSON list that "ip -j maddr" prints\n', undefined],
+  ['maddr', ADDRESSES, '1:2: --maddr: no "maddr" in it, so no group\n', 'make it with "ip -j maddr"\n'],
+  ['maddr', [{ maddr: [] }], '1:2: --maddr: an entry without "ifname": {"maddr":[]}\n', undefined],
+  [
+    'maddr',
+    [{ ifname: 'eth0', maddr: [{ family: 'inet', address: '10.0.0.1' }] }],
+    '1:55: --maddr: eth0: "10.0.0.1" is no group\n',
+    undefined,
+  ],
 ])('--%s is given %j', async (name, json, said, hint) => {
   const files = { route: [NEAR], addr: ADDRESSES, [name]: json };
   const flags = Object.entries(files).flatMap(([flag, value]) => {
@@ -293,4 +302,24 @@ test('the command tells file, line and column, what was there and what to do', a
     code: 2,
     stderr: expect.stringMatching(/--conntrack-max 5 and --sysctl nf_conntrack_max=7 are the same limit: give one/),
   });
+});
+
+test('groups are told beside addresses, not instead of them', async () => {
+  const maddr = join(folder, 'maddr.json');
+  writeFileSync(
+    maddr,
+    JSON.stringify([{ ifname: 'eth0', maddr: [{ link: '01:00:5e:00:00:fb' }, { family: 'inet', address: '224.0.0.251' }] }]),
+  );
+  expect(await command(['replay', '-R', 'pcaps/web/rules.v4', '-r', '/dev/null', '--maddr', maddr])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--maddr tells groups, not addresses: give --addr, --local or --forward, too'),
+  });
+  const { groups } = buildHost({ addresses: ADDRESSES, groups: JSON.parse(readFileSync(maddr, 'utf8')) });
+  expect(groups).toEqual([{ family: 4, address: [0xe00000fb], device: 'eth0' }]);
+});
+
+test('an MTU of 0 is none that was told: the reference let nothing out of such a device', () => {
+  const [, eth0] = buildHost({ addresses: [{ ...ADDRESSES[0], mtu: 0 }] }).interfaces;
+  expect(eth0).toMatchObject({ name: 'eth0' });
+  expect(eth0).not.toHaveProperty('mtu');
 });
