@@ -17,6 +17,7 @@ const RULES = `*filter
 -A INPUT -i eth1 -m conntrack --ctstate ESTABLISHED
 -A INPUT -m pkttype --pkt-type broadcast -m conntrack --ctstate ESTABLISHED -j DROP
 -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
+-A INPUT -m limit --limit 300/sec --limit-burst 2
 -A OUTPUT -m conntrack --ctstate INVALID -j DROP
 -A OUTPUT -o eth1 -m conntrack --ctstate ESTABLISHED
 -A OUTPUT -m conntrack --ctstate ESTABLISHED
@@ -25,6 +26,7 @@ COMMIT
 const [CASES, PACKETS, FLOWS] = [24, 3000, 40];
 const [FILE_HEADER, RECORD, IP, TCP, DATA] = [24, 16, 14, 34, 54];
 const BEGIN = 1_700_000_000n;
+const USER0 = 147;
 
 type Draw = (below: number) => number;
 
@@ -106,14 +108,49 @@ function withOptions(bytes: Uint8Array, draw: Draw): Uint8Array {
   return longer;
 }
 
-/** Traffic of which every few packets are changed, come twice, are cut, or are late; long breaks in between. `data`: bytes of every segment that has some; `stamped`: segments have options. */
-function packetsOf(draw: Draw, data: number, stamped: boolean): Packet[] {
+/** Of a flow: how much the server has sent, and how much of that the client has acknowledged. */
+type Answers = Map<number, { sent: number; seen: number }>;
+
+/** The same where the server sends as well (in the traffic only clients do), and not every segment of a client acknowledges all of it. */
+function withAnswers(bytes: Uint8Array, answers: Answers, draw: Draw): Uint8Array {
+  const [total, sport, dport] = [IP + 2, TCP, TCP + 2].map((at) => new DataView(bytes.buffer).getUint16(at)) as [
+    number,
+    number,
+    number,
+  ];
+  const fromServer = sport < dport;
+  const flow = bytes[IP + (fromServer ? 19 : 15)]! * 0x10000 + Math.max(sport, dport);
+  const known = answers.get(flow) ?? { sent: 0, seen: 0 };
+  answers.set(flow, known);
+  const data = fromServer && (bytes[TCP + 13]! & 2) === 0 ? draw(4) * draw(20) : 0;
+  const longer = Uint8Array.from([
+    ...bytes.subarray(0, IP + total),
+    ...Array.from({ length: data }, () => draw(256)),
+    ...new Uint8Array(6),
+  ]);
+  const frame = new DataView(longer.buffer);
+  frame.setUint16(IP + 2, total + data);
+  if (fromServer) {
+    frame.setUint32(TCP + 4, frame.getUint32(TCP + 4) + known.sent);
+    known.sent += data;
+  } else if ((bytes[TCP + 13]! & 2) === 0) {
+    if (draw(3) > 0) known.seen = known.sent;
+    frame.setUint32(TCP + 8, frame.getUint32(TCP + 8) + known.seen);
+  }
+  summed(frame);
+  return longer;
+}
+
+/** Traffic of which every few packets are changed, come twice, are cut, or are late; long breaks in between. `data`: bytes of every segment that has some; `stamped`: segments have options; `answered`: both sides send. */
+function packetsOf(draw: Draw, data: number, stamped: boolean, answered = false): Packet[] {
   const capture = tcpTraffic(PACKETS, FLOWS, data);
   const records = new DataView(capture.buffer, capture.byteOffset);
   const packets: Packet[] = [];
+  const answers: Answers = new Map();
   let clock = 0n;
   for (let at = FILE_HEADER; at < capture.length; at += RECORD + records.getUint32(at + 8, true)) {
-    const plain = capture.slice(at + RECORD, at + RECORD + records.getUint32(at + 8, true));
+    const usual = capture.slice(at + RECORD, at + RECORD + records.getUint32(at + 8, true));
+    const plain = answered ? withAnswers(usual, answers, draw) : usual;
     const bytes = stamped ? withOptions(plain, draw) : plain;
     const frame = new DataView(bytes.buffer);
     if (stamped) summed(frame);
@@ -129,7 +166,8 @@ function packetsOf(draw: Draw, data: number, stamped: boolean): Packet[] {
       frame: draw(60) === 0 ? bytes.subarray(0, 30 + draw(30)) : bytes,
       wire: bytes.length,
     });
-    if (draw(20) === 0) packets.push(packets.at(-1)!);
+    // The fourth in a row is one retransmission too many.
+    for (let more = draw(20) > 0 ? 0 : draw(9) > 0 ? 1 : 5; more > 0; more--) packets.push(packets.at(-1)!);
   }
   return packets;
 }
@@ -154,39 +192,46 @@ function asPcapng(packets: readonly Packet[], draw: Draw): Uint8Array {
   const device = (name: string): Uint8Array => description(false, 1, 65535, [[2, ascii(name)]]);
   const blocks = packets.map(({ microseconds, frame, wire }) =>
     enhanced(false, {
-      interface: draw(8) === 0 ? 1 + draw(2) : 0,
+      interface: draw(8) === 0 ? 1 + draw(3) : 0,
       units: BEGIN * 1_000_000n + microseconds,
       data: [...frame],
       wire,
       options: draw(8) === 0 ? [[2, [draw(3), 0, 0, 0]]] : [],
     }),
   );
-  return joined(section(false), device('eth0'), device('eth1'), description(false, 1, 65535), ...blocks);
+  // The last one's frames are none of Ethernet, whatever they look like.
+  const others = [description(false, 1, 65535), description(false, USER0, 65535)];
+  return joined(section(false), device('eth0'), device('eth1'), ...others, ...blocks);
 }
 
 test(`what is unusual about a segment is seen (seed ${SEED})`, { timeout: 120_000 }, async () => {
-  // Of segments without options and with: how many there were, and how many went this way.
+  // Of segments without options, with options, and of servers that send: how many there were, and how many went this way.
   const [all, bare] = [
-    [0, 0],
-    [0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
   ];
   for (let index = 0; index < CASES; index++) {
     const draw = randomOf(SEED * CASES + index);
     const job: Job = {
       rules: { 4: parseSave(RULES, { file: 'rules', family: 4 }) },
       host: buildHost({ local: ['10.1.2.3'], ...(draw(2) === 0 && { in: 'eth0' }) }),
-      profile: { ...DEFAULT_PROFILE, sysctls: { nf_conntrack_checksum: draw(2) } },
+      // limit of nft counts nanoseconds: what did not go this way has to know the time of what did.
+      profile: { ...DEFAULT_PROFILE, backend: index % 2 === 0 ? 'nft' : 'legacy', sysctls: { nf_conntrack_checksum: draw(2) } },
     };
     // Segments of 61 bytes and more are not summed where they are marked (packet/segment.ts), and with options of 12 some of those are.
     const stamped = draw(2);
-    const packets = packetsOf(draw, [1, 1, 7, 9, 21, 700][draw(6)]!, stamped === 1);
+    const answered = draw(3) === 0;
+    const kind = answered ? 2 : stamped;
+    const packets = packetsOf(draw, [1, 1, 7, 9, 21, 700][draw(6)]!, stamped === 1, answered);
     const capture = draw(2) === 0 ? asPcap(packets) : asPcapng(packets, draw);
     const { debug } = await expectAlike(job, capture, `case ${index}`);
-    all[stamped]! += packets.length;
-    bare[stamped]! += debug.bareJudged();
+    all[kind]! += packets.length;
+    bare[kind]! += debug.bareJudged();
   }
   expect(bare[0]).toBeGreaterThan(0.25 * all[0]!);
   expect(bare[1]).toBeGreaterThan(0.25 * all[1]!);
+  // Where a server's packet is lost, what acknowledges it is INVALID.
+  expect(bare[2]).toBeGreaterThan(0.02 * all[2]!);
 });
 
 /** Segments without options, with timestamps, and large ones, whose sums nobody asks for: nobody takes a closer look at them. */
@@ -206,4 +251,35 @@ test.each([
   expect(debug.bareJudged()).toBeGreaterThan(0.9 * PACKETS);
   // A handshake's last acknowledgement, and the segments that keep an edge.
   expect(debug.bareLooked()).toBeLessThan(6 * FLOWS);
+});
+
+/** Frames of a plain pcap file. */
+function framesOf(capture: Uint8Array): Uint8Array[] {
+  const view = new DataView(capture.buffer, capture.byteOffset);
+  const frames: Uint8Array[] = [];
+  for (let at = FILE_HEADER; at < capture.length; at += RECORD + view.getUint32(at + 8, true))
+    frames.push(capture.slice(at + RECORD, at + RECORD + view.getUint32(at + 8, true)));
+  return frames;
+}
+
+test('the clock behind plain segments is that of the latest, not of the last one: limit of nft asks for nanoseconds', async () => {
+  const limited =
+    '*filter\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A INPUT -m limit --limit 100/sec --limit-burst 1\nCOMMIT\n';
+  const job: Job = {
+    rules: { 4: parseSave(limited, { file: 'rules', family: 4 }) },
+    host: buildHost({ local: ['10.1.2.3'], in: 'eth0' }),
+    profile: { ...DEFAULT_PROFILE, backend: 'nft' },
+  };
+  const begins = framesOf(tcpTraffic(200, 200)).slice(50);
+  const packets: Packet[] = [];
+  for (const [index, frame] of framesOf(tcpTraffic(600, 2)).entries()) {
+    const put = (bytes: Uint8Array, ahead: number): void => {
+      packets.push({ microseconds: BigInt(index * 1000 + ahead), frame: bytes, wire: bytes.length });
+    };
+    // Of six, one is ahead of those behind it, and then a connection begins, which asks the limit.
+    put(frame, index % 6 === 3 ? ((index * 7) % 4) * 5000 : 0);
+    if (index % 6 === 5) put(begins[(index / 6) | 0]!, 0);
+  }
+  const { debug } = await expectAlike(job, asPcap(packets), 'late');
+  expect(debug.bareJudged()).toBeGreaterThan(300);
 });
