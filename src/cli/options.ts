@@ -250,7 +250,8 @@ function interfaceName(flag: string, name: string): string {
 function jsonFile(flag: IpFlag, file: string): unknown {
   const text = new TextDecoder().decode(readGiven(file));
   const name = file === '-' ? 'standard input' : file;
-  const hint = `make it with "ip -j ${flag.slice(2)}${file === '-' ? '"' : ` > ${file}"`}`;
+  // Not with the file's own name: what was named by mistake would be written over.
+  const hint = `make it with "ip -j ${flag.slice(2)}${file === '-' ? '"' : ` > ${flag.slice(2)}.json"`}`;
   try {
     const value = readJson(text, name);
     if (typeof value === 'object' && value !== null) return value;

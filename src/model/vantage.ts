@@ -15,7 +15,7 @@ export interface Sighted {
 }
 
 const ADVICE =
-  'capture what comes in ("tcpdump -i any -Q in" on the router), and say where its addresses are (--local ADDRESS/PREFIX@DEVICE for each, or --addr)';
+  'capture with "tcpdump -i any" on the router, which says what came in and what went out, and say where its addresses are (--addr, or --local ADDRESS/PREFIX@DEVICE for each)';
 
 /** `3 packets that ..., the first packet 7`. */
 const counted = ({ packets, first }: Sighted, one: string, many: string): string =>
@@ -61,7 +61,7 @@ export function straysNote(seen: Sighted): string[] {
   if (seen.packets === 0) return [];
   const what = counted(seen, 'went out from this host, but with a TTL', 'went out from this host, but with TTLs');
   return [
-    `${what} that only forwarded packets have, and belong to no connection that these rules translated: other rules did, or another port was drawn for it; judged as the host's own (OUTPUT)`,
+    `${what} that only forwarded packets have, and no connection that these rules translated is theirs: other rules did, another port was drawn, or another way was taken than the routes say (ip rule); judged as the host's own (OUTPUT)`,
   ];
 }
 

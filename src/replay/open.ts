@@ -118,7 +118,9 @@ export function sizeAhead(path: string): number | undefined {
   }
 }
 
-const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** What went wrong, without what Node puts around the system's words (`EACCES: permission denied, open '...'`): the file is named already. */
+const message = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(/^E[A-Z0-9]+: ([^,]+), .*$/s, '$1');
 
 /**
  * The uncompressed bytes of a capture, chunk by chunk; the return value tells damage of the packing itself, at an offset of the uncompressed bytes:

@@ -35,7 +35,7 @@ async function reports(capture: string, given: HostGiven | undefined, rules = lo
 }
 
 const counters = (saved: string): string[] => saved.split('\n').filter((line) => !line.startsWith('#'));
-const ABOUT_VANTAGE = /tcpdump -i any -Q in/;
+const ABOUT_VANTAGE = /capture with "tcpdump -i any" on the router/;
 
 test.each(['in.pcap', 'any.pcap'])(
   '%s, what came in on all devices, alone or with what went out: the counters of the real router, and no note',
@@ -62,7 +62,7 @@ test.each([
 
 test('the command says it', async () => {
   const { stdout } = await command(['replay', '-R', RULES, '-r', join(FOLDER, 'lan.pcap'), '--local', ROUTER.local.join(), '-q']);
-  expect(stdout).toMatch(/note: 8 packets .*tcpdump -i any -Q in/);
+  expect(stdout).toMatch(/note: 8 packets .*capture with "tcpdump -i any" on the router/);
 });
 
 const PCAPS = fileURLToPath(new URL('../../pcaps/', import.meta.url));
