@@ -19,6 +19,7 @@ import {
   IS_NOTHING,
   identify,
   isEnded,
+  isTcpReset,
   KEY_SIZE,
   leftBy,
   leftDirection,
@@ -48,11 +49,11 @@ let latest: usize = 0;
 /** The number of the last packet that may be one of them. */
 let awaitedUntil: u64 = 0;
 
-/** A packet was sent on. It is remembered where it ended its connection, or has none, and what is an error: the host's own are alike. */
+/** A packet was sent on. It is remembered where it ended its connection, or has none, and what is an error or a reset: the host's own are alike. */
 export function rememberSent(slot: usize): void {
   if (everythingArrives || !translates()) return;
   const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
-  if (entry !== 0 && !isEnded(entry) && load<u32>(slot, FIELD_CT_STATE * 4) !== CT_RELATED) return;
+  if (entry !== 0 && !isEnded(entry) && load<u32>(slot, FIELD_CT_STATE * 4) !== CT_RELATED && !isTcpReset(slot)) return;
   const kind = identify(slot);
   if (kind === IS_NOTHING) return;
   if (ring === 0) {
@@ -111,7 +112,8 @@ export function takeLeft(slot: usize): void {
   }
   const isError = kind === IS_ERROR;
   if (!isError && !cameFromHere(slot, entry, leftDirection)) {
-    isCopy(slot);
+    // The host itself resets what conntrack found INVALID, and so did not translate back: from the address that it translates to.
+    if (foreign || !isTcpReset(slot)) isCopy(slot);
     return;
   }
   if (asAnswered(slot, entry, leftDirection, isError) && foreign) leaveAsAnswer(slot, 0);

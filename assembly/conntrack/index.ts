@@ -56,3 +56,4 @@ export {
   conntrackUntrack,
 } from './track';
 export { holdsKey, KEY_SIZE, putKey } from './tuple';
+export { isTcpReset } from './vantage';

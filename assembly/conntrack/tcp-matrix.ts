@@ -41,7 +41,7 @@ export function transition(direction: u32, packetClass: u32, state: u32): u32 {
 /** FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32: classes of the combinations that are valid; PSH, ECE and CWR never matter. */
 const FLAG_FIN: u32 = 1;
 const FLAG_SYN: u32 = 2;
-const FLAG_RST: u32 = 4;
+export const FLAG_RST: u32 = 4;
 const FLAG_ACK: u32 = 16;
 const FLAG_URG: u32 = 32;
 /** Bit n: the combination n is valid, by flags without PSH: FIN 1, SYN 2, RST 4, ACK 8, URG 16. */

@@ -16,6 +16,7 @@ import { greKey, trackGre } from './gre.ts';
 import { helpOf, type OnSameSide, runHelper, sameHelp } from './helpers/index.ts';
 import { inspectIcmp, trackIcmp } from './icmp.ts';
 import { TableLimit } from './limit.ts';
+import { isTcpReset } from './reset.ts';
 import { trackSctp } from './sctp.ts';
 import { ConnectionTable, type Found } from './table.ts';
 import { trackTcp } from './tcp.ts';
@@ -119,7 +120,8 @@ export class Conntrack {
       if (found === undefined) {
         const reply = invert(tuple);
         if (reply === null) return INVALID_ICMP_TYPE;
-        this.vantage.see(packet.number, this.table.peek(packet.family, context.zone, reply, packet.now));
+        // A router itself resets what was INVALID, and so not translated back.
+        if (!isTcpReset(packet)) this.vantage.see(packet.number, this.table.peek(packet.family, context.zone, reply, packet.now));
         if (!this.limit.admits(packet.now)) return 'full';
         found = { connection: this.#open(packet, context, tuple, reply), direction: ORIGINAL };
       }

@@ -13,6 +13,10 @@ import { checksumFails, type TrackerContext } from './tracker.ts';
 import { TCP } from './tuple.ts';
 import { NO_ZONE } from './zone.ts';
 
+/** A whole TCP header with RST. */
+export const isTcpReset = ({ protocol, fragmentOffset, upper }: Packet): boolean =>
+  protocol === TCP && fragmentOffset === 0 && tcp.hasHeader(upper) && (tcp.flags(upper) & tcp.RST) !== 0;
+
 /** Whether somebody can answer in the place of its receiver: of IPv4 routing decides (rt_flags), of IPv6 the addresses themselves. */
 export function isToOne({ family, source, destination }: Packet, addressType: EvaluateContext['addressType']): boolean {
   if (family === 6) return [source, destination].every(ipv6.isUnicast);

@@ -6,6 +6,7 @@ import { sameWords } from '../../packet/bytes.ts';
 import { type Connection, type Direction, ORIGINAL, opposite } from '../conntrack/connection.ts';
 import { type Conntrack, protocolOf } from '../conntrack/conntrack.ts';
 import { quotedTuple } from '../conntrack/icmp.ts';
+import { isTcpReset } from '../conntrack/reset.ts';
 import type { Found } from '../conntrack/table.ts';
 import { invert, keyOf, type Tuple, tupleOf } from '../conntrack/tuple.ts';
 import { NO_ZONE } from '../conntrack/zone.ts';
@@ -37,11 +38,11 @@ export class Departures {
     this.#conntrack = conntrack;
   }
 
-  /** A packet is judged. What was sent on is remembered where it ended its connection, or has none, and what is an error: the host's own are alike. */
+  /** A packet is judged. What was sent on is remembered where it ended its connection, or has none, and what is an error or a reset: the host's own are alike. */
   judged({ packet, hook, verdict }: Judged): void {
     if (hook !== 'FORWARD' || verdict !== 'ACCEPT') return;
     const { tracking, number } = packet;
-    if (tracking.kind === 'entry' && !tracking.connection.dead && tracking.state !== 'RELATED') return;
+    if (tracking.kind === 'entry' && !tracking.connection.dead && tracking.state !== 'RELATED' && !isTcpReset(packet)) return;
     const identity = this.#identify(packet);
     if (identity === null) return;
     const recent = this.#sentOn.filter((one) => one.number > number - ANSWER_WITHIN);
@@ -85,7 +86,8 @@ export class Departures {
       return table.peek(packet.family, NO_ZONE, tuple, packet.now) === undefined ? 'unknown' : 'known';
     }
     const before = tupleIn(found.connection, opposite(found.direction));
-    if (!isLocal(before.source)) return 'copy';
+    // The host itself resets what was INVALID, and so not translated back: it was to the address that the host translates to.
+    if (!isLocal(before.source)) return isTcpReset(packet) && isLocal(packet.source) ? 'known' : 'copy';
     const bytes = new Uint8Array(packet.bytes);
     const isWhole =
       translate(bytes, packet.family, 0, before, 'source') && translate(bytes, packet.family, 0, before, 'destination');
