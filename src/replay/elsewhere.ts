@@ -6,7 +6,7 @@ import type { Frame, ReplayResult } from '../model/witness.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import { carriedBytes, readLink } from '../packet/link.ts';
-import { isReadOnce } from './open.ts';
+import { CaptureOpenError, isReadOnce } from './open.ts';
 import { forEachFrame } from './replay.ts';
 
 /** How many frames are looked at. */
@@ -17,8 +17,9 @@ const NEARLY_ALL = 0.9;
 const NAMED = 4;
 
 /**
- * Notes about captures of a host that was told, once they are judged: nothing went out from its addresses (but answers to what was refused, which are known by that), so that the first packets are worth a look. A router that only forwards says nothing of itself, and is
- * not told: what comes in there from an address goes back to it.
+ * Notes about captures of a host that was told, once they are judged: nothing went out from its addresses (but answers to what was refused, which are known by that), so that the first
+ * packets are worth a look. A router that only forwards says nothing of itself, and is not told: what comes in there from an address goes back to it.
+ * What has been judged is not lost when a capture is gone by then: there is no note.
  */
 export async function elsewhereNotes(
   captures: readonly string[],
@@ -32,10 +33,15 @@ export async function elsewhereNotes(
   if (host.forward || host.guessed || own.length === 0 || hooks.OUTPUT > answers || strange === 0) return [];
   const again = captures.filter((path) => !isReadOnce(path));
   const sights = new Sights(host, new Set(own));
-  await forEachFrame(again, (frame, index) => {
-    sights.see(frame);
-    return index + 1 < FRAMES && !sights.isOwn;
-  });
+  try {
+    await forEachFrame(again, (frame, index) => {
+      sights.see(frame);
+      return index + 1 < FRAMES && !sights.isOwn;
+    });
+  } catch (error) {
+    if (!(error instanceof CaptureOpenError)) throw error;
+    return [];
+  }
   const seen = sights.told();
   if (seen === undefined) return [];
   const named = own.length > NAMED ? `${own.slice(0, NAMED).join(', ')} and ${own.length - NAMED} more` : own.join(', ');

@@ -1,5 +1,5 @@
 /** --addr or --local of another machine than the capture: told where the packets say so, and no alarm where a router only forwards. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -123,4 +123,18 @@ test('the command says it', async () => {
   const rules = join(ROOT, 'pcaps/seed/server-dns-web-mail.rules.v4');
   const { stdout } = await command(['replay', '-R', rules, '-r', SEED, '--local', '198.18.0.5', '-q']);
   expect(stdout).toMatch(/^note: none of the first 1998 packets .*198\.18\.0\.5/m);
+});
+
+test('a capture that is gone once it is judged costs nothing but the note', async () => {
+  const capture = join(folder, 'gone.pcap');
+  writeFileSync(capture, readFileSync(SEED));
+  const host = buildHost(OTHER);
+  const { result } = await replayOne(
+    { captures: [capture], host },
+    { rules: { 4: RULES }, host, profile: DEFAULT_PROFILE },
+    { engine: 'wasm', tree: true },
+  );
+  expect(await elsewhereNotes([capture], host, result)).toHaveLength(1);
+  rmSync(capture);
+  expect(await elsewhereNotes([capture], host, result)).toEqual([]);
 });
