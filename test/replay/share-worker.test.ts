@@ -47,5 +47,5 @@ test('what two of them judge is all of a capture', async () => {
 
 test('a capture that is gone meanwhile is told as what it is', async () => {
   const message = await said([CAPTURE, '/no/such/capture']);
-  expect(message).toEqual({ kind: 'unread', message: expect.stringMatching(/^\/no\/such\/capture: ENOENT/) });
+  expect(message).toEqual({ kind: 'unread', message: expect.stringMatching(/^\/no\/such\/capture: no such file or directory$/) });
 });
