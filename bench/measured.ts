@@ -79,11 +79,11 @@ export async function clusters(size: Size): Promise<Group[]> {
 /** How many connections the groups of `connections` have. */
 export const connectionCounts = ({ smoke }: Size): number[] => (smoke ? [100, 1000] : [1000, 10_000, 100_000, 1_000_000]);
 
-/** What a packet costs when there are few connections and many, beside a plain hash of the 5-tuple. */
+/** What a packet costs when there are few connections and many, beside a plain hash of the 5-tuple: a hundred packets of each and more, but for a million connections with sixteen. */
 export async function connections(size: Size): Promise<Group[]> {
   const groups: Group[] = [];
   for (const flows of connectionCounts(size)) {
-    const workload = hostWorkload(Math.max(2 * million(size), 4 * flows), flows);
+    const workload = hostWorkload(Math.min(Math.max(2 * million(size), 100 * flows), 16 * million(size)), flows);
     const rows = [
       await measureFloor(size.root, workload, flows, few(size)),
       await measureFloor(size.root, workload, flows, few(size), true),
