@@ -36,7 +36,7 @@ export {
   isOver,
   segmentSumHolds,
 } from './plain';
-export { conntrackReset, isReset } from './reset';
+export { conntrackReset, isReset, isTcpReset } from './reset';
 export { conntrackReserve } from './room';
 export { synsOpened } from './syn';
 export { carve as conntrackCarve, setClock } from './table';
@@ -56,4 +56,3 @@ export {
   conntrackUntrack,
 } from './track';
 export { holdsKey, KEY_SIZE, putKey } from './tuple';
-export { isTcpReset } from './vantage';

@@ -8,21 +8,28 @@ import { checksumHolds } from './checksum';
 import { ENTRY_TCP_STATE, ENTRY_TIMEOUT, PROTOCOL_TCP } from './entry';
 import { headerHolds, isKnownRight } from './header';
 import { parameter } from './parameters';
+import { FLAG_RST } from './tcp-matrix';
 import { TCP_HEADER_SIZE } from './tcp-options';
 import { isConfirmed } from './timeout';
 
-const RST: u32 = 4;
+/** The packet has a whole TCP header, with RST. */
+export function isTcpReset(slot: usize): bool {
+  return isWhole(slot) && (load<u32>(slot, FIELD_TCP_FLAGS * 4) & FLAG_RST) !== 0;
+}
+
+function isWhole(slot: usize): bool {
+  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP || load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return false;
+  return load<u32>(slot, FIELD_L4_LENGTH * 4) >= TCP_HEADER_SIZE;
+}
 
 /**
  * The packet, which a rule refuses with a reset, gets one: it is a whole segment for one receiver, no reset itself. `arrived`: it came in, so its checksum must hold, whatever nf_conntrack_checksum says; this host's own packets
  * get theirs later.
  */
 export function isReset(slot: usize, arrived: bool): bool {
-  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP || load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return false;
-  const length = load<u32>(slot, FIELD_L4_LENGTH * 4);
-  if (length < TCP_HEADER_SIZE || (load<u32>(slot, FIELD_TCP_FLAGS * 4) & RST) !== 0 || !isForOne(slot)) return false;
+  if (!isWhole(slot) || isTcpReset(slot) || !isForOne(slot)) return false;
   if (!arrived || lenient || isKnownRight(slot, PROTOCOL_TCP)) return true;
-  return checksumHolds(slot, PROTOCOL_TCP, length) && headerHolds(slot);
+  return checksumHolds(slot, PROTOCOL_TCP, load<u32>(slot, FIELD_L4_LENGTH * 4)) && headerHolds(slot);
 }
 
 /** A rule answers the packet with a reset. `arrived`: as above. */

@@ -21,7 +21,7 @@ import {
 } from './entry';
 import { flag } from './parameters';
 import { isShifted, shiftAt } from './sequence';
-import { CLASS_ACK } from './tcp-matrix';
+import { CLASS_ACK, FLAG_RST } from './tcp-matrix';
 import { highestSack, optionHasSack, optionHasScale, optionScale, readOptions } from './tcp-options';
 
 /** Flags of a side, the kernel's values. */
@@ -38,7 +38,6 @@ export const WINDOW_IGNORE: u32 = 0x100;
 
 export const LEAST_ACK_WINDOW: u32 = 66000;
 const FLAG_SYN: u32 = 2;
-const FLAG_RST: u32 = 4;
 const FLAG_ACK: u32 = 16;
 
 /** a < b in sequence space. */

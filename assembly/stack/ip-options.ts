@@ -9,15 +9,15 @@ export const OPTIONS_BAD: u32 = 1;
 export const OPTIONS_SOURCE_ROUTE: u32 = 2;
 
 /** Of a timestamp option: the sender says whose times it wants. */
-const LISTED: u32 = 3;
-const END: u32 = 0;
-const NO_OPERATION: u32 = 1;
-const RECORD_ROUTE: u32 = 7;
-const TIMESTAMP: u32 = 68;
-const LOOSE_ROUTE: u32 = 131;
-const CIPSO: u32 = 134;
-const STRICT_ROUTE: u32 = 137;
-const ROUTER_ALERT: u32 = 148;
+export const LISTED: u32 = 3;
+export const END: u32 = 0;
+export const NO_OPERATION: u32 = 1;
+export const RECORD_ROUTE: u32 = 7;
+export const TIMESTAMP: u32 = 68;
+export const LOOSE_ROUTE: u32 = 131;
+export const CIPSO: u32 = 134;
+export const STRICT_ROUTE: u32 = 137;
+export const ROUTER_ALERT: u32 = 148;
 const SEEN_RECORD: u32 = 1;
 const SEEN_TIMESTAMP: u32 = 2;
 const SEEN_ROUTE: u32 = 4;

@@ -1,18 +1,20 @@
 /** What the stack writes into the IPv4 options of a packet that comes in, in front of INPUT or FORWARD and of every error about it (__ip_options_compile), and whether an answer can bear options as well (__ip_options_echo). */
-import { isListed } from './ip-options.ts';
+import {
+  CIPSO,
+  END,
+  isListed,
+  LISTED,
+  LOOSE_ROUTE,
+  NO_OPERATION,
+  RECORD_ROUTE,
+  ROUTER_ALERT,
+  STRICT_ROUTE,
+  TIMESTAMP,
+} from './ip-options.ts';
 
-const END: u32 = 0;
-const NO_OPERATION: u32 = 1;
-const RECORD_ROUTE: u32 = 7;
-const TIMESTAMP: u32 = 68;
-const LOOSE_ROUTE: u32 = 131;
-const CIPSO: u32 = 134;
-const STRICT_ROUTE: u32 = 137;
-const ROUTER_ALERT: u32 = 148;
-/** Of a timestamp option, in the lower half of its fourth byte. */
+/** Of a timestamp option, in the lower half of its fourth byte; LISTED is another. */
 const TIMES_ONLY: u32 = 0;
 const WITH_ADDRESSES: u32 = 1;
-const LISTED: u32 = 3;
 const CIPSO_LEAST: u32 = 8;
 const WORD: u32 = 4;
 const SOUND: u32 = 0xffffffff;

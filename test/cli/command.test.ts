@@ -125,8 +125,8 @@ test.each([
   [['-r', CAPTURE, '--verdicts', '/no/such/folder/verdicts'], /no\/such/],
   [['-r', CAPTURE, '--verdicts', folder], /: this is a folder, not a file/],
   // It can be opened, not read.
-  [['-r', CAPTURE, '-r', '/proc/self/mem', '--local', '10.0.0.2'], /mem: i.o error/],
-  [['-r', CAPTURE, '-r', '/proc/self/mem', '--local', '10.0.0.2', '--jobs', '2'], /mem: i.o error/],
+  [['-r', CAPTURE, '-r', '/proc/self/mem', '--local', '10.0.0.2'], /mem: i\/o error/],
+  [['-r', CAPTURE, '-r', '/proc/self/mem', '--local', '10.0.0.2', '--jobs', '2'], /mem: i\/o error/],
 ])('what cannot be opened is 4: %j', async (args, why) => {
   const { code, stdout, stderr } = await replay(...args);
   expect({ code, stdout }).toEqual({ code: 4, stdout: '' });

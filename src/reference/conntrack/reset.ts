@@ -36,7 +36,7 @@ export function answerWithReset(
   const { profile, addressType } = refusing;
   const header = packet.upper;
   if (packet.protocol !== TCP || packet.fragmentOffset !== 0 || !tcp.hasHeader(header)) return false;
-  if ((tcp.flags(header) & tcp.RST) !== 0 || !isToOne(packet, addressType)) return false;
+  if (isTcpReset(packet) || !isToOne(packet, addressType)) return false;
   // Here the checksum is verified whatever nf_conntrack_checksum says.
   const context: TrackerContext = {
     profile: { ...profile, sysctls: { ...profile.sysctls, nf_conntrack_checksum: 1 } },

@@ -23,7 +23,7 @@ const RULES = `*filter
 -A OUTPUT -m conntrack --ctstate ESTABLISHED
 COMMIT
 `;
-const [CASES, PACKETS, FLOWS] = [24, 3000, 40];
+const [CASES, USUAL_CASES, PACKETS, FLOWS] = [24, 12, 3000, 40];
 const [FILE_HEADER, RECORD, IP, TCP, DATA] = [24, 16, 14, 34, 54];
 const BEGIN = 1_700_000_000n;
 const USER0 = 147;
@@ -141,8 +141,8 @@ function withAnswers(bytes: Uint8Array, answers: Answers, draw: Draw): Uint8Arra
   return longer;
 }
 
-/** Traffic of which every few packets are changed, come twice, are cut, or are late; long breaks in between. `data`: bytes of every segment that has some; `stamped`: segments have options; `answered`: both sides send. */
-function packetsOf(draw: Draw, data: number, stamped: boolean, answered = false): Packet[] {
+/** Traffic of which every few packets are changed, come twice, are cut, or are late; long breaks in between. `data`: bytes of every segment that has some; `stamped`: segments have options; `answered`: both sides send; `often`: some come six times. */
+function packetsOf(draw: Draw, data: number, stamped: boolean, answered = false, often = true): Packet[] {
   const capture = tcpTraffic(PACKETS, FLOWS, data);
   const records = new DataView(capture.buffer, capture.byteOffset);
   const packets: Packet[] = [];
@@ -167,7 +167,7 @@ function packetsOf(draw: Draw, data: number, stamped: boolean, answered = false)
       wire: bytes.length,
     });
     // The fourth in a row is one retransmission too many.
-    for (let more = draw(20) > 0 ? 0 : draw(9) > 0 ? 1 : 5; more > 0; more--) packets.push(packets.at(-1)!);
+    for (let more = draw(20) > 0 ? 0 : !often || draw(9) > 0 ? 1 : 5; more > 0; more--) packets.push(packets.at(-1)!);
   }
   return packets;
 }
@@ -187,12 +187,12 @@ function asPcap(packets: readonly Packet[]): Uint8Array {
   return Buffer.concat([header, ...records]);
 }
 
-/** Where packets were captured is drawn: packets of one connection come and go by two devices, and without a name. */
-function asPcapng(packets: readonly Packet[], draw: Draw): Uint8Array {
+/** Where packets were captured is drawn: packets of one connection come and go by two devices, and without a name. `links`: and over one that is not Ethernet. */
+function asPcapng(packets: readonly Packet[], draw: Draw, links = true): Uint8Array {
   const device = (name: string): Uint8Array => description(false, 1, 65535, [[2, ascii(name)]]);
   const blocks = packets.map(({ microseconds, frame, wire }) =>
     enhanced(false, {
-      interface: draw(8) === 0 ? 1 + draw(3) : 0,
+      interface: draw(8) === 0 ? 1 + draw(links ? 3 : 2) : 0,
       units: BEGIN * 1_000_000n + microseconds,
       data: [...frame],
       wire,
@@ -222,7 +222,8 @@ test(`what is unusual about a segment is seen (seed ${SEED})`, { timeout: 120_00
     const stamped = draw(2);
     const answered = draw(3) === 0;
     const kind = answered ? 2 : stamped;
-    const packets = packetsOf(draw, [1, 1, 7, 9, 21, 700][draw(6)]!, stamped === 1, answered);
+    const data = [1, 1, 7, 9, 21, 700][draw(6)]!;
+    const packets = packetsOf(draw, data, stamped === 1, answered);
     const capture = draw(2) === 0 ? asPcap(packets) : asPcapng(packets, draw);
     const { debug } = await expectAlike(job, capture, `case ${index}`);
     all[kind]! += packets.length;
@@ -232,6 +233,26 @@ test(`what is unusual about a segment is seen (seed ${SEED})`, { timeout: 120_00
   expect(bare[1]).toBeGreaterThan(0.25 * all[1]!);
   // Where a server's packet is lost, what acknowledges it is INVALID.
   expect(bare[2]).toBeGreaterThan(0.02 * all[2]!);
+});
+
+/** Nothing but segments of clients, without options, over Ethernet: most of them that can go this way go it. */
+test(`what is usual goes this way in between (seed ${SEED})`, { timeout: 120_000 }, async () => {
+  // Of one device, and of two by turns, of which connections keep one edge.
+  const bare = [0, 0];
+  for (let index = 0; index < USUAL_CASES; index++) {
+    const draw = randomOf(SEED * USUAL_CASES + index);
+    const job: Job = {
+      rules: { 4: parseSave(RULES, { file: 'rules', family: 4 }) },
+      host: buildHost({ local: ['10.1.2.3'], ...(draw(2) === 0 && { in: 'eth0' }) }),
+      profile: { ...DEFAULT_PROFILE, sysctls: { nf_conntrack_checksum: draw(2) } },
+    };
+    const packets = packetsOf(draw, 1, false, false, false);
+    const capture = index % 2 === 0 ? asPcap(packets) : asPcapng(packets, draw, false);
+    const { debug } = await expectAlike(job, capture, `case ${index}`);
+    bare[index % 2]! += debug.bareJudged();
+  }
+  expect(bare[0]).toBeGreaterThan((0.4 * USUAL_CASES * PACKETS) / 2);
+  expect(bare[1]).toBeGreaterThan((0.23 * USUAL_CASES * PACKETS) / 2);
 });
 
 /** Segments without options, with timestamps, and large ones, whose sums nobody asks for: nobody takes a closer look at them. */
