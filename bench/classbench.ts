@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { random } from './traffic.ts';
+import { Draw } from './draw.ts';
 
 export interface Prefix {
   address: number;
@@ -103,31 +103,6 @@ export function filterSet(shape: Shape, rules: number, seed = 1): FilterSet {
 function narrowness({ source, destination, sport, dport, protocol }: Filter): number {
   const bits = ([low, high]: readonly [number, number]): number => 16 - Math.log2(high - low + 1);
   return source.length + destination.length + bits(sport) + bits(dport) + (protocol === null ? 0 : 8);
-}
-
-class Draw {
-  private readonly next: () => number;
-
-  constructor(seed: number) {
-    this.next = random(seed * 2654435761);
-    for (let turn = 0; turn < 8; turn++) this.next();
-  }
-
-  word(): number {
-    return this.next();
-  }
-
-  below(limit: number): number {
-    return this.next() % limit;
-  }
-
-  chance(share: number): boolean {
-    return this.next() < share * 0x1_0000_0000;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)]!;
-  }
 }
 
 const SERVICES = [20, 21, 22, 23, 25, 53, 80, 110, 123, 143, 161, 389, 443, 445, 993, 1433, 1521, 3306, 3389, 5432, 5632, 8080];

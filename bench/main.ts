@@ -10,6 +10,7 @@ import {
   compiled,
   connections,
   hostFirewalls,
+  odd,
   processesByRules,
   type Size,
   staged,
@@ -36,6 +37,7 @@ const PARTS = [
   'connections',
   'bundled',
   'classification',
+  'odd',
   'processes',
   'rules',
 ] as const;
@@ -94,6 +96,7 @@ const results: Results = {
   connections: told(wants('connections') ? await connections(size) : [], printGroup),
   bundled: told(wants('bundled') ? await bundled(size) : [], printGroup),
   classification: wants('classification') ? await classified(size) : [],
+  odd: wants('odd') ? await odd(size) : [],
   processes: told(wants('processes') && peers ? await wholeProcesses(size) : [], printProcesses),
   rules: told(wants('rules') && peers ? await processesByRules(size) : [], printProcesses),
 };

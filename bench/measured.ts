@@ -6,6 +6,7 @@ import { type Classified, classification } from './classification.ts';
 import { measureFloor } from './floor.ts';
 import { collidingWorkload, floodWorkload, KNOWN_KEY } from './hostile.ts';
 import { kubeFlood, kubeWorkload } from './kube.ts';
+import { type OddRow, oddly, printOdd } from './oddly.ts';
 import { type ProcessGroup, processes } from './peers/processes.ts';
 import type { Group } from './print.ts';
 import { compiling, stages } from './stages.ts';
@@ -115,6 +116,13 @@ export async function classified(size: Size): Promise<Classified[]> {
   const theirs = size.classbench === undefined ? [] : classbenchSets(size.classbench, size.smoke ? 2000 : 200_000);
   const options = { root: size.root, packets: size.smoke ? 4096 : 1 << 18, rounds: rounds(size), peers: size.peers };
   return classification([...own, ...theirs], options, (line) => console.log(line));
+}
+
+/** Shapes of rules that are meant to hurt. */
+export function odd(size: Size): Promise<OddRow[]> {
+  console.log('\nOdd rule sets, packets that meet their rules');
+  const sizes = size.smoke ? [100] : [1000, 10_000];
+  return oddly({ root: size.root, sizes, packets: size.smoke ? 512 : 1 << 14, rounds: few(size) }, printOdd);
 }
 
 /** Data of every other packet, as much as Ethernet carries: packets of 1500 bytes in frames of 1514, and with the acknowledgements between them 787 in the mean. */

@@ -5,6 +5,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Classified } from './classification.ts';
 import { connectionCounts, type Size } from './measured.ts';
+import type { OddRow } from './oddly.ts';
 import type { ProcessGroup } from './peers/processes.ts';
 import { type Plot, plotSvg, type Series } from './plot.ts';
 import type { Group } from './print.ts';
@@ -18,6 +19,7 @@ export interface Results {
   connections: Group[];
   bundled: Group[];
   classification: Classified[];
+  odd: OddRow[];
   processes: ProcessGroup[];
   rules: ProcessGroup[];
 }

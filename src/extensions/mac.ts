@@ -37,7 +37,7 @@ export const mac: MatchExtension<MacOptions> = {
   lower({ address, invert }) {
     const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = address;
     const value = [ETHERNET | (a << 8) | b, ((c << 24) | (d << 16) | (e << 8) | f) >>> 0];
-    const same = words(FIELD_MAC_HIGH, [0x1ffff, 0xffffffff], value, invert);
+    const same = words(FIELD_MAC_HIGH, [0xffffffff, 0xffffffff], value, invert);
     return invert ? [range(FIELD_MAC_HIGH, ETHERNET, 0x1ffff), same] : [same];
   },
 

@@ -74,6 +74,7 @@ describe('recording', () => {
     connections: [],
     bundled: [],
     classification: [],
+    odd: [],
     processes: [],
     rules: [],
   };

@@ -8,6 +8,7 @@ import { Pairs } from '../pairs.ts';
 import type { Ropes } from '../segments.ts';
 import type { Edge, Entry, Program, SearchStep, Step, TestStep } from '../steps.ts';
 import type { CompiledTest, TestPool } from '../tests.ts';
+import { splitLists } from './split.ts';
 
 /** The program with every run of at least `shortest` steps searched; changes the steps it is given. */
 export function gatherRuns(program: Program, shortest: number, pool: TestPool, ropes: Ropes): Program {
@@ -88,7 +89,7 @@ function searchOf(run: readonly TestStep[], pool: TestPool, ropes: Ropes): Searc
     before.evaluations += miss.evaluations;
   }
   const miss = { ...before, next: run.at(-1)!.miss.next };
-  return { kind: 'search', index: 0, entries, miss, shared: run[0]!.shared };
+  return { kind: 'search', index: 0, entries: splitLists(entries, pool), miss, shared: run[0]!.shared };
 }
 
 /** Only a test of fields has a failure that drops, and its opposite. */
