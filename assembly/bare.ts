@@ -17,6 +17,7 @@ import {
   PACKET_TIME,
   PACKET_WAY,
   WAY_BARE,
+  WAY_FORWARD,
   WAY_INPUT,
   WAY_OUTPUT,
   WAY_UNSEEN,
@@ -48,9 +49,9 @@ import { flag } from './conntrack/parameters';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
 import { decodePlain } from './packet/index.ts';
 import { SEGMENT_LENGTH, SEGMENT_READ, SUMMED_MOST, segmentAt, segmentInit } from './packet/segment.ts';
-import { PLAN_SHORT, planOf, SHORT_ARRIVES, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
+import { PLAN_SHORT, planOf, SHORT_ARRIVES, SHORT_FORWARDS, SHORT_LEAVES, SHORT_TRACKS } from './plan.ts';
 import { recording } from './records.ts';
-import { simpleWays } from './stack/host.ts';
+import { waysStay } from './stack/host.ts';
 import { routePlain } from './stack/index.ts';
 import { addTo } from './tally.ts';
 
@@ -71,8 +72,12 @@ const OTHERS: usize = memory.data(BATCH << 2, 16);
 let others: u32 = 0;
 let othersTaken: u32 = 0;
 export let othersEnd: usize = 0;
-/** Of what is told of a packet that was judged: from where on it stands that the packet left this host. */
-const TOLD_LEFT: u64 = 32;
+/** Of what is told of packets that were judged: their bytes; above them how many left this host, and how many were forwarded. No batch has more than fit. */
+const TOLD_LEFT: u64 = 24;
+const TOLD_FORWARDED: u64 = 31;
+const TOLD_BYTES: u64 = (1 << 24) - 1;
+const TOLD_PACKETS: u64 = 127;
+const TOLD: u64 = ((SHORT_LEAVES | SHORT_FORWARDS) as u64) << TOLD_LEFT;
 /** Behind an Ethernet header and one of IPv4 without options; both headers of a segment without any. */
 const SEGMENT_HEADER: usize = ETHERNET_HEADER + 20;
 const SEGMENT_HEADERS: u32 = 40;
@@ -93,9 +98,10 @@ export function bareLooked(): u32 {
 
 /** Once plans are made. */
 export function bareStart(): void {
-  const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT);
-  segmentInit();
-  wanted = ASC_FEATURE_SIMD && simpleWays && hasShortWay() && (short & SHORT_TRACKS) !== 0 && !recording();
+  const forwards = load<u32>(planOf(false, WAY_FORWARD), PLAN_SHORT);
+  const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT) | forwards;
+  segmentInit(forwards !== 0);
+  wanted = ASC_FEATURE_SIMD && waysStay && hasShortWay() && (short & SHORT_TRACKS) !== 0 && !recording();
 }
 
 /** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE). Out: whether some were asked. */
@@ -210,14 +216,16 @@ export function judgeBare(slot: usize, end: usize): usize {
     slot += PACKET_SIZE;
   }
   if (slot === start) return slot;
-  bareBytes = sum & 0xffffffff;
+  bareBytes = sum & TOLD_BYTES;
   advanceTo(latestOf(start, slot));
   setClock(load<i64>(slot - PACKET_SIZE, PACKET_JIFFIES));
   const packets = ((slot - start) / PACKET_SIZE) as u32;
-  const left = (sum >>> TOLD_LEFT) as u32;
+  const left = ((sum >>> TOLD_LEFT) & TOLD_PACKETS) as u32;
+  const forwarded = (sum >>> TOLD_FORWARDED) as u32;
   if (!ASC_NO_ASSERT) judged += packets;
-  tallyAccepted(0, packets - left);
-  tallyAccepted(SHORT_HOOK, left);
+  tallyAccepted(0, packets - left - forwarded);
+  tallyAccepted(1, left);
+  tallyAccepted(2, forwarded);
   return slot;
 }
 
@@ -229,7 +237,7 @@ function latestOf(slot: usize, end: usize): u64 {
 }
 
 /**
- * Judges and counts a marked slot that needs a closer look: at its sum, at options, or at numbers that are far from each other. Out: its bytes, and above TOLD_LEFT whether it left this host;
+ * Judges and counts a marked slot that needs a closer look: at its sum, at options, or at numbers that are far from each other. Out: as TOLD_* say;
  * 0, and nothing is changed, when it does not go this way.
  */
 function judgeLong(slot: usize): u64 {
@@ -274,6 +282,6 @@ class Bare {
   @inline
   static counted(base: usize, edge: u32, kept: u64, length: u32): u64 {
     countMany(load<u32>(base + ((edge ^ EDGE_ACCEPTS) as usize)), 1, length as u64);
-    return (length as u64) | ((kept >>> (KEPT_PLAN_SHIFT - TOLD_LEFT)) & ((SHORT_HOOK as u64) << TOLD_LEFT));
+    return (length as u64) | ((kept >>> (KEPT_PLAN_SHIFT - TOLD_LEFT)) & TOLD);
   }
 }

@@ -78,6 +78,7 @@ import {
   PLAN_OPERATIONS,
   planOf,
   SHORT_ARRIVES,
+  SHORT_FORWARDS,
   SHORT_TRACKS,
   SHORT_WALK_SHIFT,
 } from './plan.ts';
@@ -220,12 +221,14 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   const walk = short >>> SHORT_WALK_SHIFT;
   const tracks = (short & SHORT_TRACKS) !== 0;
   const arrives = (short & SHORT_ARRIVES) !== 0;
+  const forwards = (short & SHORT_FORWARDS) !== 0;
+  if (forwards) hideOut(slot);
   const known = tracks ? conntrackPlain(slot, arrives) : 0;
   let verdict: u32;
-  if (known !== 0) verdict = runKnownWalk(walk, short, slot, known, bytes);
-  else if (!tracks || conntrackHandshake(slot, arrives) || conntrackLook(slot, arrives))
-    verdict = runWalkAhead(walk, slot, bytes);
-  else verdict = noRoom(slot);
+  if (known !== 0 || !tracks || conntrackHandshake(slot, arrives) || conntrackLook(slot, arrives)) {
+    if (forwards) forward(slot);
+    verdict = known !== 0 ? runKnownWalk(walk, short, slot, known, bytes) : runWalkAhead(walk, slot, bytes);
+  } else verdict = noRoom(slot);
   if (isRefusal(verdict)) refuse(slot, verdict);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
     if (verdict === NEXT_ACCEPT && !conntrackConfirm(slot)) verdict = NEXT_LOST;
@@ -274,12 +277,10 @@ function operate(operation: u32, slot: usize): u32 {
     case OP_LEAVES:
       return !hasTurnedAway() || mayLeave(slot) ? NEXT_ACCEPT : NEXT_LOST;
     case OP_HIDE_OUT:
-      out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
-      store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
+      hideOut(slot);
       return NEXT_ACCEPT;
     case OP_FORWARD:
-      store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
-      store<u32>(slot, load<u32>(slot, FIELD_TTL * 4) - 1, FIELD_TTL * 4);
+      forward(slot);
       return NEXT_ACCEPT;
     case OP_HIDE_IN:
       store<u32>(slot, 0, FIELD_IN_INTERFACE * 4);
@@ -292,6 +293,17 @@ function operate(operation: u32, slot: usize): u32 {
       endCopy(slot);
       return NEXT_ACCEPT;
   }
+}
+
+/** Where the packet is forwarded to is kept until it is. */
+function hideOut(slot: usize): void {
+  out = load<u32>(slot, FIELD_OUT_INTERFACE * 4);
+  store<u32>(slot, 0, FIELD_OUT_INTERFACE * 4);
+}
+
+function forward(slot: usize): void {
+  store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
+  store<u32>(slot, load<u32>(slot, FIELD_TTL * 4) - 1, FIELD_TTL * 4);
 }
 
 function track(slot: usize, arriving: bool): u32 {

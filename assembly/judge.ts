@@ -44,7 +44,7 @@ import { forgetLongest } from './defrag/index.ts';
 import { conntrackLooked, hasFamily, hookOf, putTogether, runHooks, runShort } from './hooks.ts';
 import { rememberSent, takeLeft } from './left.ts';
 import { logIsFull } from './log.ts';
-import { PLAN_SHORT, planOf, SHORT_HOOK, SHORT_TRACKS } from './plan.ts';
+import { hookOfShort, PLAN_SHORT, planOf, SHORT_TRACKS } from './plan.ts';
 import { closeRecord, openRecord, recording, ringIsFull } from './records.ts';
 import { answeredUntil, takeAnswer } from './refusals.ts';
 import { addTo, tally } from './tally.ts';
@@ -77,8 +77,10 @@ export function judgeSlots(slot: usize, end: usize): usize {
     bytes += load<u32>(slot, FIELD_LENGTH * 4) as u64;
     const verdict = next === NEXT_ACCEPT ? <u32>VERDICT_ACCEPT : refusal(slot, next);
     const looked = (short & SHORT_TRACKS) !== 0 && verdict !== VERDICT_STACK;
-    countOutcome(slot, short & SHORT_HOOK, verdict, looked);
-    if (record) closeRecord(slot, verdict, short & SHORT_HOOK, looked, next);
+    const hook = hookOfShort(short);
+    if (hook === 2 && verdict === VERDICT_ACCEPT) rememberSent(slot);
+    countOutcome(slot, hook, verdict, looked);
+    if (record) closeRecord(slot, verdict, hook, looked, next);
   }
   addTo(CONTROL_BYTES, bytes);
   return slot;

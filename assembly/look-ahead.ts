@@ -3,7 +3,7 @@ import { PACKET_EDGE, PACKET_WAY, WAY_BARE } from '../src/abi/packet.ts';
 import { walkLater, walkWaiting } from './classify/ahead.ts';
 import { conntrackAhead, conntrackKeys } from './conntrack/index';
 import { tracks } from './hooks.ts';
-import { hideDevice, PLAN_SHORT, planOf, SHORT_TRACKS, SHORT_WALK_SHIFT } from './plan.ts';
+import { hideDevice, PLAN_SHORT, planOf, SHORT_FORWARDS, SHORT_TRACKS, SHORT_WALK_SHIFT } from './plan.ts';
 
 /** Packets from `slot` to before `end` are decoded: by what conntrack will know them. */
 export function keysAhead(slot: usize, end: usize): void {
@@ -27,7 +27,8 @@ function walkAhead(slot: usize): void {
   const way = load<u32>(slot, PACKET_WAY);
   if (way === WAY_BARE) return;
   const short = load<u32>(planOf(false, way), PLAN_SHORT);
-  if ((short & SHORT_TRACKS) === 0) return;
+  // Of what is forwarded the TTL is not yet what rules see.
+  if ((short & (SHORT_TRACKS | SHORT_FORWARDS)) !== SHORT_TRACKS) return;
   hideDevice(short, slot);
   walkLater(slot, short >>> SHORT_WALK_SHIFT);
 }

@@ -66,12 +66,13 @@ export const OP_OPTIONS: u32 = 18;
  */
 export const PLAN_SHORT: usize = 0;
 export const PLAN_OPERATIONS: usize = 4;
-/** Of a short plan: the hook that decides (0 INPUT, 1 OUTPUT); it is one (so that no short plan is 0); conntrack looks, at an arriving packet; there is no in-interface; the walk. */
-export const SHORT_HOOK: u32 = 1;
+/** Of a short plan: the hook that decides is OUTPUT; it is a short one (so that none is 0); conntrack looks, at an arriving packet; there is no in-interface; the hook is FORWARD; the walk. Without SHORT_LEAVES and SHORT_FORWARDS the hook is INPUT. */
+export const SHORT_LEAVES: u32 = 1;
 const SHORT: u32 = 2;
 export const SHORT_TRACKS: u32 = 4;
 export const SHORT_ARRIVES: u32 = 8;
 export const SHORT_HIDES: u32 = 16;
+export const SHORT_FORWARDS: u32 = 128;
 export const SHORT_WALK_SHIFT: u32 = 8;
 
 const PLAN_SIZE: usize = 40 * 4;
@@ -105,7 +106,8 @@ export function makePlans(six: bool, present: bool, conntrack: bool, turning: bo
   makeWays(six);
   if (!present) return;
   shorten(planOf(six, WAY_INPUT), 0);
-  shorten(planOf(six, WAY_OUTPUT), 1);
+  shorten(planOf(six, WAY_OUTPUT), SHORT_LEAVES);
+  shorten(planOf(six, WAY_FORWARD), SHORT_FORWARDS);
 }
 
 function makeWays(six: bool): void {
@@ -145,10 +147,15 @@ function makeWays(six: bool): void {
   put(OP_END);
 }
 
-/** Marks a plan as short if it is: a hidden interface, conntrack, one walk and the confirmation, in this order and nothing else. */
+/** Marks a plan as short if it is: a hidden interface, conntrack, forwarding where that is its hook, one walk and the confirmation, in this order and nothing else. */
 function shorten(plan: usize, hook: u32): void {
   let short = SHORT | hook;
   let at = plan + PLAN_OPERATIONS;
+  const forwards = hook === SHORT_FORWARDS;
+  if (forwards) {
+    if (load<u32>(at) !== OP_HIDE_OUT) return;
+    at += 4;
+  }
   if (load<u32>(at) === OP_HIDE_IN) {
     short |= SHORT_HIDES;
     at += 4;
@@ -156,6 +163,10 @@ function shorten(plan: usize, hook: u32): void {
   const tracking = load<u32>(at);
   if (tracking === OP_TRACK_IN || tracking === OP_TRACK_OUT) {
     short |= tracking === OP_TRACK_IN ? SHORT_TRACKS | SHORT_ARRIVES : SHORT_TRACKS;
+    at += 4;
+  }
+  if (forwards) {
+    if (load<u32>(at) !== OP_FORWARD) return;
     at += 4;
   }
   const walk = load<u32>(at);
@@ -251,4 +262,9 @@ function confirm(): void {
 export function hideDevice(short: u32, slot: usize): void {
   // Packets come and go as by chance: no branch.
   store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
+}
+
+/** The hook that a short plan ends at: 0 INPUT, 1 OUTPUT, 2 FORWARD. */
+export function hookOfShort(short: u32): u32 {
+  return (short & SHORT_LEAVES) | select<u32>(2, 0, (short & SHORT_FORWARDS) !== 0);
 }

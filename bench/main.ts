@@ -11,6 +11,7 @@ import {
   connections,
   hostFirewalls,
   odd,
+  otherKinds,
   processesByRules,
   type Size,
   staged,
@@ -31,6 +32,7 @@ const HELP = `npm run bench -- [options]: what we and others cost, as ratios of 
 
 const PARTS = [
   'host',
+  'kinds',
   'stages',
   'compile',
   'clusters',
@@ -90,6 +92,7 @@ function told<T>(results: T[], print: (one: T) => void): T[] {
 
 const results: Results = {
   host: told(wants('host') ? [await hostFirewalls(size)] : [], printGroup),
+  kinds: told(wants('kinds') ? [await otherKinds(size)] : [], printGroup),
   stages: told(wants('stages') ? [await staged(size)] : [], printGroup),
   compile: told(wants('compile') ? [await compiled(size)] : [], printGroup),
   clusters: told(wants('clusters') ? await clusters(size) : [], printGroup),

@@ -5,6 +5,7 @@ import { classbenchSets, classbenchShapes, filterSet } from './classbench.ts';
 import { type Classified, classification } from './classification.ts';
 import { measureFloor } from './floor.ts';
 import { collidingWorkload, floodWorkload, KNOWN_KEY } from './hostile.ts';
+import { kinds } from './kinds.ts';
 import { kubeFlood, kubeWorkload } from './kube.ts';
 import { type OddRow, oddly, printOdd } from './oddly.ts';
 import { type ProcessGroup, processes } from './peers/processes.ts';
@@ -55,6 +56,13 @@ export async function hostFirewalls(size: Size): Promise<Group> {
     await measure('reference', hostWorkload(size.smoke ? 2000 : 100_000, Math.min(flows, 2000)), REFERENCE, few(size)),
   ];
   return { title: 'Host firewall with conntrack, 64-byte packets, in memory', rows };
+}
+
+/** What is not the usual case, beside it. */
+export async function otherKinds(size: Size): Promise<Group> {
+  const rows: Row[] = [];
+  for (const make of kinds(million(size), usualFlows(size))) rows.push(await measure('engine', make(), ENGINE, few(size)));
+  return { title: 'What is not the usual case, beside it, in memory', rows };
 }
 
 /** Read, decode, conntrack, classify: where a replay's time goes. */

@@ -13,6 +13,7 @@ import type { Group } from './print.ts';
 /** What was measured; parts that were not are empty. */
 export interface Results {
   host: Group[];
+  kinds: Group[];
   stages: Group[];
   compile: Group[];
   clusters: Group[];

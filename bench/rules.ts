@@ -38,3 +38,29 @@ export function hostFirewall(extra = 0): string {
 /** Which of these rules of INPUT, from 0, lets through what belongs to a connection. */
 export const establishedRule = (rules: readonly string[]): number =>
   rules.filter((line) => line.startsWith('-A INPUT')).findIndex((line) => line.includes('ESTABLISHED'));
+
+/** The same for a router: what was rules of INPUT is rules of FORWARD. */
+export const forwardFirewall = (): string =>
+  hostFirewall().replaceAll('-A INPUT', '-A FORWARD').replace('FORWARD -i lo', 'FORWARD -i eth9');
+
+/** The same for IPv6. */
+export const hostFirewall6 = (): string =>
+  hostFirewall()
+    .replaceAll(/-s 192\.0\.2\.0\/24/g, '-s 2001:db8:bad::/48')
+    .replaceAll(/-s 10\.0\.0\.0\/8/g, '-s 2001:db8:1::/48')
+    .replace('-p icmp -m icmp --icmp-type 8', '-p ipv6-icmp -m icmp6 --icmpv6-type 128');
+
+/** A host firewall of as many rules that knows no connections. */
+export function portFirewall(): string {
+  const lines = hostFirewall()
+    .split('\n')
+    .filter((line) => line.startsWith('-A INPUT'))
+    .map((line) =>
+      line
+        .replace('-m conntrack --ctstate INVALID', '-p tcp -m tcp --tcp-flags SYN,FIN SYN,FIN')
+        .replace('-m conntrack --ctstate RELATED,ESTABLISHED', '-p udp -m udp --sport 53')
+        .replace(' -m conntrack --ctstate NEW', ''),
+    )
+    .map((line) => line.replace('! --tcp-flags FIN,SYN,RST,ACK SYN', '--tcp-flags ALL NONE'));
+  return ['*filter', ':INPUT DROP [0:0]', ':FORWARD DROP [0:0]', ':OUTPUT ACCEPT [0:0]', ...lines, 'COMMIT', ''].join('\n');
+}

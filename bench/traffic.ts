@@ -6,8 +6,8 @@ export const SERVER_WORD = 0x0a010203;
 const PORTS = [22, 80, 443, 25, 993, 53];
 /** Captured bytes of the smallest frame, and of its headers. */
 const FRAME = 60;
-const HEADERS = 54;
-const RECORD = 16;
+export const HEADERS = 54;
+export const RECORD = 16;
 const TCP = 6;
 const UDP = 17;
 
@@ -163,13 +163,14 @@ function writeIpHeader(view: DataView, ip: number, length: number, protocol: num
 }
 
 /** Of an even number of bytes. */
-function sum(view: DataView, at: number, length: number): number {
+export function sum(view: DataView, at: number, length: number): number {
   let total = 0;
   for (let index = 0; index < length; index += 2) total += view.getUint16(at + index);
   return total;
 }
 
-function fold(total: number): number {
+/** An internet checksum of such a sum. */
+export function fold(total: number): number {
   let folded = total;
   while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16);
   return ~folded & 0xffff;

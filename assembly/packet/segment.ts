@@ -1,9 +1,10 @@
 /** The packet that most packets are, told by its bytes: a frame to one host that plain.ts decodes, with a TCP segment whose only flags are ACK and, perhaps, PSH. */
-import { lenient } from '../stack/host.ts';
+import { leastMtu, lenient } from '../stack/host.ts';
 
 const ETHERNET: u32 = 14;
 /** Both headers without options. */
 const HEADERS: u32 = 40;
+const MOST: u32 = 0xffff;
 /** The bit of a frame's first byte that says it is for several; EtherType 0x0800, version 4, five words of header, as they lie. */
 const GROUP: u32 = 1;
 const IPV4_PLAIN: u32 = 0x450008;
@@ -37,8 +38,14 @@ const ONES: usize = memory.data(16, 16);
 /** Ones for the second 32 bits. */
 const SECOND: usize = memory.data(16, 16);
 
-/** Before segmentAt. */
-export function segmentInit(): void {
+/** What is shorter lived or longer is not forwarded by every device. */
+let leastHops: u32 = 0;
+let most: u32 = MOST;
+
+/** Before segmentAt. `forwarded`: those that the host may not forward are none. */
+export function segmentInit(forwarded: bool): void {
+  leastHops = forwarded ? 2 : 0;
+  most = forwarded ? leastMtu : MOST;
   if (!ASC_FEATURE_SIMD) return;
   v128.store(SIGNS, i16x8.splat(-0x8000));
   v128.store(ONES, i16x8.splat(1));
@@ -66,9 +73,11 @@ export function segmentAt(frame: usize, captured: u32): u32 {
   if ((load<u8>(frame) & GROUP) !== 0) return 0;
   if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) return 0;
   if ((load<u32>(ip, 6) & NO_TTL) !== TCP << 24) return 0;
+  if ((load<u8>(ip, 8) as u32) < leastHops) return 0;
   if (((load<u8>(ip, 33) as u32) & FLAGS) !== ACK) return 0;
   const total = bswap(load<u16>(ip, 2)) as u32;
   if (total - HEADERS > captured - ETHERNET - HEADERS) return 0;
+  if (total > most) return 0;
   const row = rowOf(min(total, SUMMED_MOST + 1));
   const right: u32 = rightSums(ip, row);
   if (!lenient && (right & 1) === 0) return 0;

@@ -76,6 +76,9 @@ export let hostLo: u32 = 0;
 export let macCount: u32 = 0;
 /** Neither MACs nor a reverse path filter nor rules want to know more of a packet than its addresses. */
 export let simpleWays: bool = false;
+/** What is known of a packet before its frame is looked at, its kind, and its addresses are all that its way depends on: of a packet that is forwarded also a TTL of two or more, and no more bytes than `leastMtu`. */
+export let waysStay: bool = false;
+export let leastMtu: u32 = 0;
 /** Numbers of devices that the host model has. */
 export let numberCount: u32 = 0;
 let numbers: usize = 0;
@@ -139,6 +142,8 @@ export function stackInit(block: usize): bool {
   waysBackEnd = waysBack + (load<u32>(block, HOST_WAY_BACK_COUNT) as usize) * ROUTE_SIZE;
   waysOut = block + load<u32>(block, HOST_WAYS_OUT);
   waysOutEnd = waysOut + (load<u32>(block, HOST_WAY_OUT_COUNT) as usize) * ROUTE_SIZE;
+  waysStay = macCount === 0;
+  leastMtu = smallestMtu();
   simpleWays = !everythingArrives && !addressTypes && !hasFilter() && macCount === 0;
   initRoutes(block);
   return true;
@@ -162,6 +167,13 @@ export function deviceMtu(id: u32): u32 {
 /** DEVICE_FLAG_*. */
 export function deviceFlags(id: u32): u32 {
   return id < deviceCount ? load<u32>(devices + id * DEVICE_SIZE, DEVICE_FLAGS) : otherDevices;
+}
+
+/** Of all devices whose MTU is known. */
+function smallestMtu(): u32 {
+  let least: u32 = 0xffff;
+  for (let id: u32 = 0; id < deviceCount; id++) if (deviceMtu(id) !== 0) least = min(least, deviceMtu(id));
+  return least;
 }
 
 /** Some device has a reverse path filter. */

@@ -68,6 +68,7 @@ describe('rules of kube-proxy', () => {
 describe('recording', () => {
   const nothing: Results = {
     host: [],
+    kinds: [],
     stages: [],
     compile: [],
     clusters: [],

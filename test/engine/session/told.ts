@@ -11,7 +11,9 @@ import { engineModule } from './wasm.ts';
 
 type Judge = Pick<Session, 'startCapture' | 'feed' | 'result' | 'connections'> & { endCapture(): unknown };
 
-type Told = Record<'result' | 'connections', unknown> & { result: { ctstates: Readonly<Record<string, number>> } };
+type Told = Record<'result' | 'connections', unknown> & {
+  result: Record<'ctstates' | 'stack', Readonly<Record<string, number>>>;
+};
 
 function told(session: Judge, capture: Uint8Array): Told {
   session.startCapture('memory');
