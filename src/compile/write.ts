@@ -77,9 +77,9 @@ export class ProgramWriter {
     };
     for (const step of backwards(edges, isNew, everyEdge)) behind.set(step, this.step(step, place));
     const { intervals, groups } = this.grow(entries);
-    const written = groups.map(({ tree, members }) => ({
-      root: emitSearchTree(tree, entries, intervals, code),
-      first: members[0] ?? entries.length,
+    const written = groups.map((group) => ({
+      root: emitSearchTree(group, entries, intervals, code),
+      first: group.members.find((member) => member >= group.from) ?? entries.length,
     }));
     // What is found first in a search may make the others needless.
     written.sort((one, other) => one.first - other.first);

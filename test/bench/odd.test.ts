@@ -4,6 +4,7 @@ import { type OddSet, oddSet, oddShapes, oddWalk } from '../../bench/odd.ts';
 import { looked, oddJob } from '../../bench/oddly.ts';
 import { FIELD_COUNT } from '../../src/abi/fields.ts';
 import { type CompileOptions, compile } from '../../src/compile/index.ts';
+import { KnownSearches } from '../../src/compile/search/known.ts';
 import { Classifier } from '../../src/engine/classifier.ts';
 import type { WasmSource } from '../../src/engine/loader.ts';
 import { NotPackable } from '../../src/engine/packed/tests.ts';
@@ -64,6 +65,40 @@ describe.each(oddShapes)('%s', (shape) => {
     const { mean, worst } = looked(bytes, set, PACKETS, fieldsOf(set.packets(PACKETS)));
     expect(mean).toBeLessThan(120);
     expect(worst).toBeLessThan(130);
+  });
+});
+
+/** The set without some of its rules, and with some of another one among them. */
+function changed(set: OddSet, other: OddSet): OddSet {
+  const more = other.rules.split('\n').filter((line) => line.startsWith('-A'));
+  const rules = set.rules
+    .split('\n')
+    .flatMap((line, index) => (index % 401 === 7 ? [] : index % 397 === 6 ? [more[index]!, line] : [line]))
+    .join('\n');
+  return { ...set, rules };
+}
+
+describe('where the first rules take most', () => {
+  const overlapping = ['wide ranges', 'wide ranges of hosts', 'same centre', 'one centre of addresses', 'a bit of all'];
+
+  test.each(overlapping)('%s: rules that change are found as all are', async (shape) => {
+    const known = new KnownSearches();
+    let set = oddSet(shape, 1200);
+    for (let turn = 0; turn < 3; turn++) {
+      const linear = await judged(set, { tree: false });
+      expect(await judged(set, { known })).toEqual(linear);
+      expect((await packed(set)) ?? linear).toEqual(linear);
+      set = changed(set, oddSet(shape, 1200, 100 + turn));
+    }
+  });
+
+  test.each(['wide ranges', 'same centre'])('%s: ten times as many rules, and a way that is hardly longer', (shape) => {
+    const [few, many] = [1000, 10_000].map((rules) => {
+      const set = oddSet(shape, rules);
+      return looked(compile(oddJob(set)).bytes, set, PACKETS, fieldsOf(set.packets(PACKETS))).mean;
+    });
+    expect(many!).toBeLessThan(1.3 * few!);
+    expect(many!).toBeLessThan(20);
   });
 });
 

@@ -6,19 +6,21 @@ import { Box, type Decision, FALSE, TRUE, UNKNOWN } from '../box.ts';
 import type { Code } from '../code.ts';
 import type { Entry } from '../steps.ts';
 import type { CompiledTest } from '../tests.ts';
+import type { Group } from './groups.ts';
 import type { SearchTree } from './grow.ts';
 import type { Dimension, Intervals } from './intervals.ts';
 import { INSIDE, OTHER, type PlainTests } from './plain.ts';
 
 const NODE_WORDS = 4;
 
-/** Writes a tree; the reference of its root. */
-export function emitSearchTree(tree: SearchTree, entries: readonly Entry[], intervals: Intervals, code: Code): number {
-  return new Emitter(tree, entries, intervals, code).run();
+/** Writes a group's tree; the reference of its root. */
+export function emitSearchTree({ tree, from }: Group, entries: readonly Entry[], intervals: Intervals, code: Code): number {
+  return new Emitter(tree, from, entries, intervals, code).run();
 }
 
 class Emitter {
   private readonly tree: SearchTree;
+  private readonly from: number;
   private readonly entries: readonly Entry[];
   private readonly dimensions: readonly Dimension[];
   private readonly plain: PlainTests;
@@ -34,8 +36,9 @@ class Emitter {
   /** An entry's tests that the box leaves open. */
   private readonly open: CompiledTest[] = [];
 
-  constructor(tree: SearchTree, entries: readonly Entry[], { dimensions, plain }: Intervals, code: Code) {
+  constructor(tree: SearchTree, from: number, entries: readonly Entry[], { dimensions, plain }: Intervals, code: Code) {
     this.tree = tree;
+    this.from = from;
     this.entries = entries;
     this.dimensions = dimensions;
     this.plain = plain;
@@ -117,6 +120,8 @@ class Emitter {
       if (decision === FALSE) return next;
       if (decision !== TRUE) open[left++] = tests[id]!;
     }
+    // Another group finds it; behind it nothing is met.
+    if (entry < this.from) return left === 0 ? found(this.entries.length) : next;
     return left === 0 ? found(entry) : this.code.searchedStep(open, left, found(entry), next);
   }
 

@@ -2,6 +2,7 @@
 import type { Work } from '../steps.ts';
 import type { Sample } from '../traffic.ts';
 import { CutFinder } from './cut.ts';
+import { frontParts } from './front.ts';
 import { growTree, type SearchTree, type TreeBudget } from './grow.ts';
 import type { Intervals } from './intervals.ts';
 import { usualParts } from './usual.ts';
@@ -20,19 +21,22 @@ export interface Group {
   tree: SearchTree;
   /** Numbers of its entries, ascending. */
   members: readonly number[];
+  /** Entries before this number are other groups', too: here they only say where what stands behind them is not met. */
+  from: number;
 }
 
 /** Never fails: what the budget does not allow stays in long leaves. */
 export function growGroups(intervals: Intervals, budget: GroupBudget, work: Work, sample: Sample | null = null): Group[] {
   const finder = new CutFinder(intervals);
-  return usualParts(intervals).flatMap((part) => {
+  const parts = usualParts(intervals).flatMap((part) => frontParts(part, intervals, finder));
+  return parts.flatMap(({ members: part, from }) => {
     const groups: Group[] = [];
     for (let members = part; members.length > 0; ) {
-      const { group, rest } = growGroup(intervals, members, groups.length + 1 < budget.groups, budget, work, sample, finder);
-      groups.push(group);
+      const { tree, kept, rest } = growGroup(intervals, members, groups.length + 1 < budget.groups, budget, work, sample, finder);
+      groups.push({ tree, members: kept, from });
       members = rest;
     }
-    return groups;
+    return groups.filter(({ members }) => members.at(-1)! >= from);
   });
 }
 
@@ -45,12 +49,12 @@ function growGroup(
   work: Work,
   sample: Sample | null,
   finder: CutFinder,
-): { group: Group; rest: number[] } {
+): { tree: SearchTree; kept: readonly number[]; rest: number[] } {
   const rest: number[] = [];
   let kept = members;
   for (;;) {
     const tree = growShort(intervals, kept, may, { most: base + copies * kept.length, short }, work, sample, finder);
-    if (!may || tree.longest <= short) return { group: { tree, members: kept }, rest: rest.sort((left, right) => left - right) };
+    if (!may || tree.longest <= short) return { tree, kept, rest: rest.sort((left, right) => left - right) };
     const [narrow, wide] = byWidth(intervals, kept) ?? halves(kept);
     work.units += kept.length;
     kept = narrow;

@@ -73,7 +73,7 @@ export class KnownSearches {
       const worse =
         tree.longest > Math.max(budget.short, group.tree.longest) || tree.copies > 2 * Math.max(most, group.tree.copies);
       if (worse) return null;
-      groups.push({ tree, members });
+      groups.push({ tree, members, from: numberFrom(group.from, numbers) });
     }
     return { intervals, groups };
   }
@@ -118,12 +118,19 @@ function ascends(numbers: Int32Array): boolean {
   return true;
 }
 
-/** The groups where new entries go that usual packets can meet, and others: where most of their kind are. */
+/** The number now of what stood first from `from` on; none of those added is before it in a group that passes by what stands before. */
+function numberFrom(from: number, numbers: Int32Array): number {
+  if (from === 0) return 0;
+  return numbers.subarray(from).find((number) => number >= 0) ?? 1 + numbers.reduce((most, number) => Math.max(most, number), -1);
+}
+
+/** The groups where new entries go that usual packets can meet, and others: where most of their kind are, of those that find all they have. */
 function homesOf({ intervals, groups }: KnownSearch): { usual: Group; other: Group } {
   const isUsual = usualTest(intervals);
   const of = (usual: boolean): Group => {
-    const kind = groups.filter(({ members }) => isUsual(members[0]!) === usual);
-    return (kind.length > 0 ? kind : groups).reduce((best, group) => (group.members.length > best.members.length ? group : best));
+    const all = groups.filter(({ from }) => from === 0);
+    const kind = all.filter(({ members }) => isUsual(members[0]!) === usual);
+    return (kind.length > 0 ? kind : all).reduce((best, group) => (group.members.length > best.members.length ? group : best));
   };
   return { usual: of(true), other: of(false) };
 }

@@ -17,28 +17,21 @@ const WIDE = 16;
 
 /** The entries, where there are some to split; what each leads to is as before, and so is which comes first. */
 export function splitLists(entries: readonly Entry[], pool: TestPool): readonly Entry[] {
-  const splits = new Map<CompiledTest, readonly CompiledTest[] | null>();
-  const splitOf = (test: CompiledTest): readonly CompiledTest[] | null => {
-    let split = splits.get(test);
-    if (split === undefined) {
-      split = runsOf(test, pool);
-      splits.set(test, split);
-    }
-    return split;
-  };
-  const listed = entries.map(({ tests }) => tests.some((test) => test.shape.kind !== 'opaque' && splitOf(test) !== null));
-  if (!listed.includes(true)) return entries;
+  const runs = new Runs(pool);
+  const lists = entries.map(({ tests }) => runs.longest(tests));
+  if (lists.every((list) => list === null)) return entries;
   const intervals = intervalsOf(entries);
   const there = new Lists();
   const made: Entry[] = [];
-  for (const [number, entry] of entries.entries()) {
-    const list = listed[number] && made.length < MOST ? widest(entry, splitOf) : null;
-    if (list === null || isNarrow(intervals, number, list.fields)) {
+  for (let number = 0; number < entries.length; number++) {
+    const entry = entries[number]!;
+    const list = lists[number]!;
+    if (list === null || made.length >= MOST || isNarrow(intervals, number, list.fields)) {
       made.push(entry);
       continue;
     }
     const place = entry.tests.indexOf(list);
-    for (const one of splitOf(list)!) {
+    for (const one of runs.of(list)!) {
       const tests = [...entry.tests.slice(0, place), one, ...entry.tests.slice(place + 1)];
       // What an entry before it takes already is never met.
       if (there.isNew(tests)) made.push({ tests, edge: entry.edge });
@@ -47,16 +40,42 @@ export function splitLists(entries: readonly Entry[], pool: TestPool): readonly 
   return made;
 }
 
-/** The test of the entry that becomes most. */
-function widest({ tests }: Entry, splitOf: (test: CompiledTest) => readonly CompiledTest[] | null): CompiledTest | null {
-  let best: CompiledTest | null = null;
-  let most = 0;
-  for (const test of tests) {
-    const runs = splitOf(test)?.length ?? 0;
-    if (runs > most) [best, most] = [test, runs];
+/** Tests as runs of values. */
+class Runs {
+  private readonly pool: TestPool;
+  /** By number of a test. */
+  private readonly known: (readonly CompiledTest[] | null | undefined)[] = [];
+
+  constructor(pool: TestPool) {
+    this.pool = pool;
   }
-  return best;
+
+  of(test: CompiledTest): readonly CompiledTest[] | null {
+    let runs = this.known[test.id];
+    if (runs === undefined) {
+      runs = runsOf(test, this.pool);
+      this.known[test.id] = runs;
+    }
+    return runs;
+  }
+
+  /** The test that is most runs, of fields that no other test asks. */
+  longest(tests: readonly CompiledTest[]): CompiledTest | null {
+    let best: CompiledTest | null = null;
+    let most = 0;
+    for (let index = 0; index < tests.length; index++) {
+      const test = tests[index]!;
+      const count = this.of(test)?.length ?? 0;
+      if (count <= most || isAskedTwice(tests, test)) continue;
+      best = test;
+      most = count;
+    }
+    return best;
+  }
 }
+
+const isAskedTwice = (tests: readonly CompiledTest[], test: CompiledTest): boolean =>
+  tests.some((other) => other !== test && (other.fields & test.fields) !== 0);
 
 /** Whether an entry is narrow in some field but these (bits). */
 function isNarrow({ dimensions }: Intervals, entry: number, but: number): boolean {
