@@ -33,9 +33,8 @@ function printTable(table: Table, family: Family, registry: Registry, options: P
     const counter = options.values === undefined ? (options.counters ? chain.counters : undefined) : values?.[chain.name];
     out.push(`:${chain.name} ${chain.policy ?? '-'} ${printCounter(chain.policy === null ? undefined : counter)}`);
   }
-  for (const chain of table.chains) out.push(...printChainRules(chain, values?.[chain.name], family, registry, options));
-  out.push('COMMIT', '');
-  return out.join('\n');
+  const rules = table.chains.flatMap((chain) => printChainRules(chain, values?.[chain.name], family, registry, options));
+  return [...out, ...rules, 'COMMIT', ''].join('\n');
 }
 
 function printChainRules(

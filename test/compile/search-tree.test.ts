@@ -98,4 +98,14 @@ describe('trees of searches', () => {
       expect(listed(other!, [1, host])).toContain(host);
     }
   });
+
+  test('a group may leave out more entries than a call has room for', () => {
+    const narrow = Array.from({ length: 20_000 }, (_, index) => [index % PLACES, index % PLACES, 0, PLACES - 2] as const);
+    const wide = Array.from({ length: 150_000 }, (_, index) => [0, PLACES - 2, index % 500, PLACES - 2] as const);
+    const budget = { base: 0, copies: 1, groups: 2, short: 8 };
+    const groups = growGroups(intervalsOf([...narrow, ...wide]), budget, new Work(Number.POSITIVE_INFINITY));
+    expect(groups.length).toBeGreaterThan(1);
+    const found = new Set(groups.flatMap(({ members, from }) => members.filter((member) => member >= from)));
+    expect(found.size).toBe(narrow.length + wide.length);
+  });
 });

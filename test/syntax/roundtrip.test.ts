@@ -119,3 +119,15 @@ describe(`random rules (WASMTABLES_SEED=${SEED})`, () => {
     );
   }
 });
+
+it('a chain of more rules than a call has room for is printed', () => {
+  const { ruleset } = parseSaveAll('*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j DROP\nCOMMIT\n', { file: 'long', family: 4 });
+  const [table] = ruleset!.tables;
+  const rules = new Array(300_000).fill(table!.chains[0]!.rules[0]!);
+  const long = { ...ruleset!, tables: [{ ...table!, chains: [{ ...table!.chains[0]!, rules }] }] };
+  expect(
+    printSave(long, { counters: false })
+      .split('\n')
+      .filter((line) => line === '-A INPUT -j DROP').length,
+  ).toBe(300_000);
+});

@@ -58,7 +58,8 @@ function growGroup(
     const [narrow, wide] = byWidth(intervals, kept) ?? halves(kept);
     work.units += kept.length;
     kept = narrow;
-    rest.push(...wide);
+    // Not all as arguments of one call: there may be more than the stack has room for.
+    for (const one of wide) rest.push(one);
   }
 }
 

@@ -55,10 +55,9 @@ export class KnownSearches {
     const isUsual = usualTest(intervals);
     const groups: Group[] = [];
     for (const group of known.groups) {
-      const members = group.members.flatMap((member) => (numbers[member]! < 0 ? [] : [numbers[member]!]));
+      const kept = group.members.flatMap((member) => (numbers[member]! < 0 ? [] : [numbers[member]!]));
       const arrived = added.filter((entry) => possible.has(entry) && homes[isUsual(entry) ? 'usual' : 'other'] === group);
-      members.push(...arrived);
-      members.sort((left, right) => left - right);
+      const members = [...kept, ...arrived].sort((left, right) => left - right);
       const had = new Set(group.members);
       const changed = [
         ...arrived.map((entry) => ({ entry, places: placesOf(entry, intervals.dimensions, intervals.dimensions) })),
