@@ -102,6 +102,10 @@ describe('where the first rules take most', () => {
   });
 });
 
+test.each(['flags', 'flags of networks'])('%s are packed, too', async (shape) => {
+  expect(await packed(oddSet(shape, 300))).not.toBeNull();
+});
+
 describe('lists of many values, and addresses of Ethernet', () => {
   test.each(['port lists', 'macs'])('10,000 rules: %s', (shape) => {
     const set = oddSet(shape, 10_000);

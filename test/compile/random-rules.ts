@@ -108,7 +108,20 @@ const headerTest: fc.Arbitrary<Test> = fc
   .tuple(fc.constantFrom(field.FIELD_FRAGMENT, field.FIELD_L4_LENGTH), range([0, 1, 2, 7, 19]), invert, onFail)
   .map(([at, [low, high], inverted, fail]) => ({ kind: 'range', field: at, low, high, invert: inverted, onFail: fail }));
 
+/** Of fields with few values, masks with holes, too. */
+const flagsTest: fc.Arbitrary<Test> = fc
+  .tuple(fc.constantFrom(...SMALL), fc.constantFrom(1, 2, 5, 0x12, 0x16, 0x17, 0xff), fc.nat(0x3f), invert, onFail)
+  .map(([at, mask, value, inverted, fail]) => ({
+    kind: 'mask',
+    field: at,
+    mask,
+    value: value & mask,
+    invert: inverted,
+    onFail: fail,
+  }));
+
 const keyTest = fc.oneof(
+  { arbitrary: flagsTest, weight: 2 },
   { arbitrary: keyRangeTest, weight: 5 },
   { arbitrary: headerTest, weight: 4 },
   { arbitrary: smallTest, weight: 5 },

@@ -1,5 +1,6 @@
 /** Reads tests of an image's checked code section (abi/program.ts) as threshold tests of a graph. */
 import * as program from '../../abi/program.ts';
+import { SMALL_FIELDS } from '../../compile/tests.ts';
 import type { Graph } from './graph.ts';
 
 /** The walk asks for more than fields, or is too large to be unrolled; the message says what. */
@@ -82,7 +83,13 @@ export class TestReader {
   private mask(field: number, mask: number, value: number, yes: number, no: number): number {
     if ((value & ~mask) !== 0) return no;
     const rest = ~mask >>> 0;
-    if ((rest & (rest + 1)) !== 0) throw new NotPackable('a mask is no prefix');
-    return this.graph.range(field, value, (value | rest) >>> 0, yes, no);
+    if ((rest & (rest + 1)) === 0) return this.graph.range(field, value, (value | rest) >>> 0, yes, no);
+    const values = SMALL_FIELDS.get(field);
+    if (values === undefined) throw new NotPackable('a mask is no prefix');
+    // Flags of TCP: few of the values have these bits so.
+    return this.graph.table(
+      field,
+      Array.from({ length: values }, (_, one) => ((one & mask) >>> 0 === value ? yes : no)),
+    );
   }
 }
