@@ -47,6 +47,8 @@ export interface ParseContext {
   position: Position;
   /** An error to throw: at an option's place (or the extension's), with a hint. */
   error(message: string, more?: { at?: Position; hint?: string; kind?: string }): RuleError;
+  /** Says what iptables takes without a word, and nobody means. Without one, nobody listens. */
+  note?(message: string, at: Position): void;
 }
 
 /** Where a target or match may stand; undefined: anywhere. Hooks are base-chain names; user chains are judged by who calls them. */

@@ -52,6 +52,11 @@ export function readPortsLoosely(given: Given, one: GivenOption): PortRange {
   if (found === undefined) throw given.wants(one, 'PORT or LOW:HIGH (decimal numbers or service names)', listHint(one));
   // A single empty value is an open range to getaddrinfo's caller.
   if (textOf(one) === '') return { low: 0, high: 0, invert: one.invert };
+  if (found.low > found.high) {
+    const meets = one.invert ? 'every port, being inverted' : 'no port';
+    const message = `${writtenName(one)} ${textOf(one)} matches ${meets}, as LOW is above HIGH; ${found.high}:${found.low} is the range`;
+    given.context.note?.(message, one.position);
+  }
   return { ...found, invert: one.invert };
 }
 

@@ -109,6 +109,7 @@ function parseExtension(
       kernel: context.kernel,
       position,
       error,
+      note: (message, at) => draft.notes.push({ position: at, message }),
     });
   } catch (problem) {
     if (!(problem instanceof RuleError) || problem.kind !== 'unsupported' || context.unsupported === 'refuse') throw problem;

@@ -2,6 +2,7 @@
 import { type Position, RuleError } from '../model/errors.ts';
 import { BUILTIN_CHAINS, type Family, type RuleSet, type TableName } from '../model/ruleset.ts';
 import { HARMLESS, REFUSED } from './commands.ts';
+import { commentedNotes } from './commented.ts';
 import type { Context, Registry } from './context.ts';
 import { checkTable } from './legality.ts';
 import { nearest } from './nearest.ts';
@@ -115,6 +116,8 @@ class ScriptReader {
   }
 
   read(): { result?: ScriptResult; errors: RuleError[] } {
+    // A repair tells such beside what it put right.
+    if (this.options.repair !== true) this.common.push(...commentedNotes(this.source));
     this.shell.read(
       (command) => {
         if (!this.ended && this.errors.length < 100) this.run(command);

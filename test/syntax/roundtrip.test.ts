@@ -45,10 +45,10 @@ function bare(ruleset: RuleSet): unknown {
   }));
 }
 
-/** iptables-save does not print a range of all ports, or of all fragment identifications, not even an inverted one, no authentication header of length 0, and no upper bound of connbytes that is 0. */
+/** iptables-save does not print a range of all ports, or of all fragment identifications or segments left, not even an inverted one, no authentication header of length 0, and no upper bound of connbytes that is 0. */
 function printed(name: string, options: unknown): unknown {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) return options;
-  const all = name === 'frag' || name === 'ah' ? [0xffff, 0xffffffff] : [0xffff];
+  const all = name === 'frag' || name === 'ah' || name === 'rt' ? [0xffff, 0xffffffff] : [0xffff];
   return Object.fromEntries(
     Object.entries(options).filter(
       ([key, value]) =>
