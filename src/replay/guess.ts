@@ -3,7 +3,7 @@ import { formatAddress, isWhole } from '../model/address.ts';
 import { numberlessNotes } from '../model/device-numbers.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
-import type { RuleSet } from '../model/ruleset.ts';
+import type { Family, RuleSet } from '../model/ruleset.ts';
 import type { Frame } from '../model/witness.ts';
 import { type Census, type Censuses, countFrame, emptyCensus, GUESS_FRAMES, type Seen } from './census.ts';
 import { NumberedPackets } from './numberless.ts';
@@ -68,29 +68,81 @@ export class HostGuess {
   }
 }
 
-/** The addresses taken for the host's own, and why. */
+/** An address of one family that is taken for the host's own. */
+interface Own {
+  family: Family;
+  address: string;
+  seen: Seen;
+  why: string;
+  /** Others that are, too. */
+  beside: string[];
+}
+
+/** The addresses taken for the host's own, and why. Both families' are of one machine. */
 function ownAddresses(
   census: Censuses,
   rules: readonly RuleSet[],
   { enough, all }: { enough: number; all: boolean },
 ): { local: string[]; notes: string[] } {
-  const local: string[] = [];
-  const notes: string[] = [];
   const named = addressesOf(rules);
-  for (const family of [4, 6] as const) {
-    const counted = census.families[family];
-    const best = named.find((address) => counted.addresses.has(address)) ?? bestOf(counted, enough);
-    if (best === undefined) continue;
-    const seen = counted.addresses.get(best)!;
-    const why = named.includes(best) ? 'the rules name it, and it is' : 'it is';
-    const beside = linkLocalOf(seen, census);
-    local.push(best, ...beside);
+  const found = ([4, 6] as const).flatMap((family) => ownOf(family, census, named, enough));
+  const [sure, other] = found.sort((a, b) => strength(b, named) - strength(a, named) || b.seen.packets - a.seen.packets);
+  if (sure === undefined) return { local: [], notes: [] };
+  const family = sure.family === 4 ? 6 : 4;
+  const like = other === undefined ? 'stranger' : kinship(sure, other, named);
+  const second = like === 'same' ? other : (withMac(sure, family, census) ?? (like === 'unknown' ? other : undefined));
+  const own = [sure, ...(second === undefined ? [] : [second])].sort((a, b) => a.family - b.family);
+  const of = (counted: Census): string => `${all ? '' : 'the first '}${counted.packets} IPv`;
+  const notes = own.map(({ family, address, seen, why, beside }) => {
     const also = beside.length === 0 ? '' : ` and ${beside.join(', ')} with the same MAC`;
-    notes.push(
-      `guessed ${best}${also} to be the host's own (${why} in ${seen.packets} of ${all ? '' : 'the first '}${counted.packets} IPv${family} packets)`,
-    );
+    return `guessed ${address}${also} to be the host's own (${why} in ${seen.packets} of ${of(census.families[family])}${family} packets)`;
+  });
+  const left = census.families[family];
+  if (second === undefined && left.packets > 0) {
+    const stranger =
+      other === undefined
+        ? 'no address stands in nearly all of them'
+        : `${other.address} does not belong to the MAC of ${sure.address}`;
+    notes.push(`took ${of(left)}${family} packets for those of others (${stranger})`);
   }
-  return { local, notes };
+  return { local: own.flatMap(({ address, beside }) => [address, ...beside]), notes };
+}
+
+function ownOf(family: Family, census: Censuses, named: readonly string[], enough: number): Own[] {
+  const counted = census.families[family];
+  const address = named.find((one) => counted.addresses.has(one)) ?? bestOf(counted, enough);
+  if (address === undefined) return [];
+  const seen = counted.addresses.get(address)!;
+  const why = named.includes(address) ? 'the rules name it, and it is' : 'it is';
+  return [{ family, address, seen, why, beside: linkLocalOf(seen, census) }];
+}
+
+/** What the rules say comes before what the capture says, and that before what only stands often in it. */
+const strength = ({ address, seen }: Own, named: readonly string[]): number =>
+  named.includes(address) ? 2 : seen.outgoing > 0 ? 1 : 0;
+
+/** Whether both are of one machine. */
+function kinship(sure: Own, other: Own, named: readonly string[]): 'same' | 'unknown' | 'stranger' {
+  if (strength(other, named) > 0) return 'same';
+  // What the host sent would be told as such.
+  if (strength(sure, named) === 1 && other.seen.sent > 0) return 'stranger';
+  const { macs } = sure.seen;
+  if (macs.size === 0 || other.seen.macs.size === 0) return 'unknown';
+  return [...other.seen.macs].some((mac) => macs.has(mac)) ? 'same' : 'stranger';
+}
+
+/** The addresses of the other family that the same network card sent with, fresh. */
+function withMac(sure: Own, family: Family, census: Censuses): Own | undefined {
+  const [mac, ...others] = sure.seen.macs;
+  if (mac === undefined || others.length > 0) return undefined;
+  const sent = [...census.families[family].addresses]
+    .filter(([, seen]) => seen.near && seen.macs.has(mac) && seen.macs.size === 1)
+    .sort(([, a], [, b]) => b.packets - a.packets);
+  const [first, ...more] = sent;
+  if (first === undefined) return undefined;
+  const [address, seen] = first;
+  const beside = [...more.map(([name]) => name), ...linkLocalOf(seen, census)];
+  return { family, address, seen, why: `it has the MAC of ${sure.address}, and is`, beside };
 }
 
 /** An address that lies behind a router is no candidate, however much it talks. */

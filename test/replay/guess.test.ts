@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { loadRules } from '../../src/cli/rules.ts';
+import { formatAddress } from '../../src/model/address.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import type { Frame } from '../../src/model/witness.ts';
@@ -115,4 +116,80 @@ test('nothing to go by is a router; nothing at all too', () => {
   expect(localOf([])).toBe('router');
   const host = new HostGuess(rulesOf(ROUTER_RULES)).host();
   expect([host.in, host.out]).toEqual(['eth1', 'eth0']);
+});
+
+/** An Ethernet frame with IPv6 UDP or, of numbers, IPv4 TCP between two hosts that each have a MAC of their own: its last byte. */
+function ethernet([fromMac, from]: [number, string], [toMac, to]: [number, string], ports: [number, number]): Frame {
+  const link = Uint8Array.from([
+    2,
+    0,
+    0,
+    0,
+    0,
+    toMac,
+    2,
+    0,
+    0,
+    0,
+    0,
+    fromMac,
+    from.includes(':') ? 0x86 : 8,
+    from.includes(':') ? 0xdd : 0,
+  ]);
+  const carried = from.includes(':') ? packet6(from, to, ports) : packet(from, to, ports).bytes;
+  return { time: 0n, linktype: 1, bytes: Uint8Array.from([...link, ...carried]), wire: link.length + carried.length };
+}
+
+/** 2001:db8::N to 2001:db8::M. */
+function packet6(from: string, to: string, ports: [number, number]): Uint8Array {
+  const bytes = new Uint8Array(48);
+  bytes.set([0x60, 0, 0, 0, 0, 8, 17, 64]);
+  for (const [at, address] of [
+    [8, from],
+    [24, to],
+  ] as const) {
+    bytes.set([0x20, 1, 0xd, 0xb8], at);
+    bytes[at + 15] = Number.parseInt(address.split('::')[1]!, 16);
+  }
+  new DataView(bytes.buffer).setUint16(40, ports[0]);
+  new DataView(bytes.buffer).setUint16(42, ports[1]);
+  new DataView(bytes.buffer).setUint16(44, 8);
+  return bytes;
+}
+
+const FOUR = [
+  [1, '10.0.0.2'],
+  [9, '10.0.0.9'],
+] as [number, string][];
+const guessedOf = (frames: Frame[]) => {
+  const guess = new HostGuess(rulesOf(HOST_RULES));
+  for (const frame of frames) guess.see(frame);
+  const { interfaces, notes } = guess.host();
+  const own = interfaces
+    .filter(({ name }) => name !== 'lo')
+    .flatMap(({ addresses }) => addresses.map(({ address }) => formatAddress(address)));
+  return { own, notes: notes.join('\n') };
+};
+/** Of a server with that MAC that many talk to by IPv4. */
+const served = (): Frame[] =>
+  [20, 21, 22].flatMap((client) => [
+    ethernet(FOUR[1]!, FOUR[0]!, [40_000 + client, 80]),
+    ethernet(FOUR[0]!, FOUR[1]!, [80, 40_000 + client]),
+    ethernet([9, `10.0.1.${client}`], FOUR[0]!, [40_000, 80]),
+  ]);
+
+test('both families are of one machine: the other one with another MAC is not taken', () => {
+  const others = [3, 4].map((client) => ethernet([7, `2001:db8::${client}`], [8, '2001:db8::53'], [40_000, 53]));
+  const { own, notes } = guessedOf([...served(), ...others, ethernet([8, '2001:db8::53'], [7, '2001:db8::3'], [53, 40_000])]);
+  expect(own).toEqual(['10.0.0.2']);
+  expect(notes).toMatch(/took 3 IPv6 packets for those of others \(2001:db8::53 does not belong to the MAC of 10\.0\.0\.2\)/);
+});
+
+test('both families are of one machine: what the same card sent is its own, however seldom', () => {
+  const others = [3, 4].map((client) => ethernet([7, `2001:db8::${client}`], [8, '2001:db8::53'], [40_000, 53]));
+  const { own, notes } = guessedOf([...served(), ...others, ethernet([1, '2001:db8::2'], [8, '2001:db8::53'], [40_000, 53])]);
+  expect(own).toEqual(['10.0.0.2', '2001:db8::2']);
+  expect(notes).toMatch(
+    /guessed 2001:db8::2 to be the host's own \(it has the MAC of 10\.0\.0\.2, and is in 1 of 3 IPv6 packets\)/,
+  );
 });
