@@ -51,7 +51,7 @@ import { decodePlain } from './packet/index.ts';
 import { SEGMENT_LENGTH, SEGMENT_READ, SUMMED_MOST, segmentAt, segmentInit } from './packet/segment.ts';
 import { PLAN_SHORT, planOf, SHORT_ARRIVES, SHORT_FORWARDS, SHORT_LEAVES, SHORT_TRACKS } from './plan.ts';
 import { recording } from './records.ts';
-import { waysStay } from './stack/host.ts';
+import { offload, waysStay } from './stack/host.ts';
 import { routePlain } from './stack/index.ts';
 import { addTo } from './tally.ts';
 
@@ -262,7 +262,7 @@ function judgeLong(slot: usize): u64 {
 
 /** A segment that is not told to have the right sum, which goes through `plan`: it has it, or nobody asks. */
 function isSumRight(ip: usize, length: u32, plan: u32): bool {
-  return !asksSum(plan) || (length > SUMMED_MOST && segmentSumHolds(ip, length));
+  return !asksSum(plan) || ((offload || length > SUMMED_MOST) && segmentSumHolds(ip, length));
 }
 
 /** Whether the sums of packets that go through `plan` are asked for. */

@@ -13,6 +13,7 @@ import { pseudoHeaderOf, sumHolds } from './conntrack/checksum';
 import { headerHolds, isSummed } from './conntrack/header';
 import { skipExtensionHeaders, skippedKind, skippedTo } from './packet/skip-headers.ts';
 import { lenient, sumsDccp } from './stack/host.ts';
+import { isUnfinished } from './stack/unfinished.ts';
 import { isForOne } from './stack/way.ts';
 
 const ICMP: u32 = 1;
@@ -102,6 +103,6 @@ function isSound(slot: usize, protocol: u32, data: usize, length: u32, arrived: 
       break;
   }
   // skb_csum_unnecessary: in FORWARD, too.
-  if (lenient || isSummed(slot, protocol)) return true;
+  if (lenient || isUnfinished(slot) || isSummed(slot, protocol)) return true;
   return sumHolds(data, length, bare ? 0 : pseudoHeaderOf(slot, protocol, length)) && headerHolds(slot);
 }

@@ -15,6 +15,7 @@ import { PACKET_IP, PACKET_IP_CAPTURED } from '../../src/abi/packet.ts';
 import { STEP_EFFECT_FIRST, STEP_EFFECT_REST } from '../../src/abi/program.ts';
 import { put16, setTos, setTtl, sum16, updateChecksum } from '../packet/rewrite.ts';
 import { turn } from '../stack/turn.ts';
+import { isUnfinished, leaveUnfinished } from '../stack/unfinished.ts';
 import { hashMark } from './hmark.ts';
 import { changePrefix } from './prefix.ts';
 import { code as codeSection } from './program.ts';
@@ -26,6 +27,13 @@ const TCP_HEADER: u32 = 20;
 
 /** False when the packet is dropped: its TCP header is not as it should be. An unknown code does nothing. */
 export function rewrite(code: u32, step: usize, slot: usize): bool {
+  const unfinished = isUnfinished(slot);
+  const goesOn = change(code, step, slot);
+  if (unfinished) leaveUnfinished(slot);
+  return goesOn;
+}
+
+function change(code: u32, step: usize, slot: usize): bool {
   showHops(slot);
   const first = load<u32>(step, STEP_EFFECT_FIRST);
   switch (code) {

@@ -4,6 +4,7 @@ import { PACKET_IP } from '../../src/abi/packet.ts';
 import { pseudoHeaderOf, sumHolds } from '../conntrack/checksum';
 import { headerHolds, isKnownRight } from '../conntrack/header';
 import { lenient } from '../stack/host.ts';
+import { isUnfinished } from '../stack/unfinished.ts';
 import { present, transportOffset } from './payload.ts';
 
 const TCP: u32 = 6;
@@ -19,7 +20,10 @@ export function passesSynproxy(slot: usize): bool {
   const tcp = (load<u32>(slot, PACKET_IP) + offset) as usize;
   const length = offset === 0 ? present(slot) : load<u32>(slot, FIELD_L4_LENGTH * 4);
   const right =
-    lenient || isKnownRight(slot, TCP) || (sumHolds(tcp, length, pseudoHeaderOf(slot, TCP, length)) && headerHolds(slot));
+    lenient ||
+    isUnfinished(slot) ||
+    isKnownRight(slot, TCP) ||
+    (sumHolds(tcp, length, pseudoHeaderOf(slot, TCP, length)) && headerHolds(slot));
   if (!right) return false;
   if (length < HEADER) return false;
   const header: u32 = (load<u8>(tcp, 12) >> 4) << 2;

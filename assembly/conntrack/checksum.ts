@@ -1,6 +1,7 @@
 /** The Internet checksum over transport headers and payload, 16 bytes a step. */
 import { FIELD_DESTINATION, FIELD_FAMILY, FIELD_L4_LENGTH, FIELD_SOURCE } from '../../src/abi/fields';
 import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
+import { isUnfinished } from '../stack/unfinished';
 
 /** (2^64 - 1) / 0xffff. */
 const UNIT: u64 = ((0x00010001 as u64) << 32) | 0x00010001;
@@ -72,9 +73,10 @@ function addresses(slot: usize): u64 {
 
 /**
  * Whether the transport checksum of the packet in `slot` holds over the first `covered` bytes from the transport header (nf_checksum).
- * `protocol` 0 leaves out the pseudo header, as ICMP over IPv4 does. The pseudo header has the length that IP gives, not that of UDP.
+ * One that the device is to finish does. `protocol` 0 leaves out the pseudo header, as ICMP over IPv4 does. The pseudo header has the length that IP gives, not that of UDP.
  */
 export function checksumHolds(slot: usize, protocol: u32, covered: u32): bool {
+  if (isUnfinished(slot)) return true;
   const data = (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize;
   let pseudo: u64 = 0;
   if (protocol !== 0) pseudo = addresses(slot) + (protocol as u64) + (load<u32>(slot, FIELD_L4_LENGTH * 4) as u64);

@@ -26,6 +26,7 @@ import {
   PACKET_JIFFIES,
   PACKET_L4_OFFSET,
 } from '../../src/abi/packet';
+import { isSegmentUnfinished, isUnfinished } from '../stack/unfinished';
 import { sumHolds } from './checksum';
 import { due } from './collector';
 import {
@@ -85,7 +86,7 @@ export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
   if (entry === 0) return false;
   // Whether it counts depends on the packet's direction, which nobody can foresee: a short sum costs less than guessing wrong.
   if (verify | (present <= SUM_ANYWAY)) {
-    if (verify & !sumHolds(header, present, pseudoHeader(slot, present))) return false;
+    if (verify & !sumHolds(header, present, pseudoHeader(slot, present)) && !isUnfinished(slot)) return false;
   }
   const direction = directionIn(entry, guess);
   if (!follow(entry, direction, header, present, load<u32>(slot, FIELD_LENGTH * 4) - offset, now)) return false;
@@ -101,7 +102,7 @@ export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
 /** Whether the checksum of the segment in a packet of `length` bytes at `ip` is right. */
 export function segmentSumHolds(ip: usize, length: u32): bool {
   const present = length - IPV4_HEADER;
-  return sumHolds(ip + ADDRESSES, present + ADDRESSES_SIZE, pseudoOf(present));
+  return isSegmentUnfinished(ip, length) || sumHolds(ip + ADDRESSES, present + ADDRESSES_SIZE, pseudoOf(present));
 }
 
 /** Whether the TCP header has no options. */

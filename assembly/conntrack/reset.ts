@@ -3,6 +3,7 @@ import { TCP_CLOSE, TRACKING_TCP } from '../../src/abi/conntrack';
 import { FIELD_FRAGMENT, FIELD_L4_LENGTH, FIELD_PROTOCOL, FIELD_TCP_FLAGS } from '../../src/abi/fields';
 import { PACKET_CT_ENTRY, PACKET_JIFFIES } from '../../src/abi/packet';
 import { lenient } from '../stack/host';
+import { isUnfinished } from '../stack/unfinished';
 import { isForOne } from '../stack/way';
 import { checksumHolds } from './checksum';
 import { ENTRY_TCP_STATE, ENTRY_TIMEOUT, PROTOCOL_TCP } from './entry';
@@ -28,7 +29,7 @@ function isWhole(slot: usize): bool {
  */
 export function isReset(slot: usize, arrived: bool): bool {
   if (!isWhole(slot) || isTcpReset(slot) || !isForOne(slot)) return false;
-  if (!arrived || lenient || isKnownRight(slot, PROTOCOL_TCP)) return true;
+  if (!arrived || lenient || isUnfinished(slot) || isKnownRight(slot, PROTOCOL_TCP)) return true;
   return checksumHolds(slot, PROTOCOL_TCP, load<u32>(slot, FIELD_L4_LENGTH * 4)) && headerHolds(slot);
 }
 

@@ -17,6 +17,7 @@ import {
   TRACKING_TCP_RETRANS,
   TRACKING_TCP_UNACK,
 } from '../../src/abi/conntrack';
+import { CONTROL_PICKED_UP } from '../../src/abi/control';
 import { FIELD_L4_LENGTH, FIELD_LENGTH, FIELD_TCP_FLAGS, STATUS_ASSURED, STATUS_SEEN_REPLY } from '../../src/abi/fields';
 import { PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
 import {
@@ -29,6 +30,7 @@ import {
   INVALID_TCP_RST,
   INVALID_TCP_STATE,
 } from '../../src/abi/reasons';
+import { tally } from '../tally';
 import { checksumHolds } from './checksum';
 import {
   ENTRY_LAST_ACK,
@@ -148,6 +150,7 @@ function begin(entry: usize): bool {
     takeOptions(entry, 0, header, optionLength);
   } else {
     if (!flag(TRACKING_FLAG_LOOSE)) return false;
+    tally(CONTROL_PICKED_UP, 0);
     store<u32>(side, end + room, SIDE_MAXEND);
     setSideFlags(entry, 0, SIDE_SACK_PERMITTED | SIDE_LIBERAL);
     setSideFlags(entry, 1, SIDE_SACK_PERMITTED | SIDE_LIBERAL);

@@ -16,6 +16,7 @@ import { innerRest, innerTransport, locateTransport } from '../conntrack/related
 import { put16, putWords, readPorts, setAddress } from '../packet/rewrite.ts';
 import { isLocal, readAddresses } from '../stack/index.ts';
 import { sourceFor } from '../stack/source.ts';
+import { isUnfinished, leaveUnfinished } from '../stack/unfinished';
 import { translate } from './translate';
 import { TUPLE_DESTINATION, TUPLE_SOURCE, tupleDport, tupleOf, tupleOpposite, tupleProtocol } from './tuple';
 
@@ -42,6 +43,7 @@ export function asSent(slot: usize, entry: usize, reset: bool): void {
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const present = load<u32>(slot, PACKET_L4_OFFSET) + load<u32>(slot, FIELD_L4_LENGTH * 4);
   const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4);
+  const unfinished = isUnfinished(slot);
   if (reset) {
     tupleOf(entry, direction);
     translate(ip, present, six, PROTOCOL_TCP, true);
@@ -52,6 +54,7 @@ export function asSent(slot: usize, entry: usize, reset: bool): void {
     asErrorSent(slot, entry, direction, ip, present, six);
   }
   readAddresses(slot);
+  if (unfinished) leaveUnfinished(slot);
 }
 
 /** What packets of that direction bear, before they are translated, is an address of this host as their source. */
@@ -66,6 +69,7 @@ export function asAnswered(slot: usize, entry: usize, direction: u32, error: boo
   const ip: usize = load<u32>(slot, PACKET_IP);
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const present = load<u32>(slot, PACKET_L4_OFFSET) + load<u32>(slot, FIELD_L4_LENGTH * 4);
+  const unfinished = isUnfinished(slot);
   if (error) {
     asErrorSent(slot, entry, direction, ip, present, six);
   } else {
@@ -76,6 +80,7 @@ export function asAnswered(slot: usize, entry: usize, direction: u32, error: boo
     if (locateTransport(ip, present, six) && innerRest() >= 4) readPorts(slot, innerTransport());
   }
   readAddresses(slot);
+  if (unfinished) leaveUnfinished(slot);
   // What was found ahead is that of other addresses.
   store<u32>(slot, 0, PACKET_CT_GUESS);
   store<u32>(slot, 0, PACKET_EDGE);

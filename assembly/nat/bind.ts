@@ -62,6 +62,7 @@ import { readPorts } from '../packet/rewrite.ts';
 import { readAddresses } from '../stack/index.ts';
 import { isLoopback } from '../stack/ipv6.ts';
 import { redirectTo, sourceFor } from '../stack/source.ts';
+import { isUnfinished, leaveUnfinished } from '../stack/unfinished';
 import { tally } from '../tally.ts';
 import { choose, drawn, RANGE_HIGH, RANGE_LOW, setPorts, setRange } from './choose';
 import { isError, translateError } from './error';
@@ -289,8 +290,10 @@ export function natFinish(slot: usize, isSource: bool, protocol: u32, out: u32, 
   if (!isWanted(entry, direction)) return true;
   tupleOpposite(entry, direction);
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  const unfinished = isUnfinished(slot);
   if (!translate(load<u32>(slot, PACKET_IP), present, six, tupleProtocol, source)) return false;
   refresh(slot);
+  if (unfinished) leaveUnfinished(slot);
   return true;
 }
 

@@ -23,6 +23,7 @@ import {
   HOST_FLAG_LENIENT,
   HOST_FLAG_LOCAL_MARK,
   HOST_FLAG_NFT,
+  HOST_FLAG_OFFLOAD,
   HOST_FLAG_RECORDED_WAYS,
   HOST_FLAG_SUMS_DCCP,
   HOST_FLAG_WHOLE_HEADERS,
@@ -54,6 +55,8 @@ import {
 import { initRoutes } from './routes.ts';
 
 export let lenient: bool = false;
+/** Devices leave checksums unfinished (unfinished.ts). */
+export let offload: bool = false;
 export let nft: bool = false;
 /** An extension header that is longer than the packet cannot be walked over (-p; not conntrack). */
 export let wholeHeaders: bool = false;
@@ -109,6 +112,7 @@ export function stackInit(block: usize): bool {
   if (load<u32>(block, HOST_MAGIC) !== <u32>HOST_MAGIC_VALUE) return false;
   const flags = load<u32>(block, HOST_FLAGS);
   lenient = (flags & HOST_FLAG_LENIENT) !== 0;
+  offload = (flags & HOST_FLAG_OFFLOAD) !== 0;
   nft = (flags & HOST_FLAG_NFT) !== 0;
   wholeHeaders = (flags & HOST_FLAG_WHOLE_HEADERS) !== 0;
   sumsDccp = (flags & HOST_FLAG_SUMS_DCCP) !== 0;

@@ -2,7 +2,7 @@
 import { addressTypeOnDevice } from './address-type.ts';
 import { stackInit } from './host.ts';
 import { optionsReason } from './ipv4.ts';
-import { setLongestFragment } from './mtu.ts';
+import { setLongestFragment } from './unfinished.ts';
 import {
   isLocal,
   isMarkedLocal,

@@ -31,7 +31,7 @@ import {
   STACK_TTL,
   STACK_UNREACHABLE,
 } from '../../src/abi/reasons.ts';
-import { deviceFlags, deviceMtu, forwards4, hostLo, hostOut, isTold, lenient } from './host.ts';
+import { deviceFlags, deviceMtu, forwards4, hostLo, hostOut, isTold } from './host.ts';
 import { checkOptions, OPTIONS_BAD, OPTIONS_SOURCE_ROUTE } from './ip-options.ts';
 import { exceeds } from './mtu.ts';
 import { routeDevice, routeType } from './routes.ts';
@@ -148,6 +148,6 @@ function forward4(slot: usize, out: u32): u32 {
   if (hasSocket()) return STACK_HAS_SOCKET;
   if (load<u32>(slot, FIELD_TTL * 4) <= 1) return STACK_TTL;
   const mtu = deviceMtu(out);
-  if (mtu === 0 || lenient || !exceeds(slot, mtu)) return STACK_NONE;
+  if (mtu === 0 || !exceeds(slot, mtu)) return STACK_NONE;
   return (load<u8>(load<u32>(slot, PACKET_IP), 6) & DONT_FRAGMENT) !== 0 ? STACK_MTU : STACK_NONE;
 }

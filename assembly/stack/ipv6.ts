@@ -26,7 +26,7 @@ import {
   STACK_UNREACHABLE,
   UNSEEN_IP6_ADDRESS,
 } from '../../src/abi/reasons.ts';
-import { deviceMtu, everythingArrives, forwards6, hostLo, hostOut, isSolicited, isTold, lenient } from './host.ts';
+import { deviceMtu, everythingArrives, forwards6, hostLo, hostOut, isSolicited, isTold } from './host.ts';
 import { exceeds } from './mtu.ts';
 import { linkRoute, routeDevice, routeType } from './routes.ts';
 import { hasSocket } from './turn.ts';
@@ -110,7 +110,7 @@ function forward6(slot: usize, type: u32, device: u32, out: u32): u32 {
   if (load<u32>(slot, FIELD_TTL * 4) <= 1) return STACK_TTL;
   if (out !== device && isBoundToLink(slot + FIELD_SOURCE * 4)) return STACK_SOURCE_SCOPE;
   const mtu = deviceMtu(out);
-  if (mtu === 0 || lenient) return STACK_NONE;
+  if (mtu === 0) return STACK_NONE;
   return exceeds(slot, max<u32>(mtu, MTU_MINIMUM)) ? STACK_MTU : STACK_NONE;
 }
 

@@ -4,30 +4,40 @@ import {
   FIELD_IN_INTERFACE,
   FIELD_LENGTH,
   FIELD_OUT_INTERFACE,
+  FIELD_PROTOCOL,
   FIELD_SOURCE,
   RTN_BLACKHOLE,
   RTN_UNSPEC,
 } from '../../src/abi/fields.ts';
 import { ROUTE_DEVICE, ROUTE_FAMILY, ROUTE_SIZE, ROUTE_TYPE } from '../../src/abi/host.ts';
-import { deviceMtu, everythingArrives, hostLo, hostOut, waysBack, waysBackEnd } from './host.ts';
+import { deviceMtu, everythingArrives, hostLo, hostOut, lenient, waysBack, waysBackEnd } from './host.ts';
 import { covers, route6, routeDevice, routeType, search4 } from './routes.ts';
+import { isUnfinished, longestFragment } from './unfinished.ts';
 
 /** Of a device the host model does not know. */
 const USUAL: u32 = 1500;
 const MOST: u32 = 65535;
+const TCP: u32 = 6;
+const UDP: u32 = 17;
 /** No device. */
 const NOWHERE: u32 = 0xffffffff;
 
-let longest: u32 = 0;
-
-/** The packet routed next was put together from fragments, the longest of which had so many bytes; 0: it came whole. */
-export function setLongestFragment(bytes: u32): void {
-  longest = bytes;
+/** A packet put together here is taken apart again on its way out: its fragments count. What devices cut themselves (GSO) fits. */
+export function exceeds(slot: usize, mtu: u32): bool {
+  if (load<u32>(slot, FIELD_LENGTH * 4) <= mtu) return false;
+  const longest = longestFragment();
+  return longest === 0 ? !isCutByDevice(slot) : longest > mtu;
 }
 
-/** A packet put together here is taken apart again on its way out: its fragments count. */
-export function exceeds(slot: usize, mtu: u32): bool {
-  return load<u32>(slot, FIELD_LENGTH * 4) > mtu && (longest === 0 || longest > mtu);
+/**
+ * The packet is larger than its device takes from a wire, so the kernel has it as several (skb_is_gso), which its last device cuts: of such only the parts are measured, and parts that came in through one device are taken to
+ * fit into the other. Their checksum is always left to the device; that of a capture whose checksums say nothing (lenient) is not asked.
+ */
+function isCutByDevice(slot: usize): bool {
+  const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
+  if (protocol !== TCP && protocol !== UDP) return false;
+  if (load<u32>(slot, FIELD_LENGTH * 4) <= deviceMtu(load<u32>(slot, FIELD_IN_INTERFACE * 4))) return false;
+  return lenient || isUnfinished(slot);
 }
 
 /** What the ways out and back take in one packet (xt_TCPMSS.c): that of its out-device, and of the device packets to its source leave by. */

@@ -35,6 +35,8 @@ export const CONTROL_ANSWERS = 960;
 export const CONTROL_OWN_PARTS = 968;
 /** Packets that went out from an address of this host where rules translate, that no connection has and whose TTL looks forwarded; the number of the first of them (model/vantage.ts). */
 export const CONTROL_STRAYS = 976;
+/** TCP connections that began with a packet without SYN. */
+export const CONTROL_PICKED_UP = 992;
 /** One number for each hook (INPUT, OUTPUT, FORWARD), verdict and state: entry (hook * 4 + verdict) * 8 + CT_*, or STATE_NONE where no conntrack looked. */
 export const CONTROL_OUTCOMES = 1024;
 export const STATE_NONE = 7;

@@ -114,6 +114,8 @@ export const HOST_FLAG_RECORDED_WAYS = 512;
 
 /** With HOST_FLAG_FORWARD: what the capture says went out is a copy of what came in. */
 export const HOST_FLAG_COPIES_LEAVE = 1024;
+/** Devices leave checksums unfinished: TCP and UDP packets with the sum of the pseudo header in its place have a right one. */
+export const HOST_FLAG_OFFLOAD = 2048;
 
 /** A device: u64 MAC as a number with DEVICE_MAC_KNOWN above it, or 0; u32 MTU, 0 unknown; u32 DEVICE_FLAG_*. */
 export const DEVICE_MAC = 0;

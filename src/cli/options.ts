@@ -40,6 +40,7 @@ export interface ProfileOptions {
   kernel: Kernel;
   hz: number;
   prestack: 'kernel' | 'lenient';
+  checksums?: 'wire' | 'offload';
   sysctl: string[];
   conntrackMax?: number;
   seed?: number;
@@ -124,7 +125,7 @@ export function addHostOptions(command: Command): Command {
     .option('--local-mark <value/mask>', 'packets with this mark are for the host itself (ip rule add fwmark, local default)');
 }
 
-/** --backend, --kernel, --hz, --sysctl, --conntrack-max, --prestack, --seed, --nfqueue. */
+/** --backend, --kernel, --hz, --sysctl, --conntrack-max, --prestack, --checksums, --seed, --nfqueue. */
 export function addProfileOptions(command: Command): Command {
   return command
     .optionsGroup('Kernel:')
@@ -150,6 +151,12 @@ export function addProfileOptions(command: Command): Command {
       new Option('--prestack <how>', 'kernel: drop what ip_rcv drops; lenient: forgive offloading NICs and cut captures')
         .choices(['kernel', 'lenient'])
         .default(DEFAULT_PROFILE.prestack),
+    )
+    .addOption(
+      new Option(
+        '--checksums <how>',
+        'TCP and UDP checksums, wire: are what their bytes say; offload: those that were left to a device are right (told from the first packets otherwise)',
+      ).choices(['wire', 'offload']),
     )
     .addOption(
       new Option('--seed <n>', 'of what the kernel draws at random (statistic --mode random)').argParser(
@@ -202,7 +209,7 @@ export function forcedFamily(options: RuleOptions): Family | undefined {
 
 /** The profile. */
 export function profileOf(options: ProfileOptions): Profile {
-  const { backend, kernel, hz, prestack, seed, nfqueue } = options;
+  const { backend, kernel, hz, prestack, checksums, seed, nfqueue } = options;
   const sysctls = readSysctls(options.sysctl, hz);
   if (options.conntrackMax !== undefined) {
     if (sysctls.nf_conntrack_max !== undefined)
@@ -211,7 +218,11 @@ export function profileOf(options: ProfileOptions): Profile {
       );
     sysctls.nf_conntrack_max = options.conntrackMax;
   }
-  const rare = { ...(seed === undefined ? {} : { seed }), ...(nfqueue === undefined ? {} : { nfqueue }) };
+  const rare = {
+    ...(checksums === undefined ? {} : { checksums }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(nfqueue === undefined ? {} : { nfqueue }),
+  };
   return { backend, kernel, hz, prestack, sysctls, ...rare };
 }
 

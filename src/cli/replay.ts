@@ -9,6 +9,7 @@ import type { Frame, Job, ReplayResult } from '../model/witness.ts';
 import { announcedLinktypes } from '../replay/accepted.ts';
 import { elsewhereNotes } from '../replay/elsewhere.ts';
 import { engineModule } from '../replay/engine-session.ts';
+import { withChecksums } from '../replay/offload.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import type { Threads } from '../replay/parallel.ts';
 import { type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
@@ -161,7 +162,7 @@ async function replay(options: ReplayOptions, thread: Worker | undefined): Promi
   const threads = options.jobs > 1 ? new (await import('../replay/parallel.ts')).Threads(options.jobs, thread) : undefined;
   checkOutputs(options);
   checkInputs([...options.read, ...inputsOf(options)]);
-  const profile = profileOf(options);
+  const asked = profileOf(options);
   const given = hostGiven(options);
   const rules = loadRules(options);
   const told = { ...annotationsOf(options), ...fingerprintsOf(options), sets: loadSets(options, rules) };
@@ -174,11 +175,11 @@ async function replay(options: ReplayOptions, thread: Worker | undefined): Promi
   const captures = expandCaptures(options.read);
   checkReadOnce(captures, rules.length);
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
-  if (threads !== undefined) checkShared(options, captures, rules, profile);
+  if (threads !== undefined) checkShared(options, captures, rules, asked);
   const { value, interrupted } = await interruptible(async (signal) => {
     const samples = options.engine === 'wasm' && options.tree && options.sample;
     const sample = samples ? sampleFor(captures, rules, options.count) : undefined;
-    const prepared = await prepare(captures, rules, given, signal, sample);
+    const { prepared, profile } = await withChecksums(await prepare(captures, rules, given, signal, sample), asked);
     return rules.length > 1
       ? compare({ options, prepared, profile, told, signal }, rules)
       : single({ options, prepared, profile, told, signal, ...(threads && { threads }) }, rules[0]!);

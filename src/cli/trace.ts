@@ -1,5 +1,6 @@
 /** `wasmtables trace`: the way of one packet, rule by rule, and why each rule missed or matched. */
 import { Command, Option } from 'commander';
+import { withChecksums } from '../replay/offload.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import { forEachFrame, prepare } from '../replay/replay.ts';
 import { renderExplanation, traceDocument } from '../report/explanation.ts';
@@ -66,11 +67,13 @@ async function trace(options: TraceOptions): Promise<number> {
   if (rules === undefined || others.length > 0) throw new UsageError('trace takes one -R');
   const captures = expandCaptures(options.read);
   if (captures.some(isReadOnce)) throw new UsageError('trace reads the capture twice: give it a file');
-  const { host, notes = [] } = await prepare(captures, [rules], hostGiven(options));
+  const asked = profileOf(options);
+  const { prepared, profile } = await withChecksums(await prepare(captures, [rules], hostGiven(options)), asked);
+  const { host, notes = [] } = prepared;
   const told = { ...annotationsOf(options), ...fingerprintsOf(options), sets: loadSets(options, [rules]) };
   // Loaded when it is wanted: no replay needs the interpreter.
   const { Explainer } = await import('../reference/index.ts');
-  const explainer = new Explainer({ rules, host, profile: profileOf(options), ...told }, options.packet);
+  const explainer = new Explainer({ rules, host, profile, ...told }, options.packet);
   let packets = 0;
   await forEachFrame(captures, (frame) => {
     packets++;

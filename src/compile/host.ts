@@ -95,6 +95,7 @@ function flags(host: Host, profile: Profile, needs: HostNeeds): number {
     (host.forward && host.recordedWays === true ? abi.HOST_FLAG_RECORDED_WAYS : 0) |
     (host.forward && host.copiesLeave === true ? abi.HOST_FLAG_COPIES_LEAVE : 0) |
     (profile.prestack === 'lenient' ? abi.HOST_FLAG_LENIENT : 0) |
+    (profile.checksums === 'offload' ? abi.HOST_FLAG_OFFLOAD : 0) |
     (profile.backend === 'nft' ? abi.HOST_FLAG_NFT : 0) |
     (profile.kernel === '6.12' ? abi.HOST_FLAG_WHOLE_HEADERS : 0) |
     (profile.kernel === '6.18' ? abi.HOST_FLAG_SUMS_DCCP : 0) |

@@ -173,6 +173,7 @@ export class EngineSession {
       invalid: this.occurred(control.CONTROL_INVALID, INVALID_WORDS),
       ctstates: this.outcomes(STATES, (entry) => entry & 7),
       answers: this.control(control.CONTROL_ANSWERS),
+      pickedUp: this.control(control.CONTROL_PICKED_UP),
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,

@@ -51,6 +51,7 @@ export const SYNPROXY: TargetExtension<SynproxyOptions> = {
     const transport = packet.family === 6 && packet.fragmentOffset !== 0 ? packet.bytes : packet.transport;
     if (
       profile.prestack !== 'lenient' &&
+      !packet.unfinished &&
       !isKnownRight(packet, context) &&
       !(checksumRight(packet, transport) && headerHolds(packet, context))
     )

@@ -20,6 +20,7 @@ import { DCCP } from './rare-transport.ts';
 import { generateRules } from './rules.ts';
 import { withStackAnswers } from './stack-answers.ts';
 import { BROADCAST } from './talk.ts';
+import { withUnfinished } from './unfinished.ts';
 
 export interface FuzzCase {
   family: Family;
@@ -106,7 +107,8 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const made: FuzzCase = { family, rules, refused, ruleset, packets, link, given, host: buildHost(given), profile };
   // Behind everything else: what was drawn before stays what it was.
   const answered = { ...made, packets: withAnswers(draw, made, options.judge) };
-  return options.silent ? answered : withStackAnswers(draw, answered, options.judge);
+  const whole = options.silent ? answered : withStackAnswers(draw, answered, options.judge);
+  return withUnfinished(draw, whole, options.judge);
 }
 
 /** Seconds. */

@@ -65,6 +65,8 @@ function* plainer(fuzzCase: FuzzCase): Generator<FuzzCase> {
     const { [name]: _without, ...rest } = sysctls;
     yield { ...fuzzCase, profile: { ...fuzzCase.profile, sysctls: rest } };
   }
+  const { checksums, ...asked } = fuzzCase.profile;
+  if (checksums !== undefined) yield { ...fuzzCase, profile: asked };
   if (fuzzCase.profile.prestack === 'lenient') yield { ...fuzzCase, profile: { ...fuzzCase.profile, prestack: 'kernel' } };
 }
 

@@ -13,6 +13,11 @@ export interface Profile {
    * mean "to the end of the capture" (super-packets of offloading NICs), and packets cut by the snaplen are judged by what was captured; their length is the header's.
    */
   prestack: 'kernel' | 'lenient';
+  /**
+   * wire (the default): TCP and UDP checksums are what their bytes say. offload: devices make them (veth, virtio, what GRO put together), so packets that have the sum of the pseudo header in its place, as the kernel leaves it
+   * to a device (CHECKSUM_PARTIAL), are right, and those among them that are larger than their device's MTU are several for the kernel (GSO).
+   */
+  checksums?: 'wire' | 'offload';
   /** By sysctl name below net.netfilter (`nf_conntrack_tcp_loose`) or full (`net.ipv4.ip_forward`); only what differs from DEFAULT_SYSCTLS need be given. */
   sysctls: Record<string, number>;
   /** Of the random numbers that `statistic --mode random` draws; 0 when not given. */

@@ -62,6 +62,8 @@ export interface ReplayResult {
   ctstates: Record<CtState, number>;
   /** Packets that were the host's own answers to others that REJECT refused. */
   answers: number;
+  /** Packets without SYN with which a TCP connection began (nf_conntrack_tcp_loose): it was open before the capture began, or silent for longer than conntrack remembers. */
+  pickedUp: number;
   counters: Partial<Record<Family, TableCounters>>;
   /**
    * Rules the kernel would have evaluated: every rule whose matches were looked at, in all tables; policies and returns at the end of a chain are not rules.

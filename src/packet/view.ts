@@ -77,6 +77,8 @@ export interface PacketView {
   ctstate: CtState;
   /** Conntrack has summed it up as it came in, as a whole, and its checksum was right; what rules make of it afterwards the kernel does not look at again (skb->csum_valid). */
   summed: boolean;
+  /** Its checksum was left to a device as it came in, so nobody asks for it (profile `checksums`). */
+  unfinished: boolean;
   direction: 'ORIGINAL' | 'REPLY';
   /** Nanoseconds since the epoch. */
   time: bigint;

@@ -11,6 +11,7 @@ import type { Family, Words } from '../model/ruleset.ts';
 import * as ipv4 from '../packet/ipv4.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import { addHops } from '../packet/rewrite.ts';
+import { isUnfinished, leaveUnfinished } from '../packet/unfinished.ts';
 import type { ConnectionView, PacketView } from '../packet/view.ts';
 import type { Connection, Direction } from './conntrack/connection.ts';
 
@@ -118,6 +119,7 @@ export class Packet implements PacketView {
   /** Why conntrack called it INVALID: a word of INVALID_WORDS; '' otherwise. */
   invalidReason = '';
   summed = false;
+  readonly unfinished: boolean;
 
   constructor(received: Received, profile: Profile) {
     const { family, bytes } = received;
@@ -160,6 +162,8 @@ export class Packet implements PacketView {
     this.transport = bytes.subarray(Math.min(this.transportOffset, bytes.length));
     this.upperOffset = family === 4 ? this.transportOffset : (ipv6.findUpper(bytes)?.offset ?? bytes.length);
     this.upper = bytes.subarray(Math.min(this.upperOffset, bytes.length));
+    // The sums of what is cut into fragments are finished before.
+    this.unfinished = profile.checksums === 'offload' && this.largestFragment === 0 && isUnfinished(this);
   }
 
   /** As rules left it: a fragment that defragmentation takes in the middle of its way. */
@@ -211,6 +215,7 @@ export class Packet implements PacketView {
     this.destination = ip.destination(bytes);
     this.ttl = this.family === 4 ? ipv4.ttl(bytes) : ipv6.hopLimit(bytes);
     this.tos = this.family === 4 ? ipv4.tos(bytes) : ipv6.trafficClass(bytes);
+    if (this.unfinished) leaveUnfinished(this);
   }
 
   /** Ends whose port the kernel draws by lot, of a packet in the original direction of its connection. */

@@ -139,7 +139,7 @@ function isSound(packet: Packet, { protocol, bytes }: Message, context: Refusing
   const optional = protocol === UDP && udp.hasHeader(bytes) && udp.checksum(bytes) === 0;
   const ports = protocol === TCP || protocol === UDP;
   // skb_csum_unnecessary: in FORWARD, too.
-  if (optional || packet.summed || profile.prestack === 'lenient' || (ports && !offTheWire)) return true;
+  if (optional || packet.unfinished || packet.summed || profile.prestack === 'lenient' || (ports && !offTheWire)) return true;
   const { family, source, destination } = packet;
   const bare = family === 4 && !ports;
   // The kernel sums the IP header up, too, which adds 0xffff: so nothing at all is right.

@@ -36,6 +36,8 @@ export interface Routed {
 }
 
 const IPV6_MINIMUM_MTU = 1280;
+const TCP = 6;
+const UDP = 17;
 
 export interface RoutingContext {
   host: Host;
@@ -160,10 +162,20 @@ function forward4(packet: Packet, out: string, context: RoutingContext): Routed 
   return { hook: 'FORWARD', drop: STACK_NONE, out };
 }
 
-/** Packets put together leave in parts as they came; super-packets that an offloading NIC glued together (prestack `lenient`) are cut again on the way out. */
-function tooBig(packet: Packet, mtu: number, { profile }: RoutingContext): boolean {
-  if (packet.largestFragment !== 0) return packet.length > mtu && packet.largestFragment > mtu;
-  return packet.length > mtu && profile.prestack !== 'lenient';
+/** Packets put together leave in parts as they came, and those that are several for the kernel (GSO) are cut by the device they leave by. */
+function tooBig(packet: Packet, mtu: number, context: RoutingContext): boolean {
+  if (packet.length <= mtu) return false;
+  return packet.largestFragment !== 0 ? packet.largestFragment > mtu : !isSeveral(packet, context);
+}
+
+/**
+ * skb_is_gso: no device takes a packet from a wire that is larger than its MTU. The kernel leaves the checksum of such to the device; where the capture's say nothing (lenient) all may be. How large the parts are nobody knows:
+ * they fit.
+ */
+function isSeveral({ protocol, length, inInterface, unfinished }: Packet, { profile, routes }: RoutingContext): boolean {
+  if (protocol !== TCP && protocol !== UDP) return false;
+  const whole = routes.interfaceNamed(inInterface)?.mtu;
+  return (whole === undefined || length > whole) && (unfinished || profile.prestack === 'lenient');
 }
 
 function route6(packet: Packet, context: RoutingContext): Routed {

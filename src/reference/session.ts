@@ -45,7 +45,7 @@ class Session implements ReferenceSession {
   readonly #interpreter: Interpreter;
   readonly #captures: CaptureInfo[] = [];
   #capture: CaptureInfo | undefined;
-  readonly #totals: Omit<ReplayResult, 'captures' | 'counters' | 'connections' | 'nfacct' | 'notes'> = {
+  readonly #totals: Omit<ReplayResult, 'captures' | 'counters' | 'connections' | 'pickedUp' | 'nfacct' | 'notes'> = {
     packets: 0,
     bytes: 0,
     verdicts: { ACCEPT: 0, DROP: 0, REJECT: 0, STACK: 0 },
@@ -134,6 +134,7 @@ class Session implements ReferenceSession {
       ...this.#totals,
       counters,
       connections: conntrack.table.confirmed,
+      pickedUp: conntrack.pickedUp,
       ...(nfacct && { nfacct }),
       notes: [
         ...notes,

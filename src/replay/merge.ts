@@ -35,6 +35,7 @@ export function mergeResults(shares: readonly ReplayResult[]): ReplayResult {
     ),
     ctstates: sums(({ ctstates }) => ctstates),
     answers: sum(({ answers }) => answers),
+    pickedUp: sum(({ pickedUp }) => pickedUp),
     counters: mergeCounters(shares.map(({ counters }) => counters)),
     evaluations: sum(({ evaluations }) => evaluations),
     connections: sum(({ connections }) => connections),

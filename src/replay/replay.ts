@@ -116,11 +116,11 @@ async function lookForNumbers(captures: readonly string[], numbered: NumberedPac
   }
 }
 
-/** The first bytes of a capture, unpacked; none of one that cannot be read. */
-async function beginningOf(path: string): Promise<Uint8Array> {
+/** The first bytes of a capture, unpacked, `most` at most; none of one that cannot be read. */
+export async function beginningOf(path: string, most = GLANCE): Promise<Uint8Array> {
   const plain = openPlain(path);
   if (plain !== undefined) {
-    const bytes = new Uint8Array(GLANCE);
+    const bytes = new Uint8Array(most);
     const read = plain.read(bytes);
     plain.close();
     return bytes.subarray(0, read);
@@ -128,7 +128,7 @@ async function beginningOf(path: string): Promise<Uint8Array> {
   const source = new ChunkSource(path);
   const next = await source.next();
   source.close();
-  return next === 'aborted' || next.done === true ? new Uint8Array(0) : next.value.subarray(0, GLANCE);
+  return next === 'aborted' || next.done === true ? new Uint8Array(0) : next.value.subarray(0, most);
 }
 
 /** What was read ahead is kept of what cannot be read twice. */

@@ -99,7 +99,7 @@ const knowsCopies = (host: Host, frame: Frame, link: Link): boolean =>
   (frame.interfaceName !== undefined || host.interfaces.some(({ index }) => index !== undefined && index === link.device));
 
 /** As reference/way.ts has it. */
-function isOutgoing(frame: Frame, link: Link, { interfaces, forward }: Host): boolean {
+export function isOutgoing(frame: Frame, link: Link, { interfaces, forward }: Host): boolean {
   if (link.loopback || frame.interfaceName === 'lo') return false;
   if (link.recordedType !== undefined) return link.recordedType === 'outgoing';
   if (frame.direction !== undefined) return frame.direction === 'out';

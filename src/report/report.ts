@@ -108,6 +108,7 @@ export function buildReport({ rules, host, profile, result, notes = [], seconds,
       ...namedNote([...notes, ...result.notes], second === undefined ? [primary] : [primary, second], host),
       ...offloadNotes(profile, result),
       ...answersNote(result),
+      ...pickedUpNote(result),
     ],
   };
   if (report.verdicts.STACK === 0) delete report.verdicts.STACK;
@@ -131,10 +132,20 @@ function offloadNotes(profile: Profile, { unseen, invalid }: ReplayResult): stri
   const notes: string[] = [];
   if (checksums > 0)
     notes.push(
-      `${plural(checksums, 'packet')} with a bad checksum: if the capturing NIC fills checksums in later, use --prestack lenient`,
+      `${plural(checksums, 'packet')} with a bad checksum: ${profile.checksums === 'offload' ? '' : '--checksums offload takes those for right that were left to a device, '}--prestack lenient takes all of them`,
     );
   if (cut > 0) notes.push(`${plural(cut, 'packet')} cut by the capture: --prestack lenient judges them by what is there`);
   return notes;
+}
+
+/** Whether the kernel had an entry for such a connection only the machine knew; what began before the capture is not told by protocols without a beginning. */
+function pickedUpNote({ pickedUp }: ReplayResult): string[] {
+  if (pickedUp === 0) return [];
+  const what =
+    pickedUp === 1 ? '1 packet without SYN began a TCP connection' : `${pickedUp} packets without SYN began TCP connections`;
+  return [
+    `${what}, as of such that were open before the capture began: NEW here (--sysctl nf_conntrack_tcp_loose=0: INVALID), ESTABLISHED where the kernel knew them`,
+  ];
 }
 
 /** The host's own answers to what REJECT refused have that packet's connection (nf_ct_attach). Those that were not recognised may be among packets of nobody's. */

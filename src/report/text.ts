@@ -30,7 +30,7 @@ export function renderText(report: Report, rules: readonly RuleSet[], options: T
 
 function heading(report: Report, style: Style): string[] {
   const { profile, host } = report;
-  const kernel = `${profile.backend}, Linux ${profile.kernel}, HZ ${profile.hz}${profile.prestack === 'lenient' ? ', lenient' : ''}`;
+  const kernel = `${profile.backend}, Linux ${profile.kernel}, HZ ${profile.hz}${profile.prestack === 'lenient' ? ', lenient' : ''}${profile.checksums === 'offload' ? ', offload' : ''}`;
   const way = host.forward ? `every packet enters at ${host.in ?? 'eth0'}` : `local ${host.local.join(', ') || 'nothing'}`;
   const captures = report.captures.map((capture) => capture.file).join(', ');
   const lines = [

@@ -223,6 +223,7 @@ function randomPacket(draw: Draw, family: Family): PacketView {
     linkHeader: null,
     connection: null,
     summed: false,
+    unfinished: false,
     ctstate: 'INVALID',
     hasSocket: false,
     looped: false,

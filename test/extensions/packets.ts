@@ -142,6 +142,7 @@ export function randomPacket(draw: Draw, family: Family): PacketView {
       : null,
     connection,
     summed: false,
+    unfinished: false,
     ctstate: draw.pick(states),
     hasSocket: false,
     looped: false,

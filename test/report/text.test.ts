@@ -59,6 +59,7 @@ const RESULT: ReplayResult = {
     },
   },
   answers: 0,
+  pickedUp: 0,
   evaluations: 40_002,
   connections: 0,
   notes: ['something to know'],
@@ -93,7 +94,7 @@ Never reached netfilter  not IP 3, bad IP header checksum 1
 Evaluations 40,002 rules, 2.00 a packet
 2,000,500 packets/s (0.010 s)
 note: something to know
-note: 1 packet with a bad checksum: if the capturing NIC fills checksums in later, use --prestack lenient
+note: 1 packet with a bad checksum: --checksums offload takes those for right that were left to a device, --prestack lenient takes all of them
 `);
 });
 
@@ -149,7 +150,7 @@ test('side by side', () => {
     );
   expect(of([one, two], 0)).toBe(
     `note: something to know
-note: 1 packet with a bad checksum: if the capturing NIC fills checksums in later, use --prestack lenient
+note: 1 packet with a bad checksum: --checksums offload takes those for right that were left to a device, --prestack lenient takes all of them
 Side by side
              rules.v4  rules.v4
 ACCEPT         19,000    19,000

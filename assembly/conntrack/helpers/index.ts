@@ -19,6 +19,7 @@ import {
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_WAY, WAY_LOOPBACK } from '../../../src/abi/packet';
 import { sumUp } from '../../nat/replace.ts';
 import { seeAsConntrack, seeAsRules } from '../../packet/extension-headers.ts';
+import { isUnfinished, leaveUnfinished } from '../../stack/unfinished.ts';
 import { PROTOCOL_TCP } from '../entry';
 import { entryHelper } from '../help';
 import { adjustSequence, isShifted } from '../sequence';
@@ -47,7 +48,9 @@ export function helpPacket(slot: usize): bool {
   // Errors about answers; those about what was sent are helped as they come.
   if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_RELATED && load<u32>(slot, FIELD_CT_DIRECTION * 4) === 1) return true;
   const seen = seeAsConntrack(slot);
+  const unfinished = isUnfinished(slot);
   const goesOn = help(helper, slot, entry);
+  if (unfinished) leaveUnfinished(slot);
   seeAsRules(slot, seen);
   return goesOn;
 }

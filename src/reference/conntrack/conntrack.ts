@@ -7,6 +7,7 @@ import type { CtState } from '../../model/outcome.ts';
 import { type Profile, sysctl } from '../../model/profile.ts';
 import { INVALID_WORDS } from '../../model/reasons.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
+import * as tcp from '../../packet/tcp.ts';
 import type { Packet } from '../packet.ts';
 import { Calls } from './calls.ts';
 import { Connection, ORIGINAL, REPLY } from './connection.ts';
@@ -43,6 +44,8 @@ export class Conntrack {
 
   readonly limit: TableLimit;
   readonly vantage = new Vantage();
+  /** TCP connections that began in the middle: packets, each of which began one. */
+  pickedUp = 0;
   /** The last in which the collector came, since the jiffies began. */
   #minute = -1;
   readonly #accounting: boolean;
@@ -132,6 +135,7 @@ export class Conntrack {
       if (result === 'repeat') continue;
       if (result !== 'accept') return result;
       packet.tracking = { kind: 'entry', connection, direction, state };
+      if (protocol === TCP && !connection.confirmed && (tcp.flags(packet.upper) & tcp.SYN) === 0) this.pickedUp++;
       if (direction === REPLY) connection.status |= STATUS_SEEN_REPLY;
       return INVALID_NONE;
     }

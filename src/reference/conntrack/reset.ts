@@ -46,7 +46,7 @@ export function answerWithReset(
     helper: HELPER_NONE,
     verify: offTheWire,
   };
-  if (!isKnownRight(packet, refusing)) {
+  if (!packet.unfinished && !isKnownRight(packet, refusing)) {
     if (checksumFails(packet, context, TCP)) return false;
     if (offTheWire && profile.prestack !== 'lenient' && !headerHolds(packet, refusing)) return false;
   }

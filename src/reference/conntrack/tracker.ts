@@ -46,6 +46,7 @@ export function timeoutOf(context: TrackerContext, name: string): number {
 export function checksumFails(packet: Packet, context: TrackerContext, pseudo: number | null, covered?: number): boolean {
   const { profile } = context;
   if (!context.verify || sysctl(profile, 'nf_conntrack_checksum') === 0 || profile.prestack === 'lenient') return false;
+  if (packet.unfinished) return false;
   const { source, destination, upper } = packet;
   // The kernel sums the IP header up, too; being right, it adds 0xffff, so that a message of zeros alone passes.
   const start = pseudo === null ? 0xffff : pseudoHeaderSum(source, destination, pseudo, upper.length);

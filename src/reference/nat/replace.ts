@@ -38,8 +38,9 @@ function putIpv4Length(bytes: Uint8Array, total: number): void {
   putU16(bytes, IPV4_CHECKSUM, ~sum16(bytes.subarray(0, (bytes[0]! & 15) * 4)) & 0xffff);
 }
 
-/** The checksum anew, over all that is there, whatever it was before; UDP without one stays so. */
-export function sumUp({ bytes, upperOffset, length, source, destination }: Packet, protocol: number): void {
+/** The checksum anew, over all that is there, whatever it was before; UDP without one stays so, and what is left to a device does. */
+export function sumUp({ bytes, upperOffset, length, source, destination, unfinished }: Packet, protocol: number): void {
+  if (unfinished) return;
   const at = upperOffset + CHECKSUM_AT[protocol]!;
   if (protocol === UDP && u16(bytes, at) === 0) return;
   putU16(bytes, at, 0);
