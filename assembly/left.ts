@@ -1,7 +1,7 @@
 /** Packets that the capture says went out, where connections are translated: they are behind the translation, and only the connections tell whose they are (src/model/host.ts). */
 import { ANSWER_WITHIN } from '../src/abi/answers.ts';
 import { CONTROL_STRAYS } from '../src/abi/control.ts';
-import { CT_RELATED, FIELD_CT_STATE, FIELD_TTL } from '../src/abi/fields.ts';
+import { CT_RELATED, FIELD_CT_STATE, FIELD_DESTINATION, FIELD_FAMILY, FIELD_TTL } from '../src/abi/fields.ts';
 import {
   PACKET_CT_ENTRY,
   PACKET_NUMBER,
@@ -31,7 +31,7 @@ import { translates } from './hooks.ts';
 import { asAnswered, cameFromHere } from './nat/answer.ts';
 import { isTakenAnswer } from './refusals.ts';
 import { everythingArrives } from './stack/host.ts';
-import { leaveAsAnswer } from './stack/index.ts';
+import { isLocal, leaveAsAnswer } from './stack/index.ts';
 import { tallyFirst } from './tally.ts';
 
 /**
@@ -116,7 +116,12 @@ export function takeLeft(slot: usize): void {
     if (foreign || !isTcpReset(slot)) isCopy(slot);
     return;
   }
-  if (asAnswered(slot, entry, leftDirection, isError) && foreign) leaveAsAnswer(slot, 0);
+  if (asAnswered(slot, entry, leftDirection, isError) && (foreign || isToItself(slot))) leaveAsAnswer(slot, 0);
+}
+
+/** An error about what was translated to come from this host: nat OUTPUT has it yet to turn to somebody else. */
+function isToItself(slot: usize): bool {
+  return isLocal(slot + FIELD_DESTINATION * 4, load<u32>(slot, FIELD_FAMILY * 4) === 6);
 }
 
 function isCopy(slot: usize): void {

@@ -3,6 +3,8 @@ import {
   FIELD_CT_DIRECTION,
   FIELD_DESTINATION,
   FIELD_FAMILY,
+  FIELD_ICMP_CODE,
+  FIELD_ICMP_TYPE,
   FIELD_L4_LENGTH,
   FIELD_OUT_INTERFACE,
   FIELD_SOURCE,
@@ -21,6 +23,11 @@ import { translate } from './translate';
 import { TUPLE_DESTINATION, TUPLE_SOURCE, tupleDport, tupleOf, tupleOpposite, tupleProtocol } from './tuple';
 
 const ICMP_HEADER: u32 = 8;
+/** Destination unreachable, and its code: no neighbour answers. */
+const UNREACHABLE: u32 = 3;
+const HOST: u32 = 1;
+const UNREACHABLE6: u32 = 1;
+const ADDRESS: u32 = 3;
 
 /** Packets of a connection's direction go to another destination than they came for; an entry of 0 is none. */
 export function movesDestination(entry: usize, direction: u32): bool {
@@ -65,12 +72,15 @@ export function cameFromHere(slot: usize, entry: usize, direction: u32): bool {
 
 /** The packet in hand is on the wire one of that direction of a translated connection (`error`: about the other one), and is as OUTPUT had it afterwards; where it goes is not looked up. False: it is as it was. */
 export function asAnswered(slot: usize, entry: usize, direction: u32, error: bool): bool {
-  if (error && !movesDestination(entry, 1 - direction)) return false;
+  const unheard = error && isUnheard(slot, entry, 1 - direction);
+  if (error && !unheard && !movesDestination(entry, 1 - direction)) return false;
   const ip: usize = load<u32>(slot, PACKET_IP);
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   const present = load<u32>(slot, PACKET_L4_OFFSET) + load<u32>(slot, FIELD_L4_LENGTH * 4);
   const unfinished = isUnfinished(slot);
-  if (error) {
+  if (unheard) {
+    asUnheardSent(slot, entry, 1 - direction, ip, present, six);
+  } else if (error) {
     asErrorSent(slot, entry, direction, ip, present, six);
   } else {
     tupleOf(entry, direction);
@@ -85,6 +95,33 @@ export function asAnswered(slot: usize, entry: usize, direction: u32, error: boo
   store<u32>(slot, 0, PACKET_CT_GUESS);
   store<u32>(slot, 0, PACKET_EDGE);
   return true;
+}
+
+/**
+ * An error that is on the wire tells of a packet of that direction for which no neighbour answered (ipv4_link_failure): it was translated already, so that this host was its sender, to whom it is told, by way of nat OUTPUT.
+ */
+function isUnheard(slot: usize, entry: usize, direction: u32): bool {
+  const bit: u32 = direction === 0 ? STATUS_SRC_NAT : STATUS_DST_NAT;
+  if ((load<u32>(entry, ENTRY_STATUS) & bit) === 0) return false;
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  if (load<u32>(slot, FIELD_ICMP_TYPE * 4) !== (six ? UNREACHABLE6 : UNREACHABLE)) return false;
+  if (load<u32>(slot, FIELD_ICMP_CODE * 4) !== (six ? ADDRESS : HOST)) return false;
+  tupleOpposite(entry, direction);
+  return isLocal(TUPLE_SOURCE, six);
+}
+
+/** It quotes the packet as it left, and goes from this host to itself. */
+function asUnheardSent(slot: usize, entry: usize, direction: u32, ip: usize, present: u32, six: bool): void {
+  locateTransport(ip, present, six);
+  const message = innerTransport();
+  const length = innerRest();
+  tupleOpposite(entry, direction);
+  translate(message + ICMP_HEADER, length - ICMP_HEADER, six, tupleProtocol, true);
+  translate(message + ICMP_HEADER, length - ICMP_HEADER, six, tupleProtocol, false);
+  setAddress(slot, true, TUPLE_SOURCE);
+  setAddress(slot, false, TUPLE_SOURCE);
+  store<u16>(message, 0, 2);
+  store<u16>(message, checksumOf(message, length, six ? pseudoHeaderOf(slot, PROTOCOL_ICMPV6, length) : 0), 2);
 }
 
 function asErrorSent(slot: usize, entry: usize, direction: u32, ip: usize, present: u32, six: bool): void {

@@ -262,9 +262,14 @@ export class Interpreter {
     const packet = new Packet(gathered.received, profile);
     const was = left && (way === 'output' || way === 'broadcast') ? this.#leftAs(packet, rules, device) : 'known';
     if (was === 'copy') return { unseen: UNSEEN_OUTGOING_COPY, held: gathered.received };
-    listener?.way(way, device);
-    if (was === 'unknown') this.conntrack.vantage.stray(packet.number, packet.ttl);
     if (typeof was !== 'string') packet.rewrite(was);
+    // To itself: nat OUTPUT has it yet to turn to somebody else.
+    const begins: Departure =
+      typeof was !== 'string' && this.#routes.isLocal(packet.family, packet.destination)
+        ? { way: 'loopback', device: 'lo' }
+        : start;
+    listener?.way(begins.way, begins.device);
+    if (was === 'unknown') this.conntrack.vantage.stray(packet.number, packet.ttl);
     packet.annotation = this.#job.annotations?.get(this.#frames) ?? {};
     const attached = answered && attachedTo(answered, this.conntrack.table, packet.now);
     if (answered?.untracked) packet.tracking = { kind: 'answer' };
@@ -301,7 +306,7 @@ export class Interpreter {
       if (error !== null) this.#refusals.remember(one, error);
     };
     const decisions = { arrive, leave, broadcastMask, refused, lost, delivered };
-    const judged = new Journey(packet, rules, this.#plain, this.#journeyPassage(listener), decisions).go(start);
+    const judged = new Journey(packet, rules, this.#plain, this.#journeyPassage(listener), decisions).go(begins);
     if (rules.nat !== null) this.#departures.judged(judged);
     return judged;
   }

@@ -79,3 +79,31 @@ test('trace says which packet it was', async () => {
     /203\.0\.113\.1 > 203\.0\.113\.10, udp .*\nno verdict: outgoing copy of a forwarded packet\n/,
   );
 });
+
+const UNREACHABLE = new Recorded('router-unreachable/', 'legacy.pcap', 'rules.v4');
+/** Rules with their counters: the capture has not what neighbours ask each other, so policies counted more. */
+const ruleLines = (saved: string): string[] =>
+  saved
+    .split('\n')
+    .filter((line) => line.startsWith('['))
+    .sort();
+
+/** Nobody answers for the address a translated packet is sent on to: the router's own "host unreachable" is RELATED, goes to itself, and is turned to the sender by nat OUTPUT (router-unreachable/record.sh; found by a newcomer). */
+describe.each(['legacy', 'nft'] as const)('%s: a router finds no neighbour for what it translated', (backend) => {
+  test.each(['reference', 'wasm'] as const)('%s', async (engine) => {
+    const files = { rules: [UNREACHABLE.path('rules.v4')], rules6: UNREACHABLE.path('rules.v6') };
+    const dual = loadRules({ ...files, unsupported: 'refuse', backend })[0]!;
+    const profile = { ...DEFAULT_PROFILE, backend };
+    const routes = ['route.json', 'route6.json'].map((name) => UNREACHABLE.json(name));
+    const prepared = await prepare([UNREACHABLE.path(`${backend}.pcap`)], [dual], {
+      addresses: UNREACHABLE.json('addr.json'),
+      routes,
+    });
+    const { host, notes = [] } = prepared;
+    const { result } = await replayOne(prepared, { rules: dual, host, profile }, { engine, tree: true });
+    const report = buildReport({ rules: dual, host, profile, result, notes: [...notes] });
+    const real = ['v4', 'v6'].map((family) => readFileSync(UNREACHABLE.path(`${backend}.${family}`), 'utf8')).join('');
+    expect(ruleLines(renderSaved(report, [dual[4]!, dual[6]!]))).toEqual(ruleLines(real));
+    expect(report.notes).toEqual([]);
+  });
+});

@@ -12,7 +12,7 @@ import { invert, keyOf, type Tuple, tupleOf } from '../conntrack/tuple.ts';
 import { NO_ZONE } from '../conntrack/zone.ts';
 import type { Judged } from '../journey.ts';
 import type { Packet } from '../packet.ts';
-import { translate, translateQuoted } from './translate.ts';
+import { translate, translateQuoted, translateUnheard } from './translate.ts';
 
 /** `copy`: it came in before, and was sent on. Bytes: it is the host's own, and OUTPUT had it so. `known`: some connection has it as it is. `unknown`: none has it. */
 export type Left = 'copy' | 'known' | 'unknown' | Uint8Array;
@@ -95,17 +95,33 @@ export class Departures {
   }
 
   /** An error quotes a packet as its sender had it, who is told. It was not sent on: the host itself says it of what it delivers, or of what it could not send on. */
-  #asError(packet: Packet, quoted: Tuple, { errorSource }: Ends): Left {
+  #asError(packet: Packet, quoted: Tuple, { errorSource, isLocal }: Ends): Left {
     const found = this.#conntrack.table.peek(packet.family, NO_ZONE, quoted, packet.now);
     if (!isTranslated(found) || !sameWords(quoted.source, packet.destination)) return 'known';
     const { connection, direction } = found;
     const before = tupleIn(connection, opposite(direction));
+    const unheard = this.#unheard(packet, found, isLocal);
+    if (unheard !== null) return unheard;
     if (!connection.has(direction === ORIGINAL ? STATUS_DST_NAT : STATUS_SRC_NAT)) return 'known';
     const bytes = new Uint8Array(packet.bytes);
     translateQuoted(bytes, packet.family, invert(before)!, errorSource(before.source));
     return bytes;
   }
+
+  /** ipv4_link_failure, ip6_link_failure: no neighbour answered for a packet that was translated already. Its sender is who it bears then, this host, whose error goes back through nat OUTPUT; null: it was none, or not the host's. */
+  #unheard(packet: Packet, { connection, direction }: Found, isLocal: Ends['isLocal']): Uint8Array | null {
+    if (!connection.has(direction === ORIGINAL ? STATUS_SRC_NAT : STATUS_DST_NAT) || !tellsOfNeighbour(packet)) return null;
+    const sent = invert(tupleIn(connection, opposite(direction)));
+    if (sent === null || !isLocal(sent.source)) return null;
+    const bytes = new Uint8Array(packet.bytes);
+    translateUnheard(bytes, packet.family, sent);
+    return bytes;
+  }
 }
+
+/** Host unreachable; of IPv6 address unreachable. */
+const tellsOfNeighbour = ({ family, upper }: Packet): boolean =>
+  family === 4 ? upper[0] === 3 && upper[1] === 1 : upper[0] === 1 && upper[1] === 3;
 
 const textOf = ({ family }: Packet, { error, tuple }: Identity): string => `${error ? 'error' : ''}${keyOf(family, 0, tuple)}`;
 

@@ -148,6 +148,14 @@ export function translateQuoted(bytes: Uint8Array, family: Family, target: Tuple
   sumError(bytes, family, message);
 }
 
+/** The quoted packet of an error is `target`'s, which was sent by the host itself, as is the error, to itself. */
+export function translateUnheard(bytes: Uint8Array, family: Family, target: Tuple): void {
+  const message = errorAt(bytes, family);
+  for (const manip of ['source', 'destination'] as const) translate(bytes, family, message + ICMP_HEADER, target, manip);
+  for (const source of [true, false]) putAddress(bytes, family, 0, source, target.source);
+  sumError(bytes, family, message);
+}
+
 function sumError(bytes: Uint8Array, family: Family, message: number): void {
   putU16(bytes, message + 2, 0);
   putU16(bytes, message + 2, ~sum16(bytes.subarray(message), checksumStart(bytes, family)) & 0xffff);

@@ -1,0 +1,76 @@
+#!/bin/bash
+# Records what "tcpdump -i any" (LINKTYPE_LINUX_SLL2) has of a router that translates sources, where nobody answers for the address a packet is sent on to: the router's own "host unreachable" tells of the packet as it
+# left. By real iptables in network namespaces of its own, once for each backend:
+#   legacy.pcap, nft.pcap   the captures
+#   legacy.v4, .v6 ...      what iptables-*-save -c and ip6tables-*-save -c say afterwards
+#   addr.json, route.json   "ip -j addr", "ip -j route" (and, route6.json, "ip -6 -j route") of the router
+# Run as root: test/replay/router-unreachable/record.sh
+source "$(dirname "$0")/../recording.sh"
+
+namespaces pc router inet
+ip link add eth0 netns pc address 02:00:00:00:07:10 type veth peer name lan0 address 02:00:00:00:07:01 netns router
+ip link add eth0 netns inet address 02:00:00:00:71:10 type veth peer name wan0 address 02:00:00:00:71:01 netns router
+on pc ip addr add 192.168.7.10/24 dev eth0
+on router ip addr add 192.168.7.1/24 brd + dev lan0
+on router ip addr add 203.0.113.1/24 brd + dev wan0
+on inet ip addr add 203.0.113.10/24 dev eth0
+# shellcheck disable=SC2086
+for end in 'pc eth0' 'inet eth0' 'router lan0' 'router wan0'; do plug $end; done
+on pc ip route add default via 192.168.7.1
+on pc ip addr add 2001:db8:7::10/64 dev eth0 nodad
+on router ip addr add 2001:db8:7::1/64 dev lan0 nodad
+on router ip addr add 2001:db8:71::1/64 dev wan0 nodad
+on inet ip addr add 2001:db8:71::10/64 dev eth0 nodad
+on pc ip -6 route add default via 2001:db8:7::1
+on router sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.icmp.ratelimit=0
+sleep 4
+on router sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.lan0.send_redirects=0 net.ipv4.icmp_ratelimit=0
+cat >/run/ask.py <<'PYTHON'
+import socket, sys
+kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+ask = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET, socket.SOCK_STREAM if kind == 'tcp' else socket.SOCK_DGRAM)
+ask.settimeout(5)
+try:
+    ask.connect((address, port))
+    ask.send(b'question')
+    ask.recv(100)
+except OSError as error:
+    print(kind, address, error)
+PYTHON
+
+record() {
+  local backend=$1
+  on router iptables-$backend-restore "$here/rules.v4"
+  on router ip6tables-$backend-restore "$here/rules.v6"
+  on router conntrack -F 2>/dev/null
+  on router ip neigh flush all
+  on pc ping -c 1 -W 2 203.0.113.10 >/dev/null || true
+  on pc ping -c 1 -W 2 2001:db8:71::10 >/dev/null || true
+  on router conntrack -F 2>/dev/null
+  on router tcpdump -Z root -n -U -B 20000 -w "/run/$backend.pcap" -i any 'ip or (ip6 and not net fe80::/10 and not net ff00::/8)' 2>/run/log &
+  local capture=$!
+  until grep -q 'listening on' /run/log; do sleep 0.1; done
+  sleep 1
+  for table in mangle nat filter; do for tool in iptables ip6tables; do on router $tool-$backend -t $table -Z; done; done
+  on pc python3 /run/ask.py udp 203.0.113.77 53
+  on pc python3 /run/ask.py tcp 203.0.113.77 80
+  on pc ping -c 1 -W 5 203.0.113.77 >/dev/null || true
+  on pc python3 /run/ask.py udp 198.18.0.5 53
+  on pc ping -c 1 -W 2 203.0.113.10 >/dev/null
+  on pc python3 /run/ask.py udp 2001:db8:71::77 53
+  on pc python3 /run/ask.py tcp 2001:db8:71::77 80
+  on pc ping -c 1 -W 5 2001:db8:71::77 >/dev/null || true
+  on pc python3 /run/ask.py udp 2001:db8:5::5 53
+  sleep 1
+  kill -INT "$capture"
+  sleep 0.5
+  on router iptables-$backend-save -c >"$here/$backend.v4"
+  on router ip6tables-$backend-save -c >"$here/$backend.v6"
+  cp "/run/$backend.pcap" "$here/"
+  for table in mangle nat filter; do for tool in iptables ip6tables; do on router $tool-$backend -t $table -F; done; done
+  if [ $backend = nft ]; then on router nft flush ruleset; fi
+}
+for backend in legacy nft; do record $backend; done
+on router ip -j addr >"$here/addr.json"
+on router ip -j route >"$here/route.json"
+on router ip -6 -j route >"$here/route6.json"
