@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FIELD_DESTINATION, FIELD_FRAGMENT, FIELD_SOURCE } from '../../src/abi/fields.ts';
 import { growGroups } from '../../src/compile/search/groups.ts';
-import { growTree, type SearchTree } from '../../src/compile/search/grow.ts';
+import { growTree } from '../../src/compile/search/grow.ts';
 import type { Intervals } from '../../src/compile/search/intervals.ts';
 import { PlainTests } from '../../src/compile/search/plain.ts';
+import type { SearchTree } from '../../src/compile/search/search-tree.ts';
 import { Work } from '../../src/compile/steps.ts';
 import { SEED } from '../seed.ts';
 
@@ -96,6 +97,22 @@ describe('trees of searches', () => {
       expect(listed(other!, [0, host])).toEqual([]);
       expect(listed(usual!, [1, host])).toEqual([400]);
       expect(listed(other!, [1, host])).toContain(host);
+    }
+  });
+
+  test('leaves are left when few tests are open there: one or two of each entry', () => {
+    const hosts = Array.from({ length: 960 }, (_, index) => [index, index, 0, PLACES - 1] as const);
+    // Where 960 entries are open in one field, and where they are in two.
+    const pairs = hosts.map(([host]) => [host, host, host % 31, host % 31] as const);
+    const [one, both] = [hosts, pairs].map((entries) => grow(intervalsOf(entries)));
+    for (const [tree, most] of [
+      [one!, 6],
+      [both!, 3],
+    ] as const) {
+      expect(tree.longest).toBeLessThanOrEqual(most);
+      const leaves = (tree.nodes + 1) / 2;
+      expect(leaves).toBeLessThanOrEqual((4 * 960) / most);
+      expect(leaves).toBeGreaterThanOrEqual(960 / most);
     }
   });
 

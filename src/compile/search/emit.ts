@@ -7,9 +7,9 @@ import type { Code } from '../code.ts';
 import type { Entry } from '../steps.ts';
 import type { CompiledTest } from '../tests.ts';
 import type { Group } from './groups.ts';
-import type { SearchTree } from './grow.ts';
 import type { Dimension, Intervals } from './intervals.ts';
 import { INSIDE, OTHER, type PlainTests } from './plain.ts';
+import type { SearchTree } from './search-tree.ts';
 
 const NODE_WORDS = 4;
 

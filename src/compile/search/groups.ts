@@ -3,8 +3,9 @@ import type { Work } from '../steps.ts';
 import type { Sample } from '../traffic.ts';
 import { CutFinder } from './cut.ts';
 import { frontParts } from './front.ts';
-import { growTree, type SearchTree, type TreeBudget } from './grow.ts';
+import { growTree, type TreeBudget } from './grow.ts';
 import type { Intervals } from './intervals.ts';
+import type { SearchTree } from './search-tree.ts';
 import { usualParts } from './usual.ts';
 
 export interface GroupBudget {

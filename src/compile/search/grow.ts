@@ -5,88 +5,18 @@ import type { Work } from '../steps.ts';
 import type { Sample } from '../traffic.ts';
 import { CutFinder } from './cut.ts';
 import { type Dimension, type Intervals, placeOf, wholeBox } from './intervals.ts';
+import { SearchTree } from './search-tree.ts';
 import { type Seen, seenBy } from './seen.ts';
 import { type UsualCut, usualCuts } from './usual.ts';
 
-/** Leaves of no more than this are left alone: their tests cost no more than nodes would. */
-const FINE = 2;
+/** Leaves with no more open tests than this are left alone: these cost no more than nodes would, for the first that fails leaves the others out. */
+const FINE = 6;
 
-/** A leaf that more packets of a sample come to than one in so many is decided completely. */
+/** A leaf that more packets of a sample come to than one in so many is left fewer open tests. */
 const BUSY = 1000;
+const BUSY_FINE = 4;
 /** For those, one more in so many entries than the budget has. */
 const SPARE = 8;
-
-/** Nodes in arrays; number 0 is the root, and the children of a node are two neighbours behind it. */
-export class SearchTree {
-  /** Index of the dimension that is cut, -1 in a leaf. */
-  readonly dimension = new Numbers();
-  /** The last place of the left child. */
-  readonly at = new Numbers();
-  /** The left child. */
-  readonly child = new Numbers();
-  /** Of a leaf, where in `lists` its entries stand, ascending, and how many; the last is met by all packets when `closed` is 1. */
-  readonly from = new Numbers();
-  readonly count = new Numbers();
-  readonly closed = new Numbers();
-  /** -1 of the root. */
-  readonly parent = new Numbers();
-  readonly lists = new Numbers();
-  /** Entries in all leaves. */
-  copies = 0;
-  /** Entries in the largest leaf, without one that all packets meet. */
-  longest = 0;
-
-  get nodes(): number {
-    return this.dimension.length;
-  }
-
-  /** Writes first and last place of each dimension of a node's part into `box`; `whole` has those of the root. */
-  boxOf(node: number, whole: Int32Array, box: Int32Array): void {
-    box.set(whole);
-    for (let below = node, above = this.parent.values[node]!; above >= 0; above = this.parent.values[above]!) {
-      const at = this.at.values[above]!;
-      const place = 2 * this.dimension.values[above]!;
-      if (below === this.child.values[above]) box[place + 1] = Math.min(box[place + 1]!, at);
-      else box[place] = Math.max(box[place]!, at + 1);
-      below = above;
-    }
-  }
-
-  add(parent: number, from: number, count: number, closed: number): void {
-    this.parent.push(parent);
-    this.dimension.push(-1);
-    this.at.push(0);
-    this.child.push(0);
-    this.from.push(from);
-    this.count.push(count);
-    this.closed.push(closed);
-  }
-
-  /** Room for so many entries more: lists of nodes that are cut are given up where there is none. Nodes stand in the order of their lists, so what is kept moves to the front. */
-  makeRoom(more: number): void {
-    const { lists, from, count } = this;
-    if (lists.length + more <= lists.values.length) return;
-    let kept = 0;
-    for (let node = 0; node < this.nodes; node++) if (this.isLeaf(node)) kept += count.values[node]!;
-    const before = lists.values;
-    if (2 * (kept + more) > before.length) lists.values = new Int32Array(3 * (kept + more));
-    lists.length = 0;
-    for (let node = 0; node < this.nodes; node++) {
-      if (!this.isLeaf(node)) continue;
-      const start = from.values[node]!;
-      from.values[node] = lists.length;
-      for (let index = start; index < start + count.values[node]!; index++) lists.values[lists.length++] = before[index]!;
-    }
-  }
-
-  isLeaf(node: number): boolean {
-    return this.dimension.values[node] === -1;
-  }
-
-  undecided(node: number): number {
-    return this.count.values[node]! - this.closed.values[node]!;
-  }
-}
 
 /** What a tree may cost. */
 export interface TreeBudget {
@@ -293,8 +223,8 @@ class Grower {
     const { most, short } = this.budget;
     // Long lists first, then those that many packets meet: what can be afforded is spent where it does most.
     this.splitAll(most, (node) => tree.undecided(node) > short);
-    if (this.seen !== null) this.splitAll(most + most / SPARE, (node) => tree.undecided(node) > 0 && this.isBusy(node));
-    this.splitAll(most, (node) => tree.undecided(node) > FINE);
+    if (this.seen !== null) this.splitAll(most + most / SPARE, (node) => this.isBusy(node) && this.openTests(node) > BUSY_FINE);
+    this.splitAll(most, (node) => this.openTests(node) > FINE);
     for (let node = 0; node < tree.nodes; node++) {
       if (tree.isLeaf(node)) tree.longest = Math.max(tree.longest, tree.undecided(node));
     }
@@ -307,6 +237,22 @@ class Grower {
     for (let node = 0; node < tree.nodes && tree.copies < most; node++) {
       if (tree.isLeaf(node) && isLong(node)) this.split(node);
     }
+  }
+
+  /** Dimensions that the entries of a leaf do not fill, all together: as many tests are left there. Not counted much beyond FINE. */
+  private openTests(node: number): number {
+    const { tree, bounds, stride, box } = this;
+    tree.boxOf(node, this.whole, box);
+    const from = tree.from.values[node]!;
+    const to = from + tree.undecided(node);
+    let open = 0;
+    for (let index = from; index < to && open <= FINE; index++) {
+      const bound = tree.lists.values[index]! * stride;
+      for (let place = 0; place < stride; place += 2) {
+        if (bounds[bound + place]! > box[place]! || bounds[bound + place + 1]! < box[place + 1]!) open++;
+      }
+    }
+    return open;
   }
 
   /** Whether so many packets were seen in a leaf that its tests cost more than nodes would. */
