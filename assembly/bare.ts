@@ -3,7 +3,6 @@
  * What of it rules ask about was asked when the edge was kept. Whatever is not so is decoded after all, when its turn comes, and goes the usual way.
  */
 import { LINK_ETHERNET } from '../src/abi/capture.ts';
-import { TRACKING_FLAG_CHECKSUM } from '../src/abi/conntrack.ts';
 import { CONTROL_OUTCOMES, VERDICT_ACCEPT } from '../src/abi/control.ts';
 import { CT_ESTABLISHED, PACKET_HOST } from '../src/abi/fields.ts';
 import {
@@ -17,11 +16,26 @@ import {
   PACKET_TIME,
   PACKET_WAY,
   WAY_BARE,
+  WAY_BEGINS,
   WAY_FORWARD,
   WAY_INPUT,
   WAY_OUTPUT,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
+import {
+  asksSum,
+  guessOfBytes,
+  isSumRight,
+  judgeAcknowledgement,
+  judgeBegins,
+  markBegins,
+  TOLD,
+  TOLD_BYTES,
+  TOLD_FORWARDED,
+  TOLD_LEFT,
+  TOLD_OPENED,
+  TOLD_PACKETS,
+} from './begin.ts';
 import { BATCH } from './capture/index.ts';
 import { limit } from './capture/state.ts';
 import { EDGE_ACCEPTS, isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
@@ -39,19 +53,18 @@ import {
   isCollected,
   isOpenWord,
   isOver,
-  putKeyOfSegment,
+  Keys,
   SLID_NOT,
-  segmentSumHolds,
   setClock,
   TIMESTAMP_ONLY_SIZE,
 } from './conntrack/index';
-import { flag } from './conntrack/parameters';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
 import { decodePlain } from './packet/index.ts';
-import { SEGMENT_LENGTH, SEGMENT_READ, SUMMED_MOST, segmentAt, segmentInit } from './packet/segment.ts';
-import { PLAN_SHORT, planOf, SHORT_ARRIVES, SHORT_FORWARDS, SHORT_LEAVES, SHORT_TRACKS } from './plan.ts';
+import { SEGMENT_LENGTH, SEGMENT_READ, segmentAt, segmentInit } from './packet/segment.ts';
+import { PLAN_SHORT, planOf, SHORT_TRACKS } from './plan.ts';
 import { recording } from './records.ts';
-import { offload, waysStay } from './stack/host.ts';
+import { servicesStart } from './services.ts';
+import { waysStay } from './stack/host.ts';
 import { routePlain } from './stack/index.ts';
 import { addTo } from './tally.ts';
 
@@ -72,12 +85,6 @@ const OTHERS: usize = memory.data(BATCH << 2, 16);
 let others: u32 = 0;
 let othersTaken: u32 = 0;
 export let othersEnd: usize = 0;
-/** Of what is told of packets that were judged: their bytes; above them how many left this host, and how many were forwarded. No batch has more than fit. */
-const TOLD_LEFT: u64 = 24;
-const TOLD_FORWARDED: u64 = 31;
-const TOLD_BYTES: u64 = (1 << 24) - 1;
-const TOLD_PACKETS: u64 = 127;
-const TOLD: u64 = ((SHORT_LEAVES | SHORT_FORWARDS) as u64) << TOLD_LEFT;
 /** Behind an Ethernet header and one of IPv4 without options; both headers of a segment without any. */
 const SEGMENT_HEADER: usize = ETHERNET_HEADER + 20;
 const SEGMENT_HEADERS: u32 = 40;
@@ -102,9 +109,10 @@ export function bareStart(): void {
   const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT) | forwards;
   segmentInit(forwards !== 0);
   wanted = ASC_FEATURE_SIMD && waysStay && hasShortWay() && (short & SHORT_TRACKS) !== 0 && !recording();
+  servicesStart(wanted);
 }
 
-/** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE). Out: whether some were asked. */
+/** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE, WAY_BEGINS). Out: whether some were asked. */
 export function markBare(slot: usize, end: usize): bool {
   if (!wanted || isResting()) return false;
   const last = limit - SEGMENT_READ;
@@ -120,9 +128,13 @@ export function markBare(slot: usize, end: usize): bool {
       if (segment === 0) break;
       store<u32>(slot, segment, PACKET_SEGMENT);
       store<u32>(slot, WAY_BARE, PACKET_WAY);
-      putKeyOfSegment(slot, frame + ETHERNET_HEADER);
+      Keys.putOfSegment(slot, frame + ETHERNET_HEADER);
     }
     if (slot === end) break;
+    if ((load<u32>(slot, PACKET_DATA) as usize) <= last && markBegins(slot)) {
+      slot += PACKET_SIZE;
+      continue;
+    }
     store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
     store<u32>(OTHERS + ((others << 2) as usize), slot as u32);
     others++;
@@ -221,9 +233,10 @@ export function judgeBare(slot: usize, end: usize): usize {
   setClock(load<i64>(slot - PACKET_SIZE, PACKET_JIFFIES));
   const packets = ((slot - start) / PACKET_SIZE) as u32;
   const left = ((sum >>> TOLD_LEFT) & TOLD_PACKETS) as u32;
-  const forwarded = (sum >>> TOLD_FORWARDED) as u32;
+  const forwarded = ((sum >>> TOLD_FORWARDED) & TOLD_PACKETS) as u32;
+  const opened = (sum >>> TOLD_OPENED) as u32;
   if (!ASC_NO_ASSERT) judged += packets;
-  tallyAccepted(0, packets - left - forwarded);
+  tallyAccepted(0, packets - left - forwarded - opened);
   tallyAccepted(1, left);
   tallyAccepted(2, forwarded);
   return slot;
@@ -237,37 +250,30 @@ function latestOf(slot: usize, end: usize): u64 {
 }
 
 /**
- * Judges and counts a marked slot that needs a closer look: at its sum, at options, or at numbers that are far from each other. Out: as TOLD_* say;
+ * Judges and counts a marked slot that needs a closer look: at its sum, at options, at numbers that are far from each other, or at a connection that has just begun. Out: as TOLD_* say;
  * 0, and nothing is changed, when it does not go this way.
  */
 function judgeLong(slot: usize): u64 {
+  const way = load<u32>(slot, PACKET_WAY);
+  if (way === WAY_BEGINS) return judgeBegins(slot);
   if (!ASC_NO_ASSERT) looked++;
-  if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) return 0;
-  const guess = load<u32>(slot, PACKET_CT_GUESS);
+  if (way !== <u32>WAY_BARE) return 0;
+  const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
+  const guess = guessOfBytes(slot, ip);
   const entry = (guess & ~1) as usize;
   const word = entryWord(entry);
   const now = load<i64>(slot, PACKET_JIFFIES);
-  if (!hasKeyOf(entry, slot) || !isOpenWord(word) || isOver(entry, now)) return 0;
+  if (!hasKeyOf(entry, slot) || isOver(entry, now)) return 0;
+  if (!isOpenWord(word)) return judgeAcknowledgement(slot, guess, word, now);
   const direction = directionOf(word, guess);
   const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
   const edge = keptEdge(entry, direction);
   if (!isKept(kept) || (edge & EDGE_ACCEPTS) === 0) return 0;
-  const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
   const segment = load<u32>(slot, PACKET_SEGMENT);
   const length = segment & SEGMENT_LENGTH;
-  if (segment !== length && !isSumRight(ip, length, (kept >>> KEPT_PLAN_SHIFT) as u32)) return 0;
+  if (!isSumRight(ip, segment, (kept >>> KEPT_PLAN_SHIFT) as u32)) return 0;
   if (!followBare(entry, direction, ip, length, now)) return 0;
   return Bare.counted(code, edge, kept, length);
-}
-
-/** A segment that is not told to have the right sum, which goes through `plan`: it has it, or nobody asks. */
-function isSumRight(ip: usize, length: u32, plan: u32): bool {
-  return !asksSum(plan) || ((offload || length > SUMMED_MOST) && segmentSumHolds(ip, length));
-}
-
-/** Whether the sums of packets that go through `plan` are asked for. */
-function asksSum(plan: u32): bool {
-  return (plan & SHORT_ARRIVES) !== 0 && flag(TRACKING_FLAG_CHECKSUM) !== 0;
 }
 
 /** Packets of connections that were accepted at a hook. */

@@ -83,6 +83,7 @@ import {
   SHORT_WALK_SHIFT,
 } from './plan.ts';
 import { rememberEnd, rememberRefusal } from './refusals.ts';
+import { learnService } from './services.ts';
 import { marksLocal } from './stack/host.ts';
 import { isMarkedLocal, leaveAnew, mayLeave, optionsReason, routeAnew } from './stack/index.ts';
 import { hasSocket, hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
@@ -225,11 +226,13 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   if (forwards) hideOut(slot);
   const known = tracks ? conntrackPlain(slot, arrives) : 0;
   let verdict: u32;
-  if (known !== 0 || !tracks || conntrackHandshake(slot, arrives) || conntrackLook(slot, arrives)) {
+  const begins = known === 0 && tracks && conntrackHandshake(slot, arrives);
+  if (known !== 0 || !tracks || begins || conntrackLook(slot, arrives)) {
     if (forwards) forward(slot);
     verdict = known !== 0 ? runKnownWalk(walk, short, slot, known, bytes) : runWalkAhead(walk, slot, bytes);
   } else verdict = noRoom(slot);
   if (isRefusal(verdict)) refuse(slot, verdict);
+  if (begins && verdict === NEXT_ACCEPT) learnService(slot);
   if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) {
     if (verdict === NEXT_ACCEPT && !conntrackConfirm(slot)) verdict = NEXT_LOST;
     if (load<u32>(slot, PACKET_CT_UNCONFIRMED) !== 0) conntrackForget(slot);

@@ -5,6 +5,7 @@
 import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
 import { bareJudged, bareLooked, bareStart } from './bare.ts';
+import { servicesBegun } from './begin.ts';
 import { BATCH, captureConsumed, captureFeed, captureReset } from './capture/index.ts';
 import { edgesTaken, settleWays } from './classify/known.ts';
 import { packedSteps, runPacked } from './classify/packed.ts';
@@ -50,6 +51,7 @@ export {
   handshakesJudged,
   nextExpectation,
   packedSteps,
+  servicesBegun,
   setLogRegion,
   setRecordBytes,
   setSets,

@@ -54,11 +54,11 @@ export function judgeSlots(slot: usize, end: usize): usize {
   const record = recording();
   let bytes: u64 = 0;
   for (; slot < end; slot += PACKET_SIZE) {
-    if (load<u32>(slot, PACKET_WAY) === <u32>WAY_BARE) {
+    if (load<u32>(slot, PACKET_WAY) >= <u32>WAY_BARE) {
       slot = judgeBare(slot, end);
       bytes += bareBytes;
       if (slot === end) break;
-      if (load<u32>(slot, PACKET_WAY) === <u32>WAY_BARE) decodeBare(slot);
+      if (load<u32>(slot, PACKET_WAY) >= <u32>WAY_BARE) decodeBare(slot);
     }
     if (record) {
       if (ringIsFull() || logIsFull()) break;

@@ -25,7 +25,7 @@ export function lookAhead(slots: usize, count: u32): void {
 /** A packet that has no connection will most likely open one. Only where its plan is short, no rules come before. */
 function walkAhead(slot: usize): void {
   const way = load<u32>(slot, PACKET_WAY);
-  if (way === WAY_BARE) return;
+  if (way >= <u32>WAY_BARE) return;
   const short = load<u32>(planOf(false, way), PLAN_SHORT);
   // Of what is forwarded the TTL is not yet what rules see.
   if ((short & (SHORT_TRACKS | SHORT_FORWARDS)) !== SHORT_TRACKS) return;

@@ -22,7 +22,7 @@ import {
   FIELD_SPORT,
   FIELD_TCP_FLAGS,
 } from '../../src/abi/fields.ts';
-import { PACKET_INTERFACE } from '../../src/abi/packet.ts';
+import { PACKET_INTERFACE, PACKET_WAY, WAY_OUTPUT } from '../../src/abi/packet.ts';
 import {
   END_HIT,
   END_HOTDROP,
@@ -53,7 +53,7 @@ import { TEST_HIT, TEST_HOTDROP, TEST_MISS } from '../../src/abi/special.ts';
 import { ENTRY_EDGE_CHECKS, ENTRY_EDGES, STATUS_VISIBLE } from '../conntrack/entry.ts';
 import { TCP_HEADER_SIZE } from '../conntrack/tcp-options.ts';
 import { child, descend } from './descend.ts';
-import { countMany, segmentAt } from './program.ts';
+import { code, countMany, segmentAt } from './program.ts';
 import { searchEntries } from './search.ts';
 import { runTest } from './tests.ts';
 
@@ -97,8 +97,14 @@ const WAYS: usize = memory.data(64 << 9, 16);
 /** The way that is being made: its segments. */
 const DRAFT: usize = memory.data(9 * 4, 16);
 const HASH_FACTOR: u32 = 0x9e3779b1;
+/** The fields in which packets are alike that are looked at. */
+let alike: u32 = ALIKE;
 /** The descent came by the flags. */
 let askedFlags: bool = false;
+/** The address of whom this host speaks with is asked, in trees, whether it lies above a bound: of the bounds that were met, those between which it lies, themselves included. */
+export let otherFirst: u32 = 0;
+export let otherLast: u32 = 0;
+let otherField: u32 = 0;
 /** Packets that took a kept edge: only the debug build counts them, for tests. */
 let taken: u32 = 0;
 
@@ -109,8 +115,7 @@ export function edgesTaken(): u32 {
 /** Where a plain packet of the connection `entry` leaves the walk of the short plan `plan`, which has the root `root` and the policy's edge `policy`: an edge, as all of them an offset from the code at `base`. */
 export function knownEdge(base: usize, root: u32, policy: u32, plan: u32, slot: usize, entry: usize): u32 {
   const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4) as usize;
-  const kind = load<u32>(slot, FIELD_PACKET_TYPE * 4);
-  const shared = sharedFields(slot, kind, load<u32>(slot, FIELD_CT_STATUS * 4)) | ((plan as u64) << KEPT_PLAN_SHIFT);
+  const shared = checkOf(slot, plan);
   if (load<u64>(entry + (direction << 3), ENTRY_EDGE_CHECKS) !== shared) {
     store<u64>(entry + (direction << 3), shared, ENTRY_EDGE_CHECKS);
     store<u32>(entry + (direction << 2), markedEdge(base, commonEdge(base, root, policy, slot)), ENTRY_EDGES);
@@ -118,6 +123,25 @@ export function knownEdge(base: usize, root: u32, policy: u32, plan: u32, slot: 
   const edge = load<u32>(entry + (direction << 2), ENTRY_EDGES) & ~EDGE_ACCEPTS;
   if (!ASC_NO_ASSERT) taken += (edge !== 0) as u32;
   return edge !== 0 ? edge : descend(base, root, slot);
+}
+
+/** The check that stands for plain packets like the one in `slot`, of the short plan `plan`, beside the edge that an entry keeps. */
+export function checkOf(slot: usize, plan: u32): u64 {
+  const kind = load<u32>(slot, FIELD_PACKET_TYPE * 4);
+  return sharedFields(slot, kind, load<u32>(slot, FIELD_CT_STATUS * 4)) | ((plan as u64) << KEPT_PLAN_SHIFT);
+}
+
+/**
+ * Where all packets leave a walk that are like the one in `slot` in these fields, a bit each, whose other's address lies from otherFirst to otherLast, and whose TCP header is whole; without the flags among the fields, all that have its flags, with or without
+ * PSH. Out: an edge as it is kept; 0: they need not leave by the same one.
+ */
+export function edgeOfAlike(walk: u32, slot: usize, fields: u32): u32 {
+  const base = code;
+  const at = base + ((walk as usize) << 3);
+  alike = fields;
+  const edge = markedEdge(base, commonEdge(base, load<u32>(at), load<u32>(at, 4), slot));
+  alike = ALIKE;
+  return edge;
 }
 
 /** For a plain packet of the connection `entry` whose slot is not decoded, but its record, kind (PACKET_*) and status are known: the short plan of the edge that is kept for it, above KEPT_PLAN_SHIFT, if `isKept`. */
@@ -163,6 +187,9 @@ function sharedFields(slot: usize, kind: u32, status: u32): u64 {
 
 /** The edge (a way's, if need be) that all find who share with the packet what plain packets do; 0: they need not find the same. */
 function commonEdge(base: usize, root: u32, policy: u32, slot: usize): u32 {
+  otherFirst = 0;
+  otherLast = u32.MAX_VALUE;
+  otherField = load<u32>(slot, PACKET_WAY) === WAY_OUTPUT ? FIELD_DESTINATION : FIELD_SOURCE;
   const edge = commonDescent(base, root, slot);
   return edge === 0 ? 0 : wayFrom(base, edge, policy, slot);
 }
@@ -188,15 +215,23 @@ function alikeDescent(base: usize, root: u32, slot: usize): u32 {
     const field = (head & ~NODE_TABLE) >>> 2;
     // Their TCP header is whole.
     const whole = head === FIELD_L4_LENGTH * 4 && load<u32>(node, 4) < TCP_HEADER_SIZE;
-    if (field === FIELD_TCP_FLAGS) askedFlags = true;
-    else if (!isAlike(field) && !whole) return 0;
+    if (field === otherField && (head & NODE_TABLE) === 0) narrow(load<u32>(node, 4), slot);
+    else if (!whole && !isAlike(field)) {
+      if (field !== FIELD_TCP_FLAGS) return 0;
+      askedFlags = true;
+    }
     reference = child(node, slot);
   }
   return reference ^ REF_EDGE;
 }
 
+function narrow(bound: u32, slot: usize): void {
+  if (load<u32>(slot + ((otherField as usize) << 2)) > bound) otherFirst = max(otherFirst, bound + 1);
+  else otherLast = min(otherLast, bound);
+}
+
 function isAlike(field: u32): bool {
-  return ((ALIKE >>> field) & 1) !== 0;
+  return ((alike >>> field) & 1) !== 0;
 }
 
 /** From an edge of the tree on through rules, as far as they ask what is alike: the edge of a way; the edge itself where it leads through none, or there is no room for one more way. */

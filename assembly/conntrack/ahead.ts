@@ -13,9 +13,9 @@ import {
 } from '../../src/abi/fields';
 import { PACKET_CT_GUESS, PACKET_CT_HASH, PACKET_CT_HIGH, PACKET_CT_LOW, PACKET_SIZE, PACKET_UNSEEN } from '../../src/abi/packet';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, probe } from './bucket';
-import { ENTRY_LOW, ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
+import { ENDPOINT_MASK, ENTRY_LOW, ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 import { hasShortWay } from './plain';
-import { bits, bucketAfter, buckets } from './table';
+import { bits, bucketAfter, buckets, EITHER_WAY, lookup } from './table';
 import { hashIPv4 } from './tuple';
 
 /** Where what was read goes. */
@@ -37,7 +37,7 @@ export function conntrackKeys(slot: usize, end: usize): void {
 }
 
 /**
- * `count` slots in a row, behind `conntrackKeys` or `putKeyOfSegment`: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without).
+ * `count` slots in a row, behind `conntrackKeys` or `Keys.putOfSegment`: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without).
  * Out: the last slot with a key for which there is no entry; each of them has the one before in PACKET_EDGE. All others have 0 there.
  */
 export function conntrackAhead(slots: usize, count: u32): usize {
@@ -116,28 +116,48 @@ function hasPorts(slot: usize): bool {
 function putKey(slot: usize): void {
   const from = ((load<u32>(slot, FIELD_SOURCE * 4) as u64) << 16) | (load<u32>(slot, FIELD_SPORT * 4) as u64);
   const to = ((load<u32>(slot, FIELD_DESTINATION * 4) as u64) << 16) | (load<u32>(slot, FIELD_DPORT * 4) as u64);
-  putKeyOf(slot, from, to, load<u32>(slot, FIELD_PROTOCOL * 4));
+  Keys.put(slot, from, to, load<u32>(slot, FIELD_PROTOCOL * 4));
 }
 
-/** The same for a slot that is not decoded: a TCP segment behind an IPv4 header without options at `ip`. */
-export function putKeyOfSegment(slot: usize, ip: usize): void {
-  if (!ASC_FEATURE_SIMD) return;
-  const ends = v128.swizzle(v128.load(ip, 12), i8x16(9, 8, 3, 2, 1, 0, z, z, 11, 10, 7, 6, 5, 4, z, z));
-  putKeyOf(slot, i64x2.extract_lane(ends, 0), i64x2.extract_lane(ends, 1), PROTOCOL_TCP);
+/** The guess for a slot that has a key, of a packet that comes from `from` (an endpoint); looked for again where there was none: the connection may have begun since. */
+export function guessOf(slot: usize, from: u64): u32 {
+  const guess = load<u32>(slot, PACKET_CT_GUESS);
+  if (guess !== 0) return guess;
+  const low = load<u64>(slot, PACKET_CT_LOW);
+  const high = load<u64>(slot, PACKET_CT_HIGH);
+  const swapped = (from !== (low & ENDPOINT_MASK)) as u32;
+  const entry = lookup(low, high, hashIPv4(low, high), false, EITHER_WAY);
+  // A connection to itself has a direction of its own kind.
+  if (entry === 0 || (low & ENDPOINT_MASK) === high) return 0;
+  store<u32>(slot, (entry as u32) | swapped, PACKET_CT_GUESS);
+  return (entry as u32) | swapped;
 }
 
-/** Of two endpoints, as an entry has them. */
-function putKeyOf(slot: usize, from: u64, to: u64, protocol: u32): void {
-  const swapped = from > to;
-  const low = select(to, from, swapped) | ((protocol as u64) << 48) | (4 << 56);
-  const high = select(from, to, swapped);
-  const hash = hashIPv4(low, high);
-  store<u64>(slot, low, PACKET_CT_LOW);
-  store<u64>(slot, high, PACKET_CT_HIGH);
-  // A connection to itself has a direction of its own kind: no guess. A hash of 0 is none, too.
-  const directed = select<u32>(0, (hash ^ 1) | (swapped as u32), from === to);
-  // No guess yet; the hash lies behind it.
-  store<u64>(slot, (directed as u64) << 32, PACKET_CT_GUESS);
+/** Part of those who call it: in the loop that marks plain segments (bare.ts) nothing is called. */
+// biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
+export class Keys {
+  /** The same for a slot that is not decoded: a TCP segment behind an IPv4 header without options at `ip`. */
+  @inline
+  static putOfSegment(slot: usize, ip: usize): void {
+    if (!ASC_FEATURE_SIMD) return;
+    const ends = v128.swizzle(v128.load(ip, 12), i8x16(9, 8, 3, 2, 1, 0, z, z, 11, 10, 7, 6, 5, 4, z, z));
+    Keys.put(slot, i64x2.extract_lane(ends, 0), i64x2.extract_lane(ends, 1), PROTOCOL_TCP);
+  }
+
+  /** Of two endpoints, as an entry has them. */
+  @inline
+  static put(slot: usize, from: u64, to: u64, protocol: u32): void {
+    const swapped = from > to;
+    const low = select(to, from, swapped) | ((protocol as u64) << 48) | (4 << 56);
+    const high = select(from, to, swapped);
+    const hash = hashIPv4(low, high);
+    store<u64>(slot, low, PACKET_CT_LOW);
+    store<u64>(slot, high, PACKET_CT_HIGH);
+    // A connection to itself has a direction of its own kind: no guess. A hash of 0 is none, too.
+    const directed = select<u32>(0, (hash ^ 1) | (swapped as u32), from === to);
+    // No guess yet; the hash lies behind it.
+    store<u64>(slot, (directed as u64) << 32, PACKET_CT_GUESS);
+  }
 }
 
 /** The first record with the tag of a hash, whose place is in `bucket`, whose key nobody compared; 0 if there is none. */

@@ -89,8 +89,8 @@ export function slide(entry: usize, direction: u32, header: usize, data: u32, be
   const sender = entry + ENTRY_SIDES + (direction as usize) * SIDE_SIZE;
   const receiver = entry + ENTRY_SIDES + ((direction ^ 1) as usize) * SIDE_SIZE;
   const said = (seq as u64) | ((ack as u64) << 32);
-  // What may be a retransmission.
-  if (load<u64>(entry, ENTRY_LAST_SEQ) === said) return SLID_NOT;
+  // What may be a retransmission. (Data behind an acknowledgement that says the same are none.)
+  if (load<u64>(entry, ENTRY_LAST_SEQ) === said && load<u32>(entry, ENTRY_LAST_END) === end) return SLID_NOT;
   const room = load<u32>(sender, SIDE_MAXWIN);
   const bound = load<u32>(sender, SIDE_MAXEND);
   const last = load<u32>(sender, SIDE_END);
@@ -129,7 +129,7 @@ function negative(difference: u32): u32 {
  */
 // biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
 export class Follow {
-  /** As `slide`, without SACK blocks, four words at a time. SLID_NOT, and nothing is changed, also where `slide` has to look closer: data behind the bound, numbers as far from each other as can be. */
+  /** As `slide`, without SACK blocks, four words at a time. SLID_NOT, and nothing is changed, also where `slide` has to look closer: the same numbers as before, data behind the bound, numbers as far from each other as can be. */
   @inline
   static slideTogether(entry: usize, direction: u32, header: usize, data: u32): u32 {
     if (!ASC_FEATURE_SIMD) return SLID_NOT;

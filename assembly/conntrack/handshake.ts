@@ -28,6 +28,11 @@ import {
   SIDE_MAXEND,
   SIDE_MAXWIN,
   SIDE_SIZE,
+  STATUS_ALIAS,
+  STATUS_ALIASED,
+  STATUS_DYING,
+  STATUS_HEAD,
+  STATUS_VISIBLE,
 } from './entry';
 import { follow } from './follow';
 import { parameter } from './parameters';
@@ -41,6 +46,12 @@ import { initSender, SIDE_MAXACK_SET, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED }
 const FLAGS_SYN_ACK: u32 = FLAG_SYN | FLAG_ACK;
 /** Of a status: what both packets find, and what they have not brought yet. */
 const ASKED: u32 = STATUS_CONFIRMED | STATUS_SEEN_REPLY | STATUS_ASSURED;
+/** And what would be special about it: what rules can see, and who has the key of its answers. */
+const ALL: u32 = STATUS_VISIBLE | STATUS_DYING | STATUS_ALIASED | STATUS_ALIAS | STATUS_HEAD;
+const IPV4_HEADER: u32 = 20;
+/** Of a word: the state of TCP. */
+const STATE_SHIFT: u64 = ((ENTRY_TCP_STATE - ENTRY_STATUS) << 3) as u64;
+const STATE_MASK: u64 = (0xff as u64) << STATE_SHIFT;
 /** The side that was asked, behind the one that began. */
 const ANSWERING: usize = ENTRY_SIDES + SIDE_SIZE;
 /** Packets that were judged here: only the debug build counts them, for tests. */
@@ -61,6 +72,37 @@ export function answerSyn(slot: usize, guess: u32, verify: bool): usize {
 /** The same for a packet that acknowledges such an answer. */
 export function acknowledgeAnswer(slot: usize, guess: u32, verify: bool): usize {
   return (load<u32>(slot, FIELD_TCP_FLAGS * 4) & ~FLAG_PSH) === FLAG_ACK ? judge(slot, guess, verify, 0) : 0;
+}
+
+/** Whether an entry with this word (plain.ts) is a connection of which nothing was seen but SYNs; and, behind it, whether nothing but answers to them, too. Nothing else is special about it. */
+export function isAskedWord(word: u64): bool {
+  return (word & ((ALL as u64) | STATE_MASK)) === ((STATUS_CONFIRMED as u64) | ((TCP_SYN_SENT as u64) << STATE_SHIFT));
+}
+
+export function isAnsweredWord(word: u64): bool {
+  const answered: u64 = STATUS_CONFIRMED | STATUS_SEEN_REPLY;
+  return (word & ((ALL as u64) | STATE_MASK)) === (answered | ((TCP_SYN_RECV as u64) << STATE_SHIFT));
+}
+
+/**
+ * As answerSyn, of a segment of a packet of `length` bytes at `ip` whose slot is not decoded, which goes in direction 1 through an entry with such a word, and whose checksum need not be asked any more: only its
+ * entry knows it.
+ */
+export function answerBare(entry: usize, ip: usize, length: u32, now: i64): bool {
+  const segment = length - IPV4_HEADER;
+  if (!answer(entry, ip + IPV4_HEADER, segment, segment, now)) return false;
+  addStatus(entry, STATUS_SEEN_REPLY);
+  if (!ASC_NO_ASSERT) judged++;
+  return true;
+}
+
+/** The same for a segment of direction 0 that acknowledges it. */
+export function acknowledgeBare(entry: usize, ip: usize, length: u32, now: i64): bool {
+  const segment = length - IPV4_HEADER;
+  if (!acknowledge(entry, ip + IPV4_HEADER, segment, segment, now)) return false;
+  addStatus(entry, STATUS_ASSURED);
+  if (!ASC_NO_ASSERT) judged++;
+  return true;
 }
 
 /** Both: the answer goes in direction 1, what acknowledges it in 0. */

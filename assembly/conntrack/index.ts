@@ -10,13 +10,13 @@ export {
   entryStatus,
   entryTcpState,
 } from './accessors';
-export { conntrackAhead, conntrackKeys, putKeyOfSegment } from './ahead';
+export { conntrackAhead, conntrackKeys, guessOf, Keys } from './ahead';
 export { attachConnection, dropConnection, KEPT_SIZE, keepConnection } from './answered';
 export { countConnections } from './count';
 export { nextExpectation } from './expectations';
 export { counters, labelWord, masterAddress, zonesOfOne } from './extension';
 export { Follow, SLID_NOT } from './follow';
-export { handshakesJudged } from './handshake';
+export { acknowledgeBare, answerBare, handshakesJudged, isAnsweredWord, isAskedWord } from './handshake';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
 export { IS_ERROR, IS_NOTHING, identify, isEnded, leftBy, leftDirection, leftKnown } from './left';
@@ -26,6 +26,7 @@ export { tablePlaces as connectionPlaces } from './places';
 export {
   directionOf,
   entryWord,
+  FLAG_ACK,
   followBare,
   hasKeyOf,
   hasNoOptions,
@@ -38,13 +39,12 @@ export {
 } from './plain';
 export { conntrackReset, isReset, isTcpReset } from './reset';
 export { conntrackReserve } from './room';
-export { synsOpened } from './syn';
-export { carve as conntrackCarve, setClock } from './table';
+export { FLAG_SYN, openBare, synsOpened } from './syn';
+export { carve as conntrackCarve, conntrackConfirmed, setClock } from './table';
 export { TIMESTAMP_ONLY_SIZE } from './tcp-options';
 export { conntrackMark, conntrackTemplate, TEMPLATE } from './template';
 export {
   conntrackConfirm,
-  conntrackConfirmed,
   conntrackForget,
   conntrackHandshake,
   conntrackIn,

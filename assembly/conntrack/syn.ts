@@ -53,12 +53,13 @@ import { extended } from './extension';
 import { followInit } from './follow';
 import { flag, parameter } from './parameters';
 import { hasShortWay } from './plain';
-import { allocateRecord, isUnknown, setClock } from './table';
+import { allocateRecord, confirm, isUnknown, setClock } from './table';
 import { optionsThere, TCP_HEADER_SIZE } from './tcp-options';
 import { takeOptions } from './tcp-window';
 import { hashIPv4 } from './tuple';
 
 export const FLAG_SYN: u32 = 2;
+const IPV4_HEADER: u32 = 20;
 /** Direction, original, and behind it the status that rules see of a connection that was just made. */
 export const OPENING: u64 = ((<u32>STATUS_ENTRY) as u64) << 32;
 /** Connections begin with nothing beside their entries. */
@@ -91,7 +92,8 @@ export function conntrackSyn(slot: usize, prerouting: bool): bool {
   const size = ((load<u8>(header, 12) >> 4) as u32) << 2;
   if (size < TCP_HEADER_SIZE || length < size) return false;
   if (prerouting && flag(TRACKING_FLAG_CHECKSUM) && !checksumHolds(slot, PROTOCOL_TCP, present)) return false;
-  const entry = openUnknown(slot);
+  const from = ((load<u32>(slot, FIELD_SOURCE * 4) as u64) << 16) | (load<u32>(slot, FIELD_SPORT * 4) as u64);
+  const entry = openUnknown(slot, from);
   if (entry === 0) return false;
   setClock(now);
   begin(entry, header, length - size, optionsThere(size, present));
@@ -103,15 +105,32 @@ export function conntrackSyn(slot: usize, prerouting: bool): bool {
   return true;
 }
 
-/** An entry with the slot's key, all else zero. 0: another connection may have the key by now, or memory is out. */
-function openUnknown(slot: usize): usize {
+/**
+ * The same for a packet of `length` bytes at `ip` whose slot is not decoded, nor has a guess, and whose checksum need not be asked any more. The connection is confirmed at once. Out: its entry; or 0, and nothing is changed.
+ */
+export function openBare(slot: usize, ip: usize, length: u32, now: i64): usize {
+  if (!wanted || expectationCount() !== 0) return 0;
+  const header = ip + IPV4_HEADER;
+  const present = length - IPV4_HEADER;
+  const size = ((load<u8>(header, 12) >> 4) as u32) << 2;
+  if (size < TCP_HEADER_SIZE || present < size) return 0;
+  const from = ((bswap(load<u32>(ip, 12)) as u64) << 16) | (bswap(load<u16>(header)) as u64);
+  const entry = openUnknown(slot, from);
+  if (entry === 0) return 0;
+  begin(entry, header, present - size, size - TCP_HEADER_SIZE);
+  confirm(entry, now);
+  if (!ASC_NO_ASSERT) opened++;
+  return entry;
+}
+
+/** An entry with the slot's key, whose original direction comes from an endpoint, all else zero. 0: another connection may have the key by now, or memory is out. */
+function openUnknown(slot: usize, from: u64): usize {
   const low = load<u64>(slot, PACKET_CT_LOW);
   const high = load<u64>(slot, PACKET_CT_HIGH);
   const hash = hashIPv4(low, high);
   if (!isUnknown(hash)) return 0;
   const entry = allocateRecord();
   if (entry === 0) return 0;
-  const from = ((load<u32>(slot, FIELD_SOURCE * 4) as u64) << 16) | (load<u32>(slot, FIELD_SPORT * 4) as u64);
   store<u64>(entry, low, ENTRY_LOW);
   store<u64>(entry, high, ENTRY_HIGH);
   // No status; behind it whether the ends are swapped, and no more.

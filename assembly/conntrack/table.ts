@@ -4,7 +4,7 @@
  * is the upper bits of the hash, no entry is read.
  * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches; but for `extraRecord`.
  */
-import { STATUS_SRC_NAT } from '../../src/abi/fields';
+import { STATUS_CONFIRMED, STATUS_SRC_NAT } from '../../src/abi/fields';
 import { ensureAmple, ensureMemory, memorySize } from '../memory';
 import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, isEntry, putKey } from './alias';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, moveToTwice, place, probe } from './bucket';
@@ -31,6 +31,7 @@ import { extended, limited, zonesOfOne } from './extension';
 import { dequeue, enqueue } from './limit';
 import { linkMapping, unlinkMapping } from './mapped';
 import { hz } from './parameters';
+import { addStatus } from './status';
 import { directionOf, keyHash, keyHigh, keyIs6, keyLow, keySwapped, upperMatches } from './tuple';
 
 /** Entries per bucket above which the table doubles: 4 / 7. */
@@ -52,6 +53,8 @@ let total: u32 = 0;
 /** Records in the table, and connections of them, expired ones included. */
 export let count: u32 = 0;
 export let entries: u32 = 0;
+/** Connections confirmed so far. */
+let confirmed: u32 = 0;
 let insertedSinceSweep: u32 = 0;
 /** What expired before this is gone: since then, nothing got a time that was over. */
 let swept: i64 = 0;
@@ -74,6 +77,7 @@ export function tableInit(heap: usize): void {
   total = 0;
   count = 0;
   entries = 0;
+  confirmed = 0;
   insertedSinceSweep = 0;
   swept = 0;
   clock = 0;
@@ -238,6 +242,19 @@ export function insert(entry: usize): void {
   if (alias === 0) return;
   insertRecord(alias);
   if ((load<u32>(entry, ENTRY_STATUS) & STATUS_SRC_NAT) !== 0) linkMapping(entry, alias);
+}
+
+/** Connections confirmed so far. */
+export function conntrackConfirmed(): u32 {
+  return confirmed;
+}
+
+/** A connection is real from `now` on: its time begins, and others find it. */
+export function confirm(entry: usize, now: i64): void {
+  store<i64>(entry, load<i64>(entry, ENTRY_TIMEOUT) + now, ENTRY_TIMEOUT);
+  addStatus(entry, STATUS_CONFIRMED);
+  insert(entry);
+  confirmed++;
 }
 
 /** Puts a record with a key into the table. */

@@ -47,7 +47,6 @@ import { seeAsConntrack, seeAsRules } from '../packet/extension-headers.ts';
 import { collect, collectorInit, due } from './collector';
 import {
   ENTRY_STATUS,
-  ENTRY_TIMEOUT,
   PROTOCOL_GRE,
   PROTOCOL_ICMP,
   PROTOCOL_ICMPV6,
@@ -81,7 +80,7 @@ import { findRelated, relatedDirection, relatedEntry } from './related';
 import { sctpCheck } from './sctp';
 import { addStatus } from './status';
 import { conntrackSyn, shortWaysInit } from './syn';
-import { insert, release, releaseLater, remove, tableInit } from './table';
+import { confirm, release, releaseLater, remove, tableInit } from './table';
 import { TCP_KILL, TCP_REPEAT, tcpCheck } from './tcp';
 import { enterZone, isTakenForSeen, leaveZone, TEMPLATE } from './template';
 import { tracker } from './trackers';
@@ -89,7 +88,6 @@ import { keyAsks, keyPacket } from './tuple';
 import { udpCheck, udpliteCheck } from './udp';
 import { findClash, search, searchedDirection } from './zones';
 
-let confirmed: u32 = 0;
 /** What was guessed of the packet in hand (ahead.ts); 0: nothing. */
 let guessed: u32 = 0;
 
@@ -102,12 +100,6 @@ export function conntrackInit(parameters: usize, heap: usize): void {
   collectorInit();
   openingInit();
   shortWaysInit();
-  confirmed = 0;
-}
-
-/** Connections confirmed so far. */
-export function conntrackConfirmed(): u32 {
-  return confirmed;
 }
 
 /** Connections that are alive at the last packet. Reads the whole table: for the end of a job. */
@@ -374,10 +366,7 @@ export function conntrackConfirm(slot: usize): bool {
   const entry = load<u32>(slot, PACKET_CT_ENTRY) as usize;
   // Without translations and zones of one direction nobody else has the key of its answers.
   if ((zonesOfOne || flag(TRACKING_FLAG_NAT)) && findClash(entry, jiffies(slot)) !== 0) return false;
-  store<i64>(entry, load<i64>(entry, ENTRY_TIMEOUT) + jiffies(slot), ENTRY_TIMEOUT);
-  addStatus(entry, STATUS_CONFIRMED);
-  insert(entry);
-  confirmed++;
+  confirm(entry, jiffies(slot));
   store<u32>(slot, 0, PACKET_CT_UNCONFIRMED);
   store<u32>(slot, load<u32>(slot, FIELD_CT_STATUS * 4) | STATUS_CONFIRMED, FIELD_CT_STATUS * 4);
   return true;

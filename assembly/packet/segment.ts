@@ -14,6 +14,9 @@ const TCP: u32 = 6;
 /** Of a TCP header's byte 13: all flags without PSH; ACK. */
 const FLAGS: u32 = 0x37;
 const ACK: u32 = 0x10;
+/** All that rules and conntrack know; SYN. */
+const ALL_FLAGS: u32 = 0x3f;
+const SYN: u32 = 2;
 /** Of what segmentAt tells: the total length of the IP packet; its TCP checksum is wrong, or it is longer than SUMMED_MOST and nobody summed it. */
 export const SEGMENT_LENGTH: u32 = 0xffff;
 export const SEGMENT_UNSUMMED: u32 = 1 << 16;
@@ -68,40 +71,56 @@ function rowOf(length: u32): usize {
 
 /** The total length, with SEGMENT_UNSUMMED where it is so, if the Ethernet frame of `captured` bytes is one; else 0. Such a frame decodePlain decodes. Reads SEGMENT_READ bytes, captured or not. */
 export function segmentAt(frame: usize, captured: u32): u32 {
-  if (!ASC_FEATURE_SIMD || captured < ETHERNET + HEADERS) return 0;
-  const ip = frame + ETHERNET;
-  if ((load<u8>(frame) & GROUP) !== 0) return 0;
-  if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) return 0;
-  if ((load<u32>(ip, 6) & NO_TTL) !== TCP << 24) return 0;
-  if ((load<u8>(ip, 8) as u32) < leastHops) return 0;
-  if (((load<u8>(ip, 33) as u32) & FLAGS) !== ACK) return 0;
-  const total = bswap(load<u16>(ip, 2)) as u32;
-  if (total - HEADERS > captured - ETHERNET - HEADERS) return 0;
-  if (total > most) return 0;
-  const row = rowOf(min(total, SUMMED_MOST + 1));
-  const right: u32 = rightSums(ip, row);
-  if (!lenient && (right & 1) === 0) return 0;
-  return total | (((right & load<u32>(row, 40)) ^ 2) << 15);
+  return Segment.at(frame, captured, FLAGS, ACK);
 }
 
-/** Of the packet at `ip`, of a length that has this row: bit 0, the sum of its header is right; bit 1, that of its segment. */
-function rightSums(ip: usize, row: usize): i32 {
-  const sign = v128.load(SIGNS);
-  const each = v128.load(ONES);
-  const first = v128.xor(v128.load(ip), sign);
-  // The addresses, with which the segment is summed, and its beginning.
-  const ends = v128.xor(v128.load(ip, 12), sign);
-  const third = v128.xor(v128.and(v128.load(ip, 28), v128.load(row)), sign);
-  const last = v128.xor(v128.and(v128.load(ip, 44), v128.load(row, 16)), sign);
-  const header = i32x4.add(i32x4.dot_i16x8_s(first, each), i32x4.dot_i16x8_s(ends, v128.load(SECOND)));
-  const segment = i32x4.add(
-    i32x4.dot_i16x8_s(ends, each),
-    i32x4.add(i32x4.dot_i16x8_s(third, each), i32x4.dot_i16x8_s(last, each)),
-  );
-  // Of each of the two the four lanes are added up, side by side.
-  const halves = i32x4.add(v128.shuffle<i32>(header, segment, 0, 4, 1, 5), v128.shuffle<i32>(header, segment, 2, 6, 3, 7));
-  const sums = i32x4.add(i32x4.add(halves, v128.shuffle<i32>(halves, halves, 2, 3, 0, 1)), v128.load(row, 32));
-  // A multiple of 0xffff (conntrack/checksum.ts): 0x10001 is (2^32 - 1) / 0xffff, and its negative the inverse of 0xffff modulo 2^32.
-  const quotient = i32x4.sub(i32x4.neg(sums), i32x4.shl(sums, 16));
-  return i32x4.bitmask(i32x4.le_u(quotient, each));
+/** The same of a segment whose flags are SYN or SYN and ACK. */
+export function beginningAt(frame: usize, captured: u32): u32 {
+  return Segment.at(frame, captured, ALL_FLAGS ^ ACK, SYN);
+}
+
+/** Part of both: in the loop over plain segments (bare.ts) nothing is called. */
+// biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
+class Segment {
+  /** Of those flags in `mask`, the segment has these. */
+  @inline
+  static at(frame: usize, captured: u32, mask: u32, flags: u32): u32 {
+    if (!ASC_FEATURE_SIMD || captured < ETHERNET + HEADERS) return 0;
+    const ip = frame + ETHERNET;
+    if ((load<u8>(frame) & GROUP) !== 0) return 0;
+    if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) return 0;
+    if ((load<u32>(ip, 6) & NO_TTL) !== TCP << 24) return 0;
+    if ((load<u8>(ip, 8) as u32) < leastHops) return 0;
+    if (((load<u8>(ip, 33) as u32) & mask) !== flags) return 0;
+    const total = bswap(load<u16>(ip, 2)) as u32;
+    if (total - HEADERS > captured - ETHERNET - HEADERS) return 0;
+    if (total > most) return 0;
+    const row = rowOf(min(total, SUMMED_MOST + 1));
+    const right: u32 = Segment.rightSums(ip, row);
+    if (!lenient && (right & 1) === 0) return 0;
+    return total | (((right & load<u32>(row, 40)) ^ 2) << 15);
+  }
+
+  /** Of the packet at `ip`, of a length that has this row: bit 0, the sum of its header is right; bit 1, that of its segment. */
+  @inline
+  static rightSums(ip: usize, row: usize): i32 {
+    const sign = v128.load(SIGNS);
+    const each = v128.load(ONES);
+    const first = v128.xor(v128.load(ip), sign);
+    // The addresses, with which the segment is summed, and its beginning.
+    const ends = v128.xor(v128.load(ip, 12), sign);
+    const third = v128.xor(v128.and(v128.load(ip, 28), v128.load(row)), sign);
+    const last = v128.xor(v128.and(v128.load(ip, 44), v128.load(row, 16)), sign);
+    const header = i32x4.add(i32x4.dot_i16x8_s(first, each), i32x4.dot_i16x8_s(ends, v128.load(SECOND)));
+    const segment = i32x4.add(
+      i32x4.dot_i16x8_s(ends, each),
+      i32x4.add(i32x4.dot_i16x8_s(third, each), i32x4.dot_i16x8_s(last, each)),
+    );
+    // Of each of the two the four lanes are added up, side by side.
+    const halves = i32x4.add(v128.shuffle<i32>(header, segment, 0, 4, 1, 5), v128.shuffle<i32>(header, segment, 2, 6, 3, 7));
+    const sums = i32x4.add(i32x4.add(halves, v128.shuffle<i32>(halves, halves, 2, 3, 0, 1)), v128.load(row, 32));
+    // A multiple of 0xffff (conntrack/checksum.ts): 0x10001 is (2^32 - 1) / 0xffff, and its negative the inverse of 0xffff modulo 2^32.
+    const quotient = i32x4.sub(i32x4.neg(sums), i32x4.shl(sums, 16));
+    return i32x4.bitmask(i32x4.le_u(quotient, each));
+  }
 }

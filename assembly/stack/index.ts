@@ -16,6 +16,9 @@ import {
   routeAnew,
   routePacket,
   routePlain,
+  simpleEnds,
+  takeSimpleWay,
+  tookSimpleWay,
 } from './way.ts';
 import { answerable, drawnBytes, faultAt, NO_FAULT, writeIntoOptions } from './written-options.ts';
 
@@ -39,6 +42,9 @@ export {
   routePacket,
   routePlain,
   setLongestFragment,
+  simpleEnds,
   stackInit,
+  takeSimpleWay,
+  tookSimpleWay,
   writeIntoOptions,
 };

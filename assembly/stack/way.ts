@@ -101,7 +101,7 @@ function routeOther(slot: usize): void {
  * From this host or to it, by its usual address, where nothing can speak against it; false, and nothing is changed, for all else. Which of the two it is
  * changes from packet to packet as by chance, so it is computed with and never branched on.
  */
-function takeSimpleWay(slot: usize): bool {
+export function takeSimpleWay(slot: usize): bool {
   const own = ownUsual;
   const from = load<u32>(slot, FIELD_SOURCE * 4);
   const to = load<u32>(slot, FIELD_DESTINATION * 4);
@@ -121,6 +121,25 @@ function takeSimpleWay(slot: usize): bool {
   store<u32>(slot, select(<u32>PACKET_HOST, load<u32>(slot, FIELD_PACKET_TYPE * 4), leaves), FIELD_PACKET_TYPE * 4);
   store<u64>(slot, select<u64>(0, load<u64>(slot, FIELD_MAC_HIGH * 4), leaves), FIELD_MAC_HIGH * 4);
   return true;
+}
+
+/**
+ * Of a packet between this host's usual address and another one: the first, above the route of the other. By these, by which of them it comes from, and by what the capture says of device and direction takeSimpleWay decides. 0 where
+ * it does not.
+ */
+export function simpleEnds(from: u32, to: u32): u64 {
+  const own = ownUsual;
+  const leaves = from === own;
+  const other = select(to, from, leaves);
+  if (own === 0 || select(from, to, leaves) !== own || !isUsual(other)) return 0;
+  return ((own as u64) << 32) | (search4(other) as u64);
+}
+
+/** A packet with these ends, which was routed, took the way that all take from here or to here who have them, and the same record. */
+export function tookSimpleWay(slot: usize, leaves: bool, ends: u64): bool {
+  if ((routeType(ends as u32) | 1) === <u32>RTN_BROADCAST) return false;
+  if (load<u32>(slot, PACKET_DIRECTION) === (leaves ? <u32>DIRECTION_INBOUND : <u32>DIRECTION_OUTBOUND)) return false;
+  return load<u32>(slot, PACKET_WAY) === (leaves ? <u32>WAY_OUTPUT : <u32>WAY_INPUT);
 }
 
 function takeWay(slot: usize, source: u32, destination: u32, six: bool): void {

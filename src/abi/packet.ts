@@ -28,6 +28,9 @@ export const PACKET_WAY = 172;
 /** u32: address of the conntrack entry, 0 without one; u32: 1 while it is not confirmed. */
 export const PACKET_CT_ENTRY = 176;
 export const PACKET_CT_UNCONFIRMED = 180;
+/** In their place, of a slot that is not decoded (WAY_BEGINS): u32, the place of its service (classify/service.ts); u32, the short plan (plan.ts) whose rules it meets. */
+export const PACKET_SERVICE = 176;
+export const PACKET_SERVICE_PLAN = 180;
 /** u32: an UNSEEN_* or STACK_* or INVALID_* reason (reasons.ts), 0 none. */
 export const PACKET_UNSEEN = 184;
 export const PACKET_STACK = 188;
@@ -69,6 +72,8 @@ export const WAY_LOST_FORWARD = 7;
 export const WAY_FRAGMENT = 8;
 /** Not known yet: the slot is not decoded, only what conntrack found out ahead is there (bare.ts). */
 export const WAY_BARE = 16;
+/** The same of a SYN and of what answers one, of a service that is known (services.ts). */
+export const WAY_BEGINS = 17;
 
 /** u64: jiffies at the packet's time, floor(t * HZ) counted from the epoch; filled by the record reader. */
 export const PACKET_JIFFIES = 224;

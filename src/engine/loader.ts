@@ -36,6 +36,8 @@ export interface EngineExports {
   /** Packets that were judged without being decoded (assembly/bare.ts); likewise. */
   bareJudged(): number;
   bareLooked(): number;
+  /** Packets with which connections of known services began (assembly/begin.ts); likewise. */
+  servicesBegun(): number;
   /** Connections that began the short way (assembly/conntrack/syn.ts); likewise. */
   synsOpened(): number;
   handshakesJudged(): number;

@@ -5,7 +5,7 @@ import { randomOf } from '../session/random.ts';
 import { compileEngine, type Module, Tracker } from './engine.ts';
 
 /** Of an entry (assembly/conntrack/entry.ts): where what is kept of the last packet, the scales and the sides begin; of a side: END, MAXEND, MAXWIN, MAXACK. */
-const [ENTRY_SIZE, LAST_SEQ, SCALES, SIDES, SIDE] = [128, 40, 56, 64, 16];
+const [ENTRY_SIZE, LAST_SEQ, LAST_END, SCALES, SIDES, SIDE] = [128, 40, 48, 56, 64, 16];
 const CASES = 20_000;
 const NOT_PLAIN = 4;
 const OPPOSITE = 0x80000000;
@@ -50,6 +50,7 @@ describe.each(['debug', 'release'] as const)('windows (%s)', (mode) => {
       if (draw(20) === 0) {
         view.setUint32(entry + LAST_SEQ, seq, true);
         view.setUint32(entry + LAST_SEQ + 4, ack, true);
+        if (draw(2) === 0) view.setUint32(entry + LAST_END, (seq + data) >>> 0, true);
       }
       const before = bytes.slice();
       const alone = exports.slide(entry, direction, header, data, 0);
@@ -57,6 +58,8 @@ describe.each(['debug', 'release'] as const)('windows (%s)', (mode) => {
       bytes.set(before);
       const together = exports.slideTogether(entry, direction, header, data);
       const told = `case ${number} of seed ${SEED}`;
+      if (saysAgain(new DataView(before.buffer), seq, ack) && view.getUint32(entry + LAST_END, true) === (seq + data) >>> 0)
+        expect(alone, told).toBe(NOT_PLAIN);
       const wanted = together === NOT_PLAIN ? before : after;
       if (Buffer.compare(bytes, wanted) !== 0) expect(bytes, told).toEqual(wanted);
       if (together !== NOT_PLAIN) {
@@ -71,7 +74,11 @@ describe.each(['debug', 'release'] as const)('windows (%s)', (mode) => {
   });
 });
 
-/** Whether a plain segment is one that four at a time leave to the other way: data behind the bound, or two numbers as far from each other as can be. */
+/** Whether a segment has the numbers of the one before. */
+const saysAgain = (entry: DataView, seq: number, ack: number): boolean =>
+  entry.getUint32(LAST_SEQ, true) === seq && entry.getUint32(LAST_SEQ + 4, true) === ack;
+
+/** Whether a plain segment is one that four at a time leave to the other way: the same numbers as the one before, with other data; data behind the bound, or two numbers as far from each other as can be. */
 function isLeft(
   entry: DataView,
   { direction, seq, ack, data, window }: Record<'direction' | 'seq' | 'ack' | 'data' | 'window', number>,
@@ -81,6 +88,7 @@ function isLeft(
   const isFar = (one: number, other: number): boolean => (one - other) >>> 0 === OPPOSITE;
   const end = (seq + data) >>> 0;
   const scaled = window << entry.getUint8(SCALES + direction);
+  if (saysAgain(entry, seq, ack)) return true;
   if (((word(sender + 4) - end) | 0) < 0 || word(sender + 8) === OPPOSITE || word(receiver + 8) === OPPOSITE) return true;
   return isFar(end, word(sender)) || isFar(ack + scaled, word(receiver + 4)) || isFar(ack, word(sender + 12));
 }

@@ -1,0 +1,151 @@
+/**
+ * How connections of known services (services.ts) begin without a packet being decoded: with a SYN, the answer to it, and what acknowledges that. Their plain segments find the edges of the service kept, as if one had gone before them (bare.ts).
+ * Whatever is not as it usually is, is decoded after all.
+ */
+import { LINK_ETHERNET } from '../src/abi/capture.ts';
+import { TRACKING_FLAG_CHECKSUM } from '../src/abi/conntrack.ts';
+import { CONTROL_OUTCOMES, VERDICT_ACCEPT } from '../src/abi/control.ts';
+import { CT_NEW, PACKET_HOST, STATUS_ASSURED } from '../src/abi/fields.ts';
+import {
+  PACKET_CAPTURED,
+  PACKET_CT_GUESS,
+  PACKET_DATA,
+  PACKET_JIFFIES,
+  PACKET_LINKTYPE,
+  PACKET_SEGMENT,
+  PACKET_SERVICE,
+  PACKET_SERVICE_PLAN,
+  PACKET_WAY,
+  WAY_BEGINS,
+} from '../src/abi/packet.ts';
+import { EDGE_ACCEPTS, isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
+import { code, countMany } from './classify/program.ts';
+import { edgeAt, keepEdgesOf, lessons, SERVICE_ANSWER, SERVICE_SYN } from './classify/service.ts';
+import {
+  acknowledgeBare,
+  answerBare,
+  directionOf,
+  entryWord,
+  guessOf,
+  hasKeyOf,
+  isAnsweredWord,
+  isAskedWord,
+  isOver,
+  Keys,
+  openBare,
+  segmentSumHolds,
+} from './conntrack/index';
+import { flag } from './conntrack/parameters';
+import { ETHERNET_HEADER } from './packet/ethernet.ts';
+import { beginningAt, SEGMENT_LENGTH, SUMMED_MOST } from './packet/segment.ts';
+import { hookOfShort, SHORT_ARRIVES, SHORT_FORWARDS, SHORT_LEAVES } from './plan.ts';
+import { placeOfBytes, planOfBytes } from './services.ts';
+import { offload } from './stack/host.ts';
+import { tally } from './tally.ts';
+
+/** Of what is told of packets that were judged: their bytes; above them how many left this host, how many were forwarded, and how many opened a connection, which are none of the others. No batch has more than fit. */
+export const TOLD_LEFT: u64 = 24;
+export const TOLD_FORWARDED: u64 = 31;
+export const TOLD_OPENED: u64 = 38;
+export const TOLD_BYTES: u64 = (1 << 24) - 1;
+export const TOLD_PACKETS: u64 = 127;
+export const TOLD: u64 = ((SHORT_LEAVES | SHORT_FORWARDS) as u64) << TOLD_LEFT;
+/** Of an IPv4 packet without options: the flags of its TCP header, of which ACK tells an answer from a SYN. */
+const FLAGS: usize = 33;
+const ACK: u32 = 16;
+/** Lessons when packets were marked last. */
+let marked: u32 = 0;
+/** Packets that were judged here: only the debug build counts them, for tests. */
+let begun: u32 = 0;
+
+export function servicesBegun(): u32 {
+  return begun;
+}
+
+/** Marks a slot that is read and not decoded (WAY_BEGINS), whose frame may be read as far as a segment's, if it is a SYN or answers one, of a service that is known. */
+export function markBegins(slot: usize): bool {
+  if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET) return false;
+  const frame: usize = load<u32>(slot, PACKET_DATA);
+  const segment = beginningAt(frame, load<u32>(slot, PACKET_CAPTURED));
+  if (segment === 0) return false;
+  const ip = frame + ETHERNET_HEADER;
+  const answers = ((load<u8>(ip, FLAGS) as u32) & ACK) !== 0;
+  const place = placeOfBytes(slot, ip, answers);
+  if (place === 0 || edgeAt(place, answers ? SERVICE_ANSWER : SERVICE_SYN) === 0) return false;
+  marked = lessons;
+  store<u32>(slot, place as u32, PACKET_SERVICE);
+  store<u32>(slot, planOfBytes, PACKET_SERVICE_PLAN);
+  store<u32>(slot, segment, PACKET_SEGMENT);
+  store<u32>(slot, WAY_BEGINS, PACKET_WAY);
+  Keys.putOfSegment(slot, ip);
+  return true;
+}
+
+/** Judges and counts such a slot. Out: as TOLD_* say; 0, and nothing is changed, when it does not go this way. */
+export function judgeBegins(slot: usize): u64 {
+  // By now the place may be another service's.
+  if (marked !== lessons) return 0;
+  const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
+  const segment = load<u32>(slot, PACKET_SEGMENT);
+  if (!isSumRight(ip, segment, load<u32>(slot, PACKET_SERVICE_PLAN))) return 0;
+  const answers = ((load<u8>(ip, FLAGS) as u32) & ACK) !== 0;
+  return answers ? judgeAnswer(slot, ip, segment & SEGMENT_LENGTH) : judgeSyn(slot, ip, segment & SEGMENT_LENGTH);
+}
+
+function judgeSyn(slot: usize, ip: usize, length: u32): u64 {
+  if (load<u32>(slot, PACKET_CT_GUESS) !== 0) return 0;
+  const entry = openBare(slot, ip, length, load<i64>(slot, PACKET_JIFFIES));
+  if (entry === 0) return 0;
+  const place: usize = load<u32>(slot, PACKET_SERVICE);
+  keepEdgesOf(place, entry);
+  const hook = hookOfShort(load<u32>(slot, PACKET_SERVICE_PLAN));
+  tally(CONTROL_OUTCOMES, (((hook << 2) | VERDICT_ACCEPT) << 3) | CT_NEW);
+  return counted(edgeAt(place, SERVICE_SYN), 0, length) | ((1 as u64) << TOLD_OPENED);
+}
+
+function judgeAnswer(slot: usize, ip: usize, length: u32): u64 {
+  const guess = guessOfBytes(slot, ip);
+  const entry = (guess & ~1) as usize;
+  const word = entryWord(entry);
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  if (!isAskedWord(word) || directionOf(word, guess) !== 1 || !hasKeyOf(entry, slot) || isOver(entry, now)) return 0;
+  if (!answerBare(entry, ip, length, now)) return 0;
+  return counted(edgeAt(load<u32>(slot, PACKET_SERVICE), SERVICE_ANSWER), load<u32>(slot, PACKET_SERVICE_PLAN), length);
+}
+
+/** The same for a marked plain segment that acknowledges such an answer, in the connection of its guess, which has its key and this word. */
+export function judgeAcknowledgement(slot: usize, guess: u32, word: u64, now: i64): u64 {
+  if (!isAnsweredWord(word) || directionOf(word, guess) !== 0) return 0;
+  const entry = (guess & ~1) as usize;
+  // Rules see what it makes of its connection.
+  const kept = keptPlan(slot, entry, 0, PACKET_HOST, (word as u32) | STATUS_ASSURED);
+  const edge = keptEdge(entry, 0);
+  if (!isKept(kept) || (edge & EDGE_ACCEPTS) === 0) return 0;
+  const plan = (kept >>> KEPT_PLAN_SHIFT) as u32;
+  const segment = load<u32>(slot, PACKET_SEGMENT);
+  const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
+  if (!isSumRight(ip, segment, plan) || !acknowledgeBare(entry, ip, segment & SEGMENT_LENGTH, now)) return 0;
+  return counted(edge, plan, segment & SEGMENT_LENGTH);
+}
+
+/** The guess for a marked slot with an IPv4 header without options at `ip`, looked for again where there was none. */
+export function guessOfBytes(slot: usize, ip: usize): u32 {
+  return guessOf(slot, ((bswap(load<u32>(ip, 12)) as u64) << 16) | (bswap(load<u16>(ip, 20)) as u64));
+}
+
+/** A segment, as it was marked, that goes through `plan`, has the right sum, or nobody asks. */
+export function isSumRight(ip: usize, segment: u32, plan: u32): bool {
+  const length = segment & SEGMENT_LENGTH;
+  return segment === length || !asksSum(plan) || ((offload || length > SUMMED_MOST) && segmentSumHolds(ip, length));
+}
+
+/** Whether the sums of packets that go through `plan` are asked for. */
+export function asksSum(plan: u32): bool {
+  return (plan & SHORT_ARRIVES) !== 0 && flag(TRACKING_FLAG_CHECKSUM) !== 0;
+}
+
+function counted(edge: u32, plan: u32, length: u32): u64 {
+  if (!ASC_NO_ASSERT) begun++;
+  countMany(load<u32>(code + ((edge ^ EDGE_ACCEPTS) as usize)), 1, length as u64);
+  return (length as u64) | (((plan as u64) << TOLD_LEFT) & TOLD);
+}
