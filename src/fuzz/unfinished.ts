@@ -10,6 +10,7 @@ import type { FuzzCase } from './case.ts';
 import type { Judge } from './features.ts';
 
 const UDP = 17;
+const DONT_FRAGMENT = 0x40;
 const SUM_AT: Readonly<Record<number, number>> = { 6: 16, [UDP]: 6 };
 
 /** The case with such packets among its own, now and then. Kernels are sent packets by a wire: for them no device has anything to do. */
@@ -19,7 +20,7 @@ export function withUnfinished(draw: Draw, fuzzCase: FuzzCase, judge: Judge): Fu
   const share = draw.pick([0.05, 0.5, 0.9]);
   const packets = fuzzCase.packets.map((packet) => {
     if (!draw.chance(share)) return packet;
-    const grown = draw.chance(0.2) && judge === 'software' ? draw.integer(1300, 5000) : 0;
+    const grown = draw.chance(0.4) && judge === 'software' ? draw.integer(1300, 5000) : 0;
     return { ...packet, bytes: unfinished(packet.bytes, grown, draw.chance(0.9)) };
   });
   return { ...fuzzCase, packets, profile: { ...fuzzCase.profile, ...(offload && { checksums: 'offload' as const }) } };
@@ -51,5 +52,7 @@ const isFragment = (bytes: Uint8Array): boolean => ipv4.moreFragments(bytes) || 
 function grow(bytes: Uint8Array, six: boolean, { protocol, offset }: { protocol: number; offset: number }, before: number): void {
   if (protocol === UDP && u16(bytes, offset + 4) === before - offset) putU16(bytes, offset + 4, bytes.length - offset);
   putU16(bytes, six ? 4 : 2, six ? bytes.length - ipv6.HEADER_LENGTH : bytes.length);
+  // Without DF nothing is too big.
+  if (!six) bytes[6] = DONT_FRAGMENT;
   if (!six) fillHeaderChecksum(bytes.subarray(0, ipv4.headerLength(bytes)));
 }
