@@ -2,25 +2,24 @@
  * The shortest way: a plain segment (packet/segment.ts) of an open connection that keeps an edge for its like (classify/known.ts) is judged by its bytes; its slot is never decoded.
  * What of it rules ask about was asked when the edge was kept. Whatever is not so is decoded after all, when its turn comes, and goes the usual way.
  */
-import { LINK_ETHERNET } from '../src/abi/capture.ts';
+import { DIRECTION_OUTBOUND, LINK_ETHERNET } from '../src/abi/capture.ts';
 import { CONTROL_OUTCOMES, VERDICT_ACCEPT } from '../src/abi/control.ts';
 import { CT_ESTABLISHED, PACKET_HOST } from '../src/abi/fields.ts';
 import {
   PACKET_CAPTURED,
   PACKET_CT_GUESS,
   PACKET_DATA,
+  PACKET_DIRECTION,
   PACKET_JIFFIES,
   PACKET_LINKTYPE,
   PACKET_SEGMENT,
   PACKET_SIZE,
-  PACKET_TIME,
   PACKET_WAY,
   WAY_BARE,
   WAY_BEGINS,
   WAY_FORWARD,
   WAY_INPUT,
   WAY_OUTPUT,
-  WAY_UNSEEN,
 } from '../src/abi/packet.ts';
 import {
   asksSum,
@@ -36,55 +35,60 @@ import {
   TOLD_OPENED,
   TOLD_PACKETS,
 } from './begin.ts';
-import { BATCH } from './capture/index.ts';
 import { limit } from './capture/state.ts';
 import { EDGE_ACCEPTS, isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
 import { code, countMany } from './classify/program.ts';
-import { advanceTo, ascended } from './clock.ts';
+import { advanceTo, latestOf } from './clock.ts';
 import {
   directionOf,
   entryWord,
   Follow,
   followBare,
+  followDatagram,
   hasKeyOf,
   hasNoOptions,
   hasShortWay,
   hasTimestampOnly,
   isCollected,
+  isDatagramOf,
   isOpenWord,
   isOver,
   Keys,
+  openTranslated,
+  PROTOCOL_UDP,
+  putKeyOfDatagram,
   SLID_NOT,
+  segmentSumHolds,
   setClock,
   TIMESTAMP_ONLY_SIZE,
+  translatedDirection,
 } from './conntrack/index';
+import { flowBytes, flowsStart, flowsWanted, judgeFlows, markFlows } from './flows.ts';
+import { translates } from './hooks.ts';
+import { beginMarks, endMarks, leaveUnmarked, missMark } from './marks.ts';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
 import { decodePlain } from './packet/index.ts';
-import { SEGMENT_LENGTH, SEGMENT_READ, segmentAt, segmentInit } from './packet/segment.ts';
-import { PLAN_SHORT, planOf, SHORT_TRACKS } from './plan.ts';
+import {
+  datagramAt,
+  SEGMENT_DATAGRAM,
+  SEGMENT_LENGTH,
+  SEGMENT_READ,
+  SEGMENT_UNSUMMED,
+  segmentAt,
+  segmentInit,
+} from './packet/segment.ts';
+import { keepsTranslated, PLAN_SHORT, planOf, SHORT_TRACKS } from './plan.ts';
 import { recording } from './records.ts';
 import { servicesStart } from './services.ts';
-import { waysStay } from './stack/host.ts';
+import { everythingArrives, waysStay } from './stack/host.ts';
 import { routePlain } from './stack/index.ts';
 import { addTo } from './tally.ts';
 
 /** There can be edges for such packets, and nobody wants to see more of them than what is counted. */
 let wanted: bool = false;
-/** Packets marked in the latest batch that had some, and how many of them did not go this way. */
-let marked: u32 = 0;
-let missed: u32 = 0;
-/**
- * Batches that are not marked: where three of four packets do not go this way (rules ask for more than is kept, connections only begin), one; where it is so again, twice as many and one,
- * up to LONGEST_REST. A slot decoded alone costs more than one of many.
- */
-const LONGEST_REST: u32 = 31;
-let rest: u32 = 0;
-let nextRest: u32 = 1;
-/** The slots of the latest batch that were not marked, how many they are, and how many of them `nextOthers` took; the end of those it took last. */
-const OTHERS: usize = memory.data(BATCH << 2, 16);
-let others: u32 = 0;
-let othersTaken: u32 = 0;
-export let othersEnd: usize = 0;
+/** Packets of this direction are not marked. */
+let unmarked: u32 = 0;
+const NO_DIRECTION: u32 = 0xffffffff;
 /** Behind an Ethernet header and one of IPv4 without options; both headers of a segment without any. */
 const SEGMENT_HEADER: usize = ETHERNET_HEADER + 20;
 const SEGMENT_HEADERS: u32 = 40;
@@ -107,80 +111,56 @@ export function bareLooked(): u32 {
 export function bareStart(): void {
   const forwards = load<u32>(planOf(false, WAY_FORWARD), PLAN_SHORT);
   const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT) | forwards;
-  segmentInit(forwards !== 0);
-  wanted = ASC_FEATURE_SIMD && waysStay && hasShortWay() && (short & SHORT_TRACKS) !== 0 && !recording();
-  servicesStart(wanted);
+  segmentInit(forwards !== 0 || keepsTranslated());
+  flowsStart();
+  wanted = ASC_FEATURE_SIMD && waysStay && hasShortWay() && ((short & SHORT_TRACKS) !== 0 || keepsTranslated()) && !recording();
+  // What went out behind a translation only connections tell whose it is (left.ts).
+  unmarked = translates() && !everythingArrives ? DIRECTION_OUTBOUND : NO_DIRECTION;
+  servicesStart(wanted && (short & SHORT_TRACKS) !== 0);
 }
 
 /** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE, WAY_BEGINS). Out: whether some were asked. */
 export function markBare(slot: usize, end: usize): bool {
-  if (!wanted || isResting()) return false;
+  if ((!wanted && !flowsWanted) || !beginMarks()) return false;
+  if (flowsWanted) {
+    markFlows(slot, end);
+    return true;
+  }
   const last = limit - SEGMENT_READ;
   const start = slot;
-  others = 0;
-  othersTaken = 0;
   while (true) {
     for (; slot < end; slot += PACKET_SIZE) {
       const frame: usize = load<u32>(slot, PACKET_DATA);
       if (frame > last) break;
+      if (load<u32>(slot, PACKET_DIRECTION) === unmarked) break;
       if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET) break;
       const segment = segmentAt(frame, load<u32>(slot, PACKET_CAPTURED));
-      if (segment === 0) break;
+      if (segment === 0) {
+        if (!markDatagram(slot, frame)) break;
+        continue;
+      }
       store<u32>(slot, segment, PACKET_SEGMENT);
       store<u32>(slot, WAY_BARE, PACKET_WAY);
       Keys.putOfSegment(slot, frame + ETHERNET_HEADER);
     }
     if (slot === end) break;
-    if ((load<u32>(slot, PACKET_DATA) as usize) <= last && markBegins(slot)) {
-      slot += PACKET_SIZE;
-      continue;
-    }
-    store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
-    store<u32>(OTHERS + ((others << 2) as usize), slot as u32);
-    others++;
+    if ((load<u32>(slot, PACKET_DATA) as usize) > last || !markBegins(slot)) leaveUnmarked(slot);
     slot += PACKET_SIZE;
   }
-  marked = (((end - start) / PACKET_SIZE) as u32) - others;
+  endMarks(start, end);
   return true;
-}
-
-/** Before a batch is marked. */
-function isResting(): bool {
-  if (missed > marked - (marked >>> 2)) {
-    rest = nextRest;
-    nextRest = min((nextRest << 1) | 1, LONGEST_REST);
-  } else if (marked !== 0) {
-    nextRest = 1;
-  }
-  marked = 0;
-  missed = 0;
-  if (rest === 0) return false;
-  rest--;
-  return true;
-}
-
-/** The first of the next slots in a row that were not marked; they end at `othersEnd`. 0: there are no more. */
-export function nextOthers(): usize {
-  if (othersTaken === others) return 0;
-  const first = otherAt(othersTaken++);
-  othersEnd = first + PACKET_SIZE;
-  for (; othersTaken < others && otherAt(othersTaken) === othersEnd; othersTaken++) othersEnd += PACKET_SIZE;
-  return first;
-}
-
-function otherAt(index: u32): usize {
-  return load<u32>(OTHERS + ((index as usize) << 2));
 }
 
 /** A marked slot that did not go this way. */
 export function decodeBare(slot: usize): void {
-  missed++;
+  missMark();
   decodePlain(slot, slot + PACKET_SIZE);
   routePlain(slot, slot + PACKET_SIZE);
 }
 
 /** Judges and counts the slots from `slot` to before `end`. Out: the first that did not go this way, as it was. */
 export function judgeBare(slot: usize, end: usize): usize {
+  if (flowsWanted) return judgeAsFlows(slot, end);
   const start = slot;
   const base = code;
   let sum: u64 = 0;
@@ -242,11 +222,40 @@ export function judgeBare(slot: usize, end: usize): usize {
   return slot;
 }
 
-/** The latest time of the slots from `slot` to before `end`, of which there is one. */
-function latestOf(slot: usize, end: usize): u64 {
-  let time: u64 = load<u64>(end - PACKET_SIZE, PACKET_TIME);
-  if (!ascended) for (; slot < end; slot += PACKET_SIZE) time = max(time, load<u64>(slot, PACKET_TIME));
-  return time;
+/** Marks a slot of a frame that is no segment, if it is a datagram that can go this way. */
+function markDatagram(slot: usize, frame: usize): bool {
+  const datagram = datagramAt(frame, load<u32>(slot, PACKET_CAPTURED));
+  if (datagram === 0) return false;
+  store<u32>(slot, datagram, PACKET_SEGMENT);
+  store<u32>(slot, WAY_BARE, PACKET_WAY);
+  putKeyOfDatagram(slot, frame + ETHERNET_HEADER);
+  return true;
+}
+
+/** As judgeLong, for a marked slot with a datagram. */
+function judgeDatagram(slot: usize): u64 {
+  const guess = load<u32>(slot, PACKET_CT_GUESS);
+  const entry = (guess & ~1) as usize;
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  if (!isDatagramOf(slot, entry, now)) return 0;
+  const word = entryWord(entry);
+  const direction = directionOf(word, guess);
+  const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
+  const edge = keptEdge(entry, direction);
+  if (!isKept(kept) || (edge & EDGE_ACCEPTS) === 0) return 0;
+  const segment = load<u32>(slot, PACKET_SEGMENT);
+  const length = segment & SEGMENT_LENGTH;
+  if ((segment & SEGMENT_UNSUMMED) !== 0 && asksSum((kept >>> KEPT_PLAN_SHIFT) as u32)) {
+    if (!segmentSumHolds((load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER, length, PROTOCOL_UDP)) return 0;
+  }
+  followDatagram(entry, now);
+  return Bare.counted(code, edge, kept, length);
+}
+
+function judgeAsFlows(slot: usize, end: usize): usize {
+  const behind = judgeFlows(slot, end);
+  bareBytes = flowBytes;
+  return behind;
 }
 
 /**
@@ -258,14 +267,22 @@ function judgeLong(slot: usize): u64 {
   if (way === WAY_BEGINS) return judgeBegins(slot);
   if (!ASC_NO_ASSERT) looked++;
   if (way !== <u32>WAY_BARE) return 0;
+  if ((load<u32>(slot, PACKET_SEGMENT) & SEGMENT_DATAGRAM) !== 0) return judgeDatagram(slot);
   const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
   const guess = guessOfBytes(slot, ip);
-  const entry = (guess & ~1) as usize;
-  const word = entryWord(entry);
   const now = load<i64>(slot, PACKET_JIFFIES);
-  if (!hasKeyOf(entry, slot) || isOver(entry, now)) return 0;
-  if (!isOpenWord(word)) return judgeAcknowledgement(slot, guess, word, now);
-  const direction = directionOf(word, guess);
+  let entry = (guess & ~1) as usize;
+  if (!hasKeyOf(entry, slot)) return 0;
+  let word = entryWord(entry);
+  let direction = directionOf(word, guess);
+  if (!isOpenWord(word)) {
+    const translated = openTranslated(slot, guess, now);
+    // How connections begin that may be translated is left to others.
+    if (translated === 0) return keepsTranslated() || isOver(entry, now) ? 0 : judgeAcknowledgement(slot, guess, word, now);
+    entry = translated;
+    word = entryWord(entry);
+    direction = translatedDirection;
+  } else if (isOver(entry, now)) return 0;
   const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
   const edge = keptEdge(entry, direction);
   if (!isKept(kept) || (edge & EDGE_ACCEPTS) === 0) return 0;

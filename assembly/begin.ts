@@ -33,6 +33,7 @@ import {
   isOver,
   Keys,
   openBare,
+  PROTOCOL_TCP,
   segmentSumHolds,
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
@@ -136,7 +137,7 @@ export function guessOfBytes(slot: usize, ip: usize): u32 {
 /** A segment, as it was marked, that goes through `plan`, has the right sum, or nobody asks. */
 export function isSumRight(ip: usize, segment: u32, plan: u32): bool {
   const length = segment & SEGMENT_LENGTH;
-  return segment === length || !asksSum(plan) || ((offload || length > SUMMED_MOST) && segmentSumHolds(ip, length));
+  return segment === length || !asksSum(plan) || ((offload || length > SUMMED_MOST) && segmentSumHolds(ip, length, PROTOCOL_TCP));
 }
 
 /** Whether the sums of packets that go through `plan` are asked for. */

@@ -84,3 +84,10 @@ export function advance(slot: usize): void {
 export function advanceTo(time: u64): void {
   if (time > now) now = time;
 }
+
+/** The latest time of the slots from `slot` to before `end`, of which there is one. */
+export function latestOf(slot: usize, end: usize): u64 {
+  let time: u64 = load<u64>(end - PACKET_SIZE, PACKET_TIME);
+  if (!ascended) for (; slot < end; slot += PACKET_SIZE) time = max(time, load<u64>(slot, PACKET_TIME));
+  return time;
+}

@@ -36,13 +36,13 @@ import { NEXT_ACCEPT, NEXT_LOST, NEXT_REJECT, NEXT_RESET } from '../src/abi/prog
 import { STACK_NONE, STACK_TABLE_FULL } from '../src/abi/reasons.ts';
 import { beginCopy, copying, endCopy, keepPiece } from './broadcast.ts';
 import { clearQueued, queued } from './classify/effects.ts';
+import { forgetEdges } from './classify/known.ts';
 import { runKnownWalk, runWalk, runWalkAhead } from './classify/walk.ts';
 import { followed } from './conntrack/expectations';
 import {
   conntrackConfirm,
   conntrackForget,
   conntrackHandshake,
-  conntrackIn,
   conntrackLook,
   conntrackPlain,
   conntrackReset,
@@ -54,8 +54,11 @@ import { arriveFromHere } from './loopback.ts';
 import { natFinish, natFollow, natMoved, natPending, natStart } from './nat/bind.ts';
 import { seeAsConntrack, seeAsRules } from './packet/extension-headers.ts';
 import {
+  copyEnd,
   hideDevice,
+  isUnrouted,
   makePlans,
+  ONLY_SHIFT,
   OP_ARRIVE,
   OP_CONFIRM,
   OP_COPY,
@@ -76,6 +79,7 @@ import {
   OP_TRACK_OUT,
   OP_WALK,
   PLAN_OPERATIONS,
+  planEnd,
   planOf,
   SHORT_ARRIVES,
   SHORT_FORWARDS,
@@ -93,6 +97,9 @@ let flags: u32 = 0;
 /** Of the packet under way: conntrack looked at it; where it is forwarded to. */
 let looked: bool = false;
 let out: u32 = 0;
+/** Its connection, if it is a plain packet of one; what that keeps of its way is wrong, for it went on another. */
+let plain: usize = 0;
+let strayed: bool = false;
 /** WAY_FRAGMENT if it is a fragment that is put together in front of INPUT, else 0. */
 let fragment: u32 = 0;
 
@@ -158,6 +165,8 @@ export function hasFamily(six: bool): bool {
 /** NEXT_* of the whole way; a packet that the stack drops after PREROUTING is NEXT_ACCEPT here. Its connection is confirmed or forgotten. */
 export function runHooks(plan: usize, slot: usize): u32 {
   looked = false;
+  plain = 0;
+  strayed = false;
   fragment = load<u32>(slot, PACKET_WAY) & WAY_FRAGMENT;
   store<u32>(slot, load<u32>(slot, PACKET_WAY) ^ fragment, PACKET_WAY);
   natStart();
@@ -166,7 +175,7 @@ export function runHooks(plan: usize, slot: usize): u32 {
   let at = plan + PLAN_OPERATIONS;
   for (let operation = load<u32>(at); operation !== OP_END; operation = load<u32>(at)) {
     if ((operation & 255) === OP_WALK) {
-      verdict = runWalk(operation >>> 8, slot, lengthOf(slot));
+      verdict = walk(operation, slot);
     } else if (operation >= OP_ROUTE_IN && operation <= OP_ARRIVE) {
       at = routed(operation, at, slot);
       continue;
@@ -188,6 +197,7 @@ export function runHooks(plan: usize, slot: usize): u32 {
     // Why it was dropped stays: routing has no say in it.
     if (reason === STACK_TABLE_FULL) store<u32>(slot, reason, PACKET_STACK);
   }
+  if (plain !== 0 && (strayed || verdict === NEXT_LOST)) forgetEdges(plain);
   // Packets of the next batch are routed before their way begins: they were given to nobody.
   if (hasSocket()) turnStart();
   if (verdict === NEXT_ACCEPT) rememberEnd(slot, looked);
@@ -196,10 +206,12 @@ export function runHooks(plan: usize, slot: usize): u32 {
   return verdict;
 }
 
-/** The routing decision comes behind operation `at`. */
-function isUnrouted(at: usize): bool {
-  while (load<u32>(at) !== OP_END && load<u32>(at) !== OP_ROUTE_IN) at += 4;
-  return load<u32>(at) === OP_ROUTE_IN;
+/** The walk of an operation. */
+function walk(operation: u32, slot: usize): u32 {
+  const number = (operation >>> 8) & 255;
+  const short = operation >>> ONLY_SHIFT;
+  if (plain === 0 || short === 0) return runWalk(number, slot, lengthOf(slot));
+  return runKnownWalk(number, short | (number << SHORT_WALK_SHIFT), slot, plain, lengthOf(slot));
 }
 
 function isRefusal(verdict: u32): bool {
@@ -239,17 +251,6 @@ export function runShort(short: u32, slot: usize, bytes: u64): u32 {
   }
   if (known === 0 && tracks && verdict === NEXT_ACCEPT) rememberEnd(slot, arrives);
   return verdict;
-}
-
-/** The operation that ends the copy under way at operation `at`. */
-function copyEnd(at: usize): usize {
-  while (load<u32>(at) !== OP_COPY_END) at += 4;
-  return at;
-}
-
-function planEnd(at: usize): usize {
-  while (load<u32>(at) !== OP_END) at += 4;
-  return at;
 }
 
 /** What rules count of a packet: it may grow on its way. */
@@ -310,7 +311,8 @@ function forward(slot: usize): void {
 }
 
 function track(slot: usize, arriving: bool): u32 {
-  if (!conntrackIn(slot, arriving)) return noRoom(slot);
+  plain = conntrackPlain(slot, arriving);
+  if (plain === 0 && !conntrackLook(slot, arriving)) return noRoom(slot);
   if (followed !== 0) natFollow(slot);
   looked = true;
   return NEXT_ACCEPT;
@@ -365,6 +367,7 @@ function routed(operation: u32, at: usize, slot: usize): usize {
   const turned = operation === OP_ROUTE_OUT ? hasTurnedAway() : hasTurned() || isMarkedLocal(slot);
   if (!natMoved() && !turned) return at + 4;
   if (operation === OP_ROUTE_OUT) {
+    strayed = true;
     leaveAnew(slot);
   } else {
     routeAnew(slot);

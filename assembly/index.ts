@@ -25,6 +25,7 @@ import {
   synsOpened,
   zonesOfOne,
 } from './conntrack/index';
+import { flowsJudged, flowsLearned } from './flows.ts';
 import { planHooks, setFlags, translates } from './hooks.ts';
 import { drainLog, setLogRegion } from './log.ts';
 import { allocate, heapStart } from './memory.ts';
@@ -48,6 +49,8 @@ export {
   drainLog,
   drainRing as drain,
   edgesTaken,
+  flowsJudged,
+  flowsLearned,
   handshakesJudged,
   nextExpectation,
   packedSteps,

@@ -2,6 +2,7 @@
 import { PACKET_EDGE, PACKET_WAY, WAY_BARE } from '../src/abi/packet.ts';
 import { walkLater, walkWaiting } from './classify/ahead.ts';
 import { conntrackAhead, conntrackKeys } from './conntrack/index';
+import { flowsAhead } from './flows.ts';
 import { tracks } from './hooks.ts';
 import { hideDevice, PLAN_SHORT, planOf, SHORT_FORWARDS, SHORT_TRACKS, SHORT_WALK_SHIFT } from './plan.ts';
 
@@ -12,7 +13,10 @@ export function keysAhead(slot: usize, end: usize): void {
 
 /** A batch is decoded: what can be done before the first of its packets goes its way. */
 export function lookAhead(slots: usize, count: u32): void {
-  if (!tracks()) return;
+  if (!tracks()) {
+    flowsAhead(slots, count);
+    return;
+  }
   let next: usize = 0;
   for (let slot = conntrackAhead(slots, count); slot !== 0; slot = next) {
     next = load<u32>(slot, PACKET_EDGE) as usize;

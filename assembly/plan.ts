@@ -29,7 +29,8 @@ import { code } from './classify/program.ts';
 import { hasHelpers } from './conntrack/index';
 import { nft } from './stack/host.ts';
 
-/** An operation: kind | number of a walk << 8. */
+/** An operation: kind | number of a walk << 8 | what a short plan with this walk would do (SHORT_*) << ONLY_SHIFT, where it is the only one that packets of open connections meet on their way; 0 where it is not. */
+export const ONLY_SHIFT: u32 = 16;
 export const OP_END: u32 = 0;
 export const OP_WALK: u32 = 1;
 /** Conntrack looks at an arriving packet, at a leaving one. */
@@ -87,6 +88,8 @@ let tracked: bool = false;
 let translated: bool = false;
 /** Rules may change what the routing decision looks at. */
 let turns: bool = false;
+/** Of some plan of IPv4 that is not short the only walk is marked. */
+let keeps: bool = false;
 /** WAY_FRAGMENT while the plans of fragments are made, else 0. */
 let fragment: u32 = 0;
 
@@ -108,6 +111,10 @@ export function makePlans(six: bool, present: bool, conntrack: bool, turning: bo
   shorten(planOf(six, WAY_INPUT), 0);
   shorten(planOf(six, WAY_OUTPUT), SHORT_LEAVES);
   shorten(planOf(six, WAY_FORWARD), SHORT_FORWARDS);
+  if (!translated || turning) return;
+  markOnly(planOf(six, WAY_INPUT), 0);
+  markOnly(planOf(six, WAY_OUTPUT), SHORT_LEAVES);
+  markOnly(planOf(six, WAY_FORWARD), SHORT_FORWARDS);
 }
 
 function makeWays(six: bool): void {
@@ -174,6 +181,33 @@ function shorten(plan: usize, hook: u32): void {
   at += 4;
   if (load<u32>(at) === OP_CONFIRM) at += 4;
   if (load<u32>(at) === OP_END) store<u32>(plan, short | ((walk >>> 8) << SHORT_WALK_SHIFT), PLAN_SHORT);
+}
+
+/** Marks the walk of a plan that translates, if there is but one beside those of the nat table, which open connections do not meet: behind the routing decision where the packet arrives, and nothing comes behind it that looks at packets. */
+function markOnly(plan: usize, hook: u32): void {
+  let short = SHORT | hook;
+  let only: usize = 0;
+  let at = plan + PLAN_OPERATIONS;
+  for (; load<u32>(at) !== OP_END; at += 4) {
+    const kind = load<u32>(at) & 255;
+    if (kind === OP_TRACK_IN) short |= SHORT_TRACKS | SHORT_ARRIVES;
+    else if (kind === OP_TRACK_OUT) short |= SHORT_TRACKS;
+    else if (kind === OP_WALK) {
+      if (only !== 0 || (short & SHORT_TRACKS) === 0) return;
+      only = at;
+    } else if (kind === OP_ROUTE_IN) {
+      if (only !== 0) return;
+    } else if (!isQuiet(kind)) return;
+  }
+  if (only === 0) return;
+  store<u32>(only, load<u32>(only) | (short << ONLY_SHIFT));
+  keeps = keeps || family === 0;
+}
+
+/** It does the same with all packets of a direction of an open connection, and tells nobody. */
+function isQuiet(kind: u32): bool {
+  if (kind === OP_NAT_DESTINATION || kind === OP_NAT_SOURCE || kind === OP_CONFIRM || kind === OP_ROUTE_OUT) return true;
+  return kind === OP_HIDE_IN || kind === OP_HIDE_OUT || kind === OP_FORWARD;
 }
 
 function begin(six: bool, way: u32): void {
@@ -264,7 +298,29 @@ export function hideDevice(short: u32, slot: usize): void {
   store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
 }
 
+/** Connections of IPv4 whose addresses are translated may keep ways. */
+export function keepsTranslated(): bool {
+  return keeps;
+}
+
 /** The hook that a short plan ends at: 0 INPUT, 1 OUTPUT, 2 FORWARD. */
 export function hookOfShort(short: u32): u32 {
   return (short & SHORT_LEAVES) | select<u32>(2, 0, (short & SHORT_FORWARDS) !== 0);
+}
+
+/** The routing decision comes behind operation `at`. */
+export function isUnrouted(at: usize): bool {
+  while (load<u32>(at) !== OP_END && load<u32>(at) !== OP_ROUTE_IN) at += 4;
+  return load<u32>(at) === OP_ROUTE_IN;
+}
+
+/** The operation that ends the copy under way at operation `at`. */
+export function copyEnd(at: usize): usize {
+  while (load<u32>(at) !== OP_COPY_END) at += 4;
+  return at;
+}
+
+export function planEnd(at: usize): usize {
+  while (load<u32>(at) !== OP_END) at += 4;
+  return at;
 }

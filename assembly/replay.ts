@@ -11,12 +11,13 @@ import {
   RUN_MORE,
 } from '../src/abi/control.ts';
 import { PACKET_JIFFIES, PACKET_SIZE } from '../src/abi/packet.ts';
-import { markBare, nextOthers, othersEnd } from './bare.ts';
+import { markBare } from './bare.ts';
 import { BATCH, batchAnswer, batchAscends, batchWire, captureBatch } from './capture/index.ts';
 import { latestTime, order, startBatch } from './clock.ts';
 import { deferFragment } from './hooks.ts';
 import { judgeSlots } from './judge.ts';
 import { keysAhead, lookAhead } from './look-ahead.ts';
+import { nextOthers, othersEnd } from './marks.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
 import { startSets } from './sets/region.ts';
 import { keepOwn, shareSlots } from './share.ts';

@@ -1,5 +1,5 @@
 /**
- * What plain packets of a connection (conntrack/plain.ts) meet in a table is mostly what the one before them met: most of what rules ask is the same for all of them. So the way of one is kept,
+ * What plain packets of a connection (conntrack/plain.ts, conntrack/datagram.ts) meet in a table is mostly what the one before them met: most of what rules ask is the same for all of them. So the way of one is kept,
  * down the tree and through the rules as far as nothing else is asked: as an edge of its own, whose segment stands for all that the way counts. Ways are few, for all connections together.
  */
 import {
@@ -15,6 +15,7 @@ import {
   FIELD_ICMP_TYPE,
   FIELD_IN_INTERFACE,
   FIELD_L4_LENGTH,
+  FIELD_MARK,
   FIELD_OUT_INTERFACE,
   FIELD_PACKET_TYPE,
   FIELD_PROTOCOL,
@@ -50,7 +51,7 @@ import {
   TEST_WORDS,
 } from '../../src/abi/program.ts';
 import { TEST_HIT, TEST_HOTDROP, TEST_MISS } from '../../src/abi/special.ts';
-import { ENTRY_EDGE_CHECKS, ENTRY_EDGES, STATUS_VISIBLE } from '../conntrack/entry.ts';
+import { ENTRY_EDGE_CHECKS, ENTRY_EDGES, PROTOCOL_TCP, STATUS_VISIBLE } from '../conntrack/entry.ts';
 import { TCP_HEADER_SIZE } from '../conntrack/tcp-options.ts';
 import { child, descend } from './descend.ts';
 import { code, countMany, segmentAt } from './program.ts';
@@ -75,8 +76,11 @@ const ALIKE: u32 =
   (0xf << FIELD_DESTINATION) |
   (1 << FIELD_HEADER_ERROR) |
   (1 << FIELD_FAMILY);
+/** Beside them, of packets of a flow that nothing tracks. */
+const ALIKE_IN_FLOW: u32 = ALIKE | (1 << FIELD_MARK);
 /** In the lowest bit of an edge that is kept: it leads to ACCEPT. */
 export const EDGE_ACCEPTS: u32 = 1;
+const UDP_HEADER_SIZE: u32 = 8;
 /** The one flag that plain packets have or have not. */
 const FLAG_PSH: u32 = 8;
 /** What is kept of the fields is never 0. Above it, the short plan (plan.ts) through which the way goes. */
@@ -97,8 +101,10 @@ const WAYS: usize = memory.data(64 << 9, 16);
 /** The way that is being made: its segments. */
 const DRAFT: usize = memory.data(9 * 4, 16);
 const HASH_FACTOR: u32 = 0x9e3779b1;
-/** The fields in which packets are alike that are looked at. */
+/** What those have in common whose edge is looked for: fields, whole transport headers of so many bytes, and, if they are segments, all flags but PSH. */
 let alike: u32 = ALIKE;
+let whole: u32 = TCP_HEADER_SIZE;
+let pushes: bool = true;
 /** The descent came by the flags. */
 let askedFlags: bool = false;
 /** The address of whom this host speaks with is asked, in trees, whether it lies above a bound: of the bounds that were met, those between which it lies, themselves included. */
@@ -117,6 +123,9 @@ export function knownEdge(base: usize, root: u32, policy: u32, plan: u32, slot: 
   const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4) as usize;
   const shared = checkOf(slot, plan);
   if (load<u64>(entry + (direction << 3), ENTRY_EDGE_CHECKS) !== shared) {
+    pushes = load<u32>(slot, FIELD_PROTOCOL * 4) === PROTOCOL_TCP;
+    whole = pushes ? TCP_HEADER_SIZE : UDP_HEADER_SIZE;
+    alike = ALIKE;
     store<u64>(entry + (direction << 3), shared, ENTRY_EDGE_CHECKS);
     store<u32>(entry + (direction << 2), markedEdge(base, commonEdge(base, root, policy, slot)), ENTRY_EDGES);
   }
@@ -139,9 +148,27 @@ export function edgeOfAlike(walk: u32, slot: usize, fields: u32): u32 {
   const base = code;
   const at = base + ((walk as usize) << 3);
   alike = fields;
+  whole = TCP_HEADER_SIZE;
+  pushes = true;
   const edge = markedEdge(base, commonEdge(base, load<u32>(at), load<u32>(at, 4), slot));
   alike = ALIKE;
   return edge;
+}
+
+/** The connection `entry` keeps nothing any more. */
+export function forgetEdges(entry: usize): void {
+  store<u64>(entry, 0, ENTRY_EDGE_CHECKS);
+  store<u64>(entry, 0, ENTRY_EDGE_CHECKS + 8);
+}
+
+/** Where all packets leave walk `walk` that have the addresses, ports and devices of the one in `slot`, a plain segment (but that nothing tracks it) or a datagram with a whole header, no fragment: an edge, as knownEdge; 0: they need not leave by the same. */
+export function alikeEdge(walk: u32, slot: usize, isTcp: bool): u32 {
+  const base = code;
+  const at = base + ((walk as usize) << 3);
+  alike = ALIKE_IN_FLOW;
+  whole = isTcp ? TCP_HEADER_SIZE : UDP_HEADER_SIZE;
+  pushes = isTcp;
+  return commonEdge(base, load<u32>(at), load<u32>(at, 4), slot);
 }
 
 /** For a plain packet of the connection `entry` whose slot is not decoded, but its record, kind (PACKET_*) and status are known: the short plan of the edge that is kept for it, above KEPT_PLAN_SHIFT, if `isKept`. */
@@ -214,10 +241,10 @@ function alikeDescent(base: usize, root: u32, slot: usize): u32 {
     const head = load<u32>(node);
     const field = (head & ~NODE_TABLE) >>> 2;
     // Their TCP header is whole.
-    const whole = head === FIELD_L4_LENGTH * 4 && load<u32>(node, 4) < TCP_HEADER_SIZE;
+    const isWhole = head === FIELD_L4_LENGTH * 4 && load<u32>(node, 4) < whole;
     if (field === otherField && (head & NODE_TABLE) === 0) narrow(load<u32>(node, 4), slot);
-    else if (!whole && !isAlike(field)) {
-      if (field !== FIELD_TCP_FLAGS) return 0;
+    else if (!isWhole && !isAlike(field)) {
+      if (field !== FIELD_TCP_FLAGS || !pushes) return 0;
       askedFlags = true;
     }
     reference = child(node, slot);
@@ -299,7 +326,8 @@ function asksAlike(test: usize): bool {
   const opcode = load<u32>(test) & TEST_OPCODE;
   const field = load<u32>(test, 4) >>> 2;
   if (opcode === TEST_RANGE) return isAlike(field) || (field === FIELD_L4_LENGTH && hasWholeHeaders(test));
-  if (opcode === TEST_MASK) return isAlike(field) || (field === FIELD_TCP_FLAGS && (load<u32>(test, 8) & FLAG_PSH) === 0);
+  if (opcode === TEST_MASK)
+    return isAlike(field) || (pushes && field === FIELD_TCP_FLAGS && (load<u32>(test, 8) & FLAG_PSH) === 0);
   if (opcode === TEST_RANGES) return areAlike(test + 12, load<u32>(test, 4));
   if (opcode !== TEST_WORDS && opcode !== TEST_WORD_RANGE) return false;
   const words = load<u32>(test, 8);
@@ -313,10 +341,10 @@ function areAlike(fields: usize, count: u32): bool {
   return true;
 }
 
-/** A range of lengths that all whole TCP headers are in. */
+/** A range of lengths that all whole headers are in. */
 function hasWholeHeaders(range: usize): bool {
   const low = load<u32>(range, 8);
-  return low <= TCP_HEADER_SIZE && low + load<u32>(range, 12) === u32.MAX_VALUE;
+  return low <= whole && low + load<u32>(range, 12) === u32.MAX_VALUE;
 }
 
 /** The way with the segments of the draft that goes on with `next`; made if it is not there. 0: no room. */

@@ -53,6 +53,11 @@ export function countMany(segment: u32, packets: u64, bytes: u64): void {
   store<u64>(at, load<u64>(at, 8) + bytes, 8);
 }
 
+/** The address of a segment's counter: u64 packets, u64 bytes. */
+export function counterOf(segment: u32): usize {
+  return segments + (segment as usize) * SEGMENT_SIZE;
+}
+
 /** The number of the segment whose counter is at an address, which need not lie among those of the program. */
 export function segmentAt(counter: usize): u32 {
   return ((counter - segments) / SEGMENT_SIZE) as u32;

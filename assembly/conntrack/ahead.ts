@@ -2,6 +2,7 @@
  * A batch of packets looks its connections up before the first of them is judged, one step for all packets at a time: so that the table's cache misses overlap.
  * What it finds is a guess, made by the tag alone: the judge compares the key (plain.ts), or looks the connection up anew.
  */
+import { TRACKING_FLAG_NAT } from '../../src/abi/conntrack';
 import {
   FIELD_DESTINATION,
   FIELD_DPORT,
@@ -12,8 +13,10 @@ import {
   FIELD_SPORT,
 } from '../../src/abi/fields';
 import { PACKET_CT_GUESS, PACKET_CT_HASH, PACKET_CT_HIGH, PACKET_CT_LOW, PACKET_SIZE, PACKET_UNSEEN } from '../../src/abi/packet';
+import { ALIAS_ENTRY } from './alias';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, probe } from './bucket';
-import { ENDPOINT_MASK, ENTRY_LOW, ENTRY_SIDES, PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
+import { ENDPOINT_MASK, ENTRY_LOW, ENTRY_SIDES, ENTRY_STATUS, PROTOCOL_TCP, PROTOCOL_UDP, STATUS_ALIAS } from './entry';
+import { flag } from './parameters';
 import { hasShortWay } from './plain';
 import { bits, bucketAfter, buckets, EITHER_WAY, lookup } from './table';
 import { hashIPv4 } from './tuple';
@@ -62,6 +65,7 @@ export function conntrackAhead(slots: usize, count: u32): usize {
     unknown = slot;
   }
   if (far) read += touchEntries(slots, end);
+  if (far && flag(TRACKING_FLAG_NAT)) read += touchTranslated(slots, end);
   store<u32>(NEAR, read);
   return unknown;
 }
@@ -100,6 +104,17 @@ function touchEntries(slots: usize, end: usize): u32 {
   return read;
 }
 
+/** The same of the connections that aliases are of. What is one and what is not comes as by chance: no branch. */
+function touchTranslated(slots: usize, end: usize): u32 {
+  let read: u32 = 0;
+  for (let slot = slots; slot < end; slot += PACKET_SIZE) {
+    const record = (load<u32>(slot, PACKET_CT_GUESS) & ~1) as usize;
+    const isAlias = (load<u32>(record, ENTRY_STATUS) & STATUS_ALIAS) !== 0;
+    read += wordsOfEntry(select<u32>(load<u32>(record, ALIAS_ENTRY), record as u32, isAlias));
+  }
+  return read;
+}
+
 /** Of a guess, whose lowest bit is none of the address. */
 function wordsOfEntry(guess: u32): u32 {
   return load<u32>(guess as usize, ENTRY_LOW) + load<u32>(guess as usize, ENTRY_SIDES);
@@ -131,6 +146,13 @@ export function guessOf(slot: usize, from: u64): u32 {
   if (entry === 0 || (low & ENDPOINT_MASK) === high) return 0;
   store<u32>(slot, (entry as u32) | swapped, PACKET_CT_GUESS);
   return (entry as u32) | swapped;
+}
+
+/** The same for a slot that is not decoded: a datagram behind an IPv4 header without options at `ip`. */
+export function putKeyOfDatagram(slot: usize, ip: usize): void {
+  const from = ((bswap(load<u32>(ip, 12)) as u64) << 16) | (bswap(load<u16>(ip, 20)) as u64);
+  const to = ((bswap(load<u32>(ip, 16)) as u64) << 16) | (bswap(load<u16>(ip, 22)) as u64);
+  Keys.put(slot, from, to, PROTOCOL_UDP);
 }
 
 /** Part of those who call it: in the loop that marks plain segments (bare.ts) nothing is called. */

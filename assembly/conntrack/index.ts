@@ -10,9 +10,11 @@ export {
   entryStatus,
   entryTcpState,
 } from './accessors';
-export { conntrackAhead, conntrackKeys, guessOf, Keys } from './ahead';
+export { conntrackAhead, conntrackKeys, guessOf, Keys, putKeyOfDatagram } from './ahead';
 export { attachConnection, dropConnection, KEPT_SIZE, keepConnection } from './answered';
 export { countConnections } from './count';
+export { followDatagram, isDatagramOf } from './datagram';
+export { PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 export { nextExpectation } from './expectations';
 export { counters, labelWord, masterAddress, zonesOfOne } from './extension';
 export { Follow, SLID_NOT } from './follow';
@@ -35,7 +37,9 @@ export {
   isCollected,
   isOpenWord,
   isOver,
+  openTranslated,
   segmentSumHolds,
+  translatedDirection,
 } from './plain';
 export { conntrackReset, isReset, isTcpReset } from './reset';
 export { conntrackReserve } from './room';

@@ -27,9 +27,11 @@ import {
   PACKET_L4_OFFSET,
 } from '../../src/abi/packet';
 import { isSegmentUnfinished, isUnfinished } from '../stack/unfinished';
+import { ALIAS_ENTRY } from './alias';
 import { sumHolds } from './checksum';
 import { due } from './collector';
 import {
+  ENTRY_ALIAS,
   ENTRY_HIGH,
   ENTRY_LOW,
   ENTRY_STATUS,
@@ -42,7 +44,10 @@ import {
   STATUS_ALIASED,
   STATUS_DYING,
   STATUS_HEAD,
+  STATUS_SHIFTED,
+  STATUS_TRANSLATED,
   STATUS_VISIBLE,
+  STATUS_ZONE_OF_ONE,
 } from './entry';
 import { accounting, zonesOfOne } from './extension';
 import { follow } from './follow';
@@ -82,13 +87,17 @@ export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
   const offset = load<u32>(slot, PACKET_L4_OFFSET);
   const header = (load<u32>(slot, PACKET_IP) + offset) as usize;
   const now = load<i64>(slot, PACKET_JIFFIES);
-  const entry = openConnection(slot, guess, now);
-  if (entry === 0) return false;
+  let entry = openConnection(slot, guess, now);
+  let direction = directionIn(entry, guess);
+  if (entry === 0) {
+    entry = isCollected(now) ? 0 : openTranslated(slot, guess, now);
+    if (entry === 0) return false;
+    direction = translatedDirection;
+  }
   // Whether it counts depends on the packet's direction, which nobody can foresee: a short sum costs less than guessing wrong.
   if (verify | (present <= SUM_ANYWAY)) {
     if (verify & !sumHolds(header, present, pseudoHeader(slot, present)) && !isUnfinished(slot)) return false;
   }
-  const direction = directionIn(entry, guess);
   if (!follow(entry, direction, header, present, load<u32>(slot, FIELD_LENGTH * 4) - offset, now)) return false;
   setClock(now);
   const status = (load<u32>(entry, ENTRY_STATUS) & STATUS_VISIBLE) | STATUS_ENTRY;
@@ -99,10 +108,12 @@ export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
   return true;
 }
 
-/** Whether the checksum of the segment in a packet of `length` bytes at `ip` is right. */
-export function segmentSumHolds(ip: usize, length: u32): bool {
+/** Whether the checksum of the segment, or datagram, in a packet of `length` bytes at `ip` is right. */
+export function segmentSumHolds(ip: usize, length: u32, protocol: u32): bool {
   const present = length - IPV4_HEADER;
-  return isSegmentUnfinished(ip, length) || sumHolds(ip + ADDRESSES, present + ADDRESSES_SIZE, pseudoOf(present));
+  // Of a datagram whose device is to finish its sum, udp.ts knows.
+  if (protocol === PROTOCOL_TCP && isSegmentUnfinished(ip, length)) return true;
+  return sumHolds(ip + ADDRESSES, present + ADDRESSES_SIZE, (protocol as u64) + (present as u64));
 }
 
 /** Whether the TCP header has no options. */
@@ -137,6 +148,24 @@ function openConnection(slot: usize, guess: u32, now: i64): usize {
   const entry = (guess & ~1) as usize;
   const open = isOpenWord(entryWord(entry)) && hasKeyOf(entry, slot);
   return open && !isOver(entry, now) && !isCollected(now) ? entry : 0;
+}
+
+/** The direction of the packet in what `openTranslated` found. */
+export let translatedDirection: u32 = 0;
+
+/** As openConnection, of a connection whose addresses are translated: its entry is of the original direction alone, the alias of its reply. */
+export function openTranslated(slot: usize, guess: u32, now: i64): usize {
+  if (!flag(TRACKING_FLAG_NAT)) return 0;
+  const record = (guess & ~1) as usize;
+  if (!hasKeyOf(record, slot)) return 0;
+  const replies = (load<u32>(record, ENTRY_STATUS) & STATUS_ALIAS) !== 0;
+  const entry = replies ? (load<u32>(record, ALIAS_ENTRY) as usize) : record;
+  if (replies && load<u32>(entry, ENTRY_ALIAS) !== (record as u32)) return 0;
+  const word = entryWord(entry);
+  if ((word & (STATUS_TRANSLATED as u64)) === 0 || (word & ((STATUS_ZONE_OF_ONE | STATUS_SHIFTED) as u64)) !== 0) return 0;
+  if (!isOpenWord(word & ~(STATUS_TRANSLATED as u64)) || isOver(entry, now)) return 0;
+  translatedDirection = replies as u32;
+  return directionIn(record, guess) === translatedDirection ? entry : 0;
 }
 
 /** All of an entry from ENTRY_STATUS to its flags. */

@@ -45,6 +45,7 @@ import {
 } from '../../src/abi/reasons';
 import { seeAsConntrack, seeAsRules } from '../packet/extension-headers.ts';
 import { collect, collectorInit, due } from './collector';
+import { plainDatagram } from './datagram';
 import {
   ENTRY_STATUS,
   PROTOCOL_GRE,
@@ -122,8 +123,7 @@ export function conntrackLook(slot: usize, prerouting: bool): bool {
   const verify = prerouting && flag(TRACKING_FLAG_CHECKSUM);
   if (load<u32>(slot, FIELD_CT_STATE * 4) === CT_UNTRACKED) return true;
   const known = load<u32>(slot, PACKET_CT_ENTRY) as usize;
-  if (known !== 0) return known === TEMPLATE ? conntrackInZone(slot, verify) : true;
-  return look(slot, verify);
+  return known === 0 ? look(slot, verify) : known === TEMPLATE ? conntrackInZone(slot, verify) : true;
 }
 
 /** The same for the packets that nearly all are (plain.ts), and the last of a handshake, behind which all are. Out: the entry; 0 for any other, whose connection is as it was; the slot's guess is gone then, too. */
@@ -135,7 +135,7 @@ export function conntrackPlain(slot: usize, prerouting: bool): usize {
   store<u32>(slot, 0, PACKET_CT_GUESS);
   // One is as likely as the other: no branch.
   const verify = prerouting & flag(TRACKING_FLAG_CHECKSUM);
-  if (plainSegment(slot, guess, verify)) return (guess & ~1) as usize;
+  if (plainSegment(slot, guess, verify) || plainDatagram(slot, guess, verify)) return load<u32>(slot, PACKET_CT_ENTRY) as usize;
   const entry = acknowledgeAnswer(slot, guess, verify);
   if (entry !== 0) attach(slot, CT_ESTABLISHED, 0, entry);
   return entry;

@@ -1,5 +1,6 @@
 /** The packet that most packets are, told by its bytes: a frame to one host that plain.ts decodes, with a TCP segment whose only flags are ACK and, perhaps, PSH. */
 import { leastMtu, lenient } from '../stack/host.ts';
+import { Plain } from './plain.ts';
 
 const ETHERNET: u32 = 14;
 /** Both headers without options. */
@@ -20,6 +21,13 @@ const SYN: u32 = 2;
 /** Of what segmentAt tells: the total length of the IP packet; its TCP checksum is wrong, or it is longer than SUMMED_MOST and nobody summed it. */
 export const SEGMENT_LENGTH: u32 = 0xffff;
 export const SEGMENT_UNSUMMED: u32 = 1 << 16;
+/** It is none, but a datagram of UDP. */
+export const SEGMENT_DATAGRAM: u32 = 1 << 17;
+const UDP: u32 = 17;
+/** As much as is decoded in any case (plain.ts), and its own header. */
+const DATAGRAM_LEAST: u32 = 36;
+const IP_HEADER: u32 = 20;
+const UDP_HEADER: u32 = 8;
 /** Total length of the packets that are summed where they are told. So many bytes are read of each of them. */
 export const SUMMED_MOST: u32 = 60;
 /** Bytes behind a frame's address that are read. */
@@ -123,4 +131,20 @@ class Segment {
     const quotient = i32x4.sub(i32x4.neg(sums), i32x4.shl(sums, 16));
     return i32x4.bitmask(i32x4.le_u(quotient, each));
   }
+}
+
+/** The same for a datagram of UDP whose header is right, the sum in which nobody made: SEGMENT_UNSUMMED, or there is none; and SEGMENT_DATAGRAM. */
+export function datagramAt(frame: usize, captured: u32): u32 {
+  if (!ASC_FEATURE_SIMD || captured < ETHERNET + DATAGRAM_LEAST) return 0;
+  const ip = frame + ETHERNET;
+  if ((load<u8>(frame) & GROUP) !== 0) return 0;
+  if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) return 0;
+  if ((load<u32>(ip, 6) & NO_TTL) !== UDP << 24) return 0;
+  if ((load<u8>(ip, 8) as u32) < leastHops) return 0;
+  const total = bswap(load<u16>(ip, 2)) as u32;
+  if (total - DATAGRAM_LEAST > captured - ETHERNET - DATAGRAM_LEAST) return 0;
+  if (total > most) return 0;
+  if ((bswap(load<u16>(ip, 24)) as u32) - UDP_HEADER > total - IP_HEADER - UDP_HEADER) return 0;
+  if (!lenient && !Plain.checksumGood(ip)) return 0;
+  return total | SEGMENT_DATAGRAM | (load<u16>(ip, 26) === 0 ? 0 : SEGMENT_UNSUMMED);
 }

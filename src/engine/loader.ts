@@ -38,6 +38,9 @@ export interface EngineExports {
   bareLooked(): number;
   /** Packets with which connections of known services began (assembly/begin.ts); likewise. */
   servicesBegun(): number;
+  /** Packets that nothing tracks and that were judged so (assembly/flows.ts), and those of them whose way was not kept yet; likewise. */
+  flowsJudged(): number;
+  flowsLearned(): number;
   /** Connections that began the short way (assembly/conntrack/syn.ts); likewise. */
   synsOpened(): number;
   handshakesJudged(): number;

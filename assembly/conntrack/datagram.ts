@@ -1,0 +1,61 @@
+/** The way of most datagrams of UDP over IPv4: those of a connection that was answered. It is what track.ts and udp.ts do with such a packet and with no other; whatever is not so is left as it was, for them to judge. */
+import {
+  CT_ESTABLISHED,
+  FIELD_CT_DIRECTION,
+  FIELD_CT_STATE,
+  FIELD_PROTOCOL,
+  STATUS_ASSURED,
+  STATUS_CONFIRMED,
+  STATUS_ENTRY,
+  STATUS_SEEN_REPLY,
+} from '../../src/abi/fields';
+import { PACKET_CT_ENTRY, PACKET_JIFFIES } from '../../src/abi/packet';
+import { INVALID_NONE } from '../../src/abi/reasons';
+import {
+  ENTRY_STATUS,
+  ENTRY_STREAM,
+  PROTOCOL_UDP,
+  STATUS_ALIAS,
+  STATUS_ALIASED,
+  STATUS_DYING,
+  STATUS_HEAD,
+  STATUS_VISIBLE,
+} from './entry';
+import { directionIn, hasKeyOf, isCollected, isOver } from './plain';
+import { setClock } from './table';
+import { udpCheck, udpPacket } from './udp';
+
+const ANSWERED: u32 = STATUS_CONFIRMED | STATUS_SEEN_REPLY;
+const ASKED: u32 = ANSWERED | STATUS_DYING | STATUS_ALIASED | STATUS_ALIAS | STATUS_HEAD;
+
+/** A packet with a guess (ahead.ts). `verify`: its checksum counts. Out: it is such a datagram, and the slot and its entry know it. */
+export function plainDatagram(slot: usize, guess: u32, verify: bool): bool {
+  if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_UDP) return false;
+  const entry = (guess & ~1) as usize;
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  if (!isAnswered(entry) || !hasKeyOf(entry, slot) || isOver(entry, now) || isCollected(now)) return false;
+  if (udpCheck(slot, verify) !== INVALID_NONE) return false;
+  setClock(now);
+  udpPacket(entry, now);
+  const status = (load<u32>(entry, ENTRY_STATUS) & STATUS_VISIBLE) | STATUS_ENTRY;
+  store<u32>(slot, CT_ESTABLISHED, FIELD_CT_STATE * 4);
+  // The direction and the status behind it; the entry and, behind it, that it is confirmed.
+  store<u64>(slot, (directionIn(entry, guess) as u64) | ((status as u64) << 32), FIELD_CT_DIRECTION * 4);
+  store<u64>(slot, entry as u64, PACKET_CT_ENTRY);
+  return true;
+}
+
+/** An entry is a connection that was answered, and whose answers have the same key. */
+function isAnswered(entry: usize): bool {
+  return (load<u32>(entry, ENTRY_STATUS) & ASKED) === ANSWERED;
+}
+
+/** As plainDatagram, of a datagram whose slot is not decoded and which nobody need ask for its checksum any more, in the connection that was guessed: whether it is one that changes no more of that than its time. */
+export function isDatagramOf(slot: usize, entry: usize, now: i64): bool {
+  if (!isAnswered(entry) || !hasKeyOf(entry, slot) || isOver(entry, now)) return false;
+  return (load<u32>(entry, ENTRY_STATUS) & STATUS_ASSURED) !== 0 || now <= load<i64>(entry, ENTRY_STREAM);
+}
+
+export function followDatagram(entry: usize, now: i64): void {
+  udpPacket(entry, now);
+}
