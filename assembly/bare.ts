@@ -64,7 +64,6 @@ import {
   translatedDirection,
 } from './conntrack/index';
 import { flowBytes, flowsStart, flowsWanted, judgeFlows, markFlows } from './flows.ts';
-import { translates } from './hooks.ts';
 import { beginMarks, endMarks, leaveUnmarked, missMark } from './marks.ts';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
 import { decodePlain } from './packet/index.ts';
@@ -77,7 +76,7 @@ import {
   segmentAt,
   segmentInit,
 } from './packet/segment.ts';
-import { keepsTranslated, PLAN_SHORT, planOf, SHORT_TRACKS } from './plan.ts';
+import { keepsTranslated, PLAN_SHORT, planOf, SHORT_TRACKS, translates } from './plan.ts';
 import { recording } from './records.ts';
 import { servicesStart } from './services.ts';
 import { everythingArrives, waysStay } from './stack/host.ts';
@@ -115,7 +114,7 @@ export function bareStart(): void {
   flowsStart();
   wanted = ASC_FEATURE_SIMD && waysStay && hasShortWay() && ((short & SHORT_TRACKS) !== 0 || keepsTranslated()) && !recording();
   // What went out behind a translation only connections tell whose it is (left.ts).
-  unmarked = translates() && !everythingArrives ? DIRECTION_OUTBOUND : NO_DIRECTION;
+  unmarked = translates(false) && !everythingArrives ? DIRECTION_OUTBOUND : NO_DIRECTION;
   servicesStart(wanted && (short & SHORT_TRACKS) !== 0);
 }
 

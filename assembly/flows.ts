@@ -27,12 +27,11 @@ import { alikeEdge } from './classify/known.ts';
 import { code, counterOf } from './classify/program.ts';
 import { advanceTo, latestOf } from './clock.ts';
 import { conntrackCarve } from './conntrack/index';
-import { translates } from './hooks.ts';
 import { endMarks, leaveUnmarked, missMark } from './marks.ts';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
 import { decodePlain } from './packet/index.ts';
 import { Plain } from './packet/plain.ts';
-import { hideDevice, hookOfShort, PLAN_SHORT, planOf, SHORT_TRACKS, SHORT_WALK_SHIFT } from './plan.ts';
+import { hideDevice, hookOfShort, PLAN_SHORT, planOf, SHORT_TRACKS, SHORT_WALK_SHIFT, translates } from './plan.ts';
 import { recording } from './records.ts';
 import { leastMtu, lenient, waysStay } from './stack/host.ts';
 import { routePlain } from './stack/index.ts';
@@ -123,7 +122,7 @@ export function flowsLearned(): u32 {
 export function flowsStart(): void {
   const forwards = load<u32>(planOf(false, WAY_FORWARD), PLAN_SHORT);
   const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT) | forwards;
-  flowsWanted = ASC_FEATURE_SIMD && waysStay && short !== 0 && (short & SHORT_TRACKS) === 0 && !translates() && !recording();
+  flowsWanted = ASC_FEATURE_SIMD && waysStay && short !== 0 && (short & SHORT_TRACKS) === 0 && !translates(false) && !recording();
   leastHops = forwards !== 0 ? 2 : 0;
   most = forwards !== 0 ? leastMtu : 0xffff;
 }

@@ -1,6 +1,6 @@
 /** A packet's way through the hooks of one host. */
 
-import { TRACKING_FLAG_CHECKSUM, TRACKING_FLAG_NAT } from '../src/abi/conntrack.ts';
+import { TRACKING_FLAG_CHECKSUM } from '../src/abi/conntrack.ts';
 import {
   FIELD_FAMILY,
   FIELD_IN_INTERFACE,
@@ -105,11 +105,6 @@ let fragment: u32 = 0;
 
 export function setFlags(value: u32): void {
   flags = value;
-}
-
-/** Addresses may be translated. */
-export function translates(): bool {
-  return flag(TRACKING_FLAG_NAT);
 }
 
 /** Once the program is in memory. */

@@ -26,9 +26,10 @@ import {
   zonesOfOne,
 } from './conntrack/index';
 import { flowsJudged, flowsLearned } from './flows.ts';
-import { planHooks, setFlags, translates } from './hooks.ts';
+import { planHooks, setFlags } from './hooks.ts';
 import { drainLog, setLogRegion } from './log.ts';
 import { allocate, heapStart } from './memory.ts';
+import { translates } from './plan.ts';
 import { drainRing, setRecordBytes, setRing } from './records.ts';
 import { setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
 import { setSets, setsStart } from './sets/region.ts';
@@ -129,7 +130,8 @@ export function feed(at: usize, length: u32, last: bool): bool {
   startInput();
   // No packet that reaches netfilter takes less than an IP header and its record's.
   // A connection whose addresses are translated takes three records, one whose directions are in different zones two.
-  return conntrackReserve((length / 36 + BATCH) * (translates() ? 3 : zonesOfOne ? 2 : 1));
+  const translated = translates(false) || translates(true);
+  return conntrackReserve((length / 36 + BATCH) * (translated ? 3 : zonesOfOne ? 2 : 1));
 }
 
 /** RUN_*. */

@@ -1,4 +1,4 @@
-/** Packets that the capture says went out, where connections are translated: they are behind the translation, and only the connections tell whose they are (src/model/host.ts). */
+/** Packets that the capture says went out, where connections of their family are translated: they are behind the translation, and only the connections tell whose they are (src/model/host.ts). */
 import { ANSWER_WITHIN } from '../src/abi/answers.ts';
 import { CONTROL_STRAYS } from '../src/abi/control.ts';
 import { CT_RELATED, FIELD_CT_STATE, FIELD_DESTINATION, FIELD_FAMILY, FIELD_TTL } from '../src/abi/fields.ts';
@@ -27,8 +27,8 @@ import {
   putKey,
 } from './conntrack/index';
 import { mayBeFragment } from './defrag/index.ts';
-import { translates } from './hooks.ts';
 import { asAnswered, cameFromHere } from './nat/answer.ts';
+import { translates } from './plan.ts';
 import { isTakenAnswer } from './refusals.ts';
 import { everythingArrives } from './stack/host.ts';
 import { isLocal, leaveAsAnswer } from './stack/index.ts';
@@ -51,7 +51,7 @@ let awaitedUntil: u64 = 0;
 
 /** A packet was sent on. It is remembered where it ended its connection, or has none, and what is an error or a reset: the host's own are alike. */
 export function rememberSent(slot: usize): void {
-  if (everythingArrives || !translates()) return;
+  if (everythingArrives || !translates(isSix(slot))) return;
   const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
   if (entry !== 0 && !isEnded(entry) && load<u32>(slot, FIELD_CT_STATE * 4) !== CT_RELATED && !isTcpReset(slot)) return;
   const kind = identify(slot);
@@ -89,7 +89,7 @@ function wasSentOn(number: u64, kind: u32): bool {
 
 /** A decoded, routed packet that went out, is whole, or waits, and that no rule has seen: it is a copy of one that was sent on (PACKET_UNSEEN), or the host's own, as OUTPUT had it. */
 export function takeLeft(slot: usize): void {
-  if (everythingArrives || !translates()) return;
+  if (everythingArrives || !translates(isSix(slot))) return;
   const unseen = load<u32>(slot, PACKET_UNSEEN);
   const foreign = unseen === <u32>UNSEEN_OUTGOING_COPY;
   if (unseen !== 0 && !foreign) return;
@@ -121,7 +121,11 @@ export function takeLeft(slot: usize): void {
 
 /** An error about what was translated to come from this host: nat OUTPUT has it yet to turn to somebody else. */
 function isToItself(slot: usize): bool {
-  return isLocal(slot + FIELD_DESTINATION * 4, load<u32>(slot, FIELD_FAMILY * 4) === 6);
+  return isLocal(slot + FIELD_DESTINATION * 4, isSix(slot));
+}
+
+function isSix(slot: usize): bool {
+  return load<u32>(slot, FIELD_FAMILY * 4) === 6;
 }
 
 function isCopy(slot: usize): void {

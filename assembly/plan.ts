@@ -86,6 +86,9 @@ let family: u32 = 0;
 let tracked: bool = false;
 /** There is a nat table: connections are bound, with or without rules that translate. */
 let translated: bool = false;
+/** The same of each family, once its plans are made. */
+let translated4: bool = false;
+let translated6: bool = false;
 /** Rules may change what the routing decision looks at. */
 let turns: bool = false;
 /** Of some plan of IPv4 that is not short the only walk is marked. */
@@ -97,12 +100,19 @@ export function planOf(six: bool, way: u32): usize {
   return PLANS + ((six ? WAYS : 0) + (way as usize)) * PLAN_SIZE;
 }
 
+/** Addresses may be translated: a nat table alone, without a rule that brings conntrack, translates nothing. */
+export function translates(six: bool): bool {
+  return six ? translated6 : translated4;
+}
+
 /** `present`: there are rules for the family; `conntrack`: they make the kernel register it; `turning`: they may change where an arriving packet goes. */
 export function makePlans(six: bool, present: bool, conntrack: bool, turning: bool): void {
   turns = turning;
   family = six ? 25 : 0;
   tracked = conntrack;
   translated = conntrack && hasNat();
+  if (six) translated6 = translated;
+  else translated4 = translated;
   fragment = WAY_FRAGMENT;
   makeWays(six);
   fragment = 0;

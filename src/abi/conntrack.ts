@@ -47,7 +47,7 @@ export const TRACKING_FLAG_LOOSE = 2;
 export const TRACKING_FLAG_LIBERAL = 4;
 /** nf_conntrack_tcp_ignore_invalid_rst. */
 export const TRACKING_FLAG_IGNORE_INVALID_RST = 8;
-/** A nat table is registered: first packets of a connection consult it. */
+/** A family has a nat table that connections meet: the first packets of one consult it. */
 export const TRACKING_FLAG_NAT = 16;
 /** A RST that may be forged, so that the connection stays open, leaves it the unacknowledged timeout, not that of CLOSE. */
 export const TRACKING_FLAG_DOUBTED_RST = 32;

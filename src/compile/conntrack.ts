@@ -45,7 +45,7 @@ import { type Kernel, type Profile, sysctl } from '../model/profile.ts';
 import { isSparse } from '../model/table-limit.ts';
 
 export interface ConntrackOptions {
-  /** A nat table exists in the rule set. */
+  /** A family has a nat table, and rules that bring conntrack. */
   nat: boolean;
   /** Rules look at packets and bytes of connections, at labels. */
   accounting?: boolean;

@@ -146,7 +146,7 @@ function compileTables(
   const { final, visible } = walks.segments.order();
   const facts = new Facts(tables);
   const helpers = facts.someTemplate(({ parameters }) => parameters[2] !== HELPER_NONE);
-  const nat = tables.some((table) => table.name === 'nat');
+  const nat = rulesets.some((rules) => needsConntrack(rules) && rules.tables.some(({ name }) => name === 'nat'));
   const bytes = assembleImage({
     code: walks.code.finish(final),
     segments: walks.segments,
