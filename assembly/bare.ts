@@ -13,6 +13,7 @@ import {
   PACKET_JIFFIES,
   PACKET_LINKTYPE,
   PACKET_SEGMENT,
+  PACKET_SEGMENT_HEADER,
   PACKET_SIZE,
   PACKET_WAY,
   WAY_BARE,
@@ -64,7 +65,7 @@ import {
   translatedDirection,
 } from './conntrack/index';
 import { flowBytes, flowsStart, flowsWanted, judgeFlows, markFlows } from './flows.ts';
-import { beginMarks, endMarks, leaveUnmarked, missMark } from './marks.ts';
+import { beginMarks, endMarks, firstUnmarked, leaveUnmarked, missMark, nextUnmarked } from './marks.ts';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
 import { decodePlain } from './packet/index.ts';
 import {
@@ -88,6 +89,14 @@ let wanted: bool = false;
 /** Packets of this direction are not marked. */
 let unmarked: u32 = 0;
 const NO_DIRECTION: u32 = 0xffffffff;
+/** What marksBare tells: packets are marked; only those that a router may forward; none that went out. */
+const MARKS_BARE: u32 = 1;
+const MARKS_FORWARDS: u32 = 2;
+const MARKS_INBOUND: u32 = 4;
+/** Some of them may be forwarded, and segmentAt asks for that. */
+let forwards: bool = false;
+/** What begins connections is marked, too: by what the engine knows that judges. */
+let begins: bool = true;
 /** Behind an Ethernet header and one of IPv4 without options; both headers of a segment without any. */
 const SEGMENT_HEADER: usize = ETHERNET_HEADER + 20;
 const SEGMENT_HEADERS: u32 = 40;
@@ -108,9 +117,10 @@ export function bareLooked(): u32 {
 
 /** Once plans are made. */
 export function bareStart(): void {
-  const forwards = load<u32>(planOf(false, WAY_FORWARD), PLAN_SHORT);
-  const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT) | forwards;
-  segmentInit(forwards !== 0 || keepsTranslated());
+  const forwarded = load<u32>(planOf(false, WAY_FORWARD), PLAN_SHORT);
+  const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT) | forwarded;
+  forwards = forwarded !== 0 || keepsTranslated();
+  segmentInit(forwards);
   flowsStart();
   wanted = ASC_FEATURE_SIMD && waysStay && hasShortWay() && ((short & SHORT_TRACKS) !== 0 || keepsTranslated()) && !recording();
   // What went out behind a translation only connections tell whose it is (left.ts).
@@ -118,7 +128,21 @@ export function bareStart(): void {
   servicesStart(wanted && (short & SHORT_TRACKS) !== 0);
 }
 
-/** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE, WAY_BEGINS). Out: whether some were asked. */
+/** What an engine is told that marks packets for this one (setMarksBare): MARKS_BARE and others, or 0. */
+export function marksBare(): u32 {
+  if (!wanted || flowsWanted) return 0;
+  return MARKS_BARE | (forwards ? MARKS_FORWARDS : 0) | (unmarked === NO_DIRECTION ? 0 : MARKS_INBOUND);
+}
+
+/** Of an engine that only reads: marks as the one that judges says. */
+export function setMarksBare(marks: u32): void {
+  wanted = (marks & MARKS_BARE) !== 0;
+  begins = false;
+  unmarked = (marks & MARKS_INBOUND) !== 0 ? DIRECTION_OUTBOUND : NO_DIRECTION;
+  segmentInit((marks & MARKS_FORWARDS) !== 0);
+}
+
+/** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE, WAY_BEGINS), with all that is judged by. Out: whether some were asked. */
 export function markBare(slot: usize, end: usize): bool {
   if ((!wanted && !flowsWanted) || !beginMarks()) return false;
   if (flowsWanted) {
@@ -140,14 +164,28 @@ export function markBare(slot: usize, end: usize): bool {
       }
       store<u32>(slot, segment, PACKET_SEGMENT);
       store<u32>(slot, WAY_BARE, PACKET_WAY);
+      if (ASC_FEATURE_SIMD) v128.store(slot, v128.load(frame, SEGMENT_HEADER), PACKET_SEGMENT_HEADER);
       Keys.putOfSegment(slot, frame + ETHERNET_HEADER);
     }
     if (slot === end) break;
-    if ((load<u32>(slot, PACKET_DATA) as usize) > last || !markBegins(slot)) leaveUnmarked(slot);
+    if (!begins || (load<u32>(slot, PACKET_DATA) as usize) > last || !markBegins(slot)) leaveUnmarked(slot);
     slot += PACKET_SIZE;
   }
   endMarks(start, end);
   return true;
+}
+
+/** Whether there is anything to mark that needs no look at what was judged before. */
+export function marksAlone(): bool {
+  return wanted;
+}
+
+/** Of a batch that another engine marked: those of the slots it did not mark that begin connections. */
+export function markOthers(): void {
+  const last = limit - SEGMENT_READ;
+  for (let slot = firstUnmarked(); slot !== 0; slot = nextUnmarked()) {
+    if ((load<u32>(slot, PACKET_DATA) as usize) > last || !markBegins(slot)) leaveUnmarked(slot);
+  }
 }
 
 /** A marked slot that did not go this way. */
@@ -188,12 +226,12 @@ export function judgeBare(slot: usize, end: usize): usize {
         if (asksSum((kept >>> KEPT_PLAN_SHIFT) as u32)) break;
         length &= SEGMENT_LENGTH;
       }
-      const header = (load<u32>(slot, PACKET_DATA) as usize) + SEGMENT_HEADER;
+      const header = slot + PACKET_SEGMENT_HEADER;
       let headers = SEGMENT_HEADERS;
       if (!hasNoOptions(header)) {
         headers += TIMESTAMP_ONLY_SIZE;
         if (length < headers) break;
-        if (!hasTimestampOnly(header)) break;
+        if (!hasTimestampOnly((load<u32>(slot, PACKET_DATA) as usize) + SEGMENT_HEADER)) break;
       }
       const slid = Follow.slideTogether(entry, direction, header, length - headers);
       if (slid === SLID_NOT) break;

@@ -21,6 +21,11 @@ export function startBatch(): void {
   ascended = true;
 }
 
+/** Of a batch that another engine read. */
+export function setAscended(value: bool): void {
+  ascended = value;
+}
+
 /** Packets are read, in the slots from `slot` up to `end`: their jiffies are the clock's. PACKET_TIME stays what the capture says. `ascends`: none of them is earlier than the one before. */
 export function order(slot: usize, end: usize, ascends: bool): void {
   const first = load<u64>(slot, PACKET_TIME);

@@ -171,7 +171,8 @@ export function markFlows(slot: usize, end: usize): void {
       store<u64>(slot, low, PACKET_CT_LOW);
       store<u64>(slot, high, PACKET_CT_HIGH);
       // The hash lies behind.
-      store<u64>(slot, (asked as u64) | ((Flows.hashOf(low, high) as u64) << 32), ASKED);
+      store<u32>(slot, asked, ASKED);
+      store<u32>(slot, Flows.hashOf(low, high), PACKET_CT_HASH);
     }
     if (slot === end) break;
     leaveUnmarked(slot);

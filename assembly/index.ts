@@ -4,7 +4,7 @@
  */
 import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
-import { bareJudged, bareLooked, bareStart } from './bare.ts';
+import { bareJudged, bareLooked, bareStart, marksBare, setMarksBare } from './bare.ts';
 import { servicesBegun } from './begin.ts';
 import { BATCH, captureConsumed, captureFeed, captureReset } from './capture/index.ts';
 import { edgesTaken, settleWays } from './classify/known.ts';
@@ -17,21 +17,21 @@ import {
   conntrackConfirmed,
   conntrackInit,
   conntrackLive,
-  conntrackReserve,
   describeConnection,
   describeExpectation,
   handshakesJudged,
   nextExpectation,
   synsOpened,
-  zonesOfOne,
 } from './conntrack/index';
 import { flowsJudged, flowsLearned } from './flows.ts';
 import { planHooks, setFlags } from './hooks.ts';
 import { drainLog, setLogRegion } from './log.ts';
+import { reserveFor } from './look-ahead.ts';
 import { allocate, heapStart } from './memory.ts';
-import { translates } from './plan.ts';
+import { awaitJudged, endPipeline, isJudged, judgeOn, pipelineFed, pipelineWritten, readOn, setPipeline } from './pipeline.ts';
+import { setLimit as limitPackets, startInput } from './read.ts';
 import { drainRing, setRecordBytes, setRing } from './records.ts';
-import { setLimit as limitPackets, replay, setSlots, startInput } from './replay.ts';
+import { replay, setSlots } from './replay.ts';
 import { setSets, setsStart } from './sets/region.ts';
 import { setShare as shareCapture, shareIsExact } from './share.ts';
 import { stackInit } from './stack/index.ts';
@@ -39,6 +39,7 @@ import { setControl } from './tally.ts';
 
 export {
   allocate,
+  awaitJudged,
   bareJudged,
   bareLooked,
   captureConsumed as consumed,
@@ -50,13 +51,21 @@ export {
   drainLog,
   drainRing as drain,
   edgesTaken,
+  endPipeline,
   flowsJudged,
   flowsLearned,
   handshakesJudged,
+  isJudged,
+  judgeOn,
+  marksBare,
   nextExpectation,
   packedSteps,
+  pipelineWritten,
+  readOn,
   servicesBegun,
   setLogRegion,
+  setMarksBare,
+  setPipeline,
   setRecordBytes,
   setSets,
   setsStart,
@@ -128,10 +137,14 @@ export function startCapture(): void {
 export function feed(at: usize, length: u32, last: bool): bool {
   captureFeed(at, length, last);
   startInput();
-  // No packet that reaches netfilter takes less than an IP header and its record's.
-  // A connection whose addresses are translated takes three records, one whose directions are in different zones two.
-  const translated = translates(false) || translates(true);
-  return conntrackReserve((length / 36 + BATCH) * (translated ? 3 : zonesOfOne ? 2 : 1));
+  return reserveFor(length);
+}
+
+/** Of the engine that reads for another one: as feed. */
+export function feedOn(at: usize, length: u32, last: bool): void {
+  captureFeed(at, length, last);
+  startInput();
+  pipelineFed(length);
 }
 
 /** RUN_*. */

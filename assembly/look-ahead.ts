@@ -1,10 +1,19 @@
 /** What can be done for a decoded batch before the first of its packets goes its way. */
 import { PACKET_EDGE, PACKET_WAY, WAY_BARE } from '../src/abi/packet.ts';
+import { BATCH } from './capture/index.ts';
 import { walkLater, walkWaiting } from './classify/ahead.ts';
-import { conntrackAhead, conntrackKeys } from './conntrack/index';
+import { conntrackAhead, conntrackKeys, conntrackReserve, zonesOfOne } from './conntrack/index';
 import { flowsAhead } from './flows.ts';
 import { tracks } from './hooks.ts';
-import { hideDevice, PLAN_SHORT, planOf, SHORT_FORWARDS, SHORT_TRACKS, SHORT_WALK_SHIFT } from './plan.ts';
+import { hideDevice, PLAN_SHORT, planOf, SHORT_FORWARDS, SHORT_TRACKS, SHORT_WALK_SHIFT, translates } from './plan.ts';
+
+/** Before the packets that so many bytes of a capture can hold. False: there is no memory for the connections they can bring. */
+export function reserveFor(bytes: u32): bool {
+  // No packet that reaches netfilter takes less than an IP header and its record's.
+  // A connection whose addresses are translated takes three records, one whose directions are in different zones two.
+  const translated = translates(false) || translates(true);
+  return bytes === 0 || conntrackReserve((bytes / 36 + BATCH) * (translated ? 3 : zonesOfOne ? 2 : 1));
+}
 
 /** Packets from `slot` to before `end` are decoded: by what conntrack will know them. */
 export function keysAhead(slot: usize, end: usize): void {

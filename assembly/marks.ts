@@ -3,8 +3,8 @@ import { PACKET_SIZE, PACKET_WAY, WAY_UNSEEN } from '../src/abi/packet.ts';
 import { BATCH } from './capture/index.ts';
 
 /** Packets marked in the latest batch that had some, and how many of them did not go this way. */
-let marked: u32 = 0;
-let missed: u32 = 0;
+export let marked: u32 = 0;
+export let missed: u32 = 0;
 /**
  * Batches that are not marked: where three of four packets do not go this way (rules ask for more than is kept, connections only begin), one; where it is so again, twice as many and one,
  * up to LONGEST_REST. A slot decoded alone costs more than one of many.
@@ -12,11 +12,13 @@ let missed: u32 = 0;
 const LONGEST_REST: u32 = 31;
 let rest: u32 = 0;
 let nextRest: u32 = 1;
-/** The slots of the latest batch that were not marked, how many they are, and how many of them `nextOthers` took; the end of those it took last. */
+/** The slots of the latest batch that were not marked (a u32 each), how many they are, and how many of them `nextOthers` took; the end of those it took last. */
 const OTHERS: usize = memory.data(BATCH << 2, 16);
-let others: u32 = 0;
+let otherSlots: usize = OTHERS;
+export let others: u32 = 0;
 let othersTaken: u32 = 0;
 export let othersEnd: usize = 0;
+let unmarked: u32 = 0;
 
 /** A batch may be marked. Out: false, it is not to be. */
 export function beginMarks(): bool {
@@ -28,13 +30,55 @@ export function beginMarks(): bool {
 /** This slot, behind those before, is not marked. */
 export function leaveUnmarked(slot: usize): void {
   store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
-  store<u32>(OTHERS + ((others << 2) as usize), slot as u32);
+  store<u32>(otherSlots + ((others << 2) as usize), slot as u32);
   others++;
 }
 
 /** All slots from `start` to before `end` are marked, but for those that are not. */
 export function endMarks(start: usize, end: usize): void {
   marked = (((end - start) / PACKET_SIZE) as u32) - others;
+}
+
+/** Before a batch is marked whose packets another engine judges (pipeline.ts): what became of an earlier one. */
+export function recallMarks(markedThen: u32, missedThen: u32): void {
+  marked = markedThen;
+  missed = missedThen;
+}
+
+/** Where the slots of the next batch are told that are not marked, BATCH u32. */
+export function setOtherSlots(slots: usize): void {
+  otherSlots = slots;
+}
+
+/** A batch that another engine marked, in the slots from `start` to before `end`: how many of them it did not. */
+export function takeMarks(start: usize, end: usize, unmarkedCount: u32): void {
+  others = unmarkedCount;
+  othersTaken = 0;
+  missed = 0;
+  endMarks(start, end);
+}
+
+/** A batch that nobody marks. */
+export function takeNoMarks(): void {
+  marked = 0;
+  missed = 0;
+}
+
+/** The first of the slots of such a batch that are not marked, and those behind it; 0: there are no more. Those that leaveUnmarked is called for stay so. */
+export function firstUnmarked(): usize {
+  unmarked = others;
+  others = 0;
+  return nextUnmarked();
+}
+
+export function nextUnmarked(): usize {
+  return othersTaken === unmarked ? endUnmarked() : otherAt(othersTaken++);
+}
+
+/** `nextOthers` may begin. */
+function endUnmarked(): usize {
+  othersTaken = 0;
+  return 0;
 }
 
 /** A marked slot does not go this way. */
@@ -67,5 +111,5 @@ export function nextOthers(): usize {
 }
 
 function otherAt(index: u32): usize {
-  return load<u32>(OTHERS + ((index as usize) << 2));
+  return load<u32>(otherSlots + ((index as usize) << 2));
 }

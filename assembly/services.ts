@@ -45,7 +45,7 @@ import { simpleEnds, takeSimpleWay, tookSimpleWay } from './stack/index.ts';
 const ANSWERED: u32 = STATUS_ENTRY | STATUS_CONFIRMED | STATUS_SEEN_REPLY;
 const OPEN: u32 = ANSWERED | STATUS_ASSURED;
 /** The slot of a packet that could come next. */
-const NEXT: usize = memory.data(256, 16);
+const NEXT: usize = memory.data(PACKET_SIZE, 16);
 /** Of an IPv4 header without options: its addresses and the ports behind it. */
 const ADDRESSES: usize = 12;
 const PORTS: usize = 20;

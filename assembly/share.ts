@@ -14,6 +14,7 @@ import {
 import {
   PACKET_CAPTURED,
   PACKET_DATA,
+  PACKET_INTERFACE,
   PACKET_IP,
   PACKET_IP_CAPTURED,
   PACKET_JIFFIES,
@@ -32,8 +33,6 @@ import { UNSEEN_ELSEWHERE, UNSEEN_OUTGOING_COPY } from '../src/abi/reasons.ts';
 const ETHERNET: usize = 14;
 /** Captured bytes of an Ethernet and an IPv4 header. */
 export const PLAIN: u32 = 34;
-/** Bytes of a slot that the reader fills in a row: time, place, lengths, link type, interface, direction. */
-const RECORD: usize = 32;
 const ICMP: u32 = 1;
 const ICMPV6: u32 = 58;
 const ICMPV6_REDIRECT: u32 = 137;
@@ -98,11 +97,15 @@ function plainOwner(frame: usize): u32 {
   return ownerOf4(frame + ETHERNET + 12);
 }
 
-/** What the reader filled. */
+/** What the reader filled: time and jiffies; the place; the rest, from its length on. */
 function moveRecord(from: usize, to: usize): void {
-  for (let at: usize = 0; at < RECORD; at += 8) store<u64>(to + at, load<u64>(from + at, PACKET_TIME), PACKET_TIME);
-  store<u64>(to, load<u64>(from, PACKET_NUMBER), PACKET_NUMBER);
+  store<u64>(to, load<u64>(from, PACKET_TIME), PACKET_TIME);
   store<u64>(to, load<u64>(from, PACKET_JIFFIES), PACKET_JIFFIES);
+  store<u32>(to, load<u32>(from, PACKET_DATA), PACKET_DATA);
+  store<u64>(to, load<u64>(from, PACKET_CAPTURED), PACKET_CAPTURED);
+  store<u32>(to, load<u32>(from, PACKET_LINKTYPE), PACKET_LINKTYPE);
+  store<u64>(to, load<u64>(from, PACKET_INTERFACE), PACKET_INTERFACE);
+  store<u64>(to, load<u64>(from, PACKET_NUMBER), PACKET_NUMBER);
 }
 
 /** Decoded and routed slots: those of others are marked UNSEEN_ELSEWHERE. What never reaches netfilter, and is not plain, is the first one's. */

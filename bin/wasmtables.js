@@ -10,7 +10,7 @@ const program = join(__dirname, '../dist/joined/main.js');
 function firstThread([, , command, ...options]) {
   if (command !== 'replay' || !/(^| )--jobs[ =](?!1( |$))/.test(options.join(' '))) return undefined;
   const { Worker } = require('node:worker_threads');
-  const thread = new Worker(join(__dirname, '../dist/joined/share-worker.js'));
+  const thread = new Worker(join(__dirname, '../dist/joined/replay-thread.js'));
   thread.unref();
   // Who wants it hears what went wrong; of others nobody does.
   thread.on('error', () => {});

@@ -1,4 +1,4 @@
-// vite build --config scripts/bundle.config.mjs --mode main (or share-worker): a program of dist/ (the command line, the thread of a shared replay) in a file of dist/joined/, where
+// vite build --config scripts/bundle.config.mjs --mode main (or replay-thread): a program of dist/ (the command line, the thread of a shared replay) in a file of dist/joined/, where
 // bin/ finds it: Node takes a third of a millisecond to open a module, and a replay has hundreds. What is imported when it is needed (`import()`) stays a file of its own.
 // It is CommonJS with the packages inside, so that V8 can be given the code it made last time (bin/load.js), and ASCII: other characters make V8 keep all of it in two bytes each.
 import { relative } from 'node:path/posix';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 
-const PROGRAMS = { main: `${dist}/cli/main.js`, 'share-worker': `${dist}/replay/share-worker.js` };
+const PROGRAMS = { main: `${dist}/cli/main.js`, 'replay-thread': `${dist}/replay/replay-thread.js` };
 
 /** Files beside a module are found by its place. One folder below dist is as deep as dist/joined/; what lay deeper is told where it was. */
 const places = {

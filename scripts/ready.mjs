@@ -57,7 +57,7 @@ export function build(targets) {
   if (older('dist/.built', ['src', 'tsconfig.json', 'scripts/bundle.config.mjs', 'scripts/keep-code.cjs', 'bin'])) {
     console.error('building the host code...');
     must(bin('tsc'), ['-p', 'tsconfig.json'], 'building the host code');
-    for (const mode of ['main', 'share-worker'])
+    for (const mode of ['main', 'replay-thread'])
       must(bin('vite'), ['build', '--config', 'scripts/bundle.config.mjs', '--mode', mode], 'bundling the host code');
     writeFileSync(join(root, 'dist/.built'), '');
   }
@@ -66,12 +66,13 @@ export function build(targets) {
     must(process.execPath, ['scripts/keep-code.cjs'], "keeping V8's code of it");
 }
 
-/** The engine's builds (release, debug, and release without SIMD; or only the targets that are asked for) that are older than their sources. */
-export function buildEngine(targets = ['release', 'debug', 'scalar']) {
+/** The engine's builds (release, debug, release without SIMD, and release for two threads with one memory; or only the targets that are asked for) that are older than their sources. */
+export function buildEngine(targets = ['release', 'debug', 'scalar', 'threads']) {
   for (const [target, output] of [
     ['release', 'build/engine.wasm'],
     ['debug', 'build/engine.debug.wasm'],
     ['scalar', 'build/engine.scalar.wasm'],
+    ['threads', 'build/engine.threads.wasm'],
   ]) {
     if (!targets.includes(target)) continue;
     if (!older(output, ['assembly', 'src/abi', 'asconfig.json'])) continue;

@@ -39,6 +39,11 @@ export function feed(pointer: usize, length: u32, isLast: bool): void {
   last = isLast;
 }
 
+/** Of bytes that another engine was fed (pipeline.ts). */
+export function setLimitOfInput(end: usize): void {
+  limit = end;
+}
+
 export function consumed(): u32 {
   return u32(cursor - base);
 }

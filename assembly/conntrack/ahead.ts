@@ -54,7 +54,10 @@ export function conntrackAhead(slots: usize, count: u32): usize {
   let unknown: usize = 0;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
     const hash = load<u32>(slot, PACKET_CT_HASH);
-    if (hash === 0) continue;
+    if (hash === 0) {
+      store<u64>(slot, 0, PACKET_CT_GUESS);
+      continue;
+    }
     const entry = candidate(base + (((hash >>> shift) as usize) << BUCKET_SHIFT), hash | 1);
     // The edge lies behind the guess. What begins a connection costs so much more that a branch may go wrong there.
     if (entry !== 0) {
@@ -177,8 +180,7 @@ export class Keys {
     store<u64>(slot, high, PACKET_CT_HIGH);
     // A connection to itself has a direction of its own kind: no guess. A hash of 0 is none, too.
     const directed = select<u32>(0, (hash ^ 1) | (swapped as u32), from === to);
-    // No guess yet; the hash lies behind it.
-    store<u64>(slot, (directed as u64) << 32, PACKET_CT_GUESS);
+    store<u32>(slot, directed, PACKET_CT_HASH);
   }
 }
 

@@ -25,6 +25,7 @@ import {
   PACKET_L4_OFFSET,
   PACKET_LINKTYPE,
   PACKET_SIZE,
+  PACKET_UNSEEN,
 } from '../../src/abi/packet.ts';
 import { lenient } from '../stack/host.ts';
 import { frameType } from './ethernet.ts';
@@ -75,9 +76,10 @@ function putFrame(slot: usize, frame: usize): void {
   store<u64>(slot, u64(frame) << 32, PACKET_INVALID);
   const mac = v128.swizzle(v128.load(frame), i8x16(7, 6, z, z, 11, 10, 9, 8, z, z, z, z, z, z, z, z));
   store<u64>(slot, i64x2.extract_lane(mac, 0) | 0x10000, FIELD_MAC_HIGH * 4);
-  // Connection state, direction, status, mark; entry, unconfirmed, unseen, stack.
+  // Connection state, direction, status, mark; entry, unconfirmed; unseen, stack.
   v128.store(slot, i32x4.splat(0), FIELD_CT_STATE * 4);
-  v128.store(slot, i32x4.splat(0), PACKET_CT_ENTRY);
+  store<u64>(slot, 0, PACKET_CT_ENTRY);
+  store<u64>(slot, 0, PACKET_UNSEEN);
   store<u32>(slot, frameType(frame), FIELD_PACKET_TYPE * 4);
 }
 

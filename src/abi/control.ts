@@ -55,3 +55,5 @@ export const RUN_END = 2;
 export const RUN_DAMAGED = 3;
 /** A call does not go on for ever; call again. */
 export const RUN_AGAIN = 4;
+/** There is no memory for the connections that may come (where two engines work together: src/abi/pipeline.ts). */
+export const RUN_FULL = 5;

@@ -3,58 +3,68 @@
  * what the rooms of the engine hand to each other. Offsets in bytes; little-endian as all of WASM. Import-free.
  */
 export const PACKET_FIELDS = 0;
-/** u64: nanoseconds since the epoch. */
+
+/**
+ * Two cache lines that whoever reads records fills (pipeline.ts: in another thread than all the rest). Of a plain segment that is not decoded the first holds all that is judged by:
+ * u64, nanoseconds since the epoch; u64, jiffies at that time, floor(t * HZ) counted from the epoch.
+ */
 export const PACKET_TIME = 128;
-/** u32: address of the first captured byte of the record, and how many bytes were captured. */
-export const PACKET_DATA = 136;
-export const PACKET_CAPTURED = 140;
-/** u32: the record's length on the wire. */
-export const PACKET_WIRE = 144;
-/** u32: link type of the record (LINKTYPE_*), FCS bytes already cut off CAPTURED. */
-export const PACKET_LINKTYPE = 148;
+export const PACKET_JIFFIES = 136;
+/** By what conntrack knows the packet (conntrack/ahead.ts): u64 key, low and high. */
+export const PACKET_CT_LOW = 144;
+export const PACKET_CT_HIGH = 152;
+/** The first 16 bytes of the TCP header, as they lie. */
+export const PACKET_SEGMENT_HEADER = 160;
+/** u32: address of the first captured byte of the record. */
+export const PACKET_DATA = 176;
+/** u32: what packet/segment.ts tells. */
+export const PACKET_SEGMENT = 180;
+/** u32: WAY_*. */
+export const PACKET_WAY = 184;
+/** u32: hash of the key, in whose lowest bit stands which way the packet goes; 0 none. */
+export const PACKET_CT_HASH = 188;
+
+/** The second line. u32: how many bytes were captured, FCS bytes already cut off; u32: the record's length on the wire. */
+export const PACKET_CAPTURED = 192;
+export const PACKET_WIRE = 196;
+/** u32: link type of the record (LINKTYPE_*). */
+export const PACKET_LINKTYPE = 200;
 /** u32: interface id of the record's capture interface (pcapng if_name), 0 if unnamed. */
-export const PACKET_INTERFACE = 152;
+export const PACKET_INTERFACE = 208;
 /** u32: what the capture says about direction: 0 unknown, 1 inbound, 2 outbound. */
-export const PACKET_DIRECTION = 156;
-/** u32: address of the IP header; u32: bytes captured from there (padding behind the IP packet included until the decoder trims). */
-export const PACKET_IP = 160;
-export const PACKET_IP_CAPTURED = 164;
-/** u32: offset of the transport header from the IP header (0 when there is none). */
-export const PACKET_L4_OFFSET = 168;
-/** In its place, of a slot that is not decoded: u32, what packet/segment.ts tells. */
-export const PACKET_SEGMENT = 168;
-/** u32: IPv4 header length, IPv6: offset of the last header; equals L4_OFFSET when that is known. */
-export const PACKET_WAY = 172;
-/** u32: address of the conntrack entry, 0 without one; u32: 1 while it is not confirmed. */
-export const PACKET_CT_ENTRY = 176;
-export const PACKET_CT_UNCONFIRMED = 180;
-/** In their place, of a slot that is not decoded (WAY_BEGINS): u32, the place of its service (classify/service.ts); u32, the short plan (plan.ts) whose rules it meets. */
-export const PACKET_SERVICE = 176;
-export const PACKET_SERVICE_PLAN = 180;
-/** u32: an UNSEEN_* or STACK_* or INVALID_* reason (reasons.ts), 0 none. */
-export const PACKET_UNSEEN = 184;
-export const PACKET_STACK = 188;
-export const PACKET_INVALID = 192;
-/** u32: address of the destination and source MAC (6 bytes each, destination first), 0 without Ethernet. */
-export const PACKET_ETHERNET = 196;
+export const PACKET_DIRECTION = 212;
 /** u32: 1-based number of the packet in the job, low and high word. */
-export const PACKET_NUMBER = 200;
-export const PACKET_NUMBER_HIGH = 204;
+export const PACKET_NUMBER = 216;
+export const PACKET_NUMBER_HIGH = 220;
+
+/** Of decoded packets. u32: an UNSEEN_* or STACK_* or INVALID_* reason (reasons.ts), 0 none. */
+export const PACKET_UNSEEN = 240;
+export const PACKET_STACK = 244;
+export const PACKET_INVALID = 248;
+/** u32: address of the destination and source MAC (6 bytes each, destination first), 0 without Ethernet. */
+export const PACKET_ETHERNET = 252;
+/** u32: address of the IP header; u32: bytes captured from there (padding behind the IP packet included until the decoder trims). */
+export const PACKET_IP = 256;
+export const PACKET_IP_CAPTURED = 260;
+/** u32: address of the conntrack entry, 0 without one; u32: 1 while it is not confirmed. */
+export const PACKET_CT_ENTRY = 264;
+export const PACKET_CT_UNCONFIRMED = 268;
+/** In their place, of a slot that is not decoded (WAY_BEGINS): u32, the place of its service (classify/service.ts); u32, the short plan (plan.ts) whose rules it meets. */
+export const PACKET_SERVICE = 264;
+export const PACKET_SERVICE_PLAN = 268;
+/** u32: offset of the transport header from the IP header (0 when there is none). */
+export const PACKET_L4_OFFSET = 272;
 /** u32: EtherType-like protocol that the link layer announced (0x0800, 0x86dd), 0 unknown. */
-export const PACKET_ETHERTYPE = 208;
+export const PACKET_ETHERTYPE = 276;
 /** u32: address types, interface ids found by routing, for --limit-iface; see stack/. */
-export const PACKET_SOURCE_DEVICE = 212;
-export const PACKET_DESTINATION_DEVICE = 216;
+export const PACKET_SOURCE_DEVICE = 280;
+export const PACKET_DESTINATION_DEVICE = 284;
 /** u32: an UNSEEN_* reason that holds only if the packet arrives from outside (ip_rcv's checks do not see what the host sends), 0 none. */
-export const PACKET_DOUBT = 220;
-/** What conntrack found out about a batch ahead (conntrack/ahead.ts): u64 key, low and high; u32 guess, 0 none; u32 hash, 0 none. */
-export const PACKET_CT_LOW = 232;
-export const PACKET_CT_HIGH = 240;
-export const PACKET_CT_GUESS = 248;
-export const PACKET_CT_HASH = 252;
-/** In its place, once connections were looked up: u32, the edge of the tree that the packet leaves by if it opens a connection (classify/ahead.ts), 0 if nobody knows. */
-export const PACKET_EDGE = 252;
-export const PACKET_SIZE = 256;
+export const PACKET_DOUBT = 288;
+/** What conntrack found out about a batch ahead (conntrack/ahead.ts): u32 guess, 0 none; u32, behind it, the edge of the tree that the packet leaves by if it opens a connection (classify/ahead.ts), 0 if nobody knows. */
+export const PACKET_CT_GUESS = 312;
+export const PACKET_EDGE = 316;
+export const PACKET_SIZE = 320;
 
 /** Values of PACKET_WAY. */
 export const WAY_UNSEEN = 0;
@@ -74,6 +84,3 @@ export const WAY_FRAGMENT = 8;
 export const WAY_BARE = 16;
 /** The same of a SYN and of what answers one, of a service that is known (services.ts). */
 export const WAY_BEGINS = 17;
-
-/** u64: jiffies at the packet's time, floor(t * HZ) counted from the epoch; filled by the record reader. */
-export const PACKET_JIFFIES = 224;

@@ -12,10 +12,10 @@ import { engineModule } from '../replay/engine-session.ts';
 import { withChecksums } from '../replay/offload.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import type { Threads } from '../replay/parallel.ts';
+import type { Pipeline } from '../replay/pipeline.ts';
 import { type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
 import { sampleFor } from '../replay/sample.ts';
-import { whyNotShared } from '../replay/shares.ts';
 import { isTreeWorthwhile } from '../replay/worthwhile.ts';
 import { comparisonNotes, whyIncomparable } from '../report/comparable.ts';
 import type { Comparison } from '../report/comparison.ts';
@@ -28,9 +28,10 @@ import { PLAIN } from '../report/style.ts';
 import { renderText } from '../report/text.ts';
 import { verdictLine } from '../report/verdict-line.ts';
 import { changesOf } from './changes.ts';
-import { Dumps, wholeDump } from './dumps.ts';
+import { Dumps } from './dumps.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { withExamples } from './help.ts';
+import { checkThreads, startThreads } from './jobs.ts';
 import { LineFile } from './line-file.ts';
 import {
   addAnnotations,
@@ -118,7 +119,7 @@ export function replayCommand(done: (code: number) => void, thread?: Worker): Co
     .addOption(
       new Option(
         '--jobs <n>',
-        'threads that share the packets; refused where rules or nf_conntrack_max look at more than one connection, with several -R, pipes (-r -), --verdicts, --log, --write, --dump-ipset, --dump-recent, --dump-hashlimit and --engine reference',
+        'threads: with two, one reads and one judges; more share the packets, which is refused where rules or nf_conntrack_max look at more than one connection, and with --verdicts, --log and --dump-*; refused with several -R, pipes (-r -), --write and --engine reference',
       )
         .argParser(wholeNumber('--jobs', 1, 64))
         .default(1),
@@ -136,30 +137,10 @@ function checkReadOnce(captures: readonly string[], ruleSets: number): void {
   if (twice !== undefined) throw new UsageError(`${named(twice)} can be read once`);
 }
 
-/** Threads read the captures each for itself, and tell sums. */
-function checkShared(
-  { verdicts, log, write, engine, ...dumps }: ReplayOptions,
-  captures: readonly string[],
-  rules: readonly DualRules[],
-  profile: Profile,
-): void {
-  const refused = (why: string): UsageError => new UsageError(`--jobs: ${why}; leave --jobs out`);
-  if (engine !== 'wasm') throw refused('the interpreter works in one thread');
-  if (verdicts !== undefined) throw refused('--verdicts tells packets in their order');
-  if (log !== undefined) throw refused('--log tells packets in their order');
-  if (write !== undefined) throw refused('--write has packets in their order');
-  const dumped = wholeDump(dumps);
-  if (dumped !== undefined) throw refused(`--${dumped} tells what all packets did together`);
-  if (rules.length > 1) throw refused('rule sets are compared packet by packet');
-  if (captures.some(isReadOnce)) throw refused('each thread reads the captures, and a pipe can be read once');
-  const why = whyNotShared(rules[0]!, profile);
-  if (why !== undefined) throw refused(why);
-}
-
 async function replay(options: ReplayOptions, thread: Worker | undefined): Promise<number> {
   // At once: V8 compiles the module, and threads load their program, while rules are read. Who waits for the module hears what went wrong.
-  if (options.engine === 'wasm') engineModule().catch(() => {});
-  const threads = options.jobs > 1 ? new (await import('../replay/parallel.ts')).Threads(options.jobs, thread) : undefined;
+  if (options.engine === 'wasm') engineModule(options.jobs === 2 ? 'threads' : 'release').catch(() => {});
+  const threads = options.jobs > 1 ? await startThreads(options.jobs, thread) : undefined;
   checkOutputs(options);
   checkInputs([...options.read, ...inputsOf(options)]);
   const asked = profileOf(options);
@@ -175,7 +156,7 @@ async function replay(options: ReplayOptions, thread: Worker | undefined): Promi
   const captures = expandCaptures(options.read);
   checkReadOnce(captures, rules.length);
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
-  if (threads !== undefined) checkShared(options, captures, rules, asked);
+  if (threads !== undefined) checkThreads(options, captures, rules, asked);
   const { value, interrupted } = await interruptible(async (signal) => {
     const samples = options.engine === 'wasm' && options.tree && options.sample;
     const sample = samples ? sampleFor(captures, rules, options.count) : undefined;
@@ -196,7 +177,7 @@ interface Task {
   told: Pick<Job, 'annotations' | 'fingerprints' | 'sets'>;
   signal: AbortSignal;
   /** Where --jobs wants several. */
-  threads?: Threads;
+  threads?: Threads | Pipeline;
 }
 
 const rulesOf = (rules: DualRules) => [rules[4], rules[6]].filter((ruleset) => ruleset !== undefined);
@@ -302,7 +283,12 @@ function saysUnjudged(options: ReplayOptions, result: ReplayResult, signal: Abor
 }
 
 /** By several threads, or by one: also where they cannot know the whole answer, and then the notes say why it took longer. */
-async function judged(prepared: Prepared, job: Job, threads: Threads | undefined, given: WitnessOptions): Promise<RunOutcome> {
+async function judged(
+  prepared: Prepared,
+  job: Job,
+  threads: Threads | Pipeline | undefined,
+  given: WitnessOptions,
+): Promise<RunOutcome> {
   const options = { ...given, tree: given.tree && isTreeWorthwhile(prepared.captures, job.rules, given.limit) };
   if (threads === undefined) return replayOne(prepared, job, options);
   const traffic = options.tree ? prepared.sample?.trafficFor(job.rules) : undefined;

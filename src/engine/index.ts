@@ -4,12 +4,14 @@ import type { Job } from '../model/witness.ts';
 import { type OpenOptions, openImage } from './open.ts';
 import type { EngineSession } from './session.ts';
 
+export type { CaptureEnding } from './capture-log.ts';
 export type { HashKey } from './connections.ts';
 export { ImageError, type ImageFault } from './image-error.ts';
 export { readImage } from './image-view.ts';
-export { compileModule } from './loader.ts';
+export { compileModule, sharedMemory } from './loader.ts';
 export { openImage } from './open.ts';
-export { type CaptureEnding, EngineError, type EngineSession, type Share } from './session.ts';
+export { EngineError } from './regions.ts';
+export type { EngineSession, Share } from './session.ts';
 
 export type EngineOptions = CompileOptions & OpenOptions;
 

@@ -29,6 +29,17 @@ export interface EngineExports {
   startCapture(): void;
   feed(at: number, length: number, last: number): number;
   run(): number;
+  /** Of two engines that share a memory (assembly/pipeline.ts): both; the one that judges; the one that reads. */
+  setPipeline(ring: number, slots: number): void;
+  marksBare(): number;
+  judgeOn(): number;
+  setMarksBare(marks: number): void;
+  feedOn(at: number, length: number, last: number): void;
+  readOn(): number;
+  pipelineWritten(): number;
+  isJudged(number: number): number;
+  awaitJudged(number: number): number;
+  endPipeline(): number;
   /** Before segment counters are read: puts what was counted elsewhere where it belongs. */
   settle(): void;
   /** Packets for which a connection kept the edge (assembly/classify/known.ts); only the debug build counts them. */
@@ -76,10 +87,16 @@ export const compileModule = (wasm: ArrayBuffer | ArrayBufferView): Promise<obje
     globalThis as unknown as { WebAssembly: { compile(bytes: ArrayBuffer | ArrayBufferView): Promise<object> } }
   ).WebAssembly.compile(wasm);
 
-/** A fresh instance with a memory of its own. The module has no imports. */
-export async function loadEngine(wasm: WasmSource): Promise<EngineExports> {
+/** Memory that threads share, for engine.threads.wasm; of zeros. */
+export function sharedMemory(): object {
+  const { Memory } = (globalThis as unknown as { WebAssembly: { Memory: new (shape: object) => object } }).WebAssembly;
+  return new Memory({ initial: 64, maximum: 65536, shared: true });
+}
+
+/** A fresh instance with a memory of its own; of engine.threads.wasm, which imports its memory, with the one given. */
+export async function loadEngine(wasm: WasmSource, memory?: object): Promise<EngineExports> {
   // Not the loader's own `instantiate`: it asks whether this is a Response, and Node loads all of fetch to answer.
   const module = wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm) ? await compileModule(wasm) : wasm;
-  const { exports } = instantiateSync(module as Parameters<typeof instantiateSync>[0]);
+  const { exports } = instantiateSync(module as Parameters<typeof instantiateSync>[0], memory && { env: { memory } });
   return exports as unknown as EngineExports;
 }

@@ -16,12 +16,14 @@ export interface OpenOptions {
   share?: Share;
   /** The key of the hash of connections, two u32; drawn when not given, so that no capture can be made to collide. With one, a run can be repeated bucket by bucket. */
   hashKey?: HashKey;
+  /** Of engine.threads.wasm: a memory of threads, in which another engine reads for this one. */
+  memory?: object;
 }
 
 /** Starts an engine for an image that was compiled before. */
 export async function openImage(image: Image, options: OpenOptions, packets: Job['packets']): Promise<EngineSession> {
-  const engine = await loadEngine(options.wasm);
-  const { onPacket, limit, share, hashKey } = options;
+  const { wasm, memory, onPacket, limit, share, hashKey } = options;
+  const engine = await loadEngine(wasm, memory);
   return new EngineSession(engine, image, {
     path: packets?.path ?? false,
     bytes: packets?.bytes ?? false,
@@ -30,5 +32,6 @@ export async function openImage(image: Image, options: OpenOptions, packets: Job
     ...(limit !== undefined && { limit }),
     ...(share && { share }),
     ...(hashKey && { hashKey }),
+    ...(memory && { pipeline: true }),
   });
 }

@@ -1,25 +1,16 @@
 /** One job on one engine: memory regions, captures in, results out. */
-import {
-  CAPTURE_DAMAGE_OFFSET,
-  CAPTURE_LINKTYPE_COUNT,
-  CAPTURE_LINKTYPES,
-  CAPTURE_REASON,
-  CAPTURE_STATE_SIZE,
-  LINKTYPES_MAXIMUM,
-} from '../abi/capture.ts';
-import { CONNECTION_SIZE, EXPECTATION_SIZE } from '../abi/connections.ts';
 import { TRACKING_LIMIT } from '../abi/conntrack.ts';
 import * as control from '../abi/control.ts';
 import * as abi from '../abi/image.ts';
 import type { CompileStatistics, Image } from '../compile/index.ts';
-import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
-import { drawHashKey, type HashKey, listConnections, listExpectations, putHashKey } from './connections.ts';
+import { type CaptureEnding, CaptureLog } from './capture-log.ts';
+import { type HashKey, listConnections, listExpectations } from './connections.ts';
 import { countRules, PathWords } from './counters.ts';
 import { type ImageView, readImage } from './image-view.ts';
 import { type Kept, readHashlimit, readNfacct, readRecent } from './kept-tables.ts';
@@ -27,18 +18,8 @@ import type { EngineExports } from './loader.ts';
 import { interfaceNames, readLogs } from './logs.ts';
 import { notesOf } from './notes.ts';
 import { HOOKS, readRecords, STATES, VERDICTS } from './outcomes.ts';
-import { readSets, setsBehind } from './sets.ts';
-
-/** The most a call takes in: longer calls stay in the baseline compiler (no on-stack replacement), and more of it drives connections out of the core's cache. */
-const CHUNK = 1 << 18;
-/** What a call leaves unread is at most one block or record. */
-const LARGEST = 1 << 20;
-const INPUT_SIZE = CHUNK + LARGEST + 4096;
-const RING_SIZE = 1 << 20;
-const LOG_SIZE = 1 << 20;
-
-/** The engine ran out of memory, or was used out of order. */
-export class EngineError extends Error {}
+import { allocateRegions, CHUNK, EngineError, INPUT_SIZE, type Reading, type Regions } from './regions.ts';
+import { readSets } from './sets.ts';
 
 export interface SessionOptions {
   onPacket?: OnPacket;
@@ -54,20 +35,14 @@ export interface SessionOptions {
   share?: Share;
   /** The key of the hash of connections; drawn when not given. The same job, captures and key always run the same way, bucket by bucket. */
   hashKey?: HashKey;
+  /** Another engine reads for this one, in the same memory (reader.ts). */
+  pipeline?: boolean;
 }
 
 /** From 0. */
 export interface Share {
   index: number;
   of: number;
-}
-
-/** How a capture ended, other than by its last byte. */
-export interface CaptureEnding {
-  /** What the packing met, at an offset of the uncompressed bytes. Damage met before comes first; a record that is cut there is its doing. */
-  damage?: NonNullable<CaptureInfo['damage']>;
-  /** Reading was given up: a record that is cut here is no damage. */
-  stopped?: boolean;
 }
 
 export class EngineSession {
@@ -78,8 +53,7 @@ export class EngineSession {
   private readonly words: PathWords;
   private readonly at: Regions;
   private readonly nameOf: (id: number) => string;
-  private readonly captures: CaptureInfo[] = [];
-  private current: { file: string; packets: number; bytes: number; over: boolean; damaged: boolean } | null = null;
+  private readonly log: CaptureLog;
   /** Bytes in the input region that are not consumed. */
   private held = 0;
 
@@ -90,6 +64,7 @@ export class EngineSession {
     this.options = options;
     this.words = new PathWords(this.image);
     this.at = allocateRegions(engine, this.image, options);
+    this.log = new CaptureLog(() => this.view(), this.at);
     this.nameOf = interfaceNames(this.image.interfaces);
     if (options.bytes === true) engine.setRecordBytes(1);
     if (options.limit !== undefined) engine.setLimit(options.limit);
@@ -97,16 +72,9 @@ export class EngineSession {
   }
 
   startCapture(file: string): void {
-    if (this.current !== null) throw new EngineError('startCapture: the capture before was not ended');
+    this.log.start(file);
     this.engine.startCapture();
     this.held = 0;
-    this.current = {
-      file,
-      packets: this.control(control.CONTROL_PACKETS),
-      bytes: this.control(control.CONTROL_WIRE),
-      over: false,
-      damaged: false,
-    };
   }
 
   /**
@@ -118,11 +86,10 @@ export class EngineSession {
 
   /** `length` more bytes are in the input buffer. False when nothing further is wanted (the capture is damaged). */
   advance(length: number): boolean {
-    const capture = this.open('advance');
-    if (capture.over) return false;
+    if (this.log.isOver()) return false;
     this.held += length;
     this.consume(false);
-    return !capture.over;
+    return !this.log.isOver();
   }
 
   /** Bytes of the capture, however many. */
@@ -137,24 +104,31 @@ export class EngineSession {
 
   /** True when nothing further of this capture is wanted: the limit is reached, or it is damaged. */
   done(): boolean {
-    return this.open('done').over;
+    return this.log.isOver();
   }
 
   /** The capture has no more bytes, or no more are read. */
   endCapture(ending: CaptureEnding = {}): CaptureInfo {
-    const capture = this.open('endCapture');
-    if (!capture.over && ending.stopped !== true && ending.damage === undefined) this.consume(true);
-    const info: CaptureInfo = {
-      file: capture.file,
-      packets: this.control(control.CONTROL_PACKETS) - capture.packets,
-      bytes: this.control(control.CONTROL_WIRE) - capture.bytes,
-      linktypes: this.linktypes(),
-    };
-    const damage = capture.damaged ? this.damage() : ending.damage;
-    if (damage !== undefined) info.damage = damage;
-    this.current = null;
-    this.captures.push(info);
-    return info;
+    if (!this.log.isOver() && ending.stopped !== true && ending.damage === undefined) this.consume(true);
+    return this.log.end(ending);
+  }
+
+  /** What the engine wants to be told that reads for this one. */
+  reading(): Reading {
+    return this.at.reading!;
+  }
+
+  /** Judges some of what the engine that reads has put in, and waits a little where there is nothing. True: nothing comes any more. */
+  judge(): boolean {
+    const answer = this.engine.judgeOn();
+    if (answer === control.RUN_FULL) throw new EngineError('out of memory for connections');
+    if (answer !== control.RUN_AGAIN) this.drain();
+    return answer === control.RUN_END;
+  }
+
+  /** What the engine that reads says of the captures. */
+  setCaptures(captures: readonly CaptureInfo[]): void {
+    this.log.infos.push(...captures);
   }
 
   result(): ReplayResult {
@@ -163,7 +137,7 @@ export class EngineSession {
     const { counters, evaluations } = countRules(this.image, counts);
     const nfacct = readNfacct(this.kept());
     return {
-      captures: [...this.captures],
+      captures: [...this.log.infos],
       packets: this.control(control.CONTROL_PACKETS),
       bytes: this.control(control.CONTROL_BYTES),
       verdicts: this.outcomes(VERDICTS, (entry) => (entry >>> 3) & 3),
@@ -248,14 +222,8 @@ export class EngineSession {
     return this.statisticsOf;
   }
 
-  private open(what: string): NonNullable<EngineSession['current']> {
-    if (this.current === null) throw new EngineError(`${what}: no capture was started`);
-    return this.current;
-  }
-
   /** Lets the engine work on what is held, and moves what it left to the front. */
   private consume(last: boolean): void {
-    const capture = this.open('consume');
     if (this.engine.feed(this.at.input, this.held, last ? 1 : 0) === 0) throw new EngineError('out of memory for connections');
     let answer = this.engine.run();
     while (answer === control.RUN_AGAIN || answer === control.RUN_DRAIN) {
@@ -264,8 +232,7 @@ export class EngineSession {
     }
     this.drain();
     if (answer !== control.RUN_MORE) {
-      capture.over = true;
-      capture.damaged = answer === control.RUN_DAMAGED;
+      this.log.over(answer === control.RUN_DAMAGED);
       return;
     }
     const used = this.engine.consumed() >>> 0;
@@ -317,71 +284,4 @@ export class EngineSession {
     }
     return out;
   }
-
-  private linktypes(): number[] {
-    const view = this.view();
-    const count = Math.min(view.getUint32(this.at.capture + CAPTURE_LINKTYPE_COUNT, true), LINKTYPES_MAXIMUM);
-    return Array.from({ length: count }, (_, index) => view.getUint32(this.at.capture + CAPTURE_LINKTYPES + index * 4, true));
-  }
-
-  private damage(): { offset: number; reason: string } {
-    const view = this.view();
-    return {
-      offset: Number(view.getBigUint64(this.at.capture + CAPTURE_DAMAGE_OFFSET, true)),
-      reason: DAMAGE_WORDS[view.getUint32(this.at.capture + CAPTURE_REASON, true)] ?? '',
-    };
-  }
-}
-
-/** Addresses of what the host allocated. */
-interface Regions {
-  segments: number;
-  states: number;
-  control: number;
-  capture: number;
-  ring: number;
-  log: number;
-  input: number;
-  /** What is listed, one after the other. */
-  connection: number;
-  sets: number;
-}
-
-/** Asks for all regions, copies the image's parts and starts the engine. Throws EngineError without memory. */
-function allocateRegions(engine: EngineExports, image: ImageView, options: SessionOptions): Regions {
-  const { onPacket, logs = false, hashKey = drawHashKey() } = options;
-  const [ringSize, logSize] = onPacket === undefined ? [0, 0] : [RING_SIZE, logs ? LOG_SIZE : 0];
-  const { header } = image;
-  const room = (bytes: number): number => {
-    const at = engine.allocate(Math.max(bytes, 8)) >>> 0;
-    if (at === 0) throw new EngineError('out of memory for the image');
-    return at;
-  };
-  const copy = (bytes: Uint8Array, behind = 0): number => {
-    const at = room(bytes.length + behind);
-    new Uint8Array(engine.memory.buffer).set(bytes, at);
-    return at;
-  };
-  const depth = header[abi.IMAGE_WORD_STACK]!;
-  const code = copy(image.code);
-  const segments = room((image.segments.length / 2) * abi.SEGMENT_SIZE);
-  const states = room(header[abi.IMAGE_WORD_STATES]! * abi.STATE_SIZE);
-  const stack = room(depth * 4);
-  engine.setupProgram(code, segments, states, stack, depth, header[abi.IMAGE_WORD_CREDITS]!, header[abi.IMAGE_WORD_VISIBLE]!);
-  const conntrack = copy(image.conntrack);
-  putHashKey(new Uint8Array(engine.memory.buffer, conntrack, image.conntrack.length), hashKey);
-  const capture = room(CAPTURE_STATE_SIZE);
-  engine.setupHost(copy(image.host), capture, copy(image.interfaces), header[abi.IMAGE_WORD_HZ]!, header[abi.IMAGE_WORD_FLAGS]!);
-  const controlAt = room(control.CONTROL_SIZE);
-  const slots = room(engine.slotBytes());
-  const ring = room(ringSize);
-  engine.setupResults(controlAt, slots, ring, ringSize);
-  const sets = copy(image.sets, setsBehind(image.sets));
-  engine.setSets(sets);
-  const log = room(logSize);
-  engine.setLogRegion(log, logSize);
-  const input = room(INPUT_SIZE);
-  const connection = room(Math.max(CONNECTION_SIZE, EXPECTATION_SIZE));
-  engine.start(conntrack);
-  return { segments, states, control: controlAt, capture, ring, log, input, connection, sets };
 }

@@ -2,6 +2,7 @@
 import type { Image } from '../compile/index.ts';
 import type { HashKey } from '../engine/connections.ts';
 import { openImage } from '../engine/open.ts';
+import type { Reading } from '../engine/regions.ts';
 import type { EngineSession, Share } from '../engine/session.ts';
 import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
@@ -33,6 +34,19 @@ export class EngineReplay implements Session {
 
   advance(bytes: number): void {
     this.#engine.advance(bytes);
+  }
+
+  /** Of an engine that another one reads for: what that is told; judges some of what it read (true: that was all); what it says of the captures. */
+  reading(): Reading {
+    return this.#engine.reading();
+  }
+
+  judge(): boolean {
+    return this.#engine.judge();
+  }
+
+  setCaptures(captures: readonly CaptureInfo[]): void {
+    this.#engine.setCaptures(captures);
   }
 
   done(): boolean {

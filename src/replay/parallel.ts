@@ -45,7 +45,7 @@ export class Threads {
   /** `count`: with this one, and with one that has begun to load, if there is one. */
   constructor(count: number, begun?: Worker) {
     const others = begun === undefined ? [] : [begun];
-    while (others.length < count - 1) others.push(new Worker(new URL('./share-worker.js', import.meta.url)));
+    while (others.length < count - 1) others.push(new Worker(new URL('./replay-thread.js', import.meta.url)));
     this.#others = others;
     for (const worker of this.#others) {
       worker.unref();

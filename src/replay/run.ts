@@ -59,19 +59,22 @@ export interface RunOutcome {
 const TURN = 100;
 
 /** The event loop's turns, over all captures: there may be many small ones. */
-class Turns {
+export class Turns {
   #last = Date.now();
 
   due(): boolean {
     return Date.now() - this.#last >= TURN;
   }
 
-  async take(options: RunOptions): Promise<void> {
+  async take(options: Pick<RunOptions, 'onTurn'> = {}): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     await options.onTurn?.();
     this.#last = Date.now();
   }
 }
+
+/** What captures are read into: a session, or what reads for one in another thread. */
+export type Sink = Pick<Session, 'startCapture' | 'feed' | 'inputBuffer' | 'advance' | 'done' | 'endCapture'>;
 
 /**
  * Replays the captures in order.
@@ -79,6 +82,18 @@ class Turns {
  */
 export async function run(paths: readonly string[], session: Session, options: RunOptions = {}): Promise<RunOutcome> {
   const start = process.hrtime.bigint();
+  const ended = await readCaptures(paths, session, options);
+  return outcomeOf(session, start, ended, options);
+}
+
+/** How the reading of captures ended: one of them is damaged; a signal came before all was read. */
+export interface ReadOutcome {
+  damaged: boolean;
+  interrupted: boolean;
+}
+
+/** Reads the captures in order. @throws CaptureOpenError, as `run`. */
+export async function readCaptures(paths: readonly string[], sink: Sink, options: RunOptions): Promise<ReadOutcome> {
   let damaged = false;
   let interrupted = false;
   const turns = new Turns();
@@ -89,11 +104,21 @@ export async function run(paths: readonly string[], session: Session, options: R
     // What was read ahead was read before the interrupt: it counts.
     interrupted ||= options.signal?.aborted === true && path !== options.ahead?.path;
     if (interrupted) break;
-    const ended = await one(path, session, turns, options);
+    const ended = await one(path, sink, turns, options);
     damaged ||= ended.info.damage !== undefined;
     interrupted = ended.interrupted;
     packets += ended.info.packets;
   }
+  return { damaged, interrupted };
+}
+
+/** What a session that has judged everything says. `start`: of hrtime. */
+export function outcomeOf(
+  session: Session,
+  start: bigint,
+  { damaged, interrupted }: ReadOutcome,
+  options: Pick<RunOptions, 'connections' | 'sets' | 'recent' | 'hashlimit'>,
+): RunOutcome {
   const result = session.result();
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;
   return {
@@ -116,7 +141,7 @@ interface Ended {
 
 const wholly = (info: CaptureInfo): Ended => ({ info, interrupted: false });
 
-async function one(path: string, session: Session, turns: Turns, options: RunOptions): Promise<Ended> {
+async function one(path: string, session: Sink, turns: Turns, options: RunOptions): Promise<Ended> {
   const plain = openPlain(path);
   if (plain === undefined) return stream(path, session, turns, options);
   try {
@@ -130,7 +155,7 @@ async function one(path: string, session: Session, turns: Turns, options: RunOpt
 const frameTeller = ({ onFrame }: RunOptions): CaptureReader | undefined =>
   onFrame === undefined ? undefined : new CaptureReader(onFrame);
 
-async function stream(path: string, session: Session, turns: Turns, options: RunOptions): Promise<Ended> {
+async function stream(path: string, session: Sink, turns: Turns, options: RunOptions): Promise<Ended> {
   session.startCapture(path === '-' ? 'standard input' : path);
   const ahead = options.ahead?.path === path ? options.ahead : undefined;
   const told = frameTeller(options);
@@ -159,7 +184,7 @@ async function stream(path: string, session: Session, turns: Turns, options: Run
 }
 
 /** Everything is read, payloads nobody looks at too: a call for each header alone costs as much as reading 9 KB, and conntrack sums payloads up unless nf_conntrack_checksum is 0. */
-async function wholeFile(path: string, file: PlainFile, session: Session, turns: Turns, options: RunOptions): Promise<Ended> {
+async function wholeFile(path: string, file: PlainFile, session: Sink, turns: Turns, options: RunOptions): Promise<Ended> {
   session.startCapture(path);
   const own = session.inputBuffer === undefined ? new Uint8Array(1 << 20) : undefined;
   const told = frameTeller(options);

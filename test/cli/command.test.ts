@@ -382,11 +382,27 @@ test.each([
   [['-r', CAPTURE, '--verdicts', '-'], /--verdicts tells packets in their order/],
   [['-r', CAPTURE, '--log', '-'], /--log tells packets in their order/],
   [['-r', CAPTURE, '--sysctl', 'nf_conntrack_max=9'], /nf_conntrack_max counts all connections/],
-  [['-r', '-'], /a pipe can be read once/],
+])('more than two threads are refused with %j, which two can do', async (args, why) => {
+  expect(await replay(...args, '--jobs', '3')).toMatchObject({ code: 2, stderr: expect.stringMatching(why) });
+  expect(await replay(...args, '--jobs', '3')).toMatchObject({ stderr: expect.stringMatching(/two threads do it \(--jobs 2\)/) });
+  // Times and rates of the report on stderr differ.
+  const [one, two] = [await replay(...args, '--no-timing'), await replay(...args, '--no-timing', '--jobs', '2')];
+  expect(two).toEqual(one);
+  expect(two.code).toBe(0);
+});
+
+test.each([
+  [['-r', '-'], /a pipe is read by this one/],
   [['-r', CAPTURE, '--engine', 'reference'], /one thread/],
   [['-r', CAPTURE, '-R', RULES], /compared packet by packet/],
+  [['-r', CAPTURE, '--write', join(folder, 'jobs.pcap')], /--write has packets/],
 ])('--jobs is refused with %j', async (args, why) => {
-  expect(await replay(...args, '--jobs', '2')).toMatchObject({ code: 2, stderr: expect.stringMatching(why) });
+  for (const jobs of ['2', '3'])
+    expect(await replay(...args, '--jobs', jobs)).toMatchObject({ code: 2, stderr: expect.stringMatching(why) });
+});
+
+test('a process whose rules are refused ends, whatever thread has begun', async () => {
+  expect(await command(['replay', '-R', 'no-such-rules', '-r', CAPTURE, '--jobs', '2'])).toMatchObject({ code: 4 });
 });
 
 test('what is read is not overwritten', async () => {

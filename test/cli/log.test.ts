@@ -35,7 +35,7 @@ test.each([
   [['--log', '-', '--verdicts', '-'], /standard output/],
   [['--log', '-', '--format', 'json'], /standard output/],
   [['--log', join(folder, 'x'), '-R', rules], /--log takes one -R/],
-  [['--log', join(folder, 'x'), '--jobs', '2'], /--jobs: --log/],
+  [['--log', join(folder, 'x'), '--jobs', '3'], /--jobs: --log/],
   [['--log', rules], /would overwrite/],
 ])('refused: %s', async (more, message) => {
   expect(await command([...REPLAY, ...more])).toMatchObject({ code: 2, stderr: expect.stringMatching(message) });

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import * as abi from '../../src/abi/image.ts';
 import { compile } from '../../src/compile/index.ts';
 import { ImageError, readImage } from '../../src/engine/index.ts';
-import { EngineError } from '../../src/engine/session.ts';
+import { EngineError } from '../../src/engine/regions.ts';
 import { generateCase } from '../../src/fuzz/case.ts';
 import { jobOf } from '../../src/fuzz/differential.ts';
 import { seededDraw } from '../../src/fuzz/draw.ts';

@@ -4,7 +4,7 @@ import * as abi from '../../src/abi/image.ts';
 import { checksum } from '../../src/compile/image.ts';
 import { compile } from '../../src/compile/index.ts';
 import { ImageError, readImage } from '../../src/engine/index.ts';
-import { EngineError } from '../../src/engine/session.ts';
+import { EngineError } from '../../src/engine/regions.ts';
 import { captureOf, generateCase } from '../../src/fuzz/case.ts';
 import { jobOf } from '../../src/fuzz/differential.ts';
 import { seededDraw } from '../../src/fuzz/draw.ts';

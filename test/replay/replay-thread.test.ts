@@ -20,7 +20,7 @@ async function said(captures: string[], index = 0): Promise<FromWorker> {
     { tree: false },
   );
   const task: ShareTask = { kind: 'task', captures, image, wasm: await engineModule(), share: { index, of: 2 } };
-  const worker = new Worker(join(ROOT, 'dist/joined/share-worker.js'));
+  const worker = new Worker(join(ROOT, 'dist/joined/replay-thread.js'));
   try {
     return await new Promise((resolve, reject) => {
       worker.on('message', resolve).on('error', reject);
