@@ -22,6 +22,7 @@ const RULES = `*filter
 COMMIT
 `;
 const CASES = 24;
+const SMALLEST_MTU = 600;
 
 const device = (ifname: string, local: string, mtu: number): object => ({
   ifname,
@@ -40,10 +41,11 @@ const ROUTERS: readonly HostGiven[] = [
   { forward: true, in: 'eth0', out: 'eth1' },
   { forward: true },
   { local: ['10.9.9.9/32@eth1', '192.0.2.1/32@eth0'], routes: ROUTES },
-  { addresses: [device('eth0', '192.0.2.1', 1500), device('eth1', '10.1.9.9', 600)], routes: ROUTES },
+  { addresses: [device('eth0', '192.0.2.1', 1500), device('eth1', '10.1.9.9', SMALLEST_MTU)], routes: ROUTES },
 ];
 
 test(`what a router does not forward is seen (seed ${SEED})`, { timeout: 120_000 }, async () => {
+  // Of the captures that a seed has drawn for each router: packets that may go this way, and those that went it.
   const bare = ROUTERS.map(() => 0);
   const all = ROUTERS.map(() => 0);
   let stack = 0;
@@ -60,22 +62,29 @@ test(`what a router does not forward is seen (seed ${SEED})`, { timeout: 120_000
         sysctls: { nf_conntrack_checksum: draw(2), ...(filtered && { 'net.ipv4.conf.all.rp_filter': 1 }) },
       },
     };
-    const packets = packetsOf(draw, [1, 9, 700][draw(3)]!, false, draw(4) === 0);
-    const capture = draw(2) === 0 ? asPcap(packets) : asPcapng(packets, draw);
+    const data = [1, 9, 700][draw(3)]!;
+    const answered = draw(4) === 0;
+    const packets = packetsOf(draw, data, false, answered);
+    const plain = draw(2) === 0;
+    const capture = plain ? asPcap(packets) : asPcapng(packets, draw);
     const { debug, expected } = await expectAlike(job, capture, `case ${index}`);
-    all[kind]! += packets.length;
-    bare[kind]! += debug.bareJudged();
+    // Where devices change from packet to packet, answers are lost or segments are larger than the last router's MTU, few are plain in what came before, or none.
+    if (plain && !answered && (data < SMALLEST_MTU || kind < 3)) {
+      all[kind]! += packets.length;
+      bare[kind]! += debug.bareJudged();
+    }
     stack += Object.values(expected.result.stack).reduce((sum, each) => sum + each, 0);
   }
-  for (const [kind, count] of bare.entries()) expect(count, `router ${kind}`).toBeGreaterThan(0.05 * all[kind]!);
+  for (const [kind, count] of bare.entries()) expect(count, `router ${kind}`).toBeGreaterThanOrEqual(0.02 * all[kind]!);
   expect(stack).toBeGreaterThan(20 * CASES);
 });
 
-test('plain segments are judged in the loop, forwarded or not', async () => {
+/** Of a whole capture of plain segments nearly all go this way, whichever router has it: what is drawn above says little of how many. */
+test.each([...ROUTERS.keys()])('plain segments are judged in the loop, forwarded or not, by router %i', async (kind) => {
   const job: Job = {
     // A rule that asks for the TTL holds up those that come to it.
     rules: { 4: parseSave(RULES.replace(/.*ttl-lt.*\n/, ''), { file: 'rules', family: 4 }) },
-    host: buildHost(ROUTERS[2]!),
+    host: buildHost(ROUTERS[kind]!),
     profile: DEFAULT_PROFILE,
   };
   // Nothing is drawn: no packet is changed.
