@@ -145,14 +145,20 @@ export async function wholeProcesses(size: Size): Promise<ProcessGroup[]> {
     await processes(size.root, {
       ...usual,
       packets: 10 * packets,
-      programs: ['wasmtables', 'tcpdump', 'wasmtables, two threads'],
+      programs: [
+        'wasmtables',
+        'tcpdump',
+        'wasmtables, two threads',
+        'wasmtables, a thread that reads',
+        'wasmtables, twice at once',
+      ],
     }),
     // Where a packet costs more than reading it and stepping over it, which each thread does for itself.
     await processes(size.root, {
       ...usual,
       packets: 10 * packets,
       flows: 50 * flows,
-      programs: ['wasmtables', 'wasmtables, two threads'],
+      programs: ['wasmtables', 'wasmtables, two threads', 'wasmtables, a thread that reads'],
     }),
     await processes(size.root, { ...usual, packets, data: LARGE, programs: ['wasmtables', 'tcpdump'] }),
   ];

@@ -49,7 +49,16 @@ export interface Processes {
   rounds: number;
 }
 
-export type ProgramName = 'wasmtables' | 'wasmtables, two threads' | 'wasmtables, rule by rule' | 'tcpdump' | 'iptables';
+export type ProgramName =
+  | 'wasmtables'
+  | 'wasmtables, two threads'
+  /** With a rule that counts packets of all connections. */
+  | 'wasmtables, a thread that reads'
+  /** What two threads could gain at most: half the time of two processes at once. */
+  | 'wasmtables, twice at once'
+  | 'wasmtables, rule by rule'
+  | 'tcpdump'
+  | 'iptables';
 
 /** The same capture through every program `rounds` times. */
 export async function processes(root: string, task: Processes): Promise<ProcessGroup> {
@@ -111,6 +120,8 @@ function commands(root: string, { rules, filter, capture }: Files, established: 
   return {
     wasmtables: ours(),
     'wasmtables, two threads': ours('--jobs', '2'),
+    'wasmtables, a thread that reads': ours('--jobs', '2', '--sysctl', 'nf_conntrack_max=4000000'),
+    'wasmtables, twice at once': ['sh', '-c', '"$@" & "$@" & wait', 'sh', ...ours()],
     'wasmtables, rule by rule': ours('--no-tree'),
     tcpdump: ['tcpdump', '-r', capture, '-w', '/dev/null', '-F', filter],
     iptables: ['unshare', '-n', 'sh', script, rules, capture, SERVER, String(established)],

@@ -6,9 +6,11 @@ export const PACKET_FIELDS = 0;
 
 /**
  * Two cache lines that whoever reads records fills (pipeline.ts: in another thread than all the rest). Of a plain segment that is not decoded the first holds all that is judged by:
- * u64, nanoseconds since the epoch; u64, jiffies at that time, floor(t * HZ) counted from the epoch.
+ * u32, interface id of the record's capture interface (pcapng if_name), 0 if unnamed; u32, what the capture says about direction: 0 unknown, 1 inbound, 2 outbound.
  */
-export const PACKET_TIME = 128;
+export const PACKET_INTERFACE = 128;
+export const PACKET_DIRECTION = 132;
+/** u64: jiffies at the packet's time, floor(t * HZ) counted from the epoch. */
 export const PACKET_JIFFIES = 136;
 /** By what conntrack knows the packet (conntrack/ahead.ts): u64 key, low and high. */
 export const PACKET_CT_LOW = 144;
@@ -29,10 +31,8 @@ export const PACKET_CAPTURED = 192;
 export const PACKET_WIRE = 196;
 /** u32: link type of the record (LINKTYPE_*). */
 export const PACKET_LINKTYPE = 200;
-/** u32: interface id of the record's capture interface (pcapng if_name), 0 if unnamed. */
-export const PACKET_INTERFACE = 208;
-/** u32: what the capture says about direction: 0 unknown, 1 inbound, 2 outbound. */
-export const PACKET_DIRECTION = 212;
+/** u64: nanoseconds since the epoch. */
+export const PACKET_TIME = 208;
 /** u32: 1-based number of the packet in the job, low and high word. */
 export const PACKET_NUMBER = 216;
 export const PACKET_NUMBER_HIGH = 220;

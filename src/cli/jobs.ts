@@ -18,31 +18,44 @@ interface Asked extends DumpOptions {
   log?: string;
 }
 
-/** What several threads cannot do. */
-export function checkThreads(
-  { write, engine, jobs, ...asked }: Asked,
+/** The other threads of a replay by more than two begin to load before rules are read; of two, the one that has begun to (`thread`) is told later what it is to do. */
+export async function startThreads(jobs: number, thread: Worker | undefined): Promise<Threads | undefined> {
+  return jobs > 2 ? new (await import('../replay/parallel.ts')).Threads(jobs, thread) : undefined;
+}
+
+/**
+ * Threads that share the packets, where the rules and what is asked for let them: they have nothing to say to each other. Two others are one that reads and one that judges, which is exact for all rules.
+ * @throws UsageError where several threads cannot do it.
+ */
+export async function threadsFor(
+  asked: Asked,
   captures: readonly string[],
   rules: readonly DualRules[],
   profile: Profile,
-): void {
-  const refused = (why: string, hint = 'leave --jobs out'): UsageError => new UsageError(`--jobs: ${why}; ${hint}`);
-  if (engine !== 'wasm') throw refused('the interpreter works in one thread');
-  if (write !== undefined) throw refused('--write has packets in their order');
-  if (rules.length > 1) throw refused('rule sets are compared packet by packet');
-  if (captures.some(isReadOnce)) throw refused('a thread of its own reads the captures, and a pipe is read by this one');
-  if (jobs === 2) return;
-  // They read the captures each for itself, and tell sums.
-  const two = 'two threads do it (--jobs 2)';
-  if (asked.verdicts !== undefined) throw refused('--verdicts tells packets in their order', two);
-  if (asked.log !== undefined) throw refused('--log tells packets in their order', two);
-  const dumped = wholeDump(asked);
-  if (dumped !== undefined) throw refused(`--${dumped} tells what all packets did together`, two);
-  const why = whyNotShared(rules[0]!, profile);
-  if (why !== undefined) throw refused(why, two);
+  started: Threads | undefined,
+  thread: Worker | undefined,
+): Promise<Threads | Pipeline> {
+  const refused = (why: string, hint: string): UsageError => new UsageError(`--jobs: ${why}; ${hint}`);
+  const never = whyOne(asked, captures, rules.length);
+  if (never !== undefined) throw refused(never, 'leave --jobs out');
+  const unshared = whyNotParted(asked) ?? whyNotShared(rules[0]!, profile);
+  if (started === undefined && unshared !== undefined) return new (await import('../replay/pipeline.ts')).Pipeline(thread);
+  if (unshared !== undefined) throw refused(unshared, 'two threads do it (--jobs 2)');
+  return started ?? new (await import('../replay/parallel.ts')).Threads(asked.jobs, thread);
 }
 
-/** The other threads of a replay, as soon as it is known that there are to be some. */
-export async function startThreads(jobs: number, thread: Worker | undefined): Promise<Threads | Pipeline> {
-  if (jobs === 2) return new (await import('../replay/pipeline.ts')).Pipeline(thread);
-  return new (await import('../replay/parallel.ts')).Threads(jobs, thread);
+/** Why one thread has to do it all, or undefined. */
+function whyOne({ engine, write }: Asked, captures: readonly string[], ruleSets: number): string | undefined {
+  if (engine !== 'wasm') return 'the interpreter works in one thread';
+  if (write !== undefined) return '--write has packets in their order';
+  if (ruleSets > 1) return 'rule sets are compared packet by packet';
+  return captures.some(isReadOnce) ? 'a thread of its own reads the captures, and a pipe is read by this one' : undefined;
+}
+
+/** Why what is asked for cannot be told by threads that judge a share each, or undefined: they tell sums. */
+function whyNotParted({ verdicts, log, ...dumps }: Asked): string | undefined {
+  if (verdicts !== undefined) return '--verdicts tells packets in their order';
+  if (log !== undefined) return '--log tells packets in their order';
+  const dumped = wholeDump(dumps);
+  return dumped === undefined ? undefined : `--${dumped} tells what all packets did together`;
 }

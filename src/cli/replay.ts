@@ -31,7 +31,7 @@ import { changesOf } from './changes.ts';
 import { Dumps } from './dumps.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { withExamples } from './help.ts';
-import { checkThreads, startThreads } from './jobs.ts';
+import { startThreads, threadsFor } from './jobs.ts';
 import { LineFile } from './line-file.ts';
 import {
   addAnnotations,
@@ -119,7 +119,7 @@ export function replayCommand(done: (code: number) => void, thread?: Worker): Co
     .addOption(
       new Option(
         '--jobs <n>',
-        'threads: with two, one reads and one judges; more share the packets, which is refused where rules or nf_conntrack_max look at more than one connection, and with --verdicts, --log and --dump-*; refused with several -R, pipes (-r -), --write and --engine reference',
+        'threads that share the packets; where rules or nf_conntrack_max look at more than one connection, and with --verdicts, --log and --dump-*, two: one reads, one judges; refused with several -R, pipes (-r -), --write and --engine reference',
       )
         .argParser(wholeNumber('--jobs', 1, 64))
         .default(1),
@@ -139,8 +139,8 @@ function checkReadOnce(captures: readonly string[], ruleSets: number): void {
 
 async function replay(options: ReplayOptions, thread: Worker | undefined): Promise<number> {
   // At once: V8 compiles the module, and threads load their program, while rules are read. Who waits for the module hears what went wrong.
-  if (options.engine === 'wasm') engineModule(options.jobs === 2 ? 'threads' : 'release').catch(() => {});
-  const threads = options.jobs > 1 ? await startThreads(options.jobs, thread) : undefined;
+  if (options.engine === 'wasm') engineModule().catch(() => {});
+  const started = await startThreads(options.jobs, thread);
   checkOutputs(options);
   checkInputs([...options.read, ...inputsOf(options)]);
   const asked = profileOf(options);
@@ -156,7 +156,7 @@ async function replay(options: ReplayOptions, thread: Worker | undefined): Promi
   const captures = expandCaptures(options.read);
   checkReadOnce(captures, rules.length);
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
-  if (threads !== undefined) checkThreads(options, captures, rules, asked);
+  const threads = options.jobs > 1 ? await threadsFor(options, captures, rules, asked, started, thread) : undefined;
   const { value, interrupted } = await interruptible(async (signal) => {
     const samples = options.engine === 'wasm' && options.tree && options.sample;
     const sample = samples ? sampleFor(captures, rules, options.count) : undefined;

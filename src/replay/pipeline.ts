@@ -60,6 +60,7 @@ export class Pipeline {
     // Listening to its messages keeps a process alive, too.
     this.#worker.unref();
     this.#say({ kind: 'join', memory: this.#memory });
+    engineModule('threads').catch(() => {});
   }
 
   /**

@@ -396,6 +396,7 @@ test.each([
   [['-r', CAPTURE, '--engine', 'reference'], /one thread/],
   [['-r', CAPTURE, '-R', RULES], /compared packet by packet/],
   [['-r', CAPTURE, '--write', join(folder, 'jobs.pcap')], /--write has packets/],
+  [['-r', CAPTURE, '--engine', 'reference', '--verdicts', '-'], /one thread/],
 ])('--jobs is refused with %j', async (args, why) => {
   for (const jobs of ['2', '3'])
     expect(await replay(...args, '--jobs', jobs)).toMatchObject({ code: 2, stderr: expect.stringMatching(why) });
