@@ -110,8 +110,9 @@ function judge(slot: usize, record: bool): u64 {
   if (fragment) putTogether(slot);
   if (load<u32>(slot, PACKET_DIRECTION) === <u32>DIRECTION_OUTBOUND) takeLeft(slot);
   const unseen = load<u32>(slot, PACKET_UNSEEN);
-  if (unseen === UNSEEN_ELSEWHERE) return 0;
   if (unseen !== 0) {
+    if (fragment) forgetLongest();
+    if (unseen === UNSEEN_ELSEWHERE) return 0;
     tally(CONTROL_UNSEEN, unseen);
     if (record) closeRecord(slot, RECORD_NO_VERDICT, 0, false, NEXT_ACCEPT);
     return 0;

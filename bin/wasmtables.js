@@ -5,19 +5,21 @@ const { join } = require('node:path');
 const { load } = require('./load.js');
 
 const program = join(__dirname, '../dist/joined/main.js');
+// Built last: without it what is there is of another version.
+const threadProgram = join(__dirname, '../dist/joined/replay-thread.js');
 
 /** Another thread takes as long to load as the program: where a replay seems to be asked for several, the first begins before the program does, which says whether it is wanted. */
 function firstThread([, , command, ...options]) {
   if (command !== 'replay' || !/(^| )--jobs[ =](?!1( |$))/.test(options.join(' '))) return undefined;
   const { Worker } = require('node:worker_threads');
-  const thread = new Worker(join(__dirname, '../dist/joined/replay-thread.js'));
+  const thread = new Worker(threadProgram);
   thread.unref();
   // Who wants it hears what went wrong; of others nobody does.
   thread.on('error', () => {});
   return thread;
 }
 
-if (existsSync(program)) {
+if (existsSync(program) && existsSync(threadProgram)) {
   const thread = firstThread(process.argv);
   load(program)
     .exports.main(process.argv, thread)

@@ -47,9 +47,11 @@ export async function threadsFor(
 /** Why one thread has to do it all, or undefined. */
 function whyOne({ engine, write }: Asked, captures: readonly string[], ruleSets: number): string | undefined {
   if (engine !== 'wasm') return 'the interpreter works in one thread';
-  if (write !== undefined) return '--write has packets in their order';
+  if (write !== undefined) return '--write is of frames as this thread reads them';
   if (ruleSets > 1) return 'rule sets are compared packet by packet';
-  return captures.some(isReadOnce) ? 'a thread of its own reads the captures, and a pipe is read by this one' : undefined;
+  return captures.some(isReadOnce)
+    ? 'another thread reads the captures, and what can be read once (a pipe, a device) this one reads'
+    : undefined;
 }
 
 /** Why what is asked for cannot be told by threads that judge a share each, or undefined: they tell sums. */

@@ -102,10 +102,21 @@ function explain(error: unknown): number {
     say(`wasmtables: ${inWords(error)}`);
     return EXIT.environment;
   }
+  if (isOutOfMemory(error)) {
+    say(
+      `wasmtables: there is not enough memory (${(error as Error).message}); an engine wants up to 10 GB of addresses (ulimit -v), of which it uses few`,
+    );
+    return EXIT.environment;
+  }
   say(`wasmtables: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   say('This is a bug of wasmtables. Please report it with the rules and the capture.');
   return EXIT.internal;
 }
+
+/** What V8 and the engine say when there is no room for a memory, or more of one. */
+const isOutOfMemory = (error: unknown): boolean =>
+  (error instanceof RangeError && /allocate (wasm )?memory|allocation failed/i.test(error.message)) ||
+  (error instanceof Error && /^out of memory/.test(error.message));
 
 const SYSTEM_WORDS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',

@@ -3,7 +3,7 @@ import { RUN_AGAIN, RUN_DAMAGED, RUN_MORE } from '../abi/control.ts';
 import type { CaptureInfo } from '../model/witness.ts';
 import { type CaptureEnding, CaptureLog } from './capture-log.ts';
 import type { EngineExports } from './loader.ts';
-import { EngineError, INPUT_SIZE, PIPELINE_CHUNK, type Reading } from './regions.ts';
+import { CHUNK, EngineError, INPUT_SIZE, type Reading } from './regions.ts';
 
 export class EngineReader {
   readonly #engine: EngineExports;
@@ -36,7 +36,7 @@ export class EngineReader {
 
   /** Where the next bytes of the capture go; then `advance`. */
   inputBuffer(): Uint8Array {
-    return new Uint8Array(this.#engine.memory.buffer, this.#inputs[this.#input]!.at + this.#from + this.#held, PIPELINE_CHUNK);
+    return new Uint8Array(this.#engine.memory.buffer, this.#inputs[this.#input]!.at + this.#from + this.#held, CHUNK);
   }
 
   /** `length` more bytes are in the input buffer. */
@@ -48,8 +48,8 @@ export class EngineReader {
 
   /** Bytes of the capture, however many. */
   feed(chunk: Uint8Array): void {
-    for (let from = 0; from < chunk.length && !this.done(); from += PIPELINE_CHUNK) {
-      const part = chunk.subarray(from, from + PIPELINE_CHUNK);
+    for (let from = 0; from < chunk.length && !this.done(); from += CHUNK) {
+      const part = chunk.subarray(from, from + CHUNK);
       this.inputBuffer().set(part);
       this.advance(part.length);
     }
@@ -84,8 +84,8 @@ export class EngineReader {
     const used = this.#engine.consumed() >>> 0;
     this.#from += used;
     this.#held -= used;
-    if (this.#held + PIPELINE_CHUNK > INPUT_SIZE) throw new EngineError('a record does not fit the input buffer');
-    if (this.#from < PIPELINE_CHUNK && this.#from + this.#held + PIPELINE_CHUNK <= INPUT_SIZE) return;
+    if (this.#held + CHUNK > INPUT_SIZE) throw new EngineError('a record does not fit the input buffer');
+    if (this.#from < CHUNK && this.#from + this.#held + CHUNK <= INPUT_SIZE) return;
     this.#next();
     const memory = new Uint8Array(this.#engine.memory.buffer);
     memory.copyWithin(this.#inputs[this.#input]!.at, at + used, at + used + this.#held);

@@ -12,8 +12,6 @@ import { setsBehind } from './sets.ts';
 
 /** The most a call takes in: longer calls stay in the baseline compiler (no on-stack replacement), and more of it drives connections out of the core's cache. */
 export const CHUNK = 1 << 18;
-/** The same where packets of some inputs are judged while others are filled: less, so that all of them stay in the core's cache. */
-export const PIPELINE_CHUNK = 1 << 18;
 /** What a call leaves unread is at most one block or record. */
 const LARGEST = 1 << 20;
 export const INPUT_SIZE = CHUNK + LARGEST + 4096;

@@ -392,10 +392,10 @@ test.each([
 });
 
 test.each([
-  [['-r', '-'], /a pipe is read by this one/],
+  [['-r', '-'], /read once/],
   [['-r', CAPTURE, '--engine', 'reference'], /one thread/],
   [['-r', CAPTURE, '-R', RULES], /compared packet by packet/],
-  [['-r', CAPTURE, '--write', join(folder, 'jobs.pcap')], /--write has packets/],
+  [['-r', CAPTURE, '--write', join(folder, 'jobs.pcap')], /--write is of frames/],
   [['-r', CAPTURE, '--engine', 'reference', '--verdicts', '-'], /one thread/],
 ])('--jobs is refused with %j', async (args, why) => {
   for (const jobs of ['2', '3'])

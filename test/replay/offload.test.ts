@@ -43,6 +43,36 @@ describe.each(['legacy', 'nft'] as const)('%s', (backend) => {
   });
 });
 
+/**
+ * Seven packets of a masquerading router (virtual devices, tcpdump -i any), whose kernel forwarded them: behind the copy of a datagram that came in parts, the engine took unfinished checksums for wrong.
+ */
+test.each([['wasm'], ['wasm', '--jobs', '2'], ['reference']])(
+  'what was put together and is a copy is forgotten: %s %s %s',
+  async (...engine) => {
+    const folder = new Recorded('copy-of-a-datagram/', 'capture.pcap');
+    const { stdout } = await command([
+      ...[
+        'replay',
+        '-R',
+        folder.path('rules.v4'),
+        '-r',
+        folder.path('capture.pcap'),
+        '--checksums',
+        'offload',
+        '--verdicts',
+        '-',
+      ],
+      ...['--addr', folder.path('addr.json'), '--route', folder.path('route.json'), '--engine', ...engine],
+    ]);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.map(({ ctstate }) => ctstate)).not.toContain('INVALID');
+    expect(lines.at(-1)).toMatchObject({ packet: 7, hook: 'FORWARD', verdict: 'ACCEPT', ctstate: 'NEW' });
+  },
+);
+
 describe('the guess', () => {
   const host = buildHost({ local: ['10.0.0.2'], in: 'eth0' });
   /** UDP from an address to the host, the checksum unfinished or not, and so many bytes. */
