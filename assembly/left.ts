@@ -1,10 +1,11 @@
 /** Packets that the capture says went out, where connections of their family are translated: they are behind the translation, and only the connections tell whose they are (src/model/host.ts). */
-import { ANSWER_WITHIN } from '../src/abi/answers.ts';
+import { ANSWER_WITHIN, COPY_WITHIN_SECONDS } from '../src/abi/answers.ts';
 import { CONTROL_STRAYS } from '../src/abi/control.ts';
 import { CT_RELATED, FIELD_CT_STATE, FIELD_DESTINATION, FIELD_FAMILY, FIELD_TTL } from '../src/abi/fields.ts';
 import {
   PACKET_CT_ENTRY,
   PACKET_NUMBER,
+  PACKET_TIME,
   PACKET_UNSEEN,
   PACKET_WAY,
   WAY_BROADCAST,
@@ -35,11 +36,12 @@ import { isLocal, leaveAsAnswer } from './stack/index.ts';
 import { tallyFirst } from './tally.ts';
 
 /**
- * A ring of packets that were sent on, and of which no connection tells so, as they left; in memory of its own, from the first one on. u64: the packet's number, 0: it was seen, or never used; u32: IS_*; its key.
+ * A ring of packets that were sent on, and of which no connection tells so, as they left; in memory of its own, from the first one on. u64: the packet's number, 0: it was seen, or never used; u32: IS_*; u32: the second it was captured in; its key.
  * As many places as packets may lie between the two.
  */
 const NUMBER: usize = 0;
 const KIND: usize = 8;
+const SECOND: usize = 12;
 const KEY: usize = 16;
 /** A multiple of what memory is given in. */
 const PLACE_SIZE: usize = (KEY + KEY_SIZE + 127) & ~127;
@@ -65,19 +67,22 @@ export function rememberSent(slot: usize): void {
   const number = load<u64>(slot, PACKET_NUMBER);
   store<u64>(latest, number, NUMBER);
   store<u32>(latest, kind, KIND);
+  store<u32>(latest, secondOf(slot), SECOND);
   putKey(latest + KEY);
   awaitedUntil = number + ANSWER_WITHIN;
 }
 
 /** The packet of that kind whose key is in hand was sent on: the latest that is alike, each once. */
-function wasSentOn(number: u64, kind: u32): bool {
+function wasSentOn(slot: usize, kind: u32): bool {
+  const number = load<u64>(slot, PACKET_NUMBER);
   if (number > awaitedUntil) return false;
   let place = latest;
   for (let i = 0; i < ANSWER_WITHIN; i++) {
     const sent = load<u64>(place, NUMBER);
     if (sent !== 0) {
       if (sent + ANSWER_WITHIN < number) return false;
-      if (load<u32>(place, KIND) === kind && holdsKey(place + KEY)) {
+      const later = secondOf(slot) - load<u32>(place, SECOND);
+      if (load<u32>(place, KIND) === kind && (later as i32) <= COPY_WITHIN_SECONDS && holdsKey(place + KEY)) {
         store<u64>(place, 0, NUMBER);
         return true;
       }
@@ -85,6 +90,10 @@ function wasSentOn(number: u64, kind: u32): bool {
     place = place === ring ? ring + PLACE_SIZE * (ANSWER_WITHIN - 1) : place - PLACE_SIZE;
   }
   return false;
+}
+
+function secondOf(slot: usize): u32 {
+  return (load<u64>(slot, PACKET_TIME) / 1000000000) as u32;
 }
 
 /** A decoded, routed packet that went out, is whole, or waits, and that no rule has seen: it is a copy of one that was sent on (PACKET_UNSEEN), or the host's own, as OUTPUT had it. */
@@ -100,7 +109,7 @@ export function takeLeft(slot: usize): void {
   if ((foreign && mayBeFragment(slot)) || isTakenAnswer(number)) return;
   const kind = identify(slot);
   if (kind === IS_NOTHING) return;
-  if (wasSentOn(number, kind)) {
+  if (wasSentOn(slot, kind)) {
     isCopy(slot);
     return;
   }

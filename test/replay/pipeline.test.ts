@@ -24,8 +24,7 @@ import { run } from '../../src/replay/run.ts';
 import type { Session } from '../../src/replay/session.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { ROOT } from '../cli/command.ts';
-import { randomOf } from '../engine/session/random.ts';
-import { asPcap, asPcapng, packetsOf } from '../engine/session/unusual.ts';
+import { LATE, lateSegments } from '../engine/session/unusual.ts';
 import { SEED } from '../seed.ts';
 
 const CASES = 100;
@@ -95,22 +94,9 @@ describe('a reader and a judge', () => {
     }
   });
 
-  test(`say what one engine says of segments that are late, in rules that ask for the time (seed ${SEED})`, async () => {
-    const rules =
-      '*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A INPUT -m limit --limit 300/sec --limit-burst 2\nCOMMIT\n';
-    for (let index = 0; index < 24; index++) {
-      const draw = randomOf(SEED * 24 + index);
-      const job: Job = {
-        rules: { 4: parseSave(rules, { file: 'rules', family: 4 }) },
-        host: buildHost({ local: ['10.1.2.3'] }),
-        // limit of nft counts nanoseconds.
-        profile: { ...DEFAULT_PROFILE, backend: index % 2 === 0 ? 'nft' : 'legacy' },
-      };
-      const packets = packetsOf(draw, 1, false, false);
-      const capture = draw(2) === 0 ? asPcap(packets) : asPcapng(packets, draw);
-      const [one, two] = [await alone(job, [capture]), await together(job, [capture], 1 << 18)];
-      expect(all(two.session), `case ${index}`).toEqual(all(one.session));
-    }
+  test('know the latest time of segments, not that of the last one', async () => {
+    const [one, two] = [await alone(LATE, [lateSegments()]), await together(LATE, [lateSegments()], 1 << 18)];
+    expect(all(two.session)).toEqual(all(one.session));
   });
 
   test.each([undefined, 1, 64, 65, 2500])('stop behind packet %s, of several captures', async (limit) => {

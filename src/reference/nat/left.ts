@@ -1,5 +1,5 @@
 /** What a capture shows of packets that left the host, where connections are translated: they are behind the translation, and only the connections tell whose they are (model/host.ts). */
-import { ANSWER_WITHIN } from '../../abi/answers.ts';
+import { ANSWER_WITHIN, COPY_WITHIN_SECONDS } from '../../abi/answers.ts';
 import { STATUS_DST_NAT, STATUS_SRC_NAT } from '../../abi/fields.ts';
 import type { Words } from '../../model/ruleset.ts';
 import { sameWords } from '../../packet/bytes.ts';
@@ -29,10 +29,13 @@ interface Identity {
   tuple: Tuple;
 }
 
+/** In which a packet was captured. */
+const secondOf = ({ time }: Packet): bigint => time / 1_000_000_000n;
+
 export class Departures {
   readonly #conntrack: Conntrack;
   /** Packets that were sent on, and of which no connection tells so; as they left. */
-  #sentOn: { number: number; key: string }[] = [];
+  #sentOn: { number: number; second: bigint; key: string }[] = [];
 
   constructor(conntrack: Conntrack) {
     this.#conntrack = conntrack;
@@ -46,7 +49,7 @@ export class Departures {
     const identity = this.#identify(packet);
     if (identity === null) return;
     const recent = this.#sentOn.filter((one) => one.number > number - ANSWER_WITHIN);
-    this.#sentOn = [{ number, key: textOf(packet, identity) }, ...recent];
+    this.#sentOn = [{ number, second: secondOf(packet), key: textOf(packet, identity) }, ...recent];
   }
 
   /** A packet, which the capture says went out, and that no rule has seen. */
@@ -73,7 +76,10 @@ export class Departures {
   #wasSentOn(packet: Packet, identity: Identity): boolean {
     if (this.#sentOn.length === 0) return false;
     const key = textOf(packet, identity);
-    const found = this.#sentOn.find((one) => one.key === key && packet.number <= one.number + ANSWER_WITHIN);
+    const found = this.#sentOn.find(
+      ({ number, second, ...sent }) =>
+        sent.key === key && packet.number <= number + ANSWER_WITHIN && secondOf(packet) - second <= COPY_WITHIN_SECONDS,
+    );
     if (found !== undefined) this.#sentOn = this.#sentOn.filter((one) => one !== found);
     return found !== undefined;
   }

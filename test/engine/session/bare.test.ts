@@ -8,7 +8,7 @@ import { parseSave } from '../../../src/syntax/index.ts';
 import { SEED } from '../../seed.ts';
 import { randomOf } from './random.ts';
 import { expectAlike } from './told.ts';
-import { asPcap, asPcapng, type Draw, FLOWS, framesOf, PACKETS, type Packet, packetsOf } from './unusual.ts';
+import { asPcap, asPcapng, type Draw, FLOWS, LATE, lateSegments, PACKETS, packetsOf } from './unusual.ts';
 
 const RULES = `*filter
 :INPUT ACCEPT [0:0]
@@ -96,23 +96,6 @@ test.each([
 });
 
 test('the clock behind plain segments is that of the latest, not of the last one: limit of nft asks for nanoseconds', async () => {
-  const limited =
-    '*filter\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A INPUT -m limit --limit 100/sec --limit-burst 1\nCOMMIT\n';
-  const job: Job = {
-    rules: { 4: parseSave(limited, { file: 'rules', family: 4 }) },
-    host: buildHost({ local: ['10.1.2.3'], in: 'eth0' }),
-    profile: { ...DEFAULT_PROFILE, backend: 'nft' },
-  };
-  const begins = framesOf(tcpTraffic(200, 200)).slice(50);
-  const packets: Packet[] = [];
-  for (const [index, frame] of framesOf(tcpTraffic(600, 2)).entries()) {
-    const put = (bytes: Uint8Array, ahead: number): void => {
-      packets.push({ microseconds: BigInt(index * 1000 + ahead), frame: bytes, wire: bytes.length });
-    };
-    // Of six, one is ahead of those behind it, and then a connection begins, which asks the limit.
-    put(frame, index % 6 === 3 ? ((index * 7) % 4) * 5000 : 0);
-    if (index % 6 === 5) put(begins[(index / 6) | 0]!, 0);
-  }
-  const { debug } = await expectAlike(job, asPcap(packets), 'late');
+  const { debug } = await expectAlike(LATE, lateSegments(), 'late');
   expect(debug.bareJudged()).toBeGreaterThan(300);
 });

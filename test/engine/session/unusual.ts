@@ -1,5 +1,9 @@
 /** Captures of plain segments of which every few are unusual, in each way that a plain one is told by (assembly/packet/segment.ts). */
 import { tcpTraffic } from '../../../bench/traffic.ts';
+import { buildHost } from '../../../src/model/host-build.ts';
+import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
+import type { Job } from '../../../src/model/witness.ts';
+import { parseSave } from '../../../src/syntax/index.ts';
 import { ascii, description, enhanced, joined, section } from '../front/files.ts';
 
 /** How many packets and connections such a capture has, but for those that come again. */
@@ -191,4 +195,30 @@ export function framesOf(capture: Uint8Array): Uint8Array[] {
   for (let at = FILE_HEADER; at < capture.length; at += RECORD + view.getUint32(at + 8, true))
     frames.push(capture.slice(at + RECORD, at + RECORD + view.getUint32(at + 8, true)));
   return frames;
+}
+
+/** A job that asks for the time in nanoseconds (limit of nft) wherever a connection begins. */
+export const LATE: Job = {
+  rules: {
+    4: parseSave(
+      '*filter\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A INPUT -m limit --limit 100/sec --limit-burst 1\nCOMMIT\n',
+      { file: 'rules', family: 4 },
+    ),
+  },
+  host: buildHost({ local: ['10.1.2.3'], in: 'eth0' }),
+  profile: { ...DEFAULT_PROFILE, backend: 'nft' },
+};
+
+/** Plain segments: of six, one is ahead of those behind it, and then a connection begins. */
+export function lateSegments(): Uint8Array {
+  const begins = framesOf(tcpTraffic(200, 200)).slice(50);
+  const packets: Packet[] = [];
+  for (const [index, frame] of framesOf(tcpTraffic(600, 2)).entries()) {
+    const put = (bytes: Uint8Array, ahead: number): void => {
+      packets.push({ microseconds: BigInt(index * 1000 + ahead), frame: bytes, wire: bytes.length });
+    };
+    put(frame, index % 6 === 3 ? ((index * 7) % 4) * 5000 : 0);
+    if (index % 6 === 5) put(begins[(index / 6) | 0]!, 0);
+  }
+  return asPcap(packets);
 }
