@@ -1,6 +1,5 @@
 /** Plain segments that are judged without being decoded (assembly/bare.ts): what is not plain about others, wherever it stands in the packet or its record, is seen all the same. */
 import { expect, test } from 'vitest';
-import { tcpTraffic } from '../../../bench/traffic.ts';
 import { buildHost } from '../../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
 import type { Job } from '../../../src/model/witness.ts';
