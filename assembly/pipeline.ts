@@ -73,9 +73,9 @@ export function isJudged(number: u32): bool {
   return ASC_FEATURE_THREADS && ((atomic.load<u32>(ring, PIPELINE_JUDGED) - number) as i32) >= 0;
 }
 
-/** The engine that reads: waits for more than `number` batches to be judged, but not for long. Out: they are. */
+/** The same; waits for it, but not for long. */
 export function awaitJudged(number: u32): bool {
-  return isJudgedPast(number);
+  return isPast(PIPELINE_JUDGED, number - 1, PIPELINE_READER_WAITS, PIPELINE_WRITTEN, PIPELINE_JUDGE_WAITS);
 }
 
 /** The engine that reads: puts in what was fed. RUN_AGAIN: call again, perhaps there is no room yet; else as replay(). */
@@ -102,7 +102,7 @@ export function judgeOn(): i32 {
   for (let count: u32 = 0; count < BATCHES; count++) {
     const header = headerOf(passed);
     if (isDone()) {
-      if (!isWrittenPast(passed)) return RUN_AGAIN;
+      if (!hasWork()) return RUN_AGAIN;
       if (load<u32>(header, BATCH_COUNT) === 0) return RUN_END;
       if (!reserveFor(load<u32>(header, BATCH_FED))) return RUN_FULL;
       takeOut(header);
@@ -123,8 +123,9 @@ function slotsOf(batch: u32): usize {
   return slotAt(slots, (batch & (PIPELINE_BATCHES - 1)) * BATCH);
 }
 
+/** The engine that reads: there is a place for a batch; waits for it, but not for long. */
 function hasRoom(): bool {
-  return isJudgedPast(passed - PIPELINE_BATCHES);
+  return awaitJudged(passed - PIPELINE_BATCHES + 1);
 }
 
 function putIn(): void {
@@ -181,14 +182,9 @@ function pass(word: usize, waits: usize): void {
   if (wanted !== 0 && ((passed - wanted) as i32) >= 0) atomic.notify(ring + word, 1);
 }
 
-/** The judge's word has come behind `number`; the engine that reads waits for it, but not for long. */
-function isJudgedPast(number: u32): bool {
-  return isPast(PIPELINE_JUDGED, number, PIPELINE_READER_WAITS, PIPELINE_WRITTEN, PIPELINE_JUDGE_WAITS);
-}
-
-/** The same the other way round. */
-function isWrittenPast(number: u32): bool {
-  return isPast(PIPELINE_WRITTEN, number, PIPELINE_JUDGE_WAITS, PIPELINE_JUDGED, PIPELINE_READER_WAITS);
+/** The engine that judges: there is a batch to take; waits for it, but not for long. */
+function hasWork(): bool {
+  return isPast(PIPELINE_WRITTEN, passed, PIPELINE_JUDGE_WAITS, PIPELINE_JUDGED, PIPELINE_READER_WAITS);
 }
 
 /**

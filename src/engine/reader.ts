@@ -99,7 +99,7 @@ export class EngineReader {
     if (free === undefined) {
       // Batches come in order: the oldest is free first.
       const [oldest] = others.sort((one, other) => (one.until - other.until) | 0);
-      while (this.#engine.awaitJudged(oldest!.until - 1) === 0);
+      while (this.#engine.awaitJudged(oldest!.until) === 0);
       free = oldest!;
     }
     this.#input = this.#inputs.indexOf(free);

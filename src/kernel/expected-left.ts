@@ -192,18 +192,24 @@ function asOnTheWire(bytes: Uint8Array): Uint8Array {
 
 const CHECKSUMS: Readonly<Record<number, number>> = { [TCP]: 16, [UDP]: 6 };
 
-/** How what left differs from what must leave, in one line; undefined when it does not. */
+/** How what left differs from what must leave, in one line; undefined when it does not. A sum that a device is to make is as good as made; what was sent with an unfinished one leaves as it is. */
 export function leftDifference(expected: ExpectedLeft | undefined, left: readonly Uint8Array[]): string | undefined {
   const hex = (bytes: Uint8Array | undefined) => (bytes === undefined ? 'nothing' : Buffer.from(bytes).toString('hex'));
-  const actual = left[0] === undefined ? undefined : asOnTheWire(left[0]);
   if (left.length > 1) return `expected ${hex(expected?.bytes)}, ${left.length} packets left: ${left.map(hex).join(' ')}`;
-  // What was sent with an unfinished sum leaves with one: the judge's own is made as any other.
-  let wanted = expected && asOnTheWire(expected.bytes);
-  if (expected !== undefined && actual !== undefined && expected.free.length + expected.drawn.length > 0) {
-    wanted = Uint8Array.from(wanted!);
-    for (const [from, to] of expected.free) wanted.set(actual.subarray(from, to), from);
-    for (const number of expected.drawn) if (number.at + 2 <= actual.length) adopt(wanted, actual, number);
-    if ((wanted[0] ?? 0) >> 4 === 4) setChecksum(wanted);
-  }
-  return hex(wanted) === hex(actual) ? undefined : `expected ${hex(wanted)}, left ${hex(actual)}`;
+  const [raw] = left;
+  const actual = raw && asOnTheWire(raw);
+  const wanted = actual === undefined ? expected?.bytes : expected && freed(expected, actual);
+  if (hex(wanted) === hex(actual)) return undefined;
+  if (expected !== undefined && raw !== undefined && hex(freed(expected, raw)) === hex(raw)) return undefined;
+  return `expected ${hex(wanted)}, left ${hex(actual)}`;
+}
+
+/** What must leave, with what is free and was drawn as in the bytes that did. */
+function freed({ bytes, free, drawn }: ExpectedLeft, actual: Uint8Array): Uint8Array {
+  if (free.length + drawn.length === 0) return bytes;
+  const wanted = Uint8Array.from(bytes);
+  for (const [from, to] of free) wanted.set(actual.subarray(from, to), from);
+  for (const number of drawn) if (number.at + 2 <= actual.length) adopt(wanted, actual, number);
+  if ((wanted[0] ?? 0) >> 4 === 4) setChecksum(wanted);
+  return wanted;
 }

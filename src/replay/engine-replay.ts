@@ -36,15 +36,17 @@ export class EngineReplay implements Session {
     this.#engine.advance(bytes);
   }
 
-  /** Of an engine that another one reads for: what that is told; judges some of what it read (true: that was all); what it says of the captures. */
+  /** Of an engine that another one reads for (pipeline.ts): what that is told. */
   reading(): Reading {
     return this.#engine.reading();
   }
 
+  /** Likewise: judges some of what it read. True: that was all. */
   judge(): boolean {
     return this.#engine.judge();
   }
 
+  /** Likewise: what it says of the captures. */
   setCaptures(captures: readonly CaptureInfo[]): void {
     this.#engine.setCaptures(captures);
   }

@@ -209,7 +209,7 @@ export const LATE: Job = {
   profile: { ...DEFAULT_PROFILE, backend: 'nft' },
 };
 
-/** Plain segments: of six, one is ahead of those behind it, and then a connection begins. */
+/** Plain segments, a millisecond each, behind every six of which a connection begins. Of thirty, one is ahead of all that come in them: the limit meets ten milliseconds once in that time, and three times by the clock of the segments alone. */
 export function lateSegments(): Uint8Array {
   const begins = framesOf(tcpTraffic(200, 200)).slice(50);
   const packets: Packet[] = [];
@@ -217,7 +217,7 @@ export function lateSegments(): Uint8Array {
     const put = (bytes: Uint8Array, ahead: number): void => {
       packets.push({ microseconds: BigInt(index * 1000 + ahead), frame: bytes, wire: bytes.length });
     };
-    put(frame, index % 6 === 3 ? ((index * 7) % 4) * 5000 : 0);
+    put(frame, index % 30 === 3 ? 25_000 : 0);
     if (index % 6 === 5) put(begins[(index / 6) | 0]!, 0);
   }
   return asPcap(packets);

@@ -7,19 +7,8 @@
 # Run as root: test/replay/router-resets/record.sh
 source "$(dirname "$0")/../recording.sh"
 
-namespaces pc router inet
-for name in pc router inet; do on $name sysctl -qw net.ipv6.conf.all.disable_ipv6=1; done
-ip link add eth0 netns pc address 02:00:00:00:07:10 type veth peer name lan0 address 02:00:00:00:07:01 netns router
-ip link add eth0 netns inet address 02:00:00:00:71:10 type veth peer name wan0 address 02:00:00:00:71:01 netns router
-on pc ip addr add 192.168.7.10/24 dev eth0
-on router ip addr add 192.168.7.1/24 brd + dev lan0
-on router ip addr add 203.0.113.1/24 brd + dev wan0
-on inet ip addr add 203.0.113.10/24 dev eth0
-# shellcheck disable=SC2086
-for end in 'pc eth0' 'inet eth0' 'router lan0' 'router wan0'; do plug $end; done
-on pc ip route add default via 192.168.7.1
+small_router without-ipv6
 on router ip route add default via 203.0.113.10
-on router sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0
 
 cat >/run/serve.py <<'PYTHON'
 import socket

@@ -7,24 +7,14 @@
 # Run as root: test/replay/router-unreachable/record.sh
 source "$(dirname "$0")/../recording.sh"
 
-namespaces pc router inet
-ip link add eth0 netns pc address 02:00:00:00:07:10 type veth peer name lan0 address 02:00:00:00:07:01 netns router
-ip link add eth0 netns inet address 02:00:00:00:71:10 type veth peer name wan0 address 02:00:00:00:71:01 netns router
-on pc ip addr add 192.168.7.10/24 dev eth0
-on router ip addr add 192.168.7.1/24 brd + dev lan0
-on router ip addr add 203.0.113.1/24 brd + dev wan0
-on inet ip addr add 203.0.113.10/24 dev eth0
-# shellcheck disable=SC2086
-for end in 'pc eth0' 'inet eth0' 'router lan0' 'router wan0'; do plug $end; done
-on pc ip route add default via 192.168.7.1
+small_router
 on pc ip addr add 2001:db8:7::10/64 dev eth0 nodad
 on router ip addr add 2001:db8:7::1/64 dev lan0 nodad
 on router ip addr add 2001:db8:71::1/64 dev wan0 nodad
 on inet ip addr add 2001:db8:71::10/64 dev eth0 nodad
 on pc ip -6 route add default via 2001:db8:7::1
-on router sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.icmp.ratelimit=0
+on router sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_ratelimit=0
 sleep 4
-on router sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.lan0.send_redirects=0 net.ipv4.icmp_ratelimit=0
 cat >/run/ask.py <<'PYTHON'
 import socket, sys
 kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
