@@ -6,6 +6,7 @@ import { type WrittenFrame, writePcap } from '../src/capture/writer.ts';
 import { buildHost, type HostGiven } from '../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../src/model/profile.ts';
 import { parseSave } from '../src/syntax/index.ts';
+import { repeat } from './repeat.ts';
 import type { Workload } from './suite.ts';
 
 interface Scenario {
@@ -14,9 +15,6 @@ interface Scenario {
   rules4?: string;
   host: { forward?: boolean; in?: string; out?: string; local?: string[] };
 }
-
-/** Between two repetitions lies longer than any connection but an established one lives. */
-const PAUSE = 700_000_000_000n;
 
 /** A workload of at least `packets` packets from each scenario with plain Ethernet captures and IPv4 rules. */
 export function bundledWorkloads(pcaps: string, packets: number): Workload[] {
@@ -53,12 +51,4 @@ function framesOf(bytes: Uint8Array): WrittenFrame[] {
   reader.push(bytes);
   reader.end();
   return ethernet ? frames : [];
-}
-
-function repeat(frames: readonly WrittenFrame[], packets: number): WrittenFrame[] {
-  const span = frames.at(-1)!.time - frames[0]!.time + PAUSE;
-  const out: WrittenFrame[] = [];
-  for (let round = 0n; out.length < packets; round++)
-    for (const frame of frames) out.push({ ...frame, time: frame.time + round * span });
-  return out;
 }

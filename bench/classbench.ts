@@ -1,6 +1,6 @@
 /** Rule sets over the 5-tuple, as ClassBench has them: read from its files, or made here after the same shapes; and packets that meet them. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { Draw } from './draw.ts';
 
@@ -28,29 +28,36 @@ const TCP = 6;
 const UDP = 17;
 const ICMP = 1;
 
-/** Files of ClassBench in a folder (acl1_1k.gz...) with up to `most` rules; none when it is not there. */
-export function classbenchSets(folder: string, most: number): FilterSet[] {
-  let names: string[];
-  try {
-    names = readdirSync(folder).filter((name) => name.endsWith('.gz'));
-  } catch {
-    return [];
-  }
-  return names
+/**
+ * Sets of ClassBench with up to `most` rules: a file, or all of a folder that hold rules, packed with gzip or not.
+ * @throws what the system says when there is no such file; Error when there are no rules in any, or one that cannot be read.
+ */
+export function classbenchSets(path: string, most: number): FilterSet[] {
+  const files = statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path];
+  const sets = files
+    .filter((file) => statSync(file).isFile())
     .sort()
-    .map((name) => ({
-      name: name.replace('.gz', ''),
-      filters: readFilters(gunzipSync(readFileSync(join(folder, name))).toString()),
-    }))
-    .filter(({ filters }) => filters.length <= most);
+    .map((file) => ({ name: basename(file).replace(/\.(gz|txt|rules)$/g, ''), filters: readFilters(textOf(file), file) }))
+    .filter(({ filters }) => filters.length > 0);
+  if (sets.length === 0)
+    throw new Error(`${path}: no rules of ClassBench; one is "@192.0.2.0/24\t0.0.0.0/0\t0 : 65535\t80 : 80\t0x06/0xFF"`);
+  return sets.filter(({ filters }) => filters.length <= most);
+}
+
+function textOf(file: string): string {
+  const bytes = readFileSync(file);
+  return (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString('latin1');
 }
 
 /** `@src/len, dst/len, low : high, low : high, protocol/mask, flags/mask`, with tabs between. */
-function readFilters(text: string): Filter[] {
-  return text.split('\n').flatMap((line) => {
+function readFilters(text: string, file: string): Filter[] {
+  return text.split('\n').flatMap((line, place) => {
     if (!line.startsWith('@')) return [];
-    const [source = '', destination = '', sport = '', dport = '', protocol = ''] = line.slice(1).split('\t');
-    const [number, mask] = protocol.trim().split('/').map(Number);
+    const rule = /^@([\d.]+\/\d+)\s+([\d.]+\/\d+)\s+(\d+\s*:\s*\d+)\s+(\d+\s*:\s*\d+)\s+(\w+\/\w+)/.exec(line);
+    if (rule === null)
+      throw new Error(`${file}:${place + 1}: a rule is addresses, ports and protocol with tabs between, got "${line}"`);
+    const [source = '', destination = '', sport = '', dport = '', protocol = ''] = rule.slice(1);
+    const [number, mask] = protocol.split('/').map(Number);
     return [
       {
         source: prefix(source),

@@ -3,6 +3,7 @@
  * day).
  */
 import { parseArgs } from 'node:util';
+import { classbenchSets } from './classbench.ts';
 import {
   bundled,
   classified,
@@ -17,17 +18,21 @@ import {
   staged,
   wholeProcesses,
 } from './measured.ts';
+import { own } from './own.ts';
 import { printClassified, printGroup, printProcesses } from './print.ts';
 import { type Results, record } from './record.ts';
 
-const HELP = `npm run bench -- [options]: what we and others cost, as ratios of one run
+const HELP = `npm run bench -- [options] [-- WORDS]: what we and others cost, as ratios of one run
 
   --only PART       one part; may be given again
   --peers           other programs beside ours (root, tcpdump, tcpreplay, libdpdk-dev); without it there are no whole processes
-  --classbench DIR  ClassBench's own files, too
+  --classbench PATH a file of ClassBench, or a folder of them, too
   --smoke           everything once on little, not recorded
   --record          writes bench/results/DATE.json and pictures beside it
   --root DIR        of the project
+
+  WORDS             of wasmtables replay: measures your own rules and capture instead, for example
+                    npm run bench -- --peers -- -R rules.v4 -r capture.pcap --local 192.0.2.1
 `;
 
 const PARTS = [
@@ -69,15 +74,25 @@ const parse = () =>
       classbench: { type: 'string' },
       root: { type: 'string', default: '.' },
     },
-  }).values;
+    allowPositionals: true,
+  });
 
-const values = readOptions();
+const { values, positionals } = readOptions();
 if (values.help) {
   console.log(`${HELP}\nparts: ${PARTS.join(', ')}`);
   process.exit(0);
 }
 const { root, smoke, peers, classbench } = values;
 if (smoke && values.record) refuse('--smoke measures too little to be recorded: leave it or --record out');
+/** Files of ClassBench that cannot be read are told before minutes of measuring. */
+function checkSets(path: string): void {
+  try {
+    classbenchSets(path, 0);
+  } catch (error) {
+    refuse(`--classbench: ${(error as Error).message}`);
+  }
+}
+if (classbench !== undefined) checkSets(classbench);
 const size: Size = { root, smoke, peers, ...(classbench !== undefined && { classbench }) };
 
 const unknown = values.only?.find((part) => !(PARTS as readonly string[]).includes(part));
@@ -89,6 +104,23 @@ function told<T>(results: T[], print: (one: T) => void): T[] {
   results.forEach(print);
   return results;
 }
+
+/** Somebody's own rules and capture, and nothing else. */
+async function measureOwn(): Promise<never> {
+  if (values.record || values.only !== undefined || classbench !== undefined)
+    refuse('own rules and captures are measured alone, and not recorded');
+  try {
+    const { memory, processes } = await own(size, positionals);
+    printGroup(memory);
+    if (processes !== undefined) printProcesses(processes);
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}`);
+    process.exit(2);
+  }
+  process.exit(0);
+}
+
+if (positionals.length > 0) await measureOwn();
 
 const results: Results = {
   host: told(wants('host') ? [await hostFirewalls(size)] : [], printGroup),

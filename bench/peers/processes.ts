@@ -60,6 +60,26 @@ export type ProgramName =
   | 'tcpdump'
   | 'iptables';
 
+/** What is measured of one capture and rules. */
+type Timed = Pick<Processes, 'packets' | 'rules' | 'programs' | 'rounds'>;
+
+/** A capture through every program `rounds` times; `words` are what the command is given. There is no real iptables: where packets of any capture enter it, nobody said. */
+export function processesOn(
+  root: string,
+  task: Timed,
+  capture: string,
+  words: readonly string[],
+): Pick<ProcessGroup, 'rows' | 'missing'> {
+  const folder = mkdtempSync(join(tmpdir(), 'wasmtables-bench-'));
+  try {
+    const filter = join(folder, 'filter');
+    writeFileSync(filter, filterOf(task.rules));
+    return measured(task, { ...ours(root, words), ...tcpdump(capture, filter) });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** The same capture through every program `rounds` times. */
 export async function processes(root: string, task: Processes): Promise<ProcessGroup> {
   const folder = mkdtempSync(join(tmpdir(), 'wasmtables-bench-'));
@@ -81,7 +101,7 @@ export async function processes(root: string, task: Processes): Promise<ProcessG
 }
 
 /** The programs take turns: what else a machine does meanwhile meets them all. */
-function measured(task: Processes, all: Record<ProgramName, Command>): Pick<ProcessGroup, 'rows' | 'missing'> {
+function measured(task: Timed, all: Partial<Record<ProgramName, Command>>): Pick<ProcessGroup, 'rows' | 'missing'> {
   const times = new Map<ProgramName, number[]>(task.programs.map((name) => [name, []]));
   const missing: string[] = [];
   const leaveOut = (name: ProgramName, why: string): void => {
@@ -91,7 +111,7 @@ function measured(task: Processes, all: Record<ProgramName, Command>): Pick<Proc
   if (task.rules > MOST_CLAUSES && times.has('tcpdump')) leaveOut('tcpdump', `${task.rules} clauses do not compile in a minute`);
   for (let round = 0; round < task.rounds; round++) {
     for (const [name, taken] of times) {
-      const seconds = once(all[name]);
+      const seconds = once(all[name]!);
       if (typeof seconds === 'string') leaveOut(name, seconds);
       else taken.push(seconds);
     }
@@ -112,21 +132,32 @@ async function engineSays(rules: string, capture: Uint8Array): Promise<{ evaluat
 }
 
 function commands(root: string, { rules, filter, capture }: Files, established: number): Record<ProgramName, Command> {
-  const ours = (...options: string[]): Command => {
-    const replay = ['replay', '-R', rules, '-r', capture, '--local', SERVER, '--in', 'eth0', '--format', 'json', ...options];
-    return [process.execPath, join(root, 'bin/wasmtables.js'), ...replay];
-  };
   const script = join(root, 'bench/peers/iptables.sh');
   return {
-    wasmtables: ours(),
-    'wasmtables, two threads': ours('--jobs', '2'),
-    'wasmtables, a thread that reads': ours('--jobs', '2', '--sysctl', 'nf_conntrack_max=4000000'),
-    'wasmtables, twice at once': ['sh', '-c', '"$@" & "$@" & wait', 'sh', ...ours()],
-    'wasmtables, rule by rule': ours('--no-tree'),
-    tcpdump: ['tcpdump', '-r', capture, '-w', '/dev/null', '-F', filter],
+    ...ours(root, ['-R', rules, '-r', capture, '--local', SERVER, '--in', 'eth0']),
+    ...tcpdump(capture, filter),
     iptables: ['unshare', '-n', 'sh', script, rules, capture, SERVER, String(established)],
   };
 }
+
+/** The command, by words of `replay` and others. */
+function ours(root: string, words: readonly string[]): Record<Exclude<ProgramName, 'tcpdump' | 'iptables'>, Command> {
+  const command = (...options: string[]): Command => {
+    const replay = ['replay', ...words, '--format', 'json', ...options];
+    return [process.execPath, join(root, 'bin/wasmtables.js'), ...replay];
+  };
+  return {
+    wasmtables: command(),
+    'wasmtables, two threads': command('--jobs', '2'),
+    'wasmtables, a thread that reads': command('--jobs', '2', '--sysctl', 'nf_conntrack_max=4000000'),
+    'wasmtables, twice at once': ['sh', '-c', '"$@" & "$@" & wait', 'sh', ...command()],
+    'wasmtables, rule by rule': command('--no-tree'),
+  };
+}
+
+const tcpdump = (capture: string, filter: string): Record<'tcpdump', Command> => ({
+  tcpdump: ['tcpdump', '-r', capture, '-w', '/dev/null', '-F', filter],
+});
 
 /** A filter that looks at every clause of almost every packet. */
 const filterOf = (clauses: number): string =>
