@@ -8,6 +8,8 @@ export interface Damage {
   /** Of damage of the packing: where it shows in the packed file. */
   packed?: number;
   reason: string;
+  /** The system did not let it be opened, or be read any further: what the file holds nobody knows. */
+  unread?: true;
 }
 
 export type OnFrame = (frame: Frame) => void;

@@ -26,7 +26,7 @@ Exit codes:
   1    verdicts differ between rule sets, or fuzz found witnesses that differ
   2    wrong usage, or an error in the rules
   3    a capture is damaged, or nothing in it could be judged; what could be is reported
-  4    the environment: a file that cannot be opened, a kernel that cannot be asked
+  4    the environment: a file that cannot be opened (other captures are reported), no kernel to ask
   70   an internal error, which is a bug
   130  interrupted; what was judged by then is reported
   141  nobody reads standard output any more (| head), as for tools that SIGPIPE ends

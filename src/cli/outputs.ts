@@ -79,14 +79,16 @@ export const isAside = (options: OutputOptions): boolean => outputsOf(options).s
 
 /** What a report says beside its figures. */
 export interface Said {
+  damage: readonly string[];
   host: readonly string[];
   notes: readonly string[];
 }
 
 /** Writes the report to where it goes. Rules that are saved are read on by tools: what the report says beside them goes to standard error. */
-export async function tell(options: OutputOptions, report: string, { host, notes }: Said): Promise<void> {
+export async function tell(options: OutputOptions, report: string, { damage, host, notes }: Said): Promise<void> {
   if (options.format === 'iptables-save')
-    for (const line of [...host.map((note) => `host: ${note}`), ...notes.map((note) => `note: ${note}`)]) say(printable(line));
+    for (const line of [...damage, ...host.map((note) => `host: ${note}`), ...notes.map((note) => `note: ${note}`)])
+      say(printable(line));
   if (isAside(options)) process.stderr.write(report);
   else await writeOut(report);
 }

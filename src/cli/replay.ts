@@ -1,13 +1,9 @@
 /** `wasmtables replay`: rules and captures in, report out. */
 import type { Worker } from 'node:worker_threads';
 import { Command, Option } from 'commander';
-import { annotationNotes } from '../model/annotations.ts';
-import { rewrites, translates } from '../model/nat.ts';
 import type { PacketOutcome } from '../model/outcome.ts';
-import type { Profile } from '../model/profile.ts';
-import type { Frame, Job, ReplayResult } from '../model/witness.ts';
+import type { Frame, Job } from '../model/witness.ts';
 import { announcedLinktypes } from '../replay/accepted.ts';
-import { elsewhereNotes } from '../replay/elsewhere.ts';
 import { engineModule } from '../replay/engine-session.ts';
 import { withChecksums } from '../replay/offload.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
@@ -17,17 +13,14 @@ import { type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions
 import type { RunOutcome } from '../replay/run.ts';
 import { sampleFor } from '../replay/sample.ts';
 import { isTreeWorthwhile } from '../replay/worthwhile.ts';
-import { comparisonNotes, whyIncomparable } from '../report/comparable.ts';
-import type { Comparison } from '../report/comparison.ts';
-import { renderComparison } from '../report/comparison-text.ts';
-import { FateList } from '../report/fates.ts';
+import { whyIncomparable } from '../report/comparable.ts';
+import { damageLines } from '../report/damage.ts';
 import { logLine } from '../report/log-line.ts';
-import { buildReport, type Report, type ReportInput } from '../report/report.ts';
+import { buildReport, type Report } from '../report/report.ts';
 import { renderSaved } from '../report/saved.ts';
-import { PLAIN } from '../report/style.ts';
 import { renderText } from '../report/text.ts';
 import { verdictLine } from '../report/verdict-line.ts';
-import { changesOf } from './changes.ts';
+import { compare } from './compare.ts';
 import { Dumps } from './dumps.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { withExamples } from './help.ts';
@@ -40,30 +33,18 @@ import {
   addRuleOptions,
   annotationsOf,
   checkInputs,
-  type HostOptions,
   hostGiven,
   inputsOf,
-  type ProfileOptions,
   profileOf,
-  type RuleOptions,
   wholeNumber,
 } from './options.ts';
-import { addOutputOptions, checkOne, checkOutputs, isAside, type OutputOptions, outputsOf, tell } from './outputs.ts';
+import { addOutputOptions, checkOne, checkOutputs, outputsOf, tell } from './outputs.ts';
 import { checkOverwriting } from './overwrite.ts';
 import { PacketFile } from './packet-file.ts';
 import { type DualRules, fingerprintsOf, loadRules, loadSets } from './rules.ts';
-import { interruptible, outputStyle, ProgressBar, say } from './terminal.ts';
-import { emptyNotes, interruptedNote, whyUnjudged, whyUnread } from './unread.ts';
-
-interface ReplayOptions extends RuleOptions, HostOptions, ProfileOptions, OutputOptions {
-  read: string[];
-  count?: number;
-  engine: 'wasm' | 'reference';
-  tree: boolean;
-  sample: boolean;
-  jobs: number;
-  timing: boolean;
-}
+import { endNotes, type ReplayOptions, rulesOf, saysUnjudged, type Task, textOptions, timing, witness } from './task.ts';
+import { interruptible, ProgressBar } from './terminal.ts';
+import { saysUnopened, saysUnread } from './unread.ts';
 
 const EXAMPLES = [
   [
@@ -168,20 +149,6 @@ async function replay(options: ReplayOptions, thread: Worker | undefined): Promi
   return interrupted ? EXIT.interrupted : value;
 }
 
-/** What a replay of one or several rule sets is about. */
-interface Task {
-  options: ReplayOptions;
-  prepared: Prepared;
-  profile: Profile;
-  /** What --annotate, --osf and --ipset tell. */
-  told: Pick<Job, 'annotations' | 'fingerprints' | 'sets'>;
-  signal: AbortSignal;
-  /** Where --jobs wants several. */
-  threads?: Threads | Pipeline;
-}
-
-const rulesOf = (rules: DualRules) => [rules[4], rules[6]].filter((ruleset) => ruleset !== undefined);
-
 /** One rule set: report, and verdict lines when asked for. Returns the exit code. */
 async function single({ options, prepared, profile, told, signal, threads }: Task, rules: DualRules): Promise<number> {
   const stop = new AbortController();
@@ -223,19 +190,18 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
     });
     bar.clear();
     const { result, damaged } = outcome;
-    const unread = whyUnread(result);
-    if (unread !== undefined) {
-      say(unread);
-      return EXIT.damaged;
-    }
+    const unread = saysUnread(result);
+    if (unread !== undefined) return unread;
     const all = [...(await endNotes({ options, prepared, told }, outcome)), ...(written?.notes() ?? [])];
     verdicts?.flush();
     log?.flush();
     written?.flush();
     dumps.write(outcome);
     const report = buildReport({ rules, host, profile, result, notes: all, ...timing(options, outcome) });
-    await tell(options, render(options, report, rules), { host: report.host.notes, notes: report.notes });
+    const damage = damageLines(result.captures);
+    await tell(options, render(options, report, rules), { damage, host: report.host.notes, notes: report.notes });
     if (!isRead) return EXIT.unread;
+    if (saysUnopened(result.captures)) return EXIT.environment;
     return damaged || saysUnjudged(options, result, signal) ? EXIT.damaged : EXIT.ok;
   } finally {
     signal.removeEventListener('abort', onSignal);
@@ -245,23 +211,6 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
     written?.close();
     dumps.close();
   }
-}
-
-/** Notes about what was read, and where it was captured. */
-async function endNotes(
-  { options, prepared, told }: Pick<Task, 'options' | 'prepared' | 'told'>,
-  { result, interrupted = false }: RunOutcome,
-): Promise<string[]> {
-  const read = interrupted ? [interruptedNote(result, prepared.captures.length)] : emptyNotes(result);
-  // Of packets that were not read on purpose nobody knows.
-  const isWhole = options.count === undefined && !interrupted;
-  const elsewhere = await elsewhereNotes(prepared.captures, prepared.host, result);
-  return [
-    ...read,
-    ...(prepared.notes ?? []),
-    ...elsewhere,
-    ...(isWhole ? annotationNotes(told.annotations, result.packets) : []),
-  ];
 }
 
 /** The file of --write, where it is asked for. */
@@ -275,13 +224,6 @@ async function packetFile(
   return new PacketFile(write, await announcedLinktypes(captures, signal), onUnread);
 }
 
-/** Says so where nothing could be judged; of packets that were not read on purpose nobody knows. */
-function saysUnjudged(options: ReplayOptions, result: ReplayResult, signal: AbortSignal): boolean {
-  const unjudged = options.count === undefined && !signal.aborted ? whyUnjudged(result) : undefined;
-  if (unjudged !== undefined) say(unjudged);
-  return unjudged !== undefined;
-}
-
 /** By several threads, or by one: also where they cannot know the whole answer, and then the notes say why it took longer. */
 async function judged(
   prepared: Prepared,
@@ -293,86 +235,17 @@ async function judged(
   if (threads === undefined) return replayOne(prepared, job, options);
   const traffic = options.tree ? prepared.sample?.trafficFor(job.rules) : undefined;
   const shared = await threads.replay(prepared.captures, job, { ...options, ...(traffic && { traffic }) });
-  if (shared !== undefined) return shared;
-  const outcome = await replayOne(prepared, job, options);
-  outcome.result.notes.push(NOT_SHARED);
-  return outcome;
+  if (!('again' in shared)) return shared;
+  // What the threads had read before an interrupt is judged; who cannot wait interrupts once more.
+  const { signal, ...anew } = options;
+  const { again, packets } = shared;
+  const outcome = await replayOne(prepared, job, packets === undefined ? options : { ...anew, limit: packets });
+  outcome.result.notes.push(`--jobs: ${again}: one thread judged everything anew`);
+  return packets === undefined ? outcome : { ...outcome, interrupted: true };
 }
-
-const NOT_SHARED =
-  '--jobs: fragments that wait, IPv6 redirects or errors that the capture cut were met: one thread judged everything anew';
-
-const timing = (options: ReplayOptions, { seconds, sampled }: RunOutcome): Pick<ReportInput, 'seconds' | 'sampled'> =>
-  options.timing ? { seconds, ...(sampled !== undefined && { sampled }) } : {};
-
-const witness = (options: ReplayOptions) => ({
-  engine: options.engine,
-  tree: options.tree,
-  ...(options.count === undefined ? {} : { limit: options.count }),
-});
 
 function render(options: ReplayOptions, report: Report, rules: DualRules): string {
   if (options.format === 'json') return `${JSON.stringify(report, null, 2)}\n`;
   if (options.format === 'iptables-save') return renderSaved(report, rulesOf(rules));
   return renderText(report, rulesOf(rules), textOptions(options));
-}
-
-const textOptions = (options: ReplayOptions) => ({
-  style: isAside(options) ? PLAIN : outputStyle(),
-  quiet: options.quiet === true,
-  verbose: options.verbose === true,
-});
-
-/** Several rule sets over the same packets. Returns the exit code. */
-async function compare({ options, prepared, profile, told, signal }: Task, rules: readonly DualRules[]): Promise<number> {
-  const reports: Report[] = [];
-  const lists: FateList[] = [];
-  let damaged = false;
-  let cut: number | undefined;
-  let last: ReplayResult | undefined;
-  const bar = new ProgressBar();
-  const { host } = prepared;
-  const translating = rules.some((dual) => rulesOf(dual).some((half) => translates(half) || rewrites(half)));
-  for (const one of rules) {
-    const list = new FateList();
-    const outcome = await replayOne(
-      prepared,
-      { rules: one, host, profile, ...told, packets: { path: false, bytes: translating } },
-      {
-        ...witness(options),
-        // What one rule set was asked about before an interrupt, the others are asked about.
-        ...(cut === undefined ? { signal } : { limit: cut }),
-        onProgress: (...step) => bar.draw(...step),
-        onPacket: (fate) => list.push(fate),
-      },
-    );
-    const unread = whyUnread(outcome.result);
-    if (unread !== undefined) {
-      bar.clear();
-      say(unread);
-      return EXIT.damaged;
-    }
-    lists.push(list);
-    damaged ||= outcome.damaged;
-    const { result } = outcome;
-    last = result;
-    if (outcome.interrupted === true && result.packets > 0) cut = result.packets;
-    const all = [...(await endNotes({ options, prepared, told }, outcome)), ...comparisonNotes(rules)];
-    reports.push(buildReport({ rules: one, host, profile, result, notes: all, ...timing(options, outcome) }));
-  }
-  bar.clear();
-  let isRead = true;
-  const changes = await changesOf(prepared.captures, lists, options.verdicts, () => {
-    isRead = false;
-  });
-  const comparison: Comparison = { schema: 'wasmtables/comparison/1', reports, ...changes };
-  const text =
-    options.format === 'json'
-      ? `${JSON.stringify(comparison, null, 2)}\n`
-      : renderComparison(comparison, rules.map(rulesOf), textOptions(options));
-  await tell(options, text, { host: host.notes, notes: [] });
-  if (!isRead) return EXIT.unread;
-  if (last !== undefined && saysUnjudged(options, last, signal)) return EXIT.damaged;
-  if (damaged) return EXIT.damaged;
-  return comparison.changed.packets > 0 ? EXIT.differs : EXIT.ok;
 }

@@ -1,20 +1,36 @@
 /** What was not read: captures of which not one was a capture, so that there is nothing to report, those in which nothing could be judged, those without packets, and what stood behind an interrupt. */
 import { DAMAGE_NOT_A_CAPTURE } from '../abi/capture.ts';
+import type { Damage } from '../capture/frames.ts';
 import { DAMAGE_WORDS } from '../model/capture-reasons.ts';
 import type { UNSEEN_WORDS } from '../model/reasons.ts';
-import type { ReplayResult } from '../model/witness.ts';
+import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 import { isSupported } from '../packet/link.ts';
 import { unpackHint, unreadPacking } from '../replay/packing.ts';
 import { count, plural } from '../report/style.ts';
+import { EXIT } from './exit.ts';
+import { say } from './terminal.ts';
 
-/** What to say in the place of a report; undefined where something was read. */
-export function whyUnread({ packets, captures }: Pick<ReplayResult, 'packets' | 'captures'>): string | undefined {
+/** Says why there is no report: the exit code; undefined where something was read. */
+export function saysUnread({ packets, captures }: Pick<ReplayResult, 'packets' | 'captures'>): number | undefined {
   if (packets > 0 || captures.length === 0) return undefined;
-  const why = captures.flatMap(({ file, damage }) => whyNone(file, damage?.reason) ?? []);
-  return why.length < captures.length ? undefined : why.map((each) => `wasmtables: ${each}`).join('\n');
+  const why = captures.flatMap(({ file, damage }) => whyNone(file, damage) ?? []);
+  if (why.length < captures.length) return undefined;
+  for (const each of why) say(`wasmtables: ${each}`);
+  return captures.some(isUnread) ? EXIT.environment : EXIT.damaged;
 }
 
-function whyNone(file: string, reason = ''): string | undefined {
+const isUnread = ({ damage }: CaptureInfo): boolean => damage?.unread === true;
+
+/** Says which captures could not be opened, or be read to their end, beside the report of the others: whether there are any. */
+export function saysUnopened(captures: readonly CaptureInfo[]): boolean {
+  const unread = captures.filter(isUnread);
+  for (const { file, damage } of unread) say(`wasmtables: ${file}: ${damage?.reason}`);
+  return unread.length > 0;
+}
+
+function whyNone(file: string, { reason, unread }: Partial<Damage> = {}): string | undefined {
+  if (reason === undefined) return undefined;
+  if (unread === true) return `${file}: ${reason}`;
   if (reason === DAMAGE_WORDS[DAMAGE_NOT_A_CAPTURE]) return `${file}: ${reason}; captures go with -r, rules with -R`;
   const packing = unreadPacking(reason);
   return packing && `${file}: ${reason}\n  ${unpackHint(packing, file === 'standard input' ? undefined : file)}`;

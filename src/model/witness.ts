@@ -44,8 +44,8 @@ export interface CaptureInfo {
   /** Sum of the lengths on the wire. */
   bytes: number;
   linktypes: number[];
-  /** Set when the file is damaged: what was read before counts. */
-  damage?: { offset: number; packed?: number; reason: string };
+  /** Set when the file is damaged, or (`unread`) could not be opened, or be read to its end: what was read before counts. */
+  damage?: { offset: number; packed?: number; reason: string; unread?: true };
 }
 
 export interface ReplayResult {

@@ -7,8 +7,10 @@ import { u16 } from '../packet/bytes.ts';
 import { readLink } from '../packet/link.ts';
 import { addHops, putU16 } from '../packet/rewrite.ts';
 import { isReadOnce } from './open.ts';
-import { ChunkSource } from './run.ts';
+import { beginningOf } from './replay.ts';
 
+/** Bytes in which a file announces its link types. */
+const BEGINNING = 1 << 20;
 /** LINKTYPE_RAW: frames begin with the IP header. */
 export const RAW = 101;
 
@@ -74,16 +76,14 @@ function announced(packet: Uint8Array): number {
   return payload === 0 ? 0 : payload + 40;
 }
 
-/** The link types that files announce at their beginning, each once. Of what can be read only once nothing is known. @throws CaptureOpenError. */
+/** The link types that files announce at their beginning, each once. Of what can be read only once nothing is known, nor of what cannot be opened. */
 export async function announcedLinktypes(captures: readonly string[], signal?: AbortSignal): Promise<number[]> {
   const types = new Set<number>();
   for (const path of captures) {
     if (isReadOnce(path)) continue;
     const reader: FrameReader = new CaptureReader(() => {});
-    const source = new ChunkSource(path);
-    const first = await source.next(signal);
-    if (first !== 'aborted' && first.done !== true) reader.push(first.value);
-    source.close();
+    if (signal?.aborted === true) break;
+    reader.push(await beginningOf(path, BEGINNING));
     for (const type of reader.linktypes) types.add(type);
   }
   return [...types];

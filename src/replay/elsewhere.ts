@@ -24,14 +24,14 @@ const NAMED = 4;
 export async function elsewhereNotes(
   captures: readonly string[],
   host: Host,
-  { hooks, unseen, answers }: ReplayResult,
+  { captures: infos, hooks, unseen, answers }: ReplayResult,
 ): Promise<string[]> {
   const own = host.interfaces.flatMap(({ name, addresses }) =>
     name === 'lo' ? [] : addresses.map(({ address }) => formatAddress(address)),
   );
   const strange = hooks.FORWARD + (unseen['for another host'] ?? 0);
   if (host.forward || host.guessed || own.length === 0 || hooks.OUTPUT > answers || strange === 0) return [];
-  const again = captures.filter((path) => !isReadOnce(path));
+  const again = captures.filter((path, index) => !isReadOnce(path) && infos[index]?.damage?.unread !== true);
   const sights = new Sights(host, new Set(own));
   try {
     await forEachFrame(again, (frame, index) => {

@@ -1,5 +1,5 @@
 /** Opens captures: plain files, .gz, .zst, standard input; folders and simple patterns. Node only. */
-import { closeSync, createReadStream, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Damage } from '../capture/frames.ts';
@@ -9,10 +9,23 @@ import { unzstd } from './unzstd.ts';
 
 const CAPTURE_NAME = /\.(pcap|pcapng|cap|dmp)(\.gz|\.zst)?$/i;
 
-/** A capture cannot be opened or read at all. */
+/** A capture cannot be opened, or not be read to its end. */
 export class CaptureOpenError extends Error {
   override readonly name = 'CaptureOpenError';
+  readonly file: string;
+  /** What is in the way, without the file's name. */
+  readonly reason: string;
+
+  constructor(path: string, reason: string) {
+    const file = nameOf(path);
+    super(`${file}: ${reason}`);
+    this.file = file;
+    this.reason = reason;
+  }
 }
+
+/** What a capture is called where it is told of. */
+export const nameOf = (path: string): string => (path === '-' ? 'standard input' : path);
 
 /**
  * The capture files meant by the arguments, in their order: `-` stays, a folder gives its captures sorted by name, `*` and `?` in the last part of a path match names.
@@ -21,11 +34,11 @@ export class CaptureOpenError extends Error {
 export function expandCaptures(paths: readonly string[]): string[] {
   return paths.flatMap((path) => {
     if (path === '-') return [path];
-    const kind = statOf(path);
+    const kind = kindOf(path);
     if (kind === 'file') return [path];
     if (kind === 'folder') return listed(path, path, (name) => CAPTURE_NAME.test(name));
     const pattern = basename(path);
-    if (!/[*?]/.test(pattern)) throw new CaptureOpenError(`${path}: no such file`);
+    if (!/[*?]/.test(pattern)) throw new CaptureOpenError(path, whyNot(path));
     const expression = new RegExp(
       `^${pattern
         .replace(/[.+^${}()|[\]\\]/g, '\\$&')
@@ -36,44 +49,64 @@ export function expandCaptures(paths: readonly string[]): string[] {
   });
 }
 
-function statOf(path: string): 'file' | 'folder' | undefined {
+function kindOf(path: string): 'file' | 'folder' | undefined {
+  if (isKind(path, (stat) => stat.isDirectory())) return 'folder';
+  return isKind(path, () => true) ? 'file' : undefined;
+}
+
+/** Of a path at which there is nothing to see. */
+function whyNot(path: string): string {
   try {
-    return statSync(path).isDirectory() ? 'folder' : 'file';
-  } catch {
-    return undefined;
+    statSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return message(error);
   }
+  return 'no such file';
 }
 
 function listed(asked: string, folder: string, takes: (name: string) => boolean): string[] {
-  if (statOf(folder) !== 'folder') throw new CaptureOpenError(`${asked}: no such folder`);
+  if (kindOf(folder) !== 'folder') throw new CaptureOpenError(asked, 'no such folder');
   const names = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => !entry.isDirectory() && takes(entry.name))
     .map((entry) => join(folder, entry.name))
     .sort();
-  if (names.length === 0) throw new CaptureOpenError(`${asked}: no captures there`);
+  if (names.length === 0) throw new CaptureOpenError(asked, 'no captures there');
   return names;
 }
 
 /** Standard input, a named pipe, `<(command)`: what can be read from beginning to end once. */
 export function isReadOnce(path: string): boolean {
-  if (path === '-') return true;
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && !stat.isFile() && !stat.isDirectory();
+  return path === '-' || isKind(path, (stat) => !stat.isFile() && !stat.isDirectory());
+}
+
+/** Of what is there, and can be looked at. */
+function isKind(path: string, is: (stat: Stats) => boolean): boolean {
+  try {
+    return is(statSync(path));
+  } catch {
+    return false;
+  }
 }
 
 /** A plain regular file that can be read straight into somebody's memory. */
 export class PlainFile {
   readonly size: number;
+  readonly #path: string;
   readonly #descriptor: number;
 
-  constructor(descriptor: number, size: number) {
+  constructor(path: string, descriptor: number, size: number) {
+    this.#path = path;
     this.#descriptor = descriptor;
     this.size = size;
   }
 
-  /** Fills the front of `into`, from a place in the file or from where the last call without one ended; returns how many bytes there were, 0 at the end. */
+  /** Fills the front of `into`, from a place in the file or from where the last call without one ended; returns how many bytes there were, 0 at the end. @throws CaptureOpenError. */
   read(into: Uint8Array, from: number | null = null): number {
-    return readSync(this.#descriptor, into, 0, into.length, from);
+    try {
+      return readSync(this.#descriptor, into, 0, into.length, from);
+    } catch (error) {
+      throw new CaptureOpenError(this.#path, message(error));
+    }
   }
 
   close(): void {
@@ -92,16 +125,16 @@ export function openPlain(path: string): PlainFile | undefined {
   try {
     descriptor = openSync(path, 'r');
   } catch (error) {
-    throw new CaptureOpenError(`${path}: ${message(error)}`);
+    throw new CaptureOpenError(path, message(error));
   }
   try {
     const stat = statSync(path);
     const head = new Uint8Array(MAGIC_LENGTH);
     if (stat.isFile()) readSync(descriptor, head, 0, 4, 0);
-    if (stat.isFile() && packingOf(head) === undefined) return new PlainFile(descriptor, stat.size);
+    if (stat.isFile() && packingOf(head) === undefined) return new PlainFile(path, descriptor, stat.size);
   } catch (error) {
     closeSync(descriptor);
-    throw new CaptureOpenError(`${path}: ${message(error)}`);
+    throw new CaptureOpenError(path, message(error));
   }
   closeSync(descriptor);
   return undefined;
@@ -142,12 +175,16 @@ export async function* readChunks(path: string, close?: AbortSignal): AsyncGener
 }
 
 async function open(path: string): Promise<Readable> {
-  if (path === '-') return process.stdin;
-  if (isPipe(path)) return (await import('./pipe.ts')).openPipe(path);
+  try {
+    if (path === '-') return process.stdin;
+    if (isPipe(path)) return (await import('./pipe.ts')).openPipe(path);
+  } catch (error) {
+    throw new CaptureOpenError(path, message(error));
+  }
   return createReadStream(path, { highWaterMark: 1 << 20 });
 }
 
-const isPipe = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+const isPipe = (path: string): boolean => isKind(path, (stat) => stat.isFIFO());
 
 async function* unpacked(path: string, source: Readable): AsyncGenerator<Uint8Array, Damage | undefined> {
   const chunks = readable(path, source);
@@ -172,7 +209,7 @@ async function* readable(path: string, source: Readable): AsyncGenerator<Uint8Ar
   try {
     yield* source as AsyncIterable<Uint8Array>;
   } catch (error) {
-    throw new CaptureOpenError(`${path}: ${message(error)}`);
+    throw new CaptureOpenError(path, message(error));
   }
   return undefined;
 }

@@ -7,7 +7,6 @@ import type { Job } from '../model/witness.ts';
 import { sharedSession } from './engine-replay.ts';
 import { engineModule } from './engine-session.ts';
 import { mergeConnections, mergeResults } from './merge.ts';
-import { CaptureOpenError } from './open.ts';
 import type { RunOptions, RunOutcome } from './run.ts';
 import { runShare, type ShareOutcome } from './share.ts';
 
@@ -25,16 +24,22 @@ export type ToWorker = ShareTask | { kind: 'stop' } | { kind: 'limit'; packets: 
 
 export type FromWorker =
   /** Asked to stop: packets read so far. */
-  | { kind: 'at'; packets: number }
-  | ({ kind: 'done' } & ShareOutcome)
-  /** A capture cannot be opened: an error's class does not come through. */
-  | { kind: 'unread'; message: string };
+  { kind: 'at'; packets: number } | ({ kind: 'done' } & ShareOutcome);
 
 export interface SharedOptions extends Pick<RunOptions, 'onProgress' | 'signal' | 'connections' | 'limit'> {
   tree: boolean;
   /** Packets like those to come. */
   traffic?: Traffic;
 }
+
+/** One thread has to judge everything anew; of an interrupted replay as many packets as they had come to. */
+export interface Unshared {
+  again: string;
+  packets?: number;
+}
+
+const INEXACT = 'fragments that wait, IPv6 redirects or errors that the capture cut were met';
+const CHANGED = 'a capture was written to, or went away, while it was read';
 
 /** This thread and others, which load their program while this one reads rules and compiles them, and keep no process alive before they have work. */
 export class Threads {
@@ -56,11 +61,11 @@ export class Threads {
   }
 
   /**
-   * Replays captures that can be read more than once, and ends the threads; shares.ts says whether the rules allow it. undefined: a packet was met that one pair of addresses does not
-   * decide (a fragment that waits, a redirect): only one engine knows the answer.
-   * @throws CaptureOpenError, RuleError, as one thread does.
+   * Replays captures that can be read more than once, and ends the threads; shares.ts says whether the rules allow it. Unshared: a packet was met that one pair of addresses does not
+   * decide (a fragment that waits, a redirect), so that only one engine knows the answer, or they did not read the same packets.
+   * @throws RuleError, as one thread does.
    */
-  async replay(captures: readonly string[], job: Job, options: SharedOptions): Promise<RunOutcome | undefined> {
+  async replay(captures: readonly string[], job: Job, options: SharedOptions): Promise<RunOutcome | Unshared> {
     const start = process.hrtime.bigint();
     const { tree, traffic, signal, onProgress, connections = false, limit } = options;
     const asked = { connections, ...(limit !== undefined && { limit }) };
@@ -81,7 +86,7 @@ export class Threads {
         ...(onProgress && { onProgress }),
       }).finally(() => halt.at(0, session.packets()));
       const outcome = merged(await Promise.all([own, ...others]), start, signal?.aborted === true);
-      return outcome && traffic ? { ...outcome, sampled: packetsOf(traffic) } : outcome;
+      return traffic && !('again' in outcome) ? { ...outcome, sampled: packetsOf(traffic) } : outcome;
     } finally {
       halt.close();
       for (const worker of this.#others) void worker.terminate();
@@ -89,12 +94,19 @@ export class Threads {
   }
 }
 
-function merged(shares: readonly ShareOutcome[], start: bigint, isStopped: boolean): RunOutcome | undefined {
-  if (shares.some(({ exact }) => !exact)) return undefined;
+/** What the shares of one replay say together. `start`: of hrtime; `isStopped`: they were interrupted, behind the same packet. */
+export function merged(shares: readonly ShareOutcome[], start: bigint, isStopped: boolean): RunOutcome | Unshared {
   const outcomes = shares.map(({ outcome }) => outcome);
-  const result = mergeResults(outcomes.map((outcome) => outcome.result));
+  const results = outcomes.map((outcome) => outcome.result);
   // A thread that was stopped may have opened what comes behind the last packet, one thread alone does not.
-  if (isStopped) while (result.captures.length > 1 && result.captures.at(-1)?.packets === 0) result.captures.pop();
+  if (isStopped) {
+    for (const { captures } of results) while (captures.length > 1 && captures.at(-1)?.packets === 0) captures.pop();
+  }
+  const behind = isStopped ? { packets: Math.max(...results.map(({ packets }) => packets)) } : {};
+  if (shares.some(({ exact }) => !exact)) return { again: INEXACT, ...behind };
+  const read = results.map(({ captures }) => captures.map(({ packets, damage }) => (isStopped ? packets : [packets, damage])));
+  if (read.some((one) => JSON.stringify(one) !== JSON.stringify(read[0]))) return { again: CHANGED, ...behind };
+  const result = mergeResults(results);
   const whole: RunOutcome = {
     result,
     seconds: Number(process.hrtime.bigint() - start) / 1e9,
@@ -163,7 +175,6 @@ function oneShare(worker: Worker, task: ShareTask, halt: Halt): Promise<ShareOut
       reject(error);
     };
     worker.on('message', (message: FromWorker) => {
-      if (message.kind === 'unread') return failed(new CaptureOpenError(message.message));
       halt.at(task.share.index, message.kind === 'at' ? message.packets : message.outcome.result.packets);
       if (message.kind === 'done') resolve(message);
     });

@@ -6,7 +6,6 @@ import { EngineReader } from '../engine/reader.ts';
 import type { Reading } from '../engine/regions.ts';
 import type { CaptureInfo } from '../model/witness.ts';
 import { engineModule } from './engine-module.ts';
-import { CaptureOpenError } from './open.ts';
 import { type ReadOutcome, readCaptures } from './run.ts';
 
 /** A memory first, in which an engine is to be; then what it is to read; then perhaps that it is to stop. */
@@ -23,9 +22,7 @@ export interface ReaderDone extends ReadOutcome {
 export type FromReader =
   | { kind: 'joined' }
   | { kind: 'progress'; read: number; size: number | undefined; file: string }
-  | ReaderDone
-  /** A capture cannot be opened: an error's class does not come through. */
-  | { kind: 'unread'; message: string };
+  | ReaderDone;
 
 export class PipelineReader {
   readonly #tell: (message: FromReader) => void;
@@ -47,17 +44,11 @@ export class PipelineReader {
   async #read({ captures, reading, limit }: Extract<ToReader, { kind: 'read' }>): Promise<void> {
     const reader = new EngineReader(this.#engine!, reading, limit);
     const tell = this.#tell;
-    try {
-      const ended = await readCaptures(captures, reader, {
-        signal: this.#stop.signal,
-        onProgress: (read, size, file) => tell({ kind: 'progress', read, size, file }),
-        ...(limit !== undefined && { limit }),
-      });
-      tell({ kind: 'read', ...ended, captures: reader.end() });
-    } catch (error) {
-      if (!(error instanceof CaptureOpenError)) throw error;
-      reader.end();
-      tell({ kind: 'unread', message: error.message });
-    }
+    const ended = await readCaptures(captures, reader, {
+      signal: this.#stop.signal,
+      onProgress: (read, size, file) => tell({ kind: 'progress', read, size, file }),
+      ...(limit !== undefined && { limit }),
+    });
+    tell({ kind: 'read', ...ended, captures: reader.end() });
   }
 }

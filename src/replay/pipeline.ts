@@ -6,7 +6,6 @@ import { openImage, sharedMemory } from '../engine/index.ts';
 import type { Job, OnPacket } from '../model/witness.ts';
 import { EngineReplay } from './engine-replay.ts';
 import { engineModule } from './engine-session.ts';
-import { CaptureOpenError } from './open.ts';
 import type { FromReader, ReaderDone, ToReader } from './pipeline-reader.ts';
 import { outcomeOf, type RunOptions, type RunOutcome, Turns } from './run.ts';
 
@@ -38,7 +37,6 @@ export class Pipeline {
       this.#worker.on('message', (message: FromReader) => {
         if (message.kind === 'joined') onJoined();
         else if (message.kind === 'progress') this.#onProgress?.(message.read, message.size, message.file);
-        else if (message.kind === 'unread') reject(new CaptureOpenError(message.message));
         else onDone(message);
       });
     });
@@ -65,7 +63,7 @@ export class Pipeline {
 
   /**
    * Replays captures, and ends the thread.
-   * @throws CaptureOpenError, RuleError, as one thread does.
+   * @throws RuleError, as one thread does.
    */
   async replay(captures: readonly string[], job: Job, options: PipelineOptions): Promise<RunOutcome> {
     const start = process.hrtime.bigint();

@@ -11,7 +11,7 @@ import type { Frame, Job, OnPacket } from '../model/witness.ts';
 import { engineSession } from './engine-session.ts';
 import { HostGuess } from './guess.ts';
 import { isNumberless, NumberedPackets } from './numberless.ts';
-import { isReadOnce, openPlain } from './open.ts';
+import { CaptureOpenError, isReadOnce, openPlain } from './open.ts';
 import { ChunkSource, type ReadAhead, type RunOptions, type RunOutcome, run } from './run.ts';
 import type { PacketSample } from './sample.ts';
 import type { Session } from './session.ts';
@@ -40,7 +40,7 @@ const GLANCE = 1 << 16;
 /**
  * Settles the host model: from the flags when they say who is local, else guessed from the first packets of the captures.
  * `signal`, aborted, guesses from what was read by then. `sample` is shown the first packets, too.
- * @throws HostError, CaptureOpenError.
+ * What cannot be opened has no packets here. @throws HostError.
  */
 export async function prepare(
   captures: readonly string[],
@@ -116,19 +116,33 @@ async function lookForNumbers(captures: readonly string[], numbered: NumberedPac
   }
 }
 
-/** The first bytes of a capture, unpacked, `most` at most; none of one that cannot be read. */
+/** The first bytes of a capture, unpacked, `most` at most; none of one that cannot be read: who judges it says so. */
 export async function beginningOf(path: string, most = GLANCE): Promise<Uint8Array> {
+  try {
+    return await firstBytes(path, most);
+  } catch (error) {
+    if (!(error instanceof CaptureOpenError)) throw error;
+    return new Uint8Array(0);
+  }
+}
+
+async function firstBytes(path: string, most: number): Promise<Uint8Array> {
   const plain = openPlain(path);
   if (plain !== undefined) {
-    const bytes = new Uint8Array(most);
-    const read = plain.read(bytes);
-    plain.close();
-    return bytes.subarray(0, read);
+    try {
+      const bytes = new Uint8Array(most);
+      return bytes.subarray(0, plain.read(bytes));
+    } finally {
+      plain.close();
+    }
   }
   const source = new ChunkSource(path);
-  const next = await source.next();
-  source.close();
-  return next === 'aborted' || next.done === true ? new Uint8Array(0) : next.value.subarray(0, most);
+  try {
+    const next = await source.next();
+    return next === 'aborted' || next.done === true ? new Uint8Array(0) : next.value.subarray(0, most);
+  } finally {
+    source.close();
+  }
 }
 
 /** What was read ahead is kept of what cannot be read twice. */
@@ -176,7 +190,7 @@ class Look {
     const rest = new ChunkSource(path);
     for (;;) {
       this.isWhole &&= this.#read < GUESS_BYTES && this.#seen < this.#most;
-      const next = this.isWhole ? await rest.next(signal) : 'aborted';
+      const next = this.isWhole ? await nextOf(rest, signal) : 'aborted';
       this.isWhole &&= next !== 'aborted';
       if (next === 'aborted' || next.done === true) return { path, chunks, rest };
       chunks.push(next.value);
@@ -196,6 +210,16 @@ class Look {
     this.#guess?.see(frame);
     this.#sample?.see(frame);
     if (this.frames.length < VANTAGE_FRAMES) this.frames.push(frame);
+  }
+}
+
+/** One that cannot be read ends there: who judges it asks again, and says so. */
+async function nextOf(source: ChunkSource, signal: AbortSignal | undefined): ReturnType<ChunkSource['next']> {
+  try {
+    return await source.next(signal);
+  } catch (error) {
+    if (!(error instanceof CaptureOpenError)) throw error;
+    return { done: true, value: undefined };
   }
 }
 
@@ -231,7 +255,7 @@ async function start(job: Job, engine: ReplayOptions['engine'], options: Paramet
   return referenceSession(job, options);
 }
 
-/** Every frame of the captures, decompressed and read by the plain readers, until `take` answers false. Damage ends a capture silently: a replay has told it. */
+/** Every frame of the captures, decompressed and read by the plain readers, until `take` answers false. Damage ends a capture silently: a replay has told it. @throws CaptureOpenError. */
 export async function forEachFrame(captures: readonly string[], take: (frame: Frame, index: number) => boolean): Promise<void> {
   let index = 0;
   let going = true;
@@ -240,12 +264,15 @@ export async function forEachFrame(captures: readonly string[], take: (frame: Fr
       if (going) going = take(frame, index++);
     });
     const source = new ChunkSource(path);
-    while (going && reader.damage === undefined) {
-      const next = await source.next();
-      if (next === 'aborted' || next.done === true) break;
-      reader.push(next.value);
+    try {
+      while (going && reader.damage === undefined) {
+        const next = await source.next();
+        if (next === 'aborted' || next.done === true) break;
+        reader.push(next.value);
+      }
+    } finally {
+      source.close();
     }
-    source.close();
     if (!going) return;
   }
 }

@@ -4,7 +4,7 @@ import type { IpSet } from '../model/ipset.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
-import { openPlain, type PlainFile, readChunks } from './open.ts';
+import { CaptureOpenError, nameOf, openPlain, type PlainFile, readChunks } from './open.ts';
 import type { Session } from './session.ts';
 
 export interface RunOptions {
@@ -76,10 +76,7 @@ export class Turns {
 /** What captures are read into: a session, or what reads for one in another thread. */
 export type Sink = Pick<Session, 'startCapture' | 'feed' | 'inputBuffer' | 'advance' | 'done' | 'endCapture'>;
 
-/**
- * Replays the captures in order.
- * @throws CaptureOpenError when a file cannot be opened; damage inside a file is in the result.
- */
+/** Replays the captures in order. Damage inside a file is in the result, and so is what could not be opened, or be read to its end. */
 export async function run(paths: readonly string[], session: Session, options: RunOptions = {}): Promise<RunOutcome> {
   const start = process.hrtime.bigint();
   const ended = await readCaptures(paths, session, options);
@@ -92,7 +89,7 @@ export interface ReadOutcome {
   interrupted: boolean;
 }
 
-/** Reads the captures in order. @throws CaptureOpenError, as `run`. */
+/** Reads the captures in order, as `run`. */
 export async function readCaptures(paths: readonly string[], sink: Sink, options: RunOptions): Promise<ReadOutcome> {
   let damaged = false;
   let interrupted = false;
@@ -141,13 +138,28 @@ interface Ended {
 
 const wholly = (info: CaptureInfo): Ended => ({ info, interrupted: false });
 
+/** A capture that is read. */
+interface Reading {
+  path: string;
+  session: Sink;
+  turns: Turns;
+  options: RunOptions;
+  /** Bytes of it, unpacked, that the witness was given. */
+  read: number;
+}
+
 async function one(path: string, session: Sink, turns: Turns, options: RunOptions): Promise<Ended> {
-  const plain = openPlain(path);
-  if (plain === undefined) return stream(path, session, turns, options);
+  session.startCapture(nameOf(path));
+  const reading = { path, session, turns, options, read: 0 };
+  let plain: PlainFile | undefined;
   try {
-    return await wholeFile(path, plain, session, turns, options);
+    plain = openPlain(path);
+    return await (plain === undefined ? stream(reading) : wholeFile(reading, plain));
+  } catch (error) {
+    if (!(error instanceof CaptureOpenError)) throw error;
+    return wholly(session.endCapture({ damage: { offset: reading.read, reason: error.reason, unread: true } }));
   } finally {
-    plain.close();
+    plain?.close();
   }
 }
 
@@ -155,26 +167,24 @@ async function one(path: string, session: Sink, turns: Turns, options: RunOption
 const frameTeller = ({ onFrame }: RunOptions): CaptureReader | undefined =>
   onFrame === undefined ? undefined : new CaptureReader(onFrame);
 
-async function stream(path: string, session: Sink, turns: Turns, options: RunOptions): Promise<Ended> {
-  session.startCapture(path === '-' ? 'standard input' : path);
+async function stream(reading: Reading): Promise<Ended> {
+  const { path, session, turns, options } = reading;
   const ahead = options.ahead?.path === path ? options.ahead : undefined;
   const told = frameTeller(options);
-  let read = 0;
-  for (const chunk of ahead?.chunks ?? []) {
-    read += chunk.length;
+  const take = (chunk: Uint8Array): void => {
     told?.push(chunk);
     session.feed(chunk);
-  }
+    reading.read += chunk.length;
+  };
+  for (const chunk of ahead?.chunks ?? []) take(chunk);
   const source = ahead?.rest ?? new ChunkSource(path);
   try {
     while (!session.done()) {
       const next = await source.next(options.signal);
       if (next === 'aborted') return { info: session.endCapture({ stopped: true }), interrupted: true };
       if (next.done === true) return wholly(session.endCapture(next.value === undefined ? {} : { damage: next.value }));
-      read += next.value.length;
-      told?.push(next.value);
-      session.feed(next.value);
-      options.onProgress?.(read, undefined, path);
+      take(next.value);
+      options.onProgress?.(reading.read, undefined, path);
       if (turns.due()) await turns.take(options);
     }
     return wholly(session.endCapture({ stopped: true }));
@@ -184,22 +194,21 @@ async function stream(path: string, session: Sink, turns: Turns, options: RunOpt
 }
 
 /** Everything is read, payloads nobody looks at too: a call for each header alone costs as much as reading 9 KB, and conntrack sums payloads up unless nf_conntrack_checksum is 0. */
-async function wholeFile(path: string, file: PlainFile, session: Sink, turns: Turns, options: RunOptions): Promise<Ended> {
-  session.startCapture(path);
+async function wholeFile(reading: Reading, file: PlainFile): Promise<Ended> {
+  const { path, session, turns, options } = reading;
   const own = session.inputBuffer === undefined ? new Uint8Array(1 << 20) : undefined;
   const told = frameTeller(options);
-  let read = 0;
   while (!session.done()) {
     const buffer = own ?? session.inputBuffer!();
     const bytes = file.read(buffer);
     if (bytes === 0) return wholly(session.endCapture());
-    read += bytes;
     // A copy: the reader may keep a part of it, and the memory is the witness's.
     told?.push(buffer.slice(0, bytes));
     if (own === undefined) session.advance!(bytes);
     else session.feed(own.slice(0, bytes));
+    reading.read += bytes;
     if (!turns.due()) continue;
-    options.onProgress?.(read, file.size, path);
+    options.onProgress?.(reading.read, file.size, path);
     await turns.take(options);
     if (options.signal?.aborted === true) {
       const interrupted = !session.done();

@@ -1,7 +1,6 @@
 /** A thread of a shared replay (parallel.ts), other than the one that started it. */
 import type { MessagePort } from 'node:worker_threads';
 import { sharedSession } from './engine-replay.ts';
-import { CaptureOpenError } from './open.ts';
 import type { FromWorker, ShareTask, ToWorker } from './parallel.ts';
 import { runShare } from './share.ts';
 
@@ -36,12 +35,7 @@ export class ShareThread {
         return this.#limited;
       },
     };
-    try {
-      this.#tell({ kind: 'done', ...(await runShare(captures, session, stop, options)) });
-    } catch (error) {
-      if (!(error instanceof CaptureOpenError)) throw error;
-      this.#tell({ kind: 'unread', message: error.message });
-    }
+    this.#tell({ kind: 'done', ...(await runShare(captures, session, stop, options)) });
     this.#port.close();
   }
 }

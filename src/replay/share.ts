@@ -16,7 +16,7 @@ export interface ShareOutcome {
   exact: boolean;
 }
 
-/** Judges the session's share of the captures. @throws CaptureOpenError. */
+/** Judges the session's share of the captures. */
 export async function runShare(
   captures: readonly string[],
   session: EngineReplay,

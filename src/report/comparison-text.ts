@@ -1,6 +1,7 @@
 /** Two or more rule sets side by side, for people. */
 import type { RuleSet } from '../model/ruleset.ts';
 import type { Change, ChangedFlow, Comparison } from './comparison.ts';
+import { damageLines } from './damage.ts';
 import type { Fate } from './fates.ts';
 import type { Report } from './report.ts';
 import { count, PLAIN, plural, type Style } from './style.ts';
@@ -21,7 +22,10 @@ export function renderComparison(
     for (const [index, report] of comparison.reports.entries()) out.push(renderText(report, rules[index]!, options), '');
   }
   // Quiet leaves the reports out, not what they rest on.
-  else out.push(...[...new Set(comparison.reports.flatMap(notesOf))].map((note) => style.warn(note)));
+  else {
+    out.push(...damageLines(comparison.reports[0]?.captures ?? []).map((line) => style.bad(line)));
+    out.push(...[...new Set(comparison.reports.flatMap(notesOf))].map((note) => style.warn(note)));
+  }
   out.push(style.bold('Side by side'), ...table(comparison.reports, style), '');
   out.push(...changeLines(comparison, style), ...elsewhereLines(comparison, style), verdictOf(comparison, style), '');
   return out.join('\n');

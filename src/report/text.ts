@@ -1,6 +1,7 @@
 /** The report for people: like `iptables -nvxL`, easier to read. */
 import type { Chain, RuleSet, Table } from '../model/ruleset.ts';
 import { printRuleText } from '../syntax/index.ts';
+import { damageLines } from './damage.ts';
 import type { Report, ReportChain, ReportTables } from './report.ts';
 import { count, PLAIN, plural, type Style, share } from './style.ts';
 
@@ -40,12 +41,7 @@ function heading(report: Report, style: Style): string[] {
     ),
   ];
   for (const note of host.notes) lines.push(style.warn(`host: ${note}`));
-  for (const { file, damage } of report.captures) {
-    if (damage === undefined) continue;
-    const { offset, packed, reason } = damage;
-    const place = packed === undefined ? `${offset}` : `${packed} (${offset} when unpacked)`;
-    lines.push(style.bad(`${file}: damaged at offset ${place}: ${reason}; what stands before it was judged`));
-  }
+  for (const line of damageLines(report.captures)) lines.push(style.bad(line));
   return lines;
 }
 

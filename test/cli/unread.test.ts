@@ -102,3 +102,46 @@ test('how far an interrupted report got', () => {
   );
   expect(interruptedNote({ packets: 0, captures: [] }, 2)).toBe('interrupted before the first packet was judged');
 });
+
+/** It can be opened, and nothing can be read from its beginning. */
+const BROKEN = '/proc/self/mem';
+
+test.each([
+  ['one thread', []],
+  ['two that share', ['--jobs', '2']],
+  ['one that reads and one that judges', ['--jobs', '2', '--dump-ipset', join(folder, 'sets'), '--ipset', '/dev/null']],
+  ['the reference', ['--engine', 'reference']],
+])('a capture that cannot be read costs its own packets, and 4 (%s)', async (_, args) => {
+  const all = ['replay', '-R', rules, '--local', '10.0.0.2', '--no-timing', ...args];
+  const whole = await command([...all, '--format', 'json', '-r', web, web]);
+  expect(whole.code).toBe(0);
+  const part = await command([...all, '--format', 'json', '-r', web, BROKEN, web]);
+  expect(part).toMatchObject({ code: 4, stderr: expect.stringMatching(/^wasmtables: \/proc\/self\/mem: .*error\n$/) });
+  const said = (text: string) => ({ ...JSON.parse(text), captures: undefined });
+  expect(said(part.stdout)).toEqual(said(whole.stdout));
+  const text = await command([...all, '-q', '-r', BROKEN, web]);
+  expect(text).toMatchObject({
+    code: 4,
+    stdout: expect.stringMatching(/^\/proc\/self\/mem: .*error; nothing of it was judged$/m),
+  });
+  const saved = await command([...all, '--format', 'iptables-save', '-r', web, BROKEN]);
+  expect(saved).toMatchObject({ code: 4, stdout: expect.stringMatching(/^# Generated|^\*filter/) });
+  expect(saved.stderr).toMatch(/^\/proc\/self\/mem: .*error; nothing of it was judged$/m);
+  expect(await command([...all, '-r', BROKEN])).toMatchObject({ code: 4, stdout: '' });
+});
+
+test('lines, packets and comparisons, beside a capture that cannot be read', async () => {
+  const all = ['replay', '-R', rules, '--local', '10.0.0.2', '-q', '-r', web, BROKEN, web];
+  const lines = await command([...all, '--verdicts', '-']);
+  expect([lines.code, lines.stdout.trimEnd().split('\n').length]).toEqual([4, 2 * 295]);
+  const written = join(folder, 'left.pcap');
+  expect(await command([...all, '-w', written])).toMatchObject({ code: 4 });
+  const other = file('other.v4', '*filter\n:INPUT DROP [0:0]\nCOMMIT\n');
+  const compared = await command([...all, '-R', other, '--format', 'json']);
+  expect(compared).toMatchObject({ code: 4, stderr: expect.stringMatching(/^wasmtables: \/proc\/self\/mem: .*error\n$/) });
+  const { changed, reports } = JSON.parse(compared.stdout) as { changed: { packets: number }; reports: { packets: number }[] };
+  expect(reports.map(({ packets }) => packets)).toEqual([590, 590]);
+  expect(changed.packets).toBeGreaterThan(0);
+  const piped = await shell(`wasmtables replay -R ${rules} -q -r - ${BROKEN} ${web} < ${web}`);
+  expect(piped).toMatchObject({ code: 4, stdout: expect.stringMatching(/^590 packets/m) });
+});

@@ -134,8 +134,12 @@ describe('two threads', () => {
     expect(told).toEqual(Array.from({ length: 20_001 }, (_, index) => index + 1));
   });
 
-  test('say when a capture cannot be opened', async () => {
-    await expect(start().replay([many, path(folder, 'none.pcap')], FIREWALL, NEVER)).rejects.toThrow(/none\.pcap: no such file/);
+  test('say of a capture that cannot be opened what one says', async () => {
+    const captures = [many, path(folder, 'none.pcap'), many];
+    const one = await run(captures, await engineSession(FIREWALL));
+    const two = await start().replay(captures, FIREWALL, NEVER);
+    expect({ ...two, seconds: 0 }).toEqual({ ...one, seconds: 0 });
+    expect(two.result.captures[1]?.damage).toMatchObject({ reason: expect.stringMatching(/^no such file/), unread: true });
   });
 
   test('read nothing when they were asked to end before', async () => {
