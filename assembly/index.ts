@@ -34,6 +34,7 @@ import { drainRing, setRecordBytes, setRing } from './records.ts';
 import { replay, setSlots } from './replay.ts';
 import { setSets, setsStart } from './sets/region.ts';
 import { setShare as shareCapture, shareIsExact } from './share.ts';
+import { sharedPassed, steppedOver } from './share-read.ts';
 import { stackInit } from './stack/index.ts';
 import { setControl } from './tally.ts';
 
@@ -70,7 +71,9 @@ export {
   setSets,
   setsStart,
   settleWays as settle,
+  sharedPassed,
   shareIsExact,
+  steppedOver,
   synsOpened,
 };
 

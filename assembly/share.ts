@@ -56,6 +56,14 @@ export function shareIsExact(): bool {
   return exact;
 }
 
+export function ownShare(): u32 {
+  return own;
+}
+
+export function countOfShares(): u32 {
+  return shares;
+}
+
 /** Others have a share, too. */
 export function isShared(): bool {
   return shares !== 1;
@@ -82,19 +90,45 @@ function isPlain(slot: usize): bool {
 }
 
 /** The same of PLAIN bytes or more of an Ethernet frame. */
-export function isPlainFrame(frame: usize): bool {
-  const ip = frame + ETHERNET;
-  // EtherType 0x0800, version 4, five words of header; more fragments and the fragment offset: as they lie.
-  return (load<u32>(ip - 2) & 0xffffff) === 0x450008 && (load<u16>(ip, 6) & 0xff3f) === 0 && load<u8>(ip, 9) !== (ICMP as u8);
-}
-
-/** Of a plain frame. */
-export function plainIsOwn(frame: usize): bool {
-  return plainOwner(frame) === own;
+function isPlainFrame(frame: usize): bool {
+  return Frames.isIPv4(frame) && Frames.isWhole(frame) && Frames.isNoICMP(frame);
 }
 
 function plainOwner(frame: usize): u32 {
-  return ownerOf4(frame + ETHERNET + 12);
+  return Frames.owner(frame, shares);
+}
+
+/** What is asked of plain frames, part of those who ask: where they are stepped over nothing is called. */
+// biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
+export class Frames {
+  /** EtherType 0x0800, version 4, five words of header, as they lie. */
+  @inline
+  static isIPv4(frame: usize): bool {
+    return (load<u32>(frame, ETHERNET - 2) & 0xffffff) === 0x450008;
+  }
+
+  /** No fragment: neither more fragments nor an offset, as they lie. */
+  @inline
+  static isWhole(frame: usize): bool {
+    return (load<u16>(frame, ETHERNET + 6) & 0xff3f) === 0;
+  }
+
+  @inline
+  static isNoICMP(frame: usize): bool {
+    return load<u8>(frame, ETHERNET + 9) !== (ICMP as u8);
+  }
+
+  /** Of one with so many shares. */
+  @inline
+  static owner(frame: usize, count: u32): u32 {
+    return Frames.share4(load<u64>(frame, ETHERNET + 12), count);
+  }
+
+  /** Of two addresses as they lie, one after the other: one XOR the other is the same for both directions. */
+  @inline
+  static share4(both: u64, count: u32): u32 {
+    return shareOf(((both ^ (both >>> 32)) & 0xffffffff) * FIRST_FACTOR, count);
+  }
 }
 
 /** What the reader filled: time and jiffies; the place; the rest, from its length on. */
@@ -130,21 +164,19 @@ function owner(slot: usize): u32 {
   return six ? ownerOf6(quoted !== 0 ? quoted : ip + 8) : ownerOf4(quoted !== 0 ? quoted : ip + 12);
 }
 
-/** Of two addresses as they lie, one after the other: one XOR the other is the same for both directions. */
 function ownerOf4(at: usize): u32 {
-  const both = load<u64>(at);
-  return share(((both ^ (both >>> 32)) & 0xffffffff) * FIRST_FACTOR);
+  return Frames.share4(load<u64>(at), shares);
 }
 
 function ownerOf6(at: usize): u32 {
   const first = load<u64>(at) ^ load<u64>(at, 16);
   const last = load<u64>(at, 8) ^ load<u64>(at, 24);
-  return share((rotl<u64>(first * FIRST_FACTOR, 32) ^ last) * SECOND_FACTOR);
+  return shareOf((rotl<u64>(first * FIRST_FACTOR, 32) ^ last) * SECOND_FACTOR, shares);
 }
 
 /** The upper half of a product depends on all bits of its factors. */
-function share(product: u64): u32 {
-  return (((product >>> 32) * shares) >>> 32) as u32;
+function shareOf(product: u64, count: u32): u32 {
+  return (((product >>> 32) * (count as u64)) >>> 32) as u32;
 }
 
 /**

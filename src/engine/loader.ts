@@ -26,6 +26,9 @@ export interface EngineExports {
   setLimit(packets: number): void;
   setShare(index: number, count: number): void;
   shareIsExact(): number;
+  /** Of an engine with a share: records of all shares that one pass took (assembly/share-read.ts), and those of them that are others'; only the debug build counts them. */
+  sharedPassed(): number;
+  steppedOver(): number;
   startCapture(): void;
   feed(at: number, length: number, last: number): number;
   run(): number;

@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { SERVER, tcpTraffic } from '../../bench/traffic.ts';
 import { writePcap } from '../../src/capture/writer.ts';
 import { compile } from '../../src/compile/index.ts';
+import { loadEngine } from '../../src/engine/loader.ts';
+import { EngineSession } from '../../src/engine/session.ts';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
 import { captureOf, type FuzzCase } from '../../src/fuzz/case.ts';
 import { jobOf } from '../../src/fuzz/differential.ts';
@@ -15,7 +17,6 @@ import type { Job } from '../../src/model/witness.ts';
 import { sharedSession } from '../../src/replay/engine-replay.ts';
 import { engineModule, engineSession } from '../../src/replay/engine-session.ts';
 import { mergeConnections, mergeResults } from '../../src/replay/merge.ts';
-import type { Session } from '../../src/replay/session.ts';
 import { whyNotShared } from '../../src/replay/shares.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { icmp, join, udp } from '../reference/build.ts';
@@ -40,7 +41,14 @@ const ONLY = [
   'iprange',
 ];
 
-function replayed<S extends Session>(session: S, capture: Uint8Array): S {
+/** What captures go into. */
+interface Fed {
+  startCapture(file: string): void;
+  feed(chunk: Uint8Array): unknown;
+  endCapture(): unknown;
+}
+
+function replayed<S extends Fed>(session: S, capture: Uint8Array): S {
   session.startCapture('memory');
   session.feed(capture);
   session.endCapture();
@@ -179,6 +187,19 @@ describe('shares of a capture', () => {
         if (limit === undefined) expect(Math.min(...judged)).toBeGreaterThan(0);
       }
     }
+  });
+
+  test.each([2, 3])('of %i each steps over the others once, in one pass over plain frames', async (of) => {
+    const image = compile(FIREWALL, { tree: false });
+    let stepped = 0;
+    for (let index = 0; index < of; index++) {
+      const debug = await loadEngine(await engineModule('debug'));
+      replayed(new EngineSession(debug, image, { path: false, share: { index, of } }), tcpTraffic(4000, 60));
+      // All but the first batch, which tells what the capture is.
+      expect(debug.sharedPassed()).toBe(4000 - 64);
+      stepped += debug.steppedOver();
+    }
+    expect(stepped).toBe((of - 1) * (4000 - 64));
   });
 
   test.each<[string, Family, number, { ttl?: number }]>([
