@@ -4,6 +4,10 @@ const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 const { load } = require('./load.js');
 
+/** What a signal does, as soon as the program says it; none is told of before. */
+let onSignal = () => {};
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => onSignal());
+
 const program = join(__dirname, '../dist/joined/main.js');
 // Built last: without it what is there is of another version.
 const threadProgram = join(__dirname, '../dist/joined/replay-thread.js');
@@ -21,11 +25,11 @@ function firstThread([, , command, ...options]) {
 
 if (existsSync(program) && existsSync(threadProgram)) {
   const thread = firstThread(process.argv);
-  load(program)
-    .exports.main(process.argv, thread)
-    .then((code) => {
-      process.exitCode = code;
-    });
+  const { main, interrupted } = load(program).exports;
+  onSignal = interrupted;
+  main(process.argv, thread).then((code) => {
+    process.exitCode = code;
+  });
 } else {
   process.stderr.write('wasmtables: it is not built yet; "npm start" does that\n');
   process.exitCode = 4;

@@ -3,6 +3,7 @@ import { rewrites, translates } from '../model/nat.ts';
 import type { CaptureInfo } from '../model/witness.ts';
 import { replayOne } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
+import { areMany } from '../replay/worthwhile.ts';
 import { comparisonNotes } from '../report/comparable.ts';
 import type { Comparison } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison-text.ts';
@@ -11,7 +12,8 @@ import { FateList } from '../report/fates.ts';
 import { buildReport, type Report } from '../report/report.ts';
 import { changesOf } from './changes.ts';
 import { EXIT } from './exit.ts';
-import { tell } from './outputs.ts';
+import { breakable } from './interrupts.ts';
+import { isAside, tell } from './outputs.ts';
 import type { DualRules } from './rules.ts';
 import { endNotes, rulesOf, saysUnjudged, type Task, textOptions, timing, witness } from './task.ts';
 import { ProgressBar, say } from './terminal.ts';
@@ -59,18 +61,21 @@ async function askAll({ options, prepared, profile, told, signal }: Task, rules:
     const fates = new FateList();
     const first = said[0]?.outcome;
     const wasCut = first?.interrupted === true && first.result.packets > 0;
-    const outcome = await replayOne(
-      prepared,
-      { rules: one, host, profile, ...told, packets: { path: false, bytes: translating } },
-      {
-        ...witness(options),
-        ...(wasCut ? {} : { signal }),
-        // What the first rule set was asked about, before an interrupt or before more was written to a capture, the others are asked about.
-        ...(first !== undefined && { limit: first.result.packets }),
-        onProgress: (...step) => bar.draw(...step),
-        onPacket: (fate) => fates.push(fate),
-      },
-    );
+    const ask = (): Promise<RunOutcome> =>
+      replayOne(
+        prepared,
+        { rules: one, host, profile, ...told, packets: { path: false, bytes: translating } },
+        {
+          ...witness(options),
+          ...(wasCut ? {} : { signal }),
+          // What the first rule set was asked about, before an interrupt or before more was written to a capture, the others are asked about.
+          ...(first !== undefined && { limit: first.result.packets }),
+          onProgress: (...step) => bar.draw(...step),
+          onPacket: (fate) => fates.push(fate),
+        },
+      );
+    // Rules are compiled before there is anything to wait for. What others have said is not lost.
+    const outcome = await (first === undefined ? breakable(ask, areMany(one)) : ask());
     said.push({ rules: one, outcome, fates });
   }
   bar.clear();
@@ -101,6 +106,7 @@ async function report({ options, prepared, profile, told, signal }: Task, said: 
       isRead = false;
     },
   );
+  if (!isRead && isAside(options)) return EXIT.unread;
   const comparison: Comparison = { schema: 'wasmtables/comparison/1', reports, ...changes };
   const text =
     options.format === 'json'

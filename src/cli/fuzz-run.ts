@@ -11,7 +11,8 @@ import { isWorker, runWorkers, tell, WorkerFailed, whenStopped } from '../fuzz/w
 import { KernelError } from '../kernel/index.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { DEFAULT_CASES, type FuzzOptions, SEEDS } from './fuzz.ts';
-import { interruptible, StatusLine, say, writeOut } from './terminal.ts';
+import { hearSignals, interruptible } from './interrupts.ts';
+import { StatusLine, say, writeOut } from './terminal.ts';
 
 /** Where mismatches go when there is no corpus. */
 const FOUND = 'fuzz-found';
@@ -95,7 +96,7 @@ async function work(lanes: readonly Lane[], plan: Omit<RunOptions, 'stopped' | '
     stopped = true;
   });
   // Ctrl-C reaches all processes of a terminal; the parent says what to do.
-  process.on('SIGINT', () => {});
+  hearSignals(() => {});
   await run(lanes, { ...plan, stopped: () => stopped, report: (news) => tell({ news }) });
   return EXIT.ok;
 }

@@ -8,6 +8,7 @@ import { CaptureOpenError } from '../replay/open.ts';
 import { EXIT, NobodyReads, UsageError } from './exit.ts';
 import { fuzzCommand } from './fuzz.ts';
 import { styledHelp, withExamples } from './help.ts';
+import { Interrupted, NOTHING_JUDGED } from './interrupts.ts';
 import { refuseNameless, refuseTwice } from './options.ts';
 import { replayCommand } from './replay.ts';
 import { RuleFileError } from './rules.ts';
@@ -60,6 +61,8 @@ function program(done: (code: number) => void, thread: Worker | undefined): Comm
   return root;
 }
 
+export { interrupted } from './interrupts.ts';
+
 /** Runs the command line `argv` (as process.argv); resolves to the exit code. `thread`: one that began to load before (bin/wasmtables.js). */
 export async function main(argv: readonly string[], thread?: Worker): Promise<number> {
   // The writer is told by its callback (terminal.ts); an unheard event would end the process with a stack trace.
@@ -79,6 +82,10 @@ export async function main(argv: readonly string[], thread?: Worker): Promise<nu
 /** Says what went wrong, in one way for all commands; returns the exit code. */
 function explain(error: unknown): number {
   if (error instanceof NobodyReads) return EXIT.unread;
+  if (error instanceof Interrupted) {
+    say(NOTHING_JUDGED);
+    return EXIT.interrupted;
+  }
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof RuleFileError) {
     for (const one of error.errors.slice(0, MOST_ERRORS)) say(printable(one.format()));

@@ -12,7 +12,7 @@ import type { Pipeline } from '../replay/pipeline.ts';
 import { type Prepared, prepare, replayOne, type ReplayOptions as WitnessOptions } from '../replay/replay.ts';
 import type { RunOutcome } from '../replay/run.ts';
 import { sampleFor } from '../replay/sample.ts';
-import { isTreeWorthwhile } from '../replay/worthwhile.ts';
+import { areMany, isTreeWorthwhile } from '../replay/worthwhile.ts';
 import { whyIncomparable } from '../report/comparable.ts';
 import { damageLines } from '../report/damage.ts';
 import { logLine } from '../report/log-line.ts';
@@ -23,7 +23,9 @@ import { verdictLine } from '../report/verdict-line.ts';
 import { compare } from './compare.ts';
 import { Dumps } from './dumps.ts';
 import { EXIT, UsageError } from './exit.ts';
+import { areLarge, readAhead } from './files.ts';
 import { withExamples } from './help.ts';
+import { breakable, interruptible } from './interrupts.ts';
 import { startThreads, threadsFor } from './jobs.ts';
 import { LineFile } from './line-file.ts';
 import {
@@ -38,12 +40,12 @@ import {
   profileOf,
   wholeNumber,
 } from './options.ts';
-import { addOutputOptions, checkOne, checkOutputs, outputsOf, tell } from './outputs.ts';
+import { addOutputOptions, checkOne, checkOutputs, isAside, outputsOf, tell } from './outputs.ts';
 import { checkOverwriting } from './overwrite.ts';
 import { PacketFile } from './packet-file.ts';
 import { type DualRules, fingerprintsOf, loadRules, loadSets } from './rules.ts';
 import { endNotes, type ReplayOptions, rulesOf, saysUnjudged, type Task, textOptions, timing, witness } from './task.ts';
-import { interruptible, ProgressBar } from './terminal.ts';
+import { ProgressBar } from './terminal.ts';
 import { saysUnopened, saysUnread } from './unread.ts';
 
 const EXAMPLES = [
@@ -124,10 +126,8 @@ async function replay(options: ReplayOptions, thread: Worker | undefined): Promi
   const started = await startThreads(options.jobs, thread);
   checkOutputs(options);
   checkInputs([...options.read, ...inputsOf(options)]);
-  const asked = profileOf(options);
-  const given = hostGiven(options);
-  const rules = loadRules(options);
-  const told = { ...annotationsOf(options), ...fingerprintsOf(options), sets: loadSets(options, rules) };
+  await readAhead(inputsOf(options));
+  const { asked, given, rules, told } = await breakable(() => givenBy(options), areLarge(inputsOf(options)));
   if (options.dumpIpset !== undefined && options.ipset === undefined) throw new UsageError('--dump-ipset wants --ipset FILE');
   if (rules.length > 1 && options.path === true) throw new UsageError('--path takes one -R: give each rule set a run of its own');
   if (rules.length > 1 && options.format === 'iptables-save') throw new UsageError('--format iptables-save takes one -R');
@@ -147,6 +147,13 @@ async function replay(options: ReplayOptions, thread: Worker | undefined): Promi
       : single({ options, prepared, profile, told, signal, ...(threads && { threads }) }, rules[0]!);
   });
   return interrupted ? EXIT.interrupted : value;
+}
+
+function givenBy(options: ReplayOptions) {
+  const asked = profileOf(options);
+  const given = hostGiven(options);
+  const rules = loadRules(options);
+  return { asked, given, rules, told: { ...annotationsOf(options), ...fingerprintsOf(options), sets: loadSets(options, rules) } };
 }
 
 /** One rule set: report, and verdict lines when asked for. Returns the exit code. */
@@ -198,6 +205,8 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
     written?.flush();
     dumps.write(outcome);
     const report = buildReport({ rules, host, profile, result, notes: all, ...timing(options, outcome) });
+    // The report would be the message beside lines that nobody reads.
+    if (!isRead && isAside(options)) return EXIT.unread;
     const damage = damageLines(result.captures);
     await tell(options, render(options, report, rules), { damage, host: report.host.notes, notes: report.notes });
     if (!isRead) return EXIT.unread;
@@ -232,9 +241,14 @@ async function judged(
   given: WitnessOptions,
 ): Promise<RunOutcome> {
   const options = { ...given, tree: given.tree && isTreeWorthwhile(prepared.captures, job.rules, given.limit) };
-  if (threads === undefined) return replayOne(prepared, job, options);
+  // Rules are compiled before there is anything to wait for.
+  const isLong = areMany(job.rules);
+  if (threads === undefined) return breakable(() => replayOne(prepared, job, options), isLong);
   const traffic = options.tree ? prepared.sample?.trafficFor(job.rules) : undefined;
-  const shared = await threads.replay(prepared.captures, job, { ...options, ...(traffic && { traffic }) });
+  const shared = await breakable(
+    () => threads.replay(prepared.captures, job, { ...options, ...(traffic && { traffic }) }),
+    isLong,
+  );
   if (!('again' in shared)) return shared;
   // What the threads had read before an interrupt is judged; who cannot wait interrupts once more.
   const { signal, ...anew } = options;

@@ -1,7 +1,7 @@
-/** What depends on the terminal: colours, the progress bar, interrupts. */
+/** What depends on the terminal: colours, the progress bar. */
 import pc from 'picocolors';
 import { count, PLAIN, type Style } from '../report/style.ts';
-import { EXIT, NobodyReads } from './exit.ts';
+import { NobodyReads } from './exit.ts';
 
 /** Colours when standard output is a terminal that wants them (NO_COLOR and FORCE_COLOR are picocolors' business). */
 export function outputStyle(): Style {
@@ -68,23 +68,6 @@ export class StatusLine {
   clear(): void {
     if (this.#terminal && this.#text !== '') process.stderr.write('\r\x1b[K');
     this.#text = '';
-  }
-}
-
-/** Runs `work` with a signal that Ctrl-C (or SIGTERM) aborts. A second Ctrl-C ends the process at once. */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ value: T; interrupted: boolean }> {
-  const controller = new AbortController();
-  const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted);
-    controller.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  try {
-    return { value: await work(controller.signal), interrupted: controller.signal.aborted };
-  } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
   }
 }
 

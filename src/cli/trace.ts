@@ -5,7 +5,9 @@ import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import { forEachFrame, prepare } from '../replay/replay.ts';
 import { renderExplanation, traceDocument } from '../report/explanation.ts';
 import { EXIT, UsageError } from './exit.ts';
+import { areLarge, readAhead } from './files.ts';
 import { withExamples } from './help.ts';
+import { breakable } from './interrupts.ts';
 import {
   addAnnotations,
   addHostOptions,
@@ -63,7 +65,8 @@ export function traceCommand(done: (code: number) => void): Command {
 
 async function trace(options: TraceOptions): Promise<number> {
   checkInputs(inputsOf(options));
-  const [rules, ...others] = loadRules(options);
+  await readAhead(inputsOf(options));
+  const [rules, ...others] = await breakable(() => loadRules(options), areLarge(inputsOf(options)));
   if (rules === undefined || others.length > 0) throw new UsageError('trace takes one -R');
   const captures = expandCaptures(options.read);
   if (captures.some(isReadOnce)) throw new UsageError('trace reads the capture twice: give it a file');

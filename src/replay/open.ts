@@ -161,7 +161,7 @@ const message = (error: unknown): string =>
  * @throws CaptureOpenError when the file cannot be read.
  */
 export async function* readChunks(path: string, close?: AbortSignal): AsyncGenerator<Uint8Array, Damage | undefined> {
-  const source = await open(path);
+  const source = await openStream(path);
   // Given back in the meantime.
   if (close?.aborted === true) source.destroy();
   const onClose = (): unknown => source.destroy();
@@ -174,7 +174,8 @@ export async function* readChunks(path: string, close?: AbortSignal): AsyncGener
   }
 }
 
-async function open(path: string): Promise<Readable> {
+/** The bytes of a file as they are, or of standard input for `-`. @throws CaptureOpenError. */
+export async function openStream(path: string): Promise<Readable> {
   try {
     if (path === '-') return process.stdin;
     if (isPipe(path)) return (await import('./pipe.ts')).openPipe(path);

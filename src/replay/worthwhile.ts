@@ -7,6 +7,8 @@ import { meanRecord } from './record-size.ts';
  * Up to so many rules met by packets, all together, growing a tree takes longer than it saves: passing a rule takes 4 ns, growing a tree over 40 to 1,000 rules, cold, 150 to 300 ms.
  */
 const FEW_MET = 50_000_000;
+/** So many rules are not compiled in a moment. */
+const MANY = 2000;
 /** Bytes of a record with a frame of 60 bytes: how many packets there are at most. */
 const SMALL_RECORD = 76;
 /** However many the rules are, a capture of so few bytes does not take the seconds that their tree does (20,000 rules: 4.6 s with a tree, 1.8 without). */
@@ -17,6 +19,9 @@ export function countRules(rules: Job['rules']): number {
   const chains = [rules[4], rules[6]].flatMap((dual) => dual?.tables.flatMap((table) => table.chains) ?? []);
   return chains.reduce((sum, chain) => sum + chain.rules.length, 0);
 }
+
+/** They are not compiled in a moment. */
+export const areMany = (rules: Job['rules']): boolean => countRules(rules) > MANY;
 
 /** A capture and the bytes it has. */
 interface Size {

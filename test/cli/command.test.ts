@@ -458,6 +458,12 @@ test('a reader that goes away ends the command as SIGPIPE would, without a word'
   const many = `${CAPTURE} `.repeat(20);
   const lines = await shell(`wasmtables replay -R ${RULES} -r ${many} --verdicts - -q | head -1; echo "\${PIPESTATUS[0]}"`);
   expect(lines.stdout).toMatch(/^\{"packet":1,.*\n141\n$/);
+  expect(lines.stderr).toBe('');
+  const packets = await shell(`wasmtables replay -R ${RULES} -r ${many} -w - | head -c 24 | wc -c; echo "\${PIPESTATUS[0]}"`);
+  expect(packets).toMatchObject({ stdout: '24\n141\n', stderr: '' });
+  // A reader of something else: what goes to standard output is read.
+  const beside = await shell(`wasmtables replay -R ${RULES} -r ${many} -q --verdicts >(head -1 > /dev/null)`);
+  expect(beside).toMatchObject({ code: 141, stdout: expect.stringMatching(/^Verdicts/m), stderr: '' });
 });
 
 test('--verdicts: lines to a file or to standard output, the report then beside it', async () => {
