@@ -4,6 +4,7 @@ import { withChecksums } from '../replay/offload.ts';
 import { expandCaptures, isReadOnce } from '../replay/open.ts';
 import { forEachFrame, prepare } from '../replay/replay.ts';
 import { renderExplanation, traceDocument } from '../report/explanation.ts';
+import { plural } from '../report/style.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { areLarge, readAhead } from './files.ts';
 import { withExamples } from './help.ts';
@@ -83,7 +84,7 @@ async function trace(options: TraceOptions): Promise<number> {
     return explainer.frame(frame);
   });
   const explanation = explainer.result();
-  if (explanation === undefined) throw new UsageError(`--packet ${options.packet}: the capture has ${packets} packets`);
+  if (explanation === undefined) throw new UsageError(`--packet ${options.packet}: the capture has ${plural(packets, 'packet')}`);
   if (options.format === 'json') {
     await writeOut(`${JSON.stringify(traceDocument(explanation, host.notes), null, 2)}\n`);
     return EXIT.ok;

@@ -49,7 +49,7 @@ export function whyUnjudged({
     const types = [...new Set(captures.flatMap(({ linktypes }) => linktypes))].filter((one) => !isSupported(one));
     return `wasmtables: ${plural(strange, 'packet')} could not be judged: nobody here reads link type ${types.join(', ')} (LINKTYPE_ numbers of tcpdump.org)`;
   }
-  const reasons = Object.entries(unseen).map(([why, count]) => `${count} ${why}`);
+  const reasons = Object.entries(unseen).map(([why, number]) => `${count(number)} ${why}`);
   if (Object.values(unseen).reduce((sum, count) => sum + count, 0) < packets) return undefined;
   const none =
     packets === 0 ? 'there are no packets' : `of ${plural(packets, 'packet')} none reached netfilter (${reasons.join(', ')})`;

@@ -1,5 +1,7 @@
 /** What no capture holds of a packet and rules ask for, told beside it: one JSON object a line, by the packet's number. */
+
 import { parseWhole } from './address.ts';
+import { count } from './count.ts';
 import type { Words } from './ruleset.ts';
 
 /** One transformation of IPsec a packet went through, or is about to. What is left out is not known: it equals nothing that a rule asks for. */
@@ -200,6 +202,7 @@ const shown = (value: unknown): string => (value === undefined ? 'nothing' : JSO
 export function annotationNotes(annotations: Annotations | undefined, packets: number): string[] {
   const beyond = [...(annotations?.keys() ?? [])].filter((packet) => packet > packets).sort((a, b) => a - b);
   if (beyond.length === 0) return [];
-  const told = beyond.length === 1 ? `packet ${beyond[0]}` : `${beyond.length} packets (the first: ${beyond[0]})`;
-  return [`--annotate tells of ${told}, but the captures end with packet ${packets}`];
+  const told =
+    beyond.length === 1 ? `packet ${count(beyond[0]!)}` : `${count(beyond.length)} packets (the first: ${count(beyond[0]!)})`;
+  return [`--annotate tells of ${told}, but the captures end with packet ${count(packets)}`];
 }

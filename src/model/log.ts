@@ -1,4 +1,5 @@
 /** What LOG rules are given to write down: the request of the rule, and the packet as it was in that moment. */
+import { count } from './count.ts';
 import type { Family } from './ruleset.ts';
 
 /** Options of a LOG rule. */
@@ -31,4 +32,4 @@ export interface LoggedPacket {
 
 /** What was written down of a packet does not fit the engine's memory: for the report. */
 export const logNote = (lost: number): string =>
-  `${lost} log lines are missing: a packet met more LOG rules than the engine has room for`;
+  `${lost === 1 ? '1 log line is' : `${count(lost)} log lines are`} missing: a packet met more LOG rules than the engine has room for`;

@@ -3,6 +3,7 @@
  * out what is not ASSURED in the first that holds such a connection; where there is none it drops the packet. The key of that hash is a secret: where any connection could go, nobody can know whether one does, and
  * which. Both witnesses then take what is more likely, by the sizes of table and hash, and the connection that could go longest; a note says so.
  */
+import { count, plural } from './count.ts';
 import { type Profile, sysctl } from './profile.ts';
 
 /** Buckets the kernel looks into. */
@@ -25,22 +26,21 @@ export interface FullTable {
   lucky: number;
 }
 
-const packets = (number: number): string => `${number} packet${number === 1 ? '' : 's'}`;
-
 /** Notes of a result. */
 export function tableNotes(max: number, { dropped, unlucky, lucky }: FullTable): string[] {
   const notes: string[] = [];
-  const full = `the table of connections was full (nf_conntrack_max ${max})`;
-  if (dropped > 0) notes.push(`${full}: ${packets(dropped)} dropped that would have opened another one, for all were ASSURED`);
+  const full = `the table of connections was full (nf_conntrack_max ${count(max)})`;
+  if (dropped > 0)
+    notes.push(`${full}: ${plural(dropped, 'packet')} dropped that would have opened another one, for all were ASSURED`);
   const secret = 'what the kernel does depends on the secret key of its hash, and so does all that follows';
   if (unlucky > 0) {
     notes.push(
-      `${full}: ${packets(unlucky)} dropped, for in the few buckets the kernel looks into it most likely finds no connection that could go; ${secret}`,
+      `${full}: ${plural(unlucky, 'packet')} dropped, for in the few buckets the kernel looks into it most likely finds no connection that could go; ${secret}`,
     );
   }
   if (lucky > 0) {
     notes.push(
-      `${full}: for ${packets(lucky)} a connection that is not ASSURED had to go, here the one confirmed first; ${secret}`,
+      `${full}: for ${plural(lucky, 'packet')} a connection that is not ASSURED had to go, here the one confirmed first; ${secret}`,
     );
   }
   return notes;

@@ -2,7 +2,9 @@
  * Where a capture was taken. The replay translates and forwards by itself: it wants packets as they come in, each once. A capture of a router's devices shows answers that are turned back
  * already, forwarded packets as if they were its own, or every packet twice; the first can be told from connections (both witnesses do), the others from the packets.
  */
+
 import { formatAddress, isWhole } from './address.ts';
+import { count } from './count.ts';
 import type { Host } from './host.ts';
 import { NAT_NOTES, type NatSpec } from './nat.ts';
 import type { InterfaceMatch, Rule, RuleSet, Words } from './ruleset.ts';
@@ -19,7 +21,7 @@ const ADVICE =
 
 /** `3 packets that ..., the first packet 7`. */
 const counted = ({ packets, first }: Sighted, one: string, many: string): string =>
-  packets === 1 ? `packet ${first} ${one}` : `${packets} packets (the first: ${first}) ${many}`;
+  packets === 1 ? `packet ${count(first)} ${one}` : `${count(packets)} packets (the first: ${count(first)}) ${many}`;
 
 /**
  * Notes of a result. `back`: packets to no connection, that would be answers to one that is translated, if it were not; no true answer to it was seen.
@@ -74,7 +76,7 @@ export function copiesNote(seen: Sighted): string[] {
 
 /** Of a host model: a router of which nothing else is known, whose capture has what it sent on twice. `first`: the number of a packet that went out. */
 export const sentOnNote = (first: number): string =>
-  `the capture has forwarded packets twice, as they came in and as they went out (packet ${first} is one that went out): what went out is not judged, nor what the router itself sent; with --addr, or --local ADDRESS/PREFIX@DEVICE for each of its devices, that is known`;
+  `the capture has forwarded packets twice, as they came in and as they went out (packet ${count(first)} is one that went out): what went out is not judged, nor what the router itself sent; with --addr, or --local ADDRESS/PREFIX@DEVICE for each of its devices, that is known`;
 
 /** Where notes ask for the router's addresses: those that its rules name and the host model has not got, as --local takes them. */
 export function namedNote(notes: readonly string[], rules: readonly RuleSet[], host: Pick<Host, 'interfaces'>): string[] {

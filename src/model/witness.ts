@@ -73,7 +73,10 @@ export interface ReplayResult {
   connections: number;
   /** What nfacct's objects counted, by their names; absent where no rule names one. */
   nfacct?: (Counter & { name: string })[];
-  /** Fallbacks, known limits met on the way (fragments without defragmentation...): one line each. */
+  /**
+   * Fallbacks, known limits met on the way: one line each, in this order: of trees and of rules; ports that are drawn, addresses that MASQUERADE and REDIRECT lack; own datagrams in parts;
+   * where the capture was taken; a full table of connections; lost log lines; the clock; devices without a name; what only the reference tells.
+   */
   notes: string[];
 }
 

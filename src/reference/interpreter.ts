@@ -81,6 +81,8 @@ export class Interpreter {
   readonly families = new Map<Family, FamilyRules>();
   /** Limits met on the way, for the report. */
   readonly notes = new Set<string>();
+  /** Of what rules ask for. */
+  readonly ruleNotes: string[] = [];
   /** Fragments of this host's own datagrams that the capture has not held all of, so far. */
   parts = 0;
   readonly #job: Job;
@@ -123,7 +125,7 @@ export class Interpreter {
     checkLoadedBefore(Object.values(job.rules), profile.backend);
     for (const rules of Object.values(job.rules)) {
       const note = helperNote(rules);
-      if (note !== undefined) this.notes.add(note);
+      if (note !== undefined) this.ruleNotes.push(note);
       checkSets(rules, job.sets ?? []);
       const { family } = rules;
       const tables = prepareTables(rules);

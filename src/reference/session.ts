@@ -1,6 +1,7 @@
 /** The reference as a witness: frames in, counters and outcomes out. */
 
 import type { IpSet } from '../model/ipset.ts';
+import { NAT_NOTES } from '../model/nat.ts';
 import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../model/outcome.ts';
 import { partsNotes } from '../model/own-parts.ts';
 import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
@@ -127,7 +128,7 @@ class Session implements ReferenceSession {
   result(): ReplayResult {
     const counters: ReplayResult['counters'] = {};
     for (const [family, { tables }] of this.#interpreter.families) counters[family] = countersOf(tables);
-    const { conntrack, clock, devices, notes, parts, shared } = this.#interpreter;
+    const { conntrack, clock, devices, ruleNotes, notes, parts, shared } = this.#interpreter;
     const nfacct = shared.nfacct();
     return structuredClone({
       captures: this.#captures,
@@ -136,17 +137,22 @@ class Session implements ReferenceSession {
       connections: conntrack.table.confirmed,
       pickedUp: conntrack.pickedUp,
       ...(nfacct && { nfacct }),
+      // In the order of model/witness.ts, whatever was met first.
       notes: [
-        ...notes,
+        ...ruleNotes,
+        ...Object.values(NAT_NOTES).filter((note) => notes.has(note)),
         ...partsNotes(parts),
-        ...conntrack.limit.notes(),
         ...conntrack.vantage.notes(),
+        ...conntrack.limit.notes(),
         ...clock.notes(),
         ...devices.notes(),
+        ...[...notes].filter((note) => !isOfNat(note)).sort(),
       ],
     });
   }
 }
+
+const isOfNat = (note: string): boolean => Object.values<string>(NAT_NOTES).includes(note);
 
 function increment(counts: Record<string, number>, word: string): void {
   counts[word] = (counts[word] ?? 0) + 1;

@@ -1,5 +1,7 @@
 /** A host model that is not the capture's: packets that are neither to nor from its addresses, and what they say of the machine that captured them. Node only. */
+
 import { formatAddress } from '../model/address.ts';
+import { count as total } from '../model/count.ts';
 import type { Host } from '../model/host.ts';
 import type { Words } from '../model/ruleset.ts';
 import type { Frame, ReplayResult } from '../model/witness.ts';
@@ -46,7 +48,7 @@ export async function elsewhereNotes(
   if (seen === undefined) return [];
   const named = own.length > NAMED ? `${own.slice(0, NAMED).join(', ')} and ${own.length - NAMED} more` : own.join(', ');
   return [
-    `none of the first ${sights.packets} packets is to or from an address of this host (${named}); ${seen}: were --addr or --local taken from another machine than the capture?`,
+    `none of the first ${total(sights.packets)} packets is to or from an address of this host (${named}); ${seen}: were --addr or --local taken from another machine than the capture?`,
   ];
 }
 
@@ -105,7 +107,7 @@ class Sights {
     const [name, { count, address }] = most!;
     // A neighbour of a router may well be all that talks.
     if (count < this.packets * NEARLY_ALL || this.#isNeighbour(address)) return undefined;
-    return `${name} stands in ${count} of them`;
+    return `${name} stands in ${total(count)} of them`;
   }
 
   #isNeighbour(address: Words): boolean {

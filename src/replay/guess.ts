@@ -1,5 +1,7 @@
 /** Guesses the host model from the first packets of a capture and from the rules, and says what it guessed. */
+
 import { formatAddress, isWhole } from '../model/address.ts';
+import { count } from '../model/count.ts';
 import { numberlessNotes } from '../model/device-numbers.ts';
 import type { Host } from '../model/host.ts';
 import { buildHost, type HostGiven } from '../model/host-build.ts';
@@ -92,10 +94,10 @@ function ownAddresses(
   const like = other === undefined ? 'stranger' : kinship(sure, other, named);
   const second = like === 'same' ? other : (withMac(sure, family, census) ?? (like === 'unknown' ? other : undefined));
   const own = [sure, ...(second === undefined ? [] : [second])].sort((a, b) => a.family - b.family);
-  const of = (counted: Census): string => `${all ? '' : 'the first '}${counted.packets} IPv`;
+  const of = (counted: Census): string => `${all ? '' : 'the first '}${count(counted.packets)} IPv`;
   const notes = own.map(({ family, address, seen, why, beside }) => {
     const also = beside.length === 0 ? '' : ` and ${beside.join(', ')} with the same MAC`;
-    return `guessed ${address}${also} to be the host's own (${why} in ${seen.packets} of ${of(census.families[family])}${family} packets)`;
+    return `guessed ${address}${also} to be the host's own (${why} in ${count(seen.packets)} of ${of(census.families[family])}${family} packets)`;
   });
   const left = census.families[family];
   if (second === undefined && left.packets > 0) {

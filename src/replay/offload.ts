@@ -2,8 +2,10 @@
  * Whether the captures were taken where devices make the checksums (veth, virtio, what GRO put together): then the kernel knows which are unfinished, and asks nobody else for them. Guessed from what came in: what the host
  * itself sends is unfinished on nearly every machine, and never asked.
  */
+
 import { CaptureReader } from '../capture/frames.ts';
 import { formatAddress } from '../model/address.ts';
+import { count } from '../model/count.ts';
 import type { Host } from '../model/host.ts';
 import type { Profile } from '../model/profile.ts';
 import type { Frame } from '../model/witness.ts';
@@ -118,7 +120,7 @@ function show(chunks: readonly Uint8Array[], guess: OffloadGuess): void {
 
 function offloadNotes([first, ...others]: readonly string[]): string[] {
   if (first === undefined) return [];
-  const also = others.length === 0 ? '' : ` and ${others.length} more`;
+  const also = others.length === 0 ? '' : ` and ${count(others.length)} more`;
   return [
     `packets of ${first}${also} came in with TCP or UDP checksums that a device was to make (veth, virtio, GRO): such count as right, whoever sent them, as for the kernel; --checksums wire takes all as their bytes say`,
   ];

@@ -7,7 +7,7 @@ import { DEFAULT_SYSCTLS, type Profile } from '../model/profile.ts';
 import type { Family, RuleSet, Table } from '../model/ruleset.ts';
 import { namedNote } from '../model/vantage.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
-import { plural } from './style.ts';
+import { count, plural } from './style.ts';
 
 export interface ReportChain extends Counter {
   policy: 'ACCEPT' | 'DROP' | null;
@@ -142,7 +142,9 @@ function offloadNotes(profile: Profile, { unseen, invalid }: ReplayResult): stri
 function pickedUpNote({ pickedUp }: ReplayResult): string[] {
   if (pickedUp === 0) return [];
   const what =
-    pickedUp === 1 ? '1 packet without SYN began a TCP connection' : `${pickedUp} packets without SYN began TCP connections`;
+    pickedUp === 1
+      ? '1 packet without SYN began a TCP connection'
+      : `${count(pickedUp)} packets without SYN began TCP connections`;
   return [
     `${what}, as of such that were open before the capture began: NEW here (--sysctl nf_conntrack_tcp_loose=0: INVALID), ESTABLISHED where the kernel knew them`,
   ];
@@ -154,7 +156,7 @@ function answersNote({ verdicts, hooks, invalid, answers }: ReplayResult): strin
   const open = verdicts.REJECT - answers;
   if (open <= 0 || hooks.OUTPUT === 0 || strangers === 0) return [];
   return [
-    `no answer of this host (RST, ICMP error) was found among the ${ANSWER_WITHIN} packets behind ${open} of ${plural(verdicts.REJECT, 'packet')} that met REJECT: should the capture hold it as another of ${plural(strangers, 'packet')} of no known connection, the kernel has it RELATED in OUTPUT`,
+    `no answer of this host (RST, ICMP error) was found among the ${ANSWER_WITHIN} packets behind ${count(open)} of ${plural(verdicts.REJECT, 'packet')} that met REJECT: should the capture hold it as another of ${plural(strangers, 'packet')} of no known connection, the kernel has it RELATED in OUTPUT`,
   ];
 }
 

@@ -11,14 +11,7 @@ const same = (text: string): string => text;
 
 export const PLAIN: Style = { bold: same, dim: same, good: same, bad: same, warn: same };
 
-/** Between digits behind which others stand in threes. */
-const THOUSANDS = /\B(?=(?:\d{3})+$)/g;
-
-/** A whole number as `1,234,567`. Not Intl's: it reads its data for 15 ms when it is first asked. */
-export const count = (value: number): string => String(value).replace(THOUSANDS, ',');
-
-/** `1 packet`, `2 packets`. */
-export const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+export { count, plural } from '../model/count.ts';
 
 /** `45.2%`, `<0.1%` for a share that would round to nothing, `` for 0 of anything. */
 export function share(part: number, whole: number): string {

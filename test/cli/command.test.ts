@@ -87,7 +87,7 @@ test.each([
   [['replay', '-R', RULES, '-r', CAPTURE, '--dump-hashlimit', ''], /--dump-hashlimit wants the name of a file/],
   [['replay', '-R', RULES, '-r', CAPTURE, ''], /--read wants the name of a file/],
   [['trace', '-R', '', '-r', CAPTURE, '--packet', '1'], /--rules wants the name of a file/],
-  [['trace', '-R', RULES, '-r', CAPTURE, '--packet', '99999'], /3212 packets/],
+  [['trace', '-R', RULES, '-r', CAPTURE, '--packet', '99999'], /3,212 packets/],
   [['trace', '-R', RULES, '-r', CAPTURE], /--packet/],
 ])('wrong usage is 2 and says why: %j', async (args, why) => {
   const { code, stdout, stderr } = await command(args);

@@ -136,7 +136,7 @@ test('several devices and no routes: the report says where the rest goes', async
 test('annotations of packets that are not there', async () => {
   const notes = file('notes.ndjson', '{"packet": 3212, "uid": 0}\n{"packet": 4000, "uid": 0}\n{"packet": 3213, "uid": 0}\n');
   expect((await replay('--annotate', notes)).stdout).toMatch(
-    /note: --annotate tells of 2 packets \(the first: 3213\), but the captures end with packet 3212\n/,
+    /note: --annotate tells of 2 packets \(the first: 3,213\), but the captures end with packet 3,212\n/,
   );
   expect((await replay('--annotate', notes, '-c', '5')).stdout).not.toMatch(/--annotate/);
 });

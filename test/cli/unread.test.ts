@@ -88,7 +88,7 @@ test('the guess counts the packets of all captures, or says that it has seen the
   expect(await guessed(web)).toMatch(/in 146 of 146 IPv4 packets/);
   expect(await guessed(web, empty, web, web)).toMatch(/in 438 of 438 IPv4 packets/);
   // 20,000 frames are looked at; half of them are of IPv4.
-  expect(await guessed(...Array.from({ length: 80 }, () => web))).toMatch(/in ([\d]+) of the first \1 IPv4 packets/);
+  expect(await guessed(...Array.from({ length: 80 }, () => web))).toMatch(/in ([\d,]+) of the first \1 IPv4 packets/);
 });
 
 test('how far an interrupted report got', () => {

@@ -53,7 +53,7 @@ test.each([
   ['--addr, with MACs: all is for another host', OTHER_MAC],
 ])('a server, %s', async (_, given) => {
   expect(await notes(SEED, given)).toEqual([
-    'none of the first 1998 packets is to or from an address of this host (198.18.0.5); 10.0.0.1 stands in 1998 of them: were --addr or --local taken from another machine than the capture?',
+    'none of the first 1,998 packets is to or from an address of this host (198.18.0.5); 10.0.0.1 stands in 1,998 of them: were --addr or --local taken from another machine than the capture?',
   ]);
 });
 
@@ -122,7 +122,7 @@ test('nor of captures of their own hosts, and of a neighbour of a router', async
 test('the command says it', async () => {
   const rules = join(ROOT, 'pcaps/seed/server-dns-web-mail.rules.v4');
   const { stdout } = await command(['replay', '-R', rules, '-r', SEED, '--local', '198.18.0.5', '-q']);
-  expect(stdout).toMatch(/^note: none of the first 1998 packets .*198\.18\.0\.5/m);
+  expect(stdout).toMatch(/^note: none of the first 1,998 packets .*198\.18\.0\.5/m);
 });
 
 test('a capture that is gone once it is judged costs nothing but the note', async () => {
