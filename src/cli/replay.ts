@@ -140,7 +140,7 @@ async function replay(options: ReplayOptions, thread: Worker | undefined): Promi
   const threads = options.jobs > 1 ? await threadsFor(options, captures, rules, asked, started, thread) : undefined;
   const { value, interrupted } = await interruptible(async (signal) => {
     const samples = options.engine === 'wasm' && options.tree && options.sample;
-    const sample = samples ? sampleFor(captures, rules, options.count) : undefined;
+    const sample = samples ? await sampleFor(captures, rules, options.count) : undefined;
     const { prepared, profile } = await withChecksums(await prepare(captures, rules, given, signal, sample), asked);
     return rules.length > 1
       ? compare({ options, prepared, profile, told, signal }, rules)
@@ -240,7 +240,7 @@ async function judged(
   threads: Threads | Pipeline | undefined,
   given: WitnessOptions,
 ): Promise<RunOutcome> {
-  const options = { ...given, tree: given.tree && isTreeWorthwhile(prepared.captures, job.rules, given.limit) };
+  const options = { ...given, tree: given.tree && (await isTreeWorthwhile(prepared, job.rules, given.limit)) };
   // Rules are compiled before there is anything to wait for.
   const isLong = areMany(job.rules);
   if (threads === undefined) return breakable(() => replayOne(prepared, job, options), isLong);

@@ -140,15 +140,21 @@ export function openPlain(path: string): PlainFile | undefined {
   return undefined;
 }
 
-/** Bytes a capture has; undefined where only reading tells (packed files, pipes). A file that cannot be opened has none: who reads it says why. */
-export function sizeAhead(path: string): number | undefined {
+/** Bytes a capture has on the disk, packed or not; undefined where only reading tells (pipes). A file that cannot be opened has none: who reads it says why. */
+export function sizeAhead(path: string): { bytes: number; isPacked: boolean } | undefined {
+  if (isReadOnce(path)) return undefined;
   try {
     const file = openPlain(path);
     file?.close();
-    return file?.size;
+    return { bytes: file?.size ?? statSync(path).size, isPacked: file === undefined };
   } catch {
-    return 0;
+    return { bytes: 0, isPacked: false };
   }
+}
+
+/** What the first bytes of a packed file unpack to, chunk by chunk. `most`: as many of the file. */
+export function unpackedBeginning(path: string, most: number): AsyncGenerator<Uint8Array, Damage | undefined> {
+  return unpacked(path, createReadStream(path, { end: most - 1 }));
 }
 
 /** What went wrong, without what Node puts around the system's words (`EACCES: permission denied, open '...'`): the file is named already. */

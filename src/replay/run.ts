@@ -234,6 +234,11 @@ export class ChunkSource {
     this.#chunks = readChunks(path, this.#close.signal);
   }
 
+  /** All of it was given. */
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
   /** @throws CaptureOpenError. */
   async next(signal?: AbortSignal): Promise<Step | 'aborted'> {
     if (this.#ended !== undefined) return this.#ended;

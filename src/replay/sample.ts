@@ -39,13 +39,13 @@ const MANY_RULES = 1000;
 const MANY_PACKETS = 2_000_000;
 
 /** Where it pays to look at the first of `limit` packets before a tree is grown: what they are shown to. */
-export function sampleFor(
+export async function sampleFor(
   captures: readonly string[],
   rules: readonly Partial<Record<Family, RuleSet>>[],
   limit?: number,
-): PacketSample | undefined {
+): Promise<PacketSample | undefined> {
   if (rules.every((one) => countRules(one) < MANY_RULES)) return undefined;
-  return holds(sizesOf(captures), limit, (packets) => packets >= MANY_PACKETS) ? new PacketSample() : undefined;
+  return holds(await sizesOf(captures), limit, (packets) => packets >= MANY_PACKETS) ? new PacketSample() : undefined;
 }
 
 /** More packets cut a tree hardly better, and take longer to look at. */

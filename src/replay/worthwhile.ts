@@ -1,7 +1,10 @@
 /** When a tree is grown: not where all packets are through the rules before it would stand. How much there is to judge. Node only. */
 import type { Job } from '../model/witness.ts';
 import { sizeAhead } from './open.ts';
+import { lookInto } from './packed-size.ts';
 import { meanRecord } from './record-size.ts';
+import type { Prepared } from './replay.ts';
+import type { ReadAhead } from './run.ts';
 
 /**
  * Up to so many rules met by packets, all together, growing a tree takes longer than it saves: passing a rule takes 4 ns, growing a tree over 40 to 1,000 rules, cold, 150 to 300 ms.
@@ -23,15 +26,35 @@ export function countRules(rules: Job['rules']): number {
 /** They are not compiled in a moment. */
 export const areMany = (rules: Job['rules']): boolean => countRules(rules) > MANY;
 
-/** A capture and the bytes it has. */
+/** A capture and the bytes it has, unpacked. */
 interface Size {
   path: string;
   bytes: number;
+  /** Of its records, where that was looked at. */
+  mean?: number;
 }
 
-/** Nobody knows how much a packed file holds. */
-export const sizesOf = (captures: readonly string[]): Size[] =>
-  captures.map((path) => ({ path, bytes: sizeAhead(path) ?? Number.POSITIVE_INFINITY }));
+/** The largest of the packed files is looked into, and speaks for the others. Of a pipe nobody knows how much comes, but where all of it was read ahead. */
+export async function sizesOf(captures: readonly string[], ahead?: ReadAhead): Promise<Size[]> {
+  const files = captures.map((path) => ({ path, size: sizeAhead(path) ?? wholePipe(path, ahead) }));
+  const packed = files.flatMap(({ path, size }) => (size.isPacked ? [{ path, bytes: size.bytes }] : []));
+  if (packed.length === 0) return files.map(({ path, size: { bytes } }) => ({ path, bytes }));
+  const largest = largestOf(packed);
+  const { ratio, record } = await lookInto(largest.path, largest.bytes);
+  const mean = record === undefined ? {} : { mean: record };
+  return files.map(({ path, size: { bytes, isPacked } }) =>
+    isPacked ? { path, bytes: bytes * ratio, ...mean } : { path, bytes },
+  );
+}
+
+function wholePipe(path: string, ahead: ReadAhead | undefined): { bytes: number; isPacked: false } {
+  const isWhole = ahead?.path === path && ahead.rest.ended;
+  const bytes = isWhole ? ahead.chunks.reduce((sum, chunk) => sum + chunk.length, 0) : Number.POSITIVE_INFINITY;
+  return { bytes, isPacked: false };
+}
+
+const largestOf = <S extends { bytes: number }>(sizes: readonly S[]): S =>
+  sizes.reduce((best, size) => (size.bytes > best.bytes ? size : best));
 
 const sumOf = (sizes: readonly Size[]): number => sizes.reduce((sum, { bytes }) => sum + bytes, 0);
 
@@ -40,12 +63,16 @@ export function holds(sizes: readonly Size[], limit = Number.POSITIVE_INFINITY, 
   const ask = (record: number): boolean => isMuch(Math.min(sumOf(sizes) / record, limit));
   if (sizes.length === 0 || !ask(SMALL_RECORD)) return false;
   // Records are looked at where it may matter; the largest capture speaks for all.
-  const largest = sizes.reduce((best, size) => (size.bytes > best.bytes ? size : best));
-  return ask(Math.max(meanRecord(largest.path) ?? 0, SMALL_RECORD));
+  const { path, mean = meanRecord(path) } = largestOf(sizes);
+  return ask(Math.max(mean ?? 0, SMALL_RECORD));
 }
 
 /** Whether the engine judges these captures, and of them `limit` packets at most, sooner with a tree; it answers the same without one. */
-export function isTreeWorthwhile(captures: readonly string[], rules: Job['rules'], limit?: number): boolean {
-  const sizes = sizesOf(captures);
+export async function isTreeWorthwhile(
+  { captures, ahead }: Pick<Prepared, 'captures' | 'ahead'>,
+  rules: Job['rules'],
+  limit?: number,
+): Promise<boolean> {
+  const sizes = await sizesOf(captures, ahead);
   return sumOf(sizes) > LITTLE && holds(sizes, limit, (packets) => packets * countRules(rules) > FEW_MET);
 }

@@ -45,18 +45,24 @@ const ends = Array.from({ length: 400 }, (_, index) => ({
 const traffic = udpTraffic(5000, ends);
 const packed = inFolder('packed.pcap.gz', gzipSync(traffic));
 
-test('looked at are captures of millions of packets, for a thousand rules', () => {
+test('looked at are captures of millions of packets, for a thousand rules', async () => {
   const [small, large] = [inFolder('small.pcap', ''), inFolder('large.pcap', '')];
   truncateSync(small, 100 << 20);
   truncateSync(large, 200 << 20);
   const few = dual(iptablesRules(filterSet('fw', 900)));
-  expect(sampleFor([large], [many])).toBeDefined();
-  expect(sampleFor([small, small], [few, many])).toBeDefined();
-  expect(sampleFor([packed], [many])).toBeDefined();
-  expect(sampleFor(['-'], [many])).toBeDefined();
-  expect(sampleFor([small], [many])).toBeUndefined();
-  expect(sampleFor([large], [few])).toBeUndefined();
-  expect(sampleFor([large], [many], 1000)).toBeUndefined();
+  expect(await sampleFor([large], [many])).toBeDefined();
+  expect(await sampleFor([small, small], [few, many])).toBeDefined();
+  expect(await sampleFor([packed], [many])).toBeUndefined();
+  expect(
+    await sampleFor(
+      Array.from({ length: 500 }, () => packed),
+      [many],
+    ),
+  ).toBeDefined();
+  expect(await sampleFor(['-'], [many])).toBeDefined();
+  expect(await sampleFor([small], [many])).toBeUndefined();
+  expect(await sampleFor([large], [few])).toBeUndefined();
+  expect(await sampleFor([large], [many], 1000)).toBeUndefined();
 });
 
 describe('words of a packet', () => {
@@ -128,6 +134,9 @@ test('counters, verdicts and paths are those of a tree that was cut for nobody',
 
 describe('the command', () => {
   const words = ['replay', '-R', RULES, '--format', 'json', '-r'];
+  // Two millions of packets, and more than is read ahead of a pipe.
+  const manyPacked = Array.from({ length: 410 }, () => packed);
+  const piped = Buffer.concat([traffic, ...Array.from({ length: 19 }, () => traffic.subarray(24))]);
   const report = async (args: readonly string[], input?: Uint8Array) => {
     const { stdout, stderr, code } = await command([...words, ...args], input === undefined ? {} : { input });
     expect(stderr).toBe('');
@@ -137,20 +146,23 @@ describe('the command', () => {
   };
 
   test.each([
-    ['a packed capture', [packed, '--forward'], 2000],
-    ['a packed capture, the host guessed', [packed], 2000],
-    ['a packed capture, two threads', [packed, '--forward', '--jobs', '2'], 2000],
+    ['packed captures', [...manyPacked, '--forward'], 2000],
+    ['packed captures, the host guessed', manyPacked, 2000],
+    ['packed captures, two threads', [...manyPacked, '--forward', '--jobs', '2'], 2000],
     ['standard input, the host guessed', ['-'], 2000],
     // As many as come in half a second.
     ['standard input', ['-', '--forward'], undefined],
-  ])('%s: every packet is judged, and the report tells for how many the tree was cut', async (_, args, packets) => {
-    const input = args[0] === '-' ? traffic : undefined;
-    const weighted = await report(args, input);
-    const plain = await report([...args, '--no-sample'], input);
-    expect(weighted).toEqual({ ...plain, sampled: packets ?? weighted.sampled });
-    expect(plain.sampled).toBeUndefined();
-    expect(plain.packets).toBe(5000);
-  });
+  ] as [string, string[], number | undefined][])(
+    '%s: every packet is judged, and the report tells for how many the tree was cut',
+    async (_, args, packets) => {
+      const input = args[0] === '-' ? piped : undefined;
+      const weighted = await report(args, input);
+      const plain = await report([...args, '--no-sample'], input);
+      expect(weighted).toEqual({ ...plain, sampled: packets ?? weighted.sampled });
+      expect(plain.sampled).toBeUndefined();
+      expect(plain.packets).toBe(input === undefined ? 5000 : 100_000);
+    },
+  );
 });
 
 test('a pipe that falls silent is not waited for, and nothing of it is lost', async () => {
