@@ -2,25 +2,18 @@
  * The shortest way: a plain segment (packet/segment.ts) of an open connection that keeps an edge for its like (classify/known.ts) is judged by its bytes; its slot is never decoded.
  * What of it rules ask about was asked when the edge was kept. Whatever is not so is decoded after all, when its turn comes, and goes the usual way.
  */
-import { DIRECTION_OUTBOUND, LINK_ETHERNET } from '../src/abi/capture.ts';
 import { CONTROL_OUTCOMES, VERDICT_ACCEPT } from '../src/abi/control.ts';
 import { CT_ESTABLISHED, PACKET_HOST } from '../src/abi/fields.ts';
 import {
-  PACKET_CAPTURED,
   PACKET_CT_GUESS,
   PACKET_DATA,
-  PACKET_DIRECTION,
   PACKET_JIFFIES,
-  PACKET_LINKTYPE,
   PACKET_SEGMENT,
   PACKET_SEGMENT_HEADER,
   PACKET_SIZE,
   PACKET_WAY,
   WAY_BARE,
   WAY_BEGINS,
-  WAY_FORWARD,
-  WAY_INPUT,
-  WAY_OUTPUT,
 } from '../src/abi/packet.ts';
 import {
   asksSum,
@@ -28,7 +21,6 @@ import {
   isSumRight,
   judgeAcknowledgement,
   judgeBegins,
-  markBegins,
   TOLD,
   TOLD_BYTES,
   TOLD_FORWARDED,
@@ -36,7 +28,6 @@ import {
   TOLD_OPENED,
   TOLD_PACKETS,
 } from './begin.ts';
-import { limit } from './capture/state.ts';
 import { EDGE_ACCEPTS, isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
 import { code, countMany } from './classify/program.ts';
 import { advanceTo, latestOf } from './clock.ts';
@@ -48,55 +39,27 @@ import {
   followDatagram,
   hasKeyOf,
   hasNoOptions,
-  hasShortWay,
   hasTimestampOnly,
   isCollected,
   isDatagramOf,
   isOpenWord,
   isOver,
-  Keys,
   openTranslated,
   PROTOCOL_UDP,
-  putKeyOfDatagram,
   SLID_NOT,
   segmentSumHolds,
   setClock,
   TIMESTAMP_ONLY_SIZE,
   translatedDirection,
 } from './conntrack/index';
-import { flowBytes, flowsStart, flowsWanted, judgeFlows, markFlows } from './flows.ts';
-import { beginMarks, endMarks, firstUnmarked, leaveUnmarked, missMark, nextUnmarked } from './marks.ts';
+import { decodeMarked } from './decode.ts';
+import { flowBytes, flowsWanted, judgeFlows } from './flows.ts';
+import { missMark } from './marks.ts';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
-import { decodePlain } from './packet/index.ts';
-import {
-  datagramAt,
-  SEGMENT_DATAGRAM,
-  SEGMENT_LENGTH,
-  SEGMENT_READ,
-  SEGMENT_UNSUMMED,
-  segmentAt,
-  segmentInit,
-} from './packet/segment.ts';
-import { keepsTranslated, PLAN_SHORT, planOf, SHORT_TRACKS, translates } from './plan.ts';
-import { recording } from './records.ts';
-import { servicesStart } from './services.ts';
-import { everythingArrives, waysStay } from './stack/host.ts';
-import { routePlain } from './stack/index.ts';
+import { SEGMENT_DATAGRAM, SEGMENT_LENGTH, SEGMENT_UNSUMMED } from './packet/segment.ts';
+import { keepsTranslated } from './plan.ts';
 import { addTo } from './tally.ts';
 
-/** There can be edges for such packets, and nobody wants to see more of them than what is counted. */
-let wanted: bool = false;
-/** Packets of this direction are not marked. */
-let unmarked: u32 = 0;
-const NO_DIRECTION: u32 = 0xffffffff;
-/** What marksBare tells: packets are marked; only those that a router may forward; none that went out. */
-const MARKS_BARE: u32 = 1;
-const MARKS_FORWARDS: u32 = 2;
-const MARKS_INBOUND: u32 = 4;
-/** Some of them may be forwarded, and segmentAt asks for that. */
-let forwards: bool = false;
-/** What begins connections is marked, too: by what the engine knows that judges. */
-let begins: bool = true;
 /** Behind an Ethernet header and one of IPv4 without options; both headers of a segment without any. */
 const SEGMENT_HEADER: usize = ETHERNET_HEADER + 20;
 const SEGMENT_HEADERS: u32 = 40;
@@ -115,84 +78,10 @@ export function bareLooked(): u32 {
   return looked;
 }
 
-/** Once plans are made. */
-export function bareStart(): void {
-  const forwarded = load<u32>(planOf(false, WAY_FORWARD), PLAN_SHORT);
-  const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT) | forwarded;
-  forwards = forwarded !== 0 || keepsTranslated();
-  segmentInit(forwards);
-  flowsStart();
-  wanted = ASC_FEATURE_SIMD && waysStay && hasShortWay() && ((short & SHORT_TRACKS) !== 0 || keepsTranslated()) && !recording();
-  // What went out behind a translation only connections tell whose it is (left.ts).
-  unmarked = translates(false) && !everythingArrives ? DIRECTION_OUTBOUND : NO_DIRECTION;
-  servicesStart(wanted && (short & SHORT_TRACKS) !== 0);
-}
-
-/** What an engine is told that marks packets for this one (setMarksBare): MARKS_BARE and others, or 0. */
-export function marksBare(): u32 {
-  if (!wanted || flowsWanted) return 0;
-  return MARKS_BARE | (forwards ? MARKS_FORWARDS : 0) | (unmarked === NO_DIRECTION ? 0 : MARKS_INBOUND);
-}
-
-/** Of an engine that only reads: marks as the one that judges says. */
-export function setMarksBare(marks: u32): void {
-  wanted = (marks & MARKS_BARE) !== 0;
-  begins = false;
-  unmarked = (marks & MARKS_INBOUND) !== 0 ? DIRECTION_OUTBOUND : NO_DIRECTION;
-  segmentInit((marks & MARKS_FORWARDS) !== 0);
-}
-
-/** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE, WAY_BEGINS), with all that is judged by. Out: whether some were asked. */
-export function markBare(slot: usize, end: usize): bool {
-  if ((!wanted && !flowsWanted) || !beginMarks()) return false;
-  if (flowsWanted) {
-    markFlows(slot, end);
-    return true;
-  }
-  const last = limit - SEGMENT_READ;
-  const start = slot;
-  while (true) {
-    for (; slot < end; slot += PACKET_SIZE) {
-      const frame: usize = load<u32>(slot, PACKET_DATA);
-      if (frame > last) break;
-      if (load<u32>(slot, PACKET_DIRECTION) === unmarked) break;
-      if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET) break;
-      const segment = segmentAt(frame, load<u32>(slot, PACKET_CAPTURED));
-      if (segment === 0) {
-        if (!markDatagram(slot, frame)) break;
-        continue;
-      }
-      store<u32>(slot, segment, PACKET_SEGMENT);
-      store<u32>(slot, WAY_BARE, PACKET_WAY);
-      if (ASC_FEATURE_SIMD) v128.store(slot, v128.load(frame, SEGMENT_HEADER), PACKET_SEGMENT_HEADER);
-      Keys.putOfSegment(slot, frame + ETHERNET_HEADER);
-    }
-    if (slot === end) break;
-    if (!begins || (load<u32>(slot, PACKET_DATA) as usize) > last || !markBegins(slot)) leaveUnmarked(slot);
-    slot += PACKET_SIZE;
-  }
-  endMarks(start, end);
-  return true;
-}
-
-/** Whether there is anything to mark that needs no look at what was judged before. */
-export function marksAlone(): bool {
-  return wanted;
-}
-
-/** Of a batch that another engine marked: those of the slots it did not mark that begin connections. */
-export function markOthers(): void {
-  const last = limit - SEGMENT_READ;
-  for (let slot = firstUnmarked(); slot !== 0; slot = nextUnmarked()) {
-    if ((load<u32>(slot, PACKET_DATA) as usize) > last || !markBegins(slot)) leaveUnmarked(slot);
-  }
-}
-
 /** A marked slot that did not go this way. */
 export function decodeBare(slot: usize): void {
   missMark();
-  decodePlain(slot, slot + PACKET_SIZE);
-  routePlain(slot, slot + PACKET_SIZE);
+  decodeMarked(slot);
 }
 
 /** Judges and counts the slots from `slot` to before `end`. Out: the first that did not go this way, as it was. */
@@ -257,16 +146,6 @@ export function judgeBare(slot: usize, end: usize): usize {
   tallyAccepted(1, left);
   tallyAccepted(2, forwarded);
   return slot;
-}
-
-/** Marks a slot of a frame that is no segment, if it is a datagram that can go this way. */
-function markDatagram(slot: usize, frame: usize): bool {
-  const datagram = datagramAt(frame, load<u32>(slot, PACKET_CAPTURED));
-  if (datagram === 0) return false;
-  store<u32>(slot, datagram, PACKET_SEGMENT);
-  store<u32>(slot, WAY_BARE, PACKET_WAY);
-  putKeyOfDatagram(slot, frame + ETHERNET_HEADER);
-  return true;
 }
 
 /** As judgeLong, for a marked slot with a datagram. */

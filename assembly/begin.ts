@@ -2,16 +2,13 @@
  * How connections of known services (services.ts) begin without a packet being decoded: with a SYN, the answer to it, and what acknowledges that. Their plain segments find the edges of the service kept, as if one had gone before them (bare.ts).
  * Whatever is not as it usually is, is decoded after all.
  */
-import { LINK_ETHERNET } from '../src/abi/capture.ts';
 import { TRACKING_FLAG_CHECKSUM } from '../src/abi/conntrack.ts';
 import { CONTROL_OUTCOMES, VERDICT_ACCEPT } from '../src/abi/control.ts';
 import { CT_NEW, PACKET_HOST, STATUS_ASSURED } from '../src/abi/fields.ts';
 import {
-  PACKET_CAPTURED,
   PACKET_CT_GUESS,
   PACKET_DATA,
   PACKET_JIFFIES,
-  PACKET_LINKTYPE,
   PACKET_SEGMENT,
   PACKET_SERVICE,
   PACKET_SERVICE_PLAN,
@@ -63,13 +60,10 @@ export function servicesBegun(): u32 {
   return begun;
 }
 
-/** Marks a slot that is read and not decoded (WAY_BEGINS), whose frame may be read as far as a segment's, if it is a SYN or answers one, of a service that is known. */
-export function markBegins(slot: usize): bool {
-  if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET) return false;
-  const frame: usize = load<u32>(slot, PACKET_DATA);
-  const segment = beginningAt(frame, load<u32>(slot, PACKET_CAPTURED));
+/** Marks a slot that is read and not decoded (WAY_BEGINS), of `captured` bytes from IPv4 without options at `ip`, which may be read as far as a segment's, if it is a SYN or answers one, of a service that is known. */
+export function markBegins(slot: usize, ip: usize, captured: u32): bool {
+  const segment = beginningAt(ip, captured);
   if (segment === 0) return false;
-  const ip = frame + ETHERNET_HEADER;
   const answers = ((load<u8>(ip, FLAGS) as u32) & ACK) !== 0;
   const place = placeOfBytes(slot, ip, answers);
   if (place === 0 || edgeAt(place, answers ? SERVICE_ANSWER : SERVICE_SYN) === 0) return false;

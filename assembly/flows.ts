@@ -11,6 +11,8 @@ import {
   PACKET_CT_HIGH,
   PACKET_CT_LOW,
   PACKET_DATA,
+  PACKET_FOUND,
+  PACKET_FOUND_CAPTURED,
   PACKET_INTERFACE,
   PACKET_LINKTYPE,
   PACKET_SEGMENT,
@@ -27,14 +29,15 @@ import { alikeEdge } from './classify/known.ts';
 import { code, counterOf } from './classify/program.ts';
 import { advanceTo, latestOf } from './clock.ts';
 import { conntrackCarve } from './conntrack/index';
+import { decodeMarked } from './decode.ts';
 import { endMarks, leaveUnmarked, missMark } from './marks.ts';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
-import { decodePlain } from './packet/index.ts';
 import { Plain } from './packet/plain.ts';
+import { placeBehind, seekFrame } from './packet/seek.ts';
+import { Segment } from './packet/segment.ts';
 import { hideDevice, hookOfShort, PLAN_SHORT, planOf, SHORT_TRACKS, SHORT_WALK_SHIFT, translates } from './plan.ts';
 import { recording } from './records.ts';
-import { leastMtu, lenient, waysStay } from './stack/host.ts';
-import { routePlain } from './stack/index.ts';
+import { leastMtu, lenient } from './stack/host.ts';
 import { addTo } from './tally.ts';
 
 const TCP: u32 = 6;
@@ -42,9 +45,7 @@ const UDP: u32 = 17;
 /** Of a TCP header's byte 13: all flags without PSH; ACK. A SYN is the only one of its flow, and a RST may be the answer to a refused packet. */
 const FLAGS: u32 = 0x37;
 const ACK: u32 = 0x10;
-/** The bit of a frame's first byte that says it is for several; EtherType 0x0800, version 4, five words of header, as they lie; more fragments and the fragment offset, as they lie. */
-const GROUP: u32 = 1;
-const IPV4_PLAIN: u32 = 0x450008;
+/** More fragments and the fragment offset, as they lie. */
 const FRAGMENT_BITS: u32 = 0xff3f;
 const HEADER: u32 = 20;
 /** A UDP header, and as much more as is decoded in any case (packet/plain.ts); a TCP header. */
@@ -122,59 +123,18 @@ export function flowsLearned(): u32 {
 export function flowsStart(): void {
   const forwards = load<u32>(planOf(false, WAY_FORWARD), PLAN_SHORT);
   const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT) | forwards;
-  flowsWanted = ASC_FEATURE_SIMD && waysStay && short !== 0 && (short & SHORT_TRACKS) === 0 && !translates(false) && !recording();
+  flowsWanted = ASC_FEATURE_SIMD && short !== 0 && (short & SHORT_TRACKS) === 0 && !translates(false) && !recording();
   leastHops = forwards !== 0 ? 2 : 0;
   most = forwards !== 0 ? leastMtu : 0xffff;
 }
 
-/** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE). */
-export function markFlows(slot: usize, end: usize): void {
+/** Marks those of the slots from `slot` to before `end`, read and not decoded, that can go this way (WAY_BARE). `found`: seekFrames came before. */
+export function markFlows(slot: usize, end: usize, found: bool): void {
   const start = slot;
   while (true) {
-    for (; slot < end; slot += PACKET_SIZE) {
-      if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET) break;
-      const present = load<u32>(slot, PACKET_CAPTURED) - (ETHERNET_HEADER as u32);
-      if ((present as i32) < <i32>UDP_LEAST) break;
-      const frame: usize = load<u32>(slot, PACKET_DATA);
-      if (((load<u8>(frame) as u32) & GROUP) !== 0) break;
-      if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) break;
-      const ip = frame + ETHERNET_HEADER;
-      const middle = load<u32>(ip, 6);
-      if ((middle & FRAGMENT_BITS) !== 0) break;
-      if (((middle >>> 16) & 0xff) < leastHops) break;
-      const total = bswap(load<u16>(ip, 2)) as u32;
-      if (total > present) break;
-      if (total > most) break;
-      let protocol: u64 = 0;
-      if (middle >>> 24 === TCP) {
-        if (total < TCP_LEAST) break;
-        if (((load<u8>(ip, 33) as u32) & FLAGS) !== ACK) break;
-      } else {
-        if (middle >>> 24 !== UDP) break;
-        if (total < UDP_LEAST) break;
-        protocol = IS_UDP;
-      }
-      if (!lenient) if (!Plain.checksumGood(ip)) break;
-      const device = load<u32>(slot, PACKET_INTERFACE);
-      if (device >= DEVICES) break;
-      const both = load<u64>(ip, 12);
-      const ports = load<u32>(ip, 20);
-      // Which way a packet goes is chance: nothing is branched on.
-      const swapped = (both as u32) > ((both >>> 32) as u32);
-      const low = select(rotl<u64>(both, 32), both, swapped);
-      const high = (select(rotl<u32>(ports, 16), ports, swapped) as u64) | protocol | IS_FLOW;
-      // The direction lies behind the device.
-      const record = ((load<u64>(slot, PACKET_INTERFACE) >>> 32) as u32) << RECORD_SHIFT;
-      const asked = IS_ASKED | record | (device << DEVICE_SHIFT) | ((swapped as u32) << SIDE_SHIFT);
-      store<u32>(slot, total, PACKET_SEGMENT);
-      store<u32>(slot, WAY_BARE, PACKET_WAY);
-      store<u64>(slot, low, PACKET_CT_LOW);
-      store<u64>(slot, high, PACKET_CT_HIGH);
-      // The hash lies behind.
-      store<u32>(slot, asked, ASKED);
-      store<u32>(slot, Flows.hashOf(low, high), PACKET_CT_HASH);
-    }
+    slot = found ? Flows.mark(slot, end, true) : Flows.mark(slot, end, false);
     if (slot === end) break;
+    if (!found) seekFrame(slot);
     leaveUnmarked(slot);
     slot += PACKET_SIZE;
   }
@@ -264,8 +224,7 @@ function learn(slot: usize): u64 {
   const length = load<u32>(slot, PACKET_SEGMENT);
   const isTcp = (load<u64>(slot, PACKET_CT_HIGH) & IS_UDP) === 0;
   const asked = load<u32>(slot, ASKED);
-  decodePlain(slot, slot + PACKET_SIZE);
-  routePlain(slot, slot + PACKET_SIZE);
+  decodeMarked(slot);
   const short = load<u32>(slot, PACKET_UNSEEN) === 0 ? load<u32>(planOf(false, load<u32>(slot, PACKET_WAY)), PLAN_SHORT) : 0;
   const place = short === 0 ? 0 : placeOf(slot);
   if (place === 0) {
@@ -354,6 +313,57 @@ function moveTo(place: usize): void {
 /** Parts of those who call them (conntrack/follow.ts says why). */
 // biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
 class Flows {
+  /** Marks packets up to the first that cannot go this way. Out: its slot, or `end`. */
+  @inline
+  static mark(slot: usize, end: usize, found: bool): usize {
+    for (; slot < end; slot += PACKET_SIZE) {
+      if (!found) if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET) break;
+      const present = found
+        ? load<u32>(slot, PACKET_FOUND_CAPTURED)
+        : load<u32>(slot, PACKET_CAPTURED) - (ETHERNET_HEADER as u32);
+      if ((present as i32) < <i32>UDP_LEAST) break;
+      const frame: usize = found ? load<u32>(slot, PACKET_FOUND) - <u32>ETHERNET_HEADER : load<u32>(slot, PACKET_DATA);
+      if (!Segment.isPlain(frame, found)) break;
+      const ip = frame + ETHERNET_HEADER;
+      const middle = load<u32>(ip, 6);
+      if ((middle & FRAGMENT_BITS) !== 0) break;
+      if (((middle >>> 16) & 0xff) < leastHops) break;
+      const total = bswap(load<u16>(ip, 2)) as u32;
+      if (total > present) break;
+      if (total > most) break;
+      let protocol: u64 = 0;
+      if (middle >>> 24 === TCP) {
+        if (total < TCP_LEAST) break;
+        if (((load<u8>(ip, 33) as u32) & FLAGS) !== ACK) break;
+      } else {
+        if (middle >>> 24 !== UDP) break;
+        if (total < UDP_LEAST) break;
+        protocol = IS_UDP;
+      }
+      if (!lenient) if (!Plain.checksumGood(ip)) break;
+      const device = load<u32>(slot, PACKET_INTERFACE);
+      if (device >= DEVICES) break;
+      const both = load<u64>(ip, 12);
+      const ports = load<u32>(ip, 20);
+      // Which way a packet goes is chance: nothing is branched on.
+      const swapped = (both as u32) > ((both >>> 32) as u32);
+      const low = select(rotl<u64>(both, 32), both, swapped);
+      const high = (select(rotl<u32>(ports, 16), ports, swapped) as u64) | protocol | IS_FLOW;
+      // The direction lies behind the device.
+      const record = ((load<u64>(slot, PACKET_INTERFACE) >>> 32) as u32) << RECORD_SHIFT;
+      const asked = IS_ASKED | record | (device << DEVICE_SHIFT) | ((swapped as u32) << SIDE_SHIFT);
+      if (found) placeBehind(slot, frame);
+      store<u32>(slot, total, PACKET_SEGMENT);
+      store<u32>(slot, WAY_BARE, PACKET_WAY);
+      store<u64>(slot, low, PACKET_CT_LOW);
+      store<u64>(slot, high, PACKET_CT_HIGH);
+      // The hash lies behind.
+      store<u32>(slot, asked, ASKED);
+      store<u32>(slot, Flows.hashOf(low, high), PACKET_CT_HASH);
+    }
+    return slot;
+  }
+
   @inline
   static hashOf(low: u64, high: u64): u32 {
     const mixed = (low * FIRST_FACTOR) ^ high;

@@ -2,7 +2,7 @@
 import { captureConsumed, captureFeed, captureNext, captureReset, captureBatch as readBatch } from './capture/index.ts';
 import { interfaceId } from './capture/names.ts';
 import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
-import { segmentAt, segmentInit } from './packet/segment.ts';
+import { Segment, segmentInit } from './packet/segment.ts';
 import { addressTypeOnDevice, routePacket, routePlain, stackInit } from './stack/index.ts';
 import { route4, route6 } from './stack/routes.ts';
 
@@ -20,7 +20,6 @@ export {
   route6,
   routePacket,
   routePlain,
-  segmentAt,
   segmentInit,
   stackInit,
 };
@@ -28,6 +27,11 @@ export {
 /** Records numbered from 1. */
 export function captureBatch(slot: usize, most: u32): u32 {
   return readBatch(slot, most, 0);
+}
+
+/** Of an Ethernet frame of `captured` bytes: as Segment.plain of what is in it, 0 if that is not IPv4 without options. */
+export function segmentAt(frame: usize, captured: u32): u32 {
+  return Segment.isPlain(frame, false) ? Segment.plain(frame + 14, captured - 14) : 0;
 }
 
 /** Every record of the chunk through the whole front half, into one slot; how many. */

@@ -4,7 +4,7 @@
  */
 import { CAPTURE_HZ, CAPTURE_NAMES } from '../src/abi/capture.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
-import { bareJudged, bareLooked, bareStart, marksBare, setMarksBare } from './bare.ts';
+import { bareJudged, bareLooked } from './bare.ts';
 import { servicesBegun } from './begin.ts';
 import { BATCH, captureConsumed, captureFeed, captureReset } from './capture/index.ts';
 import { edgesTaken, settleWays } from './classify/known.ts';
@@ -27,6 +27,7 @@ import { flowsJudged, flowsLearned } from './flows.ts';
 import { planHooks, setFlags } from './hooks.ts';
 import { drainLog, setLogRegion } from './log.ts';
 import { reserveFor } from './look-ahead.ts';
+import { markingStart, marksBare, setMarksBare } from './marking.ts';
 import { allocate, heapStart } from './memory.ts';
 import { awaitJudged, endPipeline, isJudged, judgeOn, pipelineFed, pipelineWritten, readOn, setPipeline } from './pipeline.ts';
 import { setLimit as limitPackets, startInput } from './read.ts';
@@ -118,7 +119,7 @@ export function setupResults(control: usize, slots: usize, ring: usize, ringSize
 export function start(conntrack: usize): void {
   conntrackInit(conntrack, heapStart());
   planHooks();
-  bareStart();
+  markingStart();
 }
 
 /** Packets at most, over all captures; then `run` answers RUN_END. */

@@ -26,11 +26,11 @@ import {
   PIPELINE_READER_WAITS,
   PIPELINE_WRITTEN,
 } from '../src/abi/pipeline.ts';
-import { markBare, markOthers, marksAlone } from './bare.ts';
 import { BATCH } from './capture/index.ts';
 import { limit, setLimitOfInput } from './capture/state.ts';
 import { ascended, setAscended } from './clock.ts';
 import { reserveFor } from './look-ahead.ts';
+import { markBare, markOthers, marksAlone } from './marking.ts';
 import { marked, missed, others, recallMarks, setOtherSlots, takeMarks, takeNoMarks } from './marks.ts';
 import { canRead, readBatch, slotAt, whyEnded } from './read.ts';
 import { BATCHES, decodeBatch, isDone, judgeBatch } from './replay.ts';

@@ -1,15 +1,13 @@
 /** The batch loop: records are decoded into slots, a batch at a time; then each goes its way in order. */
 import { RUN_AGAIN, RUN_DRAIN } from '../src/abi/control.ts';
 import { PACKET_SIZE } from '../src/abi/packet.ts';
-import { markBare } from './bare.ts';
-import { deferFragment } from './hooks.ts';
+import { decodeSlots } from './decode.ts';
 import { judgeSlots } from './judge.ts';
 import { keysAhead, lookAhead } from './look-ahead.ts';
+import { markBare } from './marking.ts';
 import { nextOthers, othersEnd } from './marks.ts';
-import { decodeIp, decodeLink, decodePlain } from './packet/index.ts';
 import { canRead, mixed, readBatch, slotAt, startInput, whyEnded } from './read.ts';
 import { shareSlots } from './share.ts';
-import { routePacket, routePlain } from './stack/index.ts';
 
 /** Batches a call of `run` does at most: the engine's code gets better between calls only. */
 export const BATCHES: u32 = 32;
@@ -48,8 +46,8 @@ export function decodeBatch(start: usize, end: usize, marked: bool): void {
   slots = start;
   done = 0;
   filled = ((end - start) / PACKET_SIZE) as u32;
-  if (!marked) decodeSlots(start, end);
-  else for (let other = nextOthers(); other !== 0; other = nextOthers()) decodeSlots(other, othersEnd);
+  if (!marked) decode(start, end);
+  else for (let other = nextOthers(); other !== 0; other = nextOthers()) decode(other, othersEnd);
   if (mixed) shareSlots(start, end);
   lookAhead(start, filled);
 }
@@ -60,19 +58,7 @@ export function judgeBatch(): bool {
   return isDone();
 }
 
-/** Plain packets in runs, the others one by one. */
-function decodeSlots(slot: usize, end: usize): void {
-  const start = slot;
-  while (slot < end) {
-    const stop = decodePlain(slot, end);
-    routePlain(slot, stop);
-    slot = stop;
-    if (slot === end) break;
-    decodeLink(slot);
-    decodeIp(slot);
-    routePacket(slot);
-    deferFragment(slot);
-    slot += PACKET_SIZE;
-  }
+function decode(start: usize, end: usize): void {
+  decodeSlots(start, end);
   keysAhead(start, end);
 }

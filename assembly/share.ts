@@ -25,10 +25,12 @@ import {
   PACKET_TIME,
   PACKET_UNSEEN,
   PACKET_WAY,
+  WAY_BARE,
   WAY_FRAGMENT,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
 import { UNSEEN_ELSEWHERE, UNSEEN_OUTGOING_COPY } from '../src/abi/reasons.ts';
+import { decodeMarked } from './decode.ts';
 
 const ETHERNET: usize = 14;
 /** Captured bytes of an Ethernet and an IPv4 header. */
@@ -142,14 +144,21 @@ function moveRecord(from: usize, to: usize): void {
   store<u64>(to, load<u64>(from, PACKET_NUMBER), PACKET_NUMBER);
 }
 
-/** Decoded and routed slots: those of others are marked UNSEEN_ELSEWHERE. What never reaches netfilter, and is not plain, is the first one's. */
+/** Slots that are marked, or decoded and routed: those of others are marked UNSEEN_ELSEWHERE. What never reaches netfilter, and is not plain, is the first one's. */
 export function shareSlots(slot: usize, end: usize): void {
   if (shares === 1) return;
   for (; slot < end; slot += PACKET_SIZE) {
-    if (isPlain(slot) || owner(slot) === own) continue;
+    const marked = load<u32>(slot, PACKET_WAY) >= <u32>WAY_BARE;
+    if (marked ? markedOwner(slot) === own : isPlain(slot) || owner(slot) === own) continue;
+    if (marked) decodeMarked(slot);
     store<u32>(slot, UNSEEN_ELSEWHERE, PACKET_UNSEEN);
     store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
   }
+}
+
+/** Of a packet that is judged by its bytes, behind whatever header. */
+function markedOwner(slot: usize): u32 {
+  return ownerOf4(load<u32>(slot, PACKET_DATA) + ETHERNET + 12);
 }
 
 function owner(slot: usize): u32 {

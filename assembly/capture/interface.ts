@@ -72,7 +72,8 @@ export function putRecord(slot: usize, entry: usize, data: usize, captured: u32,
   store<u32>(slot, u32(data), PACKET_DATA);
   store<u32>(slot, captured, PACKET_CAPTURED);
   store<u32>(slot, wire, PACKET_WIRE);
-  store<u32>(slot, load<u32>(entry, INTERFACE_LINKTYPE), PACKET_LINKTYPE);
+  // Behind it PACKET_SHIFT.
+  store<u64>(slot, load<u32>(entry, INTERFACE_LINKTYPE), PACKET_LINKTYPE);
   store<u32>(slot, load<u32>(entry, INTERFACE_ID), PACKET_INTERFACE);
   store<u32>(slot, direction, PACKET_DIRECTION);
 }

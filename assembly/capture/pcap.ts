@@ -143,7 +143,7 @@ export function putPlain(slot: usize, end: usize): void {
   const hz = load<u32>(state, CAPTURE_HZ);
   const nano = load<u32>(state, CAPTURE_NANO);
   const nanoseconds = load<u32>(NANOSECONDS + ((nano << 2) as usize));
-  const linktype = load<u32>(entry, INTERFACE_LINKTYPE);
+  const linktype: u64 = load<u32>(entry, INTERFACE_LINKTYPE);
   const device: u64 = load<u32>(entry, INTERFACE_ID);
   for (; slot < end; slot += PACKET_SIZE) {
     const record = (load<u32>(slot, PACKET_DATA) as usize) - RECORD;
@@ -154,7 +154,8 @@ export function putPlain(slot: usize, end: usize): void {
     store<u64>(slot, u64(seconds) * u64(hz) + u64(ticks), PACKET_JIFFIES);
     // The length on the wire lies behind the captured one, here as there.
     store<u64>(slot, load<u64>(record, 8), PACKET_CAPTURED);
-    store<u32>(slot, linktype, PACKET_LINKTYPE);
+    // Behind it PACKET_SHIFT.
+    store<u64>(slot, linktype, PACKET_LINKTYPE);
     // The direction, unknown, lies behind the interface.
     store<u64>(slot, device, PACKET_INTERFACE);
   }

@@ -151,13 +151,6 @@ export function guessOf(slot: usize, from: u64): u32 {
   return (entry as u32) | swapped;
 }
 
-/** The same for a slot that is not decoded: a datagram behind an IPv4 header without options at `ip`. */
-export function putKeyOfDatagram(slot: usize, ip: usize): void {
-  const from = ((bswap(load<u32>(ip, 12)) as u64) << 16) | (bswap(load<u16>(ip, 20)) as u64);
-  const to = ((bswap(load<u32>(ip, 16)) as u64) << 16) | (bswap(load<u16>(ip, 22)) as u64);
-  Keys.put(slot, from, to, PROTOCOL_UDP);
-}
-
 /** Part of those who call it: in the loop that marks plain segments (bare.ts) nothing is called. */
 // biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
 export class Keys {
@@ -167,6 +160,14 @@ export class Keys {
     if (!ASC_FEATURE_SIMD) return;
     const ends = v128.swizzle(v128.load(ip, 12), i8x16(9, 8, 3, 2, 1, 0, z, z, 11, 10, 7, 6, 5, 4, z, z));
     Keys.put(slot, i64x2.extract_lane(ends, 0), i64x2.extract_lane(ends, 1), PROTOCOL_TCP);
+  }
+
+  /** The same of a datagram. */
+  @inline
+  static putOfDatagram(slot: usize, ip: usize): void {
+    const from = ((bswap(load<u32>(ip, 12)) as u64) << 16) | (bswap(load<u16>(ip, 20)) as u64);
+    const to = ((bswap(load<u32>(ip, 16)) as u64) << 16) | (bswap(load<u16>(ip, 22)) as u64);
+    Keys.put(slot, from, to, PROTOCOL_UDP);
   }
 
   /** Of two endpoints, as an entry has them. */

@@ -10,7 +10,7 @@ export {
   entryStatus,
   entryTcpState,
 } from './accessors';
-export { conntrackAhead, conntrackKeys, guessOf, Keys, putKeyOfDatagram } from './ahead';
+export { conntrackAhead, conntrackKeys, guessOf, Keys } from './ahead';
 export { attachConnection, dropConnection, KEPT_SIZE, keepConnection } from './answered';
 export { countConnections } from './count';
 export { followDatagram, isDatagramOf } from './datagram';

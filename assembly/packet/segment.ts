@@ -1,14 +1,15 @@
-/** The packet that most packets are, told by its bytes: a frame to one host that plain.ts decodes, with a TCP segment whose only flags are ACK and, perhaps, PSH. */
+/** The packet that most packets are, told by its bytes: IPv4 as plain.ts decodes it, with a TCP segment whose only flags are ACK and, perhaps, PSH. */
 import { leastMtu, lenient } from '../stack/host.ts';
 import { Plain } from './plain.ts';
 
-const ETHERNET: u32 = 14;
+const ETHERNET: usize = 14;
 /** Both headers without options. */
 const HEADERS: u32 = 40;
 const MOST: u32 = 0xffff;
-/** The bit of a frame's first byte that says it is for several; EtherType 0x0800, version 4, five words of header, as they lie. */
+/** The bit of a frame's first byte that says it is for several; EtherType 0x0800, version 4, five words of header, as they lie; these without the EtherType. */
 const GROUP: u32 = 1;
 const IPV4_PLAIN: u32 = 0x450008;
+const PLAIN_HEADER: u32 = 0x45;
 /** More fragments, the fragment offset and the protocol, as they lie, and between them the TTL, which counts for nothing. */
 const NO_TTL: u32 = 0xff00ff3f;
 const TCP: u32 = 6;
@@ -31,7 +32,7 @@ const UDP_HEADER: u32 = 8;
 /** Total length of the packets that are summed where they are told. So many bytes are read of each of them. */
 export const SUMMED_MOST: u32 = 60;
 /** Bytes behind a frame's address that are read. */
-export const SEGMENT_READ: u32 = ETHERNET + SUMMED_MOST;
+export const SEGMENT_READ: u32 = (ETHERNET as u32) + SUMMED_MOST;
 /**
  * For each total length from HEADERS to SUMMED_MOST, and behind them for all others: which bytes from 28 and which from 44 on belong to the packet, 16 bytes each; then what is to be added to
  * the sum of the header and, behind it, of the segment; and 2 where the sum of the segment counts.
@@ -77,31 +78,40 @@ function rowOf(length: u32): usize {
   return ROWS + (((length - HEADERS) << ROW_SHIFT) as usize);
 }
 
-/** The total length, with SEGMENT_UNSUMMED where it is so, if the Ethernet frame of `captured` bytes is one; else 0. Such a frame decodePlain decodes. Reads SEGMENT_READ bytes, captured or not. */
-export function segmentAt(frame: usize, captured: u32): u32 {
-  return Segment.at(frame, captured, FLAGS, ACK);
+/** As Segment.plain, of a segment whose flags are SYN or SYN and ACK. */
+export function beginningAt(ip: usize, captured: u32): u32 {
+  return Segment.at(ip, captured, ALL_FLAGS ^ ACK, SYN);
 }
 
-/** The same of a segment whose flags are SYN or SYN and ACK. */
-export function beginningAt(frame: usize, captured: u32): u32 {
-  return Segment.at(frame, captured, ALL_FLAGS ^ ACK, SYN);
-}
-
-/** Part of both: in the loop over plain segments (bare.ts) nothing is called. */
+/** Parts of those who call them: in the loop over plain segments (bare.ts) nothing is called. */
 // biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
-class Segment {
+export class Segment {
+  /** IPv4 without options stands behind an Ethernet header at `frame`, of a frame to one host. `found`: all is known but that it has no options (seek.ts). */
+  @inline
+  static isPlain(frame: usize, found: bool): bool {
+    if (found) return (load<u8>(frame, ETHERNET) as u32) === PLAIN_HEADER;
+    if ((load<u8>(frame) & GROUP) !== 0) return false;
+    return (load<u32>(frame, 12) & 0xffffff) === IPV4_PLAIN;
+  }
+
+  /**
+   * The total length, with SEGMENT_UNSUMMED where it is so, if the IPv4 packet without options (`isPlain`) at `ip`, of which `captured` bytes are there, is one; else 0. Such a packet decodePlain decodes behind an Ethernet
+   * header. Reads SUMMED_MOST bytes, captured or not.
+   */
+  @inline
+  static plain(ip: usize, captured: u32): u32 {
+    return Segment.at(ip, captured, FLAGS, ACK);
+  }
+
   /** Of those flags in `mask`, the segment has these. */
   @inline
-  static at(frame: usize, captured: u32, mask: u32, flags: u32): u32 {
-    if (!ASC_FEATURE_SIMD || captured < ETHERNET + HEADERS) return 0;
-    const ip = frame + ETHERNET;
-    if ((load<u8>(frame) & GROUP) !== 0) return 0;
-    if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) return 0;
+  static at(ip: usize, captured: u32, mask: u32, flags: u32): u32 {
+    if (!ASC_FEATURE_SIMD || (captured as i32) < (HEADERS as i32)) return 0;
     if ((load<u32>(ip, 6) & NO_TTL) !== TCP << 24) return 0;
     if ((load<u8>(ip, 8) as u32) < leastHops) return 0;
     if (((load<u8>(ip, 33) as u32) & mask) !== flags) return 0;
     const total = bswap(load<u16>(ip, 2)) as u32;
-    if (total - HEADERS > captured - ETHERNET - HEADERS) return 0;
+    if (total - HEADERS > captured - HEADERS) return 0;
     if (total > most) return 0;
     const row = rowOf(min(total, SUMMED_MOST + 1));
     const right: u32 = Segment.rightSums(ip, row);
@@ -131,20 +141,18 @@ class Segment {
     const quotient = i32x4.sub(i32x4.neg(sums), i32x4.shl(sums, 16));
     return i32x4.bitmask(i32x4.le_u(quotient, each));
   }
-}
 
-/** The same for a datagram of UDP whose header is right, the sum in which nobody made: SEGMENT_UNSUMMED, or there is none; and SEGMENT_DATAGRAM. */
-export function datagramAt(frame: usize, captured: u32): u32 {
-  if (!ASC_FEATURE_SIMD || captured < ETHERNET + DATAGRAM_LEAST) return 0;
-  const ip = frame + ETHERNET;
-  if ((load<u8>(frame) & GROUP) !== 0) return 0;
-  if ((load<u32>(frame, 12) & 0xffffff) !== IPV4_PLAIN) return 0;
-  if ((load<u32>(ip, 6) & NO_TTL) !== UDP << 24) return 0;
-  if ((load<u8>(ip, 8) as u32) < leastHops) return 0;
-  const total = bswap(load<u16>(ip, 2)) as u32;
-  if (total - DATAGRAM_LEAST > captured - ETHERNET - DATAGRAM_LEAST) return 0;
-  if (total > most) return 0;
-  if ((bswap(load<u16>(ip, 24)) as u32) - UDP_HEADER > total - IP_HEADER - UDP_HEADER) return 0;
-  if (!lenient && !Plain.checksumGood(ip)) return 0;
-  return total | SEGMENT_DATAGRAM | (load<u16>(ip, 26) === 0 ? 0 : SEGMENT_UNSUMMED);
+  /** The same for a datagram of UDP whose header is right, the sum in which nobody made: SEGMENT_UNSUMMED, or there is none; and SEGMENT_DATAGRAM. */
+  @inline
+  static datagram(ip: usize, captured: u32): u32 {
+    if (!ASC_FEATURE_SIMD || (captured as i32) < (DATAGRAM_LEAST as i32)) return 0;
+    if ((load<u32>(ip, 6) & NO_TTL) !== UDP << 24) return 0;
+    if ((load<u8>(ip, 8) as u32) < leastHops) return 0;
+    const total = bswap(load<u16>(ip, 2)) as u32;
+    if (total - DATAGRAM_LEAST > captured - DATAGRAM_LEAST) return 0;
+    if (total > most) return 0;
+    if ((bswap(load<u16>(ip, 24)) as u32) - UDP_HEADER > total - IP_HEADER - UDP_HEADER) return 0;
+    if (!lenient && !Plain.checksumGood(ip)) return 0;
+    return total | SEGMENT_DATAGRAM | (load<u16>(ip, 26) === 0 ? 0 : SEGMENT_UNSUMMED);
+  }
 }

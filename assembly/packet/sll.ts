@@ -15,9 +15,9 @@ const HEADER: usize = 16;
 const HEADER_2: usize = 20;
 const ARPHRD_ETHER: u32 = 1;
 /** On lo every packet is both sent and received: its type says nothing about direction. */
-const ARPHRD_LOOPBACK: u32 = 772;
+export const ARPHRD_LOOPBACK: u32 = 772;
 /** There the protocol is a netlink family. */
-const ARPHRD_NETLINK: u32 = 824;
+export const ARPHRD_NETLINK: u32 = 824;
 
 export function sll(slot: usize, at: usize, end: usize): void {
   if (end - at < HEADER) {

@@ -15,6 +15,8 @@ import { deviceMac, everythingArrives, hostLo, isOwnMac, macCount } from './host
 import { route4, route6, routeType } from './routes.ts';
 
 const MAC_BITS: u64 = 0xffffffffffff;
+/** Beside a direction. */
+export const IS_OF_OTHERS: u32 = 4;
 /** An IPv6 address in host order. */
 const WORDS: usize = memory.data(16, 8);
 
@@ -31,24 +33,34 @@ export function judgeFrame(slot: usize, ethertype: u32): void {
 }
 
 function judgeMacs(slot: usize, ethertype: u32): void {
-  const frame: usize = load<u32>(slot, PACKET_ETHERNET);
-  const device = load<u32>(slot, PACKET_INTERFACE);
+  const kind = load<u32>(slot, FIELD_PACKET_TYPE * 4);
+  const told = directionOfFrame(
+    load<u32>(slot, PACKET_ETHERNET),
+    load<u32>(slot, PACKET_INTERFACE),
+    load<u32>(slot, PACKET_DIRECTION),
+    kind === <u32>PACKET_HOST,
+  );
+  const direction = told & ~IS_OF_OTHERS;
+  store<u32>(slot, direction, PACKET_DIRECTION);
+  if (direction === told) return;
+  // Where nothing else says where it goes, what bears an address of this host leaves it, whatever its MACs are.
+  if (direction === <u32>DIRECTION_UNKNOWN && isFromHere(slot, ethertype)) return;
+  store<u32>(slot, PACKET_OTHERHOST, FIELD_PACKET_TYPE * 4);
+}
+
+/**
+ * The direction of an Ethernet frame at `frame`, to one host if `toOne`, by the host's own MACs, where its record tells `device` and `direction`; beside it IS_OF_OTHERS, if its MACs are not those of what this host
+ * receives or sends. Who was told it as the direction is told the same again.
+ */
+export function directionOfFrame(frame: usize, device: u32, direction: u32, toOne: bool): u32 {
   // What is sent on lo is received there, too.
-  if (device === hostLo) return;
-  const direction = load<u32>(slot, PACKET_DIRECTION);
-  if (direction === <u32>DIRECTION_UNKNOWN && isOwnMac(mac(frame + 6))) {
-    store<u32>(slot, DIRECTION_OUTBOUND, PACKET_DIRECTION);
-    return;
-  }
-  if (direction === <u32>DIRECTION_OUTBOUND || load<u32>(slot, FIELD_PACKET_TYPE * 4) !== <u32>PACKET_HOST) return;
+  if (device === hostLo) return direction;
+  if (direction === <u32>DIRECTION_UNKNOWN && isOwnMac(mac(frame + 6))) return DIRECTION_OUTBOUND;
+  if (direction === <u32>DIRECTION_OUTBOUND || !toOne) return direction;
   const to = mac(frame);
   // From a MAC that is none of ours to one that is: it comes in, whatever source address it bears.
-  const comes = direction === <u32>DIRECTION_UNKNOWN && isOwnMac(to);
-  if (comes) store<u32>(slot, DIRECTION_INBOUND, PACKET_DIRECTION);
-  if (isOurs(device, to)) return;
-  // Where nothing else says where it goes, what bears an address of this host leaves it, whatever its MACs are.
-  if (direction === <u32>DIRECTION_UNKNOWN && !comes && isFromHere(slot, ethertype)) return;
-  store<u32>(slot, PACKET_OTHERHOST, FIELD_PACKET_TYPE * 4);
+  if (direction === <u32>DIRECTION_UNKNOWN && isOwnMac(to)) direction = DIRECTION_INBOUND;
+  return isOurs(device, to) ? direction : direction | IS_OF_OTHERS;
 }
 
 /** The source address, if the header is there, is one of this host. */

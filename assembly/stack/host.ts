@@ -77,10 +77,9 @@ export let hostOut: u32 = 0;
 export let hostFirst: u32 = 0;
 export let hostLo: u32 = 0;
 export let macCount: u32 = 0;
-/** Neither MACs nor a reverse path filter nor rules want to know more of a packet than its addresses. */
+/** Neither a reverse path filter nor rules want to know more of a packet than its addresses; its frame is judged before. */
 export let simpleWays: bool = false;
-/** What is known of a packet before its frame is looked at, its kind, and its addresses are all that its way depends on: of a packet that is forwarded also a TTL of two or more, and no more bytes than `leastMtu`. */
-export let waysStay: bool = false;
+/** What the capture, and the host's MACs, say of a packet's frame, its kind, and its addresses are all that its way depends on: of a packet that is forwarded also a TTL of two or more, and no more bytes than this. */
 export let leastMtu: u32 = 0;
 /** Numbers of devices that the host model has. */
 export let numberCount: u32 = 0;
@@ -146,9 +145,8 @@ export function stackInit(block: usize): bool {
   waysBackEnd = waysBack + (load<u32>(block, HOST_WAY_BACK_COUNT) as usize) * ROUTE_SIZE;
   waysOut = block + load<u32>(block, HOST_WAYS_OUT);
   waysOutEnd = waysOut + (load<u32>(block, HOST_WAY_OUT_COUNT) as usize) * ROUTE_SIZE;
-  waysStay = macCount === 0;
   leastMtu = smallestMtu();
-  simpleWays = !everythingArrives && !addressTypes && !hasFilter() && macCount === 0;
+  simpleWays = !everythingArrives && !addressTypes && !hasFilter();
   initRoutes(block);
   return true;
 }

@@ -80,18 +80,20 @@ export function routePacket(slot: usize): void {
 /** The same for the slots from `slot` up to `end` that decodePlain took, whose frames nobody judged yet. */
 export function routePlain(slot: usize, end: usize): void {
   for (; slot < end; slot += PACKET_SIZE) {
+    if (macCount !== 0) if (!isTaken(slot)) continue;
     if (!simpleWays || !takeSimpleWay(slot)) routeOther(slot);
   }
 }
 
+/** By its frame. */
+function isTaken(slot: usize): bool {
+  judgeFrame(slot, 0);
+  if (load<u32>(slot, PACKET_UNSEEN) === 0) return true;
+  store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
+  return false;
+}
+
 function routeOther(slot: usize): void {
-  if (macCount !== 0) {
-    judgeFrame(slot, 0);
-    if (load<u32>(slot, PACKET_UNSEEN) !== 0) {
-      store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
-      return;
-    }
-  }
   const source = route4(load<u32>(slot, FIELD_SOURCE * 4));
   const destination = route4(load<u32>(slot, FIELD_DESTINATION * 4));
   takeWay(slot, source, destination, false);

@@ -29,13 +29,17 @@ export const PACKET_CT_HASH = 188;
 /** The second line. u32: how many bytes were captured, FCS bytes already cut off; u32: the record's length on the wire. */
 export const PACKET_CAPTURED = 192;
 export const PACKET_WIRE = 196;
-/** u32: link type of the record (LINKTYPE_*). */
+/** u32: link type of the record (LINKTYPE_*). u32, which who reads the record makes 0: of a marked slot, how much further on PACKET_DATA is than the record, modulo 2^32: as if IP stood behind an Ethernet header. */
 export const PACKET_LINKTYPE = 200;
+export const PACKET_SHIFT = 204;
 /** u64: nanoseconds since the epoch. */
 export const PACKET_TIME = 208;
 /** u32: 1-based number of the packet in the job, low and high word. */
 export const PACKET_NUMBER = 216;
 export const PACKET_NUMBER_HIGH = 220;
+/** u32 each, of a slot that is not decoded, where packet/seek.ts looked: address of the IP header, and bytes captured from there; 0 if it is not found. */
+export const PACKET_FOUND = 224;
+export const PACKET_FOUND_CAPTURED = 228;
 
 /** Of decoded packets. u32: an UNSEEN_* or STACK_* or INVALID_* reason (reasons.ts), 0 none. */
 export const PACKET_UNSEEN = 240;
