@@ -10,7 +10,7 @@ import { rulesIn } from '../../src/fuzz/save.ts';
 import { type JudgeCases, panelJudge, shrink } from '../../src/fuzz/search.ts';
 import { PROGRAMS, type Witness } from '../../src/fuzz/witness.ts';
 import { SEED } from '../seed.ts';
-import { buildPlanted, plantedSource } from './canary/build.ts';
+import { buildPlanted, plantedSource, testPlanted } from './canary/build.ts';
 import { type Plant, plants } from './canary/plant.ts';
 
 const WANTED = process.env.WASMTABLES_PLANTS;
@@ -18,7 +18,9 @@ const OPTIONS: CaseOptions = { packets: 40, judge: 'software' };
 /** Cases until a bug must have been found; the rarer ones are hunted for longer. */
 const BOUND = WANTED === undefined ? 1000 : 3000;
 const BATCH = 5;
-const HUNTED = plants.filter(({ name, always }) => (WANTED === undefined ? always : WANTED === 'all' || name.includes(WANTED)));
+const ASKED = plants.filter(({ name, always }) => (WANTED === undefined ? always : WANTED === 'all' || name.includes(WANTED)));
+const HUNTED = ASKED.filter(({ test }) => test === undefined);
+const TESTED = ASKED.filter(({ test }) => test !== undefined);
 
 interface Caught {
   name: string;
@@ -59,7 +61,23 @@ describe('canaries', () => {
     expect(stale.length, stale.map(({ name }) => name).join(', ')).toBeLessThan(plants.length / 10);
   });
 
-  it(
+  it.skipIf(TESTED.length === 0)(
+    'what random cases hardly ever meet a test of its own finds',
+    async () => {
+      const sound = new Set<string>();
+      for (const plant of TESTED) {
+        const { test = '' } = plant;
+        if (!sound.has(test)) expect(await testPlanted(plant, false), plant.name).toEqual({ code: 0, failed: 0 });
+        sound.add(test);
+        const { code, failed } = await testPlanted(plant);
+        console.log(`${plant.name}: ${failed} tests of ${plant.test} fail`);
+        expect.soft({ code, isFound: failed > 0 }, plant.name).toEqual({ code: 1, isFound: true });
+      }
+    },
+    TESTED.length * 180_000,
+  );
+
+  it.skipIf(HUNTED.length === 0)(
     `planted bugs are found within ${BOUND} cases and shrunk (seed ${SEED})`,
     async () => {
       const caught: Caught[] = [];

@@ -1,9 +1,11 @@
 /** Plain segments that are judged without being decoded (assembly/bare.ts): what is not plain about others, wherever it stands in the packet or its record, is seen all the same. */
 import { expect, test } from 'vitest';
+import { writePcap } from '../../../src/capture/writer.ts';
 import { buildHost } from '../../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
 import type { Job } from '../../../src/model/witness.ts';
 import { parseSave } from '../../../src/syntax/index.ts';
+import { ACK, SYN, tcp } from '../../reference/build.ts';
 import { SEED } from '../../seed.ts';
 import { randomOf } from './random.ts';
 import { expectAlike } from './told.ts';
@@ -97,4 +99,33 @@ test.each([
 test('the clock behind plain segments is that of the latest, not of the last one: limit of nft asks for nanoseconds', async () => {
   const { debug } = await expectAlike(LATE, lateSegments(), 'late');
   expect(debug.bareJudged()).toBeGreaterThan(300);
+});
+
+/** A server's window of 76,800 bytes, said as 600 with a scale of 7: what stands in the bound that its acknowledgements move, in the loop, too. */
+test('windows are scaled in the loop', async () => {
+  const [client, server] = ['192.0.2.9 4000', '10.1.2.3 80'];
+  const options = { tcpOptions: [2, 4, 5, 180, 3, 3, 7, 1], window: 65_535 };
+  const packets = [
+    tcp(client, server, SYN, { ...options, seq: 1 }),
+    tcp(server, client, SYN | ACK, { ...options, seq: 1, ack: 2 }),
+    tcp(client, server, ACK, { seq: 2, ack: 2, window: 600 }),
+  ];
+  // Bursts of 6,000 bytes, until what the handshake allowed is far behind.
+  for (let sent = 2; sent < 300_000; ) {
+    for (const end = sent + 6000; sent < end; sent += 1000)
+      packets.push(tcp(client, server, ACK, { seq: sent, ack: 2, window: 600, data: 1000 }));
+    packets.push(tcp(server, client, ACK, { seq: 2, ack: sent, window: 600 }));
+  }
+  const frames = packets.map((packet, index) => {
+    const bytes = Uint8Array.from([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, ...packet]);
+    return { bytes, wire: bytes.length, time: BigInt(index) * 1_000_000n };
+  });
+  const job: Job = {
+    rules: { 4: parseSave(RULES, { file: 'rules', family: 4 }) },
+    host: buildHost({ local: ['10.1.2.3'], in: 'eth0' }),
+    profile: { ...DEFAULT_PROFILE, sysctls: { nf_conntrack_checksum: 0 } },
+  };
+  const { debug, expected } = await expectAlike(job, writePcap(frames, 1), 'a scaled window');
+  expect(debug.bareJudged()).toBeGreaterThan(0.9 * packets.length);
+  expect(expected.result.ctstates).toMatchObject({ INVALID: 0, NEW: 1 });
 });

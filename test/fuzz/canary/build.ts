@@ -26,6 +26,38 @@ export function plantedSource({ name, file, text, replacement }: Plant): string 
 const inAssembly = ({ file }: Plant): boolean => file.startsWith('assembly/');
 const folderOf = ({ name }: Plant): string => join(place, name.replaceAll(/[^a-z0-9]+/gi, '-'));
 
+/** The engine's builds that tests load. */
+const BUILDS = ['build/engine.wasm', 'build/engine.debug.wasm'];
+
+/** What the plant's test says of the project with the bug, or, for comparison, without it: its exit code, and how many of its tests failed. */
+export async function testPlanted(plant: Plant, isPlanted = true): Promise<{ code: number | null; failed: number }> {
+  const one = isPlanted ? plant : { ...plant, replacement: plant.text };
+  const folder = `${folderOf(plant)}-test`;
+  rmSync(folder, { recursive: true, force: true });
+  for (const part of ['src', 'test', 'bench', 'pcaps', 'package.json', ...BUILDS, 'build/engine.scalar.wasm'])
+    cpSync(join(root, part), join(folder, part), { recursive: true });
+  if (inAssembly(one)) {
+    const wasm = await assembled(one);
+    for (const build of BUILDS) writeFileSync(join(folder, build), wasm);
+  } else writeFileSync(join(folder, one.file), plantedSource(one));
+  // Nothing is built anew there.
+  writeFileSync(
+    join(folder, 'vitest.config.mjs'),
+    "export default { test: { include: ['test/**/*.test.ts'], testTimeout: 60000 } };\n",
+  );
+  const words = [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--root',
+    folder,
+    '--reporter',
+    'json',
+    ...one.test!.split(' '),
+  ];
+  const { status, stdout } = spawnSync(process.execPath, words, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  return { code: status, failed: (JSON.parse(stdout) as { numFailedTests: number }).numFailedTests };
+}
+
 /** The project with a bug, and how to ask the witness that has it. */
 export async function buildPlanted(plant: Plant): Promise<Witness> {
   const folder = folderOf(plant);

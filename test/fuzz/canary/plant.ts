@@ -1,6 +1,6 @@
 /**
  * Planted bugs, as plants/*.txt lists them: a name (behind `* ` when it is hunted in every run of the tests), the file, `-` the words that stand there, `+` those to put in their
- * place. Blocks are separated by empty lines; the name of a list says which witness has its bugs.
+ * place, and `=` a test that fails with it, of those that random cases hardly ever meet. Blocks are separated by empty lines; the name of a list says which witness has its bugs.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,8 @@ export interface Plant {
   replacement: string;
   /** Hunted in every run of the tests. */
   always: boolean;
+  /** Asked in the place of random cases: this test fails (words of vitest). */
+  test?: string;
 }
 
 const folder = fileURLToPath(new URL('plants/', import.meta.url));
@@ -28,7 +30,9 @@ function read(block: string, witness: Plant['witness']): Plant {
       .map((line) => line.slice(1))
       .join('\n');
   const always = title.startsWith('* ');
-  return { name: `${witness}: ${title.replace(/^\* /, '')}`, witness, file, text: side('-'), replacement: side('+'), always };
+  const test = side('=');
+  const name = `${witness}: ${title.replace(/^\* /, '')}`;
+  return { name, witness, file, text: side('-'), replacement: side('+'), always, ...(test !== '' && { test }) };
 }
 
 /** All of them. */
