@@ -53,10 +53,16 @@ export function printClassified(rows: readonly Classified[]): void {
 
 export function printProcesses({ title, rows, missing }: ProcessGroup): void {
   console.log(`\n${title}`);
-  const first = rows[0]?.seconds ?? 1;
-  for (const { name, packets, seconds } of rows) {
+  const [first] = rows;
+  for (const { name, packets, seconds, replay } of rows) {
     const each = ((seconds / packets) * 1e9).toFixed(0).padStart(7);
-    console.log(`  ${name.padEnd(48)} ${seconds.toFixed(3).padStart(8)} s ${each} ns  x ${(seconds / first).toFixed(2)}`);
+    const times = (seconds / (first?.seconds ?? 1)).toFixed(2);
+    // Without start, rules and end of the process.
+    const alone =
+      replay === undefined
+        ? ''
+        : `; the replay alone ${replay.toFixed(3)} s  x ${(replay / (first?.replay ?? replay)).toFixed(2)}`;
+    console.log(`  ${name.padEnd(48)} ${seconds.toFixed(3).padStart(8)} s ${each} ns  x ${times}${alone}`);
   }
   for (const line of missing) console.log(`  not measured: ${line}`);
 }

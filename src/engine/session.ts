@@ -18,7 +18,7 @@ import type { EngineExports } from './loader.ts';
 import { interfaceNames, readLogs } from './logs.ts';
 import { notesOf } from './notes.ts';
 import { HOOKS, readRecords, STATES, VERDICTS } from './outcomes.ts';
-import { allocateRegions, CHUNK, EngineError, INPUT_SIZE, type Reading, type Regions } from './regions.ts';
+import { allocateRegions, CHUNK, EngineError, INPUT_START, type Reading, type Regions } from './regions.ts';
 import { readSets } from './sets.ts';
 
 export interface SessionOptions {
@@ -54,7 +54,7 @@ export class EngineSession {
   private readonly at: Regions;
   private readonly nameOf: (id: number) => string;
   private readonly log: CaptureLog;
-  /** Bytes in the input region that are not consumed. */
+  /** Bytes that are not consumed; they end at INPUT_START of the input region. */
   private held = 0;
 
   constructor(engine: EngineExports, image: Image, options: SessionOptions) {
@@ -81,14 +81,13 @@ export class EngineSession {
    * Where the next bytes of the capture go: read straight into it, then `advance`. The view is good until then (memory may grow).
    */
   inputBuffer(): Uint8Array {
-    return new Uint8Array(this.engine.memory.buffer, this.at.input + this.held, CHUNK);
+    return new Uint8Array(this.engine.memory.buffer, this.at.input + INPUT_START, CHUNK);
   }
 
   /** `length` more bytes are in the input buffer. False when nothing further is wanted (the capture is damaged). */
   advance(length: number): boolean {
     if (this.log.isOver()) return false;
-    this.held += length;
-    this.consume(false);
+    this.consume(length, false);
     return !this.log.isOver();
   }
 
@@ -109,7 +108,7 @@ export class EngineSession {
 
   /** The capture has no more bytes, or no more are read. */
   endCapture(ending: CaptureEnding = {}): CaptureInfo {
-    if (!this.log.isOver() && ending.stopped !== true && ending.damage === undefined) this.consume(true);
+    if (!this.log.isOver() && ending.stopped !== true && ending.damage === undefined) this.consume(0, true);
     return this.log.end(ending);
   }
 
@@ -222,9 +221,11 @@ export class EngineSession {
     return this.statisticsOf;
   }
 
-  /** Lets the engine work on what is held, and moves what it left to the front. */
-  private consume(last: boolean): void {
-    if (this.engine.feed(this.at.input, this.held, last ? 1 : 0) === 0) throw new EngineError('out of memory for connections');
+  /** Lets the engine work on what is held and on `length` bytes behind it, and moves what it left in front of the next. */
+  private consume(length: number, last: boolean): void {
+    const start = this.at.input + INPUT_START;
+    const from = start - this.held;
+    if (this.engine.feed(from, this.held + length, last ? 1 : 0) === 0) throw new EngineError('out of memory for connections');
     let answer = this.engine.run();
     while (answer === control.RUN_AGAIN || answer === control.RUN_DRAIN) {
       if (answer === control.RUN_DRAIN) this.drain();
@@ -235,10 +236,10 @@ export class EngineSession {
       this.log.over(answer === control.RUN_DAMAGED);
       return;
     }
-    const used = this.engine.consumed() >>> 0;
-    new Uint8Array(this.engine.memory.buffer).copyWithin(this.at.input, this.at.input + used, this.at.input + this.held);
-    this.held -= used;
-    if (this.held + CHUNK > INPUT_SIZE) throw new EngineError('a record does not fit the input buffer');
+    const left = from + (this.engine.consumed() >>> 0);
+    this.held = start + length - left;
+    if (this.held > INPUT_START) throw new EngineError('a record does not fit the input buffer');
+    new Uint8Array(this.engine.memory.buffer).copyWithin(start - this.held, left, start + length);
   }
 
   private drain(): void {

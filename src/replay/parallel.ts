@@ -66,7 +66,6 @@ export class Threads {
    * @throws RuleError, as one thread does.
    */
   async replay(captures: readonly string[], job: Job, options: SharedOptions): Promise<RunOutcome | Unshared> {
-    const start = process.hrtime.bigint();
     const { tree, traffic, signal, onProgress, connections = false, limit } = options;
     const asked = { connections, ...(limit !== undefined && { limit }) };
     const of = this.#others.length + 1;
@@ -75,6 +74,7 @@ export class Threads {
     try {
       const [image, wasm] = [compile(job, { tree, ...(traffic && { traffic }) }), await engineModule()];
       if (this.#failure !== undefined) throw this.#failure;
+      const start = process.hrtime.bigint();
       const others = this.#others.map((worker, index) =>
         oneShare(worker, { kind: 'task', captures, image, wasm, share: { index: index + 1, of }, ...asked }, halt),
       );

@@ -66,7 +66,6 @@ export class Pipeline {
    * @throws RuleError, as one thread does.
    */
   async replay(captures: readonly string[], job: Job, options: PipelineOptions): Promise<RunOutcome> {
-    const start = process.hrtime.bigint();
     const { tree, traffic, signal, limit, onPacket } = options;
     this.#onProgress = options.onProgress;
     this.#worker.ref();
@@ -78,6 +77,7 @@ export class Pipeline {
       await this.#joined;
       const engine = await openImage(image, { wasm, memory: this.#memory, ...(onPacket && { onPacket }) }, job.packets);
       const session = new EngineReplay(engine, job.sets);
+      const start = process.hrtime.bigint();
       if (signal?.aborted === true) onAbort();
       this.#say({ kind: 'read', captures, reading: session.reading(), ...(limit !== undefined && { limit }) });
       signal?.addEventListener('abort', onAbort);

@@ -1,5 +1,7 @@
 /** The engine's session: a module without imports, captures whole and cut, limits, calls out of order. */
 import { beforeAll, describe, expect, test } from 'vitest';
+import { RECORD_MAXIMUM } from '../../../src/abi/capture.ts';
+import { writePcap } from '../../../src/capture/writer.ts';
 import { createEngine, EngineError, type EngineSession } from '../../../src/engine/index.ts';
 import { buildHost } from '../../../src/model/host-build.ts';
 import type { PacketOutcome } from '../../../src/model/outcome.ts';
@@ -186,6 +188,34 @@ describe('captures', () => {
     expect(second.packets).toBe(4);
     expect(second.damage).toBeUndefined();
     expect(session.result().captures.map(({ file }) => file)).toEqual(['one.pcap', 'two.pcap']);
+  });
+
+  test('new bytes go to where a cache line begins, whatever is held of records, the largest too', async () => {
+    const large = new Uint8Array(RECORD_MAXIMUM);
+    const file = writePcap(
+      [large, bytes.subarray(40, 100), large, large.subarray(1), large].map((frame, index) => ({
+        bytes: frame,
+        wire: frame.length,
+        time: BigInt(index) * 1000n,
+      })),
+      1,
+    );
+    const results = [];
+    for (const size of [1 << 18, 100_001, 4099]) {
+      const session = await createEngine(job(WEB), { wasm: modules.release, hashKey: HASH_KEY });
+      session.startCapture('large');
+      for (let at = 0; at < file.length; at += size) {
+        const part = file.subarray(at, at + size);
+        const buffer = session.inputBuffer();
+        expect(buffer.byteOffset % 64).toBe(0);
+        buffer.set(part);
+        expect(session.advance(part.length)).toBe(true);
+      }
+      expect(session.endCapture()).toMatchObject({ packets: 5 });
+      results.push(session.result());
+    }
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
   });
 
   test('what is no capture is damage at 0; calls out of order are errors', async () => {
