@@ -25,7 +25,7 @@ const FLOORS = [
 const NODE_PLACES = [
   /^src\/(kernel|cli)\//,
   /^src\/fuzz\/(folder|save|corpus|workers)\.ts$/,
-  /^src\/replay\/(open|pipe|gunzip|run|replay|engine-session|engine-module|parallel|share-thread|pipeline|pipeline-reader|replay-thread)\.ts$/,
+  /^src\/replay\/(open|pipe|gunzip|run|replay|unhurried|engine-session|engine-module|parallel|share-thread|pipeline|pipeline-reader|replay-thread)\.ts$/,
   /^src\/capture\/classic\.ts$/,
   /^src\/node\.ts$/,
 ];

@@ -1,8 +1,9 @@
 /** The engine as a session: the module is read from the package, captures go straight into its memory. Node only. */
-import { compile, type Image } from '../compile/index.ts';
+import type { Image } from '../compile/index.ts';
 import type { Traffic } from '../compile/traffic.ts';
 import { type HashKey, openImage } from '../engine/index.ts';
 import type { Job, OnPacket } from '../model/witness.ts';
+import { compiled } from './compiled.ts';
 import { type Build, engineModule } from './engine-module.ts';
 import { EngineReplay } from './engine-replay.ts';
 import type { Session } from './session.ts';
@@ -22,6 +23,6 @@ export async function engineSession(
     hashKey?: HashKey;
   } = {},
 ): Promise<Session> {
-  const { build, image = compile(job, options), ...rest } = options;
+  const { build, image = await compiled(job, options), ...rest } = options;
   return new EngineReplay(await openImage(image, { wasm: await engineModule(build), ...rest }, job.packets), job.sets);
 }

@@ -1,9 +1,10 @@
 /** A replay by several threads, each with an engine of its own: every thread reads the captures and judges its pairs of addresses (assembly/share.ts). Node only. */
 import { Worker } from 'node:worker_threads';
-import { compile, type Image } from '../compile/index.ts';
+import type { Image } from '../compile/index.ts';
 import { packetsOf, type Traffic } from '../compile/traffic.ts';
 import type { Share } from '../engine/index.ts';
 import type { Job } from '../model/witness.ts';
+import { compiled } from './compiled.ts';
 import { sharedSession } from './engine-replay.ts';
 import { engineModule } from './engine-session.ts';
 import { mergeConnections, mergeResults } from './merge.ts';
@@ -72,7 +73,7 @@ export class Threads {
     const halt = new Halt(this.#others, signal);
     const failed = new AbortController();
     try {
-      const [image, wasm] = [compile(job, { tree, ...(traffic && { traffic }) }), await engineModule()];
+      const [image, wasm] = [await compiled(job, { tree, ...(traffic && { traffic }) }), await engineModule()];
       if (this.#failure !== undefined) throw this.#failure;
       const start = process.hrtime.bigint();
       const others = this.#others.map((worker, index) =>

@@ -1,9 +1,9 @@
 /** A replay by two threads: one reads captures, the other judges what was read, in order, as one thread alone would (assembly/pipeline.ts). So it is exact for all rules. Node only. */
 import { Worker } from 'node:worker_threads';
-import { compile } from '../compile/index.ts';
 import { packetsOf, type Traffic } from '../compile/traffic.ts';
 import { openImage, sharedMemory } from '../engine/index.ts';
 import type { Job, OnPacket } from '../model/witness.ts';
+import { compiled } from './compiled.ts';
 import { EngineReplay } from './engine-replay.ts';
 import { engineModule } from './engine-session.ts';
 import type { FromReader, ReaderDone, ToReader } from './pipeline-reader.ts';
@@ -71,7 +71,7 @@ export class Pipeline {
     this.#worker.ref();
     const onAbort = (): void => this.#say({ kind: 'stop' });
     try {
-      const image = compile(job, { tree, ...(traffic && { traffic }) });
+      const image = await compiled(job, { tree, ...(traffic && { traffic }) });
       const wasm = await engineModule('threads');
       // An instance puts its data in the memory: before the other one begins, all of them are there.
       await this.#joined;
