@@ -1,25 +1,12 @@
 /** Files named on the command line that are read whole. */
-import { fstatSync, readFileSync, statSync } from 'node:fs';
-import { isReadOnce, openStream } from '../replay/open.ts';
+import { readFileSync, statSync } from 'node:fs';
 
 /** What can be read once, and was. */
 const ahead = new Map<string, Uint8Array>();
 
-/** Reads standard input and pipes to their end, for readGiven: it waits for them in a way in which signals are heard. Throws what the system says. */
-export async function readAhead(paths: readonly string[]): Promise<void> {
-  for (const path of paths.filter((one) => isReadOnce(one) && !ahead.has(one))) {
-    if (path === '-' && isReadAtOnce()) continue;
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of await openStream(path)) chunks.push(chunk as Uint8Array);
-    ahead.set(path, Buffer.concat(chunks));
-  }
-}
-
-/** Standard input is a file. */
-function isReadAtOnce(): boolean {
-  const stat = fstatSync(0);
-  return stat.isFile() || stat.isDirectory();
-}
+/** The bytes of such a file, for readGiven; `isAhead`: they are there. */
+export const keepAhead = (path: string, bytes: Uint8Array): unknown => ahead.set(path, bytes);
+export const isAhead = (path: string): boolean => ahead.has(path);
 
 /** Bytes of rules that are not read in a moment. */
 const MANY = 1 << 20;

@@ -23,7 +23,7 @@ import { verdictLine } from '../report/verdict-line.ts';
 import { compare } from './compare.ts';
 import { Dumps } from './dumps.ts';
 import { EXIT, UsageError } from './exit.ts';
-import { areLarge, readAhead } from './files.ts';
+import { areLarge } from './files.ts';
 import { withExamples } from './help.ts';
 import { breakable, interruptible } from './interrupts.ts';
 import { startThreads, threadsFor } from './jobs.ts';
@@ -43,6 +43,7 @@ import {
 import { addOutputOptions, checkOne, checkOutputs, isAside, outputsOf, tell } from './outputs.ts';
 import { checkOverwriting } from './overwrite.ts';
 import { PacketFile } from './packet-file.ts';
+import { readAhead } from './read-ahead.ts';
 import { type DualRules, fingerprintsOf, loadRules, loadSets } from './rules.ts';
 import { endNotes, type ReplayOptions, rulesOf, saysUnjudged, type Task, textOptions, timing, witness } from './task.ts';
 import { ProgressBar } from './terminal.ts';

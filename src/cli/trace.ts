@@ -6,7 +6,7 @@ import { forEachFrame, prepare } from '../replay/replay.ts';
 import { renderExplanation, traceDocument } from '../report/explanation.ts';
 import { plural } from '../report/style.ts';
 import { EXIT, UsageError } from './exit.ts';
-import { areLarge, readAhead } from './files.ts';
+import { areLarge } from './files.ts';
 import { withExamples } from './help.ts';
 import { breakable } from './interrupts.ts';
 import {
@@ -24,6 +24,7 @@ import {
   type RuleOptions,
   wholeNumber,
 } from './options.ts';
+import { readAhead } from './read-ahead.ts';
 import { fingerprintsOf, loadRules, loadSets } from './rules.ts';
 import { outputStyle, say, writeOut } from './terminal.ts';
 
