@@ -44,7 +44,7 @@ test('one packet years ahead: all behind it are judged at its time, and the repo
     expect(verdicts).toEqual(['ACCEPT', 'ACCEPT', 'DROP', 'DROP', 'ACCEPT']);
     expect(notes).toHaveLength(1);
     expect(notes[0]).toContain(
-      '2 packets have an earlier time than a packet before (the first: packet 3; by up to 4379 days, behind packet 2)',
+      '2 packets have an earlier time than a packet before (the first: packet 3; by up to 4,379 days, behind packet 2)',
     );
     expect(notes[0]).toContain('if the timestamp of packet 2 is broken');
   }
