@@ -21,6 +21,7 @@ import {
   isSumRight,
   judgeAcknowledgement,
   judgeBegins,
+  judgeHalf,
   TOLD,
   TOLD_BYTES,
   TOLD_FORWARDED,
@@ -33,17 +34,25 @@ import { code, countMany } from './classify/program.ts';
 import { advanceTo, latestOf } from './clock.ts';
 import {
   directionOf,
+  directionThrough,
   entryWord,
   Follow,
   followBare,
   followDatagram,
+  guessedEntry,
+  HALF_PAIR,
+  HalfFollow,
   hasKeyOf,
+  hasKeyOfHalf,
   hasNoOptions,
   hasTimestampOnly,
   isCollected,
   isDatagramOf,
+  isHalf,
+  isOpenHalf,
   isOpenWord,
   isOver,
+  keeperOf,
   openTranslated,
   PROTOCOL_UDP,
   SLID_NOT,
@@ -99,16 +108,23 @@ export function judgeBare(slot: usize, end: usize): usize {
       if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) break;
       const guess = load<u32>(slot, PACKET_CT_GUESS);
       // Where nothing was guessed there are zeros, which are no connection.
-      const entry = (guess & ~1) as usize;
-      if (!hasKeyOf(entry, slot)) break;
+      const entry = guessedEntry(guess);
       const word = entryWord(entry);
-      if (!isOpenWord(word)) break;
+      // Of a half another keeps the edges.
+      let keeper = entry;
+      if (isOpenHalf(word)) {
+        if (!hasKeyOfHalf(entry, slot)) break;
+        keeper = keeperOf(load<u16>(entry, HALF_PAIR) as u32);
+      } else {
+        if (!hasKeyOf(entry, slot)) break;
+        if (!isOpenWord(word)) break;
+      }
       const now = load<i64>(slot, PACKET_JIFFIES);
       if (isOver(entry, now)) break;
-      const direction = directionOf(word, guess);
-      const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
+      const direction = directionThrough(entry, guess);
+      const kept = keptPlan(slot, keeper, direction, PACKET_HOST, word as u32);
       if (!isKept(kept)) break;
-      const edge = keptEdge(entry, direction);
+      const edge = keptEdge(keeper, direction);
       if ((edge & EDGE_ACCEPTS) === 0) break;
       let length = load<u32>(slot, PACKET_SEGMENT);
       if (length > SEGMENT_LENGTH) {
@@ -122,9 +138,9 @@ export function judgeBare(slot: usize, end: usize): usize {
         if (length < headers) break;
         if (!hasTimestampOnly((load<u32>(slot, PACKET_DATA) as usize) + SEGMENT_HEADER)) break;
       }
-      const slid = Follow.slideTogether(entry, direction, header, length - headers);
-      if (slid === SLID_NOT) break;
-      Follow.settle(entry, direction, slid, now);
+      if (keeper !== entry) {
+        if (HalfFollow.followed(entry, direction, header, length - headers, now) === SLID_NOT) break;
+      } else if (Follow.followed(entry, direction, header, length - headers, now) === SLID_NOT) break;
       sum += Bare.counted(base, edge, kept, length);
     }
     if (slot === end) break;
@@ -151,7 +167,7 @@ export function judgeBare(slot: usize, end: usize): usize {
 /** As judgeLong, for a marked slot with a datagram. */
 function judgeDatagram(slot: usize): u64 {
   const guess = load<u32>(slot, PACKET_CT_GUESS);
-  const entry = (guess & ~1) as usize;
+  const entry = guessedEntry(guess);
   const now = load<i64>(slot, PACKET_JIFFIES);
   if (!isDatagramOf(slot, entry, now)) return 0;
   const word = entryWord(entry);
@@ -187,9 +203,10 @@ function judgeLong(slot: usize): u64 {
   const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
   const guess = guessOfBytes(slot, ip);
   const now = load<i64>(slot, PACKET_JIFFIES);
-  let entry = (guess & ~1) as usize;
-  if (!hasKeyOf(entry, slot)) return 0;
+  let entry = guessedEntry(guess);
   let word = entryWord(entry);
+  if (hasKeyOfHalf(entry, slot) && isHalf(entry)) return isOver(entry, now) ? 0 : judgeHalf(slot, entry, guess, word, now);
+  if (!hasKeyOf(entry, slot)) return 0;
   let direction = directionOf(word, guess);
   if (!isOpenWord(word)) {
     const translated = openTranslated(slot, guess, now);

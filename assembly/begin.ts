@@ -17,19 +17,30 @@ import {
 } from '../src/abi/packet.ts';
 import { EDGE_ACCEPTS, isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
 import { code, countMany } from './classify/program.ts';
-import { edgeAt, keepEdgesOf, lessons, SERVICE_ANSWER, SERVICE_SYN } from './classify/service.ts';
+import { edgeAt, keepEdgesOf, lessons, pairAt, SERVICE_ANSWER, SERVICE_SYN } from './classify/service.ts';
 import {
   acknowledgeBare,
+  acknowledgeHalf,
   answerBare,
+  answerHalf,
   directionOf,
   entryWord,
+  followHalf,
+  guessedEntry,
   guessOf,
+  HALF_PAIR,
   hasKeyOf,
+  hasKeyOfHalf,
+  isAnsweredHalf,
   isAnsweredWord,
+  isAskedHalf,
   isAskedWord,
+  isOpenHalf,
   isOver,
   Keys,
+  keeperOf,
   openBare,
+  openHalf,
   PROTOCOL_TCP,
   segmentSumHolds,
 } from './conntrack/index';
@@ -50,6 +61,7 @@ export const TOLD_PACKETS: u64 = 127;
 export const TOLD: u64 = ((SHORT_LEAVES | SHORT_FORWARDS) as u64) << TOLD_LEFT;
 /** Of an IPv4 packet without options: the flags of its TCP header, of which ACK tells an answer from a SYN. */
 const FLAGS: usize = 33;
+const IPV4_HEADER: u32 = 20;
 const ACK: u32 = 16;
 /** Lessons when packets were marked last. */
 let marked: u32 = 0;
@@ -89,10 +101,14 @@ export function judgeBegins(slot: usize): u64 {
 
 function judgeSyn(slot: usize, ip: usize, length: u32): u64 {
   if (load<u32>(slot, PACKET_CT_GUESS) !== 0) return 0;
-  const entry = openBare(slot, ip, length, load<i64>(slot, PACKET_JIFFIES));
-  if (entry === 0) return 0;
   const place: usize = load<u32>(slot, PACKET_SERVICE);
-  keepEdgesOf(place, entry);
+  const now = load<i64>(slot, PACKET_JIFFIES);
+  const pair = pairAt(place);
+  if (pair === 0 || !openHalf(slot, ip, length, now, pair)) {
+    const entry = openBare(slot, ip, length, now);
+    if (entry === 0) return 0;
+    keepEdgesOf(place, entry);
+  }
   const hook = hookOfShort(load<u32>(slot, PACKET_SERVICE_PLAN));
   tally(CONTROL_OUTCOMES, (((hook << 2) | VERDICT_ACCEPT) << 3) | CT_NEW);
   return counted(edgeAt(place, SERVICE_SYN), 0, length) | ((1 as u64) << TOLD_OPENED);
@@ -100,18 +116,20 @@ function judgeSyn(slot: usize, ip: usize, length: u32): u64 {
 
 function judgeAnswer(slot: usize, ip: usize, length: u32): u64 {
   const guess = guessOfBytes(slot, ip);
-  const entry = (guess & ~1) as usize;
+  const entry = guessedEntry(guess);
   const word = entryWord(entry);
   const now = load<i64>(slot, PACKET_JIFFIES);
-  if (!isAskedWord(word) || directionOf(word, guess) !== 1 || !hasKeyOf(entry, slot) || isOver(entry, now)) return 0;
-  if (!answerBare(entry, ip, length, now)) return 0;
+  if (directionOf(word, guess) !== 1 || isOver(entry, now)) return 0;
+  if (isAskedHalf(word)) {
+    if (!hasKeyOfHalf(entry, slot) || !answerHalf(entry, word, ip, length, now)) return 0;
+  } else if (!isAskedWord(word) || !hasKeyOf(entry, slot) || !answerBare(entry, ip, length, now)) return 0;
   return counted(edgeAt(load<u32>(slot, PACKET_SERVICE), SERVICE_ANSWER), load<u32>(slot, PACKET_SERVICE_PLAN), length);
 }
 
 /** The same for a marked plain segment that acknowledges such an answer, in the connection of its guess, which has its key and this word. */
 export function judgeAcknowledgement(slot: usize, guess: u32, word: u64, now: i64): u64 {
   if (!isAnsweredWord(word) || directionOf(word, guess) !== 0) return 0;
-  const entry = (guess & ~1) as usize;
+  const entry = guessedEntry(guess);
   // Rules see what it makes of its connection.
   const kept = keptPlan(slot, entry, 0, PACKET_HOST, (word as u32) | STATUS_ASSURED);
   const edge = keptEdge(entry, 0);
@@ -121,6 +139,26 @@ export function judgeAcknowledgement(slot: usize, guess: u32, word: u64, now: i6
   const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
   if (!isSumRight(ip, segment, plan) || !acknowledgeBare(entry, ip, segment & SEGMENT_LENGTH, now)) return 0;
   return counted(edge, plan, segment & SEGMENT_LENGTH);
+}
+
+/** As judgeAcknowledgement, of a half that has the key and this word: whatever of it has no options or others than usual, or acknowledges an answer. */
+export function judgeHalf(slot: usize, half: usize, guess: u32, word: u64, now: i64): u64 {
+  const opens = isAnsweredHalf(word);
+  const direction = directionOf(word, guess);
+  if (!(opens ? direction === 0 : isOpenHalf(word))) return 0;
+  const keeper = keeperOf(load<u16>(half, HALF_PAIR) as u32);
+  const kept = keptPlan(slot, keeper, direction, PACKET_HOST, opens ? (word as u32) | STATUS_ASSURED : (word as u32));
+  const edge = keptEdge(keeper, direction);
+  if (!isKept(kept) || (edge & EDGE_ACCEPTS) === 0) return 0;
+  const plan = (kept >>> KEPT_PLAN_SHIFT) as u32;
+  const segment = load<u32>(slot, PACKET_SEGMENT);
+  const length = segment & SEGMENT_LENGTH;
+  const ip = (load<u32>(slot, PACKET_DATA) as usize) + ETHERNET_HEADER;
+  if (!isSumRight(ip, segment, plan)) return 0;
+  const followed = opens
+    ? acknowledgeHalf(half, word, ip, length, now)
+    : followHalf(half, direction, ip + IPV4_HEADER, length - IPV4_HEADER, now);
+  return followed ? countedAs(opens, edge, plan, length) : 0;
 }
 
 /** The guess for a marked slot with an IPv4 header without options at `ip`, looked for again where there was none. */
@@ -140,7 +178,12 @@ export function asksSum(plan: u32): bool {
 }
 
 function counted(edge: u32, plan: u32, length: u32): u64 {
-  if (!ASC_NO_ASSERT) begun++;
+  return countedAs(true, edge, plan, length);
+}
+
+/** `begins`: with it a connection does. */
+function countedAs(begins: bool, edge: u32, plan: u32, length: u32): u64 {
+  if (!ASC_NO_ASSERT) begun += begins as u32;
   countMany(load<u32>(code + ((edge ^ EDGE_ACCEPTS) as usize)), 1, length as u64);
   return (length as u64) | (((plan as u64) << TOLD_LEFT) & TOLD);
 }

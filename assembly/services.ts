@@ -30,6 +30,7 @@ import {
   keepEdgesOf,
   learn,
   lessons,
+  pairEdges,
   placeToLearn,
   SERVICE_ANSWER,
   SERVICE_PLAIN,
@@ -92,6 +93,7 @@ export function learnService(slot: usize): void {
     place = placeToLearn(ends, device, what);
     if (place === 0) return;
     learnFrom(place, slot, leaves);
+    pairEdges(place);
   }
   keepEdgesOf(place, load<u32>(slot, PACKET_CT_ENTRY));
 }

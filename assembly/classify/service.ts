@@ -21,6 +21,7 @@ import {
   FIELD_TCP_FLAGS,
 } from '../../src/abi/fields.ts';
 import { ENTRY_EDGE_CHECKS, ENTRY_EDGES } from '../conntrack/entry.ts';
+import { pairWith } from '../conntrack/pairs.ts';
 import { checkOf, EDGE_ACCEPTS, edgeOfAlike, otherFirst, otherLast } from './known.ts';
 
 /** Fields in which all packets of one kind and service are alike, but for its port and this host's address. Of an IPv4 address only the first word is not zero. */
@@ -50,6 +51,8 @@ const PLACE_MORE: usize = 20;
 const PLACE_EDGES: usize = 24;
 const PLACE_CHECKS: usize = 32;
 const PLACE_PLAIN: usize = 48;
+/** u32: the number of a pair of the same (conntrack/pairs.ts), 0: none. */
+const PLACE_PAIR: usize = 56;
 const PLACE_BITS: u32 = 8;
 const PLACES: usize = memory.data(64 << 8, 16);
 export const SERVICE_SYN: u32 = 0;
@@ -89,6 +92,20 @@ export function serviceAt(ends: u64, device: u32, what: u32, other: u32): usize 
 /** Of packets of a kind, SYNs or what answers them: the edge, as it is kept; 0: nobody knows. */
 export function edgeAt(place: usize, kind: u32): u32 {
   return load<u32>(place + ((kind as usize) << 2), PLACE_EDGES);
+}
+
+/** All edges are known that can be: those of plain segments are a pair, if there is room for one more. */
+export function pairEdges(place: usize): void {
+  store<u32>(
+    place,
+    pairWith(load<u64>(place, PLACE_CHECKS), load<u64>(place, PLACE_CHECKS + 8), load<u64>(place, PLACE_PLAIN)),
+    PLACE_PAIR,
+  );
+}
+
+/** The number of that pair, 0: none. */
+export function pairAt(place: usize): u32 {
+  return load<u32>(place, PLACE_PAIR);
 }
 
 /** Plain segments of the connection `entry` leave by the edges of its service. */

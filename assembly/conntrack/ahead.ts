@@ -16,15 +16,18 @@ import { PACKET_CT_GUESS, PACKET_CT_HASH, PACKET_CT_HIGH, PACKET_CT_LOW, PACKET_
 import { ALIAS_ENTRY } from './alias';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, probe } from './bucket';
 import { ENDPOINT_MASK, ENTRY_LOW, ENTRY_SIDES, ENTRY_STATUS, PROTOCOL_TCP, PROTOCOL_UDP, STATUS_ALIAS } from './entry';
+import { guessedEntry, REFERENCE_HALF } from './half';
 import { flag } from './parameters';
 import { hasShortWay } from './plain';
-import { bits, bucketAfter, buckets, EITHER_WAY, lookup } from './table';
+import { bits, bucketAfter, buckets, EITHER_WAY, lookupRecord } from './table';
 import { hashIPv4 } from './tuple';
 
 /** Where what was read goes. */
 const NEAR: usize = memory.data(4, 4);
 /** A table of at most so many buckets, and its entries, are in the second level's cache: they need not be read ahead. */
 const NEAR_BITS: u32 = 9;
+/** From REFERENCE_HALF to the size of a cache line. */
+const LINE_SHIFT: u32 = 5;
 /** As an index of swizzle: zero. */
 const z: i8 = -128;
 
@@ -93,7 +96,7 @@ function wordOfBucket(base: usize, index: u32): u32 {
   return load<u32>(base + ((index as usize) << BUCKET_SHIFT));
 }
 
-/** The two cache lines of all entries that were guessed, in the same way. */
+/** The cache lines of all entries that were guessed, two of each and one of a half, in the same way. */
 function touchEntries(slots: usize, end: usize): u32 {
   let read: u32 = 0;
   let slot = slots;
@@ -111,16 +114,17 @@ function touchEntries(slots: usize, end: usize): u32 {
 function touchTranslated(slots: usize, end: usize): u32 {
   let read: u32 = 0;
   for (let slot = slots; slot < end; slot += PACKET_SIZE) {
-    const record = (load<u32>(slot, PACKET_CT_GUESS) & ~1) as usize;
+    const record = guessedEntry(load<u32>(slot, PACKET_CT_GUESS));
     const isAlias = (load<u32>(record, ENTRY_STATUS) & STATUS_ALIAS) !== 0;
     read += wordsOfEntry(select<u32>(load<u32>(record, ALIAS_ENTRY), record as u32, isAlias));
   }
   return read;
 }
 
-/** Of a guess, whose lowest bit is none of the address. */
+/** Of a guess, whose lowest bits are none of the address: the first is in its first line, too. Of a half that line is read twice. */
 function wordsOfEntry(guess: u32): u32 {
-  return load<u32>(guess as usize, ENTRY_LOW) + load<u32>(guess as usize, ENTRY_SIDES);
+  const second = guess + <u32>ENTRY_SIDES - ((guess & REFERENCE_HALF) << LINE_SHIFT);
+  return load<u32>(guess as usize, ENTRY_LOW) + load<u32>(second as usize);
 }
 
 function hasPorts(slot: usize): bool {
@@ -144,7 +148,7 @@ export function guessOf(slot: usize, from: u64): u32 {
   const low = load<u64>(slot, PACKET_CT_LOW);
   const high = load<u64>(slot, PACKET_CT_HIGH);
   const swapped = (from !== (low & ENDPOINT_MASK)) as u32;
-  const entry = lookup(low, high, hashIPv4(low, high), false, EITHER_WAY);
+  const entry = lookupRecord(low, high, hashIPv4(low, high), false, EITHER_WAY);
   // A connection to itself has a direction of its own kind.
   if (entry === 0 || (low & ENDPOINT_MASK) === high) return 0;
   store<u32>(slot, (entry as u32) | swapped, PACKET_CT_GUESS);

@@ -14,6 +14,7 @@ import {
   ENTRY_UPPER,
   STATUS_ALIAS,
   STATUS_ALIASED,
+  STATUS_HALF,
   STATUS_HEAD,
   UPPER_SIZE,
 } from './entry';
@@ -30,9 +31,10 @@ export const ALIAS_HEAD: usize = 52;
 /** u32: as ENTRY_SERIAL. */
 export const ALIAS_SERIAL: usize = 56;
 
-/** A record of the table is an entry: neither an alias nor the head of a list (mapped.ts, count.ts). */
+/** A record of the table is an entry, or half of one: neither an alias nor the head of a list (mapped.ts, count.ts). */
 export function isEntry(record: usize): bool {
-  return (load<u32>(record, ENTRY_STATUS) & (STATUS_ALIAS | STATUS_HEAD)) === 0;
+  const status = load<u32>(record, ENTRY_STATUS);
+  return (status & STATUS_HALF) !== 0 || (status & (STATUS_ALIAS | STATUS_HEAD)) === 0;
 }
 
 /** The alias of an entry, 0 without one. */

@@ -36,6 +36,21 @@ export function place(buckets: usize, bits: u32, hash: u32, record: usize): void
   store<u32>(slot, record as u32, BUCKET_REFERENCES);
 }
 
+/** Another record with the hash of one that is there takes its place. */
+export function replace(buckets: usize, bits: u32, hash: u32, record: usize, by: usize): void {
+  const last = buckets + (BUCKET_SIZE << bits) - BUCKET_SIZE;
+  let bucket = buckets + (((hash >>> (32 - bits)) as usize) << BUCKET_SHIFT);
+  while (true) {
+    for (let hits = probe(bucket, hash); hits !== 0; hits &= hits - 1) {
+      const slot = bucket + ((ctz(hits) as usize) << 2);
+      if ((load<u32>(slot, BUCKET_REFERENCES) as usize) !== record) continue;
+      store<u32>(slot, by as u32, BUCKET_REFERENCES);
+      return;
+    }
+    bucket = bucket === last ? buckets : bucket + BUCKET_SIZE;
+  }
+}
+
 /** Moves what lies in the 2 ^ `bits` buckets at `old` to twice as many at `fresh`, which are free. No record is read. */
 export function moveToTwice(old: usize, bits: u32, fresh: usize): void {
   const end = old + (BUCKET_SIZE << bits);

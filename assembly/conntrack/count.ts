@@ -24,7 +24,8 @@ import {
 } from './entry';
 import { keyOwnTuple } from './own-tuple';
 import { hasPlace } from './places';
-import { EITHER_WAY, extraRecord, insertRecord, lookup, releaseRecord } from './table';
+import { extraRecord, releaseRecord } from './pool';
+import { EITHER_WAY, insertRecord, lookup } from './table';
 import { TEMPLATE, templateZoneId, templateZoneIn } from './template';
 import { keyCounted, keyHash, keyHigh, keyIs6, keyLow, keyRecord } from './tuple';
 import { findBeside } from './zones';

@@ -21,6 +21,7 @@ import {
   STATUS_HEAD,
   STATUS_VISIBLE,
 } from './entry';
+import { guessedEntry } from './half';
 import { directionIn, hasKeyOf, isCollected, isOver } from './plain';
 import { setClock } from './table';
 import { udpCheck, udpPacket } from './udp';
@@ -31,7 +32,7 @@ const ASKED: u32 = ANSWERED | STATUS_DYING | STATUS_ALIASED | STATUS_ALIAS | STA
 /** A packet with a guess (ahead.ts). `verify`: its checksum counts. Out: it is such a datagram, and the slot and its entry know it. */
 export function plainDatagram(slot: usize, guess: u32, verify: bool): bool {
   if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_UDP) return false;
-  const entry = (guess & ~1) as usize;
+  const entry = guessedEntry(guess);
   const now = load<i64>(slot, PACKET_JIFFIES);
   if (!isAnswered(entry) || !hasKeyOf(entry, slot) || isOver(entry, now) || isCollected(now)) return false;
   if (udpCheck(slot, verify) !== INVALID_NONE) return false;

@@ -97,6 +97,8 @@ export const STATUS_ALIASED: u32 = STATUS_TRANSLATED | STATUS_ZONE_OF_ONE;
 /** Not an entry: the key of another one's reply; the head of a list (mapped.ts, count.ts). */
 export const STATUS_ALIAS: u32 = 1 << 29;
 export const STATUS_HEAD: u32 = 1 << 30;
+/** Not an entry, but half of one (half.ts): its word is of another kind. */
+export const STATUS_HALF: u32 = 1 << 15;
 /** Those that rules can see (abi/fields.ts). */
 export const STATUS_VISIBLE: u32 = 63;
 

@@ -23,14 +23,14 @@ import { LEAST_ACK_WINDOW, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED } from './tc
  * What is 16 bytes long is kept in memory: the engine's code makes constants of that size anew wherever they are used. Indices of swizzle into a TCP header, -1 for zero:
  * sequence number, acknowledgement, 0, acknowledgement; the window four times.
  */
-const NUMBERS: usize = memory.data<i8>([7, 6, 5, 4, 11, 10, 9, 8, -1, -1, -1, -1, 11, 10, 9, 8]);
-const WINDOWS: usize = memory.data<i8>([15, 14, -1, -1, 15, 14, -1, -1, 15, 14, -1, -1, 15, 14, -1, -1]);
+export const NUMBERS: usize = memory.data<i8>([7, 6, 5, 4, 11, 10, 9, 8, -1, -1, -1, -1, 11, 10, 9, 8]);
+export const WINDOWS: usize = memory.data<i8>([15, 14, -1, -1, 15, 14, -1, -1, 15, 14, -1, -1, 15, 14, -1, -1]);
 /** Words: what a window counts at least where it bounds acknowledgements; of which of the four the window is a part; the difference that is neither before nor behind. */
-const LEAST: usize = memory.data<u32>([0, 66000, 0, 0]);
-const PARTS: usize = memory.data<u32>([0, 0xffffffff, 0xffffffff, 0]);
+export const LEAST: usize = memory.data<u32>([0, 66000, 0, 0]);
+export const PARTS: usize = memory.data<u32>([0, 0xffffffff, 0xffffffff, 0]);
 const OPPOSITE: usize = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000]);
 
-const UNACKNOWLEDGED: u16 = SIDE_UNACKNOWLEDGED as u16;
+export const UNACKNOWLEDGED: u16 = SIDE_UNACKNOWLEDGED as u16;
 /**
  * For each direction and each of what slide tells (SLID_ON, SLID_ACKNOWLEDGES): the flags that the sides, a byte each, get, and those they keep. The sender sent what is not acknowledged yet;
  * what the other side sent is acknowledged.
@@ -39,11 +39,11 @@ const SETTLED: usize = memory.data<u16>([
   0, 0xffff, 0x10, 0xffff, 0, 0xefff, 0x10, 0xefff, 0, 0xffff, 0x1000, 0xffff, 0, 0xffef, 0x1000, 0xffef,
 ]);
 /** How long an open connection lives, in jiffies; and while something that was sent is not acknowledged. */
-const LIVES: usize = memory.data(8, 4);
+export const LIVES: usize = memory.data(8, 4);
 
 /** What slide and slideTogether tell: the sender sent what it had not; its acknowledgement is of all that the other side sent. Or, alone, that the segment is not plain. */
-const SLID_ON: u32 = 1;
-const SLID_ACKNOWLEDGES: u32 = 2;
+export const SLID_ON: u32 = 1;
+export const SLID_ACKNOWLEDGES: u32 = 2;
 export const SLID_NOT: u32 = 4;
 
 /** Once the parameters are there. */
@@ -71,7 +71,7 @@ export function follow(entry: usize, direction: u32, header: usize, present: u32
 }
 
 /** How far the highest SACK block of a segment is beyond its acknowledgement. */
-function sackBeyond(header: usize, size: u32): u32 {
+export function sackBeyond(header: usize, size: u32): u32 {
   const ack = bswap(load<u32>(header, 8));
   return highestSack(header, size - TCP_HEADER_SIZE, ack) - ack;
 }
@@ -163,6 +163,14 @@ export class Follow {
     v128.store(to, v128.shuffle<i32>(receiver, behind, 0, 5, 2, 3), ENTRY_SIDES);
     const on = (i32x4.bitmask(i32x4.gt_s(change, none)) as u32) & SLID_ON;
     return on | ((i32x4.bitmask(i32x4.eq(ends, known)) as u32) & SLID_ACKNOWLEDGES);
+  }
+
+  /** Both together. */
+  @inline
+  static followed(entry: usize, direction: u32, header: usize, data: u32, now: i64): u32 {
+    const slid = Follow.slideTogether(entry, direction, header, data);
+    if (slid !== SLID_NOT) Follow.settle(entry, direction, slid, now);
+    return slid;
   }
 
   /** A segment moved the sides as `slid` tells: what else of its entry changes. What is new differs from packet to packet: everything is stored, nothing branched on. */

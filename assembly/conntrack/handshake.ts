@@ -35,13 +35,23 @@ import {
   STATUS_VISIBLE,
 } from './entry';
 import { follow } from './follow';
+import { flagsIn, HALF_SIDES, wordOfAnswered, wordOfOpen } from './half';
+import { followHalf } from './half-follow';
 import { parameter } from './parameters';
 import { directionIn, FLAG_ACK, FLAG_PSH, foreseenConnection, hasShortWay, isCollected } from './plain';
 import { addStatus } from './status';
 import { FLAG_SYN } from './syn';
 import { CLASS_SYNACK } from './tcp-matrix';
-import { highestSack, optionsThere, TCP_HEADER_SIZE } from './tcp-options';
-import { initSender, SIDE_MAXACK_SET, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED } from './tcp-window';
+import {
+  highestSack,
+  optionHasSack,
+  optionHasScale,
+  optionScale,
+  optionsThere,
+  readOptions,
+  TCP_HEADER_SIZE,
+} from './tcp-options';
+import { initSender, SIDE_MAXACK_SET, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED, SIDE_WINDOW_SCALE } from './tcp-window';
 
 const FLAGS_SYN_ACK: u32 = FLAG_SYN | FLAG_ACK;
 /** Of a status: what both packets find, and what they have not brought yet. */
@@ -105,6 +115,50 @@ export function acknowledgeBare(entry: usize, ip: usize, length: u32, now: i64):
   return true;
 }
 
+/** As answerBare, through a half (half.ts) with a word of isAskedHalf. */
+export function answerHalf(half: usize, word: u64, ip: usize, length: u32, now: i64): bool {
+  const header = ip + IPV4_HEADER;
+  const segment = length - IPV4_HEADER;
+  const size = ((load<u8>(header, 12) >> 4) as u32) << 2;
+  const ack = bswap(load<u32>(header, 8));
+  if (size < TCP_HEADER_SIZE || segment < size || ack !== load<u32>(half, HALF_SIDES + SIDE_END)) return false;
+  const asked = flagsIn(word, 0);
+  let flags: u32 = SIDE_MAXACK_SET;
+  let scale: u32 = 0;
+  if (size !== TCP_HEADER_SIZE) {
+    const options = size - TCP_HEADER_SIZE;
+    if ((asked & SIDE_SACK_PERMITTED) !== 0 && highestSack(header, options, ack) !== ack) return false;
+    readOptions(header, options);
+    flags |= (optionHasSack ? SIDE_SACK_PERMITTED : 0) | (optionHasScale ? SIDE_WINDOW_SCALE : 0);
+    scale = optionScale;
+  }
+  const end = bswap(load<u32>(header, 4)) + segment - size + 1;
+  const room = max(bswap(load<u16>(header, 14)) as u32, 1);
+  store<u64>(half, (end as u64) | ((end as u64) << 32), HALF_SIDES + SIDE_SIZE + SIDE_END);
+  store<u64>(half, (room as u64) | ((ack as u64) << 32), HALF_SIDES + SIDE_SIZE + SIDE_MAXWIN);
+  const reach = ack + room;
+  if (((reach - load<u32>(half, HALF_SIDES + SIDE_MAXEND)) as i32) >= 0) store<u32>(half, reach, HALF_SIDES + SIDE_MAXEND);
+  // Windows are scaled if both say so.
+  store<u64>(half, wordOfAnswered(word, scale, flags, (asked & flags & SIDE_WINDOW_SCALE) !== 0), ENTRY_STATUS);
+  store<i64>(half, now + (answerTimeout() as i64), ENTRY_TIMEOUT);
+  if (!ASC_NO_ASSERT) judged++;
+  return true;
+}
+
+/** As acknowledgeBare, through a half with a word of isAnsweredHalf. */
+export function acknowledgeHalf(half: usize, word: u64, ip: usize, length: u32, now: i64): bool {
+  const header = ip + IPV4_HEADER;
+  // As in `acknowledge`.
+  store<u32>(half, bswap(load<u32>(header, 8)), HALF_SIDES + SIDE_MAXACK);
+  store<u64>(half, wordOfOpen(word), ENTRY_STATUS);
+  if (!followHalf(half, 0, header, length - IPV4_HEADER, now)) {
+    store<u64>(half, word, ENTRY_STATUS);
+    return false;
+  }
+  if (!ASC_NO_ASSERT) judged++;
+  return true;
+}
+
 /** Both: the answer goes in direction 1, what acknowledges it in 0. */
 function judge(slot: usize, guess: u32, verify: bool, direction: u32): usize {
   const answers = direction === 1;
@@ -153,10 +207,13 @@ function answer(entry: usize, header: usize, present: u32, length: u32, now: i64
   if (((reach - load<u32>(entry, ENTRY_SIDES + SIDE_MAXEND)) as i32) >= 0) store<u32>(entry, reach, ENTRY_SIDES + SIDE_MAXEND);
   store<u16>(entry, 1 | (CLASS_SYNACK << 8), ENTRY_LAST_DIRECTION);
   store<u8>(entry, TCP_SYN_RECV, ENTRY_TCP_STATE);
-  const usual = parameter(TRACKING_TCP + (TCP_SYN_RECV << 2));
-  // No window of an ACK is known yet.
-  store<i64>(entry, now + (min(usual, parameter(TRACKING_TCP_RETRANS)) as i64), ENTRY_TIMEOUT);
+  store<i64>(entry, now + (answerTimeout() as i64), ENTRY_TIMEOUT);
   return true;
+}
+
+/** No window of an ACK is known yet. */
+function answerTimeout(): u32 {
+  return min(parameter(TRACKING_TCP + (TCP_SYN_RECV << 2)), parameter(TRACKING_TCP_RETRANS));
 }
 
 /** Of the other side nothing was ever taken in, of the first one nothing waits; no window is remembered. (No retransmission is, either: those are of ACKs, and SYN_SENT takes none in.) */

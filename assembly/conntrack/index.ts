@@ -18,15 +18,27 @@ export { PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 export { nextExpectation } from './expectations';
 export { counters, labelWord, masterAddress, zonesOfOne } from './extension';
 export { Follow, SLID_NOT } from './follow';
-export { acknowledgeBare, answerBare, handshakesJudged, isAnsweredWord, isAskedWord } from './handshake';
+export { flagsIn, guessedEntry, HALF_PAIR, hasKeyOfHalf, isAnsweredHalf, isAskedHalf, isHalf, isOpenHalf } from './half';
+export { followHalf, HalfFollow } from './half-follow';
+export {
+  acknowledgeBare,
+  acknowledgeHalf,
+  answerBare,
+  answerHalf,
+  handshakesJudged,
+  isAnsweredWord,
+  isAskedWord,
+} from './handshake';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
 export { IS_ERROR, IS_NOTHING, identify, isEnded, leftBy, leftDirection, leftKnown } from './left';
 export { describeConnection, describeExpectation } from './listing';
+export { keeperOf } from './pairs';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
 export {
   directionOf,
+  directionThrough,
   entryWord,
   FLAG_ACK,
   followBare,
@@ -41,10 +53,11 @@ export {
   segmentSumHolds,
   translatedDirection,
 } from './plain';
+export { carve as conntrackCarve } from './pool';
 export { conntrackReset, isReset, isTcpReset } from './reset';
 export { conntrackReserve } from './room';
-export { FLAG_SYN, openBare, synsOpened } from './syn';
-export { carve as conntrackCarve, conntrackConfirmed, setClock } from './table';
+export { FLAG_SYN, openBare, openHalf, synsOpened } from './syn';
+export { conntrackConfirmed, halvesExpanded, setClock } from './table';
 export { TIMESTAMP_ONLY_SIZE } from './tcp-options';
 export { conntrackMark, conntrackTemplate, TEMPLATE } from './template';
 export {

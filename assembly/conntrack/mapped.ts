@@ -6,7 +6,8 @@
 import { entryZoneIn } from './accessors';
 import { ALIAS_HEAD, ALIAS_NEWER, ALIAS_OLDER, putKey } from './alias';
 import { ENTRY_STATUS, STATUS_HEAD, STATUS_ZONE_OF_ONE } from './entry';
-import { allocateRecord, EITHER_WAY, insertRecord, lookup, releaseRecord, removeRecord } from './table';
+import { allocateRecord, releaseRecord } from './pool';
+import { EITHER_WAY, insertRecord, lookup, removeRecord } from './table';
 import { keyApart, keyHash, keyHigh, keyIs6, keyLow, keySource, keyZone } from './tuple';
 
 /** u32, of a head: the newest alias. */

@@ -51,6 +51,7 @@ import {
 } from './entry';
 import { accounting, zonesOfOne } from './extension';
 import { follow } from './follow';
+import { guessedEntry } from './half';
 import { flag, parameter } from './parameters';
 import { setClock } from './table';
 import { TCP_HEADER_SIZE, TIMESTAMP_ONLY } from './tcp-options';
@@ -145,7 +146,7 @@ function pseudoHeader(slot: usize, present: u32): u64 {
 
 /** The guess, if it still is the packet's connection: open, assured and in its state ESTABLISHED. 0 otherwise. */
 function openConnection(slot: usize, guess: u32, now: i64): usize {
-  const entry = (guess & ~1) as usize;
+  const entry = guessedEntry(guess);
   const open = isOpenWord(entryWord(entry)) && hasKeyOf(entry, slot);
   return open && !isOver(entry, now) && !isCollected(now) ? entry : 0;
 }
@@ -156,7 +157,7 @@ export let translatedDirection: u32 = 0;
 /** As openConnection, of a connection whose addresses are translated: its entry is of the original direction alone, the alias of its reply. */
 export function openTranslated(slot: usize, guess: u32, now: i64): usize {
   if (!flag(TRACKING_FLAG_NAT)) return 0;
-  const record = (guess & ~1) as usize;
+  const record = guessedEntry(guess);
   if (!hasKeyOf(record, slot)) return 0;
   const replies = (load<u32>(record, ENTRY_STATUS) & STATUS_ALIAS) !== 0;
   const entry = replies ? (load<u32>(record, ALIAS_ENTRY) as usize) : record;
@@ -184,6 +185,11 @@ export function directionOf(word: u64, guess: u32): u32 {
   return (guess ^ ((word >>> ((ENTRY_SWAPPED - ENTRY_STATUS) << 3)) as u32)) & 1;
 }
 
+/** The same of an entry or a half (half.ts), which has its scale above. Asked of memory: what can be computed the engine's code computes anew wherever it is used. */
+export function directionThrough(entry: usize, guess: u32): u32 {
+  return (guess ^ (load<u8>(entry, ENTRY_SWAPPED) as u32)) & 1;
+}
+
 /** Whether a guess still is the connection of the packet in `slot`: since then it can have become another's. */
 export function hasKeyOf(entry: usize, slot: usize): bool {
   const low = load<u64>(entry, ENTRY_LOW) ^ load<u64>(slot, PACKET_CT_LOW);
@@ -203,7 +209,7 @@ export function isCollected(now: i64): bool {
 /** The guess, if it still is the packet's connection, in whatever state, and its time is not over; no key is in hand then. 0: it has to be looked up. */
 export function foreseenConnection(slot: usize, guess: u32, now: i64): usize {
   if (guess === 0 || flag(TRACKING_FLAG_NAT)) return 0;
-  const entry = (guess & ~1) as usize;
+  const entry = guessedEntry(guess);
   const status = load<u32>(entry, ENTRY_STATUS);
   if ((status & (STATUS_CONFIRMED | STATUS_DYING | STATUS_ALIASED | STATUS_ALIAS | STATUS_HEAD)) !== STATUS_CONFIRMED) return 0;
   if (!hasKeyOf(entry, slot) || isOver(entry, now)) return 0;

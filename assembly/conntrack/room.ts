@@ -3,7 +3,8 @@ import { TRACKING_COUNTED, TRACKING_FLAG_HELPERS } from '../../src/abi/conntrack
 import { expectationLimit } from './expectations';
 import { helpTakes, helpWants } from './help-region';
 import { flag, parameter } from './parameters';
-import { carve, reserve } from './table';
+import { carve } from './pool';
+import { reserve } from './table';
 
 /** For `packets` more packets. False when there is no more memory. */
 export function conntrackReserve(packets: u32): bool {

@@ -23,6 +23,7 @@ import {
 } from '../../src/abi/fields';
 import {
   PACKET_CT_ENTRY,
+  PACKET_CT_HASH,
   PACKET_CT_HIGH,
   PACKET_CT_LOW,
   PACKET_EDGE,
@@ -51,11 +52,13 @@ import {
 import { expectationCount } from './expectations';
 import { extended } from './extension';
 import { followInit } from './follow';
+import { HALF_PAIR, HALF_SIDES, wordOfAsked } from './half';
 import { flag, parameter } from './parameters';
 import { hasShortWay } from './plain';
-import { allocateRecord, confirm, isUnknown, setClock } from './table';
-import { optionsThere, TCP_HEADER_SIZE } from './tcp-options';
-import { takeOptions } from './tcp-window';
+import { allocateHalf, allocateRecord } from './pool';
+import { confirm, confirmHalf, isUnknown, setClock } from './table';
+import { optionHasSack, optionHasScale, optionScale, optionsThere, readOptions, TCP_HEADER_SIZE } from './tcp-options';
+import { SIDE_SACK_PERMITTED, SIDE_WINDOW_SCALE, takeOptions } from './tcp-window';
 import { hashIPv4 } from './tuple';
 
 export const FLAG_SYN: u32 = 2;
@@ -123,6 +126,40 @@ export function openBare(slot: usize, ip: usize, length: u32, now: i64): usize {
   return entry;
 }
 
+/** The same, and of the connection there is but a half (half.ts), whose plain segments leave by pair number `pair` (pairs.ts). False, and nothing is changed: it is for openBare. */
+export function openHalf(slot: usize, ip: usize, length: u32, now: i64, pair: u32): bool {
+  const directed = load<u32>(slot, PACKET_CT_HASH);
+  if (!wanted || directed === 0 || expectationCount() !== 0) return false;
+  const header = ip + IPV4_HEADER;
+  const present = length - IPV4_HEADER;
+  const size = ((load<u8>(header, 12) >> 4) as u32) << 2;
+  if (size < TCP_HEADER_SIZE || present < size) return false;
+  const hash = directed | 1;
+  if (!isUnknown(hash)) return false;
+  const half = allocateHalf();
+  if (half === 0) return false;
+  let flags: u32 = 0;
+  let scale: u32 = 0;
+  if (size !== TCP_HEADER_SIZE) {
+    readOptions(header, size - TCP_HEADER_SIZE);
+    flags = (optionHasSack ? SIDE_SACK_PERMITTED : 0) | (optionHasScale ? SIDE_WINDOW_SCALE : 0);
+    scale = optionScale;
+  }
+  const end = bswap(load<u32>(header, 4)) + present - size + 1;
+  const room = max(bswap(load<u16>(header, 14)) as u32, 1);
+  store<u64>(half, load<u64>(slot, PACKET_CT_LOW), ENTRY_LOW);
+  store<u64>(half, load<u64>(slot, PACKET_CT_HIGH) | ((pair as u64) << ((HALF_PAIR - ENTRY_HIGH) << 3)), ENTRY_HIGH);
+  store<i64>(half, now + (synTimeout() as i64), ENTRY_TIMEOUT);
+  store<u64>(half, wordOfAsked(directed & 1, scale, flags), ENTRY_STATUS);
+  store<u64>(half, (end as u64) | ((end as u64) << 32), HALF_SIDES + SIDE_END);
+  store<u64>(half, room as u64, HALF_SIDES + SIDE_MAXWIN);
+  store<u64>(half, (room as u64) << 32, HALF_SIDES + SIDE_SIZE + SIDE_END);
+  store<u64>(half, 0, HALF_SIDES + SIDE_SIZE + SIDE_MAXWIN);
+  confirmHalf(half, hash);
+  if (!ASC_NO_ASSERT) opened++;
+  return true;
+}
+
 /** An entry with the slot's key, whose original direction comes from an endpoint, all else zero. 0: another connection may have the key by now, or memory is out. */
 function openUnknown(slot: usize, from: u64): usize {
   const low = load<u64>(slot, PACKET_CT_LOW);
@@ -150,7 +187,10 @@ function begin(entry: usize, header: usize, data: u32, options: u32): void {
   store<u32>(entry, end, ENTRY_SIDES + SIDE_MAXEND);
   store<u32>(entry, room, ENTRY_SIDES + SIDE_MAXWIN);
   store<u32>(entry, room, ENTRY_SIDES + SIDE_SIZE + SIDE_MAXEND);
-  // No ACK was seen yet, so there is no window either: the kernel takes the time of a retransmission where that is shorter.
-  const timeout = min(parameter(TRACKING_TCP + (TCP_SYN_SENT << 2)), parameter(TRACKING_TCP_RETRANS));
-  store<i64>(entry, timeout as i64, ENTRY_TIMEOUT);
+  store<i64>(entry, synTimeout() as i64, ENTRY_TIMEOUT);
+}
+
+/** No ACK was seen yet, so there is no window either: the kernel takes the time of a retransmission where that is shorter. */
+function synTimeout(): u32 {
+  return min(parameter(TRACKING_TCP + (TCP_SYN_SENT << 2)), parameter(TRACKING_TCP_RETRANS));
 }

@@ -1,22 +1,29 @@
 /**
- * The table of confirmed connections and the pool of entries, in the last region of memory.
+ * The table of confirmed connections, in the last region of memory, beside the pool of records (pool.ts).
  * A lookup reads one bucket (bucket.ts), then the entry whose tag fits; removal leaves no tombstones. Doubling moves whole tags: the bucket
- * is the upper bits of the hash, no entry is read.
- * Entries come from a free list, then from untouched memory. The room only grows in `reserve`, between batches; but for `extraRecord`.
+ * is the upper bits of the hash, no entry is read. Of a connection there may be but a half (half.ts), as its reference says.
  */
 import { STATUS_CONFIRMED, STATUS_SRC_NAT } from '../../src/abi/fields';
-import { ensureAmple, ensureMemory, memorySize } from '../memory';
+import { ensureMemory } from '../memory';
 import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, isEntry, putKey } from './alias';
-import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, BUCKET_SIZE, BUCKET_SLOTS, moveToTwice, place, probe } from './bucket';
+import {
+  BUCKET_OVERFLOW,
+  BUCKET_REFERENCES,
+  BUCKET_SHIFT,
+  BUCKET_SIZE,
+  BUCKET_SLOTS,
+  moveToTwice,
+  place,
+  probe,
+  replace,
+} from './bucket';
 import { isOfCall } from './calls';
 import { end } from './end';
 import {
-  clearRecord,
   ENTRY_EXTENSION,
   ENTRY_HASH,
   ENTRY_HIGH,
   ENTRY_LOW,
-  ENTRY_NEXT,
   ENTRY_SERIAL,
   ENTRY_SIDES,
   ENTRY_SIZE,
@@ -28,9 +35,22 @@ import {
 } from './entry';
 import { forgetHelp } from './expectations';
 import { extended, limited, zonesOfOne } from './extension';
+import { expandInto, guessedEntry, hashOfHalf, isHalf, isKeyOfHalf, REFERENCE_HALF } from './half';
 import { dequeue, enqueue } from './limit';
 import { linkMapping, unlinkMapping } from './mapped';
 import { hz } from './parameters';
+import {
+  allocateRecord,
+  becomeRecords,
+  extraRecord,
+  growPool,
+  hasFreed,
+  hasRecords,
+  poolInit,
+  releaseHalf,
+  releaseRecord,
+  takeUntouched,
+} from './pool';
 import { addStatus } from './status';
 import { directionOf, keyHash, keyHigh, keyIs6, keyLow, keySwapped, upperMatches } from './tuple';
 
@@ -43,13 +63,7 @@ const GRACE_SECONDS: u32 = 60;
 
 export let buckets: usize = 0;
 export let bits: u32 = 0;
-let free: usize = 0;
-let freeCount: u32 = 0;
 let limbo: usize = 0;
-/** Untouched memory, all zeros, up to the end of memory. */
-let untouched: usize = 0;
-/** Entries that exist, free or not. */
-let total: u32 = 0;
 /** Records in the table, and connections of them, expired ones included. */
 export let count: u32 = 0;
 export let entries: u32 = 0;
@@ -63,6 +77,8 @@ export let clock: i64 = 0;
 /** What `find` found was an alias. */
 let foundAlias: bool = false;
 let serial: u32 = 0;
+/** Halves that became entries: only the debug build counts them, for tests. */
+let expanded: u32 = 0;
 
 /** For `lookup`: whichever way the packet goes. */
 export const EITHER_WAY: u32 = 2;
@@ -71,10 +87,7 @@ export const EITHER_WAY: u32 = 2;
 export function tableInit(heap: usize): void {
   buckets = (heap + (ENTRY_SIZE - 1)) & ~(ENTRY_SIZE - 1);
   bits = FIRST_BITS;
-  free = 0;
-  freeCount = 0;
   limbo = 0;
-  total = 0;
   count = 0;
   entries = 0;
   confirmed = 0;
@@ -82,9 +95,10 @@ export function tableInit(heap: usize): void {
   swept = 0;
   clock = 0;
   const size = BUCKET_SIZE << FIRST_BITS;
-  untouched = buckets + size;
-  if (ensureMemory(untouched, untouched)) memory.fill(buckets, 0, size);
+  const end = buckets + size;
+  if (ensureMemory(end, end)) memory.fill(buckets, 0, size);
   else buckets = 0;
+  poolInit(buckets === 0 ? 0 : end);
 }
 
 export function bucketOf(hash: u32): usize {
@@ -102,8 +116,14 @@ export function bucketAfter(bucket: usize): usize {
  */
 export function find(now: i64): usize {
   clock = now;
-  const record = lookup(keyLow, keyHigh, keyHash, keyIs6, keySwapped ? 1 : 0);
+  const record = lookupRecord(keyLow, keyHigh, keyHash, keyIs6, keySwapped ? 1 : 0);
   if (record === 0) return 0;
+  if (isHalf(record)) {
+    foundAlias = false;
+    if (load<i64>(record, ENTRY_TIMEOUT) > now) return expand(record);
+    discardHalf(record);
+    return 0;
+  }
   foundAlias = (load<u32>(record, ENTRY_STATUS) & STATUS_ALIAS) !== 0;
   const entry = foundAlias ? (load<u32>(record, ALIAS_ENTRY) as usize) : record;
   if (load<i64>(entry, ENTRY_TIMEOUT) > now) return entry;
@@ -123,12 +143,23 @@ export function foundDirection(entry: usize): u32 {
  * low end, or EITHER_WAY: of a connection whose addresses are translated each record stands for one direction.
  */
 export function lookup(low: u64, high: u64, hash: u32, six: bool, way: u32): usize {
+  const record = lookupRecord(low, high, hash, six, way);
+  return record !== 0 && isHalf(record) ? expand(record) : record;
+}
+
+/** The same, which may be a half. */
+export function lookupRecord(low: u64, high: u64, hash: u32, six: bool, way: u32): usize {
   let bucket = bucketOf(hash);
   while (true) {
     let hits = probe(bucket, hash);
     while (hits !== 0) {
-      const entry = load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) as usize;
+      const reference = load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES);
+      const entry = guessedEntry(reference);
       hits &= hits - 1;
+      if ((reference & REFERENCE_HALF) !== 0) {
+        if (isKeyOfHalf(entry, low, high)) return entry;
+        continue;
+      }
       if (load<u64>(entry, ENTRY_LOW) !== low || load<u64>(entry, ENTRY_HIGH) !== high) continue;
       if (six && !upperMatches(entry)) continue;
       if (way === EITHER_WAY || goesThrough(entry, way)) return entry;
@@ -171,30 +202,6 @@ export function create(): usize {
   return entry;
 }
 
-/** A record (an entry, an extension, an alias), all zeros; 0 when memory is out. */
-export function allocateRecord(): usize {
-  const room = free;
-  if (room !== 0) {
-    free = load<u32>(room, ENTRY_NEXT);
-    freeCount--;
-    clearRecord(room);
-    return room;
-  }
-  if (untouched + ENTRY_SIZE > memorySize()) return 0;
-  total++;
-  untouched += ENTRY_SIZE;
-  return untouched - ENTRY_SIZE;
-}
-
-/** As allocateRecord, and beyond what was reserved: memory grows in the middle of a batch, for lists of which nobody can know how long they get. */
-export function extraRecord(): usize {
-  const reserved = allocateRecord();
-  if (reserved !== 0) return reserved;
-  const room = carve(ENTRY_SIZE);
-  if (room !== 0) total++;
-  return room;
-}
-
 /** Gives an entry that is not in the table back, and what it has beside itself. Without a status it is nobody's, should a guess still point to it. */
 export function release(entry: usize): void {
   end(entry);
@@ -207,14 +214,6 @@ export function releaseRecords(entry: usize): void {
   if (alias !== 0) releaseRecord(alias);
   if (extended) releaseRecord(load<u32>(entry, ENTRY_EXTENSION) as usize);
   releaseRecord(entry);
-}
-
-/** Gives back a record that is not in the table. */
-export function releaseRecord(record: usize): void {
-  store<u32>(record, 0, ENTRY_STATUS);
-  store<u32>(record, free as u32, ENTRY_NEXT);
-  free = record;
-  freeCount++;
 }
 
 /** As `release`, for an entry that the packet in hand still refers to: it is used again only after the next `reserve`. */
@@ -244,6 +243,10 @@ export function insert(entry: usize): void {
   if ((load<u32>(entry, ENTRY_STATUS) & STATUS_SRC_NAT) !== 0) linkMapping(entry, alias);
 }
 
+export function halvesExpanded(): u32 {
+  return expanded;
+}
+
 /** Connections confirmed so far. */
 export function conntrackConfirmed(): u32 {
   return confirmed;
@@ -259,7 +262,18 @@ export function confirm(entry: usize, now: i64): void {
 
 /** Puts a record with a key into the table. */
 export function insertRecord(record: usize): void {
-  place(buckets, bits, load<u32>(record, ENTRY_HASH), record);
+  insertReference(load<u32>(record, ENTRY_HASH), record);
+}
+
+/** As `confirm`, of a half, whose time is there, with this hash. */
+export function confirmHalf(half: usize, hash: u32): void {
+  insertReference(hash, half | REFERENCE_HALF);
+  entries++;
+  confirmed++;
+}
+
+function insertReference(hash: u32, reference: usize): void {
+  place(buckets, bits, hash, reference);
   count++;
   insertedSinceSweep++;
 }
@@ -275,16 +289,37 @@ export function remove(entry: usize): void {
   unlinkMapping(alias);
 }
 
+/** Takes a half out of the table and gives it back. */
+function discardHalf(half: usize): void {
+  removeReference(hashOfHalf(half), half | REFERENCE_HALF);
+  entries--;
+  releaseHalf(half);
+}
+
+/** The entry that a half in the table stands for takes its place. 0: memory is out. */
+function expand(half: usize): usize {
+  const entry = extraRecord();
+  if (entry === 0) return 0;
+  expandInto(half, entry);
+  replace(buckets, bits, load<u32>(entry, ENTRY_HASH), half | REFERENCE_HALF, entry);
+  releaseHalf(half);
+  if (!ASC_NO_ASSERT) expanded++;
+  return entry;
+}
+
 /** Takes a record out of the table; the record itself stays as it is. */
-export function removeRecord(entry: usize): void {
-  const hash = load<u32>(entry, ENTRY_HASH);
+export function removeRecord(record: usize): void {
+  removeReference(load<u32>(record, ENTRY_HASH), record);
+}
+
+function removeReference(hash: u32, reference: usize): void {
   let bucket = bucketOf(hash);
   while (true) {
     let hits = probe(bucket, hash);
     while (hits !== 0) {
       const slot = bucket + ((ctz(hits) as usize) << 2);
       hits &= hits - 1;
-      if ((load<u32>(slot, BUCKET_REFERENCES) as usize) !== entry) continue;
+      if ((load<u32>(slot, BUCKET_REFERENCES) as usize) !== reference) continue;
       store<u32>(slot, 0);
       store<u32>(slot, 0, BUCKET_REFERENCES);
       count--;
@@ -307,36 +342,22 @@ export function reserve(packets: u32): bool {
     takeBack(entry);
     release(entry);
   }
-  const rooms = extended ? packets << 1 : packets;
-  if (available() < rooms || crowded(packets)) {
+  // An entry, and another record: what it has beside itself, or an entry in place of a half.
+  const rooms = packets << 1;
+  if (!hasRecords(rooms) || crowded(packets)) {
     const limit = clock - (hz() as i64) * (GRACE_SECONDS as i64);
     if (insertedSinceSweep >= count >>> 1 && limit >= swept) swept = min(sweep(limit), clock);
     while (crowded(packets)) {
       if (!double()) return false;
     }
-    if (available() < rooms || freeCount < total >>> 2) return grow(rooms);
+    if (!hasRecords(rooms) || !hasFreed()) return growPool(rooms);
   }
   return true;
-}
-
-/** Entries that can be created without more memory. */
-function available(): u32 {
-  return freeCount + (((memorySize() - untouched) / ENTRY_SIZE) as u32);
 }
 
 function crowded(packets: u32): bool {
   const size = (1 as u32) << bits;
   return count > size * BUCKET_LOAD || count + packets >= size * BUCKET_SLOTS;
-}
-
-/** More memory: what is asked for, and half of what there is, so that the next time is far. */
-function grow(packets: u32): bool {
-  const wanted = max(packets, total >>> 1);
-  const have = available();
-  if (have >= wanted) return true;
-  const end = memorySize() + ((wanted - have) as usize) * ENTRY_SIZE;
-  if (ensureAmple(untouched, end)) return true;
-  return have >= packets || ensureMemory(untouched, memorySize() + ((packets - have) as usize) * ENTRY_SIZE);
 }
 
 /** Throws away what expired at `limit` or before, of others than calls or of calls; the latter take along what ends with them at `clock`. Out: when the next will. */
@@ -346,11 +367,15 @@ export function sweep(limit: i64, ofCalls: bool = false): i64 {
   const end = buckets + (BUCKET_SIZE << bits);
   for (let bucket = buckets; bucket < end; bucket += BUCKET_SIZE) {
     for (let slot: usize = 0; slot < BUCKET_SLOTS; slot++) {
-      const entry = load<u32>(bucket + (slot << 2), BUCKET_REFERENCES) as usize;
+      const entry = guessedEntry(load<u32>(bucket + (slot << 2), BUCKET_REFERENCES));
       if (entry === 0 || !isEntry(entry)) continue;
       const timeout = load<i64>(entry, ENTRY_TIMEOUT);
       if (timeout > limit) {
         next = min(next, timeout);
+        continue;
+      }
+      if (isHalf(entry)) {
+        if (!ofCalls) discardHalf(entry);
         continue;
       }
       if (isOfCall(entry) !== ofCalls) continue;
@@ -366,23 +391,11 @@ function double(): bool {
   if (bits === MOST_BITS) return false;
   const old = buckets;
   const oldSize = BUCKET_SIZE << bits;
-  const fresh = untouched;
-  if (!ensureAmple(untouched, fresh + (oldSize << 1))) return false;
-  untouched = fresh + (oldSize << 1);
+  const fresh = takeUntouched(oldSize << 1);
+  if (fresh === 0) return false;
   moveToTwice(old, bits, fresh);
   buckets = fresh;
   bits++;
-  for (let entry = old; entry < old + oldSize; entry += ENTRY_SIZE) {
-    releaseRecord(entry);
-    total++;
-  }
+  becomeRecords(old, oldSize);
   return true;
-}
-
-/** Memory for others, zeroed: `bytes` is a multiple of ENTRY_SIZE. What was reserved for connections stays reserved. 0 when memory is out. */
-export function carve(bytes: usize): usize {
-  if (buckets === 0 || !ensureMemory(untouched, memorySize() + bytes)) return 0;
-  const at = untouched;
-  untouched += bytes;
-  return at;
 }

@@ -16,8 +16,9 @@ import {
   STATUS_ZONE_OF_ONE,
 } from './entry';
 import { zonesOfOne } from './extension';
+import { allocateRecord } from './pool';
 import { addStatus } from './status';
-import { allocateRecord, bucketAfter, bucketOf, find, foundDirection, release, remove, setClock } from './table';
+import { bucketAfter, bucketOf, find, foundDirection, release, remove, setClock } from './table';
 import { zone, zoneIn } from './template';
 import {
   directionOf,

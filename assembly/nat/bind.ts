@@ -55,8 +55,8 @@ import {
   followedUp,
 } from '../conntrack/expectations';
 import { flag } from '../conntrack/parameters';
+import { allocateRecord } from '../conntrack/pool';
 import { addStatus } from '../conntrack/status';
-import { allocateRecord } from '../conntrack/table';
 import { conntrackKill } from '../conntrack/track';
 import { readPorts } from '../packet/rewrite.ts';
 import { readAddresses } from '../stack/index.ts';

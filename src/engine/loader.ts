@@ -58,6 +58,8 @@ export interface EngineExports {
   /** Connections that began the short way (assembly/conntrack/syn.ts); likewise. */
   synsOpened(): number;
   handshakesJudged(): number;
+  /** Halves that became entries (assembly/conntrack/half.ts); likewise. */
+  halvesExpanded(): number;
   /** Clusters that packets of packed walks went through (assembly/classify/packed.ts); likewise. */
   packedSteps(): number;
   consumed(): number;
