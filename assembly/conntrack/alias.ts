@@ -37,6 +37,13 @@ export function isEntry(record: usize): bool {
   return (status & STATUS_HALF) !== 0 || (status & (STATUS_ALIAS | STATUS_HEAD)) === 0;
 }
 
+/** Whether a packet that goes from the high to the low end (1), or the other way (0), goes through a record with its key: of a connection whose addresses are translated each stands for one direction. */
+export function goesThrough(record: usize, way: u32): bool {
+  const status = load<u32>(record, ENTRY_STATUS);
+  if ((status & (STATUS_ALIASED | STATUS_ALIAS)) === 0) return true;
+  return ((load<u8>(record, ENTRY_SWAPPED) as u32) ^ way) === (status & STATUS_ALIAS ? 1 : 0);
+}
+
 /** The alias of an entry, 0 without one. */
 export function aliasOf(entry: usize): usize {
   return (load<u32>(entry, ENTRY_STATUS) & STATUS_ALIASED) === 0 ? 0 : (load<u32>(entry, ENTRY_ALIAS) as usize);

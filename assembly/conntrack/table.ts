@@ -5,7 +5,7 @@
  */
 import { STATUS_CONFIRMED, STATUS_SRC_NAT } from '../../src/abi/fields';
 import { ensureMemory } from '../memory';
-import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, isEntry, putKey } from './alias';
+import { ALIAS_ENTRY, ALIAS_SERIAL, aliasOf, goesThrough, isEntry, putKey } from './alias';
 import {
   BUCKET_OVERFLOW,
   BUCKET_REFERENCES,
@@ -28,7 +28,6 @@ import {
   ENTRY_SIDES,
   ENTRY_SIZE,
   ENTRY_STATUS,
-  ENTRY_SWAPPED,
   ENTRY_TIMEOUT,
   STATUS_ALIAS,
   STATUS_ALIASED,
@@ -173,12 +172,6 @@ export function lookupRecord(low: u64, high: u64, hash: u32, six: bool, way: u32
 export function isUnknown(hash: u32): bool {
   const bucket = bucketOf(hash);
   return (probe(bucket, hash) | load<u32>(bucket, BUCKET_OVERFLOW)) === 0;
-}
-
-function goesThrough(record: usize, way: u32): bool {
-  const status = load<u32>(record, ENTRY_STATUS);
-  if ((status & (STATUS_ALIASED | STATUS_ALIAS)) === 0) return true;
-  return ((load<u8>(record, ENTRY_SWAPPED) as u32) ^ way) === (status & STATUS_ALIAS ? 1 : 0);
 }
 
 /** A packet was seen at `now` (jiffies) that needed no `find`. */
