@@ -14,6 +14,7 @@ import {
   PACKET_WAY,
   WAY_BARE,
   WAY_BEGINS,
+  WAY_SIX,
 } from '../src/abi/packet.ts';
 import {
   asksSum,
@@ -67,6 +68,7 @@ import { missMark } from './marks.ts';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
 import { SEGMENT_DATAGRAM, SEGMENT_LENGTH, SEGMENT_UNSUMMED } from './packet/segment.ts';
 import { keepsTranslated } from './plan.ts';
+import { judgeSix, sixEdge, sixKept } from './six.ts';
 import { addTo } from './tally.ts';
 
 /** Behind an Ethernet header and one of IPv4 without options; both headers of a segment without any. */
@@ -197,6 +199,10 @@ function judgeAsFlows(slot: usize, end: usize): usize {
 function judgeLong(slot: usize): u64 {
   const way = load<u32>(slot, PACKET_WAY);
   if (way === WAY_BEGINS) return judgeBegins(slot);
+  if (way === WAY_SIX) {
+    const bytes = judgeSix(slot);
+    return bytes === 0 ? 0 : Bare.counted(code, sixEdge, sixKept, bytes);
+  }
   if (!ASC_NO_ASSERT) looked++;
   if (way !== <u32>WAY_BARE) return 0;
   if ((load<u32>(slot, PACKET_SEGMENT) & SEGMENT_DATAGRAM) !== 0) return judgeDatagram(slot);

@@ -1,4 +1,5 @@
 /** What can be done for a decoded batch before the first of its packets goes its way. */
+import { FIELD_FAMILY } from '../src/abi/fields.ts';
 import { PACKET_EDGE, PACKET_WAY, WAY_BARE } from '../src/abi/packet.ts';
 import { BATCH } from './capture/index.ts';
 import { walkLater, walkWaiting } from './classify/ahead.ts';
@@ -38,7 +39,7 @@ export function lookAhead(slots: usize, count: u32): void {
 /** A packet that has no connection will most likely open one. Only where its plan is short, no rules come before. */
 function walkAhead(slot: usize): void {
   const way = load<u32>(slot, PACKET_WAY);
-  if (way >= <u32>WAY_BARE) return;
+  if (way >= <u32>WAY_BARE || load<u32>(slot, FIELD_FAMILY * 4) === 6) return;
   const short = load<u32>(planOf(false, way), PLAN_SHORT);
   // Of what is forwarded the TTL is not yet what rules see.
   if ((short & (SHORT_TRACKS | SHORT_FORWARDS)) !== SHORT_TRACKS) return;

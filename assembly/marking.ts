@@ -27,6 +27,7 @@ import { SEGMENT_READ, Segment, segmentInit } from './packet/segment.ts';
 import { keepsTranslated, PLAN_SHORT, planOf, SHORT_TRACKS, translates } from './plan.ts';
 import { recording } from './records.ts';
 import { servicesStart } from './services.ts';
+import { markSix, sixStart, sixWanted } from './six.ts';
 import { everythingArrives } from './stack/host.ts';
 
 /** There can be edges for such packets, and nobody wants to see more of them than what is counted. */
@@ -51,10 +52,12 @@ export function markingStart(): void {
   forwards = forwarded !== 0 || keepsTranslated();
   segmentInit(forwards);
   flowsStart();
-  wanted = ASC_FEATURE_SIMD && hasShortWay() && ((short & SHORT_TRACKS) !== 0 || keepsTranslated()) && !recording();
+  sixStart();
+  const tracks4 = ASC_FEATURE_SIMD && hasShortWay() && ((short & SHORT_TRACKS) !== 0 || keepsTranslated()) && !recording();
+  wanted = tracks4 || sixWanted;
   // What went out behind a translation only connections tell whose it is (left.ts).
   unmarked = translates(false) && !everythingArrives ? DIRECTION_OUTBOUND : NO_DIRECTION;
-  servicesStart(wanted && (short & SHORT_TRACKS) !== 0);
+  servicesStart(tracks4 && (short & SHORT_TRACKS) !== 0);
 }
 
 /** What an engine is told that marks packets for this one (setMarksBare): MARKS_BARE and others, or 0. */
@@ -99,7 +102,7 @@ export function markOthers(): void {
   }
 }
 
-/** Marks a slot that no plain segment or datagram is in, if it begins a connection. */
+/** Marks a slot that no plain segment or datagram of IPv4 is in, if it is one of IPv6, or begins a connection. */
 function markOther(slot: usize, last: usize, found: bool): bool {
   const record: usize = load<u32>(slot, PACKET_DATA);
   if (!begins || record > last) return false;
@@ -109,8 +112,11 @@ function markOther(slot: usize, last: usize, found: bool): bool {
     seekFrame(slot);
   }
   const frame: usize = load<u32>(slot, PACKET_FOUND) - <u32>ETHERNET_HEADER;
-  if (frame > last || !Segment.isPlain(frame, true)) return false;
-  if (!markBegins(slot, frame + ETHERNET_HEADER, load<u32>(slot, PACKET_FOUND_CAPTURED))) return false;
+  if (frame > last) return false;
+  const ip = frame + ETHERNET_HEADER;
+  const captured = load<u32>(slot, PACKET_FOUND_CAPTURED);
+  const isSix = load<u8>(ip) >> 4 === 6;
+  if (isSix ? !markSix(slot, ip, captured) : !Segment.isPlain(frame, true) || !markBegins(slot, ip, captured)) return false;
   placeBehind(slot, frame);
   return true;
 }

@@ -27,6 +27,7 @@ import {
   PACKET_WAY,
   WAY_BARE,
   WAY_FRAGMENT,
+  WAY_SIX,
   WAY_UNSEEN,
 } from '../src/abi/packet.ts';
 import { UNSEEN_ELSEWHERE, UNSEEN_OUTGOING_COPY } from '../src/abi/reasons.ts';
@@ -158,7 +159,8 @@ export function shareSlots(slot: usize, end: usize): void {
 
 /** Of a packet that is judged by its bytes, behind whatever header. */
 function markedOwner(slot: usize): u32 {
-  return ownerOf4(load<u32>(slot, PACKET_DATA) + ETHERNET + 12);
+  const ip: usize = load<u32>(slot, PACKET_DATA) + ETHERNET;
+  return load<u32>(slot, PACKET_WAY) === <u32>WAY_SIX ? ownerOf6(ip + 8) : ownerOf4(ip + 12);
 }
 
 function owner(slot: usize): u32 {

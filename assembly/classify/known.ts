@@ -54,6 +54,7 @@ import { TEST_HIT, TEST_HOTDROP, TEST_MISS } from '../../src/abi/special.ts';
 import { ENTRY_EDGE_CHECKS, ENTRY_EDGES, PROTOCOL_TCP, STATUS_VISIBLE } from '../conntrack/entry.ts';
 import { TCP_HEADER_SIZE } from '../conntrack/tcp-options.ts';
 import { child, descend } from './descend.ts';
+import { edgesOf, keepsEdges } from './edges.ts';
 import { code, countMany, segmentAt } from './program.ts';
 import { searchEntries } from './search.ts';
 import { runTest } from './tests.ts';
@@ -121,15 +122,17 @@ export function edgesTaken(): u32 {
 /** Where a plain packet of the connection `entry` leaves the walk of the short plan `plan`, which has the root `root` and the policy's edge `policy`: an edge, as all of them an offset from the code at `base`. */
 export function knownEdge(base: usize, root: u32, policy: u32, plan: u32, slot: usize, entry: usize): u32 {
   const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4) as usize;
+  if (!keepsEdges(entry)) return descend(base, root, slot);
+  const edges = edgesOf(entry);
   const shared = checkOf(slot, plan);
-  if (load<u64>(entry + (direction << 3), ENTRY_EDGE_CHECKS) !== shared) {
+  if (load<u64>(edges + (direction << 3), ENTRY_EDGE_CHECKS) !== shared) {
     pushes = load<u32>(slot, FIELD_PROTOCOL * 4) === PROTOCOL_TCP;
     whole = pushes ? TCP_HEADER_SIZE : UDP_HEADER_SIZE;
     alike = ALIKE;
-    store<u64>(entry + (direction << 3), shared, ENTRY_EDGE_CHECKS);
-    store<u32>(entry + (direction << 2), markedEdge(base, commonEdge(base, root, policy, slot)), ENTRY_EDGES);
+    store<u64>(edges + (direction << 3), shared, ENTRY_EDGE_CHECKS);
+    store<u32>(edges + (direction << 2), markedEdge(base, commonEdge(base, root, policy, slot)), ENTRY_EDGES);
   }
-  const edge = load<u32>(entry + (direction << 2), ENTRY_EDGES) & ~EDGE_ACCEPTS;
+  const edge = load<u32>(edges + (direction << 2), ENTRY_EDGES) & ~EDGE_ACCEPTS;
   if (!ASC_NO_ASSERT) taken += (edge !== 0) as u32;
   return edge !== 0 ? edge : descend(base, root, slot);
 }
@@ -157,8 +160,10 @@ export function edgeOfAlike(walk: u32, slot: usize, fields: u32): u32 {
 
 /** The connection `entry` keeps nothing any more. */
 export function forgetEdges(entry: usize): void {
-  store<u64>(entry, 0, ENTRY_EDGE_CHECKS);
-  store<u64>(entry, 0, ENTRY_EDGE_CHECKS + 8);
+  if (!keepsEdges(entry)) return;
+  const edges = edgesOf(entry);
+  store<u64>(edges, 0, ENTRY_EDGE_CHECKS);
+  store<u64>(edges, 0, ENTRY_EDGE_CHECKS + 8);
 }
 
 /** Where all packets leave walk `walk` that have the addresses, ports and devices of the one in `slot`, a plain segment (but that nothing tracks it) or a datagram with a whole header, no fragment: an edge, as knownEdge; 0: they need not leave by the same. */
@@ -171,7 +176,7 @@ export function alikeEdge(walk: u32, slot: usize, isTcp: bool): u32 {
   return commonEdge(base, load<u32>(at), load<u32>(at, 4), slot);
 }
 
-/** For a plain packet of the connection `entry` whose slot is not decoded, but its record, kind (PACKET_*) and status are known: the short plan of the edge that is kept for it, above KEPT_PLAN_SHIFT, if `isKept`. */
+/** For a plain packet of the connection whose edges lie at `entry` (edges.ts) and whose slot is not decoded, but its record, kind (PACKET_*) and status are known: the short plan of the edge that is kept for it, above KEPT_PLAN_SHIFT, if `isKept`. */
 export function keptPlan(slot: usize, entry: usize, direction: u32, kind: u32, status: u32): u64 {
   return load<u64>(entry + ((direction as usize) << 3), ENTRY_EDGE_CHECKS) ^ sharedFields(slot, kind, status);
 }

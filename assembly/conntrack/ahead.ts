@@ -8,11 +8,20 @@ import {
   FIELD_DPORT,
   FIELD_FAMILY,
   FIELD_FRAGMENT,
+  FIELD_HEADER_ERROR,
   FIELD_PROTOCOL,
   FIELD_SOURCE,
   FIELD_SPORT,
 } from '../../src/abi/fields';
-import { PACKET_CT_GUESS, PACKET_CT_HASH, PACKET_CT_HIGH, PACKET_CT_LOW, PACKET_SIZE, PACKET_UNSEEN } from '../../src/abi/packet';
+import {
+  PACKET_CT_GUESS,
+  PACKET_CT_HASH,
+  PACKET_CT_HIGH,
+  PACKET_CT_LOW,
+  PACKET_L4_OFFSET,
+  PACKET_SIZE,
+  PACKET_UNSEEN,
+} from '../../src/abi/packet';
 import { ALIAS_ENTRY } from './alias';
 import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, probe } from './bucket';
 import { ENDPOINT_MASK, ENTRY_LOW, ENTRY_SIDES, ENTRY_STATUS, PROTOCOL_TCP, PROTOCOL_UDP, STATUS_ALIAS } from './entry';
@@ -20,7 +29,7 @@ import { guessedEntry, REFERENCE_HALF } from './half';
 import { flag } from './parameters';
 import { hasShortWay } from './plain';
 import { bits, bucketAfter, buckets, EITHER_WAY, lookupRecord } from './table';
-import { hashIPv4 } from './tuple';
+import { hashIPv4, keyHash, keyHigh, keyIPv6, keyLow, keySelf, keySwapped } from './tuple';
 
 /** Where what was read goes. */
 const NEAR: usize = memory.data(4, 4);
@@ -28,6 +37,8 @@ const NEAR: usize = memory.data(4, 4);
 const NEAR_BITS: u32 = 9;
 /** From REFERENCE_HALF to the size of a cache line. */
 const LINE_SHIFT: u32 = 5;
+/** Without extension headers. */
+const IPV6_HEADER: u32 = 40;
 /** As an index of swizzle: zero. */
 const z: i8 = -128;
 
@@ -131,14 +142,29 @@ function hasPorts(slot: usize): bool {
   if (load<u32>(slot, PACKET_UNSEEN) !== 0) return false;
   const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
   if (protocol !== PROTOCOL_TCP && protocol !== PROTOCOL_UDP) return false;
-  return load<u32>(slot, FIELD_FAMILY * 4) === 4 && load<u32>(slot, FIELD_FRAGMENT * 4) === 0;
+  if (load<u32>(slot, FIELD_FRAGMENT * 4) !== 0) return false;
+  if (load<u32>(slot, FIELD_FAMILY * 4) === 4) return true;
+  return load<u32>(slot, PACKET_L4_OFFSET) === IPV6_HEADER && load<u32>(slot, FIELD_HEADER_ERROR * 4) === 0;
 }
 
-/** The key of an IPv4 packet (see tuple.ts) and its hash, in whose lowest bit (set in the table's tags) stands which way the packet goes. */
+/** The key of a packet (see tuple.ts) and its hash, in whose lowest bit (set in the table's tags) stands which way the packet goes. */
 function putKey(slot: usize): void {
+  const protocol = load<u32>(slot, FIELD_PROTOCOL * 4);
+  if (load<u32>(slot, FIELD_FAMILY * 4) === 6) {
+    putKey6(slot, load<u32>(slot, FIELD_SPORT * 4), load<u32>(slot, FIELD_DPORT * 4), protocol);
+    return;
+  }
   const from = ((load<u32>(slot, FIELD_SOURCE * 4) as u64) << 16) | (load<u32>(slot, FIELD_SPORT * 4) as u64);
   const to = ((load<u32>(slot, FIELD_DESTINATION * 4) as u64) << 16) | (load<u32>(slot, FIELD_DPORT * 4) as u64);
-  Keys.put(slot, from, to, load<u32>(slot, FIELD_PROTOCOL * 4));
+  Keys.put(slot, from, to, protocol);
+}
+
+/** The same of a slot with addresses of IPv6. The key is in hand then. */
+export function putKey6(slot: usize, sport: u32, dport: u32, protocol: u32): void {
+  keyIPv6(slot + FIELD_SOURCE * 4, slot + FIELD_DESTINATION * 4, sport, dport, protocol);
+  store<u64>(slot, keyLow, PACKET_CT_LOW);
+  store<u64>(slot, keyHigh, PACKET_CT_HIGH);
+  store<u32>(slot, keySelf ? 0 : (keyHash ^ 1) | (keySwapped as u32), PACKET_CT_HASH);
 }
 
 /** The guess for a slot that has a key, of a packet that comes from `from` (an endpoint); looked for again where there was none: the connection may have begun since. */

@@ -1,4 +1,4 @@
-/** The way of most datagrams of UDP over IPv4: those of a connection that was answered. It is what track.ts and udp.ts do with such a packet and with no other; whatever is not so is left as it was, for them to judge. */
+/** The way of most datagrams of UDP: those of a connection that was answered. It is what track.ts and udp.ts do with such a packet and with no other; whatever is not so is left as it was, for them to judge. */
 import {
   CT_ESTABLISHED,
   FIELD_CT_DIRECTION,
@@ -22,7 +22,7 @@ import {
   STATUS_VISIBLE,
 } from './entry';
 import { guessedEntry } from './half';
-import { directionIn, hasKeyOf, isCollected, isOver } from './plain';
+import { directionIn, hasKeyOf, hasWholeKeyOf, isCollected, isOver } from './plain';
 import { setClock } from './table';
 import { udpCheck, udpPacket } from './udp';
 
@@ -34,7 +34,7 @@ export function plainDatagram(slot: usize, guess: u32, verify: bool): bool {
   if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_UDP) return false;
   const entry = guessedEntry(guess);
   const now = load<i64>(slot, PACKET_JIFFIES);
-  if (!isAnswered(entry) || !hasKeyOf(entry, slot) || isOver(entry, now) || isCollected(now)) return false;
+  if (!isAnswered(entry) || !hasWholeKeyOf(guess, slot) || isOver(entry, now) || isCollected(now)) return false;
   if (udpCheck(slot, verify) !== INVALID_NONE) return false;
   setClock(now);
   udpPacket(entry, now);

@@ -10,7 +10,7 @@ export {
   entryStatus,
   entryTcpState,
 } from './accessors';
-export { conntrackAhead, conntrackKeys, guessOf, Keys } from './ahead';
+export { conntrackAhead, conntrackKeys, guessOf, Keys, putKey6 } from './ahead';
 export { attachConnection, dropConnection, KEPT_SIZE, keepConnection } from './answered';
 export { countConnections } from './count';
 export { followDatagram, isDatagramOf } from './datagram';
@@ -42,15 +42,18 @@ export {
   entryWord,
   FLAG_ACK,
   followBare,
+  followBare6,
   hasKeyOf,
   hasNoOptions,
   hasShortWay,
   hasTimestampOnly,
+  hasWholeKeyOf,
   isCollected,
   isOpenWord,
   isOver,
   openTranslated,
   segmentSumHolds,
+  segmentSumHolds6,
   translatedDirection,
 } from './plain';
 export { carve as conntrackCarve } from './pool';

@@ -1,5 +1,5 @@
 /**
- * The way of most packets: a plain segment inside the windows of an open TCP connection over IPv4. It is what track.ts, tcp.ts and tcp-window.ts
+ * The way of most packets: a plain segment inside the windows of an open TCP connection. It is what track.ts, tcp.ts and tcp-window.ts
  * do with such a packet and with no other; whatever is not plain is left as it was, for them to judge. Nothing is written before all is known.
  */
 import { TCP_ESTABLISHED, TRACKING_FLAG_NAT, TRACKING_MAX_RETRANS } from '../../src/abi/conntrack';
@@ -28,7 +28,7 @@ import {
 } from '../../src/abi/packet';
 import { isSegmentUnfinished, isUnfinished } from '../stack/unfinished';
 import { ALIAS_ENTRY } from './alias';
-import { sumHolds } from './checksum';
+import { pseudoHeaderOf, sumHolds } from './checksum';
 import { due } from './collector';
 import {
   ENTRY_ALIAS,
@@ -39,6 +39,8 @@ import {
   ENTRY_TCP_FLAGS,
   ENTRY_TCP_STATE,
   ENTRY_TIMEOUT,
+  ENTRY_UPPER,
+  FAMILY_MASK,
   PROTOCOL_TCP,
   STATUS_ALIAS,
   STATUS_ALIASED,
@@ -72,6 +74,10 @@ const IPV4_HEADER: u32 = 20;
 /** Of an IPv4 header: where its addresses lie, in front of a segment, with which they are summed. */
 const ADDRESSES: usize = 12;
 const ADDRESSES_SIZE: u32 = 8;
+/** The same of IPv6. */
+const IPV6_HEADER: u32 = 40;
+const ADDRESSES6: usize = 8;
+const ADDRESSES6_SIZE: u32 = 32;
 const OPEN: u32 = STATUS_CONFIRMED | STATUS_SEEN_REPLY | STATUS_ASSURED;
 
 /** Whether plain packets can be told: the short way does not count packets (conntrack/extension.ts), knows one entry of a key, and does not count retransmissions. */
@@ -79,7 +85,7 @@ export function hasShortWay(): bool {
   return !accounting && !zonesOfOne && parameter(TRACKING_MAX_RETRANS) !== 0;
 }
 
-/** A packet with a guess (ahead.ts): IPv4 with ports, no later fragment. `verify`: its checksum counts. Out: it was plain, and the slot and its entry know it. */
+/** A packet with a guess (ahead.ts): one with ports, no later fragment, of IPv6 without extension headers. `verify`: its checksum counts. Out: it was plain, and the slot and its entry know it. */
 export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
   if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_TCP) return false;
   if ((load<u32>(slot, FIELD_TCP_FLAGS * 4) & ~FLAG_PSH) !== FLAG_ACK) return false;
@@ -97,7 +103,7 @@ export function plainSegment(slot: usize, guess: u32, verify: bool): bool {
   }
   // Whether it counts depends on the packet's direction, which nobody can foresee: a short sum costs less than guessing wrong.
   if (verify | (present <= SUM_ANYWAY)) {
-    if (verify & !sumHolds(header, present, pseudoHeader(slot, present)) && !isUnfinished(slot)) return false;
+    if (verify & !sumHolds(header, present, pseudoHeaderOf(slot, PROTOCOL_TCP, present)) && !isUnfinished(slot)) return false;
   }
   if (!follow(entry, direction, header, present, load<u32>(slot, FIELD_LENGTH * 4) - offset, now)) return false;
   setClock(now);
@@ -128,26 +134,28 @@ export function hasTimestampOnly(header: usize): bool {
   return load<u32>(header, TCP_HEADER_SIZE) === TIMESTAMP_ONLY;
 }
 
+/** As followBare, of a packet of IPv6 with one header. */
+export function followBare6(entry: usize, direction: u32, ip: usize, length: u32, now: i64): bool {
+  const present = length - IPV6_HEADER;
+  return follow(entry, direction, ip + (IPV6_HEADER as usize), present, present, now);
+}
+
+/** Whether the checksum of the segment in such a packet is right. */
+export function segmentSumHolds6(ip: usize, length: u32): bool {
+  const present = length - IPV6_HEADER;
+  return sumHolds(ip + ADDRESSES6, present + ADDRESSES6_SIZE, (PROTOCOL_TCP as u64) + (present as u64));
+}
+
 /** As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), whose checksum need not be asked any more, and whose connection is open: only its entry knows it. False, and nothing is changed, when it is not plain. */
 export function followBare(entry: usize, direction: u32, ip: usize, length: u32, now: i64): bool {
   const present = length - IPV4_HEADER;
   return follow(entry, direction, ip + IPV4_HEADER, present, present, now);
 }
 
-/** Without the addresses. */
-function pseudoOf(present: u32): u64 {
-  return (PROTOCOL_TCP as u64) + (present as u64);
-}
-
-function pseudoHeader(slot: usize, present: u32): u64 {
-  const addresses = (load<u32>(slot, FIELD_SOURCE * 4) as u64) + (load<u32>(slot, FIELD_DESTINATION * 4) as u64);
-  return addresses + pseudoOf(present);
-}
-
 /** The guess, if it still is the packet's connection: open, assured and in its state ESTABLISHED. 0 otherwise. */
 function openConnection(slot: usize, guess: u32, now: i64): usize {
   const entry = guessedEntry(guess);
-  const open = isOpenWord(entryWord(entry)) && hasKeyOf(entry, slot);
+  const open = isOpenWord(entryWord(entry)) && hasWholeKeyOf(guess, slot);
   return open && !isOver(entry, now) && !isCollected(now) ? entry : 0;
 }
 
@@ -158,7 +166,7 @@ export let translatedDirection: u32 = 0;
 export function openTranslated(slot: usize, guess: u32, now: i64): usize {
   if (!flag(TRACKING_FLAG_NAT)) return 0;
   const record = guessedEntry(guess);
-  if (!hasKeyOf(record, slot)) return 0;
+  if (!hasWholeKeyOf(guess, slot)) return 0;
   const replies = (load<u32>(record, ENTRY_STATUS) & STATUS_ALIAS) !== 0;
   const entry = replies ? (load<u32>(record, ALIAS_ENTRY) as usize) : record;
   if (replies && load<u32>(entry, ENTRY_ALIAS) !== (record as u32)) return 0;
@@ -196,6 +204,22 @@ export function hasKeyOf(entry: usize, slot: usize): bool {
   return (low | (load<u64>(entry, ENTRY_HIGH) ^ load<u64>(slot, PACKET_CT_HIGH))) === 0;
 }
 
+/** The same of a packet of either family whose addresses stand in the slot, which a guess is for. */
+export function hasWholeKeyOf(guess: u32, slot: usize): bool {
+  const entry = guessedEntry(guess);
+  if (!hasKeyOf(entry, slot)) return false;
+  return ((load<u64>(slot, PACKET_CT_LOW) >>> 56) & FAMILY_MASK) !== 6 || hasUpperOf(entry, slot, (guess & 1) !== 0);
+}
+
+/** The upper words of both addresses are those of the entry: a packet that is `swapped` goes from the high end. */
+function hasUpperOf(entry: usize, slot: usize, swapped: bool): bool {
+  const low = slot + select<usize>(FIELD_DESTINATION * 4, FIELD_SOURCE * 4, swapped);
+  const high = slot + select<usize>(FIELD_SOURCE * 4, FIELD_DESTINATION * 4, swapped);
+  const first = load<u64>(low) ^ load<u64>(entry, ENTRY_UPPER);
+  const second = (load<u32>(low, 8) ^ load<u32>(entry, ENTRY_UPPER + 8)) | (load<u32>(high) ^ load<u32>(entry, ENTRY_UPPER + 12));
+  return (first | (second as u64) | (load<u64>(high, 4) ^ load<u64>(entry, ENTRY_UPPER + 16))) === 0;
+}
+
 /** Its time is over at `now`. */
 export function isOver(entry: usize, now: i64): bool {
   return load<i64>(entry, ENTRY_TIMEOUT) <= now;
@@ -212,7 +236,7 @@ export function foreseenConnection(slot: usize, guess: u32, now: i64): usize {
   const entry = guessedEntry(guess);
   const status = load<u32>(entry, ENTRY_STATUS);
   if ((status & (STATUS_CONFIRMED | STATUS_DYING | STATUS_ALIASED | STATUS_ALIAS | STATUS_HEAD)) !== STATUS_CONFIRMED) return 0;
-  if (!hasKeyOf(entry, slot) || isOver(entry, now)) return 0;
+  if (!hasWholeKeyOf(guess, slot) || isOver(entry, now)) return 0;
   setClock(now);
   return entry;
 }

@@ -88,3 +88,5 @@ export const WAY_FRAGMENT = 8;
 export const WAY_BARE = 16;
 /** The same of a SYN and of what answers one, of a service that is known (services.ts). */
 export const WAY_BEGINS = 17;
+/** The same of a plain segment over IPv6, whose addresses stand in the slot's fields (six.ts). */
+export const WAY_SIX = 18;
