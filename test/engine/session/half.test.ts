@@ -88,9 +88,11 @@ function captureOf(draw: Draw): Uint8Array {
     const index = draw(CONNECTIONS);
     if (draw(40) === 0) all[index] = begin(draw);
     const frame = [...ETHERNET, ...nextOf(draw, all[index]!)];
-    return enhanced(false, { interface: 0, units: time, data: frame, wire: frame.length, options: [] });
+    const block = enhanced(false, { interface: 0, units: time, data: frame, wire: frame.length, options: [] });
+    // As often as retransmissions give a connection another time.
+    return Array.from({ length: draw(10) === 0 ? 1 + draw(6) : 1 }, () => block);
   });
-  return joined(section(false), description(false, 1, 65535), ...blocks);
+  return joined(section(false), description(false, 1, 65535), ...blocks.flat());
 }
 
 const jobOf = (draw: Draw): Job => ({
@@ -108,7 +110,14 @@ COMMIT
     ),
   },
   host: buildHost({ local: [HOST] }),
-  profile: { ...DEFAULT_PROFILE, sysctls: { nf_conntrack_checksum: draw(2), nf_conntrack_tcp_be_liberal: +(draw(8) === 0) } },
+  profile: {
+    ...DEFAULT_PROFILE,
+    sysctls: {
+      nf_conntrack_checksum: draw(2),
+      nf_conntrack_tcp_be_liberal: +(draw(8) === 0),
+      nf_conntrack_tcp_timeout_max_retrans: 200,
+    },
+  },
 });
 
 test(`halves become entries that know as much (seed ${SEED})`, { timeout: 240_000 }, async () => {
