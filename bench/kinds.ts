@@ -28,6 +28,7 @@ const IN_FRONT: readonly (readonly [name: string, rules: readonly string[]])[] =
   ['recent', ['-A INPUT -m recent --name bad --rcheck --seconds 60 -j DROP']],
   ['connlimit', ['-A INPUT -p tcp --syn -m connlimit --connlimit-above 200000 --connlimit-mask 0 -j DROP']],
   ['length, TTL', ['-A INPUT -m length --length 1400:1500', '-A INPUT -m ttl --ttl-lt 5 -j DROP']],
+  ['owner', ['-A OUTPUT -m owner --uid-owner 0 -j ACCEPT']],
   ['MARK', ['-A INPUT -p tcp -j MARK --set-xmark 0x1/0x1']],
   ['LOG', ['-A INPUT -p tcp -j LOG --log-prefix "in "']],
 ];
@@ -42,6 +43,18 @@ const endsApart = (flows: number): Ends[] =>
 
 /** What the host is told of itself. */
 const HOST: HostGiven = { local: [SERVER, SERVER6], in: 'eth0' };
+/** The same as `ip -j addr` tells it: the MAC of the traffic's host, too. */
+const TOLD: HostGiven = {
+  addresses: [
+    {
+      ifindex: 2,
+      ifname: 'eth0',
+      address: '02:00:00:00:00:02',
+      addr_info: [{ family: 'inet', local: SERVER, prefixlen: 24 }],
+    },
+  ],
+  routes: [[{ dst: 'default', dev: 'eth0' }]],
+};
 const FORWARDS: HostGiven = { forward: true, in: 'eth0', out: 'eth1' };
 const ROUTED: HostGiven = {
   local: [`${ROUTER}/32@eth1`, '192.0.2.1/32@eth0'],
@@ -71,6 +84,7 @@ export function kinds(packets: number, flows: number): (() => Workload)[] {
     one('usual: 20 rules, connections, TCP', hostFirewall()),
     one('no rules', EMPTY),
     one('20 rules of ports, no connections', portFirewall()),
+    one('MACs told (--addr)', hostFirewall(), undefined, TOLD),
     one('TCP over IPv6', hostFirewall6(), six, HOST, 6),
     one('UDP, many each (QUIC)', anyDatagram, datagrams),
     one('UDP, two each (DNS)', anyDatagram, () => datagrams(tcpTraffic(packets, packets >>> 1))),
