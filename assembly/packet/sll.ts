@@ -1,11 +1,11 @@
 /** Linux cooked captures, version 1 (LINKTYPE 113) and 2 (276): what `tcpdump -i any` writes. All words are big-endian. */
 import { DIRECTION_INBOUND, DIRECTION_OUTBOUND, DIRECTION_UNKNOWN } from '../../src/abi/capture.ts';
 import { CONTROL_UNNAMED } from '../../src/abi/control.ts';
-import { FIELD_PACKET_TYPE, PACKET_OUTGOING } from '../../src/abi/fields.ts';
+import { FIELD_MAC_HIGH, FIELD_MAC_LOW, FIELD_PACKET_TYPE, PACKET_OUTGOING } from '../../src/abi/fields.ts';
 import { NUMBER_IS_PORT } from '../../src/abi/host.ts';
 import { PACKET_DIRECTION, PACKET_INTERFACE, PACKET_NUMBER, PACKET_UNSEEN } from '../../src/abi/packet.ts';
 import { UNSEEN_PORT } from '../../src/abi/reasons.ts';
-import { deviceOfNumber, hostLo, numberCount } from '../stack/host.ts';
+import { deviceOfNumber, everythingArrives, hostLo, isOwnMac, numberCount } from '../stack/host.ts';
 import { control, tallyFirst, tell } from '../tally.ts';
 import { putSourceMac } from './ethernet.ts';
 import { be16, payload } from './ethertype.ts';
@@ -13,6 +13,7 @@ import { linkTruncated, notIp } from './link.ts';
 
 const HEADER: usize = 16;
 const HEADER_2: usize = 20;
+const MAC_BITS: u64 = 0xffffffffffff;
 const ARPHRD_ETHER: u32 = 1;
 /** On lo every packet is both sent and received: its type says nothing about direction. */
 export const ARPHRD_LOOPBACK: u32 = 772;
@@ -56,16 +57,22 @@ function putDevice(slot: usize, number: u32): void {
 }
 
 function cooked(slot: usize, type: u32, hardware: u32, addressLength: u32, address: usize): void {
-  if (type <= <u32>PACKET_OUTGOING) {
-    store<u32>(slot, type, FIELD_PACKET_TYPE * 4);
-    // The kernel wrote this; epb_flags, where they say otherwise, are a program's.
-    const direction: u32 =
-      hardware === ARPHRD_LOOPBACK || load<u32>(slot, PACKET_INTERFACE) === hostLo
-        ? DIRECTION_UNKNOWN
-        : type === <u32>PACKET_OUTGOING
-          ? DIRECTION_OUTBOUND
-          : DIRECTION_INBOUND;
-    store<u32>(slot, direction, PACKET_DIRECTION);
-  }
   if (hardware === ARPHRD_ETHER && addressLength === 6) putSourceMac(slot, address);
+  const isKnown = type <= <u32>PACKET_OUTGOING;
+  if (isKnown) store<u32>(slot, type, FIELD_PACKET_TYPE * 4);
+  if (hardware === ARPHRD_LOOPBACK || load<u32>(slot, PACKET_INTERFACE) === hostLo)
+    store<u32>(slot, DIRECTION_UNKNOWN, PACKET_DIRECTION);
+  // The kernel wrote this; epb_flags, where they say otherwise, are a program's.
+  else if (isKnown) store<u32>(slot, type === <u32>PACKET_OUTGOING ? DIRECTION_OUTBOUND : DIRECTION_INBOUND, PACKET_DIRECTION);
+  else judgeUnknown(slot);
+}
+
+/**
+ * The header's packet type is none that a capture of the kernel's can have: taps do not get PACKET_LOOPBACK (packet_rcv), and PACKET_USER and PACKET_KERNEL are those of netlink. So another program wrote it, and the
+ * type says nothing; the record's own direction and, where it has none, the source's MAC count, as with Ethernet.
+ */
+function judgeUnknown(slot: usize): void {
+  if (everythingArrives || load<u32>(slot, PACKET_DIRECTION) !== <u32>DIRECTION_UNKNOWN) return;
+  const mac = ((load<u32>(slot, FIELD_MAC_HIGH * 4) as u64) << 32) | (load<u32>(slot, FIELD_MAC_LOW * 4) as u64);
+  if (isOwnMac(mac & MAC_BITS)) store<u32>(slot, DIRECTION_OUTBOUND, PACKET_DIRECTION);
 }

@@ -31,7 +31,7 @@ import {
   STACK_TTL,
   STACK_UNREACHABLE,
 } from '../../src/abi/reasons.ts';
-import { deviceFlags, deviceMtu, forwards4, hostLo, hostOut, isTold } from './host.ts';
+import { deviceFlags, deviceMtu, forwards4, hostOut, isTold } from './host.ts';
 import { checkOptions, OPTIONS_BAD, OPTIONS_SOURCE_ROUTE } from './ip-options.ts';
 import { exceeds } from './mtu.ts';
 import { routeDevice, routeType } from './routes.ts';
@@ -56,7 +56,7 @@ export function arrive4(slot: usize, device: u32, source: u32, destination: u32)
   if (isMulticast(to)) {
     reason = multicastInput(slot, device, source);
   } else {
-    reason = martian(from, to, device);
+    reason = martian(from, to);
     if (reason === STACK_NONE && !(to === EVERYBODY || (from === 0 && to === 0))) {
       const type = routeType(destination);
       forward = type !== <u32>RTN_LOCAL && type !== <u32>RTN_BROADCAST;
@@ -83,13 +83,12 @@ export function isMulticast(address: u32): bool {
   return address >>> 28 === 14;
 }
 
-/** The addresses no route is asked about, in the kernel's order. */
-function martian(from: u32, to: u32, device: u32): u32 {
+/** The addresses no route is asked about, in the kernel's order. lo is no exception: what the host sends itself over it has its route already, and what comes without one (a packet socket's) is looked at as anywhere. */
+function martian(from: u32, to: u32): u32 {
   if (isMulticast(from) || from === EVERYBODY) return STACK_MARTIAN_SOURCE;
   if (to === EVERYBODY || (from === 0 && to === 0)) return STACK_NONE;
   if (from === 0) return STACK_MARTIAN_SOURCE;
   if (to === 0) return STACK_MARTIAN_DESTINATION;
-  if (device === hostLo) return STACK_NONE;
   if (to >>> 24 === LOOPBACK) return STACK_MARTIAN_DESTINATION;
   return from >>> 24 === LOOPBACK ? STACK_MARTIAN_SOURCE : STACK_NONE;
 }
@@ -100,7 +99,7 @@ function multicastInput(slot: usize, device: u32, source: u32): u32 {
   const to = load<u32>(slot, FIELD_DESTINATION * 4);
   if (to !== ALL_SYSTEMS && !isTold(4, slot + FIELD_DESTINATION * 4, device)) return STACK_MULTICAST;
   if (isMulticast(from) || from === EVERYBODY) return STACK_MARTIAN_SOURCE;
-  if (from >>> 24 === LOOPBACK && device !== hostLo) return STACK_MARTIAN_SOURCE;
+  if (from >>> 24 === LOOPBACK) return STACK_MARTIAN_SOURCE;
   if (from !== 0) return validateSource(source, device, 0);
   // A host that asks for its address speaks to groups of its own link, and of groups (IGMP).
   return to >>> 8 === LINK_GROUPS || load<u32>(slot, FIELD_PROTOCOL * 4) === IGMP ? STACK_NONE : STACK_MARTIAN_SOURCE;

@@ -6,7 +6,9 @@
  *    forwarded packet", and so is all that it says left where its first packets have forwarded ones twice (`copiesLeave`). Nothing is local but 127.0.0.0/8, ::1, broadcast and multicast as the
  *    kernel has them; everything else is routed to `out`. Packets the kernel would not forward (martians, TTL 1, link-layer broadcast)
  *    meet their usual fate. A packet to 255.255.255.255 goes to INPUT, as in the kernel. Nobody knows the ways back, so rp_filter is not asked.
- * 2. otherwise, from what the capture says (the packet type of a cooked header, else pcapng's epb_flags, else Ethernet's MACs: from one of the host's own it is outbound, from another to one of its own inbound): outbound and
+ * 2. otherwise, from what the capture says (the packet type of a cooked header, else pcapng's epb_flags, else Ethernet's MACs: from one of the host's own it is outbound, from another to one of its own inbound; a cooked header's type
+ *    counts if it is one that taps of the kernel see, 0 to 4, and has the sender's MAC only; "for another host" there is unseen, on lo as well, where only a packet socket can send such frames, and a frame that this host sent is
+ *    never for another, whatever is in it): outbound and
  *    source local or unspecified (DHCP, address detection) -> OUTPUT (or LOOPBACK); outbound and source not local -> unseen, "outgoing copy of a forwarded packet".
  *    Inbound, or nothing known: source local and (direction unknown) -> OUTPUT, or LOOPBACK when the destination is local too;
  *    else the packet arrives: destination local or broadcast -> INPUT; multicast -> INPUT if the group is joined (224.0.0.1, ff01::1, ff02::1, solicited-node

@@ -156,9 +156,9 @@ export class Interpreter {
     const way =
       ends === null ? 'arrives' : chooseWay(frame, link, host, this.#routes, ends.family, ends.source, ends.destination);
     const device = ends === null ? '' : this.#deviceOf(way, frame, ends);
-    const recorded = way === 'arrives' ? this.#packetType(link, frame.interfaceName) : 'unicast';
+    const recorded = this.#packetType(way, link, frame, ends);
     if (recorded === 'otherhost') return { unseen: UNSEEN_OTHERHOST };
-    const checked = checkPrestack(bytes, link.family, profile, { arrives: way === 'arrives' });
+    const checked = checkPrestack(bytes, link.family, profile, { arrives: way === 'arrives', device });
     if ('unseen' in checked) return checked;
     const fromHere = ends !== null && this.#routes.isLocal(ends.family, ends.source);
     const candidate = { ...checked, number: this.#frames };
@@ -337,21 +337,22 @@ export class Interpreter {
       : arrivalDevice(frame, this.#job.host, this.#routes, family, source);
   }
 
-  /** eth_type_trans, or what the capture recorded. Frames to another unicast address than the device's are for another host; where the capture does not name it, any device may have been meant. */
-  #packetType(link: Link, device: string | undefined): 'unicast' | 'broadcast' | 'multicast' | 'otherhost' {
-    switch (link.recordedType) {
-      case 'broadcast':
-      case 'multicast':
-        return link.recordedType;
-      case 'otherhost':
-        // Whoever captured it may not be the router.
-        return this.#job.host.forward ? 'unicast' : 'otherhost';
-    }
+  /**
+   * eth_type_trans, or what the capture recorded. Frames to another unicast address than the device's are for another host; where the capture does not name it, any device may have been meant.
+   * A recorded "for another host" is a frame that ip_rcv_core was given and dropped, whoever's addresses it bears: over lo, where nobody else sends, it is a packet socket's, which no OUTPUT saw.
+   */
+  #packetType(way: Way, link: Link, frame: Frame, ends: Ends | null): 'unicast' | 'broadcast' | 'multicast' | 'otherhost' {
+    const { host } = this.#job;
+    // Whoever captured it may not be the router.
+    if (link.recordedType === 'otherhost') return host.forward ? 'unicast' : 'otherhost';
+    // What this host sent was for whomever it chose; without a header to read, nothing but the frame tells (PACKET_OUTGOING).
+    if (way !== 'arrives' || (ends === null && wentOut(frame, link, host))) return 'unicast';
+    if (link.recordedType === 'broadcast' || link.recordedType === 'multicast') return link.recordedType;
     const mac = link.destinationMac;
     if (mac === null) return 'unicast';
     if (mac.every((byte) => byte === 0xff)) return 'broadcast';
     if ((mac[0]! & 1) === 1) return 'multicast';
-    const { host } = this.#job;
+    const device = frame.interfaceName;
     const asked = device === undefined ? host.interfaces : host.interfaces.filter(({ name }) => name === device);
     const known = asked.flatMap((one) => (one.mac === undefined || host.forward ? [] : [one.mac]));
     return known.length === 0 || known.some((own) => own.every((byte, i) => byte === mac[i])) ? 'unicast' : 'otherhost';

@@ -23,6 +23,8 @@ const UDP = 17;
 export interface PrestackWay {
   /** The packet came off the wire (not sent by this host, not over lo): checksum and address checks apply. */
   arrives: boolean;
+  /** The device it came in at: over lo addresses of loopback and of its scope may come. */
+  device: string;
 }
 
 const FAULTS: Readonly<Record<ipv4.Ipv4Fault, number>> = {
@@ -61,7 +63,7 @@ function check6(bytes: Uint8Array, profile: Profile, way: PrestackWay): Prestack
   const lenient = profile.prestack === 'lenient';
   if (bytes.length < ipv6.HEADER_LENGTH) return { unseen: UNSEEN_IP_SHORT };
   if (ipv6.version(bytes) !== 6) return { unseen: UNSEEN_IP_VERSION };
-  if (way.arrives && !addressesRight(bytes)) return { unseen: UNSEEN_IP6_ADDRESS };
+  if (way.arrives && !addressesRight(bytes, way.device === 'lo')) return { unseen: UNSEEN_IP6_ADDRESS };
   const payload = ipv6.payloadLength(bytes);
   const hopByHop = ipv6.nextHeader(bytes) === ipv6.HOP_BY_HOP;
   // Without a length the jumbo option must say it, else the frame does.
@@ -79,10 +81,11 @@ function check6(bytes: Uint8Array, profile: Profile, way: PrestackWay): Prestack
   return { family: 6, bytes: trimmed.subarray(0, announced + ipv6.HEADER_LENGTH), length: announced + ipv6.HEADER_LENGTH };
 }
 
-/** RFC 4291 2.5.3 and 2.7: no loopback addresses on the wire, no multicast source, no multicast of scope 0 or 1. */
-function addressesRight(bytes: Uint8Array): boolean {
+/** RFC 4291 2.5.3 and 2.7: no loopback addresses on the wire, no multicast source, no multicast of scope 0 or 1. Of these ip6_rcv_core lets in over lo loopback addresses and scope 1. */
+function addressesRight(bytes: Uint8Array, overLo: boolean): boolean {
   const source = ipv6.source(bytes);
   const destination = ipv6.destination(bytes);
-  if (ipv6.isLoopback(source) || ipv6.isLoopback(destination) || ipv6.isMulticast(source)) return false;
-  return !ipv6.isMulticast(destination) || ipv6.multicastScope(destination) > 1;
+  if (ipv6.isMulticast(source)) return false;
+  if (!overLo && (ipv6.isLoopback(source) || ipv6.isLoopback(destination))) return false;
+  return !ipv6.isMulticast(destination) || ipv6.multicastScope(destination) > (overLo ? 0 : 1);
 }

@@ -22,9 +22,9 @@ const isSix = (frame: Uint8Array): boolean => frame[12] === 0x86;
 /** Now and then something else is in its place. */
 const often = <T>(draw: Draw, usual: T, ...others: T[]): T => (draw(16) === 0 ? others[draw(others.length)]! : usual);
 
-/** Type of hardware (Ethernet, netlink, PPP), and which way the packet went. */
+/** Type of hardware (Ethernet, netlink, PPP, loopback), and which way the packet went. */
 function cookedAs(frame: Uint8Array, draw: Draw): [hardware: number, kind: number] {
-  return [often(draw, 1, 824, 512), often(draw, leaves(frame) ? OUTGOING : 0, 0, 1, 2, 3, 4)];
+  return [often(draw, 1, 824, 512, 772), often(draw, leaves(frame) ? OUTGOING : 0, 0, 1, 2, 3, 4, 5, 7)];
 }
 
 const whole =
@@ -103,13 +103,10 @@ export function ofLinktype(capture: Uint8Array, linktype: number): Uint8Array {
   return copy;
 }
 
-const hasIPv4 = ({ frame }: Packet): boolean =>
-  frame.length >= ETHERNET + 20 && frame[12] === 8 && frame[13] === 0 && frame[14]! >> 4 === 4;
-
-/** Now and then a frame comes from another MAC, or is for another, or both. Those without a header of IPv4 are left out: why these never reach a hook is told in other words where addresses are asked first. */
+/** Now and then a frame comes from another MAC, or is for another, or both. */
 export function withMacs(packets: readonly Packet[], draw: Draw): Packet[] {
-  return packets.filter(hasIPv4).map((packet) => {
-    if (draw(12) > 0) return packet;
+  return packets.map((packet) => {
+    if (packet.frame.length < ETHERNET || draw(12) > 0) return packet;
     const frame = Uint8Array.from(packet.frame);
     if (draw(2) === 0) frame[5] = draw(4);
     if (draw(2) === 0) frame[11] = draw(4);
