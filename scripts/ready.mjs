@@ -66,15 +66,20 @@ export function build(targets) {
     must(process.execPath, ['scripts/keep-code.cjs'], "keeping V8's code of it");
 }
 
-/** The engine's builds (release, debug, release without SIMD, and release for two threads with one memory; or only the targets that are asked for) that are older than their sources. */
-export function buildEngine(targets = ['release', 'debug', 'scalar', 'threads']) {
-  for (const [target, output] of [
-    ['release', 'build/engine.wasm'],
-    ['debug', 'build/engine.debug.wasm'],
-    ['scalar', 'build/engine.scalar.wasm'],
-    ['threads', 'build/engine.threads.wasm'],
-  ]) {
-    if (!targets.includes(target)) continue;
+/** By target: release, debug, release without SIMD, and release for two threads with one memory. */
+export const ENGINES = {
+  release: 'build/engine.wasm',
+  debug: 'build/engine.debug.wasm',
+  scalar: 'build/engine.scalar.wasm',
+  threads: 'build/engine.threads.wasm',
+};
+/** Those that the command takes; the others are for tests and the fuzzer. */
+export const COMMAND_ENGINES = ['release', 'threads'];
+
+/** The engine's builds, or only the targets that are asked for, that are older than their sources. */
+export function buildEngine(targets = Object.keys(ENGINES)) {
+  for (const target of targets) {
+    const output = ENGINES[target];
     if (!older(output, ['assembly', 'src/abi', 'asconfig.json'])) continue;
     console.error(`building the engine (${target})...`);
     must(bin('asc'), ['--config', 'asconfig.json', '--target', target], 'building the engine');

@@ -1,9 +1,8 @@
 // npm start: installs, builds and replays the bundled seed scenario: the two orders of the same rules side by side.
-import { build, install, root, runCommand } from './ready.mjs';
+import { build, COMMAND_ENGINES, install, root, runCommand } from './ready.mjs';
 
 install();
-// The other builds are for tests and the fuzzer.
-build(['release']);
+build(COMMAND_ENGINES);
 const seed = 'pcaps/seed';
 const args = process.argv.slice(2);
 process.exitCode = runCommand(process.execPath, [

@@ -52,7 +52,7 @@ const FAMILY: u32 = 4;
 /** Nothing announced what it is. */
 const ANY: u32 = 0;
 
-/** Frames are to be looked at for more than an EtherType: MACs count; or the latest that was no plain one had a tag, or another header. */
+/** Frames are to be looked at for more than an EtherType: MACs count; or one that was looked at had a tag, or another header than Ethernet's. */
 let seeks: bool = false;
 
 /** Whether plain frames cannot be told by their first bytes alone, as far as is known before they are looked at: then `seekFrames` comes first. */

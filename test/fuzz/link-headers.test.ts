@@ -15,7 +15,7 @@ import { whyNotShared } from '../../src/replay/shares.ts';
 import { SEED } from '../seed.ts';
 import { drawHost, recast } from './link-headers.ts';
 
-const CASES = 200;
+const CASES = 64;
 /** So few that a case can be read, so many that batches of the engine are full. */
 const OPTIONS: CaseOptions = { packets: 50, judge: 'software' };
 const ENGINES = ['engine', 'silent', 'debug', 'scalar'].map((name) => PROGRAMS[name]!);
