@@ -9,7 +9,7 @@ import { EXIT, NobodyReads, UsageError } from './exit.ts';
 import { fuzzCommand } from './fuzz.ts';
 import { styledHelp, withExamples } from './help.ts';
 import { Interrupted, NOTHING_JUDGED } from './interrupts.ts';
-import { refuseNameless, refuseTwice } from './options.ts';
+import { refuseNameless, refuseTwice, unknownFirst } from './options.ts';
 import { replayCommand } from './replay.ts';
 import { RuleFileError } from './rules.ts';
 import { printable, say } from './terminal.ts';
@@ -57,6 +57,7 @@ function program(done: (code: number) => void, thread: Worker | undefined): Comm
     styledHelp(command).exitOverride();
     refuseTwice(command);
     refuseNameless(command);
+    unknownFirst(command);
   }
   return root;
 }

@@ -72,6 +72,16 @@ export function refuseNameless(command: Command): void {
   }
 }
 
+/** An option that nobody knows is told before one that is missing: it may be that one, misspelt. */
+export function unknownFirst(command: Command): void {
+  const parse = command.parseOptions.bind(command);
+  command.parseOptions = (words) => {
+    const parsed = parse(words);
+    if (parsed.unknown.length > 0) for (const option of command.options) option.mandatory = false;
+    return parsed;
+  };
+}
+
 /** -R, --rules6, --ipset, -4, -6, --repair, --unsupported. `several`: what more than one -R is good for. */
 export function addRuleOptions(command: Command, several = ''): Command {
   return command

@@ -48,12 +48,26 @@ export function buildHost(given: HostGiven): Host {
   if (given.groups !== undefined) readGroups(host, given.groups);
   const devices = told && interfaces.map(({ name }) => name);
   const strange = devices?.filter((name) => name !== 'lo' && !told!.has(name)) ?? [];
-  if (strange.length > 0) host.notes.push(`--addr has no device ${strange.join(', ')}, which --in, --out or --local name`);
+  host.notes.push(...strangeNotes(strange, given));
   readRoutes(host, given.routes ?? [], devices);
   if (isWithoutAddresses(host, given)) host.notes.push(NO_ADDRESSES);
   // Without routes everything that is not local leaves by one device, as on a host with a default route.
   if (given.routes === undefined || given.routes.length === 0) addDefaultRoutes(host);
   return host;
+}
+
+/** Devices that --addr does not have: those that the user named, and the one that stands for those that he did not. */
+function strangeNotes(strange: readonly string[], { in: incoming, out, local = [] }: HostGiven): string[] {
+  const said = new Set([incoming, out, ...local.map((text) => text.split('@')[1])]);
+  const named = strange.filter((name) => said.has(name));
+  const unnamed = strange.filter((name) => !said.has(name));
+  return [
+    ...(named.length === 0 ? [] : [`--addr has no device ${named.join(', ')}, which --in, --out or --local name`]),
+    ...unnamed.map(
+      (name) =>
+        `--addr has no device ${name}, which is taken where none is named: --in, --out and --local ADDRESS@DEVICE name one`,
+    ),
+  ];
 }
 
 const NO_ADDRESSES =

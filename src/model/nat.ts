@@ -33,7 +33,7 @@ export const NAT_NOTES = {
   drawn:
     'the kernel draws lots for a port where --random asks for it, or where the wanted one is taken: such ports are free ones of the range, but not those of the kernel',
   masquerade:
-    'MASQUERADE dropped packets, or made them come from ::1, as the kernel does where the host has no address for the outgoing device: if it has one, say so with --addr or --local ADDRESS@DEVICE',
+    'MASQUERADE dropped packets (of IPv6, or made them come from ::1), as the kernel does where the host has no address for the outgoing device: if it has one, say so with --addr or --local ADDRESS@DEVICE',
   redirect:
     'REDIRECT dropped packets, as the kernel does where the incoming device has no address: if it has one, say so with --addr or --local ADDRESS@DEVICE',
 } as const;

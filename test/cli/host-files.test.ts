@@ -200,6 +200,15 @@ test('devices that --addr does not have', () => {
     '--addr has no device ppp0, which --in, --out or --local name',
   ]);
   expect(strange({ in: 'eth0', out: 'eth1', routes: [[NEAR]] })).toEqual([]);
+  // Who named none did not name eth0 either.
+  const elsewhere = [{ ifname: 'wan0', addr_info: [{ family: 'inet', local: '192.0.2.1', prefixlen: 24 }] }];
+  const unnamed =
+    '--addr has no device eth0, which is taken where none is named: --in, --out and --local ADDRESS@DEVICE name one';
+  const local = (...addresses: string[]): string[] =>
+    buildHost({ addresses: elsewhere, local: addresses }).notes.filter((note) => note.startsWith('--addr'));
+  expect(local('1.2.3.4')).toEqual([unnamed]);
+  expect(local('1.2.3.4@wan0')).toEqual([]);
+  expect(local('1.2.3.4', '1.2.3.5@ppp0')).toEqual(['--addr has no device ppp0, which --in, --out or --local name', unnamed]);
   expect(buildHost({ in: 'eht0', local: ['10.0.0.1'] }).notes).toEqual([]);
 });
 

@@ -295,3 +295,32 @@ test('answers of the host itself, which the kernel has RELATED: a note where the
   expect(said).not.toMatch(/met REJECT/);
   expect(JSON.parse(await told(capture, '--format', 'json')).tables.filter.OUTPUT.rules[0].packets).toBe(1);
 });
+
+test('an option that nobody knows is told before one that is missing', async () => {
+  for (const args of [
+    ['replay', '--foo'],
+    ['trace', '--foo', '-R', RULES],
+    ['replay', '--rule', RULES, '-r', CAPTURE],
+  ]) {
+    const { code, stderr } = await command(args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(new RegExp(`^error: unknown option '${args.find((word) => /^--/.test(word))}'`));
+  }
+  expect((await command(['replay', '-r', CAPTURE])).stderr).toMatch(/^error: required option '-R, --rules <file>' not specified/);
+});
+
+test('that MASQUERADE makes packets come from ::1 is said of IPv6', async () => {
+  const rules = file('masquerade.v4', '*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n');
+  const { stdout } = await command(['replay', '-R', rules, '-r', CAPTURE, '--forward', '--no-timing']);
+  expect(stdout).toMatch(/^note: MASQUERADE dropped packets \(of IPv6, or made them come from ::1\), as the kernel does/m);
+});
+
+test('--help says how many threads may be the most, which a refusal says', async () => {
+  const { stdout } = await command(['replay', '--help']);
+  expect(stdout.replace(/\s+/g, ' ')).toContain('two at most (3 and more are refused) where rules');
+  const refused = await replay('--jobs', '3', '--verdicts', join(folder, 'verdicts'));
+  expect({ code: refused.code, stderr: refused.stderr }).toEqual({
+    code: 2,
+    stderr: 'wasmtables: --jobs: --verdicts tells packets in their order; two threads do it (--jobs 2)\n',
+  });
+});
