@@ -52,7 +52,7 @@ export async function compare(task: Task, rules: readonly DualRules[]): Promise<
 const isAlike = (first: readonly CaptureInfo[], { result, interrupted = false }: RunOutcome, index: number): boolean =>
   interrupted || (result.captures[index]?.packets ?? 0) === (first[index]?.packets ?? 0);
 
-async function askAll({ options, prepared, profile, told, signal }: Task, rules: readonly DualRules[]): Promise<Said[]> {
+async function askAll({ options, prepared, profile, told, signal, onCut }: Task, rules: readonly DualRules[]): Promise<Said[]> {
   const said: Said[] = [];
   const bar = new ProgressBar();
   const { host } = prepared;
@@ -76,6 +76,7 @@ async function askAll({ options, prepared, profile, told, signal }: Task, rules:
       );
     // Rules are compiled before there is anything to wait for. What others have said is not lost.
     const outcome = await (first === undefined ? breakable(ask, areMany(one)) : ask());
+    if (outcome.interrupted === true) onCut();
     said.push({ rules: one, outcome, fates });
   }
   bar.clear();
@@ -83,7 +84,7 @@ async function askAll({ options, prepared, profile, told, signal }: Task, rules:
 }
 
 /** Behind the last packet nobody has looked at captures again: what they are the first rule set's outcome says. */
-async function report({ options, prepared, profile, told, signal }: Task, said: readonly Said[]): Promise<number> {
+async function report({ options, prepared, profile, told }: Task, said: readonly Said[]): Promise<number> {
   const { host } = prepared;
   const [first, last] = [said[0]!.outcome, said.at(-1)!.outcome];
   const { captures } = first.result;
@@ -120,6 +121,14 @@ async function report({ options, prepared, profile, told, signal }: Task, said: 
   if (!isRead) return EXIT.unread;
   for (const why of gone) say(`wasmtables: ${why}: packets of it that change are counted, and not listed`);
   if (saysUnopened(captures) || gone.length > 0) return EXIT.environment;
-  if (saysUnjudged(options, last.result, signal) || first.damaged) return EXIT.damaged;
+  if (
+    saysUnjudged(
+      options,
+      last.result,
+      said.some(({ outcome }) => outcome.interrupted === true),
+    ) ||
+    first.damaged
+  )
+    return EXIT.damaged;
   return comparison.changed.packets > 0 ? EXIT.differs : EXIT.ok;
 }

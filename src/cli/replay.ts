@@ -139,15 +139,20 @@ async function replay(options: ReplayOptions, thread: Worker | undefined): Promi
   checkReadOnce(captures, rules.length);
   checkOverwriting(outputsOf(options), [...captures, ...inputsOf(options)]);
   const threads = options.jobs > 1 ? await threadsFor(options, captures, rules, asked, started, thread) : undefined;
+  let isCut = false;
+  const onCut = (): void => {
+    isCut = true;
+  };
   const { value, interrupted } = await interruptible(async (signal) => {
     const samples = options.engine === 'wasm' && options.tree && options.sample;
     const sample = samples ? await sampleFor(captures, rules, options.count) : undefined;
     const { prepared, profile } = await withChecksums(await prepare(captures, rules, given, signal, sample), asked);
     return rules.length > 1
-      ? compare({ options, prepared, profile, told, signal }, rules)
-      : single({ options, prepared, profile, told, signal, ...(threads && { threads }) }, rules[0]!);
+      ? compare({ options, prepared, profile, told, signal, onCut }, rules)
+      : single({ options, prepared, profile, told, signal, onCut, ...(threads && { threads }) }, rules[0]!);
   });
-  return interrupted ? EXIT.interrupted : value;
+  // What came when all was judged interrupts nothing.
+  return interrupted && isCut ? EXIT.interrupted : value;
 }
 
 function givenBy(options: ReplayOptions) {
@@ -158,7 +163,7 @@ function givenBy(options: ReplayOptions) {
 }
 
 /** One rule set: report, and verdict lines when asked for. Returns the exit code. */
-async function single({ options, prepared, profile, told, signal, threads }: Task, rules: DualRules): Promise<number> {
+async function single({ options, prepared, profile, told, signal, onCut, threads }: Task, rules: DualRules): Promise<number> {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   let isRead = true;
@@ -197,7 +202,8 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
       ...(written === undefined ? {} : { onFrame: (frame: Frame) => written.captured(frame) }),
     });
     bar.clear();
-    const { result, damaged } = outcome;
+    const { result, damaged, interrupted = false } = outcome;
+    if (interrupted) onCut();
     const unread = saysUnread(result);
     if (unread !== undefined) return unread;
     const all = [...(await endNotes({ options, prepared, told }, outcome)), ...(written?.notes() ?? [])];
@@ -212,7 +218,7 @@ async function single({ options, prepared, profile, told, signal, threads }: Tas
     await tell(options, render(options, report, rules), { damage, host: report.host.notes, notes: report.notes });
     if (!isRead) return EXIT.unread;
     if (saysUnopened(result.captures)) return EXIT.environment;
-    return damaged || saysUnjudged(options, result, signal) ? EXIT.damaged : EXIT.ok;
+    return damaged || saysUnjudged(options, result, interrupted) ? EXIT.damaged : EXIT.ok;
   } finally {
     signal.removeEventListener('abort', onSignal);
     bar.clear();
@@ -254,7 +260,11 @@ async function judged(
   // What the threads had read before an interrupt is judged; who cannot wait interrupts once more.
   const { signal, ...anew } = options;
   const { again, packets } = shared;
-  const outcome = await replayOne(prepared, job, packets === undefined ? options : { ...anew, limit: packets });
+  const outcome = await replayOne(
+    prepared,
+    job,
+    signal?.aborted === true ? { ...anew, ...(packets !== undefined && { limit: packets }) } : options,
+  );
   outcome.result.notes.push(`--jobs: ${again}: one thread judged everything anew`);
   return packets === undefined ? outcome : { ...outcome, interrupted: true };
 }

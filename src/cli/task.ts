@@ -33,6 +33,8 @@ export interface Task {
   /** What --annotate, --osf and --ipset tell. */
   told: Pick<Job, 'annotations' | 'fingerprints' | 'sets'>;
   signal: AbortSignal;
+  /** Called when the signal came before all was judged. */
+  onCut: () => void;
   /** Where --jobs wants several. */
   threads?: Threads | Pipeline;
 }
@@ -57,8 +59,8 @@ export async function endNotes(
 }
 
 /** Says so where nothing could be judged; of packets that were not read on purpose nobody knows. */
-export function saysUnjudged(options: ReplayOptions, result: ReplayResult, signal: AbortSignal): boolean {
-  const unjudged = options.count === undefined && !signal.aborted ? whyUnjudged(result) : undefined;
+export function saysUnjudged(options: ReplayOptions, result: ReplayResult, interrupted: boolean): boolean {
+  const unjudged = options.count === undefined && !interrupted ? whyUnjudged(result) : undefined;
   if (unjudged !== undefined) say(unjudged);
   return unjudged !== undefined;
 }

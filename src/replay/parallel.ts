@@ -8,6 +8,7 @@ import { compiled } from './compiled.ts';
 import { sharedSession } from './engine-replay.ts';
 import { engineModule } from './engine-session.ts';
 import { mergeConnections, mergeResults } from './merge.ts';
+import { Pace, placesOf } from './pace.ts';
 import type { RunOptions, RunOutcome } from './run.ts';
 import { runShare, type ShareOutcome } from './share.ts';
 
@@ -18,10 +19,12 @@ export interface ShareTask extends Pick<RunOptions, 'connections' | 'limit'> {
   image: Image;
   wasm: object;
   share: Share;
+  /** How far all are (pace.ts). */
+  places: BigInt64Array;
 }
 
-/** A task first; then perhaps that it is to stop, and, when all threads have told how far they are, behind which packet. */
-export type ToWorker = ShareTask | { kind: 'stop' } | { kind: 'limit'; packets: number };
+/** A task first; then perhaps that it is to stop, and, when all threads have told how far they are, behind which packet (none: at the end of all). */
+export type ToWorker = ShareTask | { kind: 'stop' } | { kind: 'limit'; packets?: number };
 
 export type FromWorker =
   /** Asked to stop: packets read so far. */
@@ -76,17 +79,18 @@ export class Threads {
       const [image, wasm] = [await compiled(job, { tree, ...(traffic && { traffic }) }), await engineModule()];
       if (this.#failure !== undefined) throw this.#failure;
       const start = process.hrtime.bigint();
+      const places = placesOf(of);
       const others = this.#others.map((worker, index) =>
-        oneShare(worker, { kind: 'task', captures, image, wasm, share: { index: index + 1, of }, ...asked }, halt),
+        oneShare(worker, { kind: 'task', captures, image, wasm, share: { index: index + 1, of }, places, ...asked }, halt),
       );
       for (const other of others) other.catch(() => failed.abort());
       const session = await sharedSession(image, wasm, { index: 0, of }, asked);
-      const own = runShare(captures, session, halt, {
+      const own = runShare(captures, session, halt, new Pace(places, 0), {
         ...asked,
         signal: failed.signal,
         ...(onProgress && { onProgress }),
-      }).finally(() => halt.at(0, session.packets()));
-      const outcome = merged(await Promise.all([own, ...others]), start, signal?.aborted === true);
+      }).finally(() => halt.at(0, 'the end'));
+      const outcome = merged(await Promise.all([own, ...others]), start, halt.stopped);
       return traffic && !('again' in outcome) ? { ...outcome, sampled: packetsOf(traffic) } : outcome;
     } finally {
       halt.close();
@@ -118,16 +122,18 @@ export function merged(shares: readonly ShareOutcome[], start: bigint, isStopped
   return connections.length === 0 ? whole : { ...whole, connections: mergeConnections(connections) };
 }
 
-/** All threads stop at the packet that the fastest of them has come to. This thread is number 0. */
-class Halt {
-  readonly #threads: readonly Worker[];
+/** All threads stop at the packet that the fastest of them has come to; where that is the end, none does. This thread is number 0. */
+export class Halt {
+  readonly #threads: readonly Pick<Worker, 'postMessage'>[];
   readonly #signal: AbortSignal | undefined;
-  readonly #limit: Promise<number>;
+  readonly #limit: Promise<number | undefined>;
   readonly #told = new Set<number>();
-  #onLimit = (_packets: number): void => {};
+  #onLimit = (_packets: number | undefined): void => {};
   #furthest = 0;
+  #isAtEnd = false;
+  #isStopped = false;
 
-  constructor(threads: readonly Worker[], signal: AbortSignal | undefined) {
+  constructor(threads: readonly Pick<Worker, 'postMessage'>[], signal: AbortSignal | undefined) {
     this.#threads = threads;
     this.#signal = signal;
     this.#limit = new Promise((resolve) => {
@@ -143,19 +149,27 @@ class Halt {
     return this.#signal?.aborted === true;
   }
 
-  agree(packets: number): Promise<number> {
+  /** They stopped before the end. */
+  get stopped(): boolean {
+    return this.#isStopped;
+  }
+
+  agree(packets: number): Promise<number | undefined> {
     this.at(0, packets);
     return this.#limit;
   }
 
   /** A thread has come so far and waits, or has ended there (then it says so again). */
-  at(thread: number, packets: number): void {
+  at(thread: number, packets: number | 'the end'): void {
     if (this.#told.has(thread)) return;
     this.#told.add(thread);
-    this.#furthest = Math.max(this.#furthest, packets);
+    if (packets === 'the end') this.#isAtEnd = true;
+    else this.#furthest = Math.max(this.#furthest, packets);
     if (this.#told.size <= this.#threads.length) return;
-    this.#onLimit(this.#furthest);
-    this.#say({ kind: 'limit', packets: this.#furthest });
+    this.#isStopped = !this.#isAtEnd;
+    const behind = this.#isStopped ? this.#furthest : undefined;
+    this.#onLimit(behind);
+    this.#say({ kind: 'limit', ...(behind !== undefined && { packets: behind }) });
   }
 
   close(): void {
@@ -172,11 +186,11 @@ function oneShare(worker: Worker, task: ShareTask, halt: Halt): Promise<ShareOut
     worker.ref();
     worker.postMessage(task);
     const failed = (error: Error): void => {
-      halt.at(task.share.index, 0);
+      halt.at(task.share.index, 'the end');
       reject(error);
     };
     worker.on('message', (message: FromWorker) => {
-      halt.at(task.share.index, message.kind === 'at' ? message.packets : message.outcome.result.packets);
+      halt.at(task.share.index, message.kind === 'at' ? message.packets : 'the end');
       if (message.kind === 'done') resolve(message);
     });
     worker.on('error', failed);

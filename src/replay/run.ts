@@ -28,6 +28,8 @@ export interface RunOptions {
   limit?: number;
   /** Called now and then, while the event loop has its turn anyway; nothing is read until it is through. */
   onTurn?: () => Promise<void>;
+  /** Called behind every piece that was read and judged; nothing is read until it is through. undefined: at once. */
+  onPiece?: () => Promise<void> | undefined;
 }
 
 /** What was already taken from a stream that cannot be read twice. */
@@ -95,13 +97,13 @@ export async function readCaptures(paths: readonly string[], sink: Sink, options
   let interrupted = false;
   const turns = new Turns();
   let packets = 0;
-  for (const path of paths) {
+  for (const [index, path] of paths.entries()) {
     if (turns.due()) await turns.take(options);
     if (packets >= (options.limit ?? Number.POSITIVE_INFINITY)) break;
     // What was read ahead was read before the interrupt: it counts.
     interrupted ||= options.signal?.aborted === true && path !== options.ahead?.path;
     if (interrupted) break;
-    const ended = await one(path, sink, turns, options);
+    const ended = await one(path, sink, turns, options, index === paths.length - 1);
     damaged ||= ended.info.damage !== undefined;
     interrupted = ended.interrupted;
     packets += ended.info.packets;
@@ -144,13 +146,15 @@ interface Reading {
   session: Sink;
   turns: Turns;
   options: RunOptions;
+  /** Behind it there is nothing. */
+  isLast: boolean;
   /** Bytes of it, unpacked, that the witness was given. */
   read: number;
 }
 
-async function one(path: string, session: Sink, turns: Turns, options: RunOptions): Promise<Ended> {
+async function one(path: string, session: Sink, turns: Turns, options: RunOptions, isLast: boolean): Promise<Ended> {
   session.startCapture(nameOf(path));
-  const reading = { path, session, turns, options, read: 0 };
+  const reading = { path, session, turns, options, isLast, read: 0 };
   let plain: PlainFile | undefined;
   try {
     plain = openPlain(path);
@@ -185,6 +189,7 @@ async function stream(reading: Reading): Promise<Ended> {
       if (next.done === true) return wholly(session.endCapture(next.value === undefined ? {} : { damage: next.value }));
       take(next.value);
       options.onProgress?.(reading.read, undefined, path);
+      await options.onPiece?.();
       if (turns.due()) await turns.take(options);
     }
     return wholly(session.endCapture({ stopped: true }));
@@ -207,7 +212,9 @@ async function wholeFile(reading: Reading, file: PlainFile): Promise<Ended> {
     if (own === undefined) session.advance!(bytes);
     else session.feed(own.slice(0, bytes));
     reading.read += bytes;
-    if (!turns.due()) continue;
+    await options.onPiece?.();
+    // At the end of all there is nothing left to interrupt.
+    if (!turns.due() || (reading.isLast && reading.read === file.size)) continue;
     options.onProgress?.(reading.read, file.size, path);
     await turns.take(options);
     if (options.signal?.aborted === true) {

@@ -1,14 +1,15 @@
 /** A thread of a shared replay (parallel.ts), other than the one that started it. */
 import type { MessagePort } from 'node:worker_threads';
 import { sharedSession } from './engine-replay.ts';
+import { Pace } from './pace.ts';
 import type { FromWorker, ShareTask, ToWorker } from './parallel.ts';
 import { runShare } from './share.ts';
 
 export class ShareThread {
   readonly #port: MessagePort;
   #isStopped = false;
-  #onLimit = (_packets: number): void => {};
-  readonly #limited = new Promise<number>((resolve) => {
+  #onLimit = (_packets: number | undefined): void => {};
+  readonly #limited = new Promise<number | undefined>((resolve) => {
     this.#onLimit = resolve;
   });
 
@@ -26,7 +27,7 @@ export class ShareThread {
     this.#port.postMessage(message);
   }
 
-  async #judge({ captures, image, wasm, share, ...options }: ShareTask): Promise<void> {
+  async #judge({ captures, image, wasm, share, places, ...options }: ShareTask): Promise<void> {
     const session = await sharedSession(image, wasm, share, options);
     const stop = {
       asked: () => this.#isStopped,
@@ -35,7 +36,7 @@ export class ShareThread {
         return this.#limited;
       },
     };
-    this.#tell({ kind: 'done', ...(await runShare(captures, session, stop, options)) });
+    this.#tell({ kind: 'done', ...(await runShare(captures, session, stop, new Pace(places, share.index), options)) });
     this.#port.close();
   }
 }

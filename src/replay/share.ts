@@ -1,13 +1,14 @@
 /** One share of a replay that several threads do together (parallel.ts): what the thread that started it and the others do alike. */
 import type { EngineReplay } from './engine-replay.ts';
+import type { Pace } from './pace.ts';
 import { type RunOptions, type RunOutcome, run } from './run.ts';
 
 /** Stops all threads behind the same packet. */
 export interface Stop {
   /** Whether it is asked for. */
   asked(): boolean;
-  /** This thread has read so many packets, and reads no more until it is told behind which packet all stop. */
-  agree(packets: number): Promise<number>;
+  /** This thread has read so many packets, and reads no more until it is told behind which packet all stop. undefined: one of them has come to the end of all, so that the others do, too. */
+  agree(packets: number): Promise<number | undefined>;
 }
 
 export interface ShareOutcome {
@@ -21,17 +22,30 @@ export async function runShare(
   captures: readonly string[],
   session: EngineReplay,
   stop: Stop,
+  pace: Pace,
   given: Pick<RunOptions, 'connections' | 'limit' | 'onProgress' | 'signal'>,
 ): Promise<ShareOutcome> {
   const options: RunOptions = { ...given };
   let agreed = false;
   options.onTurn = async () => {
-    if (agreed || !stop.asked()) return;
+    // Who has judged all that is asked for says so at its end.
+    if (agreed || !stop.asked() || session.packets() >= (given.limit ?? Number.POSITIVE_INFINITY)) return;
     agreed = true;
-    options.limit = await stop.agree(session.packets());
-    session.setLimit(options.limit);
+    const behind = await stop.agree(session.packets());
+    if (behind === undefined) return;
+    options.limit = behind;
+    session.setLimit(behind);
   };
-  await options.onTurn();
-  const outcome = await run(captures, session, options);
-  return { outcome, exact: session.shareIsExact() };
+  const wait = async (): Promise<void> => {
+    await pace.wait(session.packets(), () => stop.asked() || given.signal?.aborted === true);
+    await options.onTurn!();
+  };
+  options.onPiece = () => (!stop.asked() && pace.isAhead(session.packets()) ? wait() : undefined);
+  try {
+    await options.onTurn();
+    const outcome = await run(captures, session, options);
+    return { outcome, exact: session.shareIsExact() };
+  } finally {
+    pace.end();
+  }
 }

@@ -60,6 +60,7 @@ async function compared(captures: string[]): Promise<{ code: number; said: Compa
     profile: DEFAULT_PROFILE,
     told: {},
     signal: new AbortController().signal,
+    onCut: () => {},
   };
   const code = await compare(task, [rules('ACCEPT'), rules('DROP')]);
   return { code, said: JSON.parse(written.stdout || '{}') };

@@ -6,6 +6,7 @@ import { compile } from '../../src/compile/index.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../src/model/profile.ts';
 import { engineModule } from '../../src/replay/engine-session.ts';
+import { Pace, placesOf } from '../../src/replay/pace.ts';
 import type { FromWorker, ShareTask } from '../../src/replay/parallel.ts';
 import { parseSave } from '../../src/syntax/index.ts';
 import { ROOT } from '../cli/command.ts';
@@ -19,7 +20,17 @@ async function said(captures: string[], index = 0): Promise<FromWorker> {
     { rules, host: buildHost({ local: ['10.0.0.2'], in: 'eth0' }), profile: DEFAULT_PROFILE },
     { tree: false },
   );
-  const task: ShareTask = { kind: 'task', captures, image, wasm: await engineModule(), share: { index, of: 2 } };
+  // Nobody is waited for.
+  const places = placesOf(2);
+  new Pace(places, 1 - index).end();
+  const task: ShareTask = {
+    kind: 'task',
+    captures,
+    image,
+    wasm: await engineModule(),
+    share: { index, of: 2 },
+    places,
+  };
   const worker = new Worker(join(ROOT, 'dist/joined/replay-thread.js'));
   try {
     return await new Promise((resolve, reject) => {

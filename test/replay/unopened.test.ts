@@ -1,4 +1,5 @@
 /** Captures that cannot be opened, or be read to their end, behind and before others: what those say is told as if they were not there. */
+
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import type { Job, ReplayResult } from '../../src/model/witness.ts';
 import { announcedLinktypes } from '../../src/replay/accepted.ts';
 import { sharedSession } from '../../src/replay/engine-replay.ts';
 import { engineModule, engineSession } from '../../src/replay/engine-session.ts';
+import { Pace, placesOf } from '../../src/replay/pace.ts';
 import { merged, type Unshared } from '../../src/replay/parallel.ts';
 import { referenceSession } from '../../src/replay/reference-session.ts';
 import { prepare } from '../../src/replay/replay.ts';
@@ -80,7 +82,7 @@ async function together(one: readonly string[], other: readonly string[], isStop
   const never = { asked: () => false, agree: async () => 0 };
   const shares = await Promise.all(
     [one, other].map(async (captures, index) =>
-      runShare(captures, await sharedSession(image, wasm, { index, of: 2 }), never, {}),
+      runShare(captures, await sharedSession(image, wasm, { index, of: 2 }), never, new Pace(placesOf(1), 0), {}),
     ),
   );
   return merged(shares, process.hrtime.bigint(), isStopped);

@@ -1,0 +1,52 @@
+/**
+ * Keeps the threads of a shared replay (parallel.ts) near each other. They stop behind the packet that the fastest has come to, so that is how long the others go on behind a signal. It costs
+ * nothing that the fastest waits: the replay takes as long as the slowest does.
+ */
+
+/** Milliseconds of its own work that a thread may be ahead of the slowest. */
+const LEAD = 100;
+/** Milliseconds between two looks at the others. */
+const LOOK = 2;
+const ENDED = 2n ** 63n - 1n;
+
+/** One for each thread, in memory that all see: packets it has read. */
+export const placesOf = (threads: number): BigInt64Array =>
+  new BigInt64Array(new SharedArrayBuffer(threads * BigInt64Array.BYTES_PER_ELEMENT));
+
+/** The pace of one of the threads. */
+export class Pace {
+  readonly #places: BigInt64Array;
+  readonly #index: number;
+  readonly #now: () => number;
+  readonly #start: number;
+
+  /** `now`: milliseconds, from wherever. */
+  constructor(places: BigInt64Array, index: number, now: () => number = () => performance.now()) {
+    this.#places = places;
+    this.#index = index;
+    this.#now = now;
+    this.#start = now();
+  }
+
+  /** This thread has read so many packets. Whether that is too far ahead: how fast it is says how many that is. */
+  isAhead(packets: number): boolean {
+    Atomics.store(this.#places, this.#index, BigInt(packets));
+    let slowest = ENDED;
+    for (let other = 0; other < this.#places.length; other++) {
+      const place = Atomics.load(this.#places, other);
+      if (place < slowest) slowest = place;
+    }
+    const lead = (packets * LEAD) / Math.max(this.#now() - this.#start, LEAD);
+    return packets - Number(slowest) > lead;
+  }
+
+  /** Until it is no longer ahead, or `until` says so. */
+  async wait(packets: number, until: () => boolean): Promise<void> {
+    while (!until() && this.isAhead(packets)) await new Promise((resolve) => setTimeout(resolve, LOOK));
+  }
+
+  /** This thread reads no more: nobody waits for it. */
+  end(): void {
+    Atomics.store(this.#places, this.#index, ENDED);
+  }
+}
