@@ -3,8 +3,8 @@
  * nothing that the fastest waits: the replay takes as long as the slowest does.
  */
 
-/** Milliseconds of its own work that a thread may be ahead of the slowest. */
-const LEAD = 100;
+/** Milliseconds of its own work that a thread may be ahead of the slowest. With 100 a replay took longer where cores have other work, too: who is ahead now is behind later. */
+const LEAD = 500;
 /** Milliseconds between two looks at the others. */
 const LOOK = 2;
 const ENDED = 2n ** 63n - 1n;
