@@ -32,7 +32,7 @@ import {
   STATUS_HALF,
 } from './entry';
 import { keeperOf } from './pairs';
-import { CLASS_ACK, CLASS_NONE, CLASS_SYNACK } from './tcp-matrix';
+import { CLASS_ACK, CLASS_SYNACK } from './tcp-matrix';
 import { SIDE_MAXACK_SET } from './tcp-window';
 import { hashIPv4 } from './tuple';
 
@@ -161,7 +161,7 @@ function scaleIn(word: u64, direction: u32): u32 {
 
 /** What the last segment left behind. */
 function expandLast(entry: usize, word: u64): void {
-  store<u8>(entry, CLASS_NONE, ENTRY_LAST_INDEX);
+  // A SYN leaves its class, which is 0, and nothing else.
   if (isAskedHalf(word)) return;
   store<u8>(entry, CLASS_SYNACK, ENTRY_LAST_INDEX);
   store<u8>(entry, 1, ENTRY_LAST_DIRECTION);
