@@ -4,6 +4,7 @@ import { CONTROL_STRAYS } from '../src/abi/control.ts';
 import { CT_RELATED, FIELD_CT_STATE, FIELD_DESTINATION, FIELD_FAMILY, FIELD_TTL } from '../src/abi/fields.ts';
 import {
   PACKET_CT_ENTRY,
+  PACKET_INTERFACE,
   PACKET_NUMBER,
   PACKET_TIME,
   PACKET_UNSEEN,
@@ -125,12 +126,13 @@ export function takeLeft(slot: usize): void {
     if (foreign || !isTcpReset(slot)) isCopy(slot);
     return;
   }
-  if (asAnswered(slot, entry, leftDirection, isError) && (foreign || isToItself(slot))) leaveAsAnswer(slot, 0);
+  if (!asAnswered(slot, entry, leftDirection, isError)) return;
+  if (foreign || isElsewhere(slot)) leaveAsAnswer(slot, 0);
 }
 
-/** An error about what was translated to come from this host: nat OUTPUT has it yet to turn to somebody else. */
-function isToItself(slot: usize): bool {
-  return isLocal(slot + FIELD_DESTINATION * 4, isSix(slot));
+/** On its way to itself, or, an error about what left translated, to whose address that bore: nat OUTPUT has it yet to turn to somebody else. */
+function isElsewhere(slot: usize): bool {
+  return load<u32>(slot, PACKET_INTERFACE) === 0 || isLocal(slot + FIELD_DESTINATION * 4, isSix(slot));
 }
 
 function isSix(slot: usize): bool {

@@ -11,12 +11,12 @@ import {
   STATUS_DST_NAT,
   STATUS_SRC_NAT,
 } from '../../src/abi/fields';
-import { PACKET_CT_GUESS, PACKET_EDGE, PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
+import { PACKET_CT_GUESS, PACKET_EDGE, PACKET_INTERFACE, PACKET_IP, PACKET_L4_OFFSET } from '../../src/abi/packet';
 import { checksumOf, pseudoHeaderOf } from '../conntrack/checksum';
 import { ENTRY_STATUS, PROTOCOL_ICMPV6, PROTOCOL_TCP } from '../conntrack/entry';
 import { innerRest, innerTransport, locateTransport } from '../conntrack/related';
 import { put16, putWords, readPorts, setAddress } from '../packet/rewrite.ts';
-import { isLocal, readAddresses } from '../stack/index.ts';
+import { deviceTo, isLocal, readAddresses } from '../stack/index.ts';
 import { sourceFor } from '../stack/source.ts';
 import { isUnfinished, leaveUnfinished } from '../stack/unfinished';
 import { translate } from './translate';
@@ -70,7 +70,7 @@ export function cameFromHere(slot: usize, entry: usize, direction: u32): bool {
   return isLocal(TUPLE_SOURCE, load<u32>(slot, FIELD_FAMILY * 4) === 6);
 }
 
-/** The packet in hand is on the wire one of that direction of a translated connection (`error`: about the other one), and is as OUTPUT had it afterwards; where it goes is not looked up. False: it is as it was. */
+/** The packet in hand is on the wire one of that direction of a translated connection (`error`: about the other one), and is as OUTPUT had it afterwards; where it goes is not looked up, and if that was elsewhere, it was captured at no device. False: it is as it was. */
 export function asAnswered(slot: usize, entry: usize, direction: u32, error: bool): bool {
   const unheard = error && isUnheard(slot, entry, 1 - direction);
   if (error && !unheard && !movesDestination(entry, 1 - direction)) return false;
@@ -98,19 +98,17 @@ export function asAnswered(slot: usize, entry: usize, direction: u32, error: boo
 }
 
 /**
- * An error that is on the wire tells of a packet of that direction for which no neighbour answered (ipv4_link_failure): it was translated already, so that this host was its sender, to whom it is told, by way of nat OUTPUT.
+ * An error that is on the wire tells of a packet of that direction for which no neighbour answered (ipv4_link_failure): it was translated already, and told is the sender that it bears then, this host's address or not; nat OUTPUT turns the error to who sent the packet.
  */
 function isUnheard(slot: usize, entry: usize, direction: u32): bool {
   const bit: u32 = direction === 0 ? STATUS_SRC_NAT : STATUS_DST_NAT;
   if ((load<u32>(entry, ENTRY_STATUS) & bit) === 0) return false;
   const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
   if (load<u32>(slot, FIELD_ICMP_TYPE * 4) !== (six ? UNREACHABLE6 : UNREACHABLE)) return false;
-  if (load<u32>(slot, FIELD_ICMP_CODE * 4) !== (six ? ADDRESS : HOST)) return false;
-  tupleOpposite(entry, direction);
-  return isLocal(TUPLE_SOURCE, six);
+  return load<u32>(slot, FIELD_ICMP_CODE * 4) === (six ? ADDRESS : HOST);
 }
 
-/** It quotes the packet as it left, and goes from this host to itself. */
+/** It quotes the packet as it left, and goes to its source: from there, if that is this host. */
 function asUnheardSent(slot: usize, entry: usize, direction: u32, ip: usize, present: u32, six: bool): void {
   locateTransport(ip, present, six);
   const message = innerTransport();
@@ -118,10 +116,18 @@ function asUnheardSent(slot: usize, entry: usize, direction: u32, ip: usize, pre
   tupleOpposite(entry, direction);
   translate(message + ICMP_HEADER, length - ICMP_HEADER, six, tupleProtocol, true);
   translate(message + ICMP_HEADER, length - ICMP_HEADER, six, tupleProtocol, false);
-  setAddress(slot, true, TUPLE_SOURCE);
+  const source = isLocal(TUPLE_SOURCE, six) ? TUPLE_SOURCE : unheardSource(entry, direction, six);
+  if (source !== 0) setAddress(slot, true, source);
   setAddress(slot, false, TUPLE_SOURCE);
+  // By which device it left then, it was not captured at.
+  store<u32>(slot, 0, PACKET_INTERFACE);
   store<u16>(message, 0, 2);
   store<u16>(message, checksumOf(message, length, six ? pseudoHeaderOf(slot, PROTOCOL_ICMPV6, length) : 0), 2);
+}
+
+/** What this host is for others whose address it gave the packet; 0: the error bears it. Where the packet's destination was translated, too, the error is from what that was before. */
+function unheardSource(entry: usize, direction: u32, six: bool): usize {
+  return movesDestination(entry, direction) ? sourceFor(six, deviceTo(TUPLE_SOURCE, six), TUPLE_SOURCE) : 0;
 }
 
 function asErrorSent(slot: usize, entry: usize, direction: u32, ip: usize, present: u32, six: bool): void {

@@ -4,6 +4,7 @@ import { stackInit } from './host.ts';
 import { optionsReason } from './ipv4.ts';
 import { setLongestFragment } from './unfinished.ts';
 import {
+  deviceTo,
   isLocal,
   isMarkedLocal,
   isSwallowed,
@@ -25,6 +26,7 @@ import { answerable, drawnBytes, faultAt, NO_FAULT, writeIntoOptions } from './w
 export {
   addressTypeOnDevice,
   answerable,
+  deviceTo,
   drawnBytes,
   faultAt,
   isLocal,

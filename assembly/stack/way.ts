@@ -200,6 +200,11 @@ export function isLocal(words: usize, six: bool): bool {
   return routeType(six ? route6(words) : route4(load<u32>(words))) === <u32>RTN_LOCAL;
 }
 
+/** The device by which this host's packets to an address (four words) leave, wherever they were captured. */
+export function deviceTo(words: usize, six: bool): u32 {
+  return routedDevice(six ? route6(words) : route4(load<u32>(words)));
+}
+
 /** A packet is an own one, whatever its addresses say: the answer to one that came in at `device`, where a router of which nothing else is known sends it back to. */
 export function leaveAsAnswer(slot: usize, device: u32): void {
   store<u32>(slot, 0, PACKET_UNSEEN);
@@ -339,7 +344,10 @@ function isBroadcast(slot: usize, destination: u32, out: u32): bool {
 /** The record's own, else `out`, else the route's, else `in`, else the first. */
 function departureDevice(slot: usize, destination: u32): u32 {
   const named = load<u32>(slot, PACKET_INTERFACE);
-  if (named !== 0) return named;
+  return named !== 0 ? named : routedDevice(destination);
+}
+
+function routedDevice(destination: u32): u32 {
   if (hostOut !== 0) return hostOut;
   const device = routeDevice(destination);
   if (device !== 0) return device;

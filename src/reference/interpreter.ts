@@ -15,7 +15,6 @@ import { atTime, IpSets } from '../extensions/ipset-table.ts';
 import { checkSets } from '../extensions/ipset-there.ts';
 import { checkLoadedBefore } from '../extensions/loaded-before.ts';
 import { helperNote } from '../model/helpers.ts';
-import type { Host } from '../model/host.ts';
 import { jiffiesAt, type Profile, sysctl } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
 import type { Frame, Job } from '../model/witness.ts';
@@ -44,7 +43,17 @@ import { Routes } from './routes.ts';
 import { type Routed, route } from './routing.ts';
 import { SharedState } from './shared.ts';
 import { gathersFragments, loadRules, needsConntrack, prepareTables, turnedOn } from './tables.ts';
-import { arrivalDevice, type Course, chooseWay, departureDevice, mayBeOwn, routedDevice, type Way, wentOut } from './way.ts';
+import {
+  arrivalDevice,
+  type Course,
+  chooseWay,
+  departureDevice,
+  departureOf,
+  mayBeOwn,
+  routedDevice,
+  type Way,
+  wentOut,
+} from './way.ts';
 
 /** UNSEEN_* number, or the packet and what became of it. */
 export type Processed =
@@ -202,17 +211,13 @@ export class Interpreter {
     const { host, profile } = this.#job;
     const packet = new Packet(received, profile);
     if (packet.family === 4 ? packet.isFragment : ipv6.mayBeFragment(packet.bytes)) return null;
-    const bytes = this.#leftAs(packet, rules, departureDevice(frame, host, this.#routes, packet.family, packet.destination));
-    if (typeof bytes === 'string') return null;
+    const own = this.#leftAs(packet, rules, departureDevice(frame, host, this.#routes, packet.family, packet.destination));
+    if (typeof own === 'string') return null;
+    const { bytes, elsewhere } = own;
     packet.rewrite(bytes);
-    const { family, destination } = packet;
-    const device = departureDevice(frame, host, this.#routes, family, destination);
-    const way = this.#routes.isLocal(family, destination)
-      ? 'loopback'
-      : this.#routes.isBroadcast(family, destination, device)
-        ? 'broadcast'
-        : 'output';
-    return { received: { ...received, bytes }, start: { way, device: way === 'loopback' ? 'lo' : device } };
+    const named = elsewhere ? undefined : frame.interfaceName;
+    const start = departureOf(host, this.#routes, packet.family, packet.destination, named);
+    return { received: { ...received, bytes }, start };
   }
 
   #leftAs(packet: Packet, { conntrack, nat }: FamilyRules, device: string): Left {
@@ -220,6 +225,7 @@ export class Interpreter {
     return this.#departures.leftAs(packet, {
       isLocal: (address) => this.#routes.isLocal(packet.family, address),
       errorSource: (refused) => this.#errorSource(packet, refused, device),
+      sourceTo: (receiver) => this.#sourceTo(packet.family, receiver),
     });
   }
 
@@ -228,6 +234,12 @@ export class Interpreter {
     if (this.#routes.isLocal(family, refused)) return refused;
     if (this.#routes.isLocal(family, destination)) return destination;
     return masqueradeAddress({ host: this.#job.host, routes: this.#routes }, family, device, destination);
+  }
+
+  #sourceTo(family: Family, receiver: Words): Words | undefined {
+    const { host } = this.#job;
+    const device = routedDevice(host, this.#routes, family, receiver);
+    return masqueradeAddress({ host, routes: this.#routes }, family, device, receiver);
   }
 
   /** An answer is the host's own, whatever its addresses say; a router of which nothing else is known sends it back to where the refused packet came from. */
@@ -264,12 +276,11 @@ export class Interpreter {
     const packet = new Packet(gathered.received, profile);
     const was = left && (way === 'output' || way === 'broadcast') ? this.#leftAs(packet, rules, device) : 'known';
     if (was === 'copy') return { unseen: UNSEEN_OUTGOING_COPY, held: gathered.received };
-    if (typeof was !== 'string') packet.rewrite(was);
-    // To itself: nat OUTPUT has it yet to turn to somebody else.
-    const begins: Departure =
-      typeof was !== 'string' && this.#routes.isLocal(packet.family, packet.destination)
-        ? { way: 'loopback', device: 'lo' }
-        : start;
+    if (typeof was !== 'string') packet.rewrite(was.bytes);
+    // nat OUTPUT has it yet to turn to somebody else.
+    const { family, destination } = packet;
+    const elsewhere = typeof was !== 'string' && (was.elsewhere || this.#routes.isLocal(family, destination));
+    const begins = elsewhere ? departureOf(host, this.#routes, family, destination) : start;
     listener?.way(begins.way, begins.device);
     if (was === 'unknown') this.conntrack.vantage.stray(packet.number, packet.ttl);
     packet.annotation = this.#job.annotations?.get(this.#frames) ?? {};
@@ -378,13 +389,6 @@ function defragment(
   return way === 'arrives'
     ? defragmenter.gather(received, 'PREROUTING', device, now)
     : defragmenter.gather(received, 'OUTPUT', '', now);
-}
-
-/** The way of a packet whose destination was translated in OUTPUT. */
-function departureOf(host: Host, routes: Routes, family: Family, destination: Words): Departure {
-  if (routes.isLocal(family, destination)) return { way: 'loopback', device: 'lo' };
-  const device = routedDevice(host, routes, family, destination);
-  return { way: routes.isBroadcast(family, destination, device) ? 'broadcast' : 'output', device };
 }
 
 /** What is known of a packet before its way begins: what it answers; the capture says that it went out, and it answers nothing that was refused. */

@@ -89,3 +89,16 @@ export function routedDevice(host: Host, routes: Routes, family: Family, destina
   const routed = routes.deviceTo(family, destination);
   return host.out ?? routed ?? host.in ?? firstInterface(host) ?? DEFAULT_INTERFACE;
 }
+
+/** How a packet of this host goes on. `named`: the device it was captured at, if it was on its way to that destination. */
+export function departureOf(
+  host: Host,
+  routes: Routes,
+  family: Family,
+  destination: Words,
+  named?: string,
+): { way: Course; device: string } {
+  if (routes.isLocal(family, destination)) return { way: 'loopback', device: LOOPBACK };
+  const device = named ?? routedDevice(host, routes, family, destination);
+  return { way: routes.isBroadcast(family, destination, device) ? 'broadcast' : 'output', device };
+}

@@ -80,7 +80,6 @@ test('trace says which packet it was', async () => {
   );
 });
 
-const UNREACHABLE = new Recorded('router-unreachable/', 'legacy.pcap', 'rules.v4');
 /** Rules with their counters: the capture has not what neighbours ask each other, so policies counted more. */
 const ruleLines = (saved: string): string[] =>
   saved
@@ -88,21 +87,27 @@ const ruleLines = (saved: string): string[] =>
     .filter((line) => line.startsWith('['))
     .sort();
 
-/** Nobody answers for the address a translated packet is sent on to: the router's own "host unreachable" is RELATED, goes to itself, and is turned to the sender by nat OUTPUT (router-unreachable/record.sh; found by a newcomer). */
-describe.each(['legacy', 'nft'] as const)('%s: a router finds no neighbour for what it translated', (backend) => {
+/** Nobody answers for the address a translated packet is sent on to: the router's own "host unreachable" is RELATED, goes to the address that the packet bears, which is the router's (router-unreachable/record.sh) or nobody's (router-lends/record.sh), and is turned to the sender by nat OUTPUT. Found by newcomers. */
+describe.each([
+  ['an address of its own', 'router-unreachable/', 'legacy'],
+  ['an address of its own', 'router-unreachable/', 'nft'],
+  ['an address that it has not', 'router-lends/', 'legacy'],
+  ['an address that it has not', 'router-lends/', 'nft'],
+] as const)('a router finds no neighbour for what it translated to %s (%s, %s)', (_, folder, backend) => {
+  const recorded = new Recorded(folder, 'legacy.pcap', 'rules.v4');
   test.each(['reference', 'wasm'] as const)('%s', async (engine) => {
-    const files = { rules: [UNREACHABLE.path('rules.v4')], rules6: UNREACHABLE.path('rules.v6') };
+    const files = { rules: [recorded.path('rules.v4')], rules6: recorded.path('rules.v6') };
     const dual = loadRules({ ...files, unsupported: 'refuse', backend })[0]!;
     const profile = { ...DEFAULT_PROFILE, backend };
-    const routes = ['route.json', 'route6.json'].map((name) => UNREACHABLE.json(name));
-    const prepared = await prepare([UNREACHABLE.path(`${backend}.pcap`)], [dual], {
-      addresses: UNREACHABLE.json('addr.json'),
+    const routes = ['route.json', 'route6.json'].map((name) => recorded.json(name));
+    const prepared = await prepare([recorded.path(`${backend}.pcap`)], [dual], {
+      addresses: recorded.json('addr.json'),
       routes,
     });
     const { host, notes = [] } = prepared;
     const { result } = await replayOne(prepared, { rules: dual, host, profile }, { engine, tree: true });
     const report = buildReport({ rules: dual, host, profile, result, notes: [...notes] });
-    const real = ['v4', 'v6'].map((family) => readFileSync(UNREACHABLE.path(`${backend}.${family}`), 'utf8')).join('');
+    const real = ['v4', 'v6'].map((family) => readFileSync(recorded.path(`${backend}.${family}`), 'utf8')).join('');
     expect(ruleLines(renderSaved(report, [dual[4]!, dual[6]!]))).toEqual(ruleLines(real));
     expect(report.notes).toEqual([]);
   });

@@ -14,13 +14,21 @@ import type { Judged } from '../journey.ts';
 import type { Packet } from '../packet.ts';
 import { translate, translateQuoted, translateUnheard } from './translate.ts';
 
-/** `copy`: it came in before, and was sent on. Bytes: it is the host's own, and OUTPUT had it so. `known`: some connection has it as it is. `unknown`: none has it. */
-export type Left = 'copy' | 'known' | 'unknown' | Uint8Array;
+/** `copy`: it came in before, and was sent on. `known`: some connection has it as it is. `unknown`: none has it. */
+export type Left = 'copy' | 'known' | 'unknown' | Own;
+
+/** It is the host's own, and OUTPUT had these bytes; `elsewhere`: they were on their way to another one than its receiver, so that the device it was captured at is not theirs. */
+export interface Own {
+  bytes: Uint8Array;
+  elsewhere: boolean;
+}
 
 export interface Ends {
   isLocal(address: Words): boolean;
   /** Where the host's own error about a packet to `refused` comes from. */
   errorSource(refused: Words): Words | undefined;
+  /** What the host is for another one. */
+  sourceTo(receiver: Words): Words | undefined;
 }
 
 /** What of a packet tells it from others: its own tuple, or that of the packet which an error quotes. */
@@ -97,31 +105,34 @@ export class Departures {
     const bytes = new Uint8Array(packet.bytes);
     const isWhole =
       translate(bytes, packet.family, 0, before, 'source') && translate(bytes, packet.family, 0, before, 'destination');
-    return isWhole ? bytes : 'known';
+    return isWhole ? { bytes, elsewhere: false } : 'known';
   }
 
   /** An error quotes a packet as its sender had it, who is told. It was not sent on: the host itself says it of what it delivers, or of what it could not send on. */
-  #asError(packet: Packet, quoted: Tuple, { errorSource, isLocal }: Ends): Left {
+  #asError(packet: Packet, quoted: Tuple, ends: Ends): Left {
     const found = this.#conntrack.table.peek(packet.family, NO_ZONE, quoted, packet.now);
     if (!isTranslated(found) || !sameWords(quoted.source, packet.destination)) return 'known';
     const { connection, direction } = found;
     const before = tupleIn(connection, opposite(direction));
-    const unheard = this.#unheard(packet, found, isLocal);
+    const unheard = this.#unheard(packet, found, ends);
     if (unheard !== null) return unheard;
     if (!connection.has(direction === ORIGINAL ? STATUS_DST_NAT : STATUS_SRC_NAT)) return 'known';
     const bytes = new Uint8Array(packet.bytes);
-    translateQuoted(bytes, packet.family, invert(before)!, errorSource(before.source));
-    return bytes;
+    translateQuoted(bytes, packet.family, invert(before)!, ends.errorSource(before.source));
+    return { bytes, elsewhere: false };
   }
 
-  /** ipv4_link_failure, ip6_link_failure: no neighbour answered for a packet that was translated already. Its sender is who it bears then, this host, whose error goes back through nat OUTPUT; null: it was none, or not the host's. */
-  #unheard(packet: Packet, { connection, direction }: Found, isLocal: Ends['isLocal']): Uint8Array | null {
+  /** ipv4_link_failure, ip6_link_failure: no neighbour answered for a packet that was translated already. Told is who it bears then as its sender, whoever that is, and nat OUTPUT turns the error to who sent it; null: it is none of these. */
+  #unheard(packet: Packet, { connection, direction }: Found, { isLocal, sourceTo }: Ends): Own | null {
     if (!connection.has(direction === ORIGINAL ? STATUS_SRC_NAT : STATUS_DST_NAT) || !tellsOfNeighbour(packet)) return null;
     const sent = invert(tupleIn(connection, opposite(direction)));
-    if (sent === null || !isLocal(sent.source)) return null;
+    if (sent === null) return null;
     const bytes = new Uint8Array(packet.bytes);
-    translateUnheard(bytes, packet.family, sent);
-    return bytes;
+    // The source is on the wire as it was, but where the answer to a translated destination has to come from that.
+    const kept = !connection.has(direction === ORIGINAL ? STATUS_DST_NAT : STATUS_SRC_NAT);
+    const source = isLocal(sent.source) ? sent.source : kept ? packet.source : sourceTo(sent.source);
+    translateUnheard(bytes, packet.family, sent, source ?? packet.source);
+    return { bytes, elsewhere: true };
   }
 }
 

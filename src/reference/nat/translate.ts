@@ -148,11 +148,12 @@ export function translateQuoted(bytes: Uint8Array, family: Family, target: Tuple
   sumError(bytes, family, message);
 }
 
-/** The quoted packet of an error is `target`'s, which was sent by the host itself, as is the error, to itself. */
-export function translateUnheard(bytes: Uint8Array, family: Family, target: Tuple): void {
+/** The quoted packet of an error is `target`'s, and its sender is told, from `from`. */
+export function translateUnheard(bytes: Uint8Array, family: Family, target: Tuple, from: Words): void {
   const message = errorAt(bytes, family);
   for (const manip of ['source', 'destination'] as const) translate(bytes, family, message + ICMP_HEADER, target, manip);
-  for (const source of [true, false]) putAddress(bytes, family, 0, source, target.source);
+  putAddress(bytes, family, 0, true, from);
+  putAddress(bytes, family, 0, false, target.source);
   sumError(bytes, family, message);
 }
 
