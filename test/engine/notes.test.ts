@@ -36,7 +36,7 @@ async function both(job: Job, capture: Uint8Array): Promise<[engine: string[], r
 
 test(`of random cases (seed ${SEED})`, { timeout: 120_000 }, async () => {
   const told = new Set<string>();
-  for (const [number, fuzzCase] of casesOf({ packets: 60, judge: 'software' }, SEED, 250).entries()) {
+  for (const [number, fuzzCase] of casesOf({ packets: 60, judge: 'software' }, SEED, 80).entries()) {
     const job = jobOf(fuzzCase);
     const [engine, reference] = await both(job, captureOf(fuzzCase));
     const rules = compile(job).notes.filter((note) => !reference.includes(note));
