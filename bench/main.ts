@@ -3,7 +3,7 @@
  * day).
  */
 import { parseArgs } from 'node:util';
-import { classbenchSets } from './classbench.ts';
+import { classbenchSets, type FilterSet } from './classbench.ts';
 import {
   bundled,
   classified,
@@ -84,16 +84,15 @@ if (values.help) {
 }
 const { root, smoke, peers, classbench } = values;
 if (smoke && values.record) refuse('--smoke measures too little to be recorded: leave it or --record out');
-/** Files of ClassBench that cannot be read are told before minutes of measuring. */
-function checkSets(path: string): void {
+/** Before minutes of measuring: files that cannot be read are told at once. */
+function readSets(path: string): FilterSet[] {
   try {
-    classbenchSets(path, 0);
+    return classbenchSets(path, smoke ? 2000 : 200_000);
   } catch (error) {
-    refuse(`--classbench: ${(error as Error).message}`);
+    return refuse(`--classbench: ${(error as Error).message}`);
   }
 }
-if (classbench !== undefined) checkSets(classbench);
-const size: Size = { root, smoke, peers, ...(classbench !== undefined && { classbench }) };
+const size: Size = { root, smoke, peers, theirs: classbench === undefined ? [] : readSets(classbench) };
 
 const unknown = values.only?.find((part) => !(PARTS as readonly string[]).includes(part));
 if (unknown !== undefined) refuse(`--only does not know "${unknown}"`);
@@ -110,9 +109,10 @@ async function measureOwn(): Promise<never> {
   if (values.record || values.only !== undefined || classbench !== undefined)
     refuse('own rules and captures are measured alone, and not recorded');
   try {
-    const { memory, processes } = await own(size, positionals);
+    const { memory, processes, missing } = await own(size, positionals);
     printGroup(memory);
     if (processes !== undefined) printProcesses(processes);
+    for (const line of missing) console.log(`  not measured: ${line}`);
   } catch (error) {
     console.error(`bench: ${(error as Error).message}`);
     process.exit(2);

@@ -1,7 +1,7 @@
 /** What the bench measures, part by part. */
 import { join } from 'node:path';
 import { bundledWorkloads } from './bundled.ts';
-import { classbenchSets, classbenchShapes, filterSet } from './classbench.ts';
+import { classbenchShapes, type FilterSet, filterSet } from './classbench.ts';
 import { type Classified, classification } from './classification.ts';
 import { measureFloor } from './floor.ts';
 import { collidingWorkload, floodWorkload, KNOWN_KEY } from './hostile.ts';
@@ -19,8 +19,8 @@ export interface Size {
   smoke: boolean;
   /** Other programs beside ours. */
   peers: boolean;
-  /** ClassBench's own files are there. */
-  classbench?: string;
+  /** Sets of ClassBench's own, where they are given. */
+  theirs: readonly FilterSet[];
 }
 
 const million = ({ smoke }: Size): number => (smoke ? 20_000 : 1_000_000);
@@ -121,9 +121,8 @@ export async function bundled(size: Size): Promise<Group[]> {
 export async function classified(size: Size): Promise<Classified[]> {
   const sizes = size.smoke ? [100] : [100, 1000, 10_000, 100_000];
   const own = sizes.flatMap((rules) => classbenchShapes.map((shape) => filterSet(shape, rules)));
-  const theirs = size.classbench === undefined ? [] : classbenchSets(size.classbench, size.smoke ? 2000 : 200_000);
   const options = { root: size.root, packets: size.smoke ? 4096 : 1 << 18, rounds: rounds(size), peers: size.peers };
-  return classification([...own, ...theirs], options, (line) => console.log(line));
+  return classification([...own, ...size.theirs], options, (line) => console.log(line));
 }
 
 /** Shapes of rules that are meant to hurt. */

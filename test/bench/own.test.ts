@@ -32,7 +32,7 @@ function withoutLink(capture: Uint8Array): Uint8Array {
   return writePcap(frames, 101);
 }
 
-const SIZE = { root: process.cwd(), smoke: true, peers: false };
+const SIZE = { root: process.cwd(), smoke: true, peers: false, theirs: [] };
 
 test('frames are repeated whole, later each time by more than connections live', () => {
   const frames = [30n, 10n, 20n].map((time) => ({ time, bytes: new Uint8Array(1) }));
@@ -45,8 +45,9 @@ test('frames are repeated whole, later each time by more than connections live',
 
 describe('own rules and captures', () => {
   test('are replayed as often as it takes, by the words of the command', async () => {
-    const { memory, processes } = await own(SIZE, ['-R', RULES, '-r', CAPTURE, '--local', SERVER]);
+    const { memory, processes, missing } = await own(SIZE, ['-R', RULES, '-r', CAPTURE, '--local', SERVER]);
     expect(processes).toBeUndefined();
+    expect(missing).toEqual(['record walk + hash probe: it reads Ethernet frames']);
     expect(memory.title).toContain('20 rules');
     const [engine, linear] = memory.rows;
     expect(engine).toMatchObject({ name: 'engine: all packets, 4 times', packets: 2000 });

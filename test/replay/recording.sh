@@ -63,3 +63,36 @@ small_router() {
   on pc ip route add default via 192.168.7.1
   on router sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.lan0.send_redirects=0
 }
+
+# small_router6: small_router, and IPv6 beside IPv4 (2001:db8:7::/64 and 2001:db8:71::/64); errors are sent however many there are.
+small_router6() {
+  small_router
+  on pc ip addr add 2001:db8:7::10/64 dev eth0 nodad
+  on router ip addr add 2001:db8:7::1/64 dev lan0 nodad
+  on router ip addr add 2001:db8:71::1/64 dev wan0 nodad
+  on inet ip addr add 2001:db8:71::10/64 dev eth0 nodad
+  on pc ip -6 route add default via 2001:db8:7::1
+  on router sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_ratelimit=0
+  sleep 4
+}
+
+# watch_router BACKEND: captures what is at any device of router into /run/BACKEND.pcap, without its talk about neighbours, and counts from 0.
+watch_router() {
+  on router tcpdump -Z root -n -U -B 20000 -w "/run/$1.pcap" -i any 'ip or (ip6 and not net fe80::/10 and not net ff00::/8)' 2>/run/log &
+  capture=$!
+  until grep -q 'listening on' /run/log; do sleep 0.1; done
+  sleep 1
+  for table in mangle nat filter; do for tool in iptables ip6tables; do on router "$tool-$1" -t $table -Z; done; done
+}
+
+# keep_router BACKEND: ends that, writes the capture and the counters into the folder, and takes the rules out.
+keep_router() {
+  sleep 1
+  kill -INT "$capture"
+  sleep 0.5
+  on router "iptables-$1-save" -c >"$here/$1.v4"
+  on router "ip6tables-$1-save" -c >"$here/$1.v6"
+  cp "/run/$1.pcap" "$here/"
+  for table in mangle nat filter; do for tool in iptables ip6tables; do on router "$tool-$1" -t $table -F; done; done
+  if [ "$1" = nft ]; then on router nft flush ruleset; fi
+}

@@ -7,14 +7,7 @@
 # Run as root: test/replay/router-lends/record.sh
 source "$(dirname "$0")/../recording.sh"
 
-small_router
-on pc ip addr add 2001:db8:7::10/64 dev eth0 nodad
-on router ip addr add 2001:db8:7::1/64 dev lan0 nodad
-on router ip addr add 2001:db8:71::1/64 dev wan0 nodad
-on inet ip addr add 2001:db8:71::10/64 dev eth0 nodad
-on pc ip -6 route add default via 2001:db8:7::1
-on router sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_ratelimit=0
-sleep 4
+small_router6
 ask() { on pc timeout 5 bash -c "exec 3<>/dev/$1/$2/$3 && echo question >&3 && read -t 4 -u 3" || true; }
 
 record() {
@@ -25,11 +18,7 @@ record() {
   on pc ping -c 1 -W 1 192.168.7.1 >/dev/null
   on pc ping -c 1 -W 1 2001:db8:7::1 >/dev/null
   on router conntrack -F 2>/dev/null
-  on router tcpdump -Z root -n -U -B 20000 -w "/run/$backend.pcap" -i any 'ip or (ip6 and not net fe80::/10 and not net ff00::/8)' 2>/run/log &
-  local capture=$!
-  until grep -q 'listening on' /run/log; do sleep 0.1; done
-  sleep 1
-  for table in mangle nat filter; do for tool in iptables ip6tables; do on router $tool-$backend -t $table -Z; done; done
+  watch_router $backend
   ask udp 203.0.113.77 53
   ask tcp 203.0.113.77 80
   on pc ping -c 1 -W 5 203.0.113.77 >/dev/null || true
@@ -38,14 +27,7 @@ record() {
   ask tcp 2001:db8:71::77 80
   on pc ping -c 1 -W 5 2001:db8:71::77 >/dev/null || true
   ask udp 2001:db8:5::5 53
-  sleep 1
-  kill -INT "$capture"
-  sleep 0.5
-  on router iptables-$backend-save -c >"$here/$backend.v4"
-  on router ip6tables-$backend-save -c >"$here/$backend.v6"
-  cp "/run/$backend.pcap" "$here/"
-  for table in mangle nat filter; do for tool in iptables ip6tables; do on router $tool-$backend -t $table -F; done; done
-  if [ $backend = nft ]; then on router nft flush ruleset; fi
+  keep_router $backend
 }
 for backend in legacy nft; do record $backend; done
 on router ip -j addr >"$here/addr.json"
