@@ -19,7 +19,7 @@ const OPTIONS: CaseOptions = { packets: 300, judge: 'kernel', only: ['tcp', 'udp
 const BATCH = 20;
 const BATCHES = 40;
 /** So many make a median. */
-const ENOUGH = 4;
+const ENOUGH = 3;
 
 const isLaterFragment = ({ bytes, family }: FuzzPacket): boolean =>
   family === 4 ? (bytes[6]! & 0x1f) !== 0 || bytes[7] !== 0 : bytes[6] === 44 && (bytes[42] !== 0 || bytes[43]! >> 3 !== 0);
