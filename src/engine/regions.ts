@@ -12,9 +12,11 @@ import { setsBehind } from './sets.ts';
 
 /** The most a call takes in: longer calls stay in the baseline compiler (no on-stack replacement), and more of it drives connections out of the core's cache. */
 export const CHUNK = 1 << 18;
+/** The same where an engine judges only a share of it: half of the work, and half of the host's calls. */
+export const SHARED_CHUNK = 1 << 19;
 /** What a call leaves unread is at most one block or record. */
 const LARGEST = 1 << 20;
-export const INPUT_SIZE = CHUNK + LARGEST + 4096;
+export const INPUT_SIZE = SHARED_CHUNK + LARGEST + 4096;
 /** Where in a session's input new bytes go, behind those of before that are not consumed: the host's kernel copies a fifth slower to where no cache line begins. */
 export const INPUT_START = LARGEST + 4096;
 /** Inputs of a pipeline: while packets of some are judged, the next is filled. */

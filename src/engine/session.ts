@@ -18,7 +18,7 @@ import type { EngineExports } from './loader.ts';
 import { interfaceNames, readLogs } from './logs.ts';
 import { notesOf } from './notes.ts';
 import { HOOKS, readRecords, STATES, VERDICTS } from './outcomes.ts';
-import { allocateRegions, CHUNK, EngineError, INPUT_START, type Reading, type Regions } from './regions.ts';
+import { allocateRegions, CHUNK, EngineError, INPUT_START, type Reading, type Regions, SHARED_CHUNK } from './regions.ts';
 import { readSets } from './sets.ts';
 
 export interface SessionOptions {
@@ -56,6 +56,8 @@ export class EngineSession {
   private readonly log: CaptureLog;
   /** Bytes that are not consumed; they end at INPUT_START of the input region. */
   private held = 0;
+  /** The most a call takes in. */
+  private readonly chunk: number;
 
   constructor(engine: EngineExports, image: Image, options: SessionOptions) {
     this.engine = engine;
@@ -63,6 +65,7 @@ export class EngineSession {
     this.statisticsOf = image.statistics;
     this.options = options;
     this.words = new PathWords(this.image);
+    this.chunk = options.share === undefined ? CHUNK : SHARED_CHUNK;
     this.at = allocateRegions(engine, this.image, options);
     this.log = new CaptureLog(() => this.view(), this.at);
     this.nameOf = interfaceNames(this.image.interfaces);
@@ -81,7 +84,7 @@ export class EngineSession {
    * Where the next bytes of the capture go: read straight into it, then `advance`. The view is good until then (memory may grow).
    */
   inputBuffer(): Uint8Array {
-    return new Uint8Array(this.engine.memory.buffer, this.at.input + INPUT_START, CHUNK);
+    return new Uint8Array(this.engine.memory.buffer, this.at.input + INPUT_START, this.chunk);
   }
 
   /** `length` more bytes are in the input buffer. False when nothing further is wanted (the capture is damaged). */
@@ -93,8 +96,8 @@ export class EngineSession {
 
   /** Bytes of the capture, however many. */
   feed(chunk: Uint8Array): boolean {
-    for (let from = 0; from < chunk.length; from += CHUNK) {
-      const part = chunk.subarray(from, from + CHUNK);
+    for (let from = 0; from < chunk.length; from += this.chunk) {
+      const part = chunk.subarray(from, from + this.chunk);
       this.inputBuffer().set(part);
       if (!this.advance(part.length)) return false;
     }

@@ -7,21 +7,23 @@
 const LEAD = 500;
 /** Milliseconds between two looks at the others. */
 const LOOK = 2;
-const ENDED = 2n ** 63n - 1n;
+/** Packets are told in units: 32 bits are enough then. */
+const UNIT = 1024;
+const ENDED = 2 ** 31 - 1;
 
-/** One for each thread, in memory that all see: packets it has read. */
-export const placesOf = (threads: number): BigInt64Array =>
-  new BigInt64Array(new SharedArrayBuffer(threads * BigInt64Array.BYTES_PER_ELEMENT));
+/** One for each thread, in memory that all see: units of packets it has read. */
+export const placesOf = (threads: number): Int32Array =>
+  new Int32Array(new SharedArrayBuffer(threads * Int32Array.BYTES_PER_ELEMENT));
 
 /** The pace of one of the threads. */
 export class Pace {
-  readonly #places: BigInt64Array;
+  readonly #places: Int32Array;
   readonly #index: number;
   readonly #now: () => number;
   readonly #start: number;
 
   /** `now`: milliseconds, from wherever. */
-  constructor(places: BigInt64Array, index: number, now: () => number = () => performance.now()) {
+  constructor(places: Int32Array, index: number, now: () => number = () => performance.now()) {
     this.#places = places;
     this.#index = index;
     this.#now = now;
@@ -30,14 +32,14 @@ export class Pace {
 
   /** This thread has read so many packets. Whether that is too far ahead: how fast it is says how many that is. */
   isAhead(packets: number): boolean {
-    Atomics.store(this.#places, this.#index, BigInt(packets));
+    Atomics.store(this.#places, this.#index, Math.floor(packets / UNIT));
     let slowest = ENDED;
     for (let other = 0; other < this.#places.length; other++) {
       const place = Atomics.load(this.#places, other);
       if (place < slowest) slowest = place;
     }
     const lead = (packets * LEAD) / Math.max(this.#now() - this.#start, LEAD);
-    return packets - Number(slowest) > lead;
+    return packets - slowest * UNIT > lead;
   }
 
   /** Until it is no longer ahead, or `until` says so. */

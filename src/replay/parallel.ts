@@ -20,7 +20,7 @@ export interface ShareTask extends Pick<RunOptions, 'connections' | 'limit'> {
   wasm: object;
   share: Share;
   /** How far all are (pace.ts). */
-  places: BigInt64Array;
+  places: Int32Array;
 }
 
 /** A task first; then perhaps that it is to stop, and, when all threads have told how far they are, behind which packet (none: at the end of all). */

@@ -201,18 +201,12 @@ async function stream(reading: Reading): Promise<Ended> {
 /** Everything is read, payloads nobody looks at too: a call for each header alone costs as much as reading 9 KB, and conntrack sums payloads up unless nf_conntrack_checksum is 0. */
 async function wholeFile(reading: Reading, file: PlainFile): Promise<Ended> {
   const { path, session, turns, options } = reading;
-  const own = session.inputBuffer === undefined ? new Uint8Array(1 << 20) : undefined;
-  const told = frameTeller(options);
-  while (!session.done()) {
-    const buffer = own ?? session.inputBuffer!();
-    const bytes = file.read(buffer);
-    if (bytes === 0) return wholly(session.endCapture());
-    // A copy: the reader may keep a part of it, and the memory is the witness's.
-    told?.push(buffer.slice(0, bytes));
-    if (own === undefined) session.advance!(bytes);
-    else session.feed(own.slice(0, bytes));
-    reading.read += bytes;
-    await options.onPiece?.();
+  const pieces = new Pieces(reading, file);
+  for (;;) {
+    const waits = pieces.read();
+    if (waits === 'end') return wholly(session.endCapture());
+    if (waits === 'done') return wholly(session.endCapture({ stopped: true }));
+    if (waits !== undefined) await waits;
     // At the end of all there is nothing left to interrupt.
     if (!turns.due() || (reading.isLast && reading.read === file.size)) continue;
     options.onProgress?.(reading.read, file.size, path);
@@ -222,7 +216,46 @@ async function wholeFile(reading: Reading, file: PlainFile): Promise<Ended> {
       return { info: session.endCapture({ stopped: true }), interrupted };
     }
   }
-  return wholly(session.endCapture({ stopped: true }));
+}
+
+/** Pieces of a plain file. What is done a piece is kept apart from what waits: V8 compiles it sooner, and once. */
+class Pieces {
+  readonly #reading: Reading;
+  readonly #file: PlainFile;
+  readonly #own: Uint8Array | undefined;
+  readonly #told: CaptureReader | undefined;
+
+  constructor(reading: Reading, file: PlainFile) {
+    this.#reading = reading;
+    this.#file = file;
+    this.#own = reading.session.inputBuffer === undefined ? new Uint8Array(1 << 20) : undefined;
+    this.#told = frameTeller(reading.options);
+  }
+
+  /** Reads pieces and has them judged until there are none, nothing further is wanted, or something is to be waited for: that, or undefined where a turn is due. */
+  read(): Promise<void> | 'end' | 'done' | undefined {
+    const { session, turns, options } = this.#reading;
+    while (!session.done()) {
+      if (!this.#one(session)) return 'end';
+      const waits = options.onPiece?.();
+      if (waits !== undefined) return waits;
+      if (turns.due()) return undefined;
+    }
+    return 'done';
+  }
+
+  /** False: there is no more. */
+  #one(session: Sink): boolean {
+    const buffer = this.#own ?? session.inputBuffer!();
+    const bytes = this.#file.read(buffer);
+    if (bytes === 0) return false;
+    // A copy: the reader may keep a part of it, and the memory is the witness's.
+    this.#told?.push(buffer.slice(0, bytes));
+    if (this.#own === undefined) session.advance!(bytes);
+    else session.feed(this.#own.slice(0, bytes));
+    this.#reading.read += bytes;
+    return true;
+  }
 }
 
 type Step = IteratorResult<Uint8Array, Damage | undefined>;

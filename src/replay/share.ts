@@ -3,6 +3,9 @@ import type { EngineReplay } from './engine-replay.ts';
 import type { Pace } from './pace.ts';
 import { type RunOptions, type RunOutcome, run } from './run.ts';
 
+/** Pieces between two looks at how far the others are. */
+const PIECES = 16;
+
 /** Stops all threads behind the same packet. */
 export interface Stop {
   /** Whether it is asked for. */
@@ -40,7 +43,11 @@ export async function runShare(
     await pace.wait(session.packets(), () => stop.asked() || given.signal?.aborted === true);
     await options.onTurn!();
   };
-  options.onPiece = () => (!stop.asked() && pace.isAhead(session.packets()) ? wait() : undefined);
+  let pieces = 0;
+  options.onPiece = () => {
+    if (++pieces % PIECES !== 0) return undefined;
+    return !stop.asked() && pace.isAhead(session.packets()) ? wait() : undefined;
+  };
   try {
     await options.onTurn();
     const outcome = await run(captures, session, options);
