@@ -91,6 +91,7 @@ import { learnService } from './services.ts';
 import { marksLocal } from './stack/host.ts';
 import { isMarkedLocal, leaveAnew, mayLeave, optionsReason, routeAnew } from './stack/index.ts';
 import { hasSocket, hasTurned, hasTurnedAway, turnStart } from './stack/turn.ts';
+import { beginWhole, endWhole, meetWhole } from './whole.ts';
 
 /** IMAGE_FLAG_* of the job. */
 let flags: u32 = 0;
@@ -192,6 +193,7 @@ export function runHooks(plan: usize, slot: usize): u32 {
     // Why it was dropped stays: routing has no say in it.
     if (reason === STACK_TABLE_FULL) store<u32>(slot, reason, PACKET_STACK);
   }
+  if (plain !== 0) endWhole(slot, verdict === NEXT_ACCEPT && !strayed);
   if (plain !== 0 && (strayed || verdict === NEXT_LOST)) forgetEdges(plain);
   // Packets of the next batch are routed before their way begins: they were given to nobody.
   if (hasSocket()) turnStart();
@@ -205,6 +207,7 @@ export function runHooks(plan: usize, slot: usize): u32 {
 function walk(operation: u32, slot: usize): u32 {
   const number = (operation >>> 8) & 255;
   const short = operation >>> ONLY_SHIFT;
+  if (plain !== 0) meetWhole(number, slot);
   if (plain === 0 || short === 0) return runWalk(number, slot, lengthOf(slot));
   return runKnownWalk(number, short | (number << SHORT_WALK_SHIFT), slot, plain, lengthOf(slot));
 }
@@ -308,6 +311,7 @@ function forward(slot: usize): void {
 function track(slot: usize, arriving: bool): u32 {
   plain = conntrackPlain(slot, arriving);
   if (plain === 0 && !conntrackLook(slot, arriving)) return noRoom(slot);
+  if (plain !== 0 && fragment === 0) beginWhole(slot, plain, arriving);
   if (followed !== 0) natFollow(slot);
   looked = true;
   return NEXT_ACCEPT;

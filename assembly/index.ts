@@ -7,10 +7,11 @@ import { PACKET_SIZE } from '../src/abi/packet.ts';
 import { bareJudged, bareLooked } from './bare.ts';
 import { servicesBegun } from './begin.ts';
 import { BATCH, captureConsumed, captureFeed, captureReset } from './capture/index.ts';
-import { edgesTaken, settleWays } from './classify/known.ts';
+import { edgesTaken } from './classify/known.ts';
 import { packedSteps, runPacked } from './classify/packed.ts';
 import { setProgram } from './classify/program.ts';
 import { runWalk } from './classify/walk.ts';
+import { settleWays } from './classify/ways.ts';
 import { setHeaderFlags } from './conntrack/header';
 import {
   connectionPlaces,

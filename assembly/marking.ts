@@ -24,7 +24,7 @@ import { beginMarks, endMarks, firstUnmarked, leaveUnmarked, nextUnmarked } from
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
 import { asksMacs, hasToSeek, placeBehind, seekFrame, seekFrames } from './packet/seek.ts';
 import { SEGMENT_READ, Segment, segmentInit } from './packet/segment.ts';
-import { keepsTranslated, PLAN_SHORT, planOf, SHORT_TRACKS, translates } from './plan.ts';
+import { keepsTranslated, keptOf, SHORT_TRACKS, translates } from './plan.ts';
 import { recording } from './records.ts';
 import { servicesStart } from './services.ts';
 import { markSix, sixStart, sixWanted } from './six.ts';
@@ -47,8 +47,8 @@ const IP_HEADER: usize = 20;
 
 /** Once plans are made. */
 export function markingStart(): void {
-  const forwarded = load<u32>(planOf(false, WAY_FORWARD), PLAN_SHORT);
-  const short = load<u32>(planOf(false, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(false, WAY_OUTPUT), PLAN_SHORT) | forwarded;
+  const forwarded = keptOf(false, WAY_FORWARD);
+  const short = keptOf(false, WAY_INPUT) | keptOf(false, WAY_OUTPUT) | forwarded;
   forwards = forwarded !== 0 || keepsTranslated();
   segmentInit(forwards);
   flowsStart();

@@ -62,11 +62,12 @@ export const OP_GATHER: u32 = 17;
 export const OP_OPTIONS: u32 = 18;
 
 /**
- * A plan: u32, what a short plan does, 0 when it is not short; then the operations. Short is a plan of at most one walk that decides, with conntrack
- * around it: nothing has to be looked up to follow it.
+ * A plan: u32, what a short plan does, 0 when it is not short; u32, the same of one with several walks (EVERY_WALK) that do with all packets of a direction of an open connection what their rules say, and nothing else; then the operations.
+ * Short is a plan of at most one walk that decides, with conntrack around it: nothing has to be looked up to follow it.
  */
 export const PLAN_SHORT: usize = 0;
-export const PLAN_OPERATIONS: usize = 4;
+export const PLAN_WHOLE: usize = 4;
+export const PLAN_OPERATIONS: usize = 8;
 /** Of a short plan: the hook that decides is OUTPUT; it is a short one (so that none is 0); conntrack looks, at an arriving packet; there is no in-interface; the hook is FORWARD; the walk. Without SHORT_LEAVES and SHORT_FORWARDS the hook is INPUT. */
 export const SHORT_LEAVES: u32 = 1;
 const SHORT: u32 = 2;
@@ -75,6 +76,8 @@ export const SHORT_ARRIVES: u32 = 8;
 export const SHORT_HIDES: u32 = 16;
 export const SHORT_FORWARDS: u32 = 128;
 export const SHORT_WALK_SHIFT: u32 = 8;
+/** Instead of a walk's number. */
+const EVERY_WALK: u32 = 127;
 
 const PLAN_SIZE: usize = 40 * 4;
 /** WAY_*, with and without WAY_FRAGMENT: of a fragment that nothing puts together before its way begins. */
@@ -91,8 +94,11 @@ let translated4: bool = false;
 let translated6: bool = false;
 /** Rules may change what the routing decision looks at. */
 let turns: bool = false;
-/** Of some plan of IPv4 that is not short the only walk is marked. */
+/** Of some plan of IPv4 that translates the only walk is marked, or it is whole. */
 let keeps: bool = false;
+/** Of each family: some plan is whole. */
+let whole4: bool = false;
+let whole6: bool = false;
 /** WAY_FRAGMENT while the plans of fragments are made, else 0. */
 let fragment: u32 = 0;
 
@@ -121,10 +127,10 @@ export function makePlans(six: bool, present: bool, conntrack: bool, turning: bo
   shorten(planOf(six, WAY_INPUT), 0);
   shorten(planOf(six, WAY_OUTPUT), SHORT_LEAVES);
   shorten(planOf(six, WAY_FORWARD), SHORT_FORWARDS);
-  if (!translated || turning) return;
-  markOnly(planOf(six, WAY_INPUT), 0);
-  markOnly(planOf(six, WAY_OUTPUT), SHORT_LEAVES);
-  markOnly(planOf(six, WAY_FORWARD), SHORT_FORWARDS);
+  if (turning) return;
+  mark(planOf(six, WAY_INPUT), 0);
+  mark(planOf(six, WAY_OUTPUT), SHORT_LEAVES);
+  mark(planOf(six, WAY_FORWARD), SHORT_FORWARDS);
 }
 
 function makeWays(six: bool): void {
@@ -193,25 +199,37 @@ function shorten(plan: usize, hook: u32): void {
   if (load<u32>(at) === OP_END) store<u32>(plan, short | ((walk >>> 8) << SHORT_WALK_SHIFT), PLAN_SHORT);
 }
 
-/** Marks the walk of a plan that translates, if there is but one beside those of the nat table, which open connections do not meet: behind the routing decision where the packet arrives, and nothing comes behind it that looks at packets. */
-function markOnly(plan: usize, hook: u32): void {
+/**
+ * Marks what is kept of the way of plain packets on a plan that is not short. Of one that translates, the walk, if there is but one beside those of the nat table, which open connections do not meet: behind the routing decision where
+ * the packet arrives, and nothing comes behind it that looks at packets. Of others, that they are whole.
+ */
+function mark(plan: usize, hook: u32): void {
+  if (load<u32>(plan, PLAN_SHORT) !== 0) return;
   let short = SHORT | hook;
   let only: usize = 0;
+  let walks: u32 = 0;
+  let isEarly = false;
   let at = plan + PLAN_OPERATIONS;
   for (; load<u32>(at) !== OP_END; at += 4) {
     const kind = load<u32>(at) & 255;
     if (kind === OP_TRACK_IN) short |= SHORT_TRACKS | SHORT_ARRIVES;
     else if (kind === OP_TRACK_OUT) short |= SHORT_TRACKS;
     else if (kind === OP_WALK) {
-      if (only !== 0 || (short & SHORT_TRACKS) === 0) return;
       only = at;
-    } else if (kind === OP_ROUTE_IN) {
-      if (only !== 0) return;
-    } else if (!isQuiet(kind)) return;
+      walks++;
+      isEarly = isEarly || (short & SHORT_TRACKS) === 0;
+    } else if (kind === OP_ROUTE_IN) isEarly = isEarly || walks > 0;
+    else if (!isQuiet(kind)) return;
   }
-  if (only === 0) return;
-  store<u32>(only, load<u32>(only) | (short << ONLY_SHIFT));
-  keeps = keeps || family === 0;
+  if ((short & SHORT_TRACKS) === 0) return;
+  keeps = keeps || (family === 0 && translated);
+  if (translated && walks === 1 && !isEarly) {
+    store<u32>(only, load<u32>(only) | (short << ONLY_SHIFT));
+    return;
+  }
+  store<u32>(plan, short | (EVERY_WALK << SHORT_WALK_SHIFT), PLAN_WHOLE);
+  if (family === 0) whole4 = true;
+  else whole6 = true;
 }
 
 /** It does the same with all packets of a direction of an open connection, and tells nobody. */
@@ -311,6 +329,23 @@ export function hideDevice(short: u32, slot: usize): void {
 /** Connections of IPv4 whose addresses are translated may keep ways. */
 export function keepsTranslated(): bool {
   return keeps;
+}
+
+/** What rawWalkOf says where no way is whole, and where nothing comes before conntrack. */
+export const NO_WHOLE: u32 = 0xff;
+export const NO_WALK: u32 = 0xfe;
+
+/** Where ways are whole: the walk that comes before conntrack, for packets that arrive, or for own ones. */
+export function rawWalkOf(six: bool, arriving: bool): u32 {
+  if (!(six ? whole6 : whole4)) return NO_WHOLE;
+  const number = (six ? 25 : 0) + (arriving ? HOOK_PREROUTING : HOOK_OUTPUT) * 5 + TABLE_RAW;
+  return hasWalk(number) ? number : NO_WALK;
+}
+
+/** What is kept of plain packets of connections on a way: a short plan, or what a whole one does; 0: nothing, or what hangs on their translation. */
+export function keptOf(six: bool, way: u32): u32 {
+  const plan = planOf(six, way);
+  return load<u32>(plan, PLAN_SHORT) | load<u32>(plan, PLAN_WHOLE);
 }
 
 /** The hook that a short plan ends at: 0 INPUT, 1 OUTPUT, 2 FORWARD. */

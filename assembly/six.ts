@@ -28,7 +28,7 @@ import {
   segmentSumHolds6,
 } from './conntrack/index';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
-import { PLAN_SHORT, planOf, SHORT_TRACKS, translates } from './plan.ts';
+import { keptOf, SHORT_TRACKS, translates } from './plan.ts';
 import { recording } from './records.ts';
 import { leastMtu } from './stack/host.ts';
 
@@ -49,8 +49,8 @@ let most: u32 = 0;
 
 /** Once plans are made. */
 export function sixStart(): void {
-  const forwarded = load<u32>(planOf(true, WAY_FORWARD), PLAN_SHORT);
-  const short = load<u32>(planOf(true, WAY_INPUT), PLAN_SHORT) | load<u32>(planOf(true, WAY_OUTPUT), PLAN_SHORT) | forwarded;
+  const forwarded = keptOf(true, WAY_FORWARD);
+  const short = keptOf(true, WAY_INPUT) | keptOf(true, WAY_OUTPUT) | forwarded;
   sixWanted = ASC_FEATURE_SIMD && hasShortWay() && (short & SHORT_TRACKS) !== 0 && !translates(true) && !recording();
   leastHops = forwarded !== 0 ? 2 : 0;
   most = forwarded !== 0 ? max<u32>(leastMtu, MTU_MINIMUM) : 0xffff;

@@ -7,6 +7,7 @@ import {
   FIELD_CT_STATE,
   FIELD_CT_STATUS,
   FIELD_DESTINATION,
+  FIELD_DESTINATION_TYPE,
   FIELD_DPORT,
   FIELD_FAMILY,
   FIELD_FRAGMENT,
@@ -20,6 +21,7 @@ import {
   FIELD_PACKET_TYPE,
   FIELD_PROTOCOL,
   FIELD_SOURCE,
+  FIELD_SOURCE_TYPE,
   FIELD_SPORT,
   FIELD_TCP_FLAGS,
 } from '../../src/abi/fields.ts';
@@ -47,17 +49,20 @@ import {
   TEST_OPCODE,
   TEST_RANGE,
   TEST_RANGES,
+  TEST_SPECIAL,
   TEST_WORD_RANGE,
   TEST_WORDS,
 } from '../../src/abi/program.ts';
 import { TEST_HIT, TEST_HOTDROP, TEST_MISS } from '../../src/abi/special.ts';
 import { ENTRY_EDGE_CHECKS, ENTRY_EDGES, PROTOCOL_TCP, STATUS_VISIBLE } from '../conntrack/entry.ts';
 import { TCP_HEADER_SIZE } from '../conntrack/tcp-options.ts';
+import { fieldsAsked } from './asked.ts';
 import { child, descend } from './descend.ts';
 import { edgesOf, keepsEdges } from './edges.ts';
-import { code, countMany, segmentAt } from './program.ts';
+import { code } from './program.ts';
 import { searchEntries } from './search.ts';
 import { runTest } from './tests.ts';
+import { beginDraft, draftEdge, drafted, draftedEdge, draftNext, MOST_SEGMENTS } from './ways.ts';
 
 /** Fields in which plain packets of one direction of a connection are alike: its ends (the first bytes of a TCP header are ports, whatever they are called), what makes a packet plain, and what `sharedFields` tells. */
 const ALIKE: u32 =
@@ -73,6 +78,8 @@ const ALIKE: u32 =
   (1 << FIELD_CT_DIRECTION) |
   (1 << FIELD_CT_STATUS) |
   (1 << FIELD_PACKET_TYPE) |
+  (1 << FIELD_SOURCE_TYPE) |
+  (1 << FIELD_DESTINATION_TYPE) |
   (0xf << FIELD_SOURCE) |
   (0xf << FIELD_DESTINATION) |
   (1 << FIELD_HEADER_ERROR) |
@@ -88,20 +95,6 @@ const FLAG_PSH: u32 = 8;
 const KEPT: u64 = (1 as u64) << 63;
 export const KEPT_PLAN_SHIFT: u64 = 48;
 const KEPT_PLAN: u64 = (0x7fff as u64) << 48;
-/** A way, as large as a cache line: its segment's counter (u64 packets and bytes), its edge, u32 how many segments it stands for (0: the place is free), and which. */
-const WAY_SIZE: usize = 64;
-const WAY_EDGE: usize = 16;
-const WAY_NEXT: usize = 20;
-const WAY_LENGTH: usize = 24;
-const WAY_SEGMENTS: usize = 28;
-const MOST_SEGMENTS: u32 = 9;
-const WAY_BITS: u32 = 9;
-/** Places in a row where a way can be. */
-const WAY_TRIES: u32 = 4;
-const WAYS: usize = memory.data(64 << 9, 16);
-/** The way that is being made: its segments. */
-const DRAFT: usize = memory.data(9 * 4, 16);
-const HASH_FACTOR: u32 = 0x9e3779b1;
 /** What those have in common whose edge is looked for: fields, whole transport headers of so many bytes, and, if they are segments, all flags but PSH. */
 let alike: u32 = ALIKE;
 let whole: u32 = TCP_HEADER_SIZE;
@@ -126,9 +119,7 @@ export function knownEdge(base: usize, root: u32, policy: u32, plan: u32, slot: 
   const edges = edgesOf(entry);
   const shared = checkOf(slot, plan);
   if (load<u64>(edges + (direction << 3), ENTRY_EDGE_CHECKS) !== shared) {
-    pushes = load<u32>(slot, FIELD_PROTOCOL * 4) === PROTOCOL_TCP;
-    whole = pushes ? TCP_HEADER_SIZE : UDP_HEADER_SIZE;
-    alike = ALIKE;
+    beginWay(slot);
     store<u64>(edges + (direction << 3), shared, ENTRY_EDGE_CHECKS);
     store<u32>(edges + (direction << 2), markedEdge(base, commonEdge(base, root, policy, slot)), ENTRY_EDGES);
   }
@@ -141,6 +132,12 @@ export function knownEdge(base: usize, root: u32, policy: u32, plan: u32, slot: 
 export function checkOf(slot: usize, plan: u32): u64 {
   const kind = load<u32>(slot, FIELD_PACKET_TYPE * 4);
   return sharedFields(slot, kind, load<u32>(slot, FIELD_CT_STATUS * 4)) | ((plan as u64) << KEPT_PLAN_SHIFT);
+}
+
+/** The edges at `edges` are those of packets like this one, whatever their plan. */
+export function hasCheckOf(slot: usize, edges: usize): bool {
+  const direction = load<u32>(slot, FIELD_CT_DIRECTION * 4) as usize;
+  return isKept(load<u64>(edges + (direction << 3), ENTRY_EDGE_CHECKS) ^ checkOf(slot, 0));
 }
 
 /**
@@ -193,18 +190,6 @@ function markedEdge(base: usize, edge: u32): u32 {
 /** The edge of that plan, and in EDGE_ACCEPTS whether it accepts; 0: packets like it need not leave by the same one. */
 export function keptEdge(entry: usize, direction: u32): u32 {
   return load<u32>(entry + ((direction as usize) << 2), ENTRY_EDGES);
-}
-
-/** What was counted on ways goes to the segments they stand for. */
-export function settleWays(): void {
-  for (let way = WAYS; way < WAYS + (WAY_SIZE << WAY_BITS); way += WAY_SIZE) {
-    const packets = load<u64>(way);
-    const bytes = load<u64>(way, 8);
-    const length = load<u32>(way, WAY_LENGTH) as usize;
-    for (let index: usize = 0; index < length; index++) countMany(load<u32>(way + (index << 2), WAY_SEGMENTS), packets, bytes);
-    store<u64>(way, 0);
-    store<u64>(way, 0, 8);
-  }
 }
 
 /**
@@ -268,18 +253,43 @@ function isAlike(field: u32): bool {
 
 /** From an edge of the tree on through rules, as far as they ask what is alike: the edge of a way; the edge itself where it leads through none, or there is no room for one more way. */
 function wayFrom(base: usize, edge: u32, policy: u32, slot: usize): u32 {
-  store<u32>(DRAFT, load<u32>(base + (edge as usize)));
-  let next = load<u32>(base + (edge as usize), 4);
-  let length: u32 = 1;
-  while (next >= <u32>NEXT_STEP && length < MOST_SEGMENTS) {
-    const taken = commonStep(base, base + (next as usize), policy, slot);
-    if (taken === 0) break;
-    store<u32>(DRAFT + ((length as usize) << 2), load<u32>(taken));
-    next = load<u32>(taken, 4);
-    length++;
+  beginDraft();
+  draft(base, edge, policy, slot);
+  const way = drafted === 1 ? 0 : draftedEdge(base);
+  return way === 0 ? edge : way;
+}
+
+/** What the draft has no room for is left. */
+function draft(base: usize, edge: u32, policy: u32, slot: usize): void {
+  let taken = base + (edge as usize);
+  while (taken !== 0 && drafted < MOST_SEGMENTS) {
+    draftEdge(taken);
+    taken = draftNext >= <u32>NEXT_STEP ? commonStep(base, base + (draftNext as usize), policy, slot) : 0;
   }
-  const way: usize = length === 1 ? 0 : placeOf(length, next);
-  return way === 0 ? edge : ((way + WAY_EDGE - base) as u32);
+}
+
+/** A way through several walks begins, for plain packets like the one in `slot`. */
+export function beginWay(slot: usize): void {
+  pushes = load<u32>(slot, FIELD_PROTOCOL * 4) === PROTOCOL_TCP;
+  whole = pushes ? TCP_HEADER_SIZE : UDP_HEADER_SIZE;
+  alike = ALIKE;
+  beginDraft();
+}
+
+/** It goes on through walk `walk`, which the packet in `slot` meets as it is there. False: not all that are alike need go on as this one, or to ACCEPT; or the way gets too long. */
+export function extendWay(walk: u32, slot: usize): bool {
+  const base = code;
+  const at = base + ((walk as usize) << 3);
+  const edge = commonDescent(base, load<u32>(at), slot);
+  if (edge === 0 || drafted === MOST_SEGMENTS) return false;
+  draft(base, edge, load<u32>(at, 4), slot);
+  return draftNext === NEXT_ACCEPT;
+}
+
+/** It ends: `edges` (edges.ts) keep it for those who have this check. `isWhole`: all go it; else they know that they need not. */
+export function endWay(edges: usize, direction: u32, check: u64, isWhole: bool): void {
+  store<u64>(edges + ((direction as usize) << 3), check, ENTRY_EDGE_CHECKS);
+  store<u32>(edges + ((direction as usize) << 2), isWhole ? markedEdge(code, draftedEdge(code)) : 0, ENTRY_EDGES);
 }
 
 /** The edge that a step leads all to who are alike, with nothing on the stack; 0 where they need not go the same way. */
@@ -334,6 +344,7 @@ function asksAlike(test: usize): bool {
   if (opcode === TEST_MASK)
     return isAlike(field) || (pushes && field === FIELD_TCP_FLAGS && (load<u32>(test, 8) & FLAG_PSH) === 0);
   if (opcode === TEST_RANGES) return areAlike(test + 12, load<u32>(test, 4));
+  if (opcode === TEST_SPECIAL) return (fieldsAsked(test) & ~alike) === 0;
   if (opcode !== TEST_WORDS && opcode !== TEST_WORD_RANGE) return false;
   const words = load<u32>(test, 8);
   for (let word: u32 = 0; word < words; word++) if (!isAlike(field + word)) return false;
@@ -350,25 +361,4 @@ function areAlike(fields: usize, count: u32): bool {
 function hasWholeHeaders(range: usize): bool {
   const low = load<u32>(range, 8);
   return low <= whole && low + load<u32>(range, 12) === u32.MAX_VALUE;
-}
-
-/** The way with the segments of the draft that goes on with `next`; made if it is not there. 0: no room. */
-function placeOf(length: u32, next: u32): usize {
-  const size = (length as usize) << 2;
-  let hash = next;
-  for (let at: usize = 0; at < size; at += 4) hash = (hash ^ load<u32>(DRAFT + at)) * HASH_FACTOR;
-  for (let tries: u32 = 0; tries < WAY_TRIES; tries++) {
-    const way = WAYS + ((((hash >>> (32 - WAY_BITS)) + tries) & ((1 << WAY_BITS) - 1)) as usize) * WAY_SIZE;
-    const there = load<u32>(way, WAY_LENGTH);
-    if (there === 0) {
-      store<u32>(way, segmentAt(way), WAY_EDGE);
-      store<u32>(way, next, WAY_NEXT);
-      store<u32>(way, length, WAY_LENGTH);
-      memory.copy(way + WAY_SEGMENTS, DRAFT, size);
-      return way;
-    }
-    if (there === length && load<u32>(way, WAY_NEXT) === next && memory.compare(way + WAY_SEGMENTS, DRAFT, size) === 0)
-      return way;
-  }
-  return 0;
 }
