@@ -1,6 +1,6 @@
 /** Packets that the capture says went out, where connections of their family are translated: they are behind the translation, and only the connections tell whose they are (src/model/host.ts). */
 import { ANSWER_WITHIN, COPY_WITHIN_SECONDS } from '../src/abi/answers.ts';
-import { CONTROL_STRAYS } from '../src/abi/control.ts';
+import { CONTROL_STRAYS, CONTROL_UNJUDGED } from '../src/abi/control.ts';
 import { CT_RELATED, FIELD_CT_STATE, FIELD_DESTINATION, FIELD_FAMILY, FIELD_TTL } from '../src/abi/fields.ts';
 import {
   PACKET_CT_ENTRY,
@@ -118,6 +118,7 @@ export function takeLeft(slot: usize): void {
   if (entry === 0) {
     const strays = !foreign && !leftKnown && looksForwarded(load<u32>(slot, FIELD_TTL * 4));
     if (strays) tallyFirst(CONTROL_STRAYS, number);
+    if (foreign && !leftKnown) tallyFirst(CONTROL_UNJUDGED, number);
     return;
   }
   const isError = kind === IS_ERROR;

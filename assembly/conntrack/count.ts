@@ -2,9 +2,10 @@
  * How many connections an address has (nf_conncount.c): each rule that asks has a list for every address (masked) and zone it met. Heads of lists stand in the table under a key of their own; what they count
  * are records with the original tuple of a connection, oldest first. A head stays when its list is empty.
  */
-import { TCP_CLOSE, TCP_TIME_WAIT } from '../../src/abi/conntrack';
+import { LISTED_AT_MOST, TCP_CLOSE, TCP_TIME_WAIT } from '../../src/abi/conntrack';
 import { FIELD_FAMILY, STATUS_CONFIRMED } from '../../src/abi/fields';
 import { PACKET_CT_ENTRY, PACKET_JIFFIES } from '../../src/abi/packet';
+import { now as time } from '../clock';
 import { entryFamily, entryProtocol, entryZone, entryZoneIn } from './accessors';
 import { putKey } from './alias';
 import {
@@ -23,6 +24,7 @@ import {
   UPPER_SIZE,
 } from './entry';
 import { keyOwnTuple } from './own-tuple';
+import { hz } from './parameters';
 import { hasPlace } from './places';
 import { extraRecord, releaseRecord } from './pool';
 import { EITHER_WAY, insertRecord, lookup } from './table';
@@ -30,12 +32,13 @@ import { TEMPLATE, templateZoneId, templateZoneIn } from './template';
 import { keyCounted, keyHash, keyHigh, keyIs6, keyLow, keyRecord } from './tuple';
 import { findBeside } from './zones';
 
-/** Of a head, u32: how many it counts, and how many it had left when it was looked through last; the ends of its list. i64: the jiffies of that look. */
+/** Of a head, u32: how many it counts, and how many it had left when it was looked through last; the ends of its list. i64: the jiffies of that look; u64: its nanoseconds. */
 const LIST_COUNT: usize = 36;
 const LIST_LEFT: usize = 40;
 const LIST_FIRST: usize = 44;
 const LIST_LAST: usize = 48;
 const LIST_LOOKED: usize = 56;
+const LIST_TIME: usize = 64;
 /** Of what is counted, whose key has the zone of the original direction. u32: the next younger. u16: the zone of the reply. */
 const NODE_NEXT: usize = 44;
 const NODE_REPLY_ZONE: usize = 48;
@@ -47,12 +50,23 @@ const SUBJECT: usize = memory.data(ENTRY_SIZE as i32, 16);
 let subjectStatus: u32 = 0;
 /** The packet's own entry: whatever its time, it stays. */
 let held: usize = 0;
+/** What the count in hand may be more, or less. */
+let otherwise: u32 = 0;
+/** What the latest count had been, had a jiffy begun, or not, between the packet and the look before: the count itself, where their times leave no doubt. */
+export let countedOtherwise: u32 = 0;
 
 /**
  * Counts the connection of the packet for the rule's list of `address` (four words), and all in that list. One with all IPS_* of `settled` is not looked for.
- * 0: the packet has no tuple, or nobody is left, or there is no memory: it is dropped.
+ * 0: the packet has no tuple, or nobody is left, or there is no memory: it is dropped. Sets countedOtherwise.
  */
 export function countConnections(slot: usize, rule: u32, address: usize, settled: u32): u32 {
+  otherwise = 0;
+  const count = countNow(slot, rule, address, settled);
+  countedOtherwise = count + otherwise;
+  return count;
+}
+
+function countNow(slot: usize, rule: u32, address: usize, settled: u32): u32 {
   const now = load<i64>(slot, PACKET_JIFFIES);
   const entry: usize = load<u32>(slot, PACKET_CT_ENTRY);
   held = entry === TEMPLATE ? 0 : entry;
@@ -64,16 +78,42 @@ export function countConnections(slot: usize, rule: u32, address: usize, settled
   if (head === 0) return begin(now);
   const count = load<u32>(head, LIST_COUNT);
   const known = (subjectStatus & STATUS_CONFIRMED) !== 0;
+  const again = load<i64>(head, LIST_LOOKED) === now;
+  const near = isNear(head);
   if ((subjectStatus & settled) === settled) {
-    if (count !== 0 && load<i64>(head, LIST_LOOKED) !== now) collect(head, now);
-    return load<u32>(head, LIST_COUNT);
+    if (count === 0) return 0;
+    if (again) {
+      if (near) otherwise = 0 - endedIn(head, now);
+      return count;
+    }
+    collect(head, now);
+    const left = load<u32>(head, LIST_COUNT);
+    if (near) otherwise = count - left;
+    return left;
   }
-  const lately = load<i64>(head, LIST_LOOKED) === now && count - load<u32>(head, LIST_LEFT) < COLLECTED_AT_ONCE;
+  const lately = again && count - load<u32>(head, LIST_LEFT) < COLLECTED_AT_ONCE;
   if (known || !lately) {
     if (isAmong(head, now)) return load<u32>(head, LIST_COUNT);
+    if (near && !known && !again) otherwise = count - load<u32>(head, LIST_COUNT);
     looked(head, now);
-  }
+  } else if (near) otherwise = 0 - endedIn(head, now);
   return append(head) ? load<u32>(head, LIST_COUNT) : 0;
+}
+
+/** Less than a jiffy since the last look, and the list is not too long to be looked through once more. */
+function isNear(head: usize): bool {
+  return time - load<u64>(head, LIST_TIME) < 1000000000 / (hz() as u64) && load<u32>(head, LIST_COUNT) <= <u32>LISTED_AT_MOST;
+}
+
+/** How many a look would take away. */
+function endedIn(head: usize, now: i64): u32 {
+  let ended: u32 = 0;
+  let node: usize = load<u32>(head, LIST_FIRST);
+  for (; node !== 0 && ended <= COLLECTED_AT_ONCE; node = load<u32>(node, NODE_NEXT)) {
+    const found = connectionOf(node, now);
+    if (found === 0 || isOver(found)) ended++;
+  }
+  return ended;
 }
 
 /** `template`: the packet has one, and its zones. */
@@ -120,6 +160,7 @@ function begin(now: i64): u32 {
   putKey(head, 0);
   store<u32>(head, STATUS_HEAD, ENTRY_STATUS);
   store<i64>(head, now, LIST_LOOKED);
+  store<u64>(head, time, LIST_TIME);
   insertRecord(head);
   return append(head) ? 1 : 0;
 }
@@ -140,6 +181,7 @@ function append(head: usize): bool {
 
 function looked(head: usize, now: i64): void {
   store<i64>(head, now, LIST_LOOKED);
+  store<u64>(head, time, LIST_TIME);
   store<u32>(head, load<u32>(head, LIST_COUNT), LIST_LEFT);
 }
 

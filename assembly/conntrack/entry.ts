@@ -110,6 +110,7 @@ export const PROTOCOL_UDP: u32 = 17;
 export const PROTOCOL_ICMP: u32 = 1;
 export const PROTOCOL_ICMPV6: u32 = 58;
 export const PROTOCOL_GRE: u32 = 47;
+export const PROTOCOL_DCCP: u32 = 33;
 export const PROTOCOL_SCTP: u32 = 132;
 export const PROTOCOL_UDPLITE: u32 = 136;
 export const PROTOCOL_NO_NEXT: u32 = 59;

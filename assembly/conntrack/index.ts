@@ -12,7 +12,7 @@ export {
 } from './accessors';
 export { conntrackAhead, conntrackKeys, guessOf, Keys, putKey6 } from './ahead';
 export { attachConnection, dropConnection, KEPT_SIZE, keepConnection } from './answered';
-export { countConnections } from './count';
+export { countConnections, countedOtherwise } from './count';
 export { followDatagram, isDatagramOf } from './datagram';
 export { PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 export { nextExpectation } from './expectations';

@@ -3,6 +3,7 @@
  * its entry, the tracker's opinion, the state that rules see.
  */
 import { TRACKING_FLAG_CHECKSUM, TRACKING_FLAG_NAT } from '../../src/abi/conntrack';
+import { CONTROL_DCCP, CONTROL_UNFINISHED } from '../../src/abi/control';
 import {
   CT_ESTABLISHED,
   CT_INVALID,
@@ -36,6 +37,7 @@ import {
   PACKET_L4_OFFSET,
 } from '../../src/abi/packet';
 import {
+  INVALID_CHECKSUM,
   INVALID_FRAGMENT,
   INVALID_HEADER_CHAIN,
   INVALID_ICMP_NEW,
@@ -44,10 +46,13 @@ import {
   INVALID_SHORT,
 } from '../../src/abi/reasons';
 import { seeAsConntrack, seeAsRules } from '../packet/extension-headers.ts';
+import { looksUnfinished } from '../stack/unfinished';
+import { tally } from '../tally';
 import { collect, collectorInit, due } from './collector';
 import { plainDatagram } from './datagram';
 import {
   ENTRY_STATUS,
+  PROTOCOL_DCCP,
   PROTOCOL_GRE,
   PROTOCOL_ICMP,
   PROTOCOL_ICMPV6,
@@ -163,6 +168,7 @@ function look(slot: usize, verify: bool): bool {
   if (reason === INVALID_NONE) return true;
   attach(slot, CT_INVALID, 0, 0);
   if (reason === NO_ENTRY) return false;
+  if (reason === INVALID_CHECKSUM && looksUnfinished(slot)) tally(CONTROL_UNFINISHED, 0);
   store<u32>(slot, reason, PACKET_INVALID);
   return true;
 }
@@ -211,6 +217,7 @@ function judgeOther(slot: usize, protocol: u32, verify: bool): u32 {
     const key = greKey(transport(slot), present);
     return key === GRE_NONE ? INVALID_SHORT : track(slot, protocol, senderOf(slot, transport(slot), present, key), key);
   }
+  if (protocol === PROTOCOL_DCCP) tally(CONTROL_DCCP, 0);
   return track(slot, protocol, 0, 0);
 }
 

@@ -2,7 +2,7 @@
  * Defragmentation: where conntrack is registered, fragments become whole packets before any table sees them (priority -400); where it is not, those of IPv4 for this host
  * before INPUT does, and what the host's own kernel cut before OUTPUT, which met it whole.
  */
-import { CONTROL_OWN_PARTS } from '../../src/abi/control.ts';
+import { CONTROL_LOOPED_PARTS, CONTROL_OWN_PARTS } from '../../src/abi/control.ts';
 import { FIELD_FAMILY } from '../../src/abi/fields.ts';
 import {
   PACKET_CT_GUESS,
@@ -12,6 +12,7 @@ import {
   PACKET_WAY,
   WAY_BROADCAST,
   WAY_FRAGMENT,
+  WAY_LOOPBACK,
   WAY_OUTPUT,
   WAY_UNSEEN,
 } from '../../src/abi/packet.ts';
@@ -75,6 +76,7 @@ export function defragment(slot: usize, asked: bool, leaves: bool): void {
     store<u32>(slot, WAY_UNSEEN, PACKET_WAY);
     return;
   }
+  if (six && asked && load<u32>(slot, PACKET_WAY) === <u32>WAY_LOOPBACK) addTo(CONTROL_LOOPED_PARTS, 1);
   // What was said of the fragment itself: unseen, stack.
   store<u64>(slot, 0, PACKET_UNSEEN);
   store<u32>(slot, 0, PACKET_CT_GUESS);

@@ -93,11 +93,16 @@ function martian(from: u32, to: u32): u32 {
   return from >>> 24 === LOOPBACK ? STACK_MARTIAN_SOURCE : STACK_NONE;
 }
 
+/** The device has joined the group. */
+export function isJoined4(words: usize, device: u32): bool {
+  return load<u32>(words) === ALL_SYSTEMS || isTold(4, words, device);
+}
+
 /** ip_mc_validate_source, behind the list of joined groups. */
 function multicastInput(slot: usize, device: u32, source: u32): u32 {
   const from = load<u32>(slot, FIELD_SOURCE * 4);
   const to = load<u32>(slot, FIELD_DESTINATION * 4);
-  if (to !== ALL_SYSTEMS && !isTold(4, slot + FIELD_DESTINATION * 4, device)) return STACK_MULTICAST;
+  if (!isJoined4(slot + FIELD_DESTINATION * 4, device)) return STACK_MULTICAST;
   if (isMulticast(from) || from === EVERYBODY) return STACK_MARTIAN_SOURCE;
   if (from >>> 24 === LOOPBACK) return STACK_MARTIAN_SOURCE;
   if (from !== 0) return validateSource(source, device, 0);

@@ -34,6 +34,8 @@ import { dropped } from './way.ts';
 
 const MTU_MINIMUM: u32 = 1280;
 const SOLICITED: u32 = 0xff020000;
+/** ff02::1, most significant word first: where this is told of a device (ip -j maddr), all of its groups are. */
+const ALL_NODES: usize = memory.data<u32>([0xff020000, 0, 0, 1], 16);
 
 /** `destination` is the route of the destination. */
 export function arrive6(slot: usize, device: u32, destination: u32): void {
@@ -54,7 +56,7 @@ export function decide6(slot: usize, device: u32, destination: u32): void {
   const first = load<u32>(to);
   const type = routeType(destination);
   const multicast = first >>> 24 === 0xff;
-  if (multicast ? isJoined(to) || isTold(6, to, device) : type === <u32>RTN_LOCAL || type === <u32>RTN_ANYCAST) {
+  if (multicast ? isJoined6(to, device) : type === <u32>RTN_LOCAL || type === <u32>RTN_ANYCAST) {
     store<u32>(slot, WAY_INPUT, PACKET_WAY);
     return;
   }
@@ -73,13 +75,14 @@ export function isLoopback(words: usize): bool {
   return load<u64>(words) === 0 && load<u64>(words, 8) === 0x0000000100000000;
 }
 
-/** All nodes, all routers where the host forwards (net/ipv6/addrconf.c dev_forward_change), and the solicited-node groups of the host's addresses. */
-function isJoined(words: usize): bool {
+/** The device has joined the group: as was told; or all nodes, all routers where the host forwards (net/ipv6/addrconf.c dev_forward_change) and nobody told all of its groups, and the solicited-node groups of the host's addresses. */
+export function isJoined6(words: usize, device: u32): bool {
+  if (isTold(6, words, device)) return true;
   const first = load<u32>(words);
   const last = load<u32>(words, 12);
   if (load<u32>(words, 4) !== 0) return false;
   if (load<u32>(words, 8) === 0 && last === 1) return first === 0xff010000 || first === 0xff020000;
-  if (load<u32>(words, 8) === 0 && last === 2) return forwards6 && isRouterScope(first);
+  if (load<u32>(words, 8) === 0 && last === 2) return forwards6 && isRouterScope(first) && !isTold(6, ALL_NODES, device);
   return first === SOLICITED && load<u32>(words, 8) === 1 && last >>> 24 === 0xff && isSolicited(last & 0xffffff);
 }
 

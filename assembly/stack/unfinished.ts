@@ -78,7 +78,12 @@ function folded(sum: u32): u32 {
 
 /** The packet came from a device that leaves checksums unfinished, and its own is. */
 export function isUnfinished(slot: usize): bool {
-  if (!offload || longest !== 0) return false;
+  return offload && looksUnfinished(slot);
+}
+
+/** The packet came whole, and its checksum is one that a device is to finish, whether such devices are known or not. */
+export function looksUnfinished(slot: usize): bool {
+  if (longest !== 0) return false;
   const field = fieldOf(slot);
   return field !== 0 && sum16(field) === pseudoSum(slot);
 }

@@ -1,5 +1,6 @@
 /** Which way a packet takes through the host; the rules are those of src/model/host.ts. */
 import { DIRECTION_INBOUND, DIRECTION_OUTBOUND, DIRECTION_UNKNOWN } from '../../src/abi/capture.ts';
+import { CONTROL_TO_GROUPS } from '../../src/abi/control.ts';
 import {
   FIELD_DESTINATION,
   FIELD_FAMILY,
@@ -36,6 +37,7 @@ import {
   WAY_UNSEEN,
 } from '../../src/abi/packet.ts';
 import { UNSEEN_OUTGOING_COPY } from '../../src/abi/reasons.ts';
+import { tally } from '../tally.ts';
 import { putAddressTypes } from './address-type.ts';
 import { judgeFrame } from './frame.ts';
 import {
@@ -53,8 +55,8 @@ import {
   recordedWays,
   simpleWays,
 } from './host.ts';
-import { arrive4, EVERYBODY, isMulticast } from './ipv4.ts';
-import { arrive6, decide6 } from './ipv6.ts';
+import { arrive4, EVERYBODY, isJoined4, isMulticast } from './ipv4.ts';
+import { arrive6, decide6, isJoined6 } from './ipv6.ts';
 import { isUsual, ownUsual, route4, route6, routeDevice, routeType, search4 } from './routes.ts';
 
 const LOOPBACK: u32 = 127;
@@ -326,12 +328,21 @@ function leave(slot: usize, destination: u32): void {
   const loops = routeType(destination) === <u32>RTN_LOCAL;
   const out = loops ? hostLo : departureDevice(slot, destination);
   const copied = !loops && isBroadcast(slot, destination, out);
+  noteGroup(slot, out);
   store<u32>(slot, loops ? WAY_LOOPBACK : copied ? WAY_BROADCAST : WAY_OUTPUT, PACKET_WAY);
   store<u32>(slot, loops ? hostLo : 0, FIELD_IN_INTERFACE * 4);
   store<u32>(slot, out, FIELD_OUT_INTERFACE * 4);
   // A packet of our own has no in-device, or lo, which is not Ethernet.
   store<u32>(slot, PACKET_HOST, FIELD_PACKET_TYPE * 4);
   store<u64>(slot, 0, FIELD_MAC_HIGH * 4);
+}
+
+/** It goes to a group that the device it leaves by has joined: a copy comes back, if its sender wants one (IP_MULTICAST_LOOP). */
+function noteGroup(slot: usize, out: u32): void {
+  const to = slot + FIELD_DESTINATION * 4;
+  const six = load<u32>(slot, FIELD_FAMILY * 4) === 6;
+  if (six ? load<u32>(to) >>> 24 !== 0xff : !isMulticast(load<u32>(to))) return;
+  if (six ? isJoined6(to, out) : isJoined4(to, out)) tally(CONTROL_TO_GROUPS, six ? 1 : 0);
 }
 
 /** To everybody, or to a broadcast address of the device it leaves by. */

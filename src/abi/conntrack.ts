@@ -95,3 +95,6 @@ export const SCTP_SHUTDOWN_SENT = 5;
 export const SCTP_SHUTDOWN_RECD = 6;
 export const SCTP_SHUTDOWN_ACK_SENT = 7;
 export const SCTP_HEARTBEAT_SENT = 8;
+
+/** Of so many connections at most a list of connlimit is asked what another beginning of the jiffy would have brought (model/jiffy-edges.ts). */
+export const LISTED_AT_MOST = 128;

@@ -40,7 +40,19 @@ export const CONTROL_PICKED_UP = 992;
 /** One number for each hook (INPUT, OUTPUT, FORWARD), verdict and state: entry (hook * 4 + verdict) * 8 + CT_*, or STATE_NONE where no conntrack looked. */
 export const CONTROL_OUTCOMES = 1024;
 export const STATE_NONE = 7;
-export const CONTROL_SIZE = 1792;
+/** Packets that went out from addresses of others where rules translate, were not sent on, and no connection has them: not judged; the number of the first of them (model/vantage.ts). */
+export const CONTROL_UNJUDGED = 1792;
+/** Packets whose answer of connlimit hangs on when a jiffy begins; the number of the first of them (model/jiffy-edges.ts). */
+export const CONTROL_JIFFY_EDGES = 1808;
+/** Of the packets whose checksum is wrong (INVALID_CHECKSUM) those that a device was to sum up, as their bytes say. */
+export const CONTROL_UNFINISHED = 1824;
+/** Packets of DCCP that conntrack looked at. */
+export const CONTROL_DCCP = 1832;
+/** Packets of this host to a group that the device they leave by has joined: of IPv4, of IPv6. */
+export const CONTROL_TO_GROUPS = 1840;
+/** IPv6 datagrams over lo that were put together in OUTPUT. */
+export const CONTROL_LOOPED_PARTS = 1856;
+export const CONTROL_SIZE = 1864;
 
 /** Verdicts of CONTROL_OUTCOMES and of a record's verdict. */
 export const VERDICT_ACCEPT = 0;

@@ -2,14 +2,15 @@
 import * as control from '../abi/control.ts';
 import { clockNotes } from '../model/clock.ts';
 import { numberNotes } from '../model/device-numbers.ts';
+import { jiffyEdgesNote } from '../model/jiffy-edges.ts';
 import { logNote } from '../model/log.ts';
 import { NAT_NOTES } from '../model/nat.ts';
 import { partsNotes } from '../model/own-parts.ts';
 import { tableNotes } from '../model/table-limit.ts';
-import { straysNote, vantageNotes } from '../model/vantage.ts';
+import { vantageNotes } from '../model/vantage.ts';
 
 /** `block`: the control block (abi/control.ts); `limit`: connections at most, 0 for no limit. */
-export function notesOf(block: DataView, limit: number): string[] {
+export function notesOf(block: DataView, { limit, hz }: { limit: number; hz: number }): string[] {
   const big = (at: number): bigint => block.getBigUint64(at, true);
   const number = (at: number): number => Number(big(at));
   // Packets of a kind, with the number of the first of them behind their count.
@@ -23,10 +24,10 @@ export function notesOf(block: DataView, limit: number): string[] {
     ...(number(control.CONTROL_NAT_NO_ADDRESS + 8) > 0 ? [NAT_NOTES.redirect] : []),
     ...partsNotes(number(control.CONTROL_OWN_PARTS)),
     ...vantageNotes(counted(control.CONTROL_ANSWERS_BACK), counted(control.CONTROL_OTHER_SIDE)),
-    ...straysNote(counted(control.CONTROL_STRAYS)),
     ...tableNotes(limit, { dropped: dropped!, unlucky: unlucky!, lucky: lucky! }),
     ...(lost > 0 ? [logNote(lost)] : []),
     ...clockNotes(late, counted(control.CONTROL_TIMELESS)),
     ...numberNotes({ ...counted(control.CONTROL_UNNAMED), device: number(control.CONTROL_UNNAMED + 16) }),
+    ...jiffyEdgesNote(counted(control.CONTROL_JIFFY_EDGES), hz),
   ];
 }

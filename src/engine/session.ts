@@ -1,13 +1,16 @@
 /** One job on one engine: memory regions, captures in, results out. */
 import { TRACKING_LIMIT } from '../abi/conntrack.ts';
 import * as control from '../abi/control.ts';
+import { HOST_FLAG_SUMS_DCCP, HOST_FLAGS } from '../abi/host.ts';
 import * as abi from '../abi/image.ts';
 import type { CompileStatistics, Image } from '../compile/index.ts';
 import type { IpSet } from '../model/ipset.ts';
+import type { NotFollowed } from '../model/not-followed.ts';
 import type { ConntrackEntry, ConntrackExpectation } from '../model/outcome.ts';
 import type { HashlimitTable, RecentTable } from '../model/proc-tables.ts';
 import { jiffiesAt } from '../model/profile.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
+import type { Sighted } from '../model/vantage.ts';
 import type { CaptureInfo, OnPacket, ReplayResult } from '../model/witness.ts';
 import { type CaptureEnding, CaptureLog } from './capture-log.ts';
 import { type HashKey, listConnections, listExpectations } from './connections.ts';
@@ -150,6 +153,10 @@ export class EngineSession {
       ctstates: this.outcomes(STATES, (entry) => entry & 7),
       answers: this.control(control.CONTROL_ANSWERS),
       pickedUp: this.control(control.CONTROL_PICKED_UP),
+      strays: this.sighted(control.CONTROL_STRAYS),
+      unjudged: this.sighted(control.CONTROL_UNJUDGED),
+      unfinished: this.control(control.CONTROL_UNFINISHED),
+      notFollowed: this.notFollowed(),
       counters,
       evaluations,
       connections: this.engine.connections() >>> 0,
@@ -158,10 +165,29 @@ export class EngineSession {
     };
   }
 
+  /** Packets of a kind: their count, and behind it the number of the first of them. */
+  private sighted(at: number): Sighted {
+    return { packets: this.control(at), first: this.control(at + 8) };
+  }
+
   private notes(): string[] {
-    const { buffer, byteOffset } = this.image.conntrack;
-    const limit = new DataView(buffer, byteOffset).getUint32(TRACKING_LIMIT, true);
-    return notesOf(new DataView(this.engine.memory.buffer, this.at.control, control.CONTROL_SIZE), limit);
+    const limit = word(this.image.conntrack, TRACKING_LIMIT);
+    const block = new DataView(this.engine.memory.buffer, this.at.control, control.CONTROL_SIZE);
+    return notesOf(block, { limit, hz: this.image.header[abi.IMAGE_WORD_HZ]! });
+  }
+
+  private notFollowed(): NotFollowed {
+    const { header, host } = this.image;
+    const hasRules = (flag: number): boolean => (header[abi.IMAGE_WORD_FLAGS]! & flag) !== 0;
+    // The kernel has no tracker for it where it sums it up as any other protocol.
+    const isTracked = (word(host, HOST_FLAGS) & HOST_FLAG_SUMS_DCCP) === 0;
+    return {
+      dccp: isTracked && this.control(control.CONTROL_DCCP) > 0,
+      toGroups:
+        (hasRules(abi.IMAGE_FLAG_FAMILY4) && this.control(control.CONTROL_TO_GROUPS) > 0) ||
+        (hasRules(abi.IMAGE_FLAG_FAMILY6) && this.control(control.CONTROL_TO_GROUPS + 8) > 0),
+      loopedParts: this.control(control.CONTROL_LOOPED_PARTS) > 0,
+    };
   }
 
   /** Confirmed connections whose time is not over at `at` (nanoseconds; the latest time of all packets when not given), sorted (model/connections.ts). */
@@ -289,3 +315,6 @@ export class EngineSession {
     return out;
   }
 }
+
+/** A u32 of a block of the image. */
+const word = ({ buffer, byteOffset }: Uint8Array, at: number): number => new DataView(buffer, byteOffset).getUint32(at, true);

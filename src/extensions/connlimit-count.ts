@@ -1,4 +1,5 @@
 /** The connections a `connlimit` rule counts, by address and zone: nf_conncount.c as 6.1.176, 6.12.117 and 6.18.44 have it. */
+import { LISTED_AT_MOST } from '../abi/conntrack.ts';
 import { STATUS_CONFIRMED } from '../abi/fields.ts';
 import type { Connections, PacketView, TupleView, ZoneView } from '../packet/view.ts';
 
@@ -7,11 +8,18 @@ interface Counted {
   zone: ZoneView;
 }
 
-/** Of one address and zone. `looked` and `left`: the jiffies in which it was looked through last, and how many it had then. */
+/** Of one address and zone. `looked` and `left`: the jiffies in which it was looked through last, and how many it had then; `time`: of that packet, in nanoseconds. */
 interface CountedList {
   connections: Counted[];
   looked: number;
   left: number;
+  time: bigint;
+}
+
+/** How many there are; `otherwise`: if a jiffy had begun since the last look, or had not, where the times of the two packets allow for either. */
+export interface Count {
+  count: number;
+  otherwise: number;
 }
 
 /** Dead ones that one look takes away, or a little more; and as many new ones are taken within a jiffy without another look. */
@@ -26,47 +34,60 @@ export class ConnectionCount {
     this.#settled = settled;
   }
 
-  /** Counts the packet's connection, and how many there are under its key. 0: the packet has no tuple, or nobody is left: it is dropped. */
-  count(packet: PacketView, key: string, now: number, connections: Connections): number {
+  /** Counts the packet's connection, and how many there are under its key. 0: the packet has no tuple, or nobody is left: it is dropped. `jiffy`: its length in nanoseconds. */
+  count(packet: PacketView, key: string, now: number, jiffy: bigint, connections: Connections): Count {
     const list = this.#lists.get(key);
     if (list === undefined) return this.#begin(packet, key, now, connections);
+    const near = packet.time - list.time < jiffy && list.connections.length <= LISTED_AT_MOST;
+    const ended = near ? endedIn(list, packet, connections) : 0;
     const { length } = list.connections;
     const added = add(list, packet, now, connections, this.#settled);
-    if (added === 'no tuple') return 0;
+    if (added === 'no tuple') return { count: 0, otherwise: 0 };
     // A settled connection is not looked for; what is over among the others is, unless nobody was left.
-    if (added === 'settled' && length > 0) collect(list, packet, now, connections);
-    return list.connections.length;
+    const collects = added === 'settled' && length > 0;
+    const another = collects && now !== list.looked;
+    if (another) collect(list, packet, now, connections);
+    const count = list.connections.length;
+    if (!near) return { count, otherwise: count };
+    if (added === 'skipped' || (collects && !another)) return { count, otherwise: count - ended };
+    const gone = length + (added === 'looked' ? 1 : 0) - count;
+    return { count, otherwise: added === 'looked' || another ? count + gone : count };
   }
 
-  #begin(packet: PacketView, key: string, now: number, connections: Connections): number {
+  #begin(packet: PacketView, key: string, now: number, connections: Connections): Count {
     const subject = connections.subject(packet);
-    if (subject === undefined) return 0;
-    this.#lists.set(key, { connections: [subject], looked: now, left: 0 });
-    return 1;
+    if (subject === undefined) return { count: 0, otherwise: 0 };
+    this.#lists.set(key, { connections: [subject], looked: now, left: 0, time: packet.time });
+    return { count: 1, otherwise: 1 };
   }
 }
 
+/** How many of the list are no more, or over; as many as one look takes away. */
+const endedIn = (list: CountedList, packet: PacketView, connections: Connections): number =>
+  Math.min(
+    COLLECTED_AT_ONCE + 1,
+    list.connections.filter((one) => connections.find(packet, one.zone, one.tuple)?.over !== false).length,
+  );
+
+/** `skipped`: it was added without a look, so shortly after the last; `looked`: behind one, for another jiffy had begun; `known`: whenever the last was, the list was looked through, and has it. */
+type Added = 'skipped' | 'looked' | 'known' | 'settled' | 'no tuple';
+
 /** __nf_conncount_add. */
-function add(
-  list: CountedList,
-  packet: PacketView,
-  now: number,
-  connections: Connections,
-  settled: number,
-): 'added' | 'settled' | 'no tuple' {
+function add(list: CountedList, packet: PacketView, now: number, connections: Connections, settled: number): Added {
   const subject = connections.subject(packet);
   if (subject === undefined) return 'no tuple';
   const status = subject.status ?? 0;
   const confirmed = (status & STATUS_CONFIRMED) !== 0;
   if ((status & settled) === settled) return 'settled';
-  const lately = now === list.looked && list.connections.length - list.left < COLLECTED_AT_ONCE;
+  const another = now !== list.looked;
+  const lately = !another && list.connections.length - list.left < COLLECTED_AT_ONCE;
   if (confirmed || !lately) {
-    if (isAmong(list, subject, packet, connections)) return 'added';
-    list.looked = now;
-    list.left = list.connections.length;
+    if (isAmong(list, subject, packet, connections)) return 'known';
+    looked(list, packet, now);
   }
   list.connections.push({ tuple: subject.tuple, zone: subject.zone });
-  return 'added';
+  if (confirmed) return 'known';
+  return lately ? 'skipped' : another ? 'looked' : 'known';
 }
 
 /** The zone of the original direction. */
@@ -97,8 +118,13 @@ function collect(list: CountedList, packet: PacketView, now: number, connections
       collected++;
     } else if (collected > COLLECTED_AT_ONCE) break;
   }
+  looked(list, packet, now);
+}
+
+function looked(list: CountedList, packet: PacketView, now: number): void {
   list.looked = now;
   list.left = list.connections.length;
+  list.time = packet.time;
 }
 
 function forget(list: CountedList, gone: Counted): void {

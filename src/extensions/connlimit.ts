@@ -55,14 +55,17 @@ export const connlimit: MatchExtension<ConnlimitOptions> = {
     return ` --connlimit-${above ? 'above' : 'upto'} ${limit} --connlimit-mask ${mask} --connlimit-${address}`;
   },
 
-  evaluate({ above, limit, mask, side }, packet, { profile, state, connections }) {
+  evaluate({ above, limit, mask, side }, packet, { profile, state, connections, noteJiffyEdge }) {
     const counts = state(
       () => new ConnectionCount(profile.kernel === '6.1' ? STATUS_CONFIRMED : STATUS_CONFIRMED | STATUS_ASSURED),
     );
     const address = side === 'source' ? packet.source : packet.destination;
     const key = [...maskAddress(address, prefixMask(mask, packet.family)), connections.zoneOf(packet).id].join();
-    const count = counts.count(packet, key, Number(jiffiesAt(packet.time, profile.hz)), connections);
-    return count === 0 ? 'hotdrop' : count > limit === above;
+    const jiffy = 1_000_000_000n / BigInt(profile.hz);
+    const { count, otherwise } = counts.count(packet, key, Number(jiffiesAt(packet.time, profile.hz)), jiffy, connections);
+    const answer = (counted: number) => (counted === 0 ? 'hotdrop' : counted > limit === above);
+    if (answer(count) !== answer(otherwise)) noteJiffyEdge(packet);
+    return answer(count);
   },
 
   lower({ above, limit, mask, side }, { family, profile }) {

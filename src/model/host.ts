@@ -12,7 +12,7 @@
  *    source local or unspecified (DHCP, address detection) -> OUTPUT (or LOOPBACK); outbound and source not local -> unseen, "outgoing copy of a forwarded packet".
  *    Inbound, or nothing known: source local and (direction unknown) -> OUTPUT, or LOOPBACK when the destination is local too;
  *    else the packet arrives: destination local or broadcast -> INPUT; multicast -> INPUT if the group is joined (224.0.0.1, ff01::1, ff02::1, solicited-node
- *    addresses of the host's addresses on other devices than lo; ff01::2, ff02::2, ff05::2 where IPv6 forwarding is on; those of `groups`, at their device) else dropped by routing after PREROUTING; anything else -> FORWARD by the routes.
+ *    addresses of the host's addresses on other devices than lo; ff01::2, ff02::2, ff05::2 where IPv6 forwarding is on, and `groups` has not ff02::1 without them for the device; those of `groups`, at their device) else dropped by routing after PREROUTING; anything else -> FORWARD by the routes.
  *    Inbound with a local source is a martian source (IPv4).
  *    Where rules translate (a nat table), what the capture says went out is behind the translation, and connections tell whose it is: before any rule sees it, the packet turned round is looked up in zone 0. A live
  *    translated connection that has it, in whatever direction, is the one the packet left by (no other's answers could be told from its). What packets of the packet's own direction bear before they are translated decides:

@@ -20,7 +20,7 @@ const ADVICE =
   'capture with "tcpdump -i any" on the router, which says what came in and what went out, and say where its addresses are (--addr, or --local ADDRESS/PREFIX@DEVICE for each)';
 
 /** `3 packets that ..., the first packet 7`. */
-const counted = ({ packets, first }: Sighted, one: string, many: string): string =>
+export const counted = ({ packets, first }: Sighted, one: string, many: string): string =>
   packets === 1 ? `packet ${count(first)} ${one}` : `${count(packets)} packets (the first: ${count(first)}) ${many}`;
 
 /**
@@ -64,6 +64,15 @@ export function straysNote(seen: Sighted): string[] {
   const what = counted(seen, 'went out from this host, but with a TTL', 'went out from this host, but with TTLs');
   return [
     `${what} that only forwarded packets have, and no connection that these rules translated is theirs: other rules did, another port was drawn, or another way was taken than the routes say (ip rule); judged as the host's own (OUTPUT)`,
+  ];
+}
+
+/** Of packets that the capture says went out, from addresses of others, where rules translate: they were not sent on, and no connection has them. */
+export function unjudgedNote(seen: Sighted): string[] {
+  if (seen.packets === 0) return [];
+  const what = counted(seen, 'went out from an address', 'went out from addresses');
+  return [
+    `${what} that this host has not, but by these rules nothing was sent on so, and no connection has it: the host's own behind SNAT to such an address, or forwarded by other rules, from another port, in a zone or before the capture began; not judged`,
   ];
 }
 

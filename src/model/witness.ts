@@ -3,9 +3,11 @@ import type { Annotations } from './annotations.ts';
 import type { Fingerprint } from './fingerprints.ts';
 import type { Host } from './host.ts';
 import type { IpSet } from './ipset.ts';
+import type { NotFollowed } from './not-followed.ts';
 import type { Counter, CtState, HookName, PacketOutcome, TableCounters, Verdict } from './outcome.ts';
 import type { Profile } from './profile.ts';
 import type { Family, RuleSet } from './ruleset.ts';
+import type { Sighted } from './vantage.ts';
 
 /** One captured frame, as the TypeScript readers give it (the engine reads files itself). */
 export interface Frame {
@@ -64,6 +66,12 @@ export interface ReplayResult {
   answers: number;
   /** Packets without SYN with which a TCP connection began (nf_conntrack_tcp_loose): it was open before the capture began, or silent for longer than conntrack remembers. */
   pickedUp: number;
+  /** Packets that went out where rules translate, and that no connection has: the host's own by their source, but with a TTL of forwarded ones; from addresses of others, and not judged (model/vantage.ts). */
+  strays: Sighted;
+  unjudged: Sighted;
+  /** Of the packets with a bad checksum (`invalid`) those whose checksum a device was to make, as their bytes say: the sum of the pseudo header stands there. */
+  unfinished: number;
+  notFollowed: NotFollowed;
   counters: Partial<Record<Family, TableCounters>>;
   /**
    * Rules the kernel would have evaluated: every rule whose matches were looked at, in all tables; policies and returns at the end of a chain are not rules.
@@ -75,7 +83,7 @@ export interface ReplayResult {
   nfacct?: (Counter & { name: string })[];
   /**
    * Fallbacks, known limits met on the way: one line each, in this order: of trees and of rules; ports that are drawn, addresses that MASQUERADE and REDIRECT lack; own datagrams in parts;
-   * where the capture was taken; a full table of connections; lost log lines; the clock; devices without a name; what only the reference tells.
+   * where the capture was taken; a full table of connections; lost log lines; the clock; devices without a name; answers that hang on when a jiffy begins.
    */
   notes: string[];
 }

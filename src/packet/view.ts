@@ -141,6 +141,8 @@ export interface EvaluateContext {
   fingerprints: readonly Fingerprint[];
   /** The next of the profile's random numbers, 32 bits. */
   random(): number;
+  /** The answer to this packet hangs on when the kernel's jiffies begin. */
+  noteJiffyEdge(packet: PacketView): void;
 }
 
 /** What a match may ask while its rule is loaded. */

@@ -15,8 +15,10 @@ import { atTime, IpSets } from '../extensions/ipset-table.ts';
 import { checkSets } from '../extensions/ipset-there.ts';
 import { checkLoadedBefore } from '../extensions/loaded-before.ts';
 import { helperNote } from '../model/helpers.ts';
-import { jiffiesAt, type Profile, sysctl } from '../model/profile.ts';
+import type { NotFollowed } from '../model/not-followed.ts';
+import { jiffiesAt, sysctl } from '../model/profile.ts';
 import type { Family, Words } from '../model/ruleset.ts';
+import type { Sighted } from '../model/vantage.ts';
 import type { Frame, Job } from '../model/witness.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 import { carriedBytes, type Link, type LinkReason, readLink } from '../packet/link.ts';
@@ -26,7 +28,7 @@ import { Clock } from './clock.ts';
 import { Conntrack } from './conntrack/conntrack.ts';
 import { connectionsOf } from './conntrack/lookup.ts';
 import { defragmenterFor, type Gathered } from './defrag/defrag.ts';
-import { isCutHere } from './defrag/sent.ts';
+import { defragment } from './defrag/first.ts';
 import { addressesOf, type Ends } from './ends.ts';
 import type { FamilyRules, HookListener, Passage } from './hooks.ts';
 import { type Decisions, type Departure, headerOf, Journey, type Judged } from './journey.ts';
@@ -77,12 +79,6 @@ const LINK_REASONS: Readonly<Record<LinkReason, number>> = {
   truncated: UNSEEN_LINK_TRUNCATED,
 };
 
-const LOCAL_COPIES =
-  'this host sent to a group it joined: whether the kernel delivered a copy to itself is up to the sender (IP_MULTICAST_LOOP); this replay has none';
-
-const LOOPED_FRAGMENTS =
-  'IPv6 fragments over lo met INPUT as one packet: the kernel cuts it again behind POSTROUTING and lets the parts arrive one by one, this replay does not';
-
 export class Interpreter {
   readonly conntrack: Conntrack;
   readonly clock: Clock;
@@ -90,6 +86,10 @@ export class Interpreter {
   readonly families = new Map<Family, FamilyRules>();
   /** Limits met on the way, for the report. */
   readonly notes = new Set<string>();
+  /** What happened beside the way of the packets. */
+  readonly notFollowed: NotFollowed = { dccp: false, toGroups: false, loopedParts: false };
+  /** Packets whose answer hangs on when a jiffy begins. */
+  readonly jiffyEdges: Sighted = { packets: 0, first: 0 };
   /** Of what rules ask for. */
   readonly ruleNotes: string[] = [];
   /** Fragments of this host's own datagrams that the capture has not held all of, so far. */
@@ -127,6 +127,9 @@ export class Interpreter {
       ),
       fingerprints: job.fingerprints ?? [],
       random: randomNumbers(job.profile.seed ?? 0),
+      noteJiffyEdge: () => {
+        if (this.jiffyEdges.packets++ === 0) this.jiffyEdges.first = this.#frames;
+      },
     };
     this.#refusals = new Refusals(this.#plain);
     const { host, profile } = job;
@@ -191,6 +194,7 @@ export class Interpreter {
       return this.#enter(sent.received, rules!, sent.start, { answered: undefined, left: false }, listener);
     }
     if (rules === undefined) return { unseen: UNSEEN_FAMILY };
+    if (own.way === 'output' && ends !== null && this.#hearsGroup(ends, own.device)) this.notFollowed.toGroups = true;
     const arrived = own.way === 'arrives' ? link : null;
     const packetType = arrived === null ? 'unicast' : recorded;
     const sourceMac = arrived?.sourceMac ?? null;
@@ -206,12 +210,19 @@ export class Interpreter {
     );
   }
 
+  /** A copy of what this host sends there may come back to it. */
+  #hearsGroup({ family, destination }: Ends, device: string): boolean {
+    const forwarding = sysctl(this.#job.profile, 'net.ipv6.conf.all.forwarding') !== 0;
+    return this.#routes.hearsGroup(family, destination, device, forwarding);
+  }
+
   /** A packet that went out, from none of this host's addresses: null, if it was only sent on; else it is the host's own answer in a connection that was turned to it, as OUTPUT had it. */
   #answerOfOthers(received: Received, rules: FamilyRules, frame: Frame): { received: Received; start: Departure } | null {
     const { host, profile } = this.#job;
     const packet = new Packet(received, profile);
     if (packet.family === 4 ? packet.isFragment : ipv6.mayBeFragment(packet.bytes)) return null;
     const own = this.#leftAs(packet, rules, departureDevice(frame, host, this.#routes, packet.family, packet.destination));
+    if (own === 'unknown') this.conntrack.vantage.stranger(packet.number);
     if (typeof own === 'string') return null;
     const { bytes, elsewhere } = own;
     packet.rewrite(bytes);
@@ -292,11 +303,9 @@ export class Interpreter {
     }
     packet.answersRefused = answered !== undefined;
     if (answered !== undefined) listener?.answers(answered, attached != null);
-    if (way === 'output' && this.#routes.hearsGroup(packet.family, packet.destination, packet.outInterface))
-      this.notes.add(LOCAL_COPIES);
     if (gathered.kind === 'whole') {
       listener?.reassembled(gathered.queue);
-      if (way === 'loopback' && packet.family === 6) this.notes.add(LOOPED_FRAGMENTS);
+      if (way === 'loopback' && packet.family === 6) this.notFollowed.loopedParts = true;
     }
     const arrive = (one: Packet): Routed => {
       const routed = route(one, { host, routes: this.#routes, profile });
@@ -368,27 +377,6 @@ export class Interpreter {
     const known = asked.flatMap((one) => (one.mac === undefined || host.forward ? [] : [one.mac]));
     return known.length === 0 || known.some((own) => own.every((byte, i) => byte === mac[i])) ? 'unicast' : 'otherhost';
   }
-}
-
-/** Before the first hook of its way. */
-function defragment(
-  received: Received,
-  { defragmenter, cut }: FamilyRules,
-  { way, device }: Departure,
-  routes: Routes,
-  profile: Profile,
-): Gathered {
-  const now = Number(jiffiesAt(received.time, profile.hz));
-  if (defragmenter === null) {
-    // Over lo everything fits.
-    const leaves = way === 'output' || way === 'broadcast';
-    const wasCut = cut !== null && leaves && isCutHere(received, routes.interfaceNamed(device)?.mtu);
-    return wasCut ? cut.gather(received, 'CUT', '', now) : { kind: 'on', received };
-  }
-  // A packet on its way out has no device yet.
-  return way === 'arrives'
-    ? defragmenter.gather(received, 'PREROUTING', device, now)
-    : defragmenter.gather(received, 'OUTPUT', '', now);
 }
 
 /** What is known of a packet before its way begins: what it answers; the capture says that it went out, and it answers nothing that was refused. */

@@ -6,6 +6,8 @@ import type { Family, Words } from '../model/ruleset.ts';
 import { sameWords } from '../packet/bytes.ts';
 import * as ipv6 from '../packet/ipv6.ts';
 
+/** ff02::1. */
+const ALL_NODES: Words = [0xff020000, 0, 0, 1];
 const LOCAL_TABLE: readonly Route['type'][] = ['local', 'broadcast', 'anycast', 'multicast'];
 
 export const isOfLocalTable = ({ type }: Route): boolean => LOCAL_TABLE.includes(type);
@@ -122,16 +124,20 @@ export class Routes {
     return this.interfaceNamed(device)?.addresses.find((one) => one.family === family)?.address;
   }
 
-  /** The group is joined at the device: those that were told (`ip -j maddr`); all nodes; the solicited-node groups of the host's addresses (loopback joins none); on a router, all routers (RFC 4291 2.8). */
+  /**
+   * The group is joined at the device: those that were told (`ip -j maddr`); all nodes; the solicited-node groups of the host's addresses (loopback joins none); on a router, all routers (RFC 4291 2.8), unless the
+   * device's groups were told without them: with ff02::1 the list is the kernel's own, and whole.
+   */
   joined(family: Family, group: Words, device: string, forwarding: boolean): boolean {
-    const told = this.#host.groups ?? [];
-    if (told.some((one) => one.family === family && one.device === device && sameWords(one.address, group))) return true;
+    const told = (this.#host.groups ?? []).filter((one) => one.family === family && one.device === device);
+    if (told.some(({ address }) => sameWords(address, group))) return true;
     if (family === 4) return group[0] === 0xe0000001;
     const low = group[3]!;
     const scope = ipv6.multicastScope(group);
     const plain = group[0] === (0xff000000 | (scope << 16)) >>> 0 && group[1] === 0 && group[2] === 0;
     if (plain && low === 1 && (scope === 1 || scope === 2)) return true;
-    if (plain && low === 2 && (scope === 1 || scope === 2 || scope === 5)) return forwarding;
+    const isWhole = told.some(({ address }) => sameWords(address, ALL_NODES));
+    if (plain && low === 2 && (scope === 1 || scope === 2 || scope === 5)) return forwarding && !isWhole;
     if (group[0] !== 0xff020000 || group[1] !== 0 || group[2] !== 1 || low >>> 24 !== 0xff) return false;
     const devices = this.#host.interfaces.filter((entry) => entry.name !== 'lo');
     return devices.some((entry) =>
@@ -140,8 +146,8 @@ export class Routes {
   }
 
   /** A group that is joined, so that what is sent there may come back. */
-  hearsGroup(family: Family, destination: Words, device: string): boolean {
-    return this.addressType(family, destination) === RTN_MULTICAST && this.joined(family, destination, device, true);
+  hearsGroup(family: Family, destination: Words, device: string, forwarding: boolean): boolean {
+    return this.addressType(family, destination) === RTN_MULTICAST && this.joined(family, destination, device, forwarding);
   }
 
   /** What leaves by this device for that address is a broadcast: to everybody, or to one of the device's own broadcast addresses (net/ipv4/route.c, __mkroute_output). */

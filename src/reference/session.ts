@@ -1,6 +1,7 @@
 /** The reference as a witness: frames in, counters and outcomes out. */
 
 import type { IpSet } from '../model/ipset.ts';
+import { jiffyEdgesNote } from '../model/jiffy-edges.ts';
 import { NAT_NOTES } from '../model/nat.ts';
 import type { ConntrackEntry, ConntrackExpectation, PacketOutcome } from '../model/outcome.ts';
 import { partsNotes } from '../model/own-parts.ts';
@@ -46,7 +47,19 @@ class Session implements ReferenceSession {
   readonly #interpreter: Interpreter;
   readonly #captures: CaptureInfo[] = [];
   #capture: CaptureInfo | undefined;
-  readonly #totals: Omit<ReplayResult, 'captures' | 'counters' | 'connections' | 'pickedUp' | 'nfacct' | 'notes'> = {
+  readonly #totals: Omit<
+    ReplayResult,
+    | 'captures'
+    | 'counters'
+    | 'connections'
+    | 'pickedUp'
+    | 'strays'
+    | 'unjudged'
+    | 'unfinished'
+    | 'notFollowed'
+    | 'nfacct'
+    | 'notes'
+  > = {
     packets: 0,
     bytes: 0,
     verdicts: { ACCEPT: 0, DROP: 0, REJECT: 0, STACK: 0 },
@@ -128,7 +141,7 @@ class Session implements ReferenceSession {
   result(): ReplayResult {
     const counters: ReplayResult['counters'] = {};
     for (const [family, { tables }] of this.#interpreter.families) counters[family] = countersOf(tables);
-    const { conntrack, clock, devices, ruleNotes, notes, parts, shared } = this.#interpreter;
+    const { conntrack, clock, devices, jiffyEdges, notFollowed, ruleNotes, notes, parts, shared } = this.#interpreter;
     const nfacct = shared.nfacct();
     return structuredClone({
       captures: this.#captures,
@@ -136,6 +149,10 @@ class Session implements ReferenceSession {
       counters,
       connections: conntrack.table.confirmed,
       pickedUp: conntrack.pickedUp,
+      strays: conntrack.vantage.strays,
+      unjudged: conntrack.vantage.unjudged,
+      unfinished: conntrack.unfinished,
+      notFollowed: { ...notFollowed, dccp: conntrack.sawDccp },
       ...(nfacct && { nfacct }),
       // In the order of model/witness.ts, whatever was met first.
       notes: [
@@ -146,13 +163,11 @@ class Session implements ReferenceSession {
         ...conntrack.limit.notes(),
         ...clock.notes(),
         ...devices.notes(),
-        ...[...notes].filter((note) => !isOfNat(note)).sort(),
+        ...jiffyEdgesNote(jiffyEdges, this.#job.profile.hz),
       ],
     });
   }
 }
-
-const isOfNat = (note: string): boolean => Object.values<string>(NAT_NOTES).includes(note);
 
 function increment(counts: Record<string, number>, word: string): void {
   counts[word] = (counts[word] ?? 0) + 1;

@@ -3,6 +3,7 @@ import { sortConnections } from '../model/connections.ts';
 import type { ConntrackEntry, TableCounters } from '../model/outcome.ts';
 import { INVALID_WORDS, STACK_WORDS, UNSEEN_WORDS } from '../model/reasons.ts';
 import type { Family } from '../model/ruleset.ts';
+import type { Sighted } from '../model/vantage.ts';
 import type { ReplayResult } from '../model/witness.ts';
 
 /** All read the same packets; each judged its share. At least one. */
@@ -36,6 +37,14 @@ export function mergeResults(shares: readonly ReplayResult[]): ReplayResult {
     ctstates: sums(({ ctstates }) => ctstates),
     answers: sum(({ answers }) => answers),
     pickedUp: sum(({ pickedUp }) => pickedUp),
+    strays: mergeSighted(shares.map(({ strays }) => strays)),
+    unjudged: mergeSighted(shares.map(({ unjudged }) => unjudged)),
+    unfinished: sum(({ unfinished }) => unfinished),
+    notFollowed: {
+      dccp: shares.some(({ notFollowed }) => notFollowed.dccp),
+      toGroups: shares.some(({ notFollowed }) => notFollowed.toGroups),
+      loopedParts: shares.some(({ notFollowed }) => notFollowed.loopedParts),
+    },
     counters: mergeCounters(shares.map(({ counters }) => counters)),
     evaluations: sum(({ evaluations }) => evaluations),
     connections: sum(({ connections }) => connections),
@@ -43,6 +52,15 @@ export function mergeResults(shares: readonly ReplayResult[]): ReplayResult {
     notes: [...new Set(shares.flatMap(({ notes }) => notes))],
   };
 }
+
+/** The first of all, where there is any. */
+const mergeSighted = (all: readonly Sighted[]): Sighted => {
+  const seen = all.filter(({ packets }) => packets > 0);
+  return {
+    packets: seen.reduce((total, { packets }) => total + packets, 0),
+    first: seen.length === 0 ? 0 : Math.min(...seen.map(({ first }) => first)),
+  };
+};
 
 /** All have the same objects. */
 const mergeAccounts = (shares: readonly ReplayResult[]): NonNullable<ReplayResult['nfacct']> =>

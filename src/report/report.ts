@@ -2,10 +2,11 @@
 import { ANSWER_WITHIN } from '../abi/answers.ts';
 import { formatAddress } from '../model/address.ts';
 import type { Host, ProxySocket } from '../model/host.ts';
+import { notFollowedNotes } from '../model/not-followed.ts';
 import type { Counter, CtState, HookName, TableCounters } from '../model/outcome.ts';
 import { DEFAULT_SYSCTLS, type Profile } from '../model/profile.ts';
 import type { Family, RuleSet, Table } from '../model/ruleset.ts';
-import { namedNote } from '../model/vantage.ts';
+import { namedNote, straysNote, unjudgedNote } from '../model/vantage.ts';
 import type { CaptureInfo, ReplayResult } from '../model/witness.ts';
 import { count, plural } from './style.ts';
 
@@ -109,6 +110,9 @@ export function buildReport({ rules, host, profile, result, notes = [], seconds,
       ...offloadNotes(profile, result),
       ...answersNote(result),
       ...pickedUpNote(result),
+      ...straysNote(result.strays),
+      ...unjudgedNote(result.unjudged),
+      ...notFollowedNotes(result.notFollowed),
     ],
   };
   if (report.verdicts.STACK === 0) delete report.verdicts.STACK;
@@ -125,14 +129,18 @@ const mostFirst = (counts: Readonly<Record<string, number>>): Record<string, num
   Object.fromEntries(Object.entries(counts).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)));
 
 /** What a capture taken on a host with an offloading NIC, or with a short snaplen, looks like: the kernel would not have seen it so. */
-function offloadNotes(profile: Profile, { unseen, invalid }: ReplayResult): string[] {
+function offloadNotes(profile: Profile, { unseen, invalid, unfinished }: ReplayResult): string[] {
   if (profile.prestack === 'lenient') return [];
   const checksums = (unseen['bad IP header checksum'] ?? 0) + (invalid['bad checksum'] ?? 0);
   const cut = unseen['truncated by the capture'] ?? 0;
   const notes: string[] = [];
+  const leftToDevices =
+    unfinished === 0
+      ? 'none was left to a device, '
+      : `--checksums offload takes for right what was left to a device (${count(unfinished)} of them), `;
   if (checksums > 0)
     notes.push(
-      `${plural(checksums, 'packet')} with a bad checksum: ${profile.checksums === 'offload' ? '' : '--checksums offload takes those for right that were left to a device, '}--prestack lenient takes all of them`,
+      `${plural(checksums, 'packet')} with a bad checksum: ${profile.checksums === 'offload' ? '' : leftToDevices}--prestack lenient takes all of them`,
     );
   if (cut > 0) notes.push(`${plural(cut, 'packet')} cut by the capture: --prestack lenient judges them by what is there`);
   return notes;

@@ -246,6 +246,7 @@ function count(rules: readonly JudgedRule[], packets: readonly PacketView[], bac
     began: () => 0n,
     fingerprints: [],
     random: () => 0,
+    noteJiffyEdge: () => {},
     mtu: () => undefined,
     firstAddress: () => undefined,
     proxies: [],

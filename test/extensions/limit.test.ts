@@ -30,6 +30,7 @@ function through(words: string, profile: Profile, count: number, gap: bigint): n
     began: () => 0n,
     fingerprints: [],
     random: () => 0,
+    noteJiffyEdge: () => {},
     mtu: () => undefined,
     firstAddress: () => undefined,
     proxies: [],

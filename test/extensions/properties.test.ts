@@ -112,6 +112,7 @@ function contextOf(profile: Profile): EvaluateContext {
     began: () => 0n,
     fingerprints: [],
     random: randomNumbers(1),
+    noteJiffyEdge: () => {},
     mtu: () => undefined,
     firstAddress: () => undefined,
     proxies: [],

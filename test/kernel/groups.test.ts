@@ -1,6 +1,8 @@
 /** What arrives for a group that one device has joined (`ip -j maddr`), and another has not: judged by the running kernel. */
 import { expect, test } from 'vitest';
 import { udpDatagram, usualPacket } from '../../src/fuzz/build-packet.ts';
+import { parseAddress } from '../../src/model/address.ts';
+import type { Host } from '../../src/model/host.ts';
 import { buildHost } from '../../src/model/host-build.ts';
 import type { Frame } from '../../src/model/witness.ts';
 import { differences } from './differential.ts';
@@ -60,6 +62,20 @@ const FRAMES: Frame[] = ([4, 6] as const).flatMap((family) =>
   ),
 );
 
+const ROUTERS = ['ff02::2', 'ff05::2', 'ff01::2'];
+/** What "ip -j maddr" prints of a device with IPv6 has ff02::1, and is whole. */
+const LISTENER: Host = {
+  ...HOST,
+  groups: ['ff02::1', 'ff02::2', 'ff05::2'].flatMap((name) =>
+    ['eth0', ...(name === 'ff02::1' ? ['eth1'] : [])].map((device) => ({ family: 6, address: parseAddress(name, 6)!, device })),
+  ),
+};
+const TO_ROUTERS: Frame[] = ['eth0', 'eth1'].flatMap((device) =>
+  ROUTERS.flatMap((destination, at) =>
+    FROM[6].slice(0, 2).map((source) => arriving({ family: 6, source, destination, protocol: UDP }, device, at)),
+  ),
+);
+
 function arriving(
   ends: { family: 4 | 6; source: string; destination: string; protocol: number },
   device: string,
@@ -85,6 +101,16 @@ describeKernel('groups that devices have joined', () => {
     test(`as the kernel (${backend})`, { timeout: 60_000 }, async () => {
       const rules = { 4: rulesOf(TO[4]), 6: rulesOf(TO[6]) };
       const found = await differences(backend, { rules, host: HOST, frames: FRAMES, lists: true }, WITNESSES);
+      for (const [witness, lines] of found) expect.soft(lines.slice(0, 8), witness).toEqual([]);
+    });
+
+    test(`all routers, of a host that is none: one device's program has joined (${backend})`, { timeout: 60_000 }, async () => {
+      const sysctls = { 'net.ipv6.conf.all.forwarding': 0 };
+      const found = await differences(
+        backend,
+        { rules: { 6: rulesOf(ROUTERS) }, host: LISTENER, frames: TO_ROUTERS, sysctls },
+        WITNESSES,
+      );
       for (const [witness, lines] of found) expect.soft(lines.slice(0, 8), witness).toEqual([]);
     });
   }

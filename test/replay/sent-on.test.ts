@@ -4,7 +4,7 @@ import { CaptureReader } from '../../src/capture/frames.ts';
 import { writePcap } from '../../src/capture/writer.ts';
 import { casesOf } from '../../src/fuzz/arbitrary.ts';
 import { captureOf } from '../../src/fuzz/case.ts';
-import { type Answer, ask, differences, jobOf } from '../../src/fuzz/differential.ts';
+import { ask, differences, jobOf } from '../../src/fuzz/differential.ts';
 import { PROGRAMS } from '../../src/fuzz/witness.ts';
 import { formatAddress } from '../../src/model/address.ts';
 import type { Frame } from '../../src/model/witness.ts';
@@ -45,8 +45,6 @@ function cooked(type: number, { time, ip }: Packet): { time: bigint; bytes: Uint
   return { time, bytes: Uint8Array.of(0, type, 0, 1, 0, 6, 2, 0, 0, 0, 0, 9, 0, 0, ...protocol, ...ip) };
 }
 
-const straysOf = ({ result }: Answer): string[] => result.notes.filter((note) => note.includes('that these rules translated'));
-
 const CASES = 40;
 
 test(`reference and engine tell copies alike, and nothing else changes (seed ${SEED})`, { timeout: 300_000 }, async () => {
@@ -72,7 +70,6 @@ test(`reference and engine tell copies alike, and nothing else changes (seed ${S
     for (const name of ['debug', 'linear']) {
       const engine = await ask(PROGRAMS[name]!, jobOf(one), capture);
       expect(differences(twice, engine), `${where}, ${name}`).toEqual([]);
-      expect(straysOf(engine), `${where}, ${name}`).toEqual(straysOf(twice));
     }
     const known = (twice.result.unseen[COPY] ?? 0) - (alone.result.unseen[COPY] ?? 0);
     expect({ known, counters: twice.result.counters }, where).toEqual({ known: copies, counters: alone.result.counters });

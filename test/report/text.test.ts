@@ -60,6 +60,10 @@ const RESULT: ReplayResult = {
   },
   answers: 0,
   pickedUp: 0,
+  strays: { packets: 0, first: 0 },
+  unjudged: { packets: 0, first: 0 },
+  unfinished: 0,
+  notFollowed: { dccp: false, toGroups: false, loopedParts: false },
   evaluations: 40_002,
   connections: 0,
   notes: ['something to know'],
@@ -94,7 +98,7 @@ Never reached netfilter  not IP 3, bad IP header checksum 1
 Evaluations 40,002 rules, 2.00 a packet
 2,000,500 packets/s (0.010 s)
 note: something to know
-note: 1 packet with a bad checksum: --checksums offload takes those for right that were left to a device, --prestack lenient takes all of them
+note: 1 packet with a bad checksum: none was left to a device, --prestack lenient takes all of them
 `);
 });
 
@@ -150,7 +154,7 @@ test('side by side', () => {
     );
   expect(of([one, two], 0)).toBe(
     `note: something to know
-note: 1 packet with a bad checksum: --checksums offload takes those for right that were left to a device, --prestack lenient takes all of them
+note: 1 packet with a bad checksum: none was left to a device, --prestack lenient takes all of them
 Side by side
              rules.v4  rules.v4
 ACCEPT         19,000    19,000

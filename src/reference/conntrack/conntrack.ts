@@ -1,13 +1,21 @@
 /** The conntrack hooks: nf_conntrack_in at PREROUTING and OUTPUT, confirmation at the end of INPUT and POSTROUTING (net/netfilter/nf_conntrack_core.c of 6.18). */
 import { STATUS_EXPECTED, STATUS_SEEN_REPLY } from '../../abi/fields.ts';
 import { HELPER_NONE } from '../../abi/helpers.ts';
-import { INVALID_FRAGMENT, INVALID_HEADER_CHAIN, INVALID_ICMP_TYPE, INVALID_NONE, INVALID_SHORT } from '../../abi/reasons.ts';
+import {
+  INVALID_CHECKSUM,
+  INVALID_FRAGMENT,
+  INVALID_HEADER_CHAIN,
+  INVALID_ICMP_TYPE,
+  INVALID_NONE,
+  INVALID_SHORT,
+} from '../../abi/reasons.ts';
 import type { TurnedOn } from '../../extensions/extension.ts';
 import type { CtState } from '../../model/outcome.ts';
 import { type Profile, sysctl } from '../../model/profile.ts';
 import { INVALID_WORDS } from '../../model/reasons.ts';
 import * as ipv6 from '../../packet/ipv6.ts';
 import * as tcp from '../../packet/tcp.ts';
+import { isUnfinished } from '../../packet/unfinished.ts';
 import type { Packet } from '../packet.ts';
 import { Calls } from './calls.ts';
 import { Connection, ORIGINAL, REPLY } from './connection.ts';
@@ -46,6 +54,10 @@ export class Conntrack {
   readonly vantage = new Vantage();
   /** TCP connections that began in the middle: packets, each of which began one. */
   pickedUp = 0;
+  /** DCCP came by, for which the kernel of the profile has a tracker. */
+  sawDccp = false;
+  /** Of the packets whose checksum is wrong those that a device was to sum up. */
+  unfinished = 0;
   /** The last in which the collector came, since the jiffies began. */
   #minute = -1;
   readonly #accounting: boolean;
@@ -76,6 +88,7 @@ export class Conntrack {
     const sourceKey: SourceKey = (...of) => this.calls.sourceKey(...of);
     const reason = this.#look(packet, { profile: this.#profile, table: this.table, zone, sourceKey, helper, verify });
     if (reason === 'full') return false;
+    if (reason === INVALID_CHECKSUM && packet.largestFragment === 0 && isUnfinished(packet)) this.unfinished++;
     if (reason !== INVALID_NONE) packet.invalidReason = INVALID_WORDS[reason]!;
     return true;
   }
@@ -108,9 +121,7 @@ export class Conntrack {
         return INVALID_NONE;
       }
     }
-    if (protocol === DCCP && context.profile.kernel !== '6.18') {
-      this.#notes.add(`DCCP was tracked by addresses only; Linux ${context.profile.kernel} has ports and states for it`);
-    }
+    if (protocol === DCCP && context.profile.kernel !== '6.18') this.sawDccp = true;
     if (protocol === GRE && greKey(packet.upper) === null) return INVALID_SHORT;
     return this.#resolve(packet, protocol, context);
   }
