@@ -34,6 +34,8 @@ import { EDGE_ACCEPTS, isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './cla
 import { code, countMany } from './classify/program.ts';
 import { advanceTo, latestOf } from './clock.ts';
 import {
+  answeredConnection,
+  datagramDirection,
   directionOf,
   directionThrough,
   entryWord,
@@ -48,11 +50,11 @@ import {
   hasNoOptions,
   hasTimestampOnly,
   isCollected,
-  isDatagramOf,
   isHalf,
   isOpenHalf,
   isOpenWord,
   isOver,
+  isSteady,
   keeperOf,
   openTranslated,
   PROTOCOL_UDP,
@@ -168,13 +170,11 @@ export function judgeBare(slot: usize, end: usize): usize {
 
 /** As judgeLong, for a marked slot with a datagram. */
 function judgeDatagram(slot: usize): u64 {
-  const guess = load<u32>(slot, PACKET_CT_GUESS);
-  const entry = guessedEntry(guess);
   const now = load<i64>(slot, PACKET_JIFFIES);
-  if (!isDatagramOf(slot, entry, now)) return 0;
-  const word = entryWord(entry);
-  const direction = directionOf(word, guess);
-  const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
+  const entry = answeredConnection(slot, load<u32>(slot, PACKET_CT_GUESS), now);
+  if (entry === 0 || !isSteady(entry, now)) return 0;
+  const direction = datagramDirection;
+  const kept = keptPlan(slot, entry, direction, PACKET_HOST, entryWord(entry) as u32);
   const edge = keptEdge(entry, direction);
   if (!isKept(kept) || (edge & EDGE_ACCEPTS) === 0) return 0;
   const segment = load<u32>(slot, PACKET_SEGMENT);
@@ -217,7 +217,7 @@ function judgeLong(slot: usize): u64 {
   if (!isOpenWord(word)) {
     const translated = openTranslated(slot, guess, now);
     // How connections begin that may be translated is left to others.
-    if (translated === 0) return keepsTranslated() || isOver(entry, now) ? 0 : judgeAcknowledgement(slot, guess, word, now);
+    if (translated === 0) return keepsTranslated(false) || isOver(entry, now) ? 0 : judgeAcknowledgement(slot, guess, word, now);
     entry = translated;
     word = entryWord(entry);
     direction = translatedDirection;

@@ -49,11 +49,11 @@ const IP_HEADER: usize = 20;
 export function markingStart(): void {
   const forwarded = keptOf(false, WAY_FORWARD);
   const short = keptOf(false, WAY_INPUT) | keptOf(false, WAY_OUTPUT) | forwarded;
-  forwards = forwarded !== 0 || keepsTranslated();
+  forwards = forwarded !== 0 || keepsTranslated(false);
   segmentInit(forwards);
   flowsStart();
   sixStart();
-  const tracks4 = ASC_FEATURE_SIMD && hasShortWay() && ((short & SHORT_TRACKS) !== 0 || keepsTranslated()) && !recording();
+  const tracks4 = ASC_FEATURE_SIMD && hasShortWay() && ((short & SHORT_TRACKS) !== 0 || keepsTranslated(false)) && !recording();
   wanted = tracks4 || sixWanted;
   // What went out behind a translation only connections tell whose it is (left.ts).
   unmarked = translates(false) && !everythingArrives ? DIRECTION_OUTBOUND : NO_DIRECTION;

@@ -94,8 +94,9 @@ let translated4: bool = false;
 let translated6: bool = false;
 /** Rules may change what the routing decision looks at. */
 let turns: bool = false;
-/** Of some plan of IPv4 that translates the only walk is marked, or it is whole. */
-let keeps: bool = false;
+/** Of each family: of some plan that translates the only walk is marked, or it is whole. */
+let keeps4: bool = false;
+let keeps6: bool = false;
 /** Of each family: some plan is whole. */
 let whole4: bool = false;
 let whole6: bool = false;
@@ -222,7 +223,8 @@ function mark(plan: usize, hook: u32): void {
     else if (!isQuiet(kind)) return;
   }
   if ((short & SHORT_TRACKS) === 0) return;
-  keeps = keeps || (family === 0 && translated);
+  if (family === 0) keeps4 = keeps4 || translated;
+  else keeps6 = keeps6 || translated;
   if (translated && walks === 1 && !isEarly) {
     store<u32>(only, load<u32>(only) | (short << ONLY_SHIFT));
     return;
@@ -326,9 +328,9 @@ export function hideDevice(short: u32, slot: usize): void {
   store<u32>(slot, select<u32>(0, load<u32>(slot, FIELD_IN_INTERFACE * 4), (short & SHORT_HIDES) !== 0), FIELD_IN_INTERFACE * 4);
 }
 
-/** Connections of IPv4 whose addresses are translated may keep ways. */
-export function keepsTranslated(): bool {
-  return keeps;
+/** Where addresses may be translated, connections may keep ways. */
+export function keepsTranslated(six: bool): bool {
+  return six ? keeps6 : keeps4;
 }
 
 /** What rawWalkOf says where no way is whole, and where nothing comes before conntrack. */

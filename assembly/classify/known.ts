@@ -64,7 +64,7 @@ import { searchEntries } from './search.ts';
 import { runTest } from './tests.ts';
 import { beginDraft, draftEdge, drafted, draftedEdge, draftNext, MOST_SEGMENTS } from './ways.ts';
 
-/** Fields in which plain packets of one direction of a connection are alike: its ends (the first bytes of a TCP header are ports, whatever they are called), what makes a packet plain, and what `sharedFields` tells. */
+/** Fields in which plain packets of one direction of a connection are alike: its ends (the first bytes of a TCP header are ports, whatever they are called), what makes a packet plain, and what `sharedFields` tells. The mark: whoever sets one ends the way that is kept. */
 const ALIKE: u32 =
   (1 << FIELD_PROTOCOL) |
   (1 << FIELD_FRAGMENT) |
@@ -77,6 +77,7 @@ const ALIKE: u32 =
   (1 << FIELD_CT_STATE) |
   (1 << FIELD_CT_DIRECTION) |
   (1 << FIELD_CT_STATUS) |
+  (1 << FIELD_MARK) |
   (1 << FIELD_PACKET_TYPE) |
   (1 << FIELD_SOURCE_TYPE) |
   (1 << FIELD_DESTINATION_TYPE) |
@@ -84,8 +85,6 @@ const ALIKE: u32 =
   (0xf << FIELD_DESTINATION) |
   (1 << FIELD_HEADER_ERROR) |
   (1 << FIELD_FAMILY);
-/** Beside them, of packets of a flow that nothing tracks. */
-const ALIKE_IN_FLOW: u32 = ALIKE | (1 << FIELD_MARK);
 /** In the lowest bit of an edge that is kept: it leads to ACCEPT. */
 export const EDGE_ACCEPTS: u32 = 1;
 const UDP_HEADER_SIZE: u32 = 8;
@@ -167,7 +166,7 @@ export function forgetEdges(entry: usize): void {
 export function alikeEdge(walk: u32, slot: usize, isTcp: bool): u32 {
   const base = code;
   const at = base + ((walk as usize) << 3);
-  alike = ALIKE_IN_FLOW;
+  alike = ALIKE;
   whole = isTcp ? TCP_HEADER_SIZE : UDP_HEADER_SIZE;
   pushes = isTcp;
   return commonEdge(base, load<u32>(at), load<u32>(at, 4), slot);

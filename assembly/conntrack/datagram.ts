@@ -19,41 +19,57 @@ import {
   STATUS_ALIASED,
   STATUS_DYING,
   STATUS_HEAD,
+  STATUS_TRANSLATED,
   STATUS_VISIBLE,
 } from './entry';
 import { guessedEntry } from './half';
-import { directionIn, hasKeyOf, hasWholeKeyOf, isCollected, isOver } from './plain';
+import { directionIn, hasWholeKeyOf, isCollected, isOver, translatedConnection, translatedDirection } from './plain';
 import { setClock } from './table';
 import { udpCheck, udpPacket } from './udp';
 
 const ANSWERED: u32 = STATUS_CONFIRMED | STATUS_SEEN_REPLY;
 const ASKED: u32 = ANSWERED | STATUS_DYING | STATUS_ALIASED | STATUS_ALIAS | STATUS_HEAD;
 
-/** A packet with a guess (ahead.ts). `verify`: its checksum counts. Out: it is such a datagram, and the slot and its entry know it. */
+/** The direction of the packet in what `answeredConnection` found. */
+export let datagramDirection: u32 = 0;
+
+/** The guess (ahead.ts) for a packet with a key, if it is its connection, and was answered. 0 otherwise. */
+export function answeredConnection(slot: usize, guess: u32, now: i64): usize {
+  let entry = guessedEntry(guess);
+  if (isAnswered(load<u32>(entry, ENTRY_STATUS))) {
+    if (!hasWholeKeyOf(guess, slot)) return 0;
+    datagramDirection = directionIn(entry, guess);
+  } else {
+    entry = translatedConnection(slot, guess);
+    if (entry === 0 || !isAnswered(load<u32>(entry, ENTRY_STATUS) & ~STATUS_TRANSLATED)) return 0;
+    datagramDirection = translatedDirection;
+  }
+  return isOver(entry, now) ? 0 : entry;
+}
+
+/** An entry with this status is a connection that was answered, and whose answers have the same key. */
+function isAnswered(status: u32): bool {
+  return (status & ASKED) === ANSWERED;
+}
+
+/** A packet with a guess. `verify`: its checksum counts. Out: it is such a datagram, and the slot and its entry know it. */
 export function plainDatagram(slot: usize, guess: u32, verify: bool): bool {
   if (load<u32>(slot, FIELD_PROTOCOL * 4) !== PROTOCOL_UDP) return false;
-  const entry = guessedEntry(guess);
   const now = load<i64>(slot, PACKET_JIFFIES);
-  if (!isAnswered(entry) || !hasWholeKeyOf(guess, slot) || isOver(entry, now) || isCollected(now)) return false;
-  if (udpCheck(slot, verify) !== INVALID_NONE) return false;
+  const entry = isCollected(now) ? 0 : answeredConnection(slot, guess, now);
+  if (entry === 0 || udpCheck(slot, verify) !== INVALID_NONE) return false;
   setClock(now);
   udpPacket(entry, now);
   const status = (load<u32>(entry, ENTRY_STATUS) & STATUS_VISIBLE) | STATUS_ENTRY;
   store<u32>(slot, CT_ESTABLISHED, FIELD_CT_STATE * 4);
   // The direction and the status behind it; the entry and, behind it, that it is confirmed.
-  store<u64>(slot, (directionIn(entry, guess) as u64) | ((status as u64) << 32), FIELD_CT_DIRECTION * 4);
+  store<u64>(slot, (datagramDirection as u64) | ((status as u64) << 32), FIELD_CT_DIRECTION * 4);
   store<u64>(slot, entry as u64, PACKET_CT_ENTRY);
   return true;
 }
 
-/** An entry is a connection that was answered, and whose answers have the same key. */
-function isAnswered(entry: usize): bool {
-  return (load<u32>(entry, ENTRY_STATUS) & ASKED) === ANSWERED;
-}
-
-/** As plainDatagram, of a datagram whose slot is not decoded and which nobody need ask for its checksum any more, in the connection that was guessed: whether it is one that changes no more of that than its time. */
-export function isDatagramOf(slot: usize, entry: usize, now: i64): bool {
-  if (!isAnswered(entry) || !hasKeyOf(entry, slot) || isOver(entry, now)) return false;
+/** One more datagram, whose checksum nobody need ask any more, changes no more of the connection `entry` than its time. */
+export function isSteady(entry: usize, now: i64): bool {
   return (load<u32>(entry, ENTRY_STATUS) & STATUS_ASSURED) !== 0 || now <= load<i64>(entry, ENTRY_STREAM);
 }
 

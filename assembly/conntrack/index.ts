@@ -13,7 +13,7 @@ export {
 export { conntrackAhead, conntrackKeys, guessOf, Keys, putKey6 } from './ahead';
 export { attachConnection, dropConnection, KEPT_SIZE, keepConnection } from './answered';
 export { countConnections, countedOtherwise } from './count';
-export { followDatagram, isDatagramOf } from './datagram';
+export { answeredConnection, datagramDirection, followDatagram, isSteady } from './datagram';
 export { PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 export { nextExpectation } from './expectations';
 export { counters, labelWord, masterAddress, zonesOfOne } from './extension';

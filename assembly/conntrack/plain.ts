@@ -140,10 +140,10 @@ export function followBare6(entry: usize, direction: u32, ip: usize, length: u32
   return follow(entry, direction, ip + (IPV6_HEADER as usize), present, present, now);
 }
 
-/** Whether the checksum of the segment in such a packet is right. */
-export function segmentSumHolds6(ip: usize, length: u32): bool {
+/** Whether the checksum of the segment, or datagram, in such a packet is right. */
+export function segmentSumHolds6(ip: usize, length: u32, protocol: u32): bool {
   const present = length - IPV6_HEADER;
-  return sumHolds(ip + ADDRESSES6, present + ADDRESSES6_SIZE, (PROTOCOL_TCP as u64) + (present as u64));
+  return sumHolds(ip + ADDRESSES6, present + ADDRESSES6_SIZE, (protocol as u64) + (present as u64));
 }
 
 /** As plainSegment, of a packet of `length` bytes at `ip` whose slot is not decoded (WAY_BARE), whose checksum need not be asked any more, and whose connection is open: only its entry knows it. False, and nothing is changed, when it is not plain. */
@@ -159,20 +159,26 @@ function openConnection(slot: usize, guess: u32, now: i64): usize {
   return open && !isOver(entry, now) && !isCollected(now) ? entry : 0;
 }
 
-/** The direction of the packet in what `openTranslated` found. */
+/** The direction of the packet in what `translatedConnection` found. */
 export let translatedDirection: u32 = 0;
 
-/** As openConnection, of a connection whose addresses are translated: its entry is of the original direction alone, the alias of its reply. */
+/** As openConnection, of a connection whose addresses are translated. */
 export function openTranslated(slot: usize, guess: u32, now: i64): usize {
+  const entry = translatedConnection(slot, guess);
+  if (entry === 0 || !isOpenWord(entryWord(entry) & ~(STATUS_TRANSLATED as u64)) || isOver(entry, now)) return 0;
+  return entry;
+}
+
+/** The connection of a guess, if its addresses are translated: its entry is of the original direction alone, the alias of its reply. 0 otherwise, or where its sequence numbers are shifted, or its directions in different zones. */
+export function translatedConnection(slot: usize, guess: u32): usize {
   if (!flag(TRACKING_FLAG_NAT)) return 0;
   const record = guessedEntry(guess);
   if (!hasWholeKeyOf(guess, slot)) return 0;
   const replies = (load<u32>(record, ENTRY_STATUS) & STATUS_ALIAS) !== 0;
   const entry = replies ? (load<u32>(record, ALIAS_ENTRY) as usize) : record;
   if (replies && load<u32>(entry, ENTRY_ALIAS) !== (record as u32)) return 0;
-  const word = entryWord(entry);
-  if ((word & (STATUS_TRANSLATED as u64)) === 0 || (word & ((STATUS_ZONE_OF_ONE | STATUS_SHIFTED) as u64)) !== 0) return 0;
-  if (!isOpenWord(word & ~(STATUS_TRANSLATED as u64)) || isOver(entry, now)) return 0;
+  const status = load<u32>(entry, ENTRY_STATUS);
+  if ((status & STATUS_TRANSLATED) === 0 || (status & (STATUS_ZONE_OF_ONE | STATUS_SHIFTED)) !== 0) return 0;
   translatedDirection = replies as u32;
   return directionIn(record, guess) === translatedDirection ? entry : 0;
 }

@@ -5,7 +5,7 @@
 /** "WTIM". */
 export const IMAGE_LABEL = 0x4d495457;
 /** 4: checksums may be left to devices. 3: hosts have joined groups. 2: groups of a search have their first entry beside them; hosts have routes to link-local addresses. */
-export const IMAGE_VERSION = 4;
+export const IMAGE_VERSION = 5;
 
 /** Header words. Offsets and sizes in bytes. */
 export const IMAGE_WORD_LABEL = 0;

@@ -77,6 +77,8 @@ export const SET_IS_BITMAP = 128;
 export const SET_HAS_IFACE = 256;
 /** bitmap:ip,mac: the key is the first part alone. */
 export const SET_HAS_BINDINGS = 512;
+/** Rules change it. */
+export const SET_HAS_CHANGES = 1024;
 
 /** The next entry in the place; ENTRY_IS_*. */
 export const ENTRY_NEXT = 0;

@@ -110,7 +110,8 @@ function writeSet(words: WordList, header: number, set: IpSet, { entries, room, 
     (set.skbinfo ? abi.SET_HAS_INFO : 0) |
     (set.range === undefined ? 0 : abi.SET_IS_BITMAP) |
     (kinds[1] === 'iface' ? abi.SET_HAS_IFACE : 0) |
-    (set.type === 'bitmap:ip,mac' ? abi.SET_HAS_BINDINGS : 0);
+    (set.type === 'bitmap:ip,mac' ? abi.SET_HAS_BINDINGS : 0) |
+    (changes ? abi.SET_HAS_CHANGES : 0);
   const mask = [0, 1, 2, 3].map((i) => set.mask?.[i] ?? ALL_ONES);
   let places = 4;
   while (places < 2 * entries.length || (places < room && places < MOST_PLACES)) places *= 2;
