@@ -16,6 +16,7 @@ import {
   processesByRules,
   type Size,
   staged,
+  usualPairs,
   wholeProcesses,
 } from './measured.ts';
 import { own } from './own.ts';
@@ -38,6 +39,7 @@ const HELP = `npm run bench -- [options] [-- WORDS]: what we and others cost, as
 const PARTS = [
   'host',
   'kinds',
+  'usual',
   'stages',
   'compile',
   'clusters',
@@ -125,6 +127,7 @@ if (positionals.length > 0) await measureOwn();
 const results: Results = {
   host: told(wants('host') ? [await hostFirewalls(size)] : [], printGroup),
   kinds: told(wants('kinds') ? [await otherKinds(size)] : [], printGroup),
+  usual: told(wants('usual') ? await usualPairs(size) : [], printGroup),
   stages: told(wants('stages') ? [await staged(size)] : [], printGroup),
   compile: told(wants('compile') ? [await compiled(size)] : [], printGroup),
   clusters: told(wants('clusters') ? await clusters(size) : [], printGroup),

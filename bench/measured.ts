@@ -12,6 +12,7 @@ import { type ProcessGroup, processes } from './peers/processes.ts';
 import type { Group } from './print.ts';
 import { compiling, stages } from './stages.ts';
 import { checkEvaluations, ENGINE, hostWorkload, KEYED, LINEAR, measure, REFERENCE, type Row } from './suite.ts';
+import { usual } from './usual.ts';
 
 export interface Size {
   root: string;
@@ -63,6 +64,17 @@ export async function otherKinds(size: Size): Promise<Group> {
   const rows: Row[] = [];
   for (const make of kinds(million(size), usualFlows(size))) rows.push(await measure('engine', make(), ENGINE, few(size)));
   return { title: 'What is not the usual case, beside it, in memory', rows };
+}
+
+/** Usual rule sets and captures, each with each. */
+export async function usualPairs(size: Size): Promise<Group[]> {
+  const groups: Group[] = [];
+  for (const { title, workloads } of usual(million(size) / 10)) {
+    const rows: Row[] = [];
+    for (const make of workloads) rows.push(await measure('engine', make(), ENGINE, few(size)));
+    groups.push({ title: `Usual rule sets, a capture of ${title}`, rows });
+  }
+  return groups;
 }
 
 /** Read, decode, conntrack, classify: where a replay's time goes. */

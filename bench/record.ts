@@ -14,6 +14,7 @@ import type { Group } from './print.ts';
 export interface Results {
   host: Group[];
   kinds: Group[];
+  usual: Group[];
   stages: Group[];
   compile: Group[];
   clusters: Group[];

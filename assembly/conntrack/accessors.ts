@@ -53,6 +53,21 @@ export function entryAddress(entry: usize, direction: u32, source: bool, word: u
   return load<u32>(record + (high ? 12 : 0) + ((word << 2) as usize), ENTRY_UPPER);
 }
 
+/** All four words of it, to `to`. */
+export function putEntryAddress(entry: usize, direction: u32, source: bool, to: usize): void {
+  const record = recordOf(entry, direction);
+  const high = isHigh(record, direction, source);
+  const last = endpoint(record, high) >> 16;
+  if (entryFamily(record) === 4) {
+    store<u64>(to, last);
+    store<u64>(to, 0, 8);
+    return;
+  }
+  const upper = record + (high ? 12 : 0);
+  store<u64>(to, load<u64>(upper, ENTRY_UPPER));
+  store<u64>(to, (load<u32>(upper, ENTRY_UPPER + 8) as u64) | (last << 32), 8);
+}
+
 /** Whether that address is the one at `words`, four of them. */
 export function isAt(entry: usize, direction: u32, source: bool, words: usize): bool {
   for (let word: u32 = 0; word < 4; word++) {

@@ -37,7 +37,7 @@ import {
   NAT_TO_RANGE,
 } from '../../src/abi/nat';
 import { PACKET_CT_ENTRY, PACKET_IP, PACKET_JIFFIES, PACKET_L4_OFFSET } from '../../src/abi/packet';
-import { entryAddress, entryFamily, isAt } from '../conntrack/accessors';
+import { entryAddress, entryFamily, isAt, putEntryAddress } from '../conntrack/accessors';
 import { ALIAS_DRAWN, aliasOf, putAlias } from '../conntrack/alias';
 import { ENTRY_MASQUERADED, ENTRY_STATUS, STATUS_DST_NAT_DONE, STATUS_SRC_NAT_DONE } from '../conntrack/entry';
 import {
@@ -68,6 +68,7 @@ import { choose, drawn, RANGE_HIGH, RANGE_LOW, setPorts, setRange } from './choo
 import { isError, translateError } from './error';
 import { translate } from './translate';
 import {
+  copyAddress,
   differs,
   keyOfReply,
   TUPLE_DESTINATION,
@@ -132,8 +133,8 @@ function isSilent(entry: usize): bool {
 function putRange(kind: u32, parameters: usize, slot: usize): bool {
   if (kind === NAT_TO_KEEP) return true;
   if (kind === NAT_TO_RANGE) {
-    memory.copy(RANGE_LOW, parameters + NAT_LOW, 16);
-    memory.copy(RANGE_HIGH, parameters + NAT_HIGH, 16);
+    copyAddress(RANGE_LOW, parameters + NAT_LOW);
+    copyAddress(RANGE_HIGH, parameters + NAT_HIGH);
     return true;
   }
   if (kind === NAT_TO_NETMAP) {
@@ -150,9 +151,9 @@ function putRange(kind: u32, parameters: usize, slot: usize): bool {
         ? sourceFor(six, load<u32>(slot, FIELD_OUT_INTERFACE * 4), destination)
         : redirectTo(six, load<u32>(slot, FIELD_IN_INTERFACE * 4), destination);
     if (found === 0) return false;
-    memory.copy(RANGE_LOW, found, 16);
+    copyAddress(RANGE_LOW, found);
   }
-  memory.copy(RANGE_HIGH, RANGE_LOW, 16);
+  copyAddress(RANGE_HIGH, RANGE_LOW);
   return true;
 }
 
@@ -160,8 +161,8 @@ function putRange(kind: u32, parameters: usize, slot: usize): bool {
 function bind(slot: usize, entry: usize): void {
   if ((load<u32>(entry, ENTRY_STATUS) & STATUS_CONFIRMED) !== 0) return;
   tupleOpposite(entry, 0);
-  memory.copy(BEFORE, TUPLE_SOURCE, 16);
-  memory.copy(BEFORE + 16, TUPLE_DESTINATION, 16);
+  copyAddress(BEFORE, TUPLE_SOURCE);
+  copyAddress(BEFORE + 16, TUPLE_DESTINATION);
   const sport = tupleSport;
   const dport = tupleDport;
   choose(entry, source, load<i64>(slot, PACKET_JIFFIES));
@@ -180,7 +181,10 @@ const BEFORE: usize = memory.data(32, 16);
 
 function changed(sport: u32, dport: u32): bool {
   if (sport !== tupleSport || dport !== tupleDport) return true;
-  return memory.compare(BEFORE, TUPLE_SOURCE, 16) !== 0 || memory.compare(BEFORE + 16, TUPLE_DESTINATION, 16) !== 0;
+  const first = (load<u64>(BEFORE) ^ load<u64>(TUPLE_SOURCE)) | (load<u64>(BEFORE, 8) ^ load<u64>(TUPLE_SOURCE, 8));
+  const second =
+    (load<u64>(BEFORE, 16) ^ load<u64>(TUPLE_DESTINATION)) | (load<u64>(BEFORE, 24) ^ load<u64>(TUPLE_DESTINATION, 8));
+  return (first | second) !== 0;
 }
 
 /** Answers come as those to the tuple in hand. */
@@ -255,17 +259,15 @@ function bindTo(slot: usize, entry: usize, isSource: bool, address: usize, port:
   source = isSource;
   setRange(true, false, false);
   setPorts(port, port, 0, false);
-  memory.copy(RANGE_LOW, address, 16);
-  memory.copy(RANGE_HIGH, address, 16);
+  copyAddress(RANGE_LOW, address);
+  copyAddress(RANGE_HIGH, address);
   bind(slot, entry);
 }
 
 /** An end of the connection alone is the range. */
 function putEnd(entry: usize, direction: u32, isSource: bool): void {
-  for (let word: u32 = 0; word < 4; word++) {
-    store<u32>(RANGE_LOW + ((word << 2) as usize), entryAddress(entry, direction, isSource, word));
-  }
-  memory.copy(RANGE_HIGH, RANGE_LOW, 16);
+  putEntryAddress(entry, direction, isSource, RANGE_LOW);
+  copyAddress(RANGE_HIGH, RANGE_LOW);
 }
 
 /** Behind the rules, for every packet at a nat hook. `out`: it leaves by that device now (POSTROUTING), 0 elsewhere. `summed`: an ICMP checksum was found right before, and is not looked at again. False: it is dropped. */
@@ -320,7 +322,7 @@ function bindAsItIs(slot: usize, entry: usize): void {
 function refresh(slot: usize): void {
   const field = slot + (source ? FIELD_SOURCE : FIELD_DESTINATION) * 4;
   if (!source && differs(slot, false)) moved = true;
-  memory.copy(field, source ? TUPLE_SOURCE : TUPLE_DESTINATION, 16);
+  copyAddress(field, source ? TUPLE_SOURCE : TUPLE_DESTINATION);
   readAddresses(slot);
   if (load<u32>(slot, FIELD_L4_LENGTH * 4) >= 4) {
     readPorts(slot, (load<u32>(slot, PACKET_IP) + load<u32>(slot, PACKET_L4_OFFSET)) as usize);

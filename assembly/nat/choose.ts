@@ -24,6 +24,7 @@ import { release, remove } from '../conntrack/table';
 import { findAnswers, searchedDirection } from '../conntrack/zones';
 import { addressHash } from './hash';
 import {
+  copyAddress,
   keyOfReply,
   searchReply,
   setTupleDport,
@@ -114,20 +115,20 @@ function goesBack(entry: usize, now: i64): bool {
 function takeMapping(entry: usize, now: i64): bool {
   const sport = tupleSport;
   const dport = tupleDport;
-  memory.copy(SAVED, TUPLE_SOURCE, 16);
-  memory.copy(SAVED + 16, TUPLE_DESTINATION, 16);
+  copyAddress(SAVED, TUPLE_SOURCE);
+  copyAddress(SAVED + 16, TUPLE_DESTINATION);
   for (let alias = mappedBefore(entry); alias !== 0; alias = load<u32>(alias, ALIAS_OLDER) as usize) {
     const other = load<u32>(alias, ALIAS_ENTRY) as usize;
     if (load<i64>(other, ENTRY_TIMEOUT) <= now) continue;
     tupleOpposite(other, 0);
-    memory.copy(TUPLE_DESTINATION, SAVED + 16, 16);
+    copyAddress(TUPLE_DESTINATION, SAVED + 16);
     setTupleDport(dport);
     if (!sourceInRange()) continue;
     if (!isTaken(entry, now)) return true;
     break;
   }
-  memory.copy(TUPLE_SOURCE, SAVED, 16);
-  memory.copy(TUPLE_DESTINATION, SAVED + 16, 16);
+  copyAddress(TUPLE_SOURCE, SAVED);
+  copyAddress(TUPLE_DESTINATION, SAVED + 16);
   setTupleSport(sport);
   setTupleDport(dport);
   return false;
@@ -164,7 +165,7 @@ function chooseAddress(source: bool): void {
   if (!mapsAddress) return;
   const target = source ? TUPLE_SOURCE : TUPLE_DESTINATION;
   if (compare(RANGE_LOW, RANGE_HIGH) === 0) {
-    memory.copy(target, RANGE_LOW, 16);
+    copyAddress(target, RANGE_LOW);
     return;
   }
   const bytes: usize = tupleSix ? 16 : 4;

@@ -69,6 +69,7 @@ describe('recording', () => {
   const nothing: Results = {
     host: [],
     kinds: [],
+    usual: [],
     stages: [],
     compile: [],
     clusters: [],
