@@ -36,6 +36,9 @@ import { everythingArrives } from './stack/host.ts';
 import { isLocal, leaveAsAnswer } from './stack/index.ts';
 import { tallyFirst } from './tally.ts';
 
+/** Beside IS_*: a reset, which is no copy of another packet with its ends. */
+const IS_RESET: u32 = 3;
+
 /**
  * A ring of packets that were sent on, and of which no connection tells so, as they left; in memory of its own, from the first one on. u64: the packet's number, 0: it was seen, or never used; u32: IS_*; u32: the second it was captured in; its key.
  * As many places as packets may lie between the two.
@@ -67,14 +70,15 @@ export function rememberSent(slot: usize): void {
   latest = latest === ring + PLACE_SIZE * (ANSWER_WITHIN - 1) ? ring : latest + PLACE_SIZE;
   const number = load<u64>(slot, PACKET_NUMBER);
   store<u64>(latest, number, NUMBER);
-  store<u32>(latest, kind, KIND);
+  store<u32>(latest, isTcpReset(slot) ? IS_RESET : kind, KIND);
   store<u32>(latest, secondOf(slot), SECOND);
   putKey(latest + KEY);
   awaitedUntil = number + ANSWER_WITHIN;
 }
 
 /** The packet of that kind whose key is in hand was sent on: the latest that is alike, each once. */
-function wasSentOn(slot: usize, kind: u32): bool {
+function wasSentOn(slot: usize, identified: u32): bool {
+  const kind = isTcpReset(slot) ? IS_RESET : identified;
   const number = load<u64>(slot, PACKET_NUMBER);
   if (number > awaitedUntil) return false;
   let place = latest;

@@ -71,6 +71,9 @@ const OFF_THE_CLOCK: readonly string[] = ['CT', 'helper', 'dccp', 'cgroup', 'cpu
 
 const onTheClock = (): string[] => extensions.map(({ name }) => name).filter((name) => !OFF_THE_CLOCK.includes(name));
 
+/** The bench of the running kernel sends no redirects, so that sources are not looked at where a packet leaves where it came in. */
+const SILENT: Profile['sysctls'] = { 'net.ipv4.conf.all.send_redirects': 0, 'net.ipv4.conf.default.send_redirects': 0 };
+
 /** A random case. */
 export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
   const family = options.family ?? draw.pick([4, 4, 6] as const);
@@ -81,7 +84,7 @@ export function generateCase(draw: Draw, options: CaseOptions): FuzzCase {
     hz: software ? draw.pick([250, 250, 100, 1000]) : 250,
     ...options.kernel,
     prestack: software ? draw.pick(['kernel', 'kernel', 'lenient'] as const) : 'kernel',
-    sysctls: software ? drawSysctls(draw) : {},
+    sysctls: software ? drawSysctls(draw) : options.judge === 'kernel' ? SILENT : {},
   };
   const topology = draw.pick(['host', 'forward'] as const);
   // The bench sends the host's packets by a socket of root's, of which a capture tells nothing; as a router it has one way for all answers, where a replay knows none.

@@ -53,7 +53,12 @@ export function withStackAnswers(draw: Draw, fuzzCase: FuzzCase, judge: Judge): 
   const translated = translates(made.ruleset);
   const takes = made.host.interfaces.find(({ name }) => name === 'eth1')?.mtu ?? 0;
   const wayless = new Map<string, number>();
+  const refused = new Set(
+    made.host.routes.filter(({ type }) => type !== 'unicast').map(({ destination }) => formatAddress(destination)),
+  );
   const own = (packet: FuzzPacket, outcome: PacketOutcome): FuzzPacket | null => {
+    // No way leads back.
+    if (refused.has(sourceOf(packet.bytes, packet.family))) return null;
     if (packet.family === 4 && WAYLESS.includes(outcome.reason ?? '')) {
       const source = sourceOf(packet.bytes, 4);
       const before = wayless.get(source) ?? 0;

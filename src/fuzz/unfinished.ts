@@ -18,12 +18,22 @@ export function withUnfinished(draw: Draw, fuzzCase: FuzzCase, judge: Judge): Fu
   if (!draw.chance(0.25)) return fuzzCase;
   const offload = judge === 'software' && draw.chance(0.7);
   const share = draw.pick([0.05, 0.5, 0.9]);
+  const sent = fuzzCase.packets.filter(({ direction }) => direction === 'out').map(({ bytes }) => Buffer.from(bytes));
   const packets = fuzzCase.packets.map((packet) => {
     if (!draw.chance(share)) return packet;
     const grown = draw.chance(0.4) && judge === 'software' ? draw.integer(1300, 5000) : 0;
-    return { ...packet, bytes: unfinished(packet.bytes, grown, draw.chance(0.9)) };
+    const bytes = unfinished(packet.bytes, grown, draw.chance(0.9));
+    // What the host says of a packet quotes the sum it had; a kernel would quote the other.
+    return packet.direction === 'in' && isQuoted(packet.bytes, sent) ? packet : { ...packet, bytes };
   });
   return { ...fuzzCase, packets, profile: { ...fuzzCase.profile, ...(offload && { checksums: 'offload' as const }) } };
+}
+
+/** One of these holds the packet's first transport bytes, which an error quotes. */
+function isQuoted(packet: Uint8Array, sent: readonly Buffer[]): boolean {
+  const offset = packet[0]! >> 4 === 6 ? ipv6.findUpper(packet)?.offset : ipv4.headerLength(packet);
+  const begins = Buffer.from(packet.subarray(offset ?? packet.length, (offset ?? packet.length) + 8));
+  return begins.length === 8 && sent.some((bytes) => bytes.includes(begins));
 }
 
 /** A copy, with so many bytes more behind it; `left`: with the sum of the pseudo header alone. What is no whole packet of TCP or UDP stays as it is. */

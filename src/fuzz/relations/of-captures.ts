@@ -108,12 +108,12 @@ export const twice: Relation = {
   },
 };
 
-/** Every number, but those that name something. */
+/** Every number, but those that name something: `first` is a packet's. */
 function doubled(value: unknown): unknown {
   if (typeof value === 'number') return 2 * value;
   if (typeof value !== 'object' || value === null || (Array.isArray(value) && typeof value[0] === 'number')) return value;
   if (Array.isArray(value)) return value.map(doubled);
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, doubled(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, key === 'first' ? inner : doubled(inner)]));
 }
 
 export const captureRelations: readonly Relation[] = [chunks, begun, postponed, twice];
