@@ -155,3 +155,16 @@ test.each(CASES)('usual segments go the shortest way, or not: $name', async (one
   expect(debug.bareJudged() / PACKETS).toBeGreaterThanOrEqual(one.share[0]);
   expect(debug.bareJudged() / PACKETS).toBeLessThanOrEqual(one.share[1]);
 });
+
+test('of some own packets it is told whose they are', { timeout: 60_000 }, async () => {
+  const annotations = new Map(
+    Array.from({ length: PACKETS / 7 }, (_, index) => [7 * index + 1, { socket: true, uid: index % 2 }] as const),
+  );
+  const rules = mangle('-A OUTPUT -m owner --uid-owner 0') + filter('-A OUTPUT -m owner --uid-owner 1 -j DROP');
+  const { debug } = await expectAlike(
+    { ...jobOf({ name: 'owners', rules, share: NONE }), annotations },
+    asPcap(packetsOf((below) => below - 1, 1, false)),
+    'owners',
+  );
+  expect(debug.bareJudged() / PACKETS).toBeLessThan(HALF[1]);
+});
