@@ -206,13 +206,19 @@ export const extensions: readonly Extension[] = [...matches, ...targets];
 /** Other names that iptables takes for a match. */
 const ALIASES: Readonly<Record<string, string>> = { icmpv6: 'icmp6', 'ipv6-icmp': 'icmp6' };
 
+/** Those of a family by name: each rule asks for some. The first of a name counts. */
+const named = <E extends Extension>(list: readonly E[], family: Family): ReadonlyMap<string, E> =>
+  new Map(list.flatMap((each) => (each.families.includes(family) ? [[each.name, each] as const] : [])).reverse());
+
+const matchesOf = { 4: named(matches, 4), 6: named(matches, 6) };
+const targetsOf = { 4: named(targets, 4), 6: named(targets, 6) };
+
 // biome-ignore lint/suspicious/noExplicitAny: the registry holds modules of every option type.
 export function findMatch(name: string, family: Family): MatchExtension<any> | undefined {
-  const wanted = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
-  return matches.find((each) => each.name === wanted && each.families.includes(family));
+  return matchesOf[family].get(Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: as above.
 export function findTarget(name: string, family: Family): TargetExtension<any> | undefined {
-  return targets.find((each) => each.name === name && each.families.includes(family));
+  return targetsOf[family].get(name);
 }

@@ -123,12 +123,14 @@ export function parseMask(text: string, family: Family): Words | undefined {
 
 /** The mask of a prefix length. */
 export function prefixMask(bits: number, family: Family): Words {
-  const words: number[] = [];
-  for (let word = 0; word < (family === 4 ? 1 : 4); word++) {
-    const inWord = Math.min(32, Math.max(0, bits - 32 * word));
-    words.push(inWord === 0 ? 0 : (0xffffffff << (32 - inWord)) >>> 0);
-  }
-  return words;
+  if (family === 4) return [ones(bits)];
+  return [ones(bits), ones(bits - 32), ones(bits - 64), ones(bits - 96)];
+}
+
+/** A word whose first bits are set: so many, or none, or all. */
+function ones(bits: number): number {
+  if (bits <= 0) return 0;
+  return bits >= 32 ? 0xffffffff : (0xffffffff << (32 - bits)) >>> 0;
 }
 
 /** The prefix length of a contiguous mask, else undefined. */

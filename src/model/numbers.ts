@@ -2,8 +2,15 @@
 
 const NUMBER = /^[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/;
 
+/** As nearly all are written. */
+const PLAIN = /^(?:0|[1-9][0-9]{0,14})$/;
+
 /** A number of at most `max`, at least `min`: decimal, 0octal or 0xhexadecimal, the whole text; undefined for anything else. */
 export function parseUnsigned(text: string, max: number, min = 0): number | undefined {
+  if (PLAIN.test(text)) {
+    const value = Number(text);
+    return value >= min && value <= max ? value : undefined;
+  }
   const big = parseBigUnsigned(text, BigInt(max), BigInt(min));
   return big === undefined ? undefined : Number(big);
 }

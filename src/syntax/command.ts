@@ -212,7 +212,7 @@ function protocolHint(text: string): string | undefined {
 function interfaceName(reading: Reading, value: Word): string {
   const { context } = reading;
   if (value.text === '') throw fail(context, value, 'the interface name is empty');
-  if (new TextEncoder().encode(value.text).length > 15) {
+  if (value.text.length * 3 > 15 && new TextEncoder().encode(value.text).length > 15) {
     throw fail(context, value, `interface name "${value.text}" is longer than 15 characters`);
   }
   if (value.text.startsWith('-')) {

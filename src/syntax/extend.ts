@@ -53,7 +53,7 @@ export function loadTarget(reading: Reading, word: Word, goto: boolean): void {
   const { context, draft } = reading;
   const name = word.text;
   if (name === '') throw fail(context, word, 'the target name is empty');
-  if (new TextEncoder().encode(name).length > NAME_MAX)
+  if (name.length * 3 > NAME_MAX && new TextEncoder().encode(name).length > NAME_MAX)
     throw fail(context, word, `target name "${name}" is longer than ${NAME_MAX} characters`);
   if (/[ \t\n\v\f\r]/.test(name)) {
     const hint = name.endsWith('\r')

@@ -145,7 +145,8 @@ export class Getopt<Owner> {
   private short(word: Word): Item<Owner> {
     const letter = word.text[this.inside] ?? '';
     const option = byLetter.get(letter);
-    const here = { ...word, text: `-${letter}`, position: { ...word.position, column: word.position.column + this.inside - 1 } };
+    const isAlone = word.text.length === 2;
+    const here = isAlone ? word : partOf(word, `-${letter}`, this.inside - 1);
     const attached = word.text.slice(this.inside + 1);
     if (option === undefined) {
       this.leave();
@@ -156,8 +157,7 @@ export class Getopt<Owner> {
       if (attached === '') this.leave();
       return { kind: 'builtin', option, word: here };
     }
-    const value =
-      attached === '' ? undefined : { ...word, text: attached, position: { ...here.position, column: here.position.column + 2 } };
+    const value = attached === '' ? undefined : partOf(word, attached, this.inside + 1);
     this.leave();
     if (value !== undefined || option.argument === 'optional')
       return { kind: 'builtin', option, word: here, ...(value ? { value, attached: true } : {}) };
@@ -176,14 +176,7 @@ export class Getopt<Owner> {
     const found = this.lookup(name);
     const [entry] = found;
     if (entry === undefined || found.length > 1) return { kind: 'unknown', word, ambiguous: found.map((other) => other.name) };
-    const attached =
-      equals < 0
-        ? undefined
-        : {
-            ...word,
-            text: word.text.slice(equals + 1),
-            position: { ...word.position, column: word.position.column + equals + 1 },
-          };
+    const attached = equals < 0 ? undefined : partOf(word, word.text.slice(equals + 1), equals + 1);
     const needs = 'builtin' in entry ? entry.builtin.argument : ARGUMENT[entry.extension.spec.argument];
     if (needs === 'none' && attached !== undefined) return { kind: 'unknown', word, ambiguous: [] };
     const item: Item<Owner> =
@@ -194,11 +187,13 @@ export class Getopt<Owner> {
     return needs === 'required' ? this.withValue(item) : item;
   }
 
+  /** The item, which nobody else has yet, with the next word as its value. */
   private withValue(item: Item<Owner> & { kind: 'builtin' | 'extension' }): Item<Owner> {
     const value = this.words[this.index];
     if (value === undefined) return { kind: 'missing', word: item.word };
     this.index++;
-    return { ...item, value };
+    item.value = value;
+    return item;
   }
 
   /** Entries a long name can mean: one exact, or all that start with it (names of one option count once). */
@@ -219,6 +214,13 @@ export class Getopt<Owner> {
     for (const extension of this.loaded) for (const name of extension.spec.names) yield { name, extension };
   }
 }
+
+/** A part of a word, so many characters behind its start. */
+const partOf = (word: Word, text: string, behind: number): Word => ({
+  ...word,
+  text,
+  position: { ...word.position, column: word.position.column + behind },
+});
 
 const ARGUMENT = { none: 'none', one: 'required', two: 'required', optional: 'optional' } as const;
 

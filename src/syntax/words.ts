@@ -5,6 +5,8 @@ import { errorAt, type Line, placeOn, type Source, type Word } from './source.ts
 const LINE_MAX = 10239;
 const WORD_MAX = 1023;
 
+const [BLANK, TAB, NEWLINE, QUOTE] = [32, 9, 10, 34];
+
 const encoder = new TextEncoder();
 
 /**
@@ -39,10 +41,12 @@ export function splitWords(source: Source, line: Line, start = 0): Word[] {
 }
 
 function readWord(text: string, start: number): { text: string; end: number; quoted: boolean } {
-  let out = '';
+  let bare = start;
+  while (bare < text.length && !isSpecial(text.charCodeAt(bare))) bare++;
+  let out = text.slice(start, bare);
   let open = false;
   let quoted = false;
-  for (let i = start; i < text.length; i++) {
+  for (let i = bare; i < text.length; i++) {
     const char = text[i] ?? '';
     if (open) {
       if (char === '\\') out += text[++i] ?? '';
@@ -59,6 +63,9 @@ function readWord(text: string, start: number): { text: string; end: number; quo
   }
   return { text: out, end: text.length, quoted };
 }
+
+/** What ends a word, or begins a part in quotes. */
+const isSpecial = (code: number): boolean => code === BLANK || code === TAB || code === NEWLINE || code === QUOTE;
 
 /** A word as iptables-save quotes it: bare when it is safe, else in double quotes with `"`, `'` and `\` escaped. */
 export function quoteWord(text: string): string {
