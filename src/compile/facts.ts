@@ -18,7 +18,8 @@ export class Facts {
       for (const { rules } of chains) {
         for (const { tests, action } of rules) {
           if (action.kind === 'effect') this.effects.push(action);
-          for (const test of tests) this.see(test);
+          // Not for-of: in code that runs for the first time it makes an object each time.
+          for (let index = 0; index < tests.length; index++) this.see(tests[index]!);
         }
       }
     }

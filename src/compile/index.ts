@@ -59,7 +59,7 @@ export interface CompileOptions {
   tree?: boolean;
   /** Scales the budget of the tree; 1 is the usual one. */
   effort?: number;
-  /** So many rules in a row that only test fields are searched; 128 when not given. */
+  /** So many rules in a row that only test fields, or values that they list, are searched; 64 when not given. */
   searched?: number;
   /** Kept from one compile to the next of nearly the same rules, so that trees are grown anew only where rules have changed. */
   known?: KnownSearches;

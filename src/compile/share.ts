@@ -13,7 +13,8 @@ const MOST = 512 << 20;
 export function share(tables: readonly PlainTable[], backend: Profile['backend']): PlainTable[] {
   const agreed = new Map<string, SharedState>();
   for (const { tests } of inOrder(tables, backend)) {
-    for (const test of tests) {
+    for (let index = 0; index < tests.length; index++) {
+      const test = tests[index]!;
       if (test.kind !== 'special' || test.shared === undefined) continue;
       const known = agreed.get(test.shared.name);
       agreed.set(test.shared.name, known === undefined ? test.shared : larger(known, test.shared));

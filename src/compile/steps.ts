@@ -99,6 +99,6 @@ export class OverBudget extends Error {}
 /** Bits of the fields that some of the tests depend on. */
 export const fieldsOf = (tests: readonly CompiledTest[]): number => {
   let fields = 0;
-  for (const test of tests) fields |= test.fields;
+  for (let index = 0; index < tests.length; index++) fields |= tests[index]!.fields;
   return fields;
 };

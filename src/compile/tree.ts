@@ -1,4 +1,5 @@
 /** Pass: grows the decision tree of a walk, largest residual program first, until little is undecided or the budget is spent. */
+import { Alike } from './alike.ts';
 import type { Box } from './box.ts';
 import { type Cut, CutFinder, type Part } from './cut.ts';
 import type { Decisions } from './partial.ts';
@@ -26,7 +27,7 @@ export interface Budget {
   leaves: number;
   /** Steps of all leaves together (before equal ones are merged). */
   steps: number;
-  /** Up to this number of leaves everything is decided; beyond, leaves of at most `small` steps stay. */
+  /** Up to this number of leaves everything is decided; beyond, leaves of at most `small` steps and twice as many tests stay. */
   fine: number;
   small: number;
   /** Programs up to this size have all their candidate cuts tried out; larger ones are estimated. */
@@ -37,20 +38,26 @@ export interface Budget {
 
 export interface Grown {
   root: TreeNode;
+  /** Different ones. */
   leaves: number;
   /** The budget stopped it. */
   exhausted: boolean;
 }
 
+/** Where a node will be; below several branches where they leave the same program in boxes that are the same to it. */
+interface Slot {
+  node: TreeNode;
+}
+
 interface Open {
-  slot: { node: TreeNode };
+  slot: Slot;
   box: Box;
   program: Program;
   /** Packets that come here. */
   sample: Sample | null;
 }
 
-/** Grows a tree over `program`, the residual program of `box`. Never fails: what the budget does not allow stays a leaf. `sample`: packets that come to it. */
+/** Grows a tree over `program`, the residual program of `box`; what is the same in several places of it is there once. Never fails: what the budget does not allow stays a leaf. `sample`: packets that come to it. */
 export function growTree(
   program: Program,
   box: Box,
@@ -60,8 +67,9 @@ export function growTree(
   budget: Budget,
   sample: Sample | null = null,
 ): Grown {
-  const root = { node: { kind: 'leaf', program } as TreeNode };
+  const root: Slot = { node: { kind: 'leaf', program } };
   const queue = new Queue();
+  const alike = new Alike<Slot>();
   const splitter = new Splitter(decisions, ropes, work, budget);
   queue.push({ slot: root, box, program, sample });
   let leaves = 1;
@@ -69,7 +77,7 @@ export function growTree(
   let exhausted = false;
   for (let open = queue.pop(); open !== undefined; open = queue.pop()) {
     const size = open.program.steps.length;
-    if (leaves > budget.fine && size <= budget.small) break;
+    if (leaves > budget.fine && size <= budget.small && testsOf(open.program) <= 2 * budget.small) continue;
     let split: Split | null;
     try {
       split = splitter.best(open);
@@ -84,24 +92,36 @@ export function growTree(
       exhausted = true;
       continue;
     }
-    leaves += split.programs.length - 1;
-    steps += after - size;
-    const slots = split.programs.map((part) => ({ node: { kind: 'leaf', program: part } as TreeNode }));
-    const { cut, parts } = split;
+    const { cut, parts, programs } = split;
+    leaves--;
+    steps -= size;
+    const slots = programs.map((part, index): Slot => {
+      const { box: inside } = parts[index]!;
+      const arriving = open.sample?.within(cut.field, inside) ?? null;
+      const make = (): Slot => {
+        const slot: Slot = { node: { kind: 'leaf', program: part } };
+        leaves++;
+        steps += part.steps.length;
+        if (part.steps.length > 0) queue.push({ slot, box: inside, program: part, sample: arriving });
+        return slot;
+      };
+      // Of packets that were seen each tree has its own.
+      return arriving !== null && arriving.packets > 0 ? make() : alike.once(part, inside, make);
+    });
     open.slot.node = {
       kind: 'branch',
       field: cut.field,
       at: cut.at,
       children: slots.map((slot, index) => new Child(slot, parts[index]!.bits)),
     };
-    for (const [index, part] of split.programs.entries()) {
-      if (part.steps.length === 0) continue;
-      const { box: inside } = parts[index]!;
-      const arriving = open.sample?.within(cut.field, inside) ?? null;
-      queue.push({ slot: slots[index]!, box: inside, program: part, sample: arriving });
-    }
   }
   return { root: root.node, leaves, exhausted };
+}
+
+function testsOf({ steps }: Program): number {
+  let sum = 0;
+  for (const step of steps) if (step.kind === 'tests') sum += step.tests.length;
+  return sum;
 }
 
 /** Of the packets that come to a tree over `box`, those that come to each search in its leaves, as far as the tree says. */
@@ -110,6 +130,7 @@ export function arrivalsOf(root: TreeNode, box: Box, sample: Sample | null): Map
   const stack = sample === null ? [] : [{ node: root, box, sample }];
   for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
     const { node, box: above, sample: arriving } = top;
+    if (arriving.packets === 0) continue;
     if (node.kind === 'branch') {
       for (const [index, child] of node.children.entries()) {
         const part = partOf(node, index, above);
@@ -118,8 +139,7 @@ export function arrivalsOf(root: TreeNode, box: Box, sample: Sample | null): Map
       continue;
     }
     for (const step of node.program.steps) {
-      if (step.kind === 'search' && arriving.packets > 0)
-        arrivals.set(step.entries, arrivals.get(step.entries)?.with(arriving) ?? arriving);
+      if (step.kind === 'search') arrivals.set(step.entries, arrivals.get(step.entries)?.with(arriving) ?? arriving);
     }
   }
   return arrivals;
@@ -133,10 +153,10 @@ function partOf({ field, at, children }: Branch, index: number, box: Box): Box {
 
 /** Reads its node from the slot that growing fills. */
 class Child {
-  private readonly slot: { node: TreeNode };
+  private readonly slot: Slot;
   readonly bits: Uint32Array | null;
 
-  constructor(slot: { node: TreeNode }, bits: Uint32Array | null) {
+  constructor(slot: Slot, bits: Uint32Array | null) {
     this.slot = slot;
     this.bits = bits;
   }

@@ -199,7 +199,8 @@ const FLATTEN_RULE = 40;
 const WORK_BASE = 1_000_000;
 const WORK_RULE = 800;
 
-const SEARCHED = 128;
+/** A tree over fewer rules is larger than a search's, takes longer to grow, and has a shorter way. */
+const SEARCHED = 64;
 const COPIES_BASE = 16_384;
 const COPIES = 8;
 const GROUPS = 8;
@@ -212,20 +213,22 @@ function budgetFor(rules: number, effort: number): Budget {
   return {
     leaves: effort * (4096 + 8 * rules),
     steps: effort * (100_000 + 60 * rules),
-    fine: rules < MANY ? 1024 : 512,
+    // Four or five nodes take as long as the few tests that are left instead.
+    fine: rules < MANY ? 64 : 256,
     small: rules < MANY ? 3 : 6,
     tried: 400,
     // The best estimate is the best cut nearly always; that the others are tried pays where there are few rules to begin with.
-    cuts: rules < MANY ? 6 : 2,
+    cuts: rules < MANY ? 4 : 2,
   };
 }
 
 function worstLeaf(root: TreeNode): number {
   let worst = 0;
-  const stack = [root];
-  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+  // The list grows while it is walked.
+  const nodes = new Set([root]);
+  for (const node of nodes) {
     if (node.kind === 'leaf') worst = Math.max(worst, node.program.steps.length);
-    else for (const child of node.children) stack.push(child.node);
+    else for (const child of node.children) nodes.add(child.node);
   }
   return worst;
 }

@@ -61,7 +61,8 @@ class Emitter {
       references[node] = code.reserve(NODE_WORDS);
       inner.push(node);
     }
-    for (const node of inner) {
+    for (let index = 0; index < inner.length; index++) {
+      const node = inner[index]!;
       const { field, ends } = this.dimensions[dimension.values[node]!]!;
       const left = child.values[node]!;
       code.binaryNode(references[node]!, field, ends[at.values[node]!]!, references[left]!, references[left + 1]!);

@@ -28,27 +28,32 @@ export function frontParts(members: readonly number[], intervals: Intervals, { b
   const stride = 2 * dimensions.length;
   const point = new Int32Array(dimensions.length);
   const draw = numbers();
+  const missed = Math.floor(points / MISSED);
+  /** As far as a front may reach. */
+  const limit = Math.floor(members.length / SHARE);
   const firsts = new Int32Array(points);
+  let beyond = 0;
   for (let turn = 0; turn < points; turn++) {
     const inside = members[draw(members.length)]!;
     for (let dimension = 0; dimension < dimensions.length; dimension++) {
       const low = bounds[inside * stride + 2 * dimension]!;
       point[dimension] = low + draw(bounds[inside * stride + 2 * dimension + 1]! - low + 1);
     }
-    firsts[turn] = firstAt(point, members, bounds, exact);
+    firsts[turn] = firstAt(point, members, limit, bounds, exact);
+    // Most sets have no front, which the first points say.
+    if (firsts[turn] === limit && ++beyond > missed) return [whole];
   }
-  const front = firsts.sort()[points - 1 - Math.floor(points / MISSED)]! + 1;
-  if (front * SHARE > members.length) return [whole];
+  const front = firsts.sort()[points - 1 - missed]! + 1;
   return [
     { members: members.slice(0, front), from: 0 },
     { members, from: members[front]! },
   ];
 }
 
-/** Which of the members takes a point: its index; their number when none does for certain. */
-function firstAt(point: Int32Array, members: readonly number[], bounds: Int32Array, exact: Uint8Array): number {
+/** Which of the first `limit` members takes a point: its index; `limit` when none does for certain. */
+function firstAt(point: Int32Array, members: readonly number[], limit: number, bounds: Int32Array, exact: Uint8Array): number {
   const stride = 2 * point.length;
-  for (let index = 0; index < members.length; index++) {
+  for (let index = 0; index < limit; index++) {
     const bound = members[index]! * stride;
     let dimension = 0;
     while (
@@ -59,7 +64,7 @@ function firstAt(point: Int32Array, members: readonly number[], bounds: Int32Arr
       dimension++;
     if (dimension === point.length && exact[members[index]!] === 1) return index;
   }
-  return members.length;
+  return limit;
 }
 
 /** Numbers below a limit, the same every time: images are. */

@@ -94,8 +94,8 @@ class Measurer {
   /** Whether the test is no more than the intervals say now. */
   private narrow({ shape, invert }: CompiledTest): boolean {
     if (shape.kind !== 'all' && shape.kind !== 'any') return false;
-    const [only] = shape.conditions;
-    if (shape.conditions.length === 1 && invert) return this.without(only!.field, only!.ranges);
+    const only = shape.conditions[0]!;
+    if (shape.conditions.length === 1 && invert) return this.without(only.field, only.ranges);
     if (invert || (shape.kind === 'any' && shape.conditions.length > 1)) return false;
     let whole = true;
     for (const { field, ranges } of shape.conditions) {
@@ -108,7 +108,8 @@ class Measurer {
 
   private without(field: number, ranges: readonly Range[]): boolean {
     if (ranges.length !== 1) return false;
-    const [low, high] = ranges[0]!;
+    const low = ranges[0]![0];
+    const high = ranges[0]![1];
     if (low === 0 && high < LAST) this.within(field, high + 1, LAST);
     else if (high === LAST && low > 0) this.within(field, 0, low - 1);
     else return false;

@@ -8,11 +8,14 @@ import { Pairs } from '../pairs.ts';
 import type { Ropes } from '../segments.ts';
 import type { Edge, Entry, Program, SearchStep, Step, TestStep } from '../steps.ts';
 import type { CompiledTest, TestPool } from '../tests.ts';
-import { splitLists } from './split.ts';
+import { runsIn, splitLists } from './split.ts';
 
-/** The program with every run of at least `shortest` steps searched; changes the steps it is given. */
+/** Where many values are asked for, a run of so many rules is as long as their entries will be. */
+const RUN = 16;
+
+/** The program with every run of at least `shortest` steps searched, or of that many values; changes the steps it is given. */
 export function gatherRuns(program: Program, shortest: number, pool: TestPool, ropes: Ropes): Program {
-  const runs = findRuns(program.steps).filter((run) => run.length >= shortest);
+  const runs = findRuns(program.steps).filter((run) => lengthOf(run, shortest) >= shortest);
   if (runs.length === 0) return program;
   const searches = new Map<Step, SearchStep>(runs.map((run) => [run[0]!, searchOf(run, pool, ropes)]));
   const redirect = (edge: Edge): void => {
@@ -29,6 +32,12 @@ export function gatherRuns(program: Program, shortest: number, pool: TestPool, r
   }
   return { start: program.start, steps: visible(program.start) };
 }
+
+/** Its steps, of those that ask for lists of values one for each value; not counted where the steps alone are as many as it takes. */
+const lengthOf = (run: readonly TestStep[], shortest: number): number =>
+  run.length < RUN || run.length >= shortest
+    ? run.length
+    : run.reduce((sum, { tests }) => sum + tests.reduce((most, test) => Math.max(most, runsIn(test)), 1), 0);
 
 /** Lists of steps of which each is only reached by a miss of the one before. */
 function findRuns(steps: readonly Step[]): TestStep[][] {
