@@ -129,7 +129,7 @@ const results: Results = {
   kinds: told(wants('kinds') ? [await otherKinds(size)] : [], printGroup),
   usual: told(wants('usual') ? await usualPairs(size) : [], printGroup),
   stages: told(wants('stages') ? [await staged(size)] : [], printGroup),
-  compile: told(wants('compile') ? [await compiled(size)] : [], printGroup),
+  compile: told(wants('compile') ? await compiled(size) : [], printGroup),
   clusters: told(wants('clusters') ? await clusters(size) : [], printGroup),
   connections: told(wants('connections') ? await connections(size) : [], printGroup),
   bundled: told(wants('bundled') ? await bundled(size) : [], printGroup),

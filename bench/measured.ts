@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { bundledWorkloads } from './bundled.ts';
 import { classbenchShapes, type FilterSet, filterSet } from './classbench.ts';
 import { type Classified, classification } from './classification.ts';
+import { firstCompiles } from './first.ts';
 import { measureFloor } from './floor.ts';
 import { collidingWorkload, floodWorkload, KNOWN_KEY } from './hostile.ts';
 import { kinds } from './kinds.ts';
@@ -80,7 +81,11 @@ export async function usualPairs(size: Size): Promise<Group[]> {
 /** Read, decode, conntrack, classify: where a replay's time goes. */
 export const staged = (size: Size): Promise<Group> => stages(size.root, 2 * million(size), usualFlows(size), rounds(size));
 
-export const compiled = (size: Size): Promise<Group> => compiling(size.smoke ? [20, 100] : [20, 100, 1000, 10_000], few(size));
+/** What rules cost: compiled again and again in one process, and once in each of several. */
+export async function compiled(size: Size): Promise<Group[]> {
+  const sizes = size.smoke ? [20, 100] : [20, 100, 1000, 10_000];
+  return [await compiling(sizes, few(size)), firstCompiles(sizes, !size.smoke, size.smoke ? 1 : 5)];
+}
 
 /** What kube-proxy writes for a small cluster, about a hundred rules, and for a large one: when most packets belong to a connection, and when every packet opens one. */
 export async function clusters(size: Size): Promise<Group[]> {
