@@ -36,8 +36,11 @@ import { canRead, readBatch, slotAt, whyEnded } from './read.ts';
 import { BATCHES, decodeBatch, isDone, judgeBatch } from './replay.ts';
 import { startSets } from './sets/region.ts';
 
-/** Looks at the other's word before this thread sleeps, and for how long it sleeps at most (nanoseconds): then its host may look around. */
-const LOOKS: u32 = 2000;
+/**
+ * Looks at the other's word before this thread sleeps (up to 100 us: to be woken takes as long, and on a machine with other work may put both on one core), and for how long it sleeps at most
+ * (nanoseconds): then its host may look around.
+ */
+const LOOKS: u32 = 40000;
 const SLEEP: i64 = 20000000;
 /** Batches that are worth being woken for. */
 const MUCH: u32 = PIPELINE_BATCHES / 2;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The command. CommonJS: Node starts it five milliseconds sooner than a module.
-const { existsSync } = require('node:fs');
+const { existsSync, statSync } = require('node:fs');
 const { join } = require('node:path');
 const { load } = require('./load.js');
 
@@ -12,9 +12,28 @@ const program = join(__dirname, '../dist/joined/main.js');
 // Built last: without it what is there is of another version.
 const threadProgram = join(__dirname, '../dist/joined/replay-thread.js');
 
+/** Bytes of all files that the words name, below which no other thread is wanted as a rule (src/replay/worthwhile.ts); where it is, it begins later. */
+const LITTLE = 1 << 24;
+
+/** As far as it is to be seen at once: what a folder holds nobody knows yet. */
+function bytesNamed(words) {
+  let bytes = 0;
+  for (const word of words) {
+    if (bytes >= LITTLE) break;
+    try {
+      const stat = statSync(word, { throwIfNoEntry: false });
+      bytes += stat === undefined ? 0 : stat.isDirectory() ? LITTLE : stat.size;
+    } catch {
+      // A word that can be no path.
+    }
+  }
+  return bytes;
+}
+
 /** Another thread takes as long to load as the program: where a replay seems to be asked for several, the first begins before the program does, which says whether it is wanted. */
 function firstThread([, , command, ...options]) {
   if (command !== 'replay' || !/(^| )--jobs[ =](?!1( |$))/.test(options.join(' '))) return undefined;
+  if (bytesNamed(options) < LITTLE && process.env.WASMTABLES_THREADS !== 'always') return undefined;
   const { Worker } = require('node:worker_threads');
   const thread = new Worker(threadProgram);
   thread.unref();

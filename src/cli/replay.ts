@@ -103,7 +103,7 @@ export function replayCommand(done: (code: number) => void, thread?: Worker): Co
     .addOption(
       new Option(
         '--jobs <n>',
-        'threads that share the packets; two at most (3 and more are refused) where rules or nf_conntrack_max look at more than one connection, and with --verdicts, --log and --dump-*: one reads, one judges; refused with several -R, pipes (-r -), --write and --engine reference',
+        'threads that share the packets; two at most (3 and more are refused) where rules or nf_conntrack_max look at more than one connection, and with --verdicts, --log and --dump-*: one reads, one judges; one thread where there is too little to judge for them to gain; refused with several -R, pipes (-r -), --write and --engine reference',
       )
         .argParser(wholeNumber('--jobs', 1, 64))
         .default(1),

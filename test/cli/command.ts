@@ -34,7 +34,8 @@ export function shell(line: string, options: ChildOptions = {}): Promise<Ran> {
 }
 
 function run(file: string, args: readonly string[], options: ChildOptions): Promise<Ran> {
-  const env: Record<string, string | undefined> = { ...process.env, ...options.env };
+  // Threads that are asked for are there, however little there is to judge.
+  const env: Record<string, string | undefined> = { ...process.env, WASMTABLES_THREADS: 'always', ...options.env };
   delete env.FORCE_COLOR;
   const child = spawn(file, args, { cwd: options.cwd ?? ROOT, env });
   let stdout = '';
