@@ -16,20 +16,8 @@ import {
   WAY_BEGINS,
   WAY_SIX,
 } from '../src/abi/packet.ts';
-import {
-  asksSum,
-  guessOfBytes,
-  isSumRight,
-  judgeAcknowledgement,
-  judgeBegins,
-  judgeHalf,
-  TOLD,
-  TOLD_BYTES,
-  TOLD_FORWARDED,
-  TOLD_LEFT,
-  TOLD_OPENED,
-  TOLD_PACKETS,
-} from './begin.ts';
+import { halvesTold, judgeHalves, SEGMENT_HEADER, SEGMENT_HEADERS } from './bare-halves.ts';
+import { asksSum, guessOfBytes, isSumRight, judgeAcknowledgement, judgeBegins, judgeHalf } from './begin.ts';
 import { EDGE_ACCEPTS, isKept, KEPT_PLAN_SHIFT, keptEdge, keptPlan } from './classify/known.ts';
 import { code, countMany } from './classify/program.ts';
 import { advanceTo, latestOf } from './clock.ts';
@@ -43,21 +31,18 @@ import {
   followBare,
   followDatagram,
   guessedEntry,
-  HALF_PAIR,
-  HalfFollow,
   hasKeyOf,
   hasKeyOfHalf,
   hasNoOptions,
   hasTimestampOnly,
   isCollected,
   isHalf,
-  isOpenHalf,
   isOpenWord,
   isOver,
   isSteady,
-  keeperOf,
   openTranslated,
   PROTOCOL_UDP,
+  REFERENCE_HALF,
   SLID_NOT,
   segmentSumHolds,
   setClock,
@@ -72,12 +57,12 @@ import { SEGMENT_DATAGRAM, SEGMENT_LENGTH, SEGMENT_UNSUMMED } from './packet/seg
 import { keepsTranslated } from './plan.ts';
 import { judgeSix, sixEdge, sixKept } from './six.ts';
 import { addTo } from './tally.ts';
+import { TOLD_BYTES, TOLD_FORWARDED, TOLD_LEFT, TOLD_OPENED, TOLD_PACKETS, toldOfPlan } from './told.ts';
 
-/** Behind an Ethernet header and one of IPv4 without options; both headers of a segment without any. */
-const SEGMENT_HEADER: usize = ETHERNET_HEADER + 20;
-const SEGMENT_HEADERS: u32 = 40;
 /** Bytes of those that `judgeBare` judged last. */
 export let bareBytes: u64 = 0;
+/** Of those that `judgeEntries` judged last: as TOLD_* say. */
+let entriesTold: u64 = 0;
 /** Packets that went this way: only the debug build counts them, for tests. */
 let judged: u32 = 0;
 let looked: u32 = 0;
@@ -101,53 +86,18 @@ export function decodeBare(slot: usize): void {
 export function judgeBare(slot: usize, end: usize): usize {
   if (flowsWanted) return judgeAsFlows(slot, end);
   const start = slot;
-  const base = code;
   let sum: u64 = 0;
   bareBytes = 0;
   // Time never goes back.
   if (isCollected(load<i64>(end - PACKET_SIZE, PACKET_JIFFIES))) return slot;
-  // Nothing is called in the inner loop: so what it has at hand stays in registers.
-  while (true) {
-    for (; slot < end; slot += PACKET_SIZE) {
-      if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) break;
-      const guess = load<u32>(slot, PACKET_CT_GUESS);
-      // Where nothing was guessed there are zeros, which are no connection.
-      const entry = guessedEntry(guess);
-      const word = entryWord(entry);
-      // Of a half another keeps the edges.
-      let keeper = entry;
-      if (isOpenHalf(word)) {
-        if (!hasKeyOfHalf(entry, slot)) break;
-        keeper = keeperOf(load<u16>(entry, HALF_PAIR) as u32);
-      } else {
-        if (!hasKeyOf(entry, slot)) break;
-        if (!isOpenWord(word)) break;
-      }
-      const now = load<i64>(slot, PACKET_JIFFIES);
-      if (isOver(entry, now)) break;
-      const direction = directionThrough(entry, guess);
-      const kept = keptPlan(slot, keeper, direction, PACKET_HOST, word as u32);
-      if (!isKept(kept)) break;
-      const edge = keptEdge(keeper, direction);
-      if ((edge & EDGE_ACCEPTS) === 0) break;
-      let length = load<u32>(slot, PACKET_SEGMENT);
-      if (length > SEGMENT_LENGTH) {
-        if (asksSum((kept >>> KEPT_PLAN_SHIFT) as u32)) break;
-        length &= SEGMENT_LENGTH;
-      }
-      const header = slot + PACKET_SEGMENT_HEADER;
-      let headers = SEGMENT_HEADERS;
-      if (!hasNoOptions(header)) {
-        headers += TIMESTAMP_ONLY_SIZE;
-        if (length < headers) break;
-        if (!hasTimestampOnly((load<u32>(slot, PACKET_DATA) as usize) + SEGMENT_HEADER)) break;
-      }
-      if (keeper !== entry) {
-        if (HalfFollow.followed(entry, direction, header, length - headers, now) === SLID_NOT) break;
-      } else if (Follow.followed(entry, direction, header, length - headers, now) === SLID_NOT) break;
-      sum += Bare.counted(base, edge, kept, length);
+  while (slot < end) {
+    if (load<u32>(slot, PACKET_WAY) === <u32>WAY_BARE) {
+      const from = slot;
+      const isOfHalf = (load<u32>(slot, PACKET_CT_GUESS) & REFERENCE_HALF) !== 0;
+      slot = isOfHalf ? judgeHalves(slot, end) : judgeEntries(slot, end);
+      sum += isOfHalf ? halvesTold : entriesTold;
+      if (slot !== from) continue;
     }
-    if (slot === end) break;
     const told = judgeLong(slot);
     if (told === 0) break;
     sum += told;
@@ -165,6 +115,46 @@ export function judgeBare(slot: usize, end: usize): usize {
   tallyAccepted(0, packets - left - forwarded - opened);
   tallyAccepted(1, left);
   tallyAccepted(2, forwarded);
+  return slot;
+}
+
+/** As judgeHalves, of connections with entries. */
+function judgeEntries(slot: usize, end: usize): usize {
+  const base = code;
+  let sum: u64 = 0;
+  for (; slot < end; slot += PACKET_SIZE) {
+    if (load<u32>(slot, PACKET_WAY) !== <u32>WAY_BARE) break;
+    const guess = load<u32>(slot, PACKET_CT_GUESS);
+    // Where nothing was guessed there are zeros, which are no connection.
+    const entry = guessedEntry(guess);
+    const word = entryWord(entry);
+    if (!isOpenWord(word)) break;
+    if (!hasKeyOf(entry, slot)) break;
+    const now = load<i64>(slot, PACKET_JIFFIES);
+    if (isOver(entry, now)) break;
+    const direction = directionThrough(entry, guess);
+    const kept = keptPlan(slot, entry, direction, PACKET_HOST, word as u32);
+    if (!isKept(kept)) break;
+    const edge = keptEdge(entry, direction);
+    if ((edge & EDGE_ACCEPTS) === 0) break;
+    let length = load<u32>(slot, PACKET_SEGMENT);
+    if (length > SEGMENT_LENGTH) {
+      if (asksSum((kept >>> KEPT_PLAN_SHIFT) as u32)) break;
+      length &= SEGMENT_LENGTH;
+    }
+    const header = slot + PACKET_SEGMENT_HEADER;
+    let headers = SEGMENT_HEADERS;
+    if (!hasNoOptions(header)) {
+      headers += TIMESTAMP_ONLY_SIZE;
+      if (length < headers) break;
+      if (!hasTimestampOnly((load<u32>(slot, PACKET_DATA) as usize) + SEGMENT_HEADER)) break;
+    }
+    const slid = Follow.slideTogether(entry, direction, header, length - headers);
+    if (slid === SLID_NOT) break;
+    Follow.settle(entry, direction, slid, now);
+    sum += Bare.counted(base, edge, kept, length);
+  }
+  entriesTold = sum;
   return slot;
 }
 
@@ -244,6 +234,6 @@ class Bare {
   @inline
   static counted(base: usize, edge: u32, kept: u64, length: u32): u64 {
     countMany(load<u32>(base + ((edge ^ EDGE_ACCEPTS) as usize)), 1, length as u64);
-    return (length as u64) | ((kept >>> (KEPT_PLAN_SHIFT - TOLD_LEFT)) & TOLD);
+    return (length | toldOfPlan((kept >>> KEPT_PLAN_SHIFT) as u32)) as u64;
   }
 }

@@ -46,19 +46,13 @@ import {
 } from './conntrack/index';
 import { flag } from './conntrack/parameters';
 import { ETHERNET_HEADER } from './packet/ethernet.ts';
-import { beginningAt, SEGMENT_LENGTH, SUMMED_MOST } from './packet/segment.ts';
-import { hookOfShort, SHORT_ARRIVES, SHORT_FORWARDS, SHORT_LEAVES } from './plan.ts';
+import { hasBeginningFlags, SEGMENT_LENGTH, SUMMED_MOST, segmentAt } from './packet/segment.ts';
+import { hookOfShort, SHORT_ARRIVES } from './plan.ts';
 import { placeOfBytes, planOfBytes } from './services.ts';
 import { offload } from './stack/host.ts';
 import { tally } from './tally.ts';
+import { TOLD_OPENED, toldOfPlan } from './told.ts';
 
-/** Of what is told of packets that were judged: their bytes; above them how many left this host, how many were forwarded, and how many opened a connection, which are none of the others. No batch has more than fit. */
-export const TOLD_LEFT: u64 = 24;
-export const TOLD_FORWARDED: u64 = 31;
-export const TOLD_OPENED: u64 = 38;
-export const TOLD_BYTES: u64 = (1 << 24) - 1;
-export const TOLD_PACKETS: u64 = 127;
-export const TOLD: u64 = ((SHORT_LEAVES | SHORT_FORWARDS) as u64) << TOLD_LEFT;
 /** Of an IPv4 packet without options: the flags of its TCP header, of which ACK tells an answer from a SYN. */
 const FLAGS: usize = 33;
 const IPV4_HEADER: u32 = 20;
@@ -74,17 +68,23 @@ export function servicesBegun(): u32 {
 
 /** Marks a slot that is read and not decoded (WAY_BEGINS), of `captured` bytes from IPv4 without options at `ip`, which may be read as far as a segment's, if it is a SYN or answers one, of a service that is known. */
 export function markBegins(slot: usize, ip: usize, captured: u32): bool {
-  const segment = beginningAt(ip, captured);
-  if (segment === 0) return false;
+  const segment = segmentAt(ip, captured);
+  if (segment === 0 || !markBeginning(slot, ip)) return false;
+  store<u32>(slot, segment, PACKET_SEGMENT);
+  Keys.putOfSegment(slot, ip);
+  return true;
+}
+
+/** The same of a slot with a segment that has a key. */
+export function markBeginning(slot: usize, ip: usize): bool {
+  if (!hasBeginningFlags(ip)) return false;
   const answers = ((load<u8>(ip, FLAGS) as u32) & ACK) !== 0;
   const place = placeOfBytes(slot, ip, answers);
   if (place === 0 || edgeAt(place, answers ? SERVICE_ANSWER : SERVICE_SYN) === 0) return false;
   marked = lessons;
   store<u32>(slot, place as u32, PACKET_SERVICE);
   store<u32>(slot, planOfBytes, PACKET_SERVICE_PLAN);
-  store<u32>(slot, segment, PACKET_SEGMENT);
   store<u32>(slot, WAY_BEGINS, PACKET_WAY);
-  Keys.putOfSegment(slot, ip);
   return true;
 }
 
@@ -185,5 +185,5 @@ function counted(edge: u32, plan: u32, length: u32): u64 {
 function countedAs(begins: bool, edge: u32, plan: u32, length: u32): u64 {
   if (!ASC_NO_ASSERT) begun += begins as u32;
   countMany(load<u32>(code + ((edge ^ EDGE_ACCEPTS) as usize)), 1, length as u64);
-  return (length as u64) | (((plan as u64) << TOLD_LEFT) & TOLD);
+  return (length | toldOfPlan(plan)) as u64;
 }

@@ -16,7 +16,7 @@ import {
   WAY_INPUT,
   WAY_OUTPUT,
 } from '../src/abi/packet.ts';
-import { markBegins } from './begin.ts';
+import { markBeginning, markBegins } from './begin.ts';
 import { limit } from './capture/state.ts';
 import { hasShortWay, Keys } from './conntrack/index';
 import { flowsStart, flowsWanted, markFlows } from './flows.ts';
@@ -83,10 +83,18 @@ export function markBare(slot: usize, end: usize): bool {
     markFlows(slot, end, found);
     return true;
   }
-  const last = limit - SEGMENT_READ;
-  if (found) Marking.all(slot, end, last, true);
-  else Marking.all(slot, end, last, false);
+  if (found) markFound(slot, end, limit - SEGMENT_READ);
+  else markFrames(slot, end, limit - SEGMENT_READ);
   return true;
+}
+
+/** A function each: two of these loops in one become one that asks again and again which of them it is. */
+function markFound(slot: usize, end: usize, last: usize): void {
+  Marking.all(slot, end, last, true);
+}
+
+function markFrames(slot: usize, end: usize, last: usize): void {
+  Marking.all(slot, end, last, false);
 }
 
 /** Whether there is anything to mark that needs no look at what was judged before. */
@@ -121,7 +129,7 @@ function markOther(slot: usize, last: usize, found: bool): bool {
   return true;
 }
 
-/** Part of markBare: it stands there twice. */
+/** Parts of those who call them. */
 // biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
 class Marking {
   /** Marks a slot with IPv4 and a plain header at `ip` that is no segment, if it is a datagram that can go this way. */
@@ -140,28 +148,36 @@ class Marking {
   static all(slot: usize, end: usize, last: usize, found: bool): void {
     const start = slot;
     while (true) {
+      // Of a slot that the loop leaves: what is known of it.
+      let frame: usize = 0;
+      let segment: u32 = 0;
       for (; slot < end; slot += PACKET_SIZE) {
-        const frame: usize = found ? load<u32>(slot, PACKET_FOUND) - <u32>ETHERNET_HEADER : load<u32>(slot, PACKET_DATA);
+        segment = 0;
+        frame = found ? load<u32>(slot, PACKET_FOUND) - <u32>ETHERNET_HEADER : load<u32>(slot, PACKET_DATA);
         if (frame > last) break;
         if (load<u32>(slot, PACKET_DIRECTION) === unmarked) break;
         if (!found) if (load<u32>(slot, PACKET_LINKTYPE) !== <u32>LINK_ETHERNET) break;
         if (!Segment.isPlain(frame, found)) break;
         const captured = found ? load<u32>(slot, PACKET_FOUND_CAPTURED) : load<u32>(slot, PACKET_CAPTURED) - <u32>ETHERNET_HEADER;
         const ip = frame + ETHERNET_HEADER;
-        const segment = Segment.plain(ip, captured);
+        segment = Segment.at(ip, captured);
         if (segment === 0) {
           if (!Marking.datagram(slot, ip, captured)) break;
           if (found) placeBehind(slot, frame);
           continue;
         }
-        if (found) placeBehind(slot, frame);
         store<u32>(slot, segment, PACKET_SEGMENT);
-        store<u32>(slot, WAY_BARE, PACKET_WAY);
         if (ASC_FEATURE_SIMD) v128.store(slot, v128.load(ip, IP_HEADER), PACKET_SEGMENT_HEADER);
         Keys.putOfSegment(slot, ip);
+        if (!Segment.goesOn(ip)) break;
+        if (found) placeBehind(slot, frame);
+        store<u32>(slot, WAY_BARE, PACKET_WAY);
       }
       if (slot === end) break;
-      if (!markOther(slot, last, found)) leaveUnmarked(slot);
+      if (segment === 0) {
+        if (!markOther(slot, last, found)) leaveUnmarked(slot);
+      } else if (!begins || !markBeginning(slot, frame + ETHERNET_HEADER)) leaveUnmarked(slot);
+      else if (found) placeBehind(slot, frame);
       slot += PACKET_SIZE;
     }
     endMarks(start, end);

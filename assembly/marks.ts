@@ -10,6 +10,8 @@ export let missed: u32 = 0;
  * up to LONGEST_REST. A slot decoded alone costs more than one of many.
  */
 const LONGEST_REST: u32 = 31;
+/** So few marked packets, as many as an early batch has at most (read.ts), say nothing of it: there most connections begin. */
+const FEW: u32 = 8;
 let rest: u32 = 0;
 let nextRest: u32 = 1;
 /** The slots of the latest batch that were not marked (a u32 each), how many they are, and how many of them `nextOthers` took; the end of those it took last. */
@@ -88,10 +90,10 @@ export function missMark(): void {
 
 /** Before a batch is marked. */
 function isResting(): bool {
-  if (missed > marked - (marked >>> 2)) {
+  if (marked > FEW && missed > marked - (marked >>> 2)) {
     rest = nextRest;
     nextRest = min((nextRest << 1) | 1, LONGEST_REST);
-  } else if (marked !== 0) {
+  } else if (marked > FEW) {
     nextRest = 1;
   }
   marked = 0;

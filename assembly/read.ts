@@ -12,6 +12,10 @@ import { addTo, tell } from './tally.ts';
 /** With so many of them their way begins. */
 const ENOUGH: u32 = 56;
 
+/** So many packets, at the beginning, come in smaller batches: what the first ones of a service teach (services.ts) counts from the next batch on. */
+const EARLY: u64 = 64;
+const EARLY_BATCH: u32 = 8;
+
 /** What the reader answered behind the last of them. */
 let answer: i32 = CAPTURE_RECORD;
 let number: u64 = 0;
@@ -42,10 +46,11 @@ export function whyEnded(): i32 {
   return RUN_DAMAGED;
 }
 
-/** Fills up to BATCH slots at `slots`. Out: behind the last one that was. */
+/** Fills up to BATCH slots at `slots`, or, early, fewer. Out: behind the last one that was. */
 export function readBatch(slots: usize): usize {
-  const full = slotAt(slots, BATCH);
-  const enough = slotAt(slots, ENOUGH);
+  const most = number < EARLY ? EARLY_BATCH : BATCH;
+  const full = slotAt(slots, most);
+  const enough = slotAt(slots, min(most, ENOUGH));
   mixed = false;
   startBatch();
   let end = slots;

@@ -32,6 +32,7 @@ import {
   lessons,
   pairEdges,
   placeToLearn,
+  plainPlan,
   SERVICE_ANSWER,
   SERVICE_PLAIN,
   SERVICE_SYN,
@@ -42,6 +43,7 @@ import { FLAG_ACK, FLAG_SYN } from './conntrack/index';
 import { hideDevice, PLAN_SHORT, planOf, SHORT_TRACKS, SHORT_WALK_SHIFT } from './plan.ts';
 import { simpleWays } from './stack/host.ts';
 import { simpleEnds, takeSimpleWay, tookSimpleWay } from './stack/index.ts';
+import { toldOfPlan } from './told.ts';
 
 const ANSWERED: u32 = STATUS_ENTRY | STATUS_CONFIRMED | STATUS_SEEN_REPLY;
 const OPEN: u32 = ANSWERED | STATUS_ASSURED;
@@ -93,7 +95,7 @@ export function learnService(slot: usize): void {
     place = placeToLearn(ends, device, what);
     if (place === 0) return;
     learnFrom(place, slot, leaves);
-    pairEdges(place);
+    pairEdges(place, toldOfPlan(plainPlan(place, 0)), toldOfPlan(plainPlan(place, 1)));
   }
   keepEdgesOf(place, load<u32>(slot, PACKET_CT_ENTRY));
 }

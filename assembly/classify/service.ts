@@ -22,7 +22,8 @@ import {
 } from '../../src/abi/fields.ts';
 import { ENTRY_EDGE_CHECKS, ENTRY_EDGES } from '../conntrack/entry.ts';
 import { pairWith } from '../conntrack/pairs.ts';
-import { checkOf, EDGE_ACCEPTS, edgeOfAlike, otherFirst, otherLast } from './known.ts';
+import { checkOf, EDGE_ACCEPTS, edgeOfAlike, KEPT_PLAN_SHIFT, otherFirst, otherLast } from './known.ts';
+import { code, counterOf } from './program.ts';
 
 /** Fields in which all packets of one kind and service are alike, but for its port and this host's address. Of an IPv4 address only the first word is not zero. */
 const SHARED: u32 =
@@ -51,7 +52,7 @@ const PLACE_MORE: usize = 20;
 const PLACE_EDGES: usize = 24;
 const PLACE_CHECKS: usize = 32;
 const PLACE_PLAIN: usize = 48;
-/** u32: the number of a pair of the same (conntrack/pairs.ts), 0: none. */
+/** u32: the place of a pair of the same (conntrack/pairs.ts), 0: none. */
 const PLACE_PAIR: usize = 56;
 const PLACE_BITS: u32 = 8;
 const PLACES: usize = memory.data(64 << 8, 16);
@@ -77,16 +78,13 @@ function placeOf(ends: u64, device: u32, what: u32): usize {
   return PLACES + (((hash >>> (64 - PLACE_BITS)) as usize) << PLACE_SHIFT);
 }
 
-function isAt(place: usize, ends: u64, device: u32, what: u32, other: u32): bool {
-  if (load<u32>(place, PLACE_WHAT) !== what || load<u64>(place) !== ends || load<u32>(place, PLACE_DEVICE) !== device)
-    return false;
-  return other - load<u32>(place, PLACE_FIRST) <= load<u32>(place, PLACE_MORE);
-}
-
 /** The place of a service's packets; 0: it has none. */
 export function serviceAt(ends: u64, device: u32, what: u32, other: u32): usize {
   const place = placeOf(ends, device, what);
-  return isAt(place, ends, device, what, other) ? place : 0;
+  // PLACE_WHAT lies behind PLACE_DEVICE. In one word: a branch is taken on that.
+  const name = load<u64>(place, PLACE_DEVICE) ^ ((device as u64) | ((what as u64) << 32));
+  if (((load<u64>(place) ^ ends) | name) !== 0) return 0;
+  return other - load<u32>(place, PLACE_FIRST) <= load<u32>(place, PLACE_MORE) ? place : 0;
 }
 
 /** Of packets of a kind, SYNs or what answers them: the edge, as it is kept; 0: nobody knows. */
@@ -94,16 +92,29 @@ export function edgeAt(place: usize, kind: u32): u32 {
   return load<u32>(place + ((kind as usize) << 2), PLACE_EDGES);
 }
 
-/** All edges are known that can be: those of plain segments are a pair, if there is room for one more. */
-export function pairEdges(place: usize): void {
+/** All edges are known that can be: those of plain segments are a pair, if there is room for one more. What is told of segments of the two directions beside their bytes follows from the plans they go through. */
+export function pairEdges(place: usize, told: u32, otherTold: u32): void {
+  const checks = place + PLACE_CHECKS;
+  const counts = countsOf(load<u32>(place, PLACE_PLAIN), told);
+  const otherCounts = countsOf(load<u32>(place, PLACE_PLAIN + 4), otherTold);
   store<u32>(
     place,
-    pairWith(load<u64>(place, PLACE_CHECKS), load<u64>(place, PLACE_CHECKS + 8), load<u64>(place, PLACE_PLAIN)),
+    pairWith(load<u64>(checks), load<u64>(checks, 8), load<u64>(place, PLACE_PLAIN), counts, otherCounts),
     PLACE_PAIR,
   );
 }
 
-/** The number of that pair, 0: none. */
+function countsOf(edge: u32, told: u32): u64 {
+  const counter = (edge & EDGE_ACCEPTS) === 0 ? 0 : (counterOf(load<u32>(code + ((edge ^ EDGE_ACCEPTS) as usize))) as u32);
+  return (counter as u64) | ((told as u64) << 32);
+}
+
+/** The short plan that plain segments of a direction go through. */
+export function plainPlan(place: usize, direction: u32): u32 {
+  return (load<u64>(place + ((direction as usize) << 3), PLACE_CHECKS) >>> KEPT_PLAN_SHIFT) as u32;
+}
+
+/** The place of that pair, 0: none. */
 export function pairAt(place: usize): u32 {
   return load<u32>(place, PLACE_PAIR);
 }

@@ -23,24 +23,24 @@ import {
   PACKET_UNSEEN,
 } from '../../src/abi/packet';
 import { ALIAS_ENTRY } from './alias';
-import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SHIFT, probe } from './bucket';
+import { BUCKET_OVERFLOW, BUCKET_REFERENCES, BUCKET_SIZE, probe } from './bucket';
 import { ENDPOINT_MASK, ENTRY_LOW, ENTRY_SIDES, ENTRY_STATUS, PROTOCOL_TCP, PROTOCOL_UDP, STATUS_ALIAS } from './entry';
 import { guessedEntry, REFERENCE_HALF } from './half';
 import { flag } from './parameters';
 import { hasShortWay } from './plain';
-import { bits, bucketAfter, buckets, EITHER_WAY, lookupRecord } from './table';
-import { hashIPv4, keyHash, keyHigh, keyIPv6, keyLow, keySelf, keySwapped } from './tuple';
+import { bits, bucketAfter, buckets, count, EITHER_WAY, lookupRecord } from './table';
+import { hashIPv4, keyHash, keyHigh, keyIPv6, keyLow, keySelf, keySwapped, looseHashIPv4 } from './tuple';
 
 /** Where what was read goes. */
-const NEAR: usize = memory.data(4, 4);
-/** A table of at most so many buckets, and its entries, are in the second level's cache: they need not be read ahead. */
-const NEAR_BITS: u32 = 9;
+const READ: usize = memory.data(4, 4);
+/** So many connections, at most, are in the second level's cache with their buckets: they need not be read ahead. */
+const NEAR: u32 = 2048;
 /** From REFERENCE_HALF to the size of a cache line. */
 const LINE_SHIFT: u32 = 5;
 /** Without extension headers. */
 const IPV6_HEADER: u32 = 40;
-/** As an index of swizzle: zero. */
-const z: i8 = -128;
+/** Indices of swizzle into an IPv4 header from its addresses on, with the ports behind them, -1 for zero: from and to, as an entry has them. In memory, as others (follow.ts). */
+const ENDS: usize = memory.data<i8>([9, 8, 3, 2, 1, 0, -1, -1, 11, 10, 7, 6, 5, 4, -1, -1]);
 
 /** Puts their keys in the decoded slots from `slot` to before `end`, as far as they have one. */
 export function conntrackKeys(slot: usize, end: usize): void {
@@ -54,57 +54,65 @@ export function conntrackKeys(slot: usize, end: usize): void {
 }
 
 /**
- * `count` slots in a row, behind `conntrackKeys` or `Keys.putOfSegment`: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without).
+ * `packets` slots in a row, behind `conntrackKeys` or `Keys.putOfSegment`: sets PACKET_CT_GUESS (an entry, and in the lowest bit whether the packet goes from the high end to the low one; 0 without).
  * Out: the last slot with a key for which there is no entry; each of them has the one before in PACKET_EDGE. All others have 0 there.
  */
-export function conntrackAhead(slots: usize, count: u32): usize {
-  const end = slots + (count as usize) * PACKET_SIZE;
+export function conntrackAhead(slots: usize, packets: u32): usize {
+  const end = slots + (packets as usize) * PACKET_SIZE;
   if (!hasShortWay()) return 0;
   // What is read so that it is near; kept, so that the reading stays.
-  const far = bits > NEAR_BITS;
+  const far = count > NEAR;
   let read = far ? touchBuckets(slots, end) : 0;
   const base = buckets;
-  const shift = 32 - bits;
+  const span = spanOf();
   let unknown: usize = 0;
-  for (let slot = slots; slot < end; slot += PACKET_SIZE) {
+  let slot = slots;
+  while (true) {
+    for (; slot < end; slot += PACKET_SIZE) {
+      const hash = load<u32>(slot, PACKET_CT_HASH);
+      if (hash === 0) break;
+      const bucket = base + Place.of(hash, span);
+      const hits = probe(bucket, hash | 1);
+      if (hits === 0) break;
+      // The edge lies behind the guess.
+      store<u64>(slot, (load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) | (hash & 1)) as u64, PACKET_CT_GUESS);
+    }
+    if (slot === end) break;
+    // No key, or nobody has its tag in the bucket. What begins a connection costs so much more that a branch may go wrong there.
     const hash = load<u32>(slot, PACKET_CT_HASH);
-    if (hash === 0) {
-      store<u64>(slot, 0, PACKET_CT_GUESS);
-      continue;
+    const record = hash === 0 ? 0 : candidateBehind(base + Place.of(hash, span), hash | 1);
+    if (record !== 0 || hash === 0) store<u64>(slot, ((record as u32) | (hash & 1)) as u64, PACKET_CT_GUESS);
+    else {
+      store<u64>(slot, (unknown as u64) << 32, PACKET_CT_GUESS);
+      unknown = slot;
     }
-    const entry = candidate(base + (((hash >>> shift) as usize) << BUCKET_SHIFT), hash | 1);
-    // The edge lies behind the guess. What begins a connection costs so much more that a branch may go wrong there.
-    if (entry !== 0) {
-      store<u64>(slot, ((entry as u32) | (hash & 1)) as u64, PACKET_CT_GUESS);
-      continue;
-    }
-    store<u64>(slot, (unknown as u64) << 32, PACKET_CT_GUESS);
-    unknown = slot;
+    slot += PACKET_SIZE;
   }
   if (far) read += touchEntries(slots, end);
   if (far && flag(TRACKING_FLAG_NAT)) read += touchTranslated(slots, end);
-  store<u32>(NEAR, read);
+  store<u32>(READ, read);
   return unknown;
 }
 
 /** The buckets of all hashes are read. Four a step, and little code between: so the processor has as many of a batch's misses under way as it can. */
 function touchBuckets(slots: usize, end: usize): u32 {
   const base = buckets;
-  const shift = 32 - bits;
+  const span = spanOf();
   let read: u32 = 0;
   let slot = slots;
   for (; slot + 3 * PACKET_SIZE < end; slot += 4 * PACKET_SIZE) {
-    read += wordOfBucket(base, load<u32>(slot, PACKET_CT_HASH) >>> shift);
-    read += wordOfBucket(base, load<u32>(slot, PACKET_SIZE + PACKET_CT_HASH) >>> shift);
-    read += wordOfBucket(base, load<u32>(slot, 2 * PACKET_SIZE + PACKET_CT_HASH) >>> shift);
-    read += wordOfBucket(base, load<u32>(slot, 3 * PACKET_SIZE + PACKET_CT_HASH) >>> shift);
+    read += load<u32>(base + Place.of(load<u32>(slot, PACKET_CT_HASH), span));
+    read += load<u32>(base + Place.of(load<u32>(slot, PACKET_SIZE + PACKET_CT_HASH), span));
+    read += load<u32>(base + Place.of(load<u32>(slot, 2 * PACKET_SIZE + PACKET_CT_HASH), span));
+    read += load<u32>(base + Place.of(load<u32>(slot, 3 * PACKET_SIZE + PACKET_CT_HASH), span));
   }
-  for (; slot < end; slot += PACKET_SIZE) read += wordOfBucket(base, load<u32>(slot, PACKET_CT_HASH) >>> shift);
+  for (; slot < end; slot += PACKET_SIZE) read += load<u32>(base + Place.of(load<u32>(slot, PACKET_CT_HASH), span));
   return read;
 }
 
-function wordOfBucket(base: usize, index: u32): u32 {
-  return load<u32>(base + ((index as usize) << BUCKET_SHIFT));
+/** Bytes of all buckets. */
+function spanOf(): u64 {
+  return (BUCKET_SIZE as u64) << bits;
 }
 
 /** The cache lines of all entries that were guessed, two of each and one of a half, in the same way. */
@@ -181,6 +189,16 @@ export function guessOf(slot: usize, from: u64): u32 {
   return (entry as u32) | swapped;
 }
 
+/** As Keys. */
+// biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
+class Place {
+  /** Where, among so many bytes of buckets, the one of a hash begins: as bucketOf, without a shift by what only memory knows. */
+  @inline
+  static of(hash: u32, span: u64): usize {
+    return ((((hash as u64) * span) >>> 32) as usize) & ~(BUCKET_SIZE - 1);
+  }
+}
+
 /** Part of those who call it: in the loop that marks plain segments (bare.ts) nothing is called. */
 // biome-ignore lint/complexity/noStaticOnlyClass: @inline stands at methods only, as far as the linter goes
 export class Keys {
@@ -188,7 +206,7 @@ export class Keys {
   @inline
   static putOfSegment(slot: usize, ip: usize): void {
     if (!ASC_FEATURE_SIMD) return;
-    const ends = v128.swizzle(v128.load(ip, 12), i8x16(9, 8, 3, 2, 1, 0, z, z, 11, 10, 7, 6, 5, 4, z, z));
+    const ends = v128.swizzle(v128.load(ip, 12), v128.load(ENDS));
     Keys.put(slot, i64x2.extract_lane(ends, 0), i64x2.extract_lane(ends, 1), PROTOCOL_TCP);
   }
 
@@ -206,21 +224,21 @@ export class Keys {
     const swapped = from > to;
     const low = select(to, from, swapped) | ((protocol as u64) << 48) | (4 << 56);
     const high = select(from, to, swapped);
-    const hash = hashIPv4(low, high);
+    const hash = looseHashIPv4(low, high) & ~1;
     store<u64>(slot, low, PACKET_CT_LOW);
     store<u64>(slot, high, PACKET_CT_HIGH);
     // A connection to itself has a direction of its own kind: no guess. A hash of 0 is none, too.
-    const directed = select<u32>(0, (hash ^ 1) | (swapped as u32), from === to);
+    const directed = select<u32>(0, hash | (swapped as u32), from === to);
     store<u32>(slot, directed, PACKET_CT_HASH);
   }
 }
 
-/** The first record with the tag of a hash, whose place is in `bucket`, whose key nobody compared; 0 if there is none. */
-function candidate(bucket: usize, hash: u32): usize {
-  while (true) {
-    const hits = probe(bucket, hash);
-    if (hits !== 0) return load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) as usize;
-    if (load<u32>(bucket, BUCKET_OVERFLOW) === 0) return 0;
+/** The first record with the tag of a hash, whose place is in `bucket`, where it is not, whose key nobody compared; 0 if there is none. */
+function candidateBehind(bucket: usize, tag: u32): usize {
+  while (load<u32>(bucket, BUCKET_OVERFLOW) !== 0) {
     bucket = bucketAfter(bucket);
+    const hits = probe(bucket, tag);
+    if (hits !== 0) return load<u32>(bucket + ((ctz(hits) as usize) << 2), BUCKET_REFERENCES) as usize;
   }
+  return 0;
 }

@@ -21,13 +21,13 @@ import { LEAST_ACK_WINDOW, SIDE_SACK_PERMITTED, SIDE_UNACKNOWLEDGED } from './tc
 
 /**
  * What is 16 bytes long is kept in memory: the engine's code makes constants of that size anew wherever they are used. Indices of swizzle into a TCP header, -1 for zero:
- * sequence number, acknowledgement, 0, acknowledgement; the window four times.
+ * sequence number, acknowledgement, window, 0.
  */
-export const NUMBERS: usize = memory.data<i8>([7, 6, 5, 4, 11, 10, 9, 8, -1, -1, -1, -1, 11, 10, 9, 8]);
-export const WINDOWS: usize = memory.data<i8>([15, 14, -1, -1, 15, 14, -1, -1, 15, 14, -1, -1, 15, 14, -1, -1]);
-/** Words: what a window counts at least where it bounds acknowledgements; of which of the four the window is a part; the difference that is neither before nor behind. */
+export const NUMBERS: usize = memory.data<i8>([7, 6, 5, 4, 11, 10, 9, 8, 15, 14, -1, -1, -1, -1, -1, -1]);
+/** Of a TCP header: its window, as it lies. */
+export const HEADER_WINDOW: usize = 14;
+/** Words: what a window counts at least where it bounds acknowledgements; the difference that is neither before nor behind. */
 export const LEAST: usize = memory.data<u32>([0, 66000, 0, 0]);
-export const PARTS: usize = memory.data<u32>([0, 0xffffffff, 0xffffffff, 0]);
 const OPPOSITE: usize = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000]);
 
 export const UNACKNOWLEDGED: u16 = SIDE_UNACKNOWLEDGED as u16;
@@ -133,16 +133,20 @@ export class Follow {
   @inline
   static slideTogether(entry: usize, direction: u32, header: usize, data: u32): u32 {
     if (!ASC_FEATURE_SIMD) return SLID_NOT;
-    const from = entry + (direction as usize) * SIDE_SIZE;
-    const to = entry + ((direction ^ 1) as usize) * SIDE_SIZE;
+    // Behind the one that goes from the first side to the other lies, for it, the other one.
+    const step = (direction as usize) * SIDE_SIZE;
+    const from = entry + step;
+    const to = entry - step;
     const none = i32x4.splat(0);
-    // Sequence number, acknowledgement, 0, acknowledgement; the window in all four; the first two with the end of the segment.
-    const said = v128.swizzle(v128.load(header), v128.load(NUMBERS));
+    // Sequence number, acknowledgement, 0, acknowledgement; the first two with the end of the segment.
+    const numbers = v128.swizzle(v128.load(header), v128.load(NUMBERS));
+    const said = v128.shuffle<i32>(numbers, numbers, 0, 1, 3, 1);
     if (load<u64>(entry, ENTRY_LAST_SEQ) === i64x2.extract_lane(said, 0)) return SLID_NOT;
-    const raw = v128.swizzle(v128.load(header), v128.load(WINDOWS));
+    if (load<u16>(header, HEADER_WINDOW) === 0) return SLID_NOT;
+    const raw = v128.shuffle<i32>(numbers, numbers, 3, 2, 2, 3);
     const ends = i32x4.add(said, i32x4.replace_lane(none, 0, data));
     const sender = v128.load(from, ENTRY_SIDES);
-    const receiver = v128.load(to, ENTRY_SIDES);
+    const receiver = v128.load(to, ENTRY_SIDES + SIDE_SIZE);
     // Of sender and receiver: end and end, bound and bound; room and room.
     const known = v128.shuffle<i32>(sender, receiver, 0, 4, 1, 5);
     const rooms = v128.shuffle<i32>(sender, receiver, 2, 6, 3, 7);
@@ -150,27 +154,19 @@ export class Follow {
     const over = v128.or(i32x4.sub(bounds, said), i32x4.sub(bounds, ends));
     const least = i32x4.max_u(v128.shuffle<i32>(rooms, rooms, 1, 0, 3, 2), v128.load(LEAST));
     const under = i32x4.add(i32x4.sub(ends, known), least);
-    const closed = v128.or(v128.or(rooms, i32x4.add(rooms, i32x4.splat(-1))), i32x4.add(raw, i32x4.splat(-1)));
+    const closed = v128.or(rooms, i32x4.add(rooms, i32x4.splat(-1)));
     // The sender's end, the receiver's bound, the sender's room and acknowledgement: how far the segment moves them.
-    const window = v128.and(i32x4.shl(raw, load<u8>(entry + (direction as usize), ENTRY_TCP_SCALE)), v128.load(PARTS));
+    const window = i32x4.shl(raw, load<u8>(entry + (direction as usize), ENTRY_TCP_SCALE));
     const before = v128.shuffle<i32>(sender, receiver, 0, 5, 2, 3);
     const change = i32x4.sub(i32x4.add(ends, window), before);
     const opposite = i32x4.bitmask(i32x4.eq(change, v128.load(OPPOSITE)));
     if (((i32x4.bitmask(v128.or(over, v128.or(under, closed))) & 3) | opposite) !== 0) return SLID_NOT;
-    v128.store(entry, v128.shuffle<i32>(said, v128.shuffle<i32>(ends, raw, 0, 4, 1, 5), 0, 1, 4, 5), ENTRY_LAST_SEQ);
+    v128.store(entry, v128.shuffle<i32>(said, v128.shuffle<i32>(ends, raw, 0, 5, 2, 3), 0, 1, 4, 5), ENTRY_LAST_SEQ);
     const behind = i32x4.add(before, i32x4.max_s(change, none));
     v128.store(from, v128.shuffle<i32>(behind, sender, 0, 5, 2, 3), ENTRY_SIDES);
-    v128.store(to, v128.shuffle<i32>(receiver, behind, 0, 5, 2, 3), ENTRY_SIDES);
+    v128.store(to, v128.shuffle<i32>(receiver, behind, 0, 5, 2, 3), ENTRY_SIDES + SIDE_SIZE);
     const on = (i32x4.bitmask(i32x4.gt_s(change, none)) as u32) & SLID_ON;
     return on | ((i32x4.bitmask(i32x4.eq(ends, known)) as u32) & SLID_ACKNOWLEDGES);
-  }
-
-  /** Both together. */
-  @inline
-  static followed(entry: usize, direction: u32, header: usize, data: u32, now: i64): u32 {
-    const slid = Follow.slideTogether(entry, direction, header, data);
-    if (slid !== SLID_NOT) Follow.settle(entry, direction, slid, now);
-    return slid;
   }
 
   /** A segment moved the sides as `slid` tells: what else of its entry changes. What is new differs from packet to packet: everything is stored, nothing branched on. */

@@ -1,17 +1,6 @@
 /** As follow.ts, of a half (half.ts): segments that end where their side ends then, acknowledge the most, and whose window is what bounds the other side. All others are left to the entry. */
 import { ENTRY_TIMEOUT, SIDE_SIZE } from './entry';
-import {
-  LEAST,
-  LIVES,
-  NUMBERS,
-  PARTS,
-  SLID_ACKNOWLEDGES,
-  SLID_NOT,
-  SLID_ON,
-  sackBeyond,
-  UNACKNOWLEDGED,
-  WINDOWS,
-} from './follow';
+import { HEADER_WINDOW, LEAST, LIVES, NUMBERS, SLID_ACKNOWLEDGES, SLID_NOT, SLID_ON, sackBeyond, UNACKNOWLEDGED } from './follow';
 import { HALF_DATA, HALF_FLAGS, HALF_LAST, HALF_SCALES, HALF_SIDES } from './half';
 import { TCP_HEADER_SIZE } from './tcp-options';
 import { SIDE_SACK_PERMITTED } from './tcp-window';
@@ -29,7 +18,10 @@ export function followHalf(half: usize, direction: u32, header: usize, present: 
     const permitted = (load<u8>(half + ((direction ^ 1) as usize), HALF_FLAGS) & SIDE_SACK_PERMITTED) !== 0;
     if (permitted && sackBeyond(header, size) !== 0) return false;
   }
-  return HalfFollow.followed(half, direction, header, present - size, now) !== SLID_NOT;
+  const slid = HalfFollow.slideTogether(half, direction, header, present - size);
+  if (slid === SLID_NOT) return false;
+  HalfFollow.settle(half, direction, slid, now);
+  return true;
 }
 
 /** Parts of those who call them, as Follow (follow.ts). */
@@ -39,15 +31,17 @@ export class HalfFollow {
   @inline
   static slideTogether(half: usize, direction: u32, header: usize, data: u32): u32 {
     if (!ASC_FEATURE_SIMD) return SLID_NOT;
-    const from = half + (direction as usize) * SIDE_SIZE;
-    const to = half + ((direction ^ 1) as usize) * SIDE_SIZE;
+    // As there.
+    const step = (direction as usize) * SIDE_SIZE;
+    const from = half + step;
+    const to = half - step;
     const none = i32x4.splat(0);
-    // Sequence number, acknowledgement, 0, acknowledgement; the window in all four; the first two with the end of the segment.
-    const said = v128.swizzle(v128.load(header), v128.load(NUMBERS));
-    const raw = v128.swizzle(v128.load(header), v128.load(WINDOWS));
+    const numbers = v128.swizzle(v128.load(header), v128.load(NUMBERS));
+    if (load<u16>(header, HEADER_WINDOW) === 0) return SLID_NOT;
+    const said = v128.shuffle<i32>(numbers, numbers, 0, 1, 3, 1);
     const ends = i32x4.add(said, i32x4.replace_lane(none, 0, data));
     const sender = v128.load(from, HALF_SIDES);
-    const receiver = v128.load(to, HALF_SIDES);
+    const receiver = v128.load(to, HALF_SIDES + SIDE_SIZE);
     // Of sender and receiver: end and end, bound and bound; room and room.
     const known = v128.shuffle<i32>(sender, receiver, 0, 4, 1, 5);
     const rooms = v128.shuffle<i32>(sender, receiver, 2, 6, 3, 7);
@@ -55,10 +49,10 @@ export class HalfFollow {
     const over = v128.or(i32x4.sub(bounds, said), i32x4.sub(bounds, ends));
     const least = i32x4.max_u(v128.shuffle<i32>(rooms, rooms, 1, 0, 3, 2), v128.load(LEAST));
     const under = i32x4.add(i32x4.sub(ends, known), least);
-    const closed = v128.or(v128.or(rooms, i32x4.add(rooms, i32x4.splat(-1))), i32x4.add(raw, i32x4.splat(-1)));
+    const closed = v128.or(rooms, i32x4.add(rooms, i32x4.splat(-1)));
     // The sender's end, the receiver's bound, the sender's room and acknowledgement: how far the segment moves them. But for the room, never back.
     const scale = (load<u8>(half + (direction as usize), HALF_SCALES) as u32) >>> 4;
-    const window = v128.and(i32x4.shl(raw, scale), v128.load(PARTS));
+    const window = i32x4.shl(v128.shuffle<i32>(numbers, numbers, 3, 2, 2, 3), scale);
     const before = v128.shuffle<i32>(sender, receiver, 0, 5, 2, 3);
     const change = i32x4.sub(i32x4.add(ends, window), before);
     if (((i32x4.bitmask(v128.or(over, v128.or(under, closed))) & 3) | (i32x4.bitmask(change) & 11)) !== 0) return SLID_NOT;
@@ -71,16 +65,8 @@ export class HalfFollow {
     store<u16>(half, data, HALF_DATA);
     const behind = i32x4.add(before, i32x4.max_s(change, none));
     v128.store(from, v128.shuffle<i32>(behind, sender, 0, 5, 2, 3), HALF_SIDES);
-    v128.store(to, v128.shuffle<i32>(receiver, behind, 0, 5, 2, 3), HALF_SIDES);
+    v128.store(to, v128.shuffle<i32>(receiver, behind, 0, 5, 2, 3), HALF_SIDES + SIDE_SIZE);
     return (moved & SLID_ON) | ((i32x4.bitmask(i32x4.eq(ends, known)) as u32) & SLID_ACKNOWLEDGES);
-  }
-
-  /** Both together. */
-  @inline
-  static followed(half: usize, direction: u32, header: usize, data: u32, now: i64): u32 {
-    const slid = HalfFollow.slideTogether(half, direction, header, data);
-    if (slid !== SLID_NOT) HalfFollow.settle(half, direction, slid, now);
-    return slid;
   }
 
   /** As Follow.settle. */

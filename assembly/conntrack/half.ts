@@ -30,6 +30,7 @@ import {
   SIDE_MAXEND,
   SIDE_SIZE,
   STATUS_HALF,
+  STATUS_VISIBLE,
 } from './entry';
 import { keeperOf } from './pairs';
 import { CLASS_ACK, CLASS_SYNACK } from './tcp-matrix';
@@ -41,7 +42,7 @@ export const REFERENCE_HALF: u32 = 2;
 const REFERENCE_BITS: u32 = 3;
 
 export const HALF_SIZE: usize = 64;
-/** ENTRY_LOW, ENTRY_HIGH, ENTRY_TIMEOUT and ENTRY_STATUS are where an entry has them; behind the high end, in place of the zone: u16, the number of a pair (pairs.ts), never 0. */
+/** ENTRY_LOW, ENTRY_HIGH, ENTRY_TIMEOUT and ENTRY_STATUS are where an entry has them; behind the high end, in place of the zone: u16, the place of a pair (pairs.ts), never 0. */
 export const HALF_PAIR: usize = 14;
 /** u16, the upper half of the status word: bytes of data of the last segment. */
 export const HALF_DATA: usize = 26;
@@ -72,6 +73,8 @@ const STATUS_ALL: u32 = STATUS_HALF - 1;
 const ASKED: u32 = STATUS_HALF | STATUS_CONFIRMED;
 const ANSWERED: u32 = ASKED | STATUS_SEEN_REPLY;
 const OPEN: u32 = ANSWERED | STATUS_ASSURED;
+/** What rules see of the status of all of which isOpenHalf says that they are. */
+export const OPEN_STATUS: u32 = OPEN & STATUS_VISIBLE;
 
 /** The entry, or half, that a reference of the table or a guess is of. */
 export function guessedEntry(reference: u32): usize {

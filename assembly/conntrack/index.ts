@@ -18,7 +18,18 @@ export { PROTOCOL_TCP, PROTOCOL_UDP } from './entry';
 export { nextExpectation } from './expectations';
 export { counters, labelWord, masterAddress, zonesOfOne } from './extension';
 export { Follow, SLID_NOT } from './follow';
-export { flagsIn, guessedEntry, HALF_PAIR, hasKeyOfHalf, isAnsweredHalf, isAskedHalf, isHalf, isOpenHalf } from './half';
+export {
+  flagsIn,
+  guessedEntry,
+  HALF_PAIR,
+  hasKeyOfHalf,
+  isAnsweredHalf,
+  isAskedHalf,
+  isHalf,
+  isOpenHalf,
+  OPEN_STATUS,
+  REFERENCE_HALF,
+} from './half';
 export { followHalf, HalfFollow } from './half-follow';
 export {
   acknowledgeBare,
@@ -33,7 +44,7 @@ export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
 export { IS_ERROR, IS_NOTHING, identify, isEnded, leftBy, leftDirection, leftKnown } from './left';
 export { describeConnection, describeExpectation } from './listing';
-export { keeperOf } from './pairs';
+export { countedAt, keeperOf, toldOf } from './pairs';
 export { hasHelpers } from './parameters';
 export { tablePlaces as connectionPlaces } from './places';
 export {

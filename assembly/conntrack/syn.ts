@@ -126,7 +126,7 @@ export function openBare(slot: usize, ip: usize, length: u32, now: i64): usize {
   return entry;
 }
 
-/** The same, and of the connection there is but a half (half.ts), whose plain segments leave by pair number `pair` (pairs.ts). False, and nothing is changed: it is for openBare. */
+/** The same, and of the connection there is but a half (half.ts), whose plain segments leave by the pair at place `pair` (pairs.ts). False, and nothing is changed: it is for openBare. */
 export function openHalf(slot: usize, ip: usize, length: u32, now: i64, pair: u32): bool {
   const directed = load<u32>(slot, PACKET_CT_HASH);
   if (!wanted || directed === 0 || expectationCount() !== 0) return false;

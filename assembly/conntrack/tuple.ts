@@ -41,13 +41,21 @@ function mix(hash: u64, value: u64): u64 {
 }
 
 function finish(hash: u64): u32 {
-  const product = hash * SECOND_FACTOR;
-  return ((product >> 32) as u32) | 1;
+  return unfinished(hash) | 1;
+}
+
+function unfinished(hash: u64): u32 {
+  return ((hash * SECOND_FACTOR) >> 32) as u32;
 }
 
 /** The hash of an IPv4 key. */
 export function hashIPv4(low: u64, high: u64): u32 {
   return finish(mix(mix(load<u64>(PARAMETERS, TRACKING_SEED), low), high));
+}
+
+/** The same, but for the lowest bit, which is as it comes. */
+export function looseHashIPv4(low: u64, high: u64): u32 {
+  return unfinished(mix(mix(load<u64>(PARAMETERS, TRACKING_SEED), low), high));
 }
 
 /** IPv4. Addresses and ports in host order; `protocol` as on the wire. */

@@ -13,7 +13,8 @@ const PLAIN_HEADER: u32 = 0x45;
 /** More fragments, the fragment offset and the protocol, as they lie, and between them the TTL, which counts for nothing. */
 const NO_TTL: u32 = 0xff00ff3f;
 const TCP: u32 = 6;
-/** Of a TCP header's byte 13: all flags without PSH; ACK. */
+/** Of a TCP header behind one of IPv4 without options, where its flags are. All of them without PSH; ACK. */
+const TCP_FLAGS: usize = 33;
 const FLAGS: u32 = 0x37;
 const ACK: u32 = 0x10;
 /** All that rules and conntrack know; SYN. */
@@ -53,11 +54,16 @@ const SECOND: usize = memory.data(16, 16);
 /** What is shorter lived or longer is not forwarded by every device. */
 let leastHops: u32 = 0;
 let most: u32 = MOST;
+/** Of the longest segment, what is not its shortest headers. */
+let room: u32 = MOST - HEADERS;
 
 /** Before segmentAt. `forwarded`: those that the host may not forward are none. */
 export function segmentInit(forwarded: bool): void {
   leastHops = forwarded ? 2 : 0;
   most = forwarded ? leastMtu : MOST;
+  room = most - HEADERS;
+  // Then nothing is forwarded.
+  if (most < HEADERS) leastHops = 256;
   if (!ASC_FEATURE_SIMD) return;
   v128.store(SIGNS, i16x8.splat(-0x8000));
   v128.store(ONES, i16x8.splat(1));
@@ -78,9 +84,14 @@ function rowOf(length: u32): usize {
   return ROWS + (((length - HEADERS) << ROW_SHIFT) as usize);
 }
 
-/** As Segment.plain, of a segment whose flags are SYN or SYN and ACK. */
-export function beginningAt(ip: usize, captured: u32): u32 {
-  return Segment.at(ip, captured, ALL_FLAGS ^ ACK, SYN);
+/** As Segment.at. */
+export function segmentAt(ip: usize, captured: u32): u32 {
+  return Segment.at(ip, captured);
+}
+
+/** Whether the flags of such a segment are SYN, or SYN and ACK. */
+export function hasBeginningFlags(ip: usize): bool {
+  return ((load<u8>(ip, TCP_FLAGS) as u32) & (ALL_FLAGS ^ ACK)) === SYN;
 }
 
 /** Parts of those who call them: in the loop over plain segments (bare.ts) nothing is called. */
@@ -90,33 +101,45 @@ export class Segment {
   @inline
   static isPlain(frame: usize, found: bool): bool {
     if (found) return (load<u8>(frame, ETHERNET) as u32) === PLAIN_HEADER;
-    if ((load<u8>(frame) & GROUP) !== 0) return false;
-    return (load<u32>(frame, 12) & 0xffffff) === IPV4_PLAIN;
+    // In one word: a branch is taken on that.
+    return (((load<u8>(frame) as u32) & GROUP) | ((load<u32>(frame, 12) & 0xffffff) ^ IPV4_PLAIN)) === 0;
+  }
+
+  /** As `at`, of one that goes on with a connection. */
+  @inline
+  static plain(ip: usize, captured: u32): u32 {
+    return Segment.goesOn(ip) ? Segment.at(ip, captured) : 0;
+  }
+
+  /** The flags of a segment are ACK and, perhaps, PSH. */
+  @inline
+  static goesOn(ip: usize): bool {
+    return ((load<u8>(ip, TCP_FLAGS) as u32) & FLAGS) === ACK;
   }
 
   /**
-   * The total length, with SEGMENT_UNSUMMED where it is so, if the IPv4 packet without options (`isPlain`) at `ip`, of which `captured` bytes are there, is one; else 0. Such a packet decodePlain decodes behind an Ethernet
-   * header. Reads SUMMED_MOST bytes, captured or not.
+   * The total length, with SEGMENT_UNSUMMED where it is so, if the IPv4 packet without options (`isPlain`) at `ip`, of which `captured` bytes are there, is one with a segment, whatever its flags; else 0. Such a packet decodePlain
+   * decodes behind an Ethernet header. Reads SUMMED_MOST bytes, captured or not.
    */
   @inline
-  static plain(ip: usize, captured: u32): u32 {
-    return Segment.at(ip, captured, FLAGS, ACK);
-  }
-
-  /** Of those flags in `mask`, the segment has these. */
-  @inline
-  static at(ip: usize, captured: u32, mask: u32, flags: u32): u32 {
-    if (!ASC_FEATURE_SIMD || (captured as i32) < (HEADERS as i32)) return 0;
+  static at(ip: usize, captured: u32): u32 {
+    if (!ASC_FEATURE_SIMD) return 0;
     if ((load<u32>(ip, 6) & NO_TTL) !== TCP << 24) return 0;
     if ((load<u8>(ip, 8) as u32) < leastHops) return 0;
-    if (((load<u8>(ip, 33) as u32) & mask) !== flags) return 0;
-    const total = bswap(load<u16>(ip, 2)) as u32;
-    if (total - HEADERS > captured - HEADERS) return 0;
-    if (total > most) return 0;
+    const total = Segment.total(ip);
+    // What was not captured of the headers is of no length that was.
+    if ((total as i32) > (captured as i32)) return 0;
+    if (total - HEADERS > room) return 0;
     const row = rowOf(min(total, SUMMED_MOST + 1));
     const right: u32 = Segment.rightSums(ip, row);
     if (!lenient && (right & 1) === 0) return 0;
     return total | (((right & load<u32>(row, 40)) ^ 2) << 15);
+  }
+
+  /** The total length that an IPv4 header says, byte by byte: to turn two round takes the engine's code as many steps again. */
+  @inline
+  static total(ip: usize): u32 {
+    return ((load<u8>(ip, 2) as u32) << 8) | (load<u8>(ip, 3) as u32);
   }
 
   /** Of the packet at `ip`, of a length that has this row: bit 0, the sum of its header is right; bit 1, that of its segment. */
@@ -148,7 +171,7 @@ export class Segment {
     if (!ASC_FEATURE_SIMD || (captured as i32) < (DATAGRAM_LEAST as i32)) return 0;
     if ((load<u32>(ip, 6) & NO_TTL) !== UDP << 24) return 0;
     if ((load<u8>(ip, 8) as u32) < leastHops) return 0;
-    const total = bswap(load<u16>(ip, 2)) as u32;
+    const total = Segment.total(ip);
     if (total - DATAGRAM_LEAST > captured - DATAGRAM_LEAST) return 0;
     if (total > most) return 0;
     if ((bswap(load<u16>(ip, 24)) as u32) - UDP_HEADER > total - IP_HEADER - UDP_HEADER) return 0;
