@@ -32,14 +32,16 @@ export class Pace {
 
   /** This thread has read so many packets. Whether that is too far ahead: how fast it is says how many that is. */
   isAhead(packets: number): boolean {
-    Atomics.store(this.#places, this.#index, Math.floor(packets / UNIT));
+    const own = Math.floor(packets / UNIT);
+    Atomics.store(this.#places, this.#index, own);
     let slowest = ENDED;
     for (let other = 0; other < this.#places.length; other++) {
       const place = Atomics.load(this.#places, other);
       if (place < slowest) slowest = place;
     }
     const lead = (packets * LEAD) / Math.max(this.#now() - this.#start, LEAD);
-    return packets - slowest * UNIT > lead;
+    // In units on both sides: the slowest is never ahead, of itself neither, however few packets the lead is.
+    return (own - slowest) * UNIT > lead;
   }
 
   /** Until it is no longer ahead, or `until` says so. */

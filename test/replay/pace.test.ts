@@ -26,6 +26,19 @@ test('a thread is too far ahead when it has read more than it does in half a sec
   expect(slow.isAhead(9_510_000)).toBe(false);
 });
 
+test('the slowest never waits, where so much time went by that a lead is few packets', () => {
+  // A slow disk, very many rules, or the process was stopped for an hour.
+  for (const packets of [1, 1023, 1024, 6143, 20_479, 2_000_001]) {
+    const { clock, fast, slow } = two();
+    clock.now += 3_600_000;
+    fast.isAhead(packets + 1023);
+    expect(slow.isAhead(packets), `${packets}`).toBe(false);
+    expect(fast.isAhead(packets + 5000), `${packets}`).toBe(true);
+    // As far as the other, both go on.
+    expect(fast.isAhead(packets), `${packets}`).toBe(false);
+  }
+});
+
 test('at the beginning, while others get ready, nobody waits', () => {
   const { clock, fast } = two();
   clock.now += 450;
