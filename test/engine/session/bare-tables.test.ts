@@ -114,6 +114,13 @@ const CASES: readonly Case[] = [
     rules: mangle('-A PREROUTING -m conntrack --ctexpire 100:400000', '-A OUTPUT -m conntrack --ctexpire 100:400000') + filter(),
     share: NONE,
   },
+  // With one of these numbers of rules the way has no room left just where a table ends.
+  ...[5, 6, 7, 8, 9].map((count) => ({
+    name: `one way for ${count} rules, and two tables behind them`,
+    rules:
+      mangle(...Array.from({ length: count }, (_, index) => `-A PREROUTING -m conntrack --ctorigdst 10.1.2.${index}`)) + filter(),
+    share: [0.3, 1] as const,
+  })),
   {
     name: 'more rules than a way has room for',
     rules:

@@ -71,12 +71,14 @@ create worse hash:ip,port family inet
 create counted hash:ip family inet counters
 create over hash:ip family inet timeout 600
 create filled hash:ip family inet
+create cards hash:mac
 add bad 11.0.0.3
 add bad 11.0.0.128/25
 add worse 11.0.0.5,tcp:22
 add worse 11.0.0.6,udp:443
 add counted 11.0.0.9
 add over 11.0.0.10 timeout 1
+add cards 02:00:00:00:00:02
 `;
 const CASES: readonly Case[] = [
   {
@@ -114,6 +116,13 @@ const CASES: readonly Case[] = [
     share: [0.6, 1],
   },
   { ...four, name: 'sets that count', sets: SETS, rules: filter('-A INPUT -m set --match-set counted src'), share: [0.3, 0.6] },
+  {
+    ...four,
+    name: 'sets of MACs, which packets do not share',
+    sets: SETS,
+    rules: filter('-A INPUT -m set --match-set cards dst'),
+    share: [0.3, 0.6],
+  },
   {
     ...four,
     name: 'sets whose entries end',

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { buildHost } from '../../../src/model/host-build.ts';
 import { DEFAULT_PROFILE } from '../../../src/model/profile.ts';
 import type { Job } from '../../../src/model/witness.ts';
-import { parseSave } from '../../../src/syntax/index.ts';
+import { parseIpsets, parseSave } from '../../../src/syntax/index.ts';
 import { SEED } from '../../seed.ts';
 import { ACK, FIN, PSH, RST, SYN, tcp } from '../conntrack/packets.ts';
 import { ascii, description, enhanced, joined, section } from '../front/files.ts';
@@ -13,6 +13,7 @@ import { expectAlike } from './told.ts';
 
 const HOSTS = ['10.9.0.250', '10.1.2.3'];
 const [CASES, PACKETS, CONNECTIONS, PORTS] = [16, 6000, 100, 4];
+const SETS = 'create some hash:net family inet\nadd some 10.9.0.0/26\nadd some 10.9.0.250\nadd some 10.9.1.7\n';
 const ETHERNET = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
 const BEGIN = 1_700_000_000_000_000n;
 
@@ -30,6 +31,10 @@ const ASKED: ((draw: Draw) => string)[] = [
   (draw) => `-m conntrack --ctstate ${['NEW', 'ESTABLISHED', 'INVALID'][draw(3)]}`,
   (draw) => `-m conntrack --ctstatus ${['ASSURED', 'SEEN_REPLY', 'CONFIRMED'][draw(3)]}`,
   (draw) => `-m conntrack --ctdir ${['ORIGINAL', 'REPLY'][draw(2)]}`,
+  (draw) => `-m conntrack --ct${['orig', 'repl'][draw(2)]}${['src', 'dst'][draw(2)]} ${address(draw)}`,
+  (draw) =>
+    `-m conntrack --ctorig${['srcport', 'dstport'][draw(2)]} ${draw(2) === 0 ? `1024:${2048 + draw(8000)}` : 1 + draw(PORTS)}`,
+  (draw) => `-m conntrack --ctstate ESTABLISHED --ctproto 6 -m set --match-set some ${['src', 'dst'][draw(2)]}`,
   (draw) => `-m ttl --ttl-lt ${63 + draw(3)}`,
   (draw) => `-m length --length ${40 + draw(20)}:`,
 ];
@@ -137,6 +142,7 @@ test(`services begin as the reference says (seed ${SEED})`, { timeout: 240_000 }
       rules: { 4: parseSave(rulesOf(draw), { file: 'rules', family: 4 }) },
       host: buildHost({ local: [draw(2) === 0 ? `${HOSTS[0]}/24` : HOSTS[0]!, HOSTS[1]!], ...(draw(2) === 0 && { in: 'eth0' }) }),
       profile: { ...DEFAULT_PROFILE, sysctls: { nf_conntrack_checksum: draw(2) } },
+      sets: parseIpsets(SETS, 'sets'),
     };
     const { debug } = await expectAlike(job, captureOf(draw, draw(2) === 0), `case ${index}`);
     begun += debug.servicesBegun();
