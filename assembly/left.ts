@@ -19,6 +19,7 @@ import {
   holdsKey,
   IS_ERROR,
   IS_NOTHING,
+  identifiedError,
   identify,
   isEnded,
   isTcpReset,
@@ -38,9 +39,11 @@ import { tallyFirst } from './tally.ts';
 
 /** Beside IS_*: a reset, which is no copy of another packet with its ends. */
 const IS_RESET: u32 = 3;
+/** An error's type and code, above IS_ERROR: one is no copy of another that quotes the same. */
+const ERROR_SHIFT: u32 = 8;
 
 /**
- * A ring of packets that were sent on, and of which no connection tells so, as they left; in memory of its own, from the first one on. u64: the packet's number, 0: it was seen, or never used; u32: IS_*; u32: the second it was captured in; its key.
+ * A ring of packets that were sent on, and of which no connection tells so, as they left; in memory of its own, from the first one on. u64: the packet's number, 0: it was seen, or never used; u32: likeOf; u32: the second it was captured in; its key.
  * As many places as packets may lie between the two.
  */
 const NUMBER: usize = 0;
@@ -54,6 +57,12 @@ let ring: usize = 0;
 let latest: usize = 0;
 /** The number of the last packet that may be one of them. */
 let awaitedUntil: u64 = 0;
+
+/** What a copy has in common with the packet just identified, beside its key. */
+function likeOf(slot: usize, identified: u32): u32 {
+  if (identified === IS_ERROR) return IS_ERROR | (identifiedError << ERROR_SHIFT);
+  return isTcpReset(slot) ? IS_RESET : identified;
+}
 
 /** A packet was sent on. It is remembered where it ended its connection, or has none, and what is an error or a reset: the host's own are alike. */
 export function rememberSent(slot: usize): void {
@@ -70,7 +79,7 @@ export function rememberSent(slot: usize): void {
   latest = latest === ring + PLACE_SIZE * (ANSWER_WITHIN - 1) ? ring : latest + PLACE_SIZE;
   const number = load<u64>(slot, PACKET_NUMBER);
   store<u64>(latest, number, NUMBER);
-  store<u32>(latest, isTcpReset(slot) ? IS_RESET : kind, KIND);
+  store<u32>(latest, likeOf(slot, kind), KIND);
   store<u32>(latest, secondOf(slot), SECOND);
   putKey(latest + KEY);
   awaitedUntil = number + ANSWER_WITHIN;
@@ -78,7 +87,7 @@ export function rememberSent(slot: usize): void {
 
 /** The packet of that kind whose key is in hand was sent on: the latest that is alike, each once. */
 function wasSentOn(slot: usize, identified: u32): bool {
-  const kind = isTcpReset(slot) ? IS_RESET : identified;
+  const kind = likeOf(slot, identified);
   const number = load<u64>(slot, PACKET_NUMBER);
   if (number > awaitedUntil) return false;
   let place = latest;

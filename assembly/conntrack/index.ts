@@ -42,7 +42,7 @@ export {
 } from './handshake';
 export { entryMasterHelper } from './help';
 export { helpPacket } from './helpers/index';
-export { IS_ERROR, IS_NOTHING, identify, isEnded, leftBy, leftDirection, leftKnown } from './left';
+export { IS_ERROR, IS_NOTHING, identifiedError, identify, isEnded, leftBy, leftDirection, leftKnown } from './left';
 export { describeConnection, describeExpectation } from './listing';
 export { countedAt, keeperOf, toldOf } from './pairs';
 export { hasHelpers } from './parameters';

@@ -25,6 +25,9 @@ export const IS_NOTHING: u32 = 0;
 export const IS_ITSELF: u32 = 1;
 export const IS_ERROR: u32 = 2;
 
+/** Of an error, what `identify` read: its type and code, the one above the other, a byte each. */
+export let identifiedError: u32 = 0;
+
 /** What `leftBy` found: the direction that the packet went. */
 export let leftDirection: u32 = 0;
 /** It found none, but one that has the packet as it is. */
@@ -42,6 +45,7 @@ export function identify(slot: usize): u32 {
   if (readable) {
     const type: u32 = load<u8>(header);
     const error = six ? icmpv6IsError(type) : icmpIsError(type);
+    identifiedError = (type << 8) | load<u8>(header, 1);
     if (error) return keyOfError(header + ICMP_HEADER_SIZE, length - ICMP_HEADER_SIZE, six ? 6 : 4) ? IS_ERROR : IS_NOTHING;
     const question = six ? icmpv6Question(type) : icmpQuestion(type);
     if (question === ICMP_UNPAIRED) return IS_NOTHING;

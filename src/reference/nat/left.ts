@@ -140,9 +140,12 @@ export class Departures {
 const tellsOfNeighbour = ({ family, upper }: Packet): boolean =>
   family === 4 ? upper[0] === 3 && upper[1] === 1 : upper[0] === 1 && upper[1] === 3;
 
-/** A reset is no copy of another packet with its ends. */
-const textOf = (packet: Packet, { error, tuple }: Identity): string =>
-  `${error ? 'error' : isTcpReset(packet) ? 'reset' : ''}${keyOf(packet.family, 0, tuple)}`;
+/** A reset is no copy of another packet with its ends, nor is an error one of another that quotes the same. */
+function textOf(packet: Packet, { error, tuple }: Identity): string {
+  const [type, code] = packet.upper;
+  const like = error ? `error ${type} ${code} ` : isTcpReset(packet) ? 'reset ' : '';
+  return like + keyOf(packet.family, 0, tuple);
+}
 
 const isTranslated = (found: Found | undefined): found is Found =>
   found?.connection.has(STATUS_SRC_NAT | STATUS_DST_NAT) === true;
