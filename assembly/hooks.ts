@@ -118,7 +118,10 @@ export function planHooks(): void {
 /** A decoded and routed packet: marks it where defragmentation has to look at it, before its way begins or in front of INPUT. */
 export function deferFragment(slot: usize): void {
   if (load<u32>(slot, PACKET_UNSEEN) !== 0 || !mayBeFragment(slot)) return;
-  if (!gathersFirst(slot) && !mayBeDelivered(slot) && !wasCut(slot)) return;
+  if (gathersFirst(slot) || mayBeDelivered(slot) || wasCut(slot)) markFragment(slot);
+}
+
+function markFragment(slot: usize): void {
   store<u32>(slot, load<u32>(slot, PACKET_WAY) | WAY_FRAGMENT, PACKET_WAY);
 }
 
@@ -141,6 +144,8 @@ export function putTogether(slot: usize): void {
   if (!first && !wasCut(slot)) return;
   store<u32>(slot, load<u32>(slot, PACKET_WAY) ^ WAY_FRAGMENT, PACKET_WAY);
   defragment(slot, first, hookOf(slot) === 1);
+  // The last fragment of a broadcast, whose others were not seen: as it is, its copy waits for them in front of INPUT.
+  if (!first && load<u32>(slot, PACKET_UNSEEN) === 0 && mayBeFragment(slot) && mayBeDelivered(slot)) markFragment(slot);
 }
 
 /** Rules of either family bring connection tracking. */

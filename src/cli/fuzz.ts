@@ -54,7 +54,7 @@ export function fuzzCommand(done: (code: number) => void): Command {
     .option('--packets <n>', 'packets a rule set', wholeNumber('--packets', 1, 1_000_000))
     .option('--jobs <n>', 'processes', wholeNumber('--jobs', 1, 256), 1)
     .option('--corpus <folder>', 'where the run keeps what it did and found; a later run goes on there')
-    .option('--path <path>', 'with --seed: one case again, as a mismatch is told')
+    .option('--path <path>', 'with --seed: one case again, as a mismatch is told', casePath)
     .addOption(new Option('--family <n>', 'one IP version').choices(['4', '6']).argParser(family))
     .addOption(new Option('--share <i/n>', 'of n processes, the i-th (from 0)').argParser(readShare).hideHelp())
     .action(async (options: FuzzOptions) => {
@@ -74,6 +74,12 @@ function duration(text: string): number {
   const seconds = { s: 1, m: 60, h: 3600 }[unit];
   if (seconds === undefined) throw new UsageError(`--time wants a time like 90s, 30m or 8h, got "${text}"`);
   return Number(number) * seconds * 1000;
+}
+
+/** Numbers with colons between. One more at the end, as a double click takes along, would be another case to fast-check. */
+function casePath(text: string): string {
+  if (!/^\d+(:\d+)*$/.test(text)) throw new UsageError(`--path wants numbers with colons between, like 8:0:1, got "${text}"`);
+  return text;
 }
 
 const list = (text: string): string[] => text.split(',').map((word) => word.trim());

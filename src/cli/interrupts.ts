@@ -49,6 +49,8 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   });
   try {
     const value = await work(controller.signal);
+    // One that came while the work let nobody have a turn (the reference judges a whole piece of a capture at once) is heard now, and not behind the report.
+    await new Promise((resolve) => setImmediate(resolve));
     // While Node leaves, signals are the system's: one that is the same has come by then.
     if (controller.signal.aborted) await new Promise((resolve) => setTimeout(resolve, Math.max(0, first + BETWEEN - Date.now())));
     return { value, interrupted: controller.signal.aborted };

@@ -67,6 +67,7 @@ describe('wasmtables fuzz', () => {
     [['--time', 'soon'], /90s, 30m or 8h/],
     [['--path', '3'], /--path goes with --seed/],
     [['--path', '0:9999:9999', '--seed', '3', '--packets', '5'], /no such path/],
+    [['--path', '8:0:', '--seed', '3'], /--path wants numbers with colons between/],
   ])('%s is wrong usage', async (words, message) => {
     const ran = await command(['fuzz', '--cases', '1', ...words]);
     expect(ran.code).toBe(2);
