@@ -147,7 +147,8 @@ test(`services begin as the reference says (seed ${SEED})`, { timeout: 240_000 }
     const { debug } = await expectAlike(job, captureOf(draw, draw(2) === 0), `case ${index}`);
     begun += debug.servicesBegun();
   }
-  expect(begun).toBeGreaterThan(0.04 * CASES * PACKETS);
+  // Of rules that ask for tuples nothing begins in this way: seeds have 3,650 to 5,500.
+  expect(begun).toBeGreaterThan(0.03 * CASES * PACKETS);
 });
 
 /** 300 connections to 20 ports, each a SYN, its answer, an acknowledgement, and data both ways, one packet of each after the other. */
